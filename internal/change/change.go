@@ -1,0 +1,175 @@
+// Package change is the vocabulary of changegate: the facts of a pull request as GitHub tells them, and the decision that
+// a policy makes of them. It holds values only: nothing here reads, waits, logs or knows of HTTP, SQL or YAML.
+//
+// Facts go in one direction and decisions in the other. What could not be read is said in the facts (a team's Problem, a
+// Content's truncation) and never left out, because a missing fact must not read as a harmless one.
+//
+// The JSON form of Facts and Decision is what `changegate policy explain` reads and prints; names in it are stable.
+package change
+
+import (
+	"fmt"
+	"time"
+)
+
+// Identifiers that GitHub gives. They survive renames, so they are what is remembered and compared; names are for people.
+type (
+	// RepositoryID is GitHub's numeric id of a repository; 0 means a repository that is gone (a deleted fork).
+	RepositoryID int64
+	// AccountID is GitHub's numeric id of a user, bot or organization; 0 means nobody known.
+	AccountID int64
+	// InstallationID is GitHub's numeric id of the App's installation on one account.
+	InstallationID int64
+	// AppID is GitHub's numeric id of a GitHub App; 0 means no App.
+	AppID int64
+	// Number is a pull request's number in its repository.
+	Number int
+	// SHA is a Git object's name in hexadecimal, of a commit unless said otherwise.
+	SHA string
+)
+
+// Short returns the first seven characters, as Git and GitHub show a commit to people.
+func (s SHA) Short() string {
+	if len(s) > 7 {
+		return string(s[:7])
+	}
+	return string(s)
+}
+
+// PullKey identifies a pull request for as long as it exists: it survives a rename of the repository.
+type PullKey struct {
+	Repository RepositoryID `json:"repository"`
+	Number     Number       `json:"number"`
+}
+
+// String returns the key as REPOSITORY#NUMBER, for logs and unique keys.
+func (k PullKey) String() string { return fmt.Sprintf("%d#%d", k.Repository, k.Number) }
+
+// Repository is a repository that the App is installed on.
+type Repository struct {
+	ID            RepositoryID   `json:"id"`
+	Owner         string         `json:"owner"`
+	Name          string         `json:"name"`
+	DefaultBranch string         `json:"default_branch"`
+	OwnerIsUser   bool           `json:"owner_is_user,omitempty"` // a user's own repository has no teams
+	Installation  InstallationID `json:"installation,omitempty"`
+}
+
+// String returns owner/name.
+func (r Repository) String() string { return r.Owner + "/" + r.Name }
+
+// AccountKind tells people from programs.
+type AccountKind string
+
+// The kinds of account that act on pull requests.
+const (
+	KindUser AccountKind = "User"
+	KindBot  AccountKind = "Bot" // an App's own account, or one that GitHub marks as a bot
+)
+
+// Account is who did something. The zero value is nobody known: a deleted account, or an e-mail address that belongs to no account.
+type Account struct {
+	ID    AccountID   `json:"id"`
+	Login string      `json:"login"`
+	Kind  AccountKind `json:"kind,omitempty"`
+}
+
+// Known says whether GitHub named an account.
+func (a Account) Known() bool { return a.ID != 0 }
+
+// IsBot says whether the account is a program's.
+func (a Account) IsBot() bool { return a.Kind == KindBot }
+
+// PullState is where a pull request is in its life.
+type PullState string
+
+// The states of a pull request. GitHub says closed for both ends; they differ in all that follows.
+const (
+	Open   PullState = "open"
+	Closed PullState = "closed"
+	Merged PullState = "merged"
+)
+
+// Branch is one end of a pull request.
+type Branch struct {
+	Repository RepositoryID `json:"repository,omitempty"` // 0: the fork is gone
+	Owner      string       `json:"owner,omitempty"`
+	Name       string       `json:"name"`
+	SHA        SHA          `json:"sha"` // for a base this is what GitHub noted at the last push of the head, not the tip
+}
+
+// Pull is a pull request as GitHub describes it, in an answer or in a webhook's payload.
+type Pull struct {
+	Number         Number    `json:"number"`
+	Title          string    `json:"title"`
+	Body           string    `json:"body"`
+	URL            string    `json:"url,omitempty"`
+	Author         Account   `json:"author"`
+	State          PullState `json:"state"`
+	Draft          bool      `json:"draft,omitempty"`
+	Head           Branch    `json:"head"`
+	Base           Branch    `json:"base"`
+	Labels         []string  `json:"labels,omitempty"`
+	RequestedTeams []string  `json:"requested_teams,omitempty"` // slugs
+	RequestedUsers []Account `json:"requested_users,omitempty"`
+	ChangedFiles   int       `json:"changed_files,omitempty"` // 0 where the source did not say
+	CreatedAt      time.Time `json:"created_at,omitzero"`
+	UpdatedAt      time.Time `json:"updated_at,omitzero"`
+	MergedBy       Account   `json:"merged_by,omitzero"`
+	MergedAt       time.Time `json:"merged_at,omitzero"`
+	MergeCommit    SHA       `json:"merge_commit,omitempty"`
+}
+
+// FromFork says whether the head is in another repository than the base, or in one that is gone.
+func (p Pull) FromFork() bool { return p.Head.Repository != p.Base.Repository }
+
+// HasLabel says whether the pull request carries the label; GitHub folds the case of labels, and so does this.
+func (p Pull) HasLabel(name string) bool {
+	for _, l := range p.Labels {
+		if SameLabel(l, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Push is one arrival of a head SHA at a pull request: its opening, or a push to its branch afterwards.
+type Push struct {
+	Before SHA       `json:"before,omitempty"` // empty at the opening
+	After  SHA       `json:"after"`
+	By     Account   `json:"by"`
+	At     time.Time `json:"at"`
+}
+
+// LabelEvent is a label set or taken off, as GitHub's issue events record it.
+type LabelEvent struct {
+	Label string    `json:"label"`
+	Added bool      `json:"added"`
+	By    Account   `json:"by"` // the zero Account: nobody known, which gives no authority
+	At    time.Time `json:"at"`
+	Head  SHA       `json:"head,omitempty"` // the head when it was set, from the signed delivery; empty: not known
+}
+
+// ReviewState is the state of a review, in the words of GitHub's REST API.
+type ReviewState string
+
+// The states of a submitted review. Compare after folding case: payloads differ.
+const (
+	Approved         ReviewState = "APPROVED"
+	ChangesRequested ReviewState = "CHANGES_REQUESTED"
+	Commented        ReviewState = "COMMENTED"
+	Dismissed        ReviewState = "DISMISSED"
+)
+
+// Review is one submitted review. A dismissed one keeps its place in time, says who dismissed it where that is known, and does
+// not revive an older one.
+type Review struct {
+	ID          int64       `json:"id"`
+	By          Account     `json:"by"`
+	State       ReviewState `json:"state"`
+	SHA         SHA         `json:"sha"` // the commit it was submitted on; empty if GitHub no longer has it
+	At          time.Time   `json:"at"`
+	DismissedBy Account     `json:"dismissed_by,omitzero"`
+	DismissedAt time.Time   `json:"dismissed_at,omitzero"`
+	Was         ReviewState `json:"was,omitempty"` // the state before it was dismissed, where known
+}

@@ -1,0 +1,120 @@
+package change
+
+import (
+	"strings"
+)
+
+// FileStatus is how a file changed, in GitHub's words.
+type FileStatus string
+
+// The statuses of a changed file.
+const (
+	FileAdded    FileStatus = "added"
+	FileRemoved  FileStatus = "removed"
+	FileModified FileStatus = "modified"
+	FileRenamed  FileStatus = "renamed"
+	FileCopied   FileStatus = "copied"
+	FileChanged  FileStatus = "changed" // the mode only
+)
+
+// Mode is a Git tree entry's mode in octal, as Git writes it; the empty string means that it was not read.
+type Mode string
+
+// The modes that Git knows.
+const (
+	ModeRegular    Mode = "100644"
+	ModeExecutable Mode = "100755"
+	ModeSymlink    Mode = "120000"
+	ModeSubmodule  Mode = "160000"
+)
+
+// emptyBlob is Git's name of the file without content, which has no patch because it has no lines.
+const emptyBlob SHA = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+
+// File is one changed file between the merge base and the head.
+type File struct {
+	Path         string     `json:"path"`
+	PreviousPath string     `json:"previous_path,omitempty"` // on renames
+	Status       FileStatus `json:"status"`
+	Additions    int        `json:"additions"`
+	Deletions    int        `json:"deletions"`
+	Blob         SHA        `json:"blob,omitempty"`          // the head's blob; the base's where the file was removed
+	PreviousBlob SHA        `json:"previous_blob,omitempty"` // the merge base's blob; empty: not read
+	Mode         Mode       `json:"mode,omitempty"`          // at the head; empty: not read
+	Patch        string     `json:"patch,omitempty"`         // as GitHub gives it: may be missing or cut
+}
+
+// Paths returns the names that the file has had in this change: its path, and the previous one of a rename.
+func (f File) Paths() []string {
+	if f.PreviousPath != "" && f.PreviousPath != f.Path {
+		return []string{f.Path, f.PreviousPath}
+	}
+	return []string{f.Path}
+}
+
+// Lines returns the lines that the change adds and removes. Complete is false where they cannot be known from what GitHub gave:
+// a binary file, a diff too large to show, or a patch that was cut.
+func (f File) Lines() (added, removed []string, complete bool) {
+	if f.Patch == "" {
+		unchanged := f.Status == FileRenamed && f.Blob != "" && f.Blob == f.PreviousBlob
+		return nil, nil, unchanged || f.Blob == emptyBlob || f.Status == FileChanged
+	}
+	inHunk := false
+	for line := range strings.Lines(f.Patch) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "@@"):
+			inHunk = true
+		case !inHunk:
+		case strings.HasPrefix(line, "+"):
+			added = append(added, line[1:])
+		case strings.HasPrefix(line, "-"):
+			removed = append(removed, line[1:])
+		}
+	}
+	return added, removed, len(added) == f.Additions && len(removed) == f.Deletions
+}
+
+// IsSubmodule says whether the file is a submodule's pointer, by its mode where it was read, else by what its patch says.
+// A text file that imitates such a patch counts as one: it is the strict reading.
+func (f File) IsSubmodule() bool {
+	if f.Mode != "" {
+		return f.Mode == ModeSubmodule
+	}
+	added, removed, _ := f.Lines()
+	for _, line := range append(added, removed...) {
+		if strings.HasPrefix(line, "Subproject commit ") {
+			return true
+		}
+	}
+	return false
+}
+
+// Signature is a name and an e-mail address in a commit, with the account that GitHub says it belongs to, if any.
+type Signature struct {
+	Name    string  `json:"name,omitempty"`
+	Email   string  `json:"email,omitempty"`
+	Account Account `json:"account,omitzero"`
+}
+
+// Commit is one commit that is in the head and not in the base.
+type Commit struct {
+	SHA       SHA         `json:"sha"`
+	Parents   []SHA       `json:"parents,omitempty"`
+	Author    Signature   `json:"author"`
+	Committer Signature   `json:"committer"`
+	CoAuthors []Signature `json:"co_authors,omitempty"` // from Co-authored-by trailers
+	Verified  bool        `json:"verified,omitempty"`   // GitHub verified the signature
+}
+
+// Content is what a pull request would change, as compared from the merge base to the head.
+type Content struct {
+	Head      SHA      `json:"head"`
+	BaseTip   SHA      `json:"base_tip,omitempty"` // the tip of the base branch when it was compared
+	MergeBase SHA      `json:"merge_base,omitempty"`
+	Files     []File   `json:"files"`
+	Commits   []Commit `json:"commits"`
+	// FilesCut says that there are more files than GitHub lists (3,000), CommitsCut that not every commit could be read.
+	FilesCut   bool `json:"files_cut,omitempty"`
+	CommitsCut bool `json:"commits_cut,omitempty"`
+}

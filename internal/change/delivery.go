@@ -1,0 +1,64 @@
+package change
+
+import "time"
+
+// Concern is a set of the sources of facts that something may have changed. A webhook raises concerns; the reconcile that follows
+// reads those sources again and trusts what it holds of the others, until it verifies a green.
+type Concern uint
+
+// The sources of facts.
+const (
+	// ConcernPull: title, description, labels, draft, state, base or head.
+	ConcernPull Concern = 1 << iota
+	// ConcernTimeline: reviews, dismissals, who set which label.
+	ConcernTimeline
+	// ConcernContent: the comparison of base and head, the policy at the base's tip.
+	ConcernContent
+	// ConcernChecks: check runs and statuses on the head.
+	ConcernChecks
+	// ConcernPeople: teams and permissions.
+	ConcernPeople
+	// ConcernVerify: someone asked to look at everything again (a re-run, /change refresh, a sweep).
+	ConcernVerify
+)
+
+// Has says whether c includes all of d.
+func (c Concern) Has(d Concern) bool { return c&d == d }
+
+// Command is a comment that starts with /change.
+type Command struct {
+	Comment int64     `json:"comment"` // the comment's id; a command is carried out once a comment
+	Pull    PullKey   `json:"pull"`
+	By      Account   `json:"by"`
+	Body    string    `json:"body"` // as the signed delivery carried it
+	At      time.Time `json:"at"`
+}
+
+// Delivery is what one webhook delivery tells, in our own words: whose affair it is, which concerns it raises, and the facts that it
+// carried, which are kept because some of them (who pushed, which head a label saw) cannot be read later.
+//
+// A delivery concerns the pull request in Key; or every open pull request whose head is Head (a check); or every open pull request
+// into Base of the repository (a push to it); or nobody (zero Concerns), and is then only noted as seen.
+type Delivery struct {
+	ID           string         `json:"id"` // X-GitHub-Delivery; a redelivery keeps it
+	Event        string         `json:"event"`
+	Action       string         `json:"action,omitempty"`
+	Installation InstallationID `json:"installation,omitempty"`
+	Repository   Repository     `json:"repository,omitzero"`
+	Sender       Account        `json:"sender,omitzero"`
+	ReceivedAt   time.Time      `json:"received_at"`
+
+	Key      PullKey `json:"key,omitzero"`
+	Head     SHA     `json:"head,omitempty"`
+	Base     string  `json:"base,omitempty"` // a branch's name, or "*" for all open pull requests of the repository
+	Concerns Concern `json:"concerns,omitempty"`
+
+	Pull    *Pull       `json:"pull,omitempty"`    // the pull request as the payload shows it
+	Push    *Push       `json:"push,omitempty"`    // a head arrived (opened, reopened, synchronize)
+	Label   *LabelEvent `json:"label,omitempty"`   // labeled, unlabeled
+	Check   *Check      `json:"check,omitempty"`   // status, check_run: a check on Head
+	Command *Command    `json:"command,omitempty"` // issue_comment created
+	Review  *Review     `json:"review,omitempty"`  // pull_request_review: a hint whose permission will be asked for
+	// Gone says that the repository or the installation went away: its open pull requests are no longer ours.
+	Gone bool `json:"gone,omitempty"`
+}

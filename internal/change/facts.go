@@ -1,0 +1,42 @@
+package change
+
+import "time"
+
+// Facts is all that a decision rests on. It is complete when it is decided: a policy says what it needs (see
+// policy.Needs), the shell reads it, and nothing is fetched while deciding.
+type Facts struct {
+	Now        time.Time  `json:"now"` // GitHub's clock where it is known, else the server's
+	Repository Repository `json:"repository"`
+	Pull       Pull       `json:"pull"`
+	Content    Content    `json:"content"`
+
+	// Pushes are the arrivals of heads, oldest first. PushesKnown says that they form an unbroken chain from the opening to
+	// the present head; if not, someone unknown may have pushed.
+	Pushes      []Push `json:"pushes,omitempty"`
+	PushesKnown bool   `json:"pushes_known,omitempty"`
+
+	LabelEvents []LabelEvent `json:"label_events,omitempty"` // oldest first
+	Reviews     []Review     `json:"reviews,omitempty"`      // submitted ones, oldest first
+	Checks      []Check      `json:"checks,omitempty"`       // on the head, ours left out
+	// ChecksKnown says that Checks were read: without it no required check has succeeded.
+	ChecksKnown bool `json:"checks_known,omitempty"`
+
+	// Users are the accounts behind the logins that the policy names, by login in lower case, as they were first resolved: an
+	// account that took over a name later is another one. A name that resolves to nobody is left out.
+	Users  map[string]Account   `json:"users,omitempty"`
+	People map[AccountID]Person `json:"people,omitempty"` // those whose permission matters
+	Teams  map[string]Team      `json:"teams,omitempty"`  // by slug, those that the policy names
+}
+
+// Needs is what a policy must know of the world beyond the pull request itself before it can decide. The shell reads it and
+// asks again until nothing is new, because one answer may raise another question.
+type Needs struct {
+	People    []Account // whose permission in the repository
+	Teams     []string  // whose members, by slug
+	Users     []string  // whose accounts, by login
+	Timeline  bool      // reviews and label events
+	Checks    bool      // check runs and commit statuses of the head
+	Workflows bool      // which workflow posted each check run
+	Modes     bool      // the modes of changed files at the head
+	Blobs     bool      // the merge base's blobs of renamed files, to tell a pure rename
+}
