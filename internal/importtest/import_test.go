@@ -1,0 +1,101 @@
+// Package importtest states which package may import which, so that the core never learns of HTTP, SQL or GitHub.
+package importtest
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/changegate/changegate/"
+
+// allowed lists, for each package, our own packages that it may import. A package that is not listed fails the test: say here
+// where it belongs.
+var allowed = map[string][]string{
+	"internal/change":   {},
+	"internal/calendar": {"internal/change"},
+	"internal/record":   {"internal/change"},
+	"internal/policy":   {"internal/change", "internal/calendar", "internal/record"},
+	"internal/report":   {"internal/change"},
+	"internal/plan":     {"internal/change"},
+	"internal/backtest": {"internal/change", "internal/policy"},
+	"policies":          {},
+	"internal/ledger":   {},
+	"internal/store":    {"internal/change", "internal/ledger", "internal/plan"},
+	"internal/queue":    {"internal/change", "internal/store"},
+	"internal/webhook":  {"internal/change"},
+	"internal/config":   {},
+	"internal/server":   {},
+	"internal/github":   {"internal/change", "internal/plan"},
+	"internal/reconcile": {
+		"internal/change", "internal/policy", "internal/plan", "internal/report", "internal/store", "internal/queue", "internal/github", "internal/ledger",
+	},
+	"internal/githubsim":       {},
+	"internal/githubsim/pages": {"internal/githubsim"},
+	"internal/app": {
+		"internal/change", "internal/config", "internal/github", "internal/ledger", "internal/policy", "internal/queue", "internal/reconcile",
+		"internal/server", "internal/store", "internal/webhook", "policies",
+	},
+	"internal/demo": {"internal/app", "internal/change", "internal/config", "internal/githubsim", "internal/githubsim/pages"},
+	"internal/cli": {
+		"internal/app", "internal/backtest", "internal/change", "internal/config", "internal/demo", "internal/plan", "internal/policy",
+		"internal/report", "policies",
+	},
+	"cmd/changegate": {"internal/cli"},
+}
+
+// pure lists the packages that compute and never act, with what they must not reach even through another package's imports
+// of the standard library or of a library.
+var pure = []string{"internal/change", "internal/calendar", "internal/record", "internal/policy", "internal/report", "internal/plan"}
+
+var impure = []string{
+	"net/http", "database/sql", "github.com/google/go-github/v62/github", "github.com/rs/zerolog", "log", "log/slog", "os/exec",
+}
+
+type listed struct {
+	ImportPath string
+	Name       string
+	Imports    []string
+}
+
+func list(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p listed
+		if err := dec.Decode(&p); err != nil {
+			t.Fatalf("reading go list: %v", err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+func TestImports(t *testing.T) {
+	for _, p := range list(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		if path == "internal/importtest" || strings.HasSuffix(path, "test") {
+			continue // packages of test helpers may import what they test
+		}
+		may, ok := allowed[path]
+		if !ok {
+			t.Errorf("%s is not listed: say in this test what it may import", path)
+			continue
+		}
+		for _, imported := range p.Imports {
+			own, isOwn := strings.CutPrefix(imported, module)
+			if isOwn && !slices.Contains(may, own) {
+				t.Errorf("%s must not import %s", path, own)
+			}
+			if slices.Contains(pure, path) && slices.Contains(impure, imported) {
+				t.Errorf("%s only computes and must not import %s", path, imported)
+			}
+		}
+	}
+}

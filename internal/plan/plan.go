@@ -1,0 +1,247 @@
+// Package plan turns what should be true (a decision) and what is on GitHub into effects: the difference, as values. It decides
+// nothing about the change and does nothing itself; a dry run, an explanation, the tests and the reconciler all see the same list.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// CheckRunName is the name of the one check run that changegate posts. Rulesets and branch protection refer to it.
+const CheckRunName = "Change policy"
+
+// refreshAfter is the age at which a check run that is not completed is posted anew: GitHub marks one that has been incomplete
+// for 14 days as stale.
+const refreshAfter = 10 * 24 * time.Hour
+
+// Status is a check run's status, in GitHub's words.
+type Status string
+
+// The statuses that changegate sets.
+const (
+	InProgress Status = "in_progress"
+	Completed  Status = "completed"
+)
+
+// Conclusion is how a completed check run ended, in GitHub's words; empty until it is completed.
+type Conclusion string
+
+// The conclusions that changegate sets. Neutral satisfies a required check and is for policies that only observe; skipped is
+// never used.
+const (
+	Success   Conclusion = "success"
+	Failure   Conclusion = "failure"
+	Neutral   Conclusion = "neutral"
+	Cancelled Conclusion = "cancelled"
+)
+
+// Output is what a check run says.
+type Output struct {
+	Status     Status     `json:"status"`
+	Conclusion Conclusion `json:"conclusion,omitempty"`
+	Title      string     `json:"title"`
+	Summary    string     `json:"summary"`
+	Text       string     `json:"text,omitempty"`
+}
+
+// Posted is the check run that a head SHA carries, as we last wrote it.
+type Posted struct {
+	RunID      int64      `json:"run_id"`
+	Status     Status     `json:"status"`
+	Conclusion Conclusion `json:"conclusion,omitempty"`
+	// Digest is the Digest of the decision behind it; empty where that is not known (the run was found on GitHub).
+	Digest    string    `json:"digest,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// IsGreen says whether the run would let a pull request merge.
+func (p *Posted) IsGreen() bool {
+	return p != nil && p.Status == Completed && (p.Conclusion == Success || p.Conclusion == Neutral)
+}
+
+// Kind names an effect.
+type Kind string
+
+// The kinds of effect.
+const (
+	CreateCheckRun Kind = "create check run"
+	UpdateCheckRun Kind = "update check run"
+	RequestReview  Kind = "request review"
+	React          Kind = "react"
+	Comment        Kind = "comment"
+)
+
+// Effect is one thing to do on GitHub. Its Key is unique for what it wants to achieve, so that an effect whose result was lost
+// is recognised when it is planned again.
+type Effect struct {
+	Kind Kind           `json:"kind"`
+	Key  string         `json:"key"`
+	Pull change.PullKey `json:"pull"`
+	Head change.SHA     `json:"head,omitempty"`
+
+	RunID  int64   `json:"run_id,omitempty"` // the run to update
+	Output *Output `json:"output,omitempty"`
+	Digest string  `json:"digest,omitempty"` // of the decision that Output shows
+
+	Teams   []string `json:"teams,omitempty"`
+	Users   []string `json:"users,omitempty"`
+	Comment int64    `json:"comment,omitempty"` // the comment to react to
+	Body    string   `json:"body,omitempty"`    // a comment's Markdown, or a reaction's content
+}
+
+// String describes the effect in a line, for dry runs and logs.
+func (e Effect) String() string {
+	switch e.Kind {
+	case CreateCheckRun, UpdateCheckRun:
+		state := string(e.Output.Status)
+		if e.Output.Status == Completed {
+			state = string(e.Output.Conclusion)
+		}
+		return fmt.Sprintf("%s on %s: %s, %q", e.Kind, e.Head.Short(), state, e.Output.Title)
+	case RequestReview:
+		return fmt.Sprintf("%s on #%d from %v%v", e.Kind, e.Pull.Number, e.Teams, e.Users)
+	default:
+		return fmt.Sprintf("%s on #%d: %s", e.Kind, e.Pull.Number, e.Body)
+	}
+}
+
+// Render makes a decision's check-run output; see package report.
+type Render func(change.Decision) (title, summary, text string)
+
+// Present is what is on GitHub that the plan builds on.
+type Present struct {
+	Run *Posted // on the head SHA; nil: none
+	// Asked tells the highest round in which each role of a pull request has been asked for its review.
+	Asked map[AskKey]int
+	// Again says that a person asked for the check run to be posted anew (a re-run, /change refresh).
+	Again bool
+	Now   time.Time
+}
+
+// AskKey is a role of a pull request.
+type AskKey struct {
+	Pull change.PullKey
+	Role string
+}
+
+// Decided returns the effects that make GitHub agree with a decision: at most one on the check run, and the reviews to request. The
+// decision is the strictest over all pull requests of its head; asks are those of each pull request.
+func Decided(d change.Decision, asks map[change.PullKey][]change.Ask, present Present, render Render) []Effect {
+	var effects []Effect
+	if e, ok := checkRun(d, present, render); ok {
+		effects = append(effects, e)
+	}
+	pulls := make([]change.PullKey, 0, len(asks))
+	for k := range asks {
+		pulls = append(pulls, k)
+	}
+	slices.SortFunc(pulls, func(a, b change.PullKey) int { return int(a.Number - b.Number) })
+	for _, pull := range pulls {
+		for _, ask := range asks[pull] {
+			if asked, ok := present.Asked[AskKey{pull, ask.Role}]; ok && asked >= ask.Round {
+				continue
+			}
+			effects = append(effects, Effect{
+				Kind: RequestReview, Pull: pull, Teams: ask.Teams, Users: ask.Users,
+				Key: AskEffectKey(pull, ask.Role, ask.Round),
+			})
+		}
+	}
+	return effects
+}
+
+// AskEffectKey is the key of the effect that asks a role for its review in a round.
+func AskEffectKey(pull change.PullKey, role string, round int) string {
+	return fmt.Sprintf("ask:%s:%s:%d", pull, role, round)
+}
+
+func checkRun(d change.Decision, present Present, render Render) (Effect, bool) {
+	status, conclusion := Outcome(d)
+	digest := Digest(d)
+	run := present.Run
+	fresh := run != nil && (run.Status == Completed || present.Now.Sub(run.CreatedAt) < refreshAfter)
+	if fresh && !present.Again && run.Digest == digest && run.Status == status && run.Conclusion == conclusion {
+		return Effect{}, false
+	}
+	title, summary, text := render(d)
+	e := Effect{
+		Kind: UpdateCheckRun, Pull: d.Pull, Head: d.Head, Digest: digest,
+		Output: &Output{Status: status, Conclusion: conclusion, Title: title, Summary: summary, Text: text},
+	}
+	// A completed run cannot go back, and asking for a re-run resets the suite and not the run: both need a new run of the same
+	// name, which takes the old one's place.
+	goesBack := fresh && run.Status == Completed && (status != Completed || present.Again)
+	if !fresh || goesBack {
+		e.Kind = CreateCheckRun
+	} else {
+		e.RunID = run.RunID
+	}
+	e.Key = runKey(d.Pull.Repository, d.Head, run, digest)
+	return e, true
+}
+
+// runKey names a write by what it replaces: the same difference planned again after a crash has the same key.
+func runKey(repo change.RepositoryID, head change.SHA, run *Posted, digest string) string {
+	from := "none"
+	if run != nil {
+		from = fmt.Sprintf("%d.%s.%s.%.16s", run.RunID, run.Status, run.Conclusion, run.Digest)
+	}
+	return fmt.Sprintf("check:%d:%s:%s>%.16s", repo, head, from, digest)
+}
+
+// Withdrawn returns the effect that takes a green back from a SHA that is no longer the head of any open pull request, so that a
+// force-push back to it finds no old green. There is nothing to do for a run that is not green.
+func Withdrawn(pull change.PullKey, head change.SHA, run *Posted) []Effect {
+	if !run.IsGreen() {
+		return nil
+	}
+	return []Effect{{
+		Kind: UpdateCheckRun, Pull: pull, Head: head, RunID: run.RunID,
+		Key: runKey(pull.Repository, head, run, "withdrawn"),
+		Output: &Output{
+			Status: Completed, Conclusion: Cancelled, Title: "Superseded",
+			Summary: "This commit is no longer the head of an open pull request. What was decided for it does not count for another.",
+		},
+	}}
+}
+
+// Outcome returns the status and conclusion that show a decision.
+func Outcome(d change.Decision) (Status, Conclusion) {
+	switch {
+	case d.Observing:
+		return Completed, Neutral
+	case d.Verdict == change.Satisfied:
+		return Completed, Success
+	case d.Verdict == change.Failing:
+		return Completed, Failure
+	default:
+		return InProgress, ""
+	}
+}
+
+// Digest names what a decision shows, so that a check run is written again only when something a reader could act on has changed.
+// The progress of checks that are still awaited is left out: their coming in one by one changes neither the decision nor what
+// anyone should do, and would cost a call each.
+func Digest(d change.Decision) string {
+	d.RecheckAt = time.Time{}
+	d.Asks = nil
+	d.Requirements = slices.Clone(d.Requirements)
+	for i, r := range d.Requirements {
+		if r.Kind == change.KindChecks && r.State == change.Awaited {
+			d.Requirements[i].Found, d.Requirements[i].Short, d.Requirements[i].Next = nil, nil, nil
+		}
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		// A Decision holds values that always marshal; anything else is a mistake of ours that must not pass as "unchanged".
+		panic(fmt.Sprintf("digest of a decision: %v", err))
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
