@@ -117,17 +117,11 @@ type Render func(change.Decision) (title, summary, text string)
 // Present is what is on GitHub that the plan builds on.
 type Present struct {
 	Run *Posted // on the head SHA; nil: none
-	// Asked tells the highest round in which each role of a pull request has been asked for its review.
-	Asked map[AskKey]int
+	// Done holds the keys of asks that were carried out, or that GitHub refused: neither is repeated.
+	Done map[string]bool
 	// Again says that a person asked for the check run to be posted anew (a re-run, /change refresh).
 	Again bool
 	Now   time.Time
-}
-
-// AskKey is a role of a pull request.
-type AskKey struct {
-	Pull change.PullKey
-	Role string
 }
 
 // Decided returns the effects that make GitHub agree with a decision: at most one on the check run, and the reviews to request. The
@@ -144,21 +138,19 @@ func Decided(d change.Decision, asks map[change.PullKey][]change.Ask, present Pr
 	slices.SortFunc(pulls, func(a, b change.PullKey) int { return int(a.Number - b.Number) })
 	for _, pull := range pulls {
 		for _, ask := range asks[pull] {
-			if asked, ok := present.Asked[AskKey{pull, ask.Role}]; ok && asked >= ask.Round {
+			key := AskKey(pull, ask)
+			if present.Done[key] {
 				continue
 			}
-			effects = append(effects, Effect{
-				Kind: RequestReview, Pull: pull, Teams: ask.Teams, Users: ask.Users,
-				Key: AskEffectKey(pull, ask.Role, ask.Round),
-			})
+			effects = append(effects, Effect{Kind: RequestReview, Pull: pull, Key: key, Teams: ask.Teams, Users: ask.Users})
 		}
 	}
 	return effects
 }
 
-// AskEffectKey is the key of the effect that asks a role for its review in a round.
-func AskEffectKey(pull change.PullKey, role string, round int) string {
-	return fmt.Sprintf("ask:%s:%s:%d", pull, role, round)
+// AskKey is the key of the effect that makes an ask: one for each round of a role.
+func AskKey(pull change.PullKey, ask change.Ask) string {
+	return fmt.Sprintf("ask:%s:%s:%d", pull, ask.Role, ask.Round)
 }
 
 func checkRun(d change.Decision, present Present, render Render) (Effect, bool) {
