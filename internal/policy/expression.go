@@ -1,0 +1,158 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/ext"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// The limits of an expression. The cost is CEL's own measure, roughly one a step: enough to look at each of 3,000 files with
+// several conditions, and reached in well under a second.
+const (
+	MaxExpressionBytes = 4096
+	maxExpressionDepth = 64
+	maxExpressionCost  = 1_000_000
+)
+
+// Expression is a condition in CEL, the Common Expression Language, on one variable, `change` (see ExpressionChange). It was
+// type-checked when the policy was read, its cost is limited, and it can call nothing outside. It is safe for concurrent use.
+type Expression struct {
+	source  string
+	program cel.Program
+}
+
+// ExpressionChange is what an expression sees as `change`.
+type ExpressionChange struct {
+	Number    int                `cel:"number"`
+	Title     string             `cel:"title"`
+	Body      string             `cel:"body"`
+	Author    ExpressionAuthor   `cel:"author"`
+	Base      string             `cel:"base"` // the branch it merges into
+	Head      string             `cel:"head"` // the branch it comes from
+	Fork      bool               `cel:"fork"` // the head is in another repository
+	Draft     bool               `cel:"draft"`
+	Labels    []string           `cel:"labels"`
+	Files     []ExpressionFile   `cel:"files"`
+	Commits   []ExpressionCommit `cel:"commits"`
+	Additions int                `cel:"additions"` // of all files
+	Deletions int                `cel:"deletions"`
+}
+
+// ExpressionAuthor is an account as an expression sees it.
+type ExpressionAuthor struct {
+	Login string `cel:"login"`
+	Bot   bool   `cel:"bot"`
+}
+
+// ExpressionFile is a changed file as an expression sees it.
+type ExpressionFile struct {
+	Path         string `cel:"path"`
+	PreviousPath string `cel:"previous_path"` // of a rename, else empty
+	Status       string `cel:"status"`        // added, removed, modified, renamed, copied, changed
+	Additions    int    `cel:"additions"`
+	Deletions    int    `cel:"deletions"`
+}
+
+// ExpressionCommit is a commit as an expression sees it.
+type ExpressionCommit struct {
+	SHA      string `cel:"sha"`
+	Author   string `cel:"author"` // the account's login, empty if nobody known
+	Verified bool   `cel:"verified"`
+}
+
+// Activation is the facts in the form that expressions read. Make it once a decision, and only if some rule has an expression.
+type Activation struct{ variables map[string]any }
+
+// NewActivation prepares the facts of a change for expressions.
+func NewActivation(f change.Facts) *Activation {
+	c := &ExpressionChange{
+		Number:  int(f.Pull.Number),
+		Title:   f.Pull.Title,
+		Body:    f.Pull.Body,
+		Author:  ExpressionAuthor{Login: f.Pull.Author.Login, Bot: f.Pull.Author.IsBot()},
+		Base:    f.Pull.Base.Name,
+		Head:    f.Pull.Head.Name,
+		Fork:    f.Pull.FromFork(),
+		Draft:   f.Pull.Draft,
+		Labels:  f.Pull.Labels,
+		Files:   make([]ExpressionFile, len(f.Content.Files)),
+		Commits: make([]ExpressionCommit, len(f.Content.Commits)),
+	}
+	for i, file := range f.Content.Files {
+		c.Files[i] = ExpressionFile{file.Path, file.PreviousPath, string(file.Status), file.Additions, file.Deletions}
+		c.Additions += file.Additions
+		c.Deletions += file.Deletions
+	}
+	for i, commit := range f.Content.Commits {
+		c.Commits[i] = ExpressionCommit{string(commit.SHA), commit.Author.Account.Login, commit.Verified}
+	}
+	return &Activation{map[string]any{"change": c}}
+}
+
+// expressionEnvironment is built on first use, because it takes a millisecond and most policies have no expression.
+var expressionEnvironment = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(
+		ext.NativeTypes(reflect.TypeFor[ExpressionChange](), ext.ParseStructTags(true)),
+		ext.Strings(),
+		cel.Variable("change", cel.ObjectType("policy.ExpressionChange")),
+		cel.ParserExpressionSizeLimit(MaxExpressionBytes),
+		cel.ParserRecursionLimit(maxExpressionDepth),
+		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals()),
+	)
+})
+
+// CompileExpression type-checks an expression. The error says in one line what is wrong and at which of its columns.
+func CompileExpression(source string) (*Expression, error) {
+	if len(source) > MaxExpressionBytes {
+		return nil, fmt.Errorf("has %d bytes: %d at most", len(source), MaxExpressionBytes)
+	}
+	env, err := expressionEnvironment()
+	if err != nil {
+		return nil, fmt.Errorf("prepare CEL: %w", err)
+	}
+	ast, issues := env.Compile(source)
+	if issues.Err() != nil {
+		var messages []string
+		for _, e := range issues.Errors() {
+			messages = append(messages, fmt.Sprintf("%s (at its column %d)", plainCEL(e.Message), e.Location.Column()+1))
+		}
+		return nil, errors.New(strings.Join(messages, "; "))
+	}
+	if ast.OutputType() != cel.BoolType {
+		return nil, fmt.Errorf("is %s and not a condition: compare it with something", ast.OutputType())
+	}
+	program, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxExpressionCost))
+	if err != nil {
+		return nil, err
+	}
+	return &Expression{source, program}, nil
+}
+
+// plainCEL takes the machinery out of CEL's messages.
+func plainCEL(message string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(message, "in container ''", "")), " ")
+}
+
+// Source returns the expression as the policy writes it.
+func (e *Expression) Source() string { return e.source }
+
+// Eval says whether the expression holds. An error (a list's index out of range, too high a cost) is no answer: the caller
+// must not take it for false.
+func (e *Expression) Eval(a *Activation) (bool, error) {
+	out, _, err := e.program.Eval(a.variables)
+	if err != nil {
+		return false, fmt.Errorf("evaluate %q: %w", e.source, err)
+	}
+	held, ok := out.Value().(bool)
+	if !ok {
+		return false, fmt.Errorf("evaluate %q: answered %v, which is not true or false", e.source, out.Value())
+	}
+	return held, nil
+}

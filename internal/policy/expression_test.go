@@ -1,0 +1,100 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+func expressionFacts() change.Facts {
+	return change.Facts{
+		Pull: change.Pull{
+			Number: 7, Title: "Bump x", Author: change.Account{ID: 1, Login: "alice", Kind: change.KindUser},
+			Base: change.Branch{Name: "main"}, Head: change.Branch{Name: "topic"}, Labels: []string{"ci"},
+		},
+		Content: change.Content{
+			Files: []change.File{
+				{Path: "go.mod", Status: change.FileModified, Additions: 2, Deletions: 30},
+				{Path: "b.go", PreviousPath: "a.go", Status: change.FileRenamed, Additions: 1},
+			},
+			Commits: []change.Commit{{SHA: "c0ffee", Author: change.Signature{Account: change.Account{ID: 1, Login: "alice"}}}},
+		},
+	}
+}
+
+func TestExpression(t *testing.T) {
+	tests := []struct {
+		source string
+		want   bool
+	}{
+		{`change.files.exists(f, f.path == "go.mod" && f.deletions > 20)`, true},
+		{`change.files.exists(f, f.path.endsWith(".rb"))`, false},
+		{`change.title.matches("(?i)^bump ") && change.author.login == "alice" && !change.author.bot`, true},
+		{`change.base == "main" && change.head == "topic" && !change.draft && !change.fork`, true},
+		{`"ci" in change.labels && size(change.labels) == 1`, true},
+		{`change.additions == 3 && change.deletions == 30 && size(change.commits) == 1`, true},
+		{`change.files.all(f, f.status == "renamed" || f.previous_path == "")`, true},
+		{`change.commits.all(c, c.author == "alice" && !c.verified)`, true},
+		{`change.body == ""`, true},
+	}
+	a := NewActivation(expressionFacts())
+	for _, tt := range tests {
+		e, err := CompileExpression(tt.source)
+		if err != nil {
+			t.Errorf("%s: %v", tt.source, err)
+			continue
+		}
+		if got, err := e.Eval(a); err != nil || got != tt.want {
+			t.Errorf("%s = %v, %v; want %v", tt.source, got, err, tt.want)
+		}
+	}
+}
+
+func TestExpressionRefused(t *testing.T) {
+	tests := []struct{ source, want string }{
+		{`change.fils.exists(f, true)`, "undefined field 'fils'"},
+		{`change.files.exists(f, f.pth == "x")`, "undefined field 'pth'"},
+		{`change.additions`, "is int and not a condition"},
+		{`change.additions > "3"`, "no matching overload"},
+		{`change.title.matches("(")`, "invalid matches argument"},
+		{`true &&`, "Syntax error"},
+		{`env("HOME") == ""`, "undeclared reference"},
+		{strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200), "recursion"},
+		{strings.Repeat("a", 5000), "has 5000 bytes"},
+	}
+	for _, tt := range tests {
+		if _, err := CompileExpression(tt.source); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%.60s: %v, want %q", tt.source, err, tt.want)
+		} else if strings.Contains(err.Error(), "\n") {
+			t.Errorf("%.60s: the error has several lines: %q", tt.source, err)
+		}
+	}
+}
+
+func TestExpressionThatErrsIsNoAnswer(t *testing.T) {
+	facts := expressionFacts()
+	for range 3000 {
+		facts.Content.Files = append(facts.Content.Files, change.File{Path: "x"})
+	}
+	a := NewActivation(facts)
+	for _, source := range []string{
+		`change.labels[4] == "x"`,
+		`change.files.all(a, change.files.all(b, a.path != "nowhere" && b.path != "nowhere"))`,
+	} {
+		e, err := CompileExpression(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Eval(a); err == nil {
+			t.Errorf("%s: no error", source)
+		}
+	}
+	e, err := CompileExpression(`change.files.all(f, !f.path.matches("^(db|infra)/.*secret") && !f.path.startsWith("x/") && f.additions < 500)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held, err := e.Eval(a); err != nil || !held {
+		t.Errorf("an ordinary expression over 3,000 files: %v, %v", held, err)
+	}
+}
