@@ -172,4 +172,7 @@ type Review struct {
 	DismissedBy Account     `json:"dismissed_by,omitzero"`
 	DismissedAt time.Time   `json:"dismissed_at,omitzero"`
 	Was         ReviewState `json:"was,omitempty"` // the state before it was dismissed, where known
+	// Held says that the reviewer was seen to hold a role of the policy while this review stood (see Opinion.Held), so that an
+	// objection outlives the objector's role. False: not seen so far.
+	Held bool `json:"held,omitempty"`
 }

@@ -145,6 +145,7 @@ type Opinion struct {
 	SHA    SHA         `json:"sha"`
 	At     time.Time   `json:"at"`
 	Counts bool        `json:"counts"`
+	Held   bool        `json:"held,omitempty"`  // the person holds a role of the policy: to be remembered in Review.Held
 	Roles  []string    `json:"roles,omitempty"` // the slots that it fills
 	Why    Text        `json:"why,omitempty"`   // why it does not count
 }

@@ -54,11 +54,16 @@ type Delivery struct {
 	Concerns Concern `json:"concerns,omitempty"`
 
 	Pull    *Pull       `json:"pull,omitempty"`    // the pull request as the payload shows it
-	Push    *Push       `json:"push,omitempty"`    // a head arrived (opened, reopened, synchronize)
+	Push    *Push       `json:"push,omitempty"`    // a head arrived (opened, synchronize); whoever reopens pushes nothing
 	Label   *LabelEvent `json:"label,omitempty"`   // labeled, unlabeled
 	Check   *Check      `json:"check,omitempty"`   // status, check_run: a check on Head
 	Command *Command    `json:"command,omitempty"` // issue_comment created
 	Review  *Review     `json:"review,omitempty"`  // pull_request_review: a hint whose permission will be asked for
 	// Gone says that the repository or the installation went away: its open pull requests are no longer ours.
+	// An installation that went away has no Repository here.
 	Gone bool `json:"gone,omitempty"`
+	// Added and Removed are the repositories that came to the installation or left it. They say so whatever Concerns says: the open
+	// pull requests of the first are yet to be looked at, those of the others are no longer ours.
+	Added   []Repository   `json:"added,omitempty"`
+	Removed []RepositoryID `json:"removed,omitempty"`
 }

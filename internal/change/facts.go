@@ -31,12 +31,19 @@ type Facts struct {
 // Needs is what a policy must know of the world beyond the pull request itself before it can decide. The shell reads it and
 // asks again until nothing is new, because one answer may raise another question.
 type Needs struct {
-	People    []Account // whose permission in the repository
-	Teams     []string  // whose members, by slug
-	Users     []string  // whose accounts, by login
-	Timeline  bool      // reviews and label events
-	Checks    bool      // check runs and commit statuses of the head
-	Workflows bool      // which workflow posted each check run
-	Modes     bool      // the modes of changed files at the head
-	Blobs     bool      // the merge base's blobs of renamed files, to tell a pure rename
+	People    []Account    // whose permission in the repository
+	Teams     []string     // whose members, by slug
+	Members   []Membership // whose membership of a team that was listed in part
+	Users     []string     // whose accounts, by login
+	Timeline  bool         // reviews and label events
+	Checks    bool         // check runs and commit statuses of the head
+	Workflows bool         // which workflow posted each check run
+	Modes     bool         // the modes of changed files at the head
+	Blobs     bool         // the merge base's blobs of renamed files, to tell a pure rename
+}
+
+// Membership asks whether an account is in a team. The answer goes into the team's Members or Absent.
+type Membership struct {
+	Team    string
+	Account Account
 }

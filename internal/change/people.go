@@ -68,12 +68,14 @@ type Team struct {
 	Partial bool        `json:"partial,omitempty"`
 	Absent  []AccountID `json:"absent,omitempty"`
 	ReadAt  time.Time   `json:"read_at,omitzero"`
-	Problem string      `json:"problem,omitempty"` // why it could not be read; then Members means nothing
+	// Missing says that GitHub knows no such team (404): nobody is in it, and a role's fallback stands in.
+	Missing bool   `json:"missing,omitempty"`
+	Problem string `json:"problem,omitempty"` // why it could not be read; then Members means nothing
 }
 
-// Has says whether the account is a member. A team that could not be read has none.
+// Has says whether the account is known to be a member. A team that is missing or could not be read has none.
 func (t Team) Has(id AccountID) bool {
-	if t.Problem != "" || id == 0 {
+	if t.Problem != "" || t.Missing || id == 0 {
 		return false
 	}
 	for _, m := range t.Members {
