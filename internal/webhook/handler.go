@@ -1,0 +1,288 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// Config is what a Handler needs. Sink and Secrets must be set; everything else has a default.
+type Config struct {
+	Sink Sink
+	// Secrets returns the secret that GitHub signs with, and the one before it while it is being replaced (empty: none). It is
+	// called for each delivery, so that secrets can change while the server runs.
+	Secrets func() (current, previous []byte)
+	App     change.AppID // our own App; its check runs' events concern nobody
+	Log     zerolog.Logger
+	Metrics prometheus.Registerer // nil: no metrics
+	Now     func() time.Time      // nil: time.Now
+
+	MaxBody   int64         // bytes of a body; 0: 25 MB, GitHub's own limit
+	MaxGroup  int           // deliveries in one commit; 0: 200
+	MaxQueue  int           // deliveries waiting for their commit; 0: 2000
+	ReadFor   time.Duration // how long a body may take to arrive; 0: 10 s, when GitHub stops listening
+	CommitFor time.Duration // how long the commit of a group may take; 0: 8 s
+}
+
+const (
+	maxBody   = 25 << 20
+	smallBody = 1 << 20 // nearly all bodies are smaller than this
+	maxLarge  = 8       // larger ones are read at a time, so that strangers cannot fill the memory with unsigned bodies
+	maxHeader = 128     // bytes of an event's name or a delivery's id
+)
+
+// Handler takes deliveries. It serves until Close; it is for POST requests on one path, which the caller chooses.
+type Handler struct {
+	Config
+	committer *committer
+	metrics   *metrics
+	strangers zerolog.Logger // for what anybody can cause: at most a few lines a second
+	buffers   sync.Pool      // of *bytes.Buffer
+	large     chan struct{}
+}
+
+// New returns a Handler whose committer runs. It refuses a configuration without a sink or with an empty secret, because GitHub
+// would then not be told from anybody else.
+func New(c Config) (*Handler, error) {
+	if c.Sink == nil || c.Secrets == nil {
+		return nil, errors.New("webhook: no sink or no secrets")
+	}
+	if current, _ := c.Secrets(); len(current) == 0 {
+		return nil, errors.New("webhook: the secret is empty: set the one of the App's settings, which every delivery is signed with")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	setDefault(&c.MaxBody, maxBody)
+	setDefault(&c.MaxGroup, 200)
+	setDefault(&c.MaxQueue, 2000)
+	setDefault(&c.ReadFor, 10*time.Second)
+	setDefault(&c.CommitFor, 8*time.Second)
+
+	h := &Handler{
+		Config:    c,
+		strangers: c.Log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second}),
+		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		large:     make(chan struct{}, maxLarge),
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	h.committer = &committer{
+		sink:   c.Sink,
+		most:   c.MaxGroup,
+		limit:  c.CommitFor,
+		log:    c.Log,
+		ctx:    ctx,
+		cancel: cancel,
+		queue:  make(chan *pending, c.MaxQueue),
+		done:   make(chan struct{}),
+	}
+	m, err := newMetrics(c.Metrics, func() float64 { return float64(len(h.committer.queue)) })
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("webhook: register metrics: %w", err)
+	}
+	h.metrics, h.committer.observe = m, m.committed
+	go h.committer.run()
+	return h, nil
+}
+
+func setDefault[T int | int64 | time.Duration](value *T, to T) {
+	if *value == 0 {
+		*value = to
+	}
+}
+
+// Close refuses deliveries from now on and returns when all that were taken are committed and answered. When ctx ends first, those
+// that are not yet committed are answered 503 and Close returns an error. Shut the HTTP server down first.
+func (h *Handler) Close(ctx context.Context) error { return h.committer.close(ctx) }
+
+// outcome is what became of a request, as metrics name it.
+type outcome string
+
+const (
+	accepted     outcome = "accepted"      // durable, and somebody's affair
+	ignored      outcome = "ignored"       // durable, and nobody's affair
+	unsupported  outcome = "unsupported"   // not a POST of JSON with GitHub's headers
+	unsigned     outcome = "unsigned"      // no signature, or not by a secret of ours
+	tooLarge     outcome = "too_large"     // over MaxBody
+	interrupted  outcome = "interrupted"   // the body did not arrive whole
+	malformed    outcome = "malformed"     // signed, and not what GitHub sends
+	busy         outcome = "busy"          // too much is waiting
+	notCommitted outcome = "not_committed" // the store did not take it
+)
+
+// answer is the response to a request. Its text is for whoever reads the App's recent deliveries on GitHub.
+type answer struct {
+	outcome outcome
+	status  int
+	text    string
+	err     error // the reason, for the log; never the body or a secret
+}
+
+// ServeHTTP takes one delivery. The statuses: 202 durable; 400 headers missing, or a body that is no event; 401 the signature;
+// 405 not a POST; 408 the body came too slowly; 413 too large; 415 not application/json; 503 not durable, try again.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := h.Now()
+	event, id := r.Header.Get(github.EventTypeHeader), r.Header.Get(github.DeliveryIDHeader)
+	a := h.take(w, r, event, id, start)
+
+	header := w.Header()
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	switch a.status {
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", http.MethodPost)
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", "5")
+	}
+	w.WriteHeader(a.status)
+	_, _ = io.WriteString(w, a.text+"\n") // whoever hung up needs no answer
+
+	h.metrics.answered(event, a.outcome, h.Now().Sub(start))
+	if a.status != http.StatusAccepted {
+		log := &h.strangers // until the signature is verified, anybody can cause a line
+		switch a.outcome {
+		case malformed, notCommitted:
+			log = &h.Log
+		}
+		log.Warn().Str("delivery", shorten(id)).Str("event", shorten(event)).Int("status", a.status).AnErr("reason", a.err).
+			Msg("delivery refused")
+	}
+}
+
+func refuse(o outcome, status int, text string) answer {
+	return answer{o, status, text, errors.New(text)}
+}
+
+// take does the work of ServeHTTP. What costs little is checked first: no byte of the body is read for a request that
+// could not be a delivery.
+func (h *Handler) take(w http.ResponseWriter, r *http.Request, event, id string, received time.Time) answer {
+	if r.Method != http.MethodPost {
+		return refuse(unsupported, http.StatusMethodNotAllowed, "send webhook deliveries here, with POST")
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return refuse(unsupported, http.StatusUnsupportedMediaType, "the content type must be application/json: choose it in the webhook's settings")
+	}
+	for name, value := range map[string]string{github.EventTypeHeader: event, github.DeliveryIDHeader: id} {
+		if value == "" || len(value) > maxHeader {
+			return refuse(unsupported, http.StatusBadRequest, "the header "+name+" is missing or too long")
+		}
+	}
+	signature := r.Header.Get(github.SHA256SignatureHeader)
+	if !isSHA256(signature) {
+		return refuse(unsigned, http.StatusUnauthorized, "the header "+github.SHA256SignatureHeader+
+			" is missing or malformed: set the webhook's secret (SHA-1 is not accepted)")
+	}
+
+	buffer := h.buffers.Get().(*bytes.Buffer)
+	defer h.release(buffer)
+	if a := h.read(w, r, buffer); a != nil {
+		return *a
+	}
+	if !h.isSigned(signature, buffer.Bytes()) {
+		return refuse(unsigned, http.StatusUnauthorized, "the signature does not match: the webhook's secret is not the one that this server has")
+	}
+
+	delivery, err := Parse(event, id, buffer.Bytes(), received, h.App)
+	if err != nil {
+		return answer{malformed, http.StatusBadRequest, "the body is not a payload of this event", err}
+	}
+	switch err := h.committer.submit(r.Context(), delivery); {
+	case err == nil && concernsNobody(delivery):
+		return answer{ignored, http.StatusAccepted, "accepted; concerns no pull request", nil}
+	case err == nil:
+		return answer{accepted, http.StatusAccepted, "accepted", nil}
+	case errors.Is(err, errFull) || errors.Is(err, errClosed):
+		return answer{busy, http.StatusServiceUnavailable, "not accepted: " + err.Error(), err}
+	default:
+		return answer{notCommitted, http.StatusServiceUnavailable, "not accepted: it could not be stored", err}
+	}
+}
+
+func concernsNobody(d change.Delivery) bool {
+	return d.Concerns == 0 && !d.Gone && len(d.Added) == 0 && len(d.Removed) == 0
+}
+
+// read reads the body into the buffer, or returns why not.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) *answer {
+	large := refuse(tooLarge, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", h.MaxBody))
+	if r.ContentLength > h.MaxBody {
+		return &large
+	}
+	// A connection that cannot have a deadline (a test's recorder) does not need one. It is lifted when the body is here, because
+	// it would else end the request while its delivery is being committed.
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(h.ReadFor))
+	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
+
+	body := http.MaxBytesReader(w, r.Body, h.MaxBody)
+	into.Grow(int(min(max(r.ContentLength, 0), smallBody)) + bytes.MinRead)
+	_, err := into.ReadFrom(io.LimitReader(body, smallBody))
+	if err == nil && into.Len() == smallBody {
+		select {
+		case h.large <- struct{}{}:
+			defer func() { <-h.large }()
+		default:
+			a := refuse(busy, http.StatusServiceUnavailable, "too many large deliveries at once")
+			return &a
+		}
+		_, err = into.ReadFrom(body)
+	}
+	var tooMuch *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &tooMuch):
+		return &large
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &answer{interrupted, http.StatusRequestTimeout, "the body came too slowly", err}
+	default:
+		return &answer{interrupted, http.StatusBadRequest, "the body ended early", err}
+	}
+}
+
+// release gives a buffer back, unless it grew so large that keeping it would hold memory for nothing.
+func (h *Handler) release(buffer *bytes.Buffer) {
+	if buffer.Cap() > 2*smallBody {
+		return
+	}
+	buffer.Reset()
+	h.buffers.Put(buffer)
+}
+
+// isSHA256 says whether a signature has the one form that is accepted.
+func isSHA256(signature string) bool {
+	digest, ok := strings.CutPrefix(signature, "sha256=")
+	if !ok || len(digest) != 64 {
+		return false
+	}
+	_, err := hex.DecodeString(digest)
+	return err == nil
+}
+
+// isSigned verifies the signature by the current secret or the previous one. An empty secret verifies nothing, whatever a
+// reload may have made of it.
+func (h *Handler) isSigned(signature string, body []byte) bool {
+	current, previous := h.Secrets()
+	for _, secret := range [][]byte{current, previous} {
+		if len(secret) > 0 && github.ValidateSignature(signature, body, secret) == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,413 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// everything is what is read again when nothing that is held can be trusted.
+const everything = change.ConcernPull | change.ConcernTimeline | change.ConcernContent | change.ConcernChecks | change.ConcernPeople
+
+// Parse translates a payload into what it means to us. Received is the time of arrival; app is our own App, whose check runs come
+// back as events and concern nobody.
+//
+// The error says that the body is not JSON, or lacks what its event must have. Events and actions that are unknown or that cannot
+// change a decision are no error: they concern nobody. What depends on fields that GitHub may leave null (a deleted account, a
+// fork that is gone) is left at its zero value, which every reader takes as nobody known.
+//
+// Parse is a pure function and keeps no part of body.
+func Parse(event, deliveryID string, body []byte, received time.Time, app change.AppID) (change.Delivery, error) {
+	d := change.Delivery{ID: deliveryID, Event: event, ReceivedAt: received}
+	read, known := readers[event]
+	if !known {
+		read = readOther
+	}
+	if err := read(&d, body, app); err != nil {
+		return change.Delivery{}, fmt.Errorf("read the payload of %q: %w", shorten(event), err)
+	}
+	return d, nil
+}
+
+// readers has a reader for each event that can concern a pull request, or the repositories that it may be in.
+//
+// What is missing here concerns nobody, on purpose. Comments on lines and review threads are no opinion. Membership and
+// organization events name no repository, and whoever's membership matters is asked for anew when a decision needs it: no answer
+// older than 60 seconds makes a check green. Creating or deleting a branch comes as a push too.
+var readers = map[string]func(*change.Delivery, []byte, change.AppID) error{
+	"pull_request":              readPullRequest,
+	"pull_request_review":       readReview,
+	"issue_comment":             readComment,
+	"label":                     readLabel,
+	"push":                      readPush,
+	"check_run":                 readCheckRun,
+	"check_suite":               readCheckSuite,
+	"workflow_run":              readWorkflowRun,
+	"status":                    readStatus,
+	"member":                    readPeople,
+	"team":                      readPeople,
+	"repository":                readRepository,
+	"installation":              readInstallation,
+	"installation_repositories": readInstallation,
+}
+
+func readPullRequest(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e pullRequestEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	if err := setPull(d, e.PullRequest); err != nil {
+		return err
+	}
+	d.Concerns = pullRequestConcerns(e.Action, e.Changes)
+
+	switch e.Action {
+	case "opened":
+		d.Push = &change.Push{After: d.Pull.Head.SHA, By: d.Sender, At: d.Pull.CreatedAt}
+	case "synchronize":
+		if e.Before == "" || e.After == "" {
+			return errors.New("a push without before and after")
+		}
+		d.Push = &change.Push{Before: e.Before, After: e.After, By: d.Sender, At: d.Pull.UpdatedAt}
+	case "labeled", "unlabeled":
+		// A label that was deleted meanwhile has no name here; the timeline is read all the same.
+		if e.Label != nil && e.Label.Name != "" {
+			d.Label = &change.LabelEvent{
+				Label: e.Label.Name,
+				Added: e.Action == "labeled",
+				By:    d.Sender,
+				At:    d.Pull.UpdatedAt,
+				Head:  d.Pull.Head.SHA,
+			}
+		}
+	}
+	return nil
+}
+
+// pullRequestConcerns says what an action may have changed.
+func pullRequestConcerns(action string, was previously) change.Concern {
+	switch action {
+	case "opened":
+		// Nothing is held yet, and a head that another pull request has may carry checks already.
+		return change.ConcernPull | change.ConcernTimeline | change.ConcernContent | change.ConcernChecks
+	case "reopened":
+		// While it was closed few of its events concerned us, and its branch may have moved without a synchronize event. That is why
+		// whoever reopens it is not taken for the pusher: a head that no push accounts for is found, and blocks.
+		return change.ConcernPull | change.ConcernTimeline | change.ConcernContent | change.ConcernChecks
+	case "synchronize":
+		// A new head has other content and other checks. Reviews that GitHub dismisses because of it come as events of their own.
+		return change.ConcernPull | change.ConcernContent | change.ConcernChecks
+	case "edited":
+		if was.Base != nil {
+			return change.ConcernPull | change.ConcernContent // another base: another comparison, another policy
+		}
+		return change.ConcernPull // the change record is in the description
+	case "labeled", "unlabeled":
+		return change.ConcernPull | change.ConcernTimeline // the label, and who set it
+	case "closed", "converted_to_draft", "ready_for_review":
+		return change.ConcernPull
+	default:
+		// Assignees, milestones, locks, auto-merge and requested reviewers are no part of a decision (our own requests come back
+		// here); actions that are unknown today are seen and not acted upon.
+		return 0
+	}
+}
+
+func readReview(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e reviewEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	if err := setPull(d, e.PullRequest); err != nil {
+		return err
+	}
+	if e.Review == nil || e.Review.ID == 0 {
+		return errors.New("no review")
+	}
+	d.Review = &change.Review{
+		ID:    e.Review.ID,
+		By:    e.Review.User.value(),
+		State: change.ReviewState(strings.ToUpper(e.Review.State)),
+		SHA:   e.Review.CommitID,
+		At:    e.Review.SubmittedAt,
+	}
+	switch e.Action {
+	case "submitted":
+		if d.Review.State == change.Commented {
+			return nil // no opinion, and it takes none back
+		}
+		d.Concerns = change.ConcernTimeline
+	case "dismissed":
+		d.Review.State = change.Dismissed
+		d.Review.DismissedBy, d.Review.DismissedAt = d.Sender, d.Pull.UpdatedAt
+		d.Concerns = change.ConcernTimeline
+	case "edited":
+		// Its words changed; its state cannot.
+	}
+	return nil
+}
+
+func readComment(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e commentEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	switch {
+	case e.Issue == nil || e.Comment == nil:
+		return errors.New("no issue or no comment")
+	case e.Issue.PullRequest == nil:
+		return nil // a plain issue
+	}
+	if err := setKey(d, e.Issue.Number); err != nil {
+		return err
+	}
+	by := e.Comment.User.value()
+	switch {
+	case e.Action != "created" || !isCommand(e.Comment.Body):
+		return nil // an edit could put words into the mouth of whoever wrote it first
+	case e.Comment.App != nil || by.Kind != change.KindUser || by.ID != d.Sender.ID:
+		return nil // only a person commands, and only by a comment of their own
+	}
+	d.Command = &change.Command{Comment: e.Comment.ID, Pull: d.Key, By: by, Body: e.Comment.Body, At: e.Comment.CreatedAt}
+	d.Concerns = change.ConcernVerify
+	return nil
+}
+
+// isCommand says whether a comment starts with the word /change; "/changelog" is another word.
+func isCommand(comment string) bool {
+	rest, ok := strings.CutPrefix(comment, "/change")
+	return ok && (rest == "" || strings.ContainsRune(" \t\r\n", rune(rest[0])))
+}
+
+func readLabel(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e labelEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	// GitHub sends one event for the label and none for the pull requests that carry it. A label that was created is on none, and
+	// its colour and description mean nothing.
+	if e.Action == "deleted" || e.Action == "edited" && e.Changes.Name != nil {
+		return setBase(d, "*", change.ConcernPull|change.ConcernTimeline)
+	}
+	return nil
+}
+
+func readPush(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e pushEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	name, ok := strings.CutPrefix(e.Ref, "refs/heads/")
+	if !ok {
+		return nil // a tag
+	}
+	// The comparison and the policy rest on the base's tip. Pushes to a head come as synchronize.
+	return setBase(d, name, change.ConcernContent)
+}
+
+func readCheckRun(d *change.Delivery, body []byte, ours change.AppID) error {
+	var e checkRunEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	if e.CheckRun == nil {
+		return errors.New("no check_run")
+	}
+	run := e.CheckRun
+	by := run.App
+	if by == nil {
+		by = run.CheckSuite.App
+	}
+	if by != nil && by.ID == ours {
+		return setOwnCheck(d, run.HeadSHA)
+	}
+	check := change.Check{
+		Name:  run.Name,
+		State: runState(run.Status, run.Conclusion),
+		Suite: run.CheckSuite.ID,
+		RunID: run.ID,
+		URL:   run.HTMLURL,
+		At:    run.CompletedAt,
+	}
+	if check.At.IsZero() {
+		check.At = run.StartedAt
+	}
+	if by != nil {
+		check.App, check.AppID = by.Slug, by.ID
+	}
+	d.Check = &check
+	return setHead(d, run.HeadSHA, change.ConcernChecks)
+}
+
+// runState reads a check run's status and conclusion strictly: what is not known to be harmless has failed.
+func runState(status, conclusion string) change.CheckState {
+	if status != "completed" {
+		return change.CheckPending
+	}
+	switch conclusion {
+	case "success":
+		return change.CheckSuccess
+	case "neutral":
+		return change.CheckNeutral
+	case "skipped":
+		return change.CheckSkipped
+	default:
+		return change.CheckFailure
+	}
+}
+
+func readCheckSuite(d *change.Delivery, body []byte, ours change.AppID) error {
+	var e checkSuiteEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	switch {
+	case e.CheckSuite == nil:
+		return errors.New("no check_suite")
+	case e.CheckSuite.App != nil && e.CheckSuite.App.ID == ours:
+		return setOwnCheck(d, e.CheckSuite.HeadSHA)
+	case e.Action == "requested":
+		return nil // it has no runs yet
+	}
+	return setHead(d, e.CheckSuite.HeadSHA, change.ConcernChecks)
+}
+
+func readWorkflowRun(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e workflowRunEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	switch {
+	case e.WorkflowRun == nil:
+		return errors.New("no workflow_run")
+	case e.Action != "completed":
+		return nil // its jobs tell of themselves as check runs
+	}
+	return setHead(d, e.WorkflowRun.HeadSHA, change.ConcernChecks)
+}
+
+func readStatus(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e statusEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	state := change.CheckFailure // failure, error, and whatever else there may be one day
+	switch e.State {
+	case "success":
+		state = change.CheckSuccess
+	case "pending":
+		state = change.CheckPending
+	}
+	d.Check = &change.Check{
+		Name:    e.Context,
+		State:   state,
+		Status:  true,
+		Creator: d.Sender,
+		RunID:   e.ID,
+		URL:     e.TargetURL,
+		At:      e.UpdatedAt,
+	}
+	return setHead(d, e.SHA, change.ConcernChecks)
+}
+
+// readPeople reads events that change who may do what in one repository.
+func readPeople(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e envelope
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	if d.Repository.ID == 0 {
+		return nil // a team that was created, renamed or deleted: nobody's by key
+	}
+	return setBase(d, "*", change.ConcernPeople)
+}
+
+func readRepository(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e repositoryEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	if d.Repository.ID == 0 {
+		return errors.New("no repository")
+	}
+	switch e.Action {
+	case "deleted", "transferred", "archived":
+		// An archived repository takes no check runs, and a transfer ends what was decided for the former owner.
+		d.Gone = true
+		return nil
+	case "unarchived":
+		return setBase(d, "*", everything|change.ConcernVerify)
+	case "privatized", "publicized":
+		return setBase(d, "*", change.ConcernPeople) // who may read it
+	case "renamed":
+		return setBase(d, "*", change.ConcernPull) // the same pull requests under another address
+	case "edited":
+		if e.Changes.DefaultBranch != nil {
+			return setBase(d, "*", change.ConcernPull|change.ConcernContent) // another branch is governed, by another policy
+		}
+	}
+	return nil
+}
+
+func readInstallation(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e installationEvent
+	if err := unmarshal(body, &e); err != nil {
+		return err
+	}
+	e.describe(d)
+	if d.Installation == 0 {
+		return errors.New("no installation")
+	}
+	added, removed := e.RepositoriesAdded, e.RepositoriesRemoved
+	if d.Event == "installation" {
+		switch e.Action {
+		case "created", "unsuspend":
+			added = e.Repositories
+		case "deleted", "suspend":
+			d.Gone = true
+		}
+	}
+	for i := range added {
+		r := added[i].value(d.Installation)
+		if e.Installation.Account != nil {
+			r.OwnerIsUser = e.Installation.Account.Type == "User"
+		}
+		d.Added = append(d.Added, r)
+	}
+	for i := range removed {
+		d.Removed = append(d.Removed, removed[i].ID)
+	}
+	return nil
+}
+
+// readOther notes an event that concerns nobody. Whatever shape it has is fine, if only it is a JSON object.
+func readOther(d *change.Delivery, body []byte, _ change.AppID) error {
+	var e envelope
+	err := unmarshal(body, &e)
+	var shape *json.SemanticError
+	if errors.As(err, &shape) && jsontext.Value(body).IsValid(lenient) && jsontext.Value(body).Kind() == '{' {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.describe(d)
+	return nil
+}
