@@ -48,7 +48,7 @@ const (
 
 // Handler takes deliveries. It serves until Close; it is for POST requests on one path, which the caller chooses.
 type Handler struct {
-	Config
+	config    Config
 	committer *committer
 	metrics   *metrics
 	strangers zerolog.Logger // for what anybody can cause: at most a few lines a second
@@ -75,7 +75,7 @@ func New(c Config) (*Handler, error) {
 	setDefault(&c.CommitFor, 8*time.Second)
 
 	h := &Handler{
-		Config:    c,
+		config:    c,
 		strangers: c.Log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second}),
 		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		large:     make(chan struct{}, maxLarge),
@@ -137,7 +137,7 @@ type answer struct {
 // ServeHTTP takes one delivery. The statuses: 202 durable; 400 headers missing, or a body that is no event; 401 the signature;
 // 405 not a POST; 408 the body came too slowly; 413 too large; 415 not application/json; 503 not durable, try again.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	start := h.Now()
+	start := h.config.Now()
 	event, id := r.Header.Get(github.EventTypeHeader), r.Header.Get(github.DeliveryIDHeader)
 	a := h.take(w, r, event, id, start)
 
@@ -153,12 +153,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.text+"\n") // whoever hung up needs no answer
 
-	h.metrics.answered(event, a.outcome, h.Now().Sub(start))
+	h.metrics.answered(event, a.outcome, h.config.Now().Sub(start))
 	if a.status != http.StatusAccepted {
 		log := &h.strangers // until the signature is verified, anybody can cause a line
 		switch a.outcome {
 		case malformed, notCommitted:
-			log = &h.Log
+			log = &h.config.Log
 		}
 		log.Warn().Str("delivery", shorten(id)).Str("event", shorten(event)).Int("status", a.status).AnErr("reason", a.err).
 			Msg("delivery refused")
@@ -178,9 +178,9 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event, id string,
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return refuse(unsupported, http.StatusUnsupportedMediaType, "the content type must be application/json: choose it in the webhook's settings")
 	}
-	for name, value := range map[string]string{github.EventTypeHeader: event, github.DeliveryIDHeader: id} {
-		if value == "" || len(value) > maxHeader {
-			return refuse(unsupported, http.StatusBadRequest, "the header "+name+" is missing or too long")
+	for _, h := range [...]struct{ name, value string }{{github.EventTypeHeader, event}, {github.DeliveryIDHeader, id}} {
+		if h.value == "" || len(h.value) > maxHeader {
+			return refuse(unsupported, http.StatusBadRequest, "the header "+h.name+" is missing or too long")
 		}
 	}
 	signature := r.Header.Get(github.SHA256SignatureHeader)
@@ -189,18 +189,9 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event, id string,
 			" is missing or malformed: set the webhook's secret (SHA-1 is not accepted)")
 	}
 
-	buffer := h.buffers.Get().(*bytes.Buffer)
-	defer h.release(buffer)
-	if a := h.read(w, r, buffer); a != nil {
-		return *a
-	}
-	if !h.isSigned(signature, buffer.Bytes()) {
-		return refuse(unsigned, http.StatusUnauthorized, "the signature does not match: the webhook's secret is not the one that this server has")
-	}
-
-	delivery, err := Parse(event, id, buffer.Bytes(), received, h.App)
-	if err != nil {
-		return answer{malformed, http.StatusBadRequest, "the body is not a payload of this event", err}
+	delivery, refused := h.receive(w, r, event, id, signature, received)
+	if refused != nil {
+		return *refused
 	}
 	switch err := h.committer.submit(r.Context(), delivery); {
 	case err == nil && concernsNobody(delivery):
@@ -214,55 +205,72 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event, id string,
 	}
 }
 
+// receive reads, verifies and parses the body, and holds its memory no longer than that.
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request, event, id, signature string, received time.Time) (change.Delivery, *answer) {
+	buffer := h.buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buffer.Cap() <= 2*smallBody { // keeping one that a rare body made large would hold memory for nothing
+			buffer.Reset()
+			h.buffers.Put(buffer)
+		}
+	}()
+	done, refused := h.read(w, r, buffer)
+	defer done()
+	if refused != nil {
+		return change.Delivery{}, refused
+	}
+	if !h.isSigned(signature, buffer.Bytes()) {
+		a := refuse(unsigned, http.StatusUnauthorized, "the signature does not match: the webhook's secret is not the one that this server has")
+		return change.Delivery{}, &a
+	}
+	delivery, err := Parse(event, id, buffer.Bytes(), received, h.config.App)
+	if err != nil {
+		return change.Delivery{}, &answer{malformed, http.StatusBadRequest, "the body is not a payload of this event", err}
+	}
+	return delivery, nil
+}
+
 func concernsNobody(d change.Delivery) bool {
 	return d.Concerns == 0 && !d.Gone && len(d.Added) == 0 && len(d.Removed) == 0
 }
 
-// read reads the body into the buffer, or returns why not.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) *answer {
-	large := refuse(tooLarge, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", h.MaxBody))
-	if r.ContentLength > h.MaxBody {
-		return &large
+// read reads the body into the buffer, or returns why not. Call done when the buffer is no longer needed.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) (done func(), refused *answer) {
+	done = func() {}
+	large := refuse(tooLarge, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", h.config.MaxBody))
+	if r.ContentLength > h.config.MaxBody {
+		return done, &large
 	}
 	// A connection that cannot have a deadline (a test's recorder) does not need one. It is lifted when the body is here, because
 	// it would else end the request while its delivery is being committed.
 	conn := http.NewResponseController(w)
-	_ = conn.SetReadDeadline(time.Now().Add(h.ReadFor))
+	_ = conn.SetReadDeadline(time.Now().Add(h.config.ReadFor))
 	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
 
-	body := http.MaxBytesReader(w, r.Body, h.MaxBody)
+	body := http.MaxBytesReader(w, r.Body, h.config.MaxBody)
 	into.Grow(int(min(max(r.ContentLength, 0), smallBody)) + bytes.MinRead)
 	_, err := into.ReadFrom(io.LimitReader(body, smallBody))
 	if err == nil && into.Len() == smallBody {
 		select {
 		case h.large <- struct{}{}:
-			defer func() { <-h.large }()
+			done = func() { <-h.large }
 		default:
 			a := refuse(busy, http.StatusServiceUnavailable, "too many large deliveries at once")
-			return &a
+			return done, &a
 		}
 		_, err = into.ReadFrom(body)
 	}
 	var tooMuch *http.MaxBytesError
 	switch {
 	case err == nil:
-		return nil
+		return done, nil
 	case errors.As(err, &tooMuch):
-		return &large
+		return done, &large
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &answer{interrupted, http.StatusRequestTimeout, "the body came too slowly", err}
+		return done, &answer{interrupted, http.StatusRequestTimeout, "the body came too slowly", err}
 	default:
-		return &answer{interrupted, http.StatusBadRequest, "the body ended early", err}
+		return done, &answer{interrupted, http.StatusBadRequest, "the body ended early", err}
 	}
-}
-
-// release gives a buffer back, unless it grew so large that keeping it would hold memory for nothing.
-func (h *Handler) release(buffer *bytes.Buffer) {
-	if buffer.Cap() > 2*smallBody {
-		return
-	}
-	buffer.Reset()
-	h.buffers.Put(buffer)
 }
 
 // isSHA256 says whether a signature has the one form that is accepted.
@@ -278,7 +286,7 @@ func isSHA256(signature string) bool {
 // isSigned verifies the signature by the current secret or the previous one. An empty secret verifies nothing, whatever a
 // reload may have made of it.
 func (h *Handler) isSigned(signature string, body []byte) bool {
-	current, previous := h.Secrets()
+	current, previous := h.config.Secrets()
 	for _, secret := range [][]byte{current, previous} {
 		if len(secret) > 0 && github.ValidateSignature(signature, body, secret) == nil {
 			return true
