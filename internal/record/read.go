@@ -1,0 +1,364 @@
+package record
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
+)
+
+// maxBody bounds what is read of a description, in bytes: GitHub takes 65,536 characters, of four bytes at most.
+const maxBody = 4 * 65_536
+
+// blockParser reads a description's blocks and leaves its prose alone: nobody asks here what is a link, and reading that takes
+// most of a Markdown parser's time. It holds no state between parses.
+var blockParser = parser.NewParser(parser.WithBlockParsers(
+	util.Prioritized(parser.NewSetextHeadingParser(), 100),
+	util.Prioritized(parser.NewThematicBreakParser(), 200),
+	util.Prioritized(parser.NewListParser(), 300),
+	util.Prioritized(parser.NewListItemParser(), 400),
+	util.Prioritized(parser.NewCodeBlockParser(), 500),
+	util.Prioritized(parser.NewATXHeadingParser(), 600),
+	util.Prioritized(parser.NewFencedCodeBlockParser(), 700),
+	util.Prioritized(parser.NewBlockquoteParser(), 800),
+	util.Prioritized(parser.NewHTMLBlockParser(), 900),
+	util.Prioritized(parser.NewParagraphParser(), 1000),
+))
+
+// nobody is the field of a line that belongs to none.
+const nobody = -1
+
+// underBold is the level of a section that a line in bold introduces: below all headings.
+const underBold = 7
+
+// reader gathers the answers of one description.
+type reader struct {
+	body    string
+	source  []byte // the same as bytes, for the parser
+	fields  []Field
+	keys    [][]string // of each field, its headings as key returns them
+	answers []answer
+	current int // the field whose section we are in
+	level   int // of its heading
+	labels  []label
+}
+
+// label is a line "Name: answer" outside of every section, which answers a field of one word that has no section.
+type label struct {
+	field  int
+	answer string
+}
+
+// read returns what stands in the sections of each field.
+func read(body string, fields []Field) []answer {
+	if len(body) > maxBody {
+		body = body[:maxBody]
+	}
+	r := &reader{
+		fields:  fields,
+		keys:    make([][]string, len(fields)),
+		answers: make([]answer, len(fields)),
+		current: nobody,
+	}
+	if strings.TrimSpace(body) == "" {
+		return r.answers
+	}
+	for i, f := range fields {
+		r.keys[i] = make([]string, len(f.Headings))
+		for j, h := range f.Headings {
+			r.keys[i][j] = key(h)
+		}
+	}
+	// Old Macs' line ends are none to a Markdown parser, and would hide all headings but the first.
+	if strings.Contains(body, "\r") {
+		body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
+	}
+	r.body, r.source = body, []byte(body)
+	document := blockParser.Parse(text.NewReader(r.source))
+	for n := document.FirstChild(); n != nil; n = n.NextSibling() {
+		if h, ok := n.(*ast.Heading); ok {
+			r.heading(h)
+			continue
+		}
+		r.block(n, false)
+	}
+	r.fillShort()
+	return r.answers
+}
+
+// heading starts a section, or ends one.
+func (r *reader) heading(h *ast.Heading) {
+	title := strings.TrimSpace(r.lines(h))
+	if field, rest := r.match(title); field != nobody {
+		r.start(field, h.Level, rest)
+		return
+	}
+	if r.current != nobody && h.Level <= r.level {
+		r.current = nobody
+	}
+}
+
+func (r *reader) start(field, level int, rest string) {
+	r.current, r.level = field, level
+	a := &r.answers[field]
+	a.seen = true
+	a.sections = append(a.sections, nil)
+	r.add(rest)
+}
+
+func (r *reader) add(line string) {
+	if line = strings.TrimSpace(line); line == "" || r.current == nobody {
+		return
+	}
+	a := &r.answers[r.current]
+	last := len(a.sections) - 1
+	a.sections[last] = append(a.sections[last], line)
+}
+
+// block gathers what a block says. Verbatim blocks are what someone quotes: no line in them introduces a field.
+func (r *reader) block(n ast.Node, verbatim bool) {
+	switch n := n.(type) {
+	case *ast.Heading: // a heading inside a quotation or list item
+		return
+	case *ast.CodeBlock, *ast.FencedCodeBlock:
+		for line := range strings.Lines(r.lines(n)) {
+			r.add(line)
+		}
+	case *ast.HTMLBlock:
+		html := r.lines(n)
+		if n.HasClosure() {
+			html += r.segment(n.ClosureLine)
+		}
+		for line := range strings.Lines(withoutTags(withoutComments(html))) {
+			r.add(line)
+		}
+	case *ast.Paragraph, *ast.TextBlock:
+		for line := range strings.Lines(withoutComments(r.lines(n))) {
+			r.line(strings.TrimSpace(line), verbatim)
+		}
+	case *ast.ListItem:
+		r.item(n, verbatim)
+	default:
+		_, quoted := n.(*ast.Blockquote)
+		for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+			r.block(c, verbatim || quoted)
+		}
+	}
+}
+
+// item gathers a list item: its first line is one of the field's items, with its check box if it has one.
+func (r *reader) item(n *ast.ListItem, verbatim bool) {
+	first := n.FirstChild()
+	if first == nil {
+		return
+	}
+	var words string
+	switch first.(type) {
+	case *ast.Paragraph, *ast.TextBlock:
+		words = strings.TrimSpace(withoutComments(r.lines(first)))
+	default:
+		r.block(first, verbatim)
+	}
+	words, mark := cutBox(words)
+	for i, line := range strings.Split(words, "\n") {
+		line = strings.TrimSpace(line)
+		// In a section under a heading, an item that starts in bold is an item; elsewhere it may be a field of a record that is
+		// written as a list.
+		r.line(line, verbatim || mark != noBox || r.current != nobody && r.level < underBold)
+		if i == 0 && r.current != nobody && line != "" {
+			r.answers[r.current].items = append(r.answers[r.current].items, item{line, mark})
+		}
+	}
+	for c := first.NextSibling(); c != nil; c = c.NextSibling() {
+		r.block(c, verbatim)
+	}
+}
+
+// line gathers a line of prose, which starts a section if it starts in bold with a field's heading.
+func (r *reader) line(line string, verbatim bool) {
+	if !verbatim {
+		if bold, rest, ok := cutBold(line); ok {
+			if field, more := r.match(bold); field != nobody {
+				r.start(field, underBold, more)
+				r.add(strings.TrimLeft(rest, ": \t"))
+				return
+			}
+		}
+		if name, answer, ok := strings.Cut(line, ":"); ok && r.current == nobody {
+			if field, _ := r.match(name); field != nobody {
+				r.labels = append(r.labels, label{field, answer})
+			}
+		}
+	}
+	r.add(line)
+}
+
+// fillShort answers fields of one word that no section answers from lines that say "Risk: high".
+func (r *reader) fillShort() {
+	if len(r.labels) == 0 {
+		return
+	}
+	bySection := make([]bool, len(r.fields))
+	for i, a := range r.answers {
+		bySection[i] = a.seen
+	}
+	for _, l := range r.labels {
+		switch r.fields[l.field].Type {
+		case Choice, Date, YesNo:
+			if !bySection[l.field] {
+				r.start(l.field, underBold, l.answer)
+			}
+		}
+	}
+}
+
+// match returns the field that a heading introduces, and the answer that follows on the same line, if there is one.
+func (r *reader) match(heading string) (field int, rest string) {
+	if strings.Contains(heading, "<") {
+		heading = withoutTags(withoutComments(heading))
+	}
+	if i := r.lookup(heading); i != nobody {
+		return i, ""
+	}
+	for _, separator := range [...]string{":", " – ", " — ", " - ", "("} {
+		if name, rest, ok := strings.Cut(heading, separator); ok {
+			if i := r.lookup(name); i != nobody {
+				if separator == "(" {
+					return i, "" // "Rollback plan (required)"
+				}
+				return i, strings.Trim(rest, " \t*_")
+			}
+		}
+	}
+	return nobody, ""
+}
+
+func (r *reader) lookup(heading string) int {
+	k := key(heading)
+	if k == "" {
+		return nobody
+	}
+	for i, keys := range r.keys {
+		for _, other := range keys {
+			if k == other {
+				return i
+			}
+		}
+	}
+	return nobody
+}
+
+// lines returns the text of a leaf block.
+func (r *reader) lines(n ast.Node) string {
+	segments := n.Lines()
+	if segments.Len() == 1 {
+		return r.segment(segments.At(0))
+	}
+	var b strings.Builder
+	for i := range segments.Len() {
+		b.WriteString(r.segment(segments.At(i)))
+	}
+	return b.String()
+}
+
+func (r *reader) segment(s text.Segment) string {
+	if s.Padding == 0 && !s.ForceNewline {
+		return r.body[s.Start:s.Stop]
+	}
+	return string(s.Value(r.source))
+}
+
+// key folds a heading to what tells headings apart: its letters and digits in lower case, words separated by one space, without
+// the number that it may start with.
+func key(heading string) string {
+	var buf [64]byte
+	out := buf[:0]
+	space := false
+	for _, r := range heading {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) {
+			// An apostrophe is in a word, and everything else is between words.
+			space = space || r != '\'' && r != '’'
+			continue
+		}
+		if space && len(out) > 0 {
+			out = append(out, ' ')
+		}
+		space = false
+		out = utf8.AppendRune(out, unicode.ToLower(r))
+	}
+	for {
+		i := 0
+		for i < len(out) && out[i] >= '0' && out[i] <= '9' {
+			i++
+		}
+		if i == 0 || i >= len(out) || out[i] != ' ' {
+			return string(out)
+		}
+		out = out[i+1:]
+	}
+}
+
+// cutBold splits a line that starts in bold.
+func cutBold(line string) (bold, rest string, ok bool) {
+	for _, mark := range [...]string{"**", "__"} {
+		if inner, found := strings.CutPrefix(line, mark); found {
+			bold, rest, ok = strings.Cut(inner, mark)
+			return bold, rest, ok && bold != ""
+		}
+	}
+	return "", "", false
+}
+
+// cutBox splits a list item's text from the check box before it.
+func cutBox(s string) (string, box) {
+	if len(s) < 3 || s[0] != '[' || s[2] != ']' || len(s) > 3 && s[3] != ' ' && s[3] != '\t' && s[3] != '\n' {
+		return s, noBox
+	}
+	switch s[1] {
+	case ' ':
+		return strings.TrimSpace(s[3:]), unchecked
+	case 'x', 'X':
+		return strings.TrimSpace(s[3:]), checked
+	}
+	return s, noBox
+}
+
+// withoutComments drops HTML comments; one that is not closed hides the rest of a block only where Markdown says so, which has
+// then made it a block of its own.
+func withoutComments(s string) string {
+	at := strings.Index(s, "<!--")
+	if at < 0 {
+		return s
+	}
+	var b strings.Builder
+	for at >= 0 {
+		b.WriteString(s[:at])
+		end := strings.Index(s[at+4:], "-->")
+		if end < 0 {
+			return b.String()
+		}
+		s = s[at+4+end+3:]
+		at = strings.Index(s, "<!--")
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+// withoutTags drops HTML tags and leaves what they enclose.
+func withoutTags(s string) string {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(s, "<")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		if _, s, found = strings.Cut(after, ">"); !found {
+			return b.String()
+		}
+	}
+}
