@@ -156,3 +156,16 @@ func (e *Expression) Eval(a *Activation) (bool, error) {
 	}
 	return held, nil
 }
+
+// expressionFields returns the names of all fields that an expression can use.
+func expressionFields() []string {
+	var out []string
+	for _, t := range []reflect.Type{
+		reflect.TypeFor[ExpressionChange](), reflect.TypeFor[ExpressionAuthor](), reflect.TypeFor[ExpressionFile](), reflect.TypeFor[ExpressionCommit](),
+	} {
+		for i := range t.NumField() {
+			out = append(out, t.Field(i).Tag.Get("cel"))
+		}
+	}
+	return out
+}

@@ -201,21 +201,21 @@ func foldRune(r rune) rune {
 	return unicode.ToLower(least)
 }
 
-// token is a piece of a pattern without braces.
-type token struct {
+// globPart is a piece of a pattern without braces.
+type globPart struct {
 	kind rune // 'l' literal, '*', '?', '[' class
 	lit  rune
 }
 
-// tokens reads a valid pattern without braces.
-func tokens(p string) []token {
-	var out []token
+// globParts reads a valid pattern without braces.
+func globParts(p string) []globPart {
+	var out []globPart
 	for i := 0; i < len(p); {
 		r, n := utf8.DecodeRuneInString(p[i:])
 		i += n
 		switch r {
 		case '*', '?':
-			out = append(out, token{kind: r})
+			out = append(out, globPart{kind: r})
 		case '[':
 			for i < len(p) && p[i] != ']' {
 				if p[i] == '\\' {
@@ -224,13 +224,13 @@ func tokens(p string) []token {
 				i++
 			}
 			i++
-			out = append(out, token{kind: '['})
+			out = append(out, globPart{kind: '['})
 		case '\\':
 			r, n = utf8.DecodeRuneInString(p[i:])
 			i += n
-			out = append(out, token{'l', r})
+			out = append(out, globPart{'l', r})
 		default:
-			out = append(out, token{'l', r})
+			out = append(out, globPart{'l', r})
 		}
 	}
 	return out
@@ -249,7 +249,7 @@ func longestLiteral(p string) string {
 		run.Reset()
 	}
 	run.WriteByte('/')
-	for _, t := range tokens(p) {
+	for _, t := range globParts(p) {
 		// A replacement character in a pattern matches any byte that is not UTF-8, so it is no literal.
 		if t.kind != 'l' || t.lit == utf8.RuneError {
 			flush()
@@ -267,8 +267,8 @@ func longestLiteral(p string) string {
 
 // strayDoublestar says whether a pattern without braces has two stars in a row that are not a whole segment.
 func strayDoublestar(p string) bool {
-	ts := tokens(p)
-	boundary := func(i int) bool { return i < 0 || i >= len(ts) || ts[i] == token{'l', '/'} }
+	ts := globParts(p)
+	boundary := func(i int) bool { return i < 0 || i >= len(ts) || ts[i] == globPart{'l', '/'} }
 	for i := 0; i+1 < len(ts); i++ {
 		if ts[i].kind == '*' && ts[i+1].kind == '*' && !(boundary(i-1) && boundary(i+2)) {
 			return true

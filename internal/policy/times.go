@@ -1,0 +1,258 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/teambition/rrule-go"
+)
+
+// duration reads "30m", "24h" or "2d"; fallback where it is absent or wrong.
+func (c *compiler) duration(t text, what string, fallback, least, most time.Duration) time.Duration {
+	if !t.present() {
+		return fallback
+	}
+	d, err := parseDuration(t.value)
+	switch {
+	case err != nil:
+		c.problem(t.at, fmt.Sprintf("%s is %q", what, t.value), "write a time: 30m, 24h, 2d")
+	case d < least:
+		c.problem(t.at, fmt.Sprintf("%s is %s", what, t.value), fmt.Sprintf("make it %s or more", shortDuration(least)))
+	case d > most:
+		c.problem(t.at, fmt.Sprintf("%s is %s", what, t.value), fmt.Sprintf("make it %s or less", shortDuration(most)))
+	default:
+		return d
+	}
+	return fallback
+}
+
+// parseDuration is time.ParseDuration with whole days.
+func parseDuration(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(s)
+}
+
+func shortDuration(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
+}
+
+// zone reads an IANA time zone: UTC where it is absent or wrong.
+func (c *compiler) zone(t text) *time.Location {
+	if !t.present() {
+		return time.UTC
+	}
+	location, err := time.LoadLocation(t.value)
+	if err != nil || t.value == "Local" || strings.TrimSpace(t.value) == "" {
+		c.problem(t.at, fmt.Sprintf("%q is not a time zone", t.value), "use a name of the IANA database: Europe/Berlin")
+		return time.UTC
+	}
+	return location
+}
+
+func (c *compiler) environments(n names[environmentShape]) []*Environment {
+	var out []*Environment
+	byName := map[string]*Environment{}
+	for _, e := range n.entries {
+		s := e.value
+		if !c.goodName(e.name, "an environment") || !s.present() {
+			continue
+		}
+		env := &Environment{Name: e.name.value, After: s.After.value, Hours: s.Hours.value, Timezone: c.zone(s.Timezone).String(), Line: e.name.line}
+		if s.Hours.present() {
+			if err := checkHours(s.Hours.value); err != nil {
+				c.problem(s.Hours.at, fmt.Sprintf("hours is %q, and %v", s.Hours.value, err), `write "Mon-Fri 09:00-16:00", several with commas`)
+			}
+		} else if s.Timezone.present() {
+			c.problem(s.Timezone.at, "there is a timezone and no hours", "add `hours`, or take it away")
+		}
+		out = append(out, env)
+		byName[env.Name] = env
+	}
+	for i, e := range n.entries {
+		s := e.value
+		if !s.After.present() {
+			continue
+		}
+		if byName[s.After.value] == nil {
+			c.problem(s.After.at, fmt.Sprintf("the environment %q is not defined", s.After.value), didYouMean(s.After.value, environmentNames(out)))
+			continue
+		}
+		// Each of a ring's members would wait for the next.
+		for at, steps := byName[s.After.value], 0; at != nil && steps <= len(n.entries); at, steps = byName[at.After], steps+1 {
+			if at.Name == e.name.value {
+				c.problem(n.entries[i].value.After.at, fmt.Sprintf("%q comes after itself", at.Name), "break the ring")
+				break
+			}
+		}
+	}
+	return out
+}
+
+func environmentNames(es []*Environment) []string {
+	var out []string
+	for _, e := range es {
+		out = append(out, e.Name)
+	}
+	return out
+}
+
+var hoursForm = regexp.MustCompile(`^([A-Z][a-z]{2})(?:-([A-Z][a-z]{2}))? (\d{2}:\d{2})-(\d{2}:\d{2})$`)
+
+// checkHours says why hours are not "Mon-Fri 09:00-16:00", or several such with commas. A window ends on the day it begins.
+func checkHours(hours string) error {
+	days := []string{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}
+	for window := range strings.SplitSeq(hours, ",") {
+		m := hoursForm.FindStringSubmatch(strings.TrimSpace(window))
+		if m == nil {
+			return fmt.Errorf("%q is not days and times", strings.TrimSpace(window))
+		}
+		first, last := slices.Index(days, m[1]), slices.Index(days, m[2])
+		if m[2] == "" {
+			last = first
+		}
+		if first < 0 || last < 0 {
+			return fmt.Errorf("the days are %s", strings.Join(days, " "))
+		}
+		if first > last {
+			return fmt.Errorf("%s comes before %s in a week", m[2], m[1])
+		}
+		from, okFrom := minutes(m[3])
+		until, okUntil := minutes(m[4])
+		if !okFrom || !okUntil {
+			return fmt.Errorf("times run from 00:00 to 24:00")
+		}
+		if from >= until {
+			return fmt.Errorf("%s is not before %s", m[3], m[4])
+		}
+	}
+	return nil
+}
+
+func minutes(clock string) (int, bool) {
+	h, errHour := strconv.Atoi(clock[:2])
+	m, errMinute := strconv.Atoi(clock[3:])
+	total := h*60 + m
+	return total, errHour == nil && errMinute == nil && m < 60 && total <= 24*60
+}
+
+func (c *compiler) freezes(l list[freezeShape]) []*Freeze {
+	var out []*Freeze
+	for _, s := range l.items {
+		if !s.present() {
+			continue
+		}
+		c.requires(s.at, s.Name, "a freeze", "name")
+		zone := c.zone(s.Timezone)
+		f := &Freeze{Name: s.Name.value, Timezone: zone.String(), Environments: values(s.Environments), Merging: s.Merging.value, Line: s.line}
+		known := environmentNames(c.policy.Environments)
+		for _, t := range s.Environments.items {
+			if t.present() && !slices.Contains(known, t.value) {
+				c.problem(t.at, fmt.Sprintf("the environment %q is not defined", t.value), didYouMean(t.value, known))
+			}
+		}
+		if len(f.Environments) == 0 && !f.Merging {
+			f.Environments = known
+			if len(known) == 0 {
+				c.problem(s.at, "the freeze freezes nothing", "define `environments`, or write `merging: true`")
+			}
+		}
+		if s.Every.present() {
+			c.recurring(f, s)
+		} else {
+			c.single(f, s, zone)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// single reads a freeze that happens once. Until a day means until its end.
+func (c *compiler) single(f *Freeze, s freezeShape, zone *time.Location) {
+	if s.Lasts.present() {
+		c.problem(s.Lasts.at, "lasts goes with every", "write `until`")
+	}
+	if !s.From.present() || !s.Until.present() {
+		c.problem(s.at, "the freeze does not say when it is", "write `from` and `until`, or `every` and `lasts`")
+		return
+	}
+	var okFrom, okUntil bool
+	f.From, okFrom = c.moment(s.From, zone, 0)
+	f.Until, okUntil = c.moment(s.Until, zone, 1)
+	if okFrom && okUntil && !f.From.Before(f.Until) {
+		c.problem(s.Until.at, fmt.Sprintf("the freeze ends (%s) before it begins (%s)", s.Until.value, s.From.value), "swap them, or mend the year")
+	}
+}
+
+// moment reads a day or a time of a day; a day is its first moment, plus so many days.
+func (c *compiler) moment(t text, zone *time.Location, days int) (time.Time, bool) {
+	if d, err := time.ParseInLocation(time.DateOnly, t.value, zone); err == nil {
+		return d.AddDate(0, 0, days), true
+	}
+	for _, layout := range []string{"2006-01-02 15:04", time.RFC3339} {
+		if m, err := time.ParseInLocation(layout, t.value, zone); err == nil {
+			return m, true
+		}
+	}
+	c.problem(t.at, fmt.Sprintf("%q is not a date", t.value), "write 2026-12-18, or 2026-12-18 17:00")
+	return time.Time{}, false
+}
+
+// recurring reads a freeze that happens again and again.
+func (c *compiler) recurring(f *Freeze, s freezeShape) {
+	f.Every = strings.TrimPrefix(s.Every.value, "RRULE:")
+	if s.From.present() || s.Until.present() {
+		c.problem(s.Every.at, "the freeze has every and from or until", `make two of it, or write ";UNTIL=20271231T000000Z" into the rule`)
+	}
+	c.requires(s.at, s.Lasts, "a freeze with every", "lasts")
+	f.Lasts = c.duration(s.Lasts, "lasts", 0, time.Hour, 90*24*time.Hour)
+	if err := checkRule(f.Every); err != nil {
+		c.problem(s.Every.at, fmt.Sprintf("%q %v", s.Every.value, err), `write an RFC 5545 rule, daily or coarser: "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1"`)
+	}
+}
+
+// checkRule says why a recurrence rule cannot be used: what it means must not depend on a first occurrence, which the file
+// does not have.
+func checkRule(rule string) error {
+	if strings.ContainsAny(rule, "\r\n") {
+		return fmt.Errorf("has more than one line")
+	}
+	o, err := rrule.StrToROption(rule)
+	switch {
+	case err != nil:
+		return fmt.Errorf("is not a recurrence rule: %w", err)
+	case !strings.Contains(strings.ToUpper(rule), "FREQ="):
+		return fmt.Errorf("does not say FREQ")
+	case o.Freq > rrule.DAILY, len(o.Byhour)+len(o.Byminute)+len(o.Bysecond) > 0:
+		return fmt.Errorf("is finer than a day")
+	case o.Count != 0 || o.Interval > 1:
+		return fmt.Errorf("counts occurrences (COUNT or INTERVAL), and has no first one to count from")
+	case o.Freq == rrule.WEEKLY && len(o.Byweekday) == 0,
+		o.Freq == rrule.MONTHLY && len(o.Bymonthday)+len(o.Byweekday)+len(o.Byyearday) == 0,
+		o.Freq == rrule.YEARLY && len(o.Bymonthday)+len(o.Byweekday)+len(o.Byyearday)+len(o.Byeaster) == 0:
+		return fmt.Errorf("does not say on which day (BYDAY or BYMONTHDAY)")
+	}
+	// Every date there is comes back within 40 years, February 29th on a given weekday included.
+	o.Dtstart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	end := o.Dtstart.AddDate(40, 0, 0)
+	if o.Until.IsZero() || o.Until.After(end) {
+		o.Until = end
+	}
+	r, err := rrule.NewRRule(*o)
+	if err != nil {
+		return fmt.Errorf("is not a recurrence rule: %w", err)
+	}
+	if r.After(o.Dtstart, true).IsZero() {
+		return fmt.Errorf("never happens")
+	}
+	return nil
+}
