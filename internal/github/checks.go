@@ -1,0 +1,201 @@
+package github
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const (
+	maxChecks       = 20 // pages of check runs, and of commit statuses: GitHub keeps 1,000 statuses of a context
+	maxWorkflowRuns = 10 // pages of workflow runs: GitHub lists 1,000
+)
+
+// CheckRun is one of our own check runs, as GitHub has it.
+type CheckRun struct {
+	ID          int64
+	Head        change.SHA
+	Status      string // queued, in_progress, completed
+	Conclusion  string // empty until it is completed
+	ExternalID  string
+	Title       string
+	URL         string
+	StartedAt   time.Time
+	CompletedAt time.Time
+}
+
+// Checks reads the check runs and commit statuses on a commit, ours apart (checks/list-for-ref, repos/list-commit-statuses-for-ref). Two
+// calls, and one for each further 100; a third (actions/list-workflow-runs-for-repo) where withWorkflows is set and GitHub Actions
+// posted any.
+//
+// Of runs with one name in one suite the latest is given, as for GitHub's own required checks: a re-run replaces what it repeats. Runs of
+// that name in other suites, whoever posted them, are all given. Of statuses the latest of each context is given. What ended in a way
+// that is not known is a failure. Everything our App posted is left out; ours holds what has our check's name, newest first.
+func (s *Session) Checks(
+	ctx context.Context, repo change.Repository, sha change.SHA, withWorkflows bool, since time.Time,
+) (checks []change.Check, ours []CheckRun, err error) {
+	defer wrap(&err, "reading the checks on %s in %s", sha.Short(), repo)
+	var runs []*github.CheckRun
+	var statuses []*github.RepoStatus
+	workflows := map[int64]string{}
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		if runs, err = s.checkRuns(gctx, repo, sha, since); err != nil || !withWorkflows {
+			return err
+		}
+		byActions := func(r *github.CheckRun) bool { return r.GetApp().GetSlug() == "github-actions" }
+		if slices.ContainsFunc(runs, byActions) {
+			workflows, err = s.workflows(gctx, repo, sha, since)
+		}
+		return err
+	})
+	group.Go(func() (err error) {
+		statuses, err = s.statuses(gctx, repo, sha, since)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, nil, err
+	}
+	for _, r := range runs {
+		if change.AppID(r.GetApp().GetID()) == s.github.AppID() {
+			if r.GetName() == s.github.checkName {
+				ours = append(ours, checkRun(r))
+			}
+			continue
+		}
+		checks = append(checks, change.Check{
+			Name: r.GetName(), State: runState(r.GetStatus(), r.GetConclusion()), App: r.GetApp().GetSlug(), AppID: change.AppID(r.GetApp().GetID()),
+			Workflow: workflows[r.GetCheckSuite().GetID()], Suite: r.GetCheckSuite().GetID(), RunID: r.GetID(), URL: r.GetHTMLURL(),
+			At: cmp.Or(at(r.CompletedAt), at(r.StartedAt)),
+		})
+	}
+	seen := map[string]bool{}
+	for _, st := range statuses { // newest first
+		if name := st.GetContext(); !seen[name] {
+			seen[name] = true
+			checks = append(checks, change.Check{
+				Name: name, State: statusState(st.GetState()), Status: true, Creator: account(st.Creator), URL: st.GetTargetURL(), At: at(st.UpdatedAt),
+			})
+		}
+	}
+	slices.SortStableFunc(checks, func(a, b change.Check) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.RunID, b.RunID))
+	})
+	return checks, newestFirst(ours), nil
+}
+
+// OwnRuns reads our check runs on a commit, newest first, completed and replaced ones too (checks/list-for-ref).
+func (s *Session) OwnRuns(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (_ []CheckRun, err error) {
+	defer wrap(&err, "reading our check runs on %s in %s", sha.Short(), repo)
+	runs, err := s.checkRuns(ctx, repo, sha, since, "app_id", itoa(s.github.AppID()), "check_name", s.github.checkName, "filter", "all")
+	if err != nil {
+		return nil, err
+	}
+	var ours []CheckRun
+	for _, r := range runs {
+		if change.AppID(r.GetApp().GetID()) == s.github.AppID() && r.GetName() == s.github.checkName {
+			ours = append(ours, checkRun(r))
+		}
+	}
+	return newestFirst(ours), nil
+}
+
+func (s *Session) checkRuns(
+	ctx context.Context, repo change.Repository, sha change.SHA, since time.Time, filters ...string,
+) ([]*github.CheckRun, error) {
+	path := listCheckRuns.at(repo.Owner, repo.Name, string(sha))
+	runs, err := readPages(ctx, s, listCheckRuns, path, values(filters...), since, maxChecks,
+		func(p github.ListCheckRunsResults) []*github.CheckRun { return p.CheckRuns })
+	if err != nil {
+		return nil, err
+	}
+	return runs.items, runs.tooMany("more than 2,000 check runs")
+}
+
+func (s *Session) statuses(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]*github.RepoStatus, error) {
+	path := listStatuses.at(repo.Owner, repo.Name, string(sha))
+	statuses, err := readPages(ctx, s, listStatuses, path, nil, since, maxChecks, itself[*github.RepoStatus])
+	if err != nil {
+		return nil, err
+	}
+	return statuses.items, statuses.tooMany("more than 2,000 commit statuses")
+}
+
+// workflows reads which workflow file made each check suite on a commit. A GitHub without Actions (404) has none.
+func (s *Session) workflows(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (map[int64]string, error) {
+	type run struct {
+		Suite int64  `json:"check_suite_id"`
+		Path  string `json:"path"`
+	}
+	type page struct {
+		Runs []run `json:"workflow_runs"`
+	}
+	path := listWorkflowRuns.at(repo.Owner, repo.Name)
+	runs, err := readPages(ctx, s, listWorkflowRuns, path, values("head_sha", string(sha)), since, maxWorkflowRuns,
+		func(p page) []run { return p.Runs })
+	var missing *NotFound
+	if err != nil && !errors.As(err, &missing) {
+		return nil, err
+	}
+	paths := map[int64]string{} // what is over the limit has no workflow, and satisfies no rule that pins one
+	for _, r := range runs.items {
+		paths[r.Suite] = workflowPath(r.Path)
+	}
+	return paths, nil
+}
+
+// workflowPath cuts the ref that GitHub may add to the path of a workflow file of the repository itself. That of another
+// repository (OWNER/REPO/PATH@REF) stays as it is, so that it never passes for one of this repository.
+func workflowPath(path string) string {
+	if strings.HasPrefix(path, ".github/") {
+		path, _, _ = strings.Cut(path, "@")
+	}
+	return path
+}
+
+func runState(status, conclusion string) change.CheckState {
+	if status != "completed" {
+		return change.CheckPending
+	}
+	switch conclusion {
+	case "success":
+		return change.CheckSuccess
+	case "neutral":
+		return change.CheckNeutral
+	case "skipped":
+		return change.CheckSkipped
+	default:
+		return change.CheckFailure
+	}
+}
+
+func statusState(state string) change.CheckState {
+	switch state {
+	case "success":
+		return change.CheckSuccess
+	case "pending":
+		return change.CheckPending
+	default:
+		return change.CheckFailure
+	}
+}
+
+func checkRun(r *github.CheckRun) CheckRun {
+	return CheckRun{
+		ID: r.GetID(), Head: change.SHA(r.GetHeadSHA()), Status: r.GetStatus(), Conclusion: r.GetConclusion(), ExternalID: r.GetExternalID(),
+		Title: r.GetOutput().GetTitle(), URL: r.GetHTMLURL(), StartedAt: at(r.StartedAt), CompletedAt: at(r.CompletedAt),
+	}
+}
+
+func newestFirst(runs []CheckRun) []CheckRun {
+	slices.SortFunc(runs, func(a, b CheckRun) int { return cmp.Compare(b.ID, a.ID) })
+	return runs
+}

@@ -1,0 +1,356 @@
+package github
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+	"github.com/palantir/go-githubapp/githubapp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// perPage is the largest page that GitHub gives.
+const perPage = 100
+
+// Client acts for one installation of the App. It is safe for many goroutines. Reads go through a Session.
+type Client struct {
+	github    *GitHub
+	id        change.InstallationID
+	transport *transport
+	asking    *keyedLock
+
+	mu   sync.Mutex
+	conn *github.Client // nil until the first call, and after its token was refused
+
+	noTimeline atomic.Bool // this GitHub has no timeline of issues
+	noFullRefs atomic.Bool // this GitHub does not compare fully named refs
+}
+
+// Session is one run's view of GitHub: what was asked within it is not asked again. It is safe for many goroutines and is thrown away
+// after the run.
+type Session struct {
+	*Client
+	began time.Time
+
+	mu    sync.Mutex
+	asked map[string]*answer
+}
+
+// Begin starts a session.
+func (c *Client) Begin() *Session {
+	return &Session{Client: c, began: c.github.now(), asked: map[string]*answer{}}
+}
+
+// Began returns when the session began. As a read's since it asks for what was read from GitHub, or revalidated, in this session.
+func (s *Session) Began() time.Time { return s.began }
+
+// Now returns the time by GitHub's clock; see GitHub.Now.
+func (c *Client) Now() time.Time { return c.github.Now() }
+
+// connect makes a go-github client that authenticates as the transport's installation. Installation tokens carry all of the App's
+// permissions for all of the installation's repositories; a narrower token would be asked for here.
+func (g *GitHub) connect(t *transport) (*github.Client, error) {
+	creator := githubapp.NewClientCreator(g.api.String(), "", g.app.App.IntegrationID, []byte(g.app.App.PrivateKey),
+		githubapp.WithClientUserAgent(userAgent),
+		githubapp.WithClientTimeout(g.timeout),
+		githubapp.WithTransport(t))
+	return creator.NewInstallationClient(int64(t.id))
+}
+
+func (c *Client) connection() (*github.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil {
+		conn, err := c.github.connect(c.transport)
+		if err != nil {
+			return nil, err
+		}
+		c.conn = conn
+	}
+	return c.conn, nil
+}
+
+// disconnect throws away a connection whose token GitHub refused; ghinstallation would use the token until it expires by its date.
+func (c *Client) disconnect(conn *github.Client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == conn {
+		c.conn = nil
+	}
+}
+
+// send makes one call, and another one with a new token if GitHub refused the first one's: a token ends early when an installation
+// is suspended or its permissions change. A refused call has done nothing. The answer's body is in memory.
+func (c *Client) send(ctx context.Context, r route, path string, body any, header http.Header) (*github.Response, error) {
+	for first := true; ; first = false {
+		conn, err := c.connection()
+		if err != nil {
+			return nil, err
+		}
+		req, err := conn.NewRequest(r.method(), path, body)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(req.Header, header)
+		resp, err := conn.BareDo(withRoute(ctx, r), req)
+		var refused *github.ErrorResponse
+		if first && errors.As(err, &refused) && refused.Response.StatusCode == http.StatusUnauthorized {
+			c.disconnect(conn)
+			continue
+		}
+		return resp, err
+	}
+}
+
+// write makes a call that changes something, and reads its answer into v unless that is nil.
+func (c *Client) write(ctx context.Context, r route, path string, body, v any) error {
+	resp, err := c.send(ctx, r, path, body, nil)
+	if err != nil {
+		return classify(err, true)
+	}
+	if v == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return unreadable(err, true)
+	}
+	return nil
+}
+
+// answer is what GitHub answered to a GET. It is immutable; revalidating one makes another.
+type answer struct {
+	sent     time.Time // when it was asked for: what changed before that is in it
+	status   int       // 200 or 404
+	body     []byte
+	etag     string
+	hasNext  bool
+	lastPage int // 0: GitHub did not say
+	message  string
+}
+
+func (a *answer) size() int { return len(a.body) + len(a.etag) + len(a.message) }
+
+func (a *answer) err() error {
+	if a.status == http.StatusNotFound {
+		return &NotFound{Message: a.message}
+	}
+	return nil
+}
+
+// get returns the answer to a GET: one that was asked for after since or in this session, or any that is held if since is zero, else
+// what GitHub answers now. A 404 is an answer as well, and held like one.
+func (s *Session) get(ctx context.Context, r route, path string, query url.Values, since time.Time) (*answer, error) {
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	key := strconv.FormatInt(int64(s.id), 10) + " " + path
+	unlock, err := s.asking.lock(ctx, key)
+	if err != nil {
+		return nil, &Unavailable{Err: err}
+	}
+	defer unlock()
+
+	s.mu.Lock()
+	asked := s.asked[key]
+	s.mu.Unlock()
+	if asked != nil {
+		return asked, asked.err()
+	}
+	held, _ := s.github.answers.get(key)
+	if held != nil && (since.IsZero() || held.sent.After(since)) {
+		s.github.metrics.held.WithLabelValues(string(r)).Inc()
+		return held, held.err()
+	}
+
+	fresh, err := s.ask(ctx, r, path, held)
+	if err != nil {
+		return nil, err
+	}
+	s.github.answers.put(key, fresh, fresh.size())
+	s.mu.Lock()
+	s.asked[key] = fresh
+	s.mu.Unlock()
+	return fresh, fresh.err()
+}
+
+// ask sends the GET, conditionally if an answer is held.
+func (c *Client) ask(ctx context.Context, r route, path string, held *answer) (*answer, error) {
+	header := http.Header{}
+	if held != nil && held.etag != "" {
+		header.Set("If-None-Match", held.etag)
+	}
+	a := &answer{sent: c.github.now(), status: http.StatusOK}
+	resp, err := c.send(ctx, r, path, nil, header)
+	if resp != nil && resp.Response != nil && held != nil && resp.StatusCode == http.StatusNotModified {
+		again := *held
+		again.sent = a.sent
+		if resp.Header.Get("Link") != "" {
+			again.hasNext, again.lastPage = resp.NextPage != 0, resp.LastPage
+		}
+		return &again, nil
+	}
+	if err != nil {
+		err = classify(err, false)
+		var missing *NotFound
+		if errors.As(err, &missing) && resp != nil && resp.Response != nil {
+			a.status, a.message = http.StatusNotFound, missing.Message
+			return a, nil
+		}
+		return nil, err
+	}
+	if a.body, err = io.ReadAll(resp.Body); err != nil {
+		return nil, unreadable(err, false)
+	}
+	a.etag = resp.Header.Get("ETag")
+	a.hasNext, a.lastPage = resp.NextPage != 0, resp.LastPage
+	return a, nil
+}
+
+// read is get, with the answer read into v.
+func (s *Session) read(ctx context.Context, r route, path string, query url.Values, since time.Time, v any) error {
+	a, err := s.get(ctx, r, path, query, since)
+	if err != nil {
+		return err
+	}
+	return decode(a, v)
+}
+
+func decode(a *answer, v any) error {
+	if err := json.Unmarshal(a.body, v); err != nil {
+		return unreadable(err, false)
+	}
+	return nil
+}
+
+// listing is what readPages read.
+type listing[T any] struct {
+	items []T
+	more  bool      // the limit on pages was reached first
+	sent  time.Time // when the oldest of the pages was asked for; with a NotFound, when that was
+}
+
+// readPages reads a list of pages to its end, or to limit pages. Items takes a page apart.
+//
+// A page that is full may have one after it even if GitHub does not link to it: the answer may be one that was held and
+// revalidated, and an ETag covers the body only.
+func readPages[P, T any](
+	ctx context.Context, s *Session, r route, path string, query url.Values, since time.Time, limit int, items func(P) []T,
+) (listing[T], error) {
+	type page struct {
+		items []T
+		more  bool
+		last  int
+		sent  time.Time
+	}
+	read := func(ctx context.Context, n int) (p page, err error) {
+		q := maps.Clone(query)
+		if q == nil {
+			q = url.Values{}
+		}
+		q.Set("per_page", strconv.Itoa(perPage))
+		if n > 1 {
+			q.Set("page", strconv.Itoa(n))
+		}
+		a, err := s.get(ctx, r, path, q, since)
+		if a != nil {
+			p.sent = a.sent
+		}
+		if err != nil {
+			return p, err
+		}
+		var body P
+		if err := decode(a, &body); err != nil {
+			return p, err
+		}
+		p.items = items(body)
+		p.more, p.last = a.hasNext || len(p.items) >= perPage, a.lastPage
+		return p, nil
+	}
+
+	first, err := read(ctx, 1)
+	if err != nil {
+		return listing[T]{sent: first.sent}, err
+	}
+	pages := []page{first}
+	// Where the first page tells how many there are, they are read side by side.
+	if last := min(first.last, limit); last > 1 {
+		pages = append(pages, make([]page, last-1)...)
+		group, gctx := errgroup.WithContext(ctx)
+		group.SetLimit(inFlight)
+		for n := 2; n <= last; n++ {
+			group.Go(func() (err error) {
+				pages[n-1], err = read(gctx, n)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return listing[T]{}, err
+		}
+	}
+	for pages[len(pages)-1].more && len(pages) < limit {
+		next, err := read(ctx, len(pages)+1)
+		if err != nil {
+			return listing[T]{}, err
+		}
+		pages = append(pages, next)
+	}
+	out := listing[T]{more: pages[len(pages)-1].more, sent: first.sent}
+	for _, p := range pages {
+		out.items = append(out.items, p.items...)
+		if p.sent.Before(out.sent) {
+			out.sent = p.sent
+		}
+	}
+	return out, nil
+}
+
+// tooMany is the error of a list that is longer than it can be on a GitHub that works as documented, or than is sane to read.
+func (l listing[T]) tooMany(what string) error {
+	if !l.more {
+		return nil
+	}
+	return &Rejected{Status: http.StatusOK, Message: what + ": too many to read"}
+}
+
+// itself is the items of a page that is a list.
+func itself[T any](page []T) []T { return page }
+
+// expire makes held answers under a path stale, so that what was just written is not answered from before.
+func (c *Client) expire(prefix string) {
+	c.github.answers.dropPrefix(strconv.FormatInt(int64(c.id), 10) + " " + prefix)
+}
+
+// objectKey is the key of something immutable. It holds the installation and the repository, so that nobody is shown what
+// only others may read.
+func (c *Client) objectKey(kind string, repo change.Repository, parts ...string) string {
+	return fmt.Sprintf("%s %d %d %s", kind, c.id, repo.ID, strings.Join(parts, "\x00"))
+}
+
+// wrap names the operation and its subject, once.
+func wrap(err *error, format string, args ...any) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), *err)
+	}
+}
+
+func values(pairs ...string) url.Values {
+	v := url.Values{}
+	for pair := range slices.Chunk(pairs, 2) {
+		v.Set(pair[0], pair[1])
+	}
+	return v
+}

@@ -1,0 +1,203 @@
+package github
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const (
+	comparedFiles = 300  // the most files that a comparison lists (repos/compare-commits-with-basehead)
+	maxFiles      = 3000 // the most files that a pull request lists (pulls/list-files)
+	// comparedCommits is the most commits that a comparison lists when it is not paged, the newest ones; paged it lists them all.
+	comparedCommits = 250
+	maxCommits      = 1000 // the most commits that are read; a change with more is cut
+	maxLookups      = 20   // the most co-authors whose login is looked up
+)
+
+// Content reads what the pull request would change: the comparison from the merge base of the tip of its base branch and its head
+// (repos/compare-commits-with-basehead). One call, but for large changes: over 300 files are listed by pages (pulls/list-files) up to
+// GitHub's limit of 3,000, over 250 commits by pages of the comparison up to 1,000; beyond, FilesCut and CommitsCut say so.
+//
+// With a zero since the comparison that is held is given even if the base branch has moved since. Modes and PreviousBlob are not read;
+// see Tree.
+func (s *Session) Content(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (_ change.Content, err error) {
+	defer wrap(&err, "comparing %s#%d with its base", repo, p.Number)
+	compared, path, err := s.compare(ctx, repo, p, since)
+	if err != nil {
+		return change.Content{}, err
+	}
+	content := change.Content{
+		Head: p.Head.SHA, BaseTip: change.SHA(compared.GetBaseCommit().GetSHA()), MergeBase: change.SHA(compared.GetMergeBaseCommit().GetSHA()),
+	}
+	if content.BaseTip == "" || content.MergeBase == "" {
+		return change.Content{}, unreadable(errors.New("GitHub's comparison names no base"), false)
+	}
+	var commits []*github.RepositoryCommit
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		content.Files, content.FilesCut, err = s.files(gctx, repo, p, compared.Files, since)
+		return err
+	})
+	group.Go(func() (err error) {
+		commits, content.CommitsCut, err = s.commits(gctx, path, compared, since)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return change.Content{}, err
+	}
+	content.Commits, err = s.attributed(ctx, commits)
+	return content, err
+}
+
+// compare compares the base branch with the head. The branch is named in full, because a tag of the same name, which anyone with
+// write access may make, would come before it. Where a GitHub does not compare full names, the branch's tip is read first
+// (git/get-ref) and compared by its SHA.
+func (s *Session) compare(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (*github.CommitsComparison, string, error) {
+	compared := new(github.CommitsComparison)
+	read := func(base string) (string, error) {
+		path := compare.at(repo.Owner, repo.Name, base+"..."+string(p.Head.SHA))
+		return path, s.read(ctx, compare, path, nil, since, compared)
+	}
+	if !s.noFullRefs.Load() {
+		path, err := read("refs/heads/" + p.Base.Name)
+		var missing *NotFound
+		if !errors.As(err, &missing) {
+			return compared, path, err
+		}
+	}
+	var ref github.Reference
+	if err := s.read(ctx, getRef, getRef.at(repo.Owner, repo.Name, "heads/"+p.Base.Name), nil, since, &ref); err != nil {
+		return nil, "", err
+	}
+	if ref.GetRef() != "refs/heads/"+p.Base.Name || ref.GetObject().GetSHA() == "" {
+		return nil, "", &NotFound{Message: "branch " + p.Base.Name}
+	}
+	path, err := read(ref.GetObject().GetSHA())
+	if err == nil {
+		s.noFullRefs.Store(true)
+	}
+	return compared, path, err
+}
+
+func (s *Session) files(
+	ctx context.Context, repo change.Repository, p change.Pull, compared []*github.CommitFile, since time.Time,
+) (files []change.File, cut bool, err error) {
+	listed := compared
+	if len(compared) >= comparedFiles && p.ChangedFiles != comparedFiles {
+		path := listFiles.at(repo.Owner, repo.Name, itoa(p.Number))
+		all, err := readPages(ctx, s, listFiles, path, nil, since, maxFiles/perPage, itself[*github.CommitFile])
+		if err != nil {
+			return nil, false, err
+		}
+		listed = all.items
+		cut = len(listed) >= maxFiles && p.ChangedFiles != len(listed) || len(listed) < max(len(compared), p.ChangedFiles)
+		if i := slices.IndexFunc(listed, func(f *github.CommitFile) bool { return !isAt(f, p.Head.SHA) }); i >= 0 {
+			// This list belongs to the pull request and not to a SHA.
+			return nil, false, &Unavailable{Err: errors.New("the pull request moved while its files were listed")}
+		}
+	}
+	files = make([]change.File, 0, len(listed))
+	for _, f := range listed {
+		files = append(files, change.File{
+			Path: f.GetFilename(), PreviousPath: f.GetPreviousFilename(), Status: change.FileStatus(f.GetStatus()),
+			Additions: f.GetAdditions(), Deletions: f.GetDeletions(), Blob: change.SHA(f.GetSHA()), Patch: f.GetPatch(),
+		})
+	}
+	return files, cut, nil
+}
+
+// isAt says whether a listed file is of the commit: its address on the API ends in ?ref=SHA. A file without an address passes.
+func isAt(f *github.CommitFile, head change.SHA) bool {
+	u, err := url.Parse(f.GetContentsURL())
+	return err == nil && (u.Query().Get("ref") == "" || u.Query().Get("ref") == string(head))
+}
+
+func (s *Session) commits(
+	ctx context.Context, path string, compared *github.CommitsComparison, since time.Time,
+) (commits []*github.RepositoryCommit, cut bool, err error) {
+	total := compared.GetTotalCommits()
+	if len(compared.Commits) >= total {
+		return compared.Commits, false, nil
+	}
+	pages := (min(total, maxCommits) + perPage - 1) / perPage
+	listed, err := readPages(ctx, s, compare, path, nil, since, pages,
+		func(c github.CommitsComparison) []*github.RepositoryCommit { return c.Commits })
+	if err != nil {
+		return nil, false, err
+	}
+	seen := map[string]bool{}
+	for _, c := range slices.Concat(listed.items, compared.Commits) {
+		if !seen[c.GetSHA()] {
+			seen[c.GetSHA()] = true
+			commits = append(commits, c)
+		}
+	}
+	return commits, len(commits) < total, nil
+}
+
+// attributed reads who made the commits. Co-authors are found by the addresses that GitHub gives its users, which hold the account's
+// id and login or, the oldest, the login alone; else by the addresses of the commits' authors and committers, which GitHub resolved.
+func (s *Session) attributed(ctx context.Context, listed []*github.RepositoryCommit) ([]change.Commit, error) {
+	known := map[string]change.Account{} // by e-mail address in lower case
+	commits := make([]change.Commit, 0, len(listed))
+	for _, c := range listed {
+		commit := change.Commit{
+			SHA: change.SHA(c.GetSHA()), Author: signature(c.GetCommit().GetAuthor(), c.Author),
+			Committer: signature(c.GetCommit().GetCommitter(), c.Committer), Verified: c.GetCommit().GetVerification().GetVerified(),
+		}
+		for _, parent := range c.Parents {
+			commit.Parents = append(commit.Parents, change.SHA(parent.GetSHA()))
+		}
+		for _, sig := range []change.Signature{commit.Author, commit.Committer} {
+			if sig.Account.Known() && sig.Email != "" {
+				known[strings.ToLower(sig.Email)] = sig.Account
+			}
+		}
+		commit.CoAuthors = coAuthors(c.GetCommit().GetMessage())
+		commits = append(commits, commit)
+	}
+	lookups := 0
+	for i := range commits {
+		for j := range commits[i].CoAuthors {
+			by := &commits[i].CoAuthors[j]
+			email := strings.ToLower(by.Email)
+			a, ok := known[email]
+			if !ok {
+				var login string
+				a, login = s.github.noreplyAccount(by.Email)
+				if !a.Known() && login != "" && lookups < maxLookups {
+					lookups++
+					found, err := s.User(ctx, login, time.Time{})
+					var missing *NotFound
+					if err != nil && !errors.As(err, &missing) {
+						return nil, err
+					}
+					a = found
+				}
+				known[email] = a
+			}
+			by.Account = a
+		}
+	}
+	return commits, nil
+}
+
+// signature joins what a commit says with whom GitHub says that is. GitHub gives null or an empty object for nobody.
+func signature(in *github.CommitAuthor, u *github.User) change.Signature {
+	return change.Signature{Name: in.GetName(), Email: in.GetEmail(), Account: account(u)}
+}
+
+func sortedByNumber(pulls []change.Pull) []change.Pull {
+	slices.SortFunc(pulls, func(a, b change.Pull) int { return cmp.Compare(a.Number, b.Number) })
+	return pulls
+}

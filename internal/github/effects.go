@@ -1,0 +1,115 @@
+package github
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
+)
+
+// CheckRunWrite is what a check run is to say. GitHub's limits: Summary and Text 65,535 characters each, three actions.
+type CheckRunWrite struct {
+	Head       change.SHA
+	Output     plan.Output
+	ExternalID string
+	DetailsURL string
+	At         time.Time // when it started or, if it is completed, when it ended; zero: now, by GitHub's clock
+	Actions    []Action
+}
+
+// Action is a button on a check run. GitHub shows it on completed runs only.
+type Action struct {
+	Label       string `json:"label"`       // 20 characters at most
+	Description string `json:"description"` // 40
+	Identifier  string `json:"identifier"`  // 20
+}
+
+// checkRunBody is the body of both operations. go-github's options cannot start an existing run's time, nor take actions away.
+type checkRunBody struct {
+	Name        string                 `json:"name"`
+	HeadSHA     string                 `json:"head_sha,omitempty"`
+	DetailsURL  string                 `json:"details_url,omitempty"`
+	ExternalID  string                 `json:"external_id,omitempty"`
+	Status      plan.Status            `json:"status"`
+	StartedAt   *github.Timestamp      `json:"started_at,omitempty"`
+	Conclusion  plan.Conclusion        `json:"conclusion,omitempty"`
+	CompletedAt *github.Timestamp      `json:"completed_at,omitempty"`
+	Output      *github.CheckRunOutput `json:"output"`
+	Actions     []Action               `json:"actions"`
+}
+
+func (c *Client) checkRunBody(w CheckRunWrite) checkRunBody {
+	body := checkRunBody{
+		Name: c.github.checkName, DetailsURL: w.DetailsURL, ExternalID: w.ExternalID, Status: w.Output.Status, Conclusion: w.Output.Conclusion,
+		Output: &github.CheckRunOutput{Title: &w.Output.Title, Summary: &w.Output.Summary}, Actions: w.Actions,
+	}
+	if w.Output.Text != "" {
+		body.Output.Text = &w.Output.Text
+	}
+	if body.Actions == nil {
+		body.Actions = []Action{}
+	}
+	if !w.At.IsZero() {
+		stamp := &github.Timestamp{Time: w.At.UTC().Truncate(time.Second)}
+		if w.Output.Status == plan.Completed {
+			body.CompletedAt = stamp
+		} else {
+			body.StartedAt = stamp
+		}
+	}
+	return body
+}
+
+// CreateCheckRun posts a new check run on a commit and returns it as GitHub has it (checks/create). If it fails with
+// MayHaveHappened, the run may exist: OwnRuns finds it.
+func (c *Client) CreateCheckRun(ctx context.Context, repo change.Repository, w CheckRunWrite) (_ CheckRun, err error) {
+	defer wrap(&err, "creating the check run on %s in %s", w.Head.Short(), repo)
+	body := c.checkRunBody(w)
+	body.HeadSHA = string(w.Head)
+	var made github.CheckRun
+	if err := c.write(ctx, createCheckRun, createCheckRun.at(repo.Owner, repo.Name), body, &made); err != nil {
+		return CheckRun{}, err
+	}
+	c.expire(listCheckRuns.at(repo.Owner, repo.Name, string(w.Head)))
+	return checkRun(&made), nil
+}
+
+// UpdateCheckRun changes a check run and returns it as GitHub has it then (checks/update). A completed run stays completed: an update that
+// would take that back is accepted by GitHub and does nothing, so compare the answer's Status with what was asked.
+func (c *Client) UpdateCheckRun(ctx context.Context, repo change.Repository, id int64, w CheckRunWrite) (_ CheckRun, err error) {
+	defer wrap(&err, "updating check run %d in %s", id, repo)
+	var made github.CheckRun
+	if err := c.write(ctx, updateCheckRun, updateCheckRun.at(repo.Owner, repo.Name, itoa(id)), c.checkRunBody(w), &made); err != nil {
+		return CheckRun{}, err
+	}
+	c.expire(listCheckRuns.at(repo.Owner, repo.Name, string(w.Head)))
+	return checkRun(&made), nil
+}
+
+// RequestReviewers asks teams (slugs) and users (logins) to review (pulls/request-reviewers). GitHub refuses all of them (*Rejected) if
+// one is the author, is no collaborator, or is a team without access to the repository; it takes 15 users at most.
+func (c *Client) RequestReviewers(ctx context.Context, repo change.Repository, n change.Number, teams, users []string) (err error) {
+	defer wrap(&err, "requesting reviews of %s#%d", repo, n)
+	body := github.ReviewersRequest{Reviewers: users, TeamReviewers: teams}
+	return c.write(ctx, requestReviewers, requestReviewers.at(repo.Owner, repo.Name, itoa(n)), body, nil)
+}
+
+// Comment posts a comment and returns its id (issues/create-comment). Posting it twice makes two: if it fails with MayHaveHappened, look
+// for it with Comments.
+func (c *Client) Comment(ctx context.Context, repo change.Repository, n change.Number, markdown string) (id int64, err error) {
+	defer wrap(&err, "commenting on %s#%d", repo, n)
+	var made github.IssueComment
+	err = c.write(ctx, createComment, createComment.at(repo.Owner, repo.Name, itoa(n)), github.IssueComment{Body: &markdown}, &made)
+	return made.GetID(), err
+}
+
+// React adds a reaction to a comment: +1, -1, laugh, confused, heart, hooray, rocket or eyes (reactions/create-for-issue-comment).
+// Reacting twice is reacting once.
+func (c *Client) React(ctx context.Context, repo change.Repository, comment int64, content string) (err error) {
+	defer wrap(&err, "reacting to comment %d in %s", comment, repo)
+	body := github.Reaction{Content: &content}
+	return c.write(ctx, createReaction, createReaction.at(repo.Owner, repo.Name, itoa(comment)), body, nil)
+}

@@ -1,0 +1,211 @@
+package github
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/google/go-github/v62/github"
+)
+
+// RateLimited says that GitHub limits the installation. No call is made until the limit ends.
+type RateLimited struct {
+	Until     time.Time // by the server's clock
+	Secondary bool      // not the hourly budget but one of GitHub's limits on bursts
+}
+
+// Error implements error.
+func (e *RateLimited) Error() string {
+	kind := "rate limit"
+	if e.Secondary {
+		kind = "secondary rate limit"
+	}
+	return fmt.Sprintf("GitHub's %s holds until %s", kind, e.Until.UTC().Format(time.RFC3339))
+}
+
+// Unavailable says that GitHub could not be reached, did not answer in time, or answered with nonsense.
+type Unavailable struct {
+	Status int // 0: there was no answer
+	Err    error
+	// MayHaveHappened says that a write was sent and its outcome is not known: look before doing it again.
+	MayHaveHappened bool
+}
+
+// Error implements error.
+func (e *Unavailable) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("GitHub answered %d", e.Status)
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Unavailable) Unwrap() error { return e.Err }
+
+// NotFound says that what was asked for does not exist, or is not shown to the App; GitHub does not tell these apart.
+type NotFound struct{ Message string }
+
+// Error implements error.
+func (e *NotFound) Error() string { return "not found on GitHub: " + e.Message }
+
+// Forbidden says that the App may not do this.
+type Forbidden struct {
+	Message string
+	// Needs are the App permissions that would do, as GitHub names them ("members=read"); empty: GitHub did not say.
+	Needs string
+}
+
+// Error implements error.
+func (e *Forbidden) Error() string {
+	if e.Needs != "" {
+		return fmt.Sprintf("GitHub refused: %s (the App needs %s)", e.Message, e.Needs)
+	}
+	return "GitHub refused: " + e.Message
+}
+
+// Unauthorized says that GitHub does not accept the App's credentials: a wrong key, a deleted App, or clocks that differ by
+// more than a minute.
+type Unauthorized struct{ Message string }
+
+// Error implements error.
+func (e *Unauthorized) Error() string {
+	return "GitHub does not accept the App's credentials (check the App's id, its private key and the server's clock): " + e.Message
+}
+
+// Suspended says that the installation was suspended; nothing can be read or written until it is unsuspended.
+type Suspended struct{}
+
+// Error implements error.
+func (*Suspended) Error() string { return "the App's installation is suspended" }
+
+// Rejected says that GitHub understood the request and will not do it; repeating it does not help.
+type Rejected struct {
+	Status  int
+	Message string
+}
+
+// Error implements error.
+func (e *Rejected) Error() string { return fmt.Sprintf("GitHub answered %d: %s", e.Status, e.Message) }
+
+// retryAfter is how long to wait after an error that says nothing of time.
+const retryAfter = 30 * time.Second
+
+// Temporary says whether the error is about GitHub, the network or the App and not about what was asked for, so that the same call may
+// succeed later and the decision is only delayed.
+func Temporary(err error) bool {
+	var limited *RateLimited
+	var unavailable *Unavailable
+	var unauthorized *Unauthorized
+	var suspended *Suspended
+	return errors.As(err, &limited) || errors.As(err, &unavailable) || errors.As(err, &unauthorized) || errors.As(err, &suspended)
+}
+
+// RetryAt returns when a call that failed with err is worth repeating: the end of a rate limit, else half a minute from now.
+func RetryAt(err error, now time.Time) time.Time {
+	var limited *RateLimited
+	if errors.As(err, &limited) && limited.Until.After(now) {
+		return limited.Until
+	}
+	return now.Add(retryAfter)
+}
+
+// classify turns what go-github and its transports return into this package's errors. Write says that the request was not a GET.
+func classify(err error, write bool) error {
+	if err == nil {
+		return nil
+	}
+	var limited *RateLimited
+	if errors.As(err, &limited) {
+		return limited
+	}
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return &Unavailable{Err: refused}
+	}
+	var token *ghinstallation.HTTPError
+	if errors.As(err, &token) && token.Response != nil {
+		return tokenError(token)
+	}
+	var answer *github.ErrorResponse
+	if errors.As(err, &answer) && answer.Response != nil {
+		return answerError(answer, write)
+	}
+	var twoFactor *github.TwoFactorAuthError
+	if errors.As(err, &twoFactor) {
+		return &Unauthorized{Message: twoFactor.Message}
+	}
+	var accepted *github.AcceptedError
+	if errors.As(err, &accepted) {
+		return &Unavailable{Status: http.StatusAccepted, Err: errors.New("GitHub is still computing the answer"), MayHaveHappened: write}
+	}
+	return &Unavailable{Err: err, MayHaveHappened: write && token == nil && !neverSent(err)}
+}
+
+// neverSent says whether the connection itself failed, so that nothing of the request can have reached GitHub.
+func neverSent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+func tokenError(e *ghinstallation.HTTPError) error {
+	switch status := e.Response.StatusCode; {
+	case status == http.StatusUnauthorized:
+		return &Unauthorized{Message: "GitHub answered 401 to the App's request for a token"}
+	case status == http.StatusForbidden:
+		// The only other 403 there, a rate limit, was told apart before.
+		return &Suspended{}
+	case status == http.StatusNotFound:
+		return &NotFound{Message: fmt.Sprintf("installation %d of the App", e.InstallationID)}
+	case status >= 500:
+		return &Unavailable{Status: status}
+	default:
+		return &Rejected{Status: status, Message: e.Message}
+	}
+}
+
+func answerError(e *github.ErrorResponse, write bool) error {
+	message := e.Message
+	for _, detail := range e.Errors {
+		if detail.Message != "" && !strings.Contains(message, detail.Message) {
+			message += "; " + detail.Message
+		} else if detail.Message == "" && detail.Code != "" {
+			message += "; " + detail.Error()
+		}
+	}
+	switch status := e.Response.StatusCode; {
+	case status == http.StatusUnauthorized:
+		return &Unauthorized{Message: message}
+	case status == http.StatusForbidden && strings.Contains(strings.ToLower(message), "suspended"):
+		return &Suspended{}
+	case status == http.StatusForbidden || status == http.StatusUnavailableForLegalReasons:
+		return &Forbidden{Message: message, Needs: e.Response.Header.Get("X-Accepted-GitHub-Permissions")}
+	case status == http.StatusNotFound || status == http.StatusGone:
+		return &NotFound{Message: message}
+	case status >= 500 || status == http.StatusRequestTimeout:
+		return &Unavailable{Status: status, MayHaveHappened: write}
+	case status >= 300 && status < 400:
+		return &Unavailable{Status: status, Err: fmt.Errorf("GitHub redirected the request (%d): the repository may have moved", status)}
+	default:
+		return &Rejected{Status: status, Message: message}
+	}
+}
+
+// unreadable is the error of an answer that is not what the API promises.
+func unreadable(err error, write bool) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &syntax) || errors.As(err, &kind) {
+		err = fmt.Errorf("GitHub's answer cannot be read: %w", err)
+	}
+	return &Unavailable{Status: http.StatusOK, Err: err, MayHaveHappened: write}
+}
+
+// refusedError says that nothing was done because of where GitHub, or someone in between, sent the request to.
+type refusedError struct{ reason string }
+
+func (e *refusedError) Error() string { return e.reason }

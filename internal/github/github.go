@@ -1,0 +1,167 @@
+package github
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/palantir/go-githubapp/githubapp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const (
+	userAgent      = "changegate"
+	defaultAPI     = "https://api.github.com/"
+	defaultWeb     = "https://github.com"
+	defaultTimeout = 10 * time.Second
+	defaultCache   = 64 << 20
+	// clockTolerance is how far GitHub's clock may be from ours before it counts as another: its Date header is cut to seconds.
+	clockTolerance = 2 * time.Second
+)
+
+// Config is what a GitHub needs to work. Only App is required.
+type Config struct {
+	// App holds GitHub's addresses and the App's id and private key. V3APIURL defaults to github.com's, and must be https unless
+	// it is this machine; WebURL is used to tell GitHub's own e-mail addresses.
+	App githubapp.Config
+	// CheckName is the name of our check run.
+	CheckName string
+	// Transport carries the requests; nil: a transport of its own with net/http's defaults.
+	Transport http.RoundTripper
+	// Now is the server's clock; nil: time.Now.
+	Now func() time.Time
+	// Logger gets a line a call on level debug, and rate limits on level warn. Neither holds names or secrets.
+	Logger zerolog.Logger
+	// Registerer gets the metrics, all named changegate_github_*; nil: nobody.
+	Registerer prometheus.Registerer
+	// CacheBytes bounds the memory for held answers, of all installations together; 0: 64 MiB.
+	CacheBytes int64
+	// Timeout bounds one call; 0: 10 seconds.
+	Timeout time.Duration
+}
+
+// GitHub is one GitHub (github.com or an Enterprise Server) as our App sees it. It is safe for many goroutines.
+type GitHub struct {
+	app       githubapp.Config
+	api       *url.URL
+	noreply   string // the domain of the e-mail addresses that GitHub gives its users
+	checkName string
+	base      http.RoundTripper
+	now       func() time.Time
+	log       zerolog.Logger
+	metrics   *metrics
+	timeout   time.Duration
+
+	answers *lru[*answer] // by installation and URL: revalidated
+	objects *lru[any]     // by installation, repository and SHA: immutable
+
+	mu      sync.Mutex
+	clients map[change.InstallationID]*Client
+	offset  time.Duration // GitHub's clock less ours
+}
+
+// New checks the configuration and returns a GitHub. Nothing is sent. Its errors name the key that is wrong.
+func New(c Config) (*GitHub, error) {
+	if c.App.V3APIURL == "" {
+		c.App.V3APIURL = defaultAPI
+	}
+	if c.App.WebURL == "" {
+		c.App.WebURL = defaultWeb
+	}
+	api, err := url.Parse(c.App.V3APIURL)
+	if err != nil || api.Host == "" {
+		return nil, fmt.Errorf("github.v3_api_url: %q is not an address: use https://api.github.com/ or https://HOST/api/v3/", c.App.V3APIURL)
+	}
+	if api.Scheme != "https" && !(api.Scheme == "http" && isLoopback(api.Hostname())) {
+		return nil, fmt.Errorf("github.v3_api_url: %q is not encrypted: use https", c.App.V3APIURL)
+	}
+	web, err := url.Parse(c.App.WebURL)
+	if err != nil || web.Host == "" {
+		return nil, fmt.Errorf("github.web_url: %q is not an address: use https://github.com or https://HOST", c.App.WebURL)
+	}
+	if c.App.App.IntegrationID <= 0 {
+		return nil, errors.New("github.app.integration_id: missing: it is the App ID on the App's settings page")
+	}
+	if c.CheckName == "" {
+		return nil, errors.New("the check run needs a name")
+	}
+	m, err := newMetrics(c.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	g := &GitHub{
+		app: c.App, api: api, noreply: "users.noreply." + web.Hostname(), checkName: c.CheckName,
+		base: c.Transport, now: c.Now, log: c.Logger, metrics: m, timeout: c.Timeout,
+		clients: map[change.InstallationID]*Client{},
+	}
+	if g.base == nil {
+		base := http.DefaultTransport.(*http.Transport).Clone()
+		base.MaxIdleConnsPerHost = 4 * inFlight
+		g.base = base
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if g.timeout <= 0 {
+		g.timeout = defaultTimeout
+	}
+	limit := c.CacheBytes
+	if limit <= 0 {
+		limit = defaultCache
+	}
+	g.answers, g.objects = newLRU[*answer](limit-limit/4), newLRU[any](limit/4)
+	if _, err := g.connect(newTransport(g, 0)); err != nil {
+		// The only thing left that can be wrong; the error quotes nothing of the key.
+		return nil, errors.New("github.app.private_key: not a private key in PEM form: give the .pem file that GitHub made for the App")
+	}
+	return g, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// Installation returns the client of an installation, always the same one.
+func (g *GitHub) Installation(id change.InstallationID) *Client {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.clients[id]
+	if c == nil {
+		c = &Client{github: g, id: id, transport: newTransport(g, id), asking: newKeyedLock()}
+		g.clients[id] = c
+	}
+	return c
+}
+
+// AppID returns the App's id.
+func (g *GitHub) AppID() change.AppID { return change.AppID(g.app.App.IntegrationID) }
+
+// Now returns the time by GitHub's clock, as its last answer told it; the server's clock until then, and while they agree to two
+// seconds, which is as well as an answer tells it.
+func (g *GitHub) Now() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.now().Add(g.offset)
+}
+
+func (g *GitHub) learnClock(date string) {
+	at, err := http.ParseTime(date)
+	if err != nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.offset = at.Sub(g.now())
+	if g.offset.Abs() <= clockTolerance {
+		g.offset = 0
+	}
+}

@@ -1,0 +1,169 @@
+package github
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// maxMembers is how many pages of a team's members are read before those who matter are looked up one by one.
+const maxMembers = 3
+
+// User reads the account that has a login now (users/get-by-username); a login that nobody has is a *NotFound.
+func (s *Session) User(ctx context.Context, login string, since time.Time) (_ change.Account, err error) {
+	defer wrap(&err, "reading the account %q", login)
+	var u github.User
+	if err := s.read(ctx, getUser, getUser.at(login), nil, since, &u); err != nil {
+		return change.Account{}, err
+	}
+	a := account(&u)
+	if !a.Known() {
+		return change.Account{}, unreadable(errors.New("GitHub's answer names no account"), false)
+	}
+	return a, nil
+}
+
+// Permission reads what an account may do in the repository (repos/get-collaborator-permission-level). Bots and nobody have none,
+// without a call. An account that GitHub does not know by this login (404), or whose login belongs to another account by now, has a Problem.
+func (s *Session) Permission(ctx context.Context, repo change.Repository, a change.Account, since time.Time) (_ change.Person, err error) {
+	defer wrap(&err, "reading the permission of %s in %s", a.Login, repo)
+	if !a.Known() || a.IsBot() {
+		return change.Person{Account: a, ReadAt: s.github.now()}, nil
+	}
+	answer, err := s.get(ctx, getPermission, getPermission.at(repo.Owner, repo.Name, a.Login), nil, since)
+	var missing *NotFound
+	if errors.As(err, &missing) {
+		return change.Person{Account: a, ReadAt: answer.sent, Problem: "GitHub knows no account of this name: it was renamed or deleted"}, nil
+	}
+	if err != nil {
+		return change.Person{}, err
+	}
+	var level struct {
+		Permission string       `json:"permission"`
+		RoleName   string       `json:"role_name"`
+		User       *github.User `json:"user"`
+	}
+	if err := decode(answer, &level); err != nil {
+		return change.Person{}, err
+	}
+	person := change.Person{Account: a, ReadAt: answer.sent}
+	if id := change.AccountID(level.User.GetID()); id != a.ID {
+		person.Problem = "this name belongs to another account by now"
+		return person, nil
+	}
+	person.Permission, err = permission(level.Permission, level.RoleName)
+	if err != nil {
+		person.Problem = err.Error()
+	}
+	return person, nil
+}
+
+// permission joins GitHub's two answers: the base permission, in which maintain reads as write and triage as read, and the role's name,
+// which is a word of the organization's own for a custom role. The name counts only where it refines the base.
+func permission(base, role string) (change.Permission, error) {
+	p, err := change.ParsePermission(base)
+	if err != nil {
+		return change.PermissionNone, err
+	}
+	switch refined, err := change.ParsePermission(role); {
+	case err != nil:
+		return p, nil
+	case refined == change.PermissionMaintain && p == change.PermissionWrite, refined == change.PermissionTriage && p == change.PermissionRead:
+		return refined, nil
+	default:
+		return p, nil
+	}
+}
+
+// Team reads the members of a team of the repository's organization, child teams included (teams/list-members-in-org). Of a team with
+// more than 300 the first 300 are listed, Partial is set, and each of lookFor who is not among them is looked up by name
+// (teams/get-membership-for-user-in-org): a member, or Absent.
+//
+// A team that GitHub does not show the App (404), and any team of a user's own repository, is no error but Missing; one that the App may
+// not read (403) has a Problem.
+func (s *Session) Team(
+	ctx context.Context, repo change.Repository, slug string, lookFor []change.Account, since time.Time,
+) (team change.Team, err error) {
+	defer wrap(&err, "reading the team %s/%s", repo.Owner, slug)
+	team = change.Team{Slug: slug, ReadAt: s.github.now()}
+	if repo.OwnerIsUser {
+		team.Missing = true
+		return team, nil
+	}
+	listed, err := readPages(ctx, s, listMembers, listMembers.at(repo.Owner, slug), nil, since, maxMembers, itself[*github.User])
+	var missing *NotFound
+	var forbidden *Forbidden
+	switch {
+	case errors.As(err, &missing):
+		team.Missing, team.ReadAt = true, listed.sent
+		return team, nil
+	case errors.As(err, &forbidden):
+		team.Problem = "the App may not read the organization's teams: grant it " + cmp.Or(forbidden.Needs, "members=read")
+		return team, nil
+	case err != nil:
+		return change.Team{}, err
+	}
+	for _, u := range listed.items {
+		if a := account(u); a.Known() {
+			team.Members = append(team.Members, a)
+		}
+	}
+	team.ReadAt, team.Partial = listed.sent, listed.more
+	if team.Partial {
+		if err := s.lookUp(ctx, repo.Owner, &team, lookFor, since); err != nil {
+			return change.Team{}, err
+		}
+	}
+	slices.SortFunc(team.Members, func(a, b change.Account) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Login), strings.ToLower(b.Login)), cmp.Compare(a.ID, b.ID))
+	})
+	return team, nil
+}
+
+// lookUp asks for the membership of those who were not listed. GitHub's answer names no id, so a login that changed hands since it was
+// read would speak for its new owner; logins come from answers of the same session.
+func (s *Session) lookUp(ctx context.Context, org string, team *change.Team, lookFor []change.Account, since time.Time) error {
+	var ask []change.Account
+	for _, a := range lookFor {
+		same := func(b change.Account) bool { return a.ID == b.ID }
+		if a.Known() && !slices.ContainsFunc(team.Members, same) && !slices.ContainsFunc(ask, same) {
+			ask = append(ask, a)
+		}
+	}
+	member := make([]bool, len(ask))
+	group, gctx := errgroup.WithContext(ctx)
+	for i, a := range ask {
+		group.Go(func() error {
+			var membership struct {
+				State string `json:"state"` // active, or pending: invited
+			}
+			err := s.read(gctx, getMembership, getMembership.at(org, team.Slug, a.Login), nil, since, &membership)
+			var missing *NotFound
+			if errors.As(err, &missing) {
+				return nil
+			}
+			member[i] = membership.State == "active"
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, a := range ask {
+		if member[i] {
+			team.Members = append(team.Members, a)
+		} else {
+			team.Absent = append(team.Absent, a.ID)
+		}
+	}
+	slices.Sort(team.Absent)
+	return nil
+}

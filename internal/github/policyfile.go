@@ -1,0 +1,152 @@
+package github
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const (
+	maxPolicy = 256 << 10 // the largest policy file
+	// maxListing is how many entries of a directory GitHub lists (repos/get-content).
+	maxListing = 1000
+	// missingFor is how long a directory that GitHub did not find stays missing without asking again: a 404 may be a mistake.
+	missingFor = 10 * time.Minute
+)
+
+// PolicyFile is a policy file at a commit.
+type PolicyFile struct {
+	Found   bool
+	Text    string
+	Blob    change.SHA
+	Problem string // why a file that is there cannot be used; then there is no Text
+}
+
+// PolicyFile reads a file at a commit (repos/get-content, git/get-blob). It must be a regular file of at most 256 KB: the directory is
+// listed first, because reading a file by its name follows symlinks. What is no such file has a Problem; only what is not there at
+// all is not Found.
+//
+// Two calls for a commit seen for the first time, one if the file is the same as at another commit, none otherwise.
+func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit change.SHA, name string) (_ PolicyFile, err error) {
+	defer wrap(&err, "reading %s of %s at %s", name, repo, commit.Short())
+	key := s.objectKey("policy", repo, string(commit), name)
+	unlock, err := s.asking.lock(ctx, key)
+	if err != nil {
+		return PolicyFile{}, &Unavailable{Err: err}
+	}
+	defer unlock()
+	if held, ok := s.github.objects.get(key); ok {
+		return held.(PolicyFile), nil
+	}
+	file, listed, err := s.policyFile(ctx, repo, commit, name)
+	if err != nil {
+		return PolicyFile{}, err
+	}
+	if listed { // what a commit holds never changes
+		s.github.objects.put(key, file, len(file.Text)+len(file.Problem))
+	}
+	return file, nil
+}
+
+func (s *Session) policyFile(
+	ctx context.Context, repo change.Repository, commit change.SHA, name string,
+) (file PolicyFile, listed bool, err error) {
+	dir := path.Dir(name)
+	if dir == "." {
+		dir = ""
+	}
+	a, err := s.get(ctx, getContents, getContents.at(repo.Owner, repo.Name, dir), values("ref", string(commit)), s.github.now().Add(-missingFor))
+	var missing *NotFound
+	if errors.As(err, &missing) {
+		if strings.HasPrefix(missing.Message, "No commit found") {
+			return PolicyFile{}, false, err
+		}
+		return PolicyFile{}, false, nil // no such directory, or an empty repository
+	}
+	if err != nil {
+		return PolicyFile{}, false, err
+	}
+	if strings.HasPrefix(strings.TrimSpace(string(a.body)), "{") {
+		return PolicyFile{Found: true, Problem: fmt.Sprintf("%s is not a directory, so %s cannot be a regular file", dir, name)}, true, nil
+	}
+	var entries []*github.RepositoryContent
+	if err := decode(a, &entries); err != nil {
+		return PolicyFile{}, false, err
+	}
+	for _, e := range entries {
+		if e.GetName() != path.Base(name) {
+			continue
+		}
+		file, err := s.regularFile(ctx, repo, e)
+		return file, err == nil, err
+	}
+	if len(entries) >= maxListing {
+		return PolicyFile{Found: true, Problem: fmt.Sprintf("%s has 1,000 files or more: GitHub does not list them all", dir)}, true, nil
+	}
+	return PolicyFile{}, true, nil
+}
+
+func (s *Session) regularFile(ctx context.Context, repo change.Repository, e *github.RepositoryContent) (PolicyFile, error) {
+	file := PolicyFile{Found: true, Blob: change.SHA(e.GetSHA())}
+	switch kind := e.GetType(); {
+	case kind != "file":
+		file.Problem = fmt.Sprintf("it is a %s and must be a regular file", kind)
+	case e.GitURL != nil && !strings.HasSuffix(e.GetGitURL(), "/git/blobs/"+e.GetSHA()):
+		file.Problem = "it is a submodule and must be a regular file" // a listing calls submodules files
+	case e.GetSize() > maxPolicy:
+		file.Problem = fmt.Sprintf("it has %d bytes; 256 KB (262,144 bytes) is the most", e.GetSize())
+	}
+	if file.Problem != "" {
+		return file, nil
+	}
+	text, err := s.blob(ctx, repo, file.Blob)
+	var missing *NotFound
+	switch {
+	case errors.As(err, &missing):
+		file.Problem = "GitHub has no such file content: it may be a submodule and must be a regular file"
+	case err != nil:
+		return PolicyFile{}, err
+	case len(text) > maxPolicy:
+		file.Problem = fmt.Sprintf("it has %d bytes; 256 KB (262,144 bytes) is the most", len(text))
+	default:
+		file.Text = text
+	}
+	return file, nil
+}
+
+// blob reads a blob's content. It is held for as long as memory allows: its name is its content's.
+func (s *Session) blob(ctx context.Context, repo change.Repository, sha change.SHA) (string, error) {
+	key := s.objectKey("blob", repo, string(sha))
+	if held, ok := s.github.objects.get(key); ok {
+		return held.(string), nil
+	}
+	a, err := s.ask(ctx, getBlob, getBlob.at(repo.Owner, repo.Name, string(sha)), nil)
+	if err == nil {
+		err = a.err()
+	}
+	if err != nil {
+		return "", err
+	}
+	var blob github.Blob
+	if err := decode(a, &blob); err != nil {
+		return "", err
+	}
+	text := blob.GetContent()
+	if blob.GetEncoding() == "base64" {
+		raw, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(text, "\n", ""))
+		if err != nil {
+			return "", unreadable(fmt.Errorf("the content of blob %s: %w", sha.Short(), err), false)
+		}
+		text = string(raw)
+	}
+	s.github.objects.put(key, text, len(text))
+	return text, nil
+}

@@ -1,0 +1,176 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// maxPulls is how many pages of pull requests of one commit, or of one repository, are read.
+const maxPulls = 50
+
+// Pull reads a pull request (pulls/get).
+func (s *Session) Pull(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ change.Pull, err error) {
+	defer wrap(&err, "reading %s#%d", repo, n)
+	var p github.PullRequest
+	if err := s.read(ctx, getPull, getPull.at(repo.Owner, repo.Name, itoa(n)), nil, since, &p); err != nil {
+		return change.Pull{}, err
+	}
+	return pull(&p), nil
+}
+
+// PullsWithHead reads the open pull requests whose head is sha (repos/list-pull-requests-associated-with-commit), ordered by number.
+// ChangedFiles and MergedBy are not said there.
+//
+// GitHub associates commits by branches of the repository, so a pull request from a fork may be missing, and a commit that
+// is in the default branch lists only merged ones: that a pull request is missing proves nothing, ask Pull.
+func (s *Session) PullsWithHead(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (_ []change.Pull, err error) {
+	defer wrap(&err, "reading the pull requests of %s in %s", sha.Short(), repo)
+	path := listPullsOf.at(repo.Owner, repo.Name, string(sha))
+	listed, err := readPages(ctx, s, listPullsOf, path, nil, since, maxPulls, itself[*github.PullRequest])
+	var missing *NotFound
+	var rejected *Rejected
+	if errors.As(err, &missing) || errors.As(err, &rejected) {
+		// 422 and 409: no such commit in the repository, or no commits at all.
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := listed.tooMany("more than 5,000 pull requests hold this commit"); err != nil {
+		return nil, err
+	}
+	var open []change.Pull
+	for _, p := range listed.items {
+		if p := pull(p); p.State == change.Open && p.Head.SHA == sha {
+			open = append(open, p)
+		}
+	}
+	return sortedByNumber(open), nil
+}
+
+// OpenPulls reads the open pull requests of a repository (pulls/list), ordered by number; into base only unless that is empty.
+// ChangedFiles is not said there.
+func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base string, since time.Time) (_ []change.Pull, err error) {
+	defer wrap(&err, "listing the open pull requests of %s", repo)
+	query := values("state", "open")
+	if base != "" {
+		query.Set("base", base)
+	}
+	listed, err := readPages(ctx, s, listPulls, listPulls.at(repo.Owner, repo.Name), query, since, maxPulls, itself[*github.PullRequest])
+	if err != nil {
+		return nil, err
+	}
+	if err := listed.tooMany("more than 5,000 pull requests are open"); err != nil {
+		return nil, err
+	}
+	pulls := make([]change.Pull, 0, len(listed.items))
+	for _, p := range listed.items {
+		pulls = append(pulls, pull(p))
+	}
+	return sortedByNumber(pulls), nil
+}
+
+// Repositories reads the repositories that the installation may see (apps/list-repos-accessible-to-installation).
+func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []change.Repository, err error) {
+	defer wrap(&err, "listing the repositories of installation %d", s.id)
+	type page struct {
+		Repositories []*github.Repository `json:"repositories"`
+	}
+	listed, err := readPages(ctx, s, listRepositories, listRepositories.at(), nil, since, 1000,
+		func(p page) []*github.Repository { return p.Repositories })
+	if err != nil {
+		return nil, err
+	}
+	if err := listed.tooMany("more than 100,000 repositories"); err != nil {
+		return nil, err
+	}
+	repos := make([]change.Repository, 0, len(listed.items))
+	for _, r := range listed.items {
+		repos = append(repos, change.Repository{
+			ID: change.RepositoryID(r.GetID()), Owner: r.GetOwner().GetLogin(), Name: r.GetName(), DefaultBranch: r.GetDefaultBranch(),
+			OwnerIsUser: r.GetOwner().GetType() == "User", Installation: s.id,
+		})
+	}
+	return repos, nil
+}
+
+// IssueComment is a comment on a pull request's conversation.
+type IssueComment struct {
+	ID   int64
+	By   change.Account
+	Body string
+	At   time.Time
+}
+
+// Comments reads the comments on a pull request, oldest first (issues/list-comments).
+func (s *Session) Comments(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ []IssueComment, err error) {
+	defer wrap(&err, "reading the comments on %s#%d", repo, n)
+	path := listComments.at(repo.Owner, repo.Name, itoa(n))
+	listed, err := readPages(ctx, s, listComments, path, nil, since, maxTimeline, itself[*github.IssueComment])
+	if err != nil {
+		return nil, err
+	}
+	comments := make([]IssueComment, 0, len(listed.items))
+	for _, c := range listed.items {
+		comments = append(comments, IssueComment{ID: c.GetID(), By: account(c.User), Body: c.GetBody(), At: at(c.CreatedAt)})
+	}
+	return comments, listed.tooMany("more than 10,000 comments")
+}
+
+func pull(p *github.PullRequest) change.Pull {
+	out := change.Pull{
+		Number: change.Number(p.GetNumber()), Title: p.GetTitle(), Body: p.GetBody(), URL: p.GetHTMLURL(), Author: account(p.User),
+		State: change.PullState(p.GetState()), Draft: p.GetDraft(), Head: branch(p.Head), Base: branch(p.Base),
+		ChangedFiles: p.GetChangedFiles(), CreatedAt: p.GetCreatedAt().Time, UpdatedAt: p.GetUpdatedAt().Time,
+	}
+	if p.MergedAt != nil {
+		out.State, out.MergedAt, out.MergedBy = change.Merged, p.GetMergedAt().Time, account(p.MergedBy)
+		out.MergeCommit = change.SHA(p.GetMergeCommitSHA()) // before the merge it names a test merge
+	}
+	for _, l := range p.Labels {
+		out.Labels = append(out.Labels, l.GetName())
+	}
+	for _, t := range p.RequestedTeams {
+		out.RequestedTeams = append(out.RequestedTeams, t.GetSlug())
+	}
+	for _, u := range p.RequestedReviewers {
+		out.RequestedUsers = append(out.RequestedUsers, account(u))
+	}
+	return out
+}
+
+// branch reads one end of a pull request. A fork that is gone leaves a repository of null.
+func branch(b *github.PullRequestBranch) change.Branch {
+	if b == nil {
+		return change.Branch{}
+	}
+	out := change.Branch{Repository: change.RepositoryID(b.GetRepo().GetID()), Name: b.GetRef(), SHA: change.SHA(b.GetSHA())}
+	if out.Owner = b.GetRepo().GetOwner().GetLogin(); out.Owner == "" {
+		out.Owner = b.GetUser().GetLogin()
+	}
+	return out
+}
+
+// account reads a user. A deleted one is null, and nobody.
+func account(u *github.User) change.Account {
+	if u.GetID() == 0 {
+		return change.Account{}
+	}
+	a := change.Account{ID: change.AccountID(u.GetID()), Login: u.GetLogin(), Kind: change.AccountKind(u.GetType())}
+	if a.Kind == "" {
+		a.Kind = change.KindUser
+	}
+	if strings.HasSuffix(a.Login, "[bot]") {
+		a.Kind = change.KindBot
+	}
+	return a
+}
+
+func itoa[N ~int | ~int64](n N) string { return strconv.FormatInt(int64(n), 10) }

@@ -1,0 +1,91 @@
+package github
+
+import (
+	"context"
+	"net/url"
+	"strings"
+)
+
+// route is an operation of GitHub's API as its OpenAPI description writes it: "GET /repos/{owner}/{repo}/pulls/{pull_number}".
+// It is also what metrics and logs call it, so that they stay few.
+type route string
+
+// The routes that the adapter calls.
+const (
+	getPull          route = "GET /repos/{owner}/{repo}/pulls/{pull_number}"
+	listPulls        route = "GET /repos/{owner}/{repo}/pulls"
+	listPullsOf      route = "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls"
+	listFiles        route = "GET /repos/{owner}/{repo}/pulls/{pull_number}/files"
+	listReviews      route = "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews"
+	requestReviewers route = "POST /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+	compare          route = "GET /repos/{owner}/{repo}/compare/{basehead}"
+	getRef           route = "GET /repos/{owner}/{repo}/git/ref/{ref}"
+	getTree          route = "GET /repos/{owner}/{repo}/git/trees/{tree_sha}"
+	getBlob          route = "GET /repos/{owner}/{repo}/git/blobs/{file_sha}"
+	getContents      route = "GET /repos/{owner}/{repo}/contents/{path}"
+	listTimeline     route = "GET /repos/{owner}/{repo}/issues/{issue_number}/timeline"
+	listEvents       route = "GET /repos/{owner}/{repo}/issues/{issue_number}/events"
+	listComments     route = "GET /repos/{owner}/{repo}/issues/{issue_number}/comments"
+	createComment    route = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
+	createReaction   route = "POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
+	getPermission    route = "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
+	listMembers      route = "GET /orgs/{org}/teams/{team_slug}/members"
+	getMembership    route = "GET /orgs/{org}/teams/{team_slug}/memberships/{username}"
+	getUser          route = "GET /users/{username}"
+	listCheckRuns    route = "GET /repos/{owner}/{repo}/commits/{ref}/check-runs"
+	createCheckRun   route = "POST /repos/{owner}/{repo}/check-runs"
+	updateCheckRun   route = "PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}"
+	listStatuses     route = "GET /repos/{owner}/{repo}/commits/{ref}/statuses"
+	listWorkflowRuns route = "GET /repos/{owner}/{repo}/actions/runs"
+	listRepositories route = "GET /installation/repositories"
+	createToken      route = "POST /app/installations/{installation_id}/access_tokens"
+)
+
+func (r route) method() string {
+	method, _, _ := strings.Cut(string(r), " ")
+	return method
+}
+
+// at fills in the route's parameters, in order, each escaped so that nothing in it can reach beyond its place. Slashes stay slashes
+// only in the last parameter of a route that takes a path or a ref.
+func (r route) at(params ...string) string {
+	_, path, _ := strings.Cut(string(r), " ")
+	path = strings.TrimPrefix(path, "/")
+	var b strings.Builder
+	for _, param := range params {
+		before, rest, _ := strings.Cut(path, "{")
+		name, after, _ := strings.Cut(rest, "}")
+		b.WriteString(before)
+		if name == "path" || (name == "ref" && after == "") {
+			parts := strings.Split(param, "/")
+			for i, p := range parts {
+				parts[i] = escape(p)
+			}
+			b.WriteString(strings.Join(parts, "/"))
+		} else {
+			b.WriteString(escape(param))
+		}
+		path = after
+	}
+	return b.String() + path
+}
+
+// escape escapes one segment of a path. "." and ".." have no escaped form that a URL parser would not undo, so they get one that
+// names nothing.
+func escape(s string) string {
+	if s == "." || s == ".." {
+		return "%00"
+	}
+	return url.PathEscape(s)
+}
+
+type routeKey struct{}
+
+func withRoute(ctx context.Context, r route) context.Context {
+	return context.WithValue(ctx, routeKey{}, r)
+}
+
+func routeOf(ctx context.Context) route {
+	r, _ := ctx.Value(routeKey{}).(route)
+	return r
+}

@@ -1,0 +1,233 @@
+package github
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const (
+	// inFlight is how many calls of one installation are under way at most. GitHub allows 100 and advises against many.
+	inFlight = 8
+	// maxAnswer is how large an answer may be; the largest that GitHub documents is a recursive tree of 7 MB.
+	maxAnswer = 32 << 20
+	// minSecondaryWait is the least to wait after a secondary limit that names no time; it doubles each time, up to the maximum.
+	minSecondaryWait = time.Minute
+	maxSecondaryWait = 16 * time.Minute
+	// maxLimitWait bounds what GitHub's headers may ask for: its budgets are hourly.
+	maxLimitWait = time.Hour
+)
+
+// transport is beneath an installation's authentication, so that the exchange of tokens goes through it as well. It sends requests to
+// the configured host only, a few at a time, none while GitHub limits the installation, and reads each answer whole, so that a
+// connection lost half-way is an error of the call.
+type transport struct {
+	github *GitHub
+	id     change.InstallationID
+	slots  chan struct{}
+
+	mu      sync.Mutex
+	blocked RateLimited // Until is in the past or zero while nothing is limited
+	strikes int         // secondary limits without a time, one after the other
+}
+
+func newTransport(g *GitHub, id change.InstallationID) *transport {
+	return &transport{github: g, id: id, slots: make(chan struct{}, inFlight)}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.roundTrip(req)
+	if err != nil && req.Body != nil {
+		req.Body.Close()
+	}
+	return resp, err
+}
+
+func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Host != t.github.api.Host || req.URL.Scheme != t.github.api.Scheme {
+		return nil, &refusedError{fmt.Sprintf("a request to %q was refused: only the configured GitHub is called", req.URL.Host)}
+	}
+	r := routeOf(req.Context())
+	if isTokenExchange(req.URL) {
+		r = createToken
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req = req.Clone(req.Context())
+		req.Header.Set("User-Agent", userAgent)
+	}
+
+	select {
+	case t.slots <- struct{}{}:
+		defer func() { <-t.slots }()
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
+	if limited := t.limitedNow(); limited != nil {
+		return nil, limited
+	}
+
+	start := t.github.now()
+	resp, err := t.github.base.RoundTrip(req)
+	var body []byte
+	if err == nil {
+		body, err = readAll(resp)
+	}
+	took := t.github.now().Sub(start)
+	t.github.metrics.seconds.Observe(took.Seconds())
+	log := t.github.log.Debug().Str("route", string(r)).Int64("installation", int64(t.id)).Dur("took", took)
+	if err != nil {
+		t.github.metrics.requests.WithLabelValues(string(r), "error").Inc()
+		log.Err(err).Msg("GitHub did not answer")
+		return nil, err
+	}
+	t.github.metrics.requests.WithLabelValues(string(r), strconv.Itoa(resp.StatusCode)).Inc()
+	log.Int("status", resp.StatusCode).Msg("GitHub answered")
+
+	t.github.learnClock(resp.Header.Get("Date"))
+	if limited := t.learnLimits(r, resp, body); limited != nil {
+		return nil, limited
+	}
+	if isRedirect(resp.StatusCode) && req.Method != http.MethodGet &&
+		resp.StatusCode != http.StatusTemporaryRedirect && resp.StatusCode != http.StatusPermanentRedirect {
+		// net/http would repeat the write as a GET and call its answer the write's.
+		return nil, &refusedError{fmt.Sprintf("GitHub redirected a %s (%d): the repository may have moved", req.Method, resp.StatusCode)}
+	}
+	// go-github keeps a rate limit of its own by the wall clock and knows less of it than this transport.
+	for name := range resp.Header {
+		if strings.HasPrefix(name, "X-Ratelimit-") || name == "Retry-After" {
+			resp.Header.Del(name)
+		}
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+func isTokenExchange(u *url.URL) bool { return strings.HasSuffix(u.Path, "/access_tokens") }
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+func readAll(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxAnswer {
+		return nil, errors.New("GitHub's answer is larger than 32 MiB")
+	}
+	return body, nil
+}
+
+// limitedNow returns a copy of the limit that holds, or nil.
+func (t *transport) limitedNow() *RateLimited {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.github.now().Before(t.blocked.Until) {
+		return nil
+	}
+	limited := t.blocked
+	return &limited
+}
+
+// learnLimits notes what an answer says of the installation's rate limits, and returns the limit if the answer is a refusal because of
+// one. GitHub answers 403 or 429, with retry-after; or else with x-ratelimit-remaining 0 and the reset's time; or else with
+// words only, and then a minute is the least to wait (docs: rate limits for the REST API).
+func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *RateLimited {
+	now := t.github.now()
+	remaining, err := strconv.Atoi(resp.Header.Get("X-RateLimit-Remaining"))
+	known := err == nil
+	if known && r != createToken { // a token is paid for from the App's own budget
+		t.github.metrics.setRemaining(t.id, remaining)
+	}
+	refused := resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusTooManyRequests
+	retry, hasRetry := t.retryAfter(resp.Header.Get("Retry-After"))
+	reset, hasReset := t.untilReset(resp.Header.Get("X-RateLimit-Reset"))
+	words := bytes.ToLower(body)
+	secondary := bytes.Contains(words, []byte("secondary rate limit")) || bytes.Contains(words, []byte("abuse detection")) ||
+		bytes.Contains(words, []byte("secondary-rate-limits"))
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case !refused:
+		if resp.StatusCode < 400 {
+			t.strikes = 0
+		}
+		if known && remaining == 0 && hasReset && r != createToken {
+			// The next call would be refused, and calls past the limit may get the App banned.
+			t.block(now.Add(reset), false)
+		}
+		return nil
+	case hasRetry:
+		return t.block(now.Add(retry), secondary || !known || remaining > 0)
+	case known && remaining == 0 && hasReset:
+		return t.block(now.Add(reset), false)
+	case secondary || resp.StatusCode == http.StatusTooManyRequests || bytes.Contains(words, []byte("rate limit exceeded")):
+		if now.Before(t.blocked.Until) {
+			limited := t.blocked // the same limit, told to another call that was under way
+			return &limited
+		}
+		wait := min(minSecondaryWait<<min(t.strikes, 10), maxSecondaryWait)
+		t.strikes++
+		return t.block(now.Add(wait), true)
+	default:
+		return nil // forbidden, and no limit
+	}
+}
+
+// block notes a limit, with mu held. A limit that holds longer already stays.
+func (t *transport) block(until time.Time, secondary bool) *RateLimited {
+	if until.After(t.blocked.Until) {
+		t.blocked = RateLimited{Until: until, Secondary: secondary}
+		limit := "primary"
+		if secondary {
+			limit = "secondary"
+		}
+		t.github.metrics.limited.WithLabelValues(limit).Inc()
+		t.github.log.Warn().Int64("installation", int64(t.id)).Str("limit", limit).Time("until", until).Msg("GitHub limits the installation")
+	}
+	limited := t.blocked
+	return &limited
+}
+
+// retryAfter reads a Retry-After header: seconds, or a date by GitHub's clock.
+func (t *transport) retryAfter(value string) (time.Duration, bool) {
+	if value == "" {
+		return 0, false
+	}
+	if seconds, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
+		return clampWait(time.Duration(min(seconds, int(maxLimitWait/time.Second))) * time.Second), true
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return clampWait(at.Sub(t.github.Now())), true
+	}
+	return 0, false
+}
+
+// untilReset reads an X-RateLimit-Reset header: seconds since 1970 by GitHub's clock.
+func (t *transport) untilReset(value string) (time.Duration, bool) {
+	seconds, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || seconds <= 0 {
+		return 0, false
+	}
+	return clampWait(time.Unix(seconds, 0).Sub(t.github.Now())), true
+}
+
+// clampWait keeps a wait between a second, because GitHub's times are cut to seconds, and an hour.
+func clampWait(d time.Duration) time.Duration { return max(time.Second, min(d, maxLimitWait)) }
