@@ -31,7 +31,14 @@ type Text []Part
 
 // Say joins texts.
 func Say(texts ...Text) Text {
-	var out Text
+	n := 0
+	for _, t := range texts {
+		n += len(t)
+	}
+	if n == 0 {
+		return nil
+	}
+	out := make(Text, 0, n)
 	for _, t := range texts {
 		for _, p := range t {
 			if p.Text == "" {
@@ -69,14 +76,17 @@ func TeamName(owner, slug string) Text { return Text{{PartTeam, owner + "/" + sl
 
 // Join puts sep between texts.
 func Join(sep string, texts []Text) Text {
-	var out Text
+	if len(texts) == 0 {
+		return nil
+	}
+	all := make([]Text, 0, 2*len(texts)-1)
 	for i, t := range texts {
 		if i > 0 {
-			out = Say(out, Words(sep))
+			all = append(all, Words(sep))
 		}
-		out = Say(out, t)
+		all = append(all, t)
 	}
-	return out
+	return Say(all...)
 }
 
 // IsEmpty says whether there is nothing to show.

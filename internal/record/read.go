@@ -77,6 +77,7 @@ func read(body string, fields []Field) []answer {
 	if strings.Contains(body, "\r") {
 		body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
 	}
+	body = withoutAbysses(body)
 	r.body, r.source = body, []byte(body)
 	document := blockParser.Parse(text.NewReader(r.source))
 	for n := document.FirstChild(); n != nil; n = n.NextSibling() {
@@ -88,6 +89,33 @@ func read(body string, fields []Field) []answer {
 	}
 	r.fillShort()
 	return r.answers
+}
+
+// maxMarks is how many marks of quotations and lists a line may start with. Nobody nests so deep, and a parser takes time in the
+// square of the depth.
+const maxMarks = 256
+
+// withoutAbysses drops lines that start with more than maxMarks marks.
+func withoutAbysses(body string) string {
+	var kept strings.Builder
+	from, start := 0, 0
+	for start < len(body) {
+		end := len(body)
+		if i := strings.IndexByte(body[start:], '\n'); i >= 0 {
+			end = start + i + 1
+		}
+		line := body[start:end]
+		if len(line) > maxMarks && strings.Trim(line[:maxMarks], "> \t-*+.)0123456789") == "" {
+			kept.WriteString(body[from:start])
+			from = end
+		}
+		start = end
+	}
+	if from == 0 {
+		return body
+	}
+	kept.WriteString(body[from:])
+	return kept.String()
 }
 
 // heading starts a section, or ends one.
