@@ -1,0 +1,237 @@
+package config
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v4"
+	"github.com/rs/zerolog"
+)
+
+const (
+	gitHubWeb = "https://github.com"
+	gitHubAPI = "https://api.github.com"
+)
+
+// check makes a configuration of the values, noting all that is wrong with them.
+func (l *loader) check() *Config {
+	c := &Config{}
+	l.checkURLs(&c.GitHub)
+
+	if c.GitHub.App.IntegrationID = l.positive(integrationID); c.GitHub.App.IntegrationID == 0 {
+		l.wrong(integrationID, "is missing or not a positive whole number; it is the App ID on the App's settings page")
+	}
+	current, previous := l.webhookSecrets()
+	c.GitHub.App.WebhookSecret, c.Server.PreviousWebhookSecret = current, previous
+	c.GitHub.App.PrivateKey = l.privateKey()
+
+	c.GitHub.OAuth = OAuth{ClientID: l.text(clientID, ""), ClientSecret: NewSecret(l.text(clientSecret, ""))}
+	if l.isSet(clientID) && !l.isSet(clientSecret) {
+		l.wrong(clientSecret, "is missing although %s is set; set both or neither", clientID)
+	}
+	if l.isSet(clientSecret) && !l.isSet(clientID) {
+		l.wrong(clientID, "is missing although %s is set; set both or neither", clientSecret)
+	}
+
+	c.Server.Address = l.text(address, "127.0.0.1:8080")
+	if _, port, err := net.SplitHostPort(c.Server.Address); err != nil || !isPort(port) {
+		l.wrong(address, "is not HOST:PORT; use 127.0.0.1:8080 behind a proxy on the same host, or :8080 for every interface")
+	}
+	if l.isSet(publicURL) {
+		c.Server.PublicURL = l.url(publicURL, l.values[publicURL].text)
+	}
+	c.Server.WebhookSecretFile = l.text(webhookSecretFile, "")
+	c.Server.PrivateKeyFile = l.text(privateKeyFile, "")
+	c.Database.URL = l.database()
+	c.Log = l.log()
+	return c
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
+}
+
+// checkURLs reads the three URLs. For GitHub itself all have a default. For another host the first two must be told, because an App
+// that talks to the wrong GitHub would find nothing there and say so to nobody.
+func (l *loader) checkURLs(g *GitHub) {
+	g.WebURL = l.url(webURL, l.text(webURL, gitHubWeb))
+	g.V3APIURL = l.url(v3APIURL, l.text(v3APIURL, gitHubAPI))
+	elsewhere := g.WebURL != gitHubWeb
+	switch {
+	case elsewhere && !l.isSet(v3APIURL):
+		l.wrong(v3APIURL, "is missing although %s is not GitHub.com; on Enterprise Server it is https://HOST/api/v3", webURL)
+	case !elsewhere && g.V3APIURL != gitHubAPI && !l.isSet(webURL):
+		l.wrong(webURL, "is missing although %s is not that of GitHub.com; set the address that people open in a browser", v3APIURL)
+	}
+	v4 := g.V3APIURL + "/graphql"
+	if server, ok := strings.CutSuffix(g.V3APIURL, "/api/v3"); ok {
+		v4 = server + "/api/graphql"
+	}
+	if g.V3APIURL != "" || l.isSet(v4APIURL) {
+		g.V4APIURL = l.url(v4APIURL, l.text(v4APIURL, v4))
+	}
+}
+
+// url checks a URL and returns it without a trailing slash. Tokens and pages travel over it, so that plain HTTP is for this very
+// host only.
+func (l *loader) url(k key, text string) string {
+	u, err := url.Parse(strings.TrimRight(text, "/"))
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		l.wrong(k, "is not a URL with a host; write it as https://HOST")
+		return ""
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		l.wrong(k, "has a user, a query or a fragment; leave only https://HOST and a path")
+		return ""
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		l.wrong(k, "is plain http; use https, because secrets travel over it (http is for localhost only)")
+		return ""
+	}
+	u.Host = strings.ToLower(u.Host)
+	return u.String()
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// webhookSecrets reads the secret and the one before it, from the file or from the settings.
+func (l *loader) webhookSecrets() (current, previous Secret) {
+	if !l.isSet(webhookSecretFile) {
+		if !l.isSet(webhookSecret) {
+			l.wrong(webhookSecret, "is empty; set the webhook secret of the App's settings, or name a file with it in %s", webhookSecretFile)
+		}
+		return l.secret(webhookSecret), l.secret(previousWebhookSecret)
+	}
+	if l.isSet(webhookSecret) {
+		l.wrong(webhookSecret, "is set and %s too; keep one of them", webhookSecretFile)
+	}
+	if l.isSet(previousWebhookSecret) {
+		l.wrong(previousWebhookSecret, "is set and %s too; write it as the second line of that file", webhookSecretFile)
+	}
+	text, err := readSmall(l.values[webhookSecretFile].text)
+	if err != nil {
+		l.wrong(webhookSecretFile, "cannot be read: %v", cause(err))
+		return Secret{}, Secret{}
+	}
+	current, previous, err = parseSecrets(text)
+	if err != nil {
+		l.wrong(webhookSecretFile, "%v", err)
+	}
+	return current, previous
+}
+
+// secret reads a secret of the settings. White space around one is a slip of copying, which would make every signature wrong.
+func (l *loader) secret(k key) Secret {
+	text := l.values[k].text
+	if text != strings.TrimSpace(text) {
+		l.wrong(k, "begins or ends with white space; remove it")
+	}
+	return NewSecret(text)
+}
+
+// parseSecrets reads a file of webhook secrets: the first line is the current one, and a second line, if any, the one before.
+func parseSecrets(file []byte) (current, previous Secret, err error) {
+	var secrets []Secret
+	for line := range strings.Lines(string(file)) {
+		line = strings.TrimSpace(line)
+		if strings.ContainsAny(line, " \t") {
+			return Secret{}, Secret{}, errors.New("has a line with white space in it; write one secret a line and nothing else")
+		}
+		if line != "" {
+			secrets = append(secrets, NewSecret(line))
+		}
+	}
+	switch len(secrets) {
+	case 0:
+		return Secret{}, Secret{}, errors.New("is empty; its first line must be the webhook secret of the App's settings")
+	case 1:
+		return secrets[0], Secret{}, nil
+	case 2:
+		return secrets[0], secrets[1], nil
+	default:
+		return Secret{}, Secret{}, errors.New("has more than two secrets; the first line is the current one, the second the one before")
+	}
+}
+
+func (l *loader) privateKey() Secret {
+	const form = "is not an RSA private key in PEM form; "
+	if !l.isSet(privateKeyFile) {
+		if !l.isSet(privateKey) {
+			l.wrong(privateKey, "is missing; paste the whole .pem file of the App, or name it in %s", privateKeyFile)
+			return Secret{}
+		}
+		// Tools that keep a variable on one line write the line breaks as \n.
+		text := l.values[privateKey].text
+		if !strings.Contains(text, "\n") {
+			text = strings.ReplaceAll(text, `\n`, "\n")
+		}
+		if !isPrivateKey([]byte(text)) {
+			l.wrong(privateKey, form+"paste the whole .pem file, or name it in %s", privateKeyFile)
+		}
+		return NewSecret(text)
+	}
+	if l.isSet(privateKey) {
+		l.wrong(privateKey, "is set and %s too; keep one of them", privateKeyFile)
+	}
+	text, err := readSmall(l.values[privateKeyFile].text)
+	if err != nil {
+		l.wrong(privateKeyFile, "cannot be read: %v", cause(err))
+	} else if !isPrivateKey(text) {
+		l.wrong(privateKeyFile, form+"download one from the App's settings page, under Private keys")
+	}
+	return NewSecret(string(text))
+}
+
+// isPrivateKey asks the parser that the client library uses, so that what passes here works there.
+func isPrivateKey(pem []byte) bool {
+	k, err := jwt.ParseRSAPrivateKeyFromPEM(pem)
+	return err == nil && k.N.BitLen() >= 2048 && k.Validate() == nil
+}
+
+func (l *loader) database() Secret {
+	text := l.text(databaseURL, "sqlite:changegate.db")
+	scheme, rest, _ := strings.Cut(text, ":")
+	switch scheme {
+	case "sqlite":
+		if rest == "" || strings.HasPrefix(rest, ":memory:") {
+			l.wrong(databaseURL, "names no file; write sqlite:PATH, as in sqlite:changegate.db")
+		}
+	case "postgres", "postgresql":
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" || strings.Trim(u.Path, "/") == "" {
+			l.wrong(databaseURL, "is not postgres://USER:PASSWORD@HOST:PORT/DATABASE; escape special characters in the password (%%40 for @)")
+		}
+	default:
+		l.wrong(databaseURL, "is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE; use one of these")
+	}
+	return NewSecret(text)
+}
+
+func (l *loader) log() Log {
+	out := Log{Level: zerolog.InfoLevel, Format: l.text(logFormat, "json")}
+	switch l.text(logLevel, "info") {
+	case "debug":
+		out.Level = zerolog.DebugLevel
+	case "info":
+	case "warn":
+		out.Level = zerolog.WarnLevel
+	case "error":
+		out.Level = zerolog.ErrorLevel
+	default:
+		l.wrong(logLevel, "is not a level; use debug, info, warn or error")
+	}
+	if out.Format != "json" && out.Format != "console" {
+		l.wrong(logFormat, "is not a format; use json or console")
+	}
+	return out
+}

@@ -1,0 +1,245 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// key is a setting's name: its path in the file.
+type key string
+
+const (
+	webURL                key = "github.web_url"
+	v3APIURL              key = "github.v3_api_url"
+	v4APIURL              key = "github.v4_api_url"
+	integrationID         key = "github.app.integration_id"
+	webhookSecret         key = "github.app.webhook_secret"
+	privateKey            key = "github.app.private_key"
+	clientID              key = "github.oauth.client_id"
+	clientSecret          key = "github.oauth.client_secret"
+	address               key = "server.address"
+	publicURL             key = "server.public_url"
+	previousWebhookSecret key = "server.previous_webhook_secret"
+	webhookSecretFile     key = "server.webhook_secret_file"
+	privateKeyFile        key = "server.private_key_file"
+	databaseURL           key = "database.url"
+	logLevel              key = "log.level"
+	logFormat             key = "log.format"
+)
+
+// keys returns all settings, in the order in which they are checked and shown.
+func keys() []key {
+	return []key{
+		webURL, v3APIURL, v4APIURL, integrationID, webhookSecret, privateKey, clientID, clientSecret,
+		address, publicURL, previousWebhookSecret, webhookSecretFile, privateKeyFile, databaseURL, logLevel, logFormat,
+	}
+}
+
+// variable returns the environment variable of a setting: go-githubapp's own for the github block, and for the rest
+// CHANGEGATE_ before the key.
+func (k key) variable() string {
+	name := strings.ToUpper(strings.ReplaceAll(string(k), ".", "_"))
+	if strings.HasPrefix(string(k), "github.") {
+		return name
+	}
+	return "CHANGEGATE_" + name
+}
+
+// value is what a setting was given, and where.
+type value struct {
+	text         string
+	source       string
+	line, column int
+}
+
+// loader collects values and problems.
+type loader struct {
+	values   map[key]value
+	problems Problems
+}
+
+// Load reads the file at path, if path is not empty, and the environment, which overrides the file; a variable that is set to nothing
+// counts as not set. Relative paths are relative to the working directory. Environment variables are looked up with env, which is
+// os.LookupEnv but in tests.
+//
+// The error is of type Problems when the configuration is wrong, and holds all that is wrong with it. It shows no value.
+func Load(path string, env func(string) (string, bool)) (*Config, error) {
+	l := &loader{values: map[key]value{}}
+	if path != "" {
+		if err := l.readFile(path); err != nil {
+			return nil, err
+		}
+	}
+	for _, k := range keys() {
+		if text, ok := env(k.variable()); ok && text != "" {
+			l.values[k] = value{text: text, source: k.variable()}
+		}
+	}
+	c := l.check()
+	if len(l.problems) > 0 {
+		slices.SortStableFunc(l.problems, func(a, b Problem) int {
+			return cmp.Or(cmp.Compare(a.line(), b.line()), cmp.Compare(a.Column, b.Column))
+		})
+		return nil, l.problems
+	}
+	return c, nil
+}
+
+// maxFile is far more than any configuration needs.
+const maxFile = 1 << 20
+
+func (l *loader) readFile(path string) error {
+	text, err := readSmall(path)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		// The parser's own message would quote the lines around the error, and with them secrets.
+		problem := Problem{Text: "is not YAML; check the indentation and the quotes there", Source: path}
+		var at yaml.Error
+		if errors.As(err, &at) && at.GetToken() != nil {
+			problem.Line, problem.Column = at.GetToken().Position.Line, at.GetToken().Position.Column
+		}
+		var twice *yaml.SyntaxError
+		if errors.As(err, &twice) && strings.HasPrefix(twice.Message, "mapping key ") {
+			problem.Text = "a key is there twice; keep one"
+		}
+		l.problems = append(l.problems, problem)
+		return nil
+	}
+	if len(file.Docs) > 1 {
+		l.problems = append(l.problems, Problem{Text: "the file holds more than one YAML document; keep one", Source: path})
+		return nil
+	}
+	for _, doc := range file.Docs {
+		if doc.Body != nil {
+			l.readNode("", doc.Body, path)
+		}
+	}
+	return nil
+}
+
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
+	}
+	return os.ReadFile(path)
+}
+
+// readNode reads a block into the values of its keys.
+func (l *loader) readNode(prefix string, node ast.Node, path string) {
+	var entries []*ast.MappingValueNode
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		entries = n.Values
+	case *ast.MappingValueNode:
+		entries = []*ast.MappingValueNode{n}
+	case *ast.NullNode, *ast.CommentGroupNode:
+		return // a block whose every line is commented out
+	default:
+		l.problemAt(prefix, node, path, "is not a block of keys; indent its keys below it")
+		return
+	}
+	for _, e := range entries {
+		name := e.Key.GetToken().Value
+		if prefix != "" {
+			name = prefix + "." + name
+		}
+		switch {
+		case slices.Contains(keys(), key(name)):
+			l.readValue(key(name), e.Value, path)
+		case isBlock(name):
+			l.readNode(name, e.Value, path)
+		default:
+			text := "is not a key of this configuration; remove it"
+			if guess := nearest(name, names()); guess != "" {
+				text = "is not a key of this configuration; did you mean " + guess + "?"
+			}
+			l.problemAt(name, e.Key, path, text)
+		}
+	}
+}
+
+func names() []string {
+	var out []string
+	for _, k := range keys() {
+		out = append(out, string(k))
+	}
+	return out
+}
+
+func isBlock(name string) bool {
+	return slices.ContainsFunc(names(), func(k string) bool { return strings.HasPrefix(k, name+".") })
+}
+
+func (l *loader) readValue(k key, node ast.Node, path string) {
+	at := node.GetToken().Position
+	v := value{source: path, line: at.Line, column: at.Column}
+	switch n := node.(type) {
+	case *ast.StringNode:
+		v.text = n.Value
+	case *ast.LiteralNode:
+		v.text = n.Value.Value
+	case *ast.IntegerNode:
+		v.text = n.Token.Value
+		if k != integrationID {
+			l.problemAt(string(k), node, path, "is a number and not a text; put it in quotes")
+		}
+	case *ast.NullNode:
+		return // as if it were not there
+	default:
+		l.problemAt(string(k), node, path, "is not a text; put it in quotes")
+	}
+	l.values[k] = v
+}
+
+func (l *loader) problemAt(name string, node ast.Node, path, text string) {
+	p := Problem{Key: name, Text: text, Source: path}
+	if t := node.GetToken(); t != nil && t.Position != nil {
+		p.Line, p.Column = t.Position.Line, t.Position.Column
+	}
+	l.problems = append(l.problems, p)
+}
+
+// wrong notes a problem with a setting's value, or with its absence, once a setting.
+func (l *loader) wrong(k key, format string, args ...any) {
+	if slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Key == string(k) }) {
+		return
+	}
+	v := l.values[k]
+	l.problems = append(l.problems, Problem{
+		Key: string(k), Text: fmt.Sprintf(format, args...), Source: v.source, Line: v.line, Column: v.column,
+	})
+}
+
+func (l *loader) isSet(k key) bool { return l.values[k].text != "" }
+
+// text returns a setting's value, or what stands for it when it is not set.
+func (l *loader) text(k key, otherwise string) string {
+	if l.isSet(k) {
+		return l.values[k].text
+	}
+	return otherwise
+}
+
+func (l *loader) positive(k key) int64 {
+	n, err := strconv.ParseInt(l.values[k].text, 10, 64)
+	if err != nil || n <= 0 {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,93 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Problem is one thing that is wrong with a configuration. It never quotes a value, because a value may be a secret in the wrong place.
+type Problem struct {
+	Key    string // "github.app.private_key"; empty where no key is to blame
+	Text   string // what is wrong, and after a semicolon the mend
+	Source string // the file, or the environment variable; empty where nothing was said
+	Line   int    // 1-based, in the file; 0 elsewhere
+	Column int
+}
+
+// String returns the problem in one line.
+func (p Problem) String() string {
+	var b strings.Builder
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	b.WriteString(p.Text)
+	switch {
+	case p.Line > 0:
+		fmt.Fprintf(&b, " (%s:%d:%d)", p.Source, p.Line, p.Column)
+	case p.Source != "":
+		fmt.Fprintf(&b, " (%s)", p.Source)
+	}
+	return b.String()
+}
+
+// line orders what is wrong with the file before what is wrong elsewhere or missing.
+func (p Problem) line() int {
+	if p.Line == 0 {
+		return math.MaxInt
+	}
+	return p.Line
+}
+
+// Problems is all that is wrong with a configuration, in the order of the file and then of the keys.
+type Problems []Problem
+
+// Error returns a line a problem.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.String()
+	}
+	if len(lines) == 1 {
+		return "configuration: " + lines[0]
+	}
+	return fmt.Sprintf("configuration: %d problems:\n  %s", len(lines), strings.Join(lines, "\n  "))
+}
+
+// nearest returns the known key that an unknown one most likely means, or nothing. A right name in the wrong place is found too.
+func nearest(key string, known []string) string {
+	best, least := "", len(key)/3+2
+	for _, k := range known {
+		d := distance(key, k)
+		if last(k) == last(key) {
+			d = min(d, 1)
+		}
+		if d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+func last(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
+
+// distance is the number of characters to insert, delete or replace to make one string of the other.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

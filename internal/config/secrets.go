@@ -1,0 +1,118 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+)
+
+// rereadEvery is how often the files of secrets are looked at, when anybody asks.
+const rereadEvery = 5 * time.Second
+
+// Secrets are the secrets as they are now. Those that are kept in files are read again at most every five seconds, so that they can be
+// replaced while the server runs; a file that cannot be read or is wrong is reported, and what it held before stays in use.
+// It is safe for use by many goroutines.
+type Secrets struct {
+	now    func() time.Time
+	report func(error)
+
+	mu       sync.Mutex
+	readAt   time.Time
+	files    Server
+	current  Secret
+	previous Secret
+	key      Secret
+	problems map[key]string
+}
+
+// NewSecrets returns the secrets of a configuration. Report is called for each new problem with a file, while a lock is held: it
+// must not ask for a secret.
+func NewSecrets(c *Config, now func() time.Time, report func(error)) *Secrets {
+	return &Secrets{
+		now:      now,
+		report:   report,
+		readAt:   now(),
+		files:    c.Server,
+		current:  c.GitHub.App.WebhookSecret,
+		previous: c.Server.PreviousWebhookSecret,
+		key:      c.GitHub.App.PrivateKey,
+		problems: map[key]string{},
+	}
+}
+
+// Webhook returns the secret that GitHub signs deliveries with, and the one before it (empty: none).
+func (s *Secrets) Webhook() (current, previous []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reread()
+	return []byte(s.current.Reveal()), []byte(s.previous.Reveal())
+}
+
+// PrivateKey returns the App's private key in PEM form.
+func (s *Secrets) PrivateKey() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reread()
+	return []byte(s.key.Reveal())
+}
+
+func (s *Secrets) reread() {
+	now := s.now()
+	if now.Sub(s.readAt) < rereadEvery {
+		return
+	}
+	s.readAt = now
+	if path := s.files.WebhookSecretFile; path != "" {
+		s.noteProblem(webhookSecretFile, s.rereadWebhook(path))
+	}
+	if path := s.files.PrivateKeyFile; path != "" {
+		s.noteProblem(privateKeyFile, s.rereadKey(path))
+	}
+}
+
+func (s *Secrets) rereadWebhook(path string) error {
+	text, err := readSmall(path)
+	if err != nil {
+		return fmt.Errorf("cannot be read: %w", cause(err))
+	}
+	current, previous, err := parseSecrets(text)
+	if err != nil {
+		return err
+	}
+	s.current, s.previous = current, previous
+	return nil
+}
+
+func (s *Secrets) rereadKey(path string) error {
+	text, err := readSmall(path)
+	if err != nil {
+		return fmt.Errorf("cannot be read: %w", cause(err))
+	}
+	if !isPrivateKey(text) {
+		return errors.New("is not an RSA private key in PEM form")
+	}
+	s.key = NewSecret(string(text))
+	return nil
+}
+
+// noteProblem reports a problem when it is new.
+func (s *Secrets) noteProblem(k key, err error) {
+	if err == nil {
+		delete(s.problems, k)
+		return
+	}
+	if s.problems[k] != err.Error() {
+		s.problems[k] = err.Error()
+		s.report(fmt.Errorf("%s: %w; what it held before stays in use", k, err))
+	}
+}
+
+// cause leaves out the path, which the key stands for.
+func cause(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestSecretsAreReadAgain(t *testing.T) {
+	hook := write(t, "webhook-secret", "first\n")
+	key := write(t, "key.pem", testKey())
+	c, err := Load("", lookup(map[string]string{
+		"GITHUB_APP_INTEGRATION_ID":             "7",
+		"CHANGEGATE_SERVER_WEBHOOK_SECRET_FILE": hook,
+		"CHANGEGATE_SERVER_PRIVATE_KEY_FILE":    key,
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var reports []string
+	s := NewSecrets(c, func() time.Time { return now }, func(err error) { reports = append(reports, err.Error()) })
+
+	const emptied = "server.webhook_secret_file: is empty; its first line must be the webhook secret of the App's settings; what it held before stays in use"
+	steps := []struct {
+		name              string
+		file              string // "-" leaves it, "" empties it
+		later             time.Duration
+		current, previous string
+		reports           []string
+	}{
+		{"at the start", "-", 0, "first", "", nil},
+		{"changed a moment ago", "second\nfirst\n", time.Second, "first", "", nil},
+		{"seen", "-", 5 * time.Second, "second", "first", nil},
+		{"emptied", "", 5 * time.Second, "second", "first", []string{emptied}},
+		{"still empty: said once", "-", 5 * time.Second, "second", "first", []string{emptied}},
+		{"mended, the old one gone", "second\n", 5 * time.Second, "second", "", []string{emptied}},
+		{"emptied again: said again", "\n \n", 5 * time.Second, "second", "", []string{emptied, emptied}},
+	}
+	for _, step := range steps {
+		if step.file != "-" {
+			if err := os.WriteFile(hook, []byte(step.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now = now.Add(step.later)
+		current, previous := s.Webhook()
+		if string(current) != step.current || string(previous) != step.previous {
+			t.Errorf("%s: the secrets are %q and %q, want %q and %q", step.name, current, previous, step.current, step.previous)
+		}
+		if !slices.Equal(reports, step.reports) {
+			t.Errorf("%s: reports are %q, want %q", step.name, reports, step.reports)
+		}
+	}
+
+	reports = nil
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute)
+	if got := string(s.PrivateKey()); got != testKey() {
+		t.Error("the private key is lost with its file")
+	}
+	want := []string{"server.private_key_file: cannot be read: no such file or directory; what it held before stays in use"}
+	if !slices.Equal(reports, want) {
+		t.Errorf("reports are %q, want %q", reports, want)
+	}
+	if err := os.WriteFile(key, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute)
+	if got := string(s.PrivateKey()); got != testKey() {
+		t.Error("the private key is lost to what is none")
+	}
+}
+
+func TestParseSecrets(t *testing.T) {
+	tests := []struct {
+		file, current, previous string
+		ok                      bool
+	}{
+		{"one", "one", "", true},
+		{"one\r\ntwo\r\n", "one", "two", true},
+		{"\n one \n\n two", "one", "two", true},
+		{"", "", "", false},
+		{"one two", "", "", false},
+		{"one\ntwo\nthree", "", "", false},
+	}
+	for _, tt := range tests {
+		current, previous, err := parseSecrets([]byte(tt.file))
+		if current.Reveal() != tt.current || previous.Reveal() != tt.previous || (err == nil) != tt.ok {
+			t.Errorf("parseSecrets(%q) = %q, %q, %v", tt.file, current.Reveal(), previous.Reveal(), err)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for _, tt := range []struct{ key, want string }{
+		{"github.app.integration_Id", "github.app.integration_id"},
+		{"github.app.integrationid", "github.app.integration_id"},
+		{"webhook_secret", "github.app.webhook_secret"},
+		{"databse.url", "database.url"},
+		{"log.lvl", "log.level"},
+		{"something.else.entirely", ""},
+	} {
+		if got := nearest(tt.key, names()); got != tt.want {
+			t.Errorf("nearest(%q) = %q, want %q", tt.key, got, tt.want)
+		}
+	}
+}
