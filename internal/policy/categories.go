@@ -90,21 +90,24 @@ func (c *compiler) rule(category change.Category, s ruleShape) *Rule {
 		Because:      s.Because.value,
 		Line:         s.line,
 	}
-	if s.BumpsOnly.present() && !s.BumpsOnly.value {
-		c.problem(s.BumpsOnly.at, "bumps_only is a condition only when it is true", "take it away")
-	}
-	for _, l := range []struct {
-		list[text]
-		what string
-	}{{s.Labels, "labels"}, {s.Authors, "authors"}} {
-		if l.present() && len(l.items) == 0 {
-			c.problem(l.at, l.what+" is an empty list", "list one, or take the key away")
-		}
-	}
-	conditions := s
-	conditions.at, conditions.Because = at{}, text{}
-	if noConditions(conditions) {
+	c.onlyTrue(s.BumpsOnly)
+	c.notEmpty(s.Labels, "labels")
+	c.notEmpty(s.Authors, "authors")
+	if !anyPresent(s.Paths.at, s.OnlyPaths.at, s.Labels.at, s.ChangedLines.at, s.ChangedFiles.at, s.Authors.at, s.BumpsOnly.at, s.Expression.at) {
 		c.problem(s.at, "this rule has no condition", "give it `paths`, `labels`, `changed_lines` or another")
+	}
+	if u := s.Unless; u.present() {
+		rule.Unless = &Rule{
+			OnlyPaths: c.globs(u.OnlyPaths, "only_paths", false),
+			Authors:   c.logins(u.Authors, "authors"),
+			BumpsOnly: u.BumpsOnly.value,
+			Line:      u.line,
+		}
+		c.onlyTrue(u.BumpsOnly)
+		c.notEmpty(u.Authors, "authors")
+		if !anyPresent(u.OnlyPaths.at, u.Authors.at, u.BumpsOnly.at) {
+			c.problem(u.at, "unless has no condition, so the rule would never hold", "give it `only_paths`, `authors` or `bumps_only`")
+		}
 	}
 	if category == change.Standard && s.Paths.present() && !s.OnlyPaths.present() && !s.Expression.present() {
 		c.problem(s.Paths.at, "in standard, paths would hold as soon as one file matches, whatever else is changed", "use `only_paths`")
@@ -112,13 +115,21 @@ func (c *compiler) rule(category change.Category, s ruleShape) *Rule {
 	return rule
 }
 
-func noConditions(s ruleShape) bool {
-	for _, a := range []at{s.Paths.at, s.OnlyPaths.at, s.Labels.at, s.ChangedLines.at, s.ChangedFiles.at, s.Authors.at, s.BumpsOnly.at, s.Expression.at} {
-		if a.present() {
-			return false
-		}
+// onlyTrue reports a condition that is written as false, because that is not its opposite.
+func (c *compiler) onlyTrue(f flag) {
+	if f.present() && !f.value {
+		c.problem(f.at, "bumps_only is a condition only when it is true", "take it away")
 	}
-	return true
+}
+
+func (c *compiler) notEmpty(l list[text], what string) {
+	if l.present() && len(l.items) == 0 {
+		c.problem(l.at, what+" is an empty list", "list one, or take the key away")
+	}
+}
+
+func anyPresent(places ...at) bool {
+	return slices.ContainsFunc(places, at.present)
 }
 
 // comparison reads "> 1500"; nil where it is absent.

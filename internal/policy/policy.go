@@ -95,8 +95,11 @@ type Rule struct {
 	Authors      []string    // every commit and every pusher is one of these accounts
 	BumpsOnly    bool        // dependency manifests change versions only: nothing is added
 	Expression   *Expression // CEL
-	Because      string
-	Line         int
+	// Unless takes the rule back where all that it names holds. Only OnlyPaths, Authors and BumpsOnly are set in it, because they
+	// hold only if nothing is unknown: what could not be read takes nothing back.
+	Unless  *Rule
+	Because string
+	Line    int
 }
 
 // Comparison is a number with an operator, as in "> 1500".

@@ -75,15 +75,23 @@ type whenShape struct {
 
 type ruleShape struct {
 	at
-	Paths        list[text] `key:"paths" jsonschema_description:"A changed file matches one of these patterns, by either name of a rename. Case is ignored."`
-	OnlyPaths    list[text] `key:"only_paths" jsonschema_description:"Every changed file matches one of these patterns. Case counts; symlinks and submodules never match."`
-	Labels       list[text] `key:"labels" jsonschema_description:"It carries one of these labels."`
-	ChangedLines text       `key:"changed_lines" jsonschema:"pattern=^(>=|<=|!=|[<>=]) ?[0-9]+$" jsonschema_description:"Added and deleted lines together: \"> 1500\"."`
-	ChangedFiles text       `key:"changed_files" jsonschema:"pattern=^(>=|<=|!=|[<>=]) ?[0-9]+$" jsonschema_description:"The number of changed files: \"> 100\"."`
-	Authors      list[text] `key:"authors" jsonschema_description:"Every commit and every push is by one of these accounts: \"dependabot[bot]\"."`
-	BumpsOnly    flag       `key:"bumps_only" jsonschema_description:"Dependency manifests change versions only: nothing is added."`
-	Expression   text       `key:"expression" jsonschema_description:"A condition in CEL on the variable change: change.files.exists(f, f.path == \"go.mod\" && f.deletions > 20)."`
-	Because      text       `key:"because" jsonschema_description:"The reason that people are shown."`
+	Paths        list[text]  `key:"paths" jsonschema_description:"A changed file matches one of these patterns, by either name of a rename. Case is ignored."`
+	OnlyPaths    list[text]  `key:"only_paths" jsonschema_description:"Every changed file matches one of these patterns. Case counts; symlinks and submodules never match."`
+	Labels       list[text]  `key:"labels" jsonschema_description:"It carries one of these labels."`
+	ChangedLines text        `key:"changed_lines" jsonschema:"pattern=^(>=|<=|!=|[<>=]) ?[0-9]+$" jsonschema_description:"Added and deleted lines together: \"> 1500\"."`
+	ChangedFiles text        `key:"changed_files" jsonschema:"pattern=^(>=|<=|!=|[<>=]) ?[0-9]+$" jsonschema_description:"The number of changed files: \"> 100\"."`
+	Authors      list[text]  `key:"authors" jsonschema_description:"Every commit and every push is by one of these accounts: \"dependabot[bot]\"."`
+	BumpsOnly    flag        `key:"bumps_only" jsonschema_description:"Dependency manifests change versions only: nothing is added."`
+	Expression   text        `key:"expression" jsonschema_description:"A condition in CEL on the variable change: change.files.exists(f, f.path == \"go.mod\" && f.deletions > 20)."`
+	Unless       unlessShape `key:"unless" jsonschema_description:"The rule does not hold where all of this holds."`
+	Because      text        `key:"because" jsonschema_description:"The reason that people are shown."`
+}
+
+type unlessShape struct {
+	at
+	OnlyPaths list[text] `key:"only_paths" jsonschema_description:"Every changed file matches one of these patterns. Case counts; symlinks and submodules never match."`
+	Authors   list[text] `key:"authors" jsonschema_description:"Every commit and every push is by one of these accounts."`
+	BumpsOnly flag       `key:"bumps_only" jsonschema_description:"Dependency manifests change versions only: nothing is added."`
 }
 
 type checkShape struct {
