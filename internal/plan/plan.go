@@ -58,6 +58,9 @@ type Posted struct {
 	// Digest is the Digest of the decision behind it; empty where that is not known (the run was found on GitHub).
 	Digest    string    `json:"digest,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+	// Written is the Key of the effect that wrote it last. Each key is made from the one before, so that the same words written a
+	// second time, after others, are another effect.
+	Written string `json:"written,omitempty"`
 }
 
 // IsGreen says whether the run would let a pull request merge.
@@ -180,11 +183,12 @@ func checkRun(d change.Decision, present Present, render Render) (Effect, bool) 
 
 // runKey names a write by what it replaces: the same difference planned again after a crash has the same key.
 func runKey(repo change.RepositoryID, head change.SHA, run *Posted, digest string) string {
-	from := "none"
+	from := ""
 	if run != nil {
-		from = fmt.Sprintf("%d.%s.%s.%.16s", run.RunID, run.Status, run.Conclusion, run.Digest)
+		from = fmt.Sprintf("%d %s", run.RunID, run.Written)
 	}
-	return fmt.Sprintf("check:%d:%s:%s>%.16s", repo, head, from, digest)
+	sum := sha256.Sum256([]byte(from + "\n" + digest))
+	return fmt.Sprintf("check:%d:%s:%x", repo, head, sum[:12])
 }
 
 // Withdrawn returns the effect that takes a green back from a SHA that is no longer the head of any open pull request, so that a

@@ -121,3 +121,23 @@ func TestWithdrawn(t *testing.T) {
 		t.Errorf("nothing is withdrawn: %v", got)
 	}
 }
+
+func TestTheSameWordsASecondTimeAreAnotherEffect(t *testing.T) {
+	waiting, other := decision(change.Waiting), decision(change.Waiting)
+	other.Notes = []change.Text{change.Words("something else")}
+	run := posted(waiting, 1)
+	seen := map[string]bool{}
+	for i, d := range []change.Decision{other, waiting, other, waiting} {
+		effects := Decided(d, nil, Present{Run: run, Now: now}, render)
+		if len(effects) != 1 || seen[effects[0].Key] {
+			t.Fatalf("write %d: %v, want one effect with a key of its own", i, effects)
+		}
+		again := Decided(d, nil, Present{Run: run, Now: now}, render)
+		if again[0].Key != effects[0].Key {
+			t.Fatalf("write %d planned again after a crash has another key", i)
+		}
+		seen[effects[0].Key] = true
+		run = posted(d, 1)
+		run.Written = effects[0].Key
+	}
+}
