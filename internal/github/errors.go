@@ -157,8 +157,14 @@ func tokenError(e *ghinstallation.HTTPError) error {
 	case status == http.StatusUnauthorized:
 		return &Unauthorized{Message: "GitHub answered 401 to the App's request for a token"}
 	case status == http.StatusForbidden:
-		// The only other 403 there, a rate limit, was told apart before.
-		return &Suspended{}
+		var answer struct {
+			Message string `json:"message"`
+		}
+		_ = json.NewDecoder(e.Response.Body).Decode(&answer) // without a message the status has to do
+		if strings.Contains(strings.ToLower(answer.Message), "suspended") {
+			return &Suspended{}
+		}
+		return &Forbidden{Message: answer.Message}
 	case status == http.StatusNotFound:
 		return &NotFound{Message: fmt.Sprintf("installation %d of the App", e.InstallationID)}
 	case status >= 500:
