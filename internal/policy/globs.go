@@ -16,7 +16,8 @@ import (
 const (
 	MaxPatterns     = 512 // in one list
 	MaxPatternBytes = 512
-	maxAlternatives = 64 // of one pattern, when its braces are written out
+	maxAlternatives = 256      // of one pattern, when its braces are written out
+	maxLiteralBytes = 64 << 10 // to look for, of all alternatives of a list
 )
 
 // Globs is a list of path patterns in the order of the policy, with the semantics of doublestar: `*` and `?` stay within a
@@ -83,6 +84,13 @@ func NewGlobs(patterns []string, foldCase bool) (*Globs, error) {
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
+	}
+	total := 0
+	for _, k := range keys {
+		total += len(k.text)
+	}
+	if total > maxLiteralBytes {
+		return nil, fmt.Errorf("the alternatives of %d patterns have %d bytes: %d at most", len(patterns), total, maxLiteralBytes)
 	}
 	g.literals = newLiterals(keys)
 	return g, nil

@@ -74,7 +74,7 @@ func TestGlobsRefused(t *testing.T) {
 		{"**.md", `write "**/*.md"`},
 		{"docs/**.md", `write "docs/**/*.md"`},
 		{"a**/b", "not alone between slashes"},
-		{"{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", "too many alternatives"},
+		{"{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", "too many alternatives"},
 		{strings.Repeat("a", 513), "has 513 bytes"},
 	}
 	for _, tt := range tests {
