@@ -1,0 +1,200 @@
+// Package ledger is the evidence of what changegate did and why: an append-only table of entries in one total order.
+//
+// An entry is evidence by its record: the bytes that are stored, hashed and, later, proven. A record is the canonical JSON (see
+// Canonical) of one object with the members at, body, kind, number, repository, seq and sha; it says everything about the entry,
+// so that the columns beside it are only an index, and nothing about an entry can be altered without altering its hash. The hash
+// is the leaf hash of RFC 6962 over the record, which lets a Merkle tree be laid over the entries without touching one.
+//
+// Entries are appended in the caller's transaction, together with the change of state that they tell of: either both are durable
+// or neither is. Sequence numbers run from 1 without gaps; appends wait for one another until the transaction ends, so an entry is
+// appended late in a transaction. The database refuses to update or delete an entry.
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Kind says what an entry tells of. Kinds are never renamed, because records are never rewritten; a reader must accept kinds that
+// it does not know.
+type Kind string
+
+// The kinds of entry.
+const (
+	DecisionChanged    Kind = "decision changed"
+	ApprovalCounted    Kind = "approval counted"
+	ApprovalVoided     Kind = "approval voided"
+	LabelOfConsequence Kind = "label of consequence" // set or taken off, with or without the authority for it
+	RecordEdited       Kind = "record edited"        // the change record in the description, after an approval
+	EffectIntended     Kind = "effect intended"
+	EffectDone         Kind = "effect done"
+	EffectFailed       Kind = "effect failed"
+	CommandAnswered    Kind = "command answered"
+	ExceptionFound     Kind = "exception found" // something landed that was not decided so
+)
+
+// Subject is what an entry is about; its zero members say that the entry is not about one.
+type Subject struct {
+	Repository int64  `json:"repository"` // GitHub's numeric id
+	Number     int    `json:"number"`     // the pull request's number
+	SHA        string `json:"sha"`        // the head commit
+}
+
+// Draft is an entry before it has its place and time.
+type Draft struct {
+	Kind    Kind
+	Subject Subject
+	Body    any // anything that encoding/json can write
+}
+
+// Entry is one entry as it is stored.
+type Entry struct {
+	Seq     int64
+	At      time.Time // when it was appended, by the server's clock, in microseconds
+	Kind    Kind
+	Subject Subject
+	Body    json.RawMessage
+	Record  []byte    // the bytes that are evidence
+	Hash    tlog.Hash // tlog.RecordHash(Record)
+}
+
+// record is the form of Entry.Record. Adding members keeps old records readable; a member's name or meaning never changes.
+type record struct {
+	Seq  int64           `json:"seq"`
+	At   time.Time       `json:"at"`
+	Kind Kind            `json:"kind"`
+	Body json.RawMessage `json:"body"`
+	Subject
+}
+
+// Tx is the part of a database transaction that the ledger needs. Placeholders are $1, $2 and so on.
+type Tx interface {
+	// Exec runs a statement and returns the number of rows that it changed.
+	Exec(ctx context.Context, query string, args ...any) (int64, error)
+	// Query runs a query and calls each for every row, in order, until it returns an error.
+	Query(ctx context.Context, query string, args []any, each func(scan func(dest ...any) error) error) error
+}
+
+// Append adds entries in the order given and returns them as they are stored. It must be called in a transaction; if that
+// is rolled back the entries' sequence numbers are free again.
+func Append(ctx context.Context, tx Tx, at time.Time, drafts ...Draft) ([]Entry, error) {
+	if len(drafts) == 0 {
+		return nil, nil
+	}
+	entries, err := appendTo(ctx, tx, at, drafts)
+	if err != nil {
+		return nil, fmt.Errorf("append %q to the ledger: %w", drafts[0].Kind, err)
+	}
+	return entries, nil
+}
+
+func appendTo(ctx context.Context, tx Tx, at time.Time, drafts []Draft) ([]Entry, error) {
+	// Updating the one row of ledger_head takes its lock until the transaction ends, which is what keeps the numbers gapless
+	// where several transactions write at the same time.
+	var last int64
+	found := false
+	err := tx.Query(ctx, `UPDATE ledger_head SET last_seq = last_seq + $1 RETURNING last_seq`, []any{len(drafts)},
+		func(scan func(...any) error) error { found = true; return scan(&last) })
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fmt.Errorf("the row of ledger_head is missing")
+	}
+	at = at.UTC().Truncate(time.Microsecond)
+	entries := make([]Entry, len(drafts))
+	for i, d := range drafts {
+		e, err := d.seal(last-int64(len(drafts)-1-i), at)
+		if err != nil {
+			return nil, err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO ledger (seq, at, kind, repository, number, sha, record, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			e.Seq, e.At.UnixMicro(), string(e.Kind), e.Subject.Repository, e.Subject.Number, e.Subject.SHA, string(e.Record), e.Hash.String())
+		if err != nil {
+			return nil, err
+		}
+		entries[i] = e
+	}
+	return entries, nil
+}
+
+// seal gives a draft its place and time, and with them its record and hash.
+func (d Draft) seal(seq int64, at time.Time) (Entry, error) {
+	body, err := Canonical(d.Body)
+	if err != nil {
+		return Entry{}, fmt.Errorf("body: %w", err)
+	}
+	text, err := Canonical(record{Seq: seq, At: at, Kind: d.Kind, Subject: d.Subject, Body: body})
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{Seq: seq, At: at, Kind: d.Kind, Subject: d.Subject, Body: body, Record: text, Hash: tlog.RecordHash(text)}, nil
+}
+
+// Read makes an entry of a stored record. It is an error if the record is not one or its hash is not the one given.
+func Read(text []byte, hash string) (Entry, error) {
+	var r record
+	if err := json.Unmarshal(text, &r); err != nil {
+		return Entry{}, fmt.Errorf("read a ledger record: %w", err)
+	}
+	e := Entry{Seq: r.Seq, At: r.At, Kind: r.Kind, Subject: r.Subject, Body: r.Body, Record: text, Hash: tlog.RecordHash(text)}
+	if e.Hash.String() != hash {
+		return Entry{}, fmt.Errorf("ledger entry %d was altered: its record hashes to %s and not to %s", e.Seq, e.Hash, hash)
+	}
+	return e, nil
+}
+
+// Page asks for a part of the ledger.
+type Page struct {
+	From       int64 // the first sequence number; 0 or 1: from the beginning
+	Limit      int   // at most so many entries; 0: 100
+	Repository int64 // only entries about this repository; 0: all
+	Number     int   // only entries about this pull request of Repository; 0: all
+}
+
+// List returns entries in order. It is an error if one of them was altered since it was appended.
+func List(ctx context.Context, tx Tx, p Page) ([]Entry, error) {
+	if p.Limit <= 0 {
+		p.Limit = 100
+	}
+	query, args := `SELECT record, hash FROM ledger WHERE seq >= $1`, []any{p.From}
+	if p.Repository != 0 {
+		query, args = query+` AND repository = $2`, append(args, p.Repository)
+		if p.Number != 0 {
+			query, args = query+` AND number = $3`, append(args, p.Number)
+		}
+	}
+	args = append(args, p.Limit)
+	query += fmt.Sprintf(` ORDER BY seq LIMIT $%d`, len(args))
+	var entries []Entry
+	err := tx.Query(ctx, query, args, func(scan func(...any) error) error {
+		var text, hash string
+		if err := scan(&text, &hash); err != nil {
+			return err
+		}
+		e, err := Read([]byte(text), hash)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the ledger from %d: %w", p.From, err)
+	}
+	return entries, nil
+}
+
+// Len returns the number of entries, which is the last one's sequence number.
+func Len(ctx context.Context, tx Tx) (int64, error) {
+	var n int64
+	err := tx.Query(ctx, `SELECT last_seq FROM ledger_head`, nil, func(scan func(...any) error) error { return scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("length of the ledger: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,113 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/store"
+)
+
+// engine is River on one of the databases.
+type engine interface {
+	insert(ctx context.Context, tx store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
+	// retry makes a job that waits available now.
+	retry(ctx context.Context, tx store.Tx, id int64) error
+	// complete ends a job. Its context is one that a worker was given.
+	complete(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error
+	every(args river.JobArgs, interval time.Duration)
+	// free makes the running jobs of processes that are gone available.
+	free(ctx context.Context, s *store.Store) error
+	start(ctx context.Context) error
+	stop(ctx context.Context) error
+	// wake has what was committed looked at now.
+	wake()
+}
+
+func newEngine(c Config, workers *river.Workers) (engine, error) {
+	switch native := c.Store.Native().(type) {
+	case *sql.DB:
+		driver := newLocalDriver(native)
+		e, err := newRiverEngine[*sql.Tx](driver, c, workers)
+		if err != nil {
+			return nil, err
+		}
+		return &sqliteEngine{riverEngine: e, driver: driver}, nil
+	default:
+		return nil, fmt.Errorf("River has no driver for %T", native)
+	}
+}
+
+// riverEngine is what is the same on every database; T is the driver's transaction.
+type riverEngine[T any] struct {
+	client *river.Client[T]
+}
+
+func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *river.Workers) (*riverEngine[T], error) {
+	client, err := river.NewClient(driver, &river.Config{
+		Queues: map[string]river.QueueConfig{
+			runQueue:   {MaxWorkers: c.Workers},
+			sweepQueue: {MaxWorkers: 4},
+		},
+		Workers: workers,
+		// A job is looked for when it was inserted; polling is for those that another process inserted.
+		FetchCooldown:               time.Millisecond,
+		FetchPollInterval:           time.Second,
+		JobTimeout:                  runTimeout,
+		RescueStuckJobsAfter:        rescueAfter,
+		SoftStopTimeout:             stopTimeout,
+		RetryPolicy:                 soon{},
+		MaxAttempts:                 maxAttempts,
+		CompletedJobRetentionPeriod: 10 * time.Minute, // the ledger is what remembers
+		Logger:                      slog.New(zerolog.NewSlogHandler(c.Log.Level(max(c.Log.GetLevel(), zerolog.WarnLevel)).With().Str("part", "river").Logger())),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &riverEngine[T]{client: client}, nil
+}
+
+// soon is when River repeats what ended outside our hands.
+type soon struct{}
+
+func (soon) NextRetry(*rivertype.JobRow) time.Time { return time.Now().Add(2 * time.Second) }
+
+func (e *riverEngine[T]) native(tx store.Tx) T { return tx.Native().(T) }
+
+func (e *riverEngine[T]) insert(ctx context.Context, tx store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
+	return e.client.InsertManyTx(ctx, e.native(tx), params)
+}
+
+func (e *riverEngine[T]) retry(ctx context.Context, tx store.Tx, id int64) error {
+	_, err := e.client.JobRetryTx(ctx, e.native(tx), id)
+	return err
+}
+
+// anyArgs are arguments that nobody looks at.
+type anyArgs struct{}
+
+func (anyArgs) Kind() string { return "any" }
+
+func (e *riverEngine[T]) complete(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error {
+	_, err := river.JobCompleteTx[riverdriver.Driver[T]](ctx, e.native(tx), &river.Job[anyArgs]{JobRow: job})
+	if errors.Is(err, rivertype.ErrNotFound) {
+		return nil // somebody deleted its row
+	}
+	return err
+}
+
+func (e *riverEngine[T]) every(args river.JobArgs, interval time.Duration) {
+	e.client.PeriodicJobs().Add(river.NewPeriodicJob(river.PeriodicInterval(interval),
+		func() (river.JobArgs, *river.InsertOpts) { return args, nil }, &river.PeriodicJobOpts{RunOnStart: true}))
+}
+
+func (e *riverEngine[T]) start(ctx context.Context) error { return e.client.Start(ctx) }
+func (e *riverEngine[T]) stop(ctx context.Context) error  { return e.client.Stop(ctx) }

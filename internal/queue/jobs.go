@@ -1,0 +1,142 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// The queues: runs do not wait for sweeps.
+const (
+	runQueue   = "runs"
+	sweepQueue = "sweeps"
+)
+
+// maxAttempts is for what ends outside our hands: a panic of River's, a database that is away. Our own failures use up none.
+const maxAttempts = 10_000
+
+// unfinished are the states in which a job stands for its pull request. A job that ended is none, or it would swallow what is raised
+// after it.
+func unfinished() []rivertype.JobState {
+	return []rivertype.JobState{
+		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateScheduled, rivertype.JobStateRetryable,
+	}
+}
+
+func once(queue string) river.InsertOpts {
+	return river.InsertOpts{Queue: queue, MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished()}}
+}
+
+// The arguments of the kinds of job are stored: a member's name or meaning never changes.
+
+type reconcileArgs struct {
+	Repository change.RepositoryID `json:"repository"`
+	Number     change.Number       `json:"number"`
+}
+
+func (reconcileArgs) Kind() string                 { return "reconcile" }
+func (reconcileArgs) InsertOpts() river.InsertOpts { return once(runQueue) }
+func (a reconcileArgs) key() change.PullKey {
+	return change.PullKey{Repository: a.Repository, Number: a.Number}
+}
+
+type recheckArgs struct {
+	Repository change.RepositoryID `json:"repository"`
+	Number     change.Number       `json:"number"`
+	At         int64               `json:"at"` // microseconds since 1970, by Config.Clock
+}
+
+func (recheckArgs) Kind() string                 { return "recheck" }
+func (recheckArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
+
+type discoverArgs struct {
+	Repository change.RepositoryID `json:"repository"`
+}
+
+func (discoverArgs) Kind() string                 { return "discover" }
+func (discoverArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
+
+type sweepArgs struct {
+	Name string `json:"name"`
+}
+
+func (sweepArgs) Kind() string                 { return "sweep" }
+func (sweepArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
+
+// urgency says what becomes of a job that is there already and waits for a later time.
+type urgency int
+
+const (
+	atOnce  urgency = iota // it is made available now
+	whenDue                // it goes on waiting
+)
+
+// insertRuns sees to it that there is a job for each pull request.
+func (q *Queue) insertRuns(ctx context.Context, tx store.Tx, keys []change.PullKey, u urgency) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	params := make([]river.InsertManyParams, len(keys))
+	for i, k := range keys {
+		params[i] = river.InsertManyParams{Args: reconcileArgs{Repository: k.Repository, Number: k.Number}}
+	}
+	return q.insert(ctx, tx, params, u)
+}
+
+func (q *Queue) insert(ctx context.Context, tx store.Tx, params []river.InsertManyParams, u urgency) error {
+	results, err := q.engine.insert(ctx, tx, params)
+	if err != nil || u == whenDue {
+		return err
+	}
+	now := time.Now() // by River's clock
+	for _, r := range results {
+		if r.UniqueSkippedAsDuplicate && waits(r.Job, now) {
+			if err := q.engine.retry(ctx, tx, r.Job.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// waits says whether a job is there and will not be run now. A job that runs will see at its end what was raised.
+func waits(job *rivertype.JobRow, now time.Time) bool {
+	switch job.State {
+	case rivertype.JobStateRunning:
+		return false
+	case rivertype.JobStateAvailable:
+		return job.ScheduledAt.After(now)
+	default:
+		return true
+	}
+}
+
+// insertRunLater inserts the job that follows a run after a delay. The run's own job has ended in the same transaction.
+func (q *Queue) insertRunLater(ctx context.Context, tx store.Tx, key change.PullKey, delay time.Duration) error {
+	opts := once(runQueue)
+	opts.ScheduledAt = time.Now().Add(delay)
+	return q.insert(ctx, tx, []river.InsertManyParams{{Args: reconcileArgs{Repository: key.Repository, Number: key.Number}, InsertOpts: &opts}}, whenDue)
+}
+
+func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, key change.PullKey, at time.Time) error {
+	opts := once(sweepQueue)
+	opts.ScheduledAt = time.Now().Add(at.Sub(q.Clock()))
+	args := recheckArgs{Repository: key.Repository, Number: key.Number, At: at.UnixMicro()}
+	return q.insert(ctx, tx, []river.InsertManyParams{{Args: args, InsertOpts: &opts}}, whenDue)
+}
+
+func (q *Queue) insertDiscoveries(ctx context.Context, tx store.Tx, repos []change.RepositoryID) error {
+	if len(repos) == 0 {
+		return nil
+	}
+	params := make([]river.InsertManyParams, len(repos))
+	for i, id := range repos {
+		params[i] = river.InsertManyParams{Args: discoverArgs{Repository: id}}
+	}
+	return q.insert(ctx, tx, params, atOnce)
+}

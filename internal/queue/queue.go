@@ -1,0 +1,263 @@
+// Package queue decides when a pull request is looked at. Deliveries, people and time raise pull requests; each that is raised gets
+// one River job, however many events there were, and River runs one job of a pull request at a time, across all replicas.
+//
+// Nothing that is raised is lost. The job is inserted in the transaction that raises the pull request. River swallows the insert of
+// a job that is there already; if that one is running, the run finds at its end that more was raised meanwhile, and is followed by
+// another; if it waits for a later time, it is made available at once. A run ends in one transaction that compares, completes the job
+// and inserts the one that follows, if any. What a killed process was running is freed when the next one starts.
+//
+// Failures use up no attempts: a run that failed, or that GitHub's limits hold up, is followed by another within a minute for as
+// long as it takes.
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// Times that fit one another: a run is cancelled before it counts as stuck, and has ended well before it is given to another.
+const (
+	runTimeout   = 20 * time.Second
+	rescueAfter  = 30 * time.Second
+	endTimeout   = 5 * time.Second // to write the end of a run, also while the process is stopping
+	stopTimeout  = 8 * time.Second // for runs to end by themselves before they are cancelled
+	maxRetry     = time.Minute
+	sweepTimeout = 10 * time.Minute
+)
+
+// Result is how a run over a pull request ended.
+type Result struct {
+	// RetryAt says that the run did not do all of its business because it has to wait, and is no failure. Its concerns stay, and
+	// another run follows at that time or a minute from now, whichever is earlier, or as soon as anything is raised.
+	RetryAt time.Time
+	// RecheckAt is when time alone may change the decision; then the pull request is raised with ConcernVerify. It replaces the time
+	// that an earlier run asked for; zero: never. It may be some seconds late.
+	RecheckAt time.Time
+}
+
+// Handlers do the work.
+type Handlers struct {
+	// Reconcile looks at one pull request. Its context ends after 20 seconds, or when the queue stops. If it returns an error, it is
+	// called again for the same concerns, after 1, 2, 4 and at last 60 seconds, or as soon as anything is raised.
+	Reconcile func(ctx context.Context, key change.PullKey) (Result, error)
+	// Discover looks for the open pull requests of a repository that came to the installation, and raises them. It is called
+	// again until it returns nil. Without one, such repositories wait for a sweep.
+	Discover func(ctx context.Context, repo change.RepositoryID) error
+}
+
+// Config is what a queue needs.
+type Config struct {
+	Store *store.Store
+	// Workers is how many runs there are at a time in this process; 0: 16.
+	Workers int
+	// Clock tells the time that RetryAt and RecheckAt are compared with; nil: time.Now. River keeps to the system's clock, so what
+	// is passed to it is how long to wait.
+	Clock func() time.Time
+	Log   zerolog.Logger
+}
+
+// Queue raises pull requests and runs the work on them. Deliver and Raise may be used before Start and after Stop; what they
+// raise then waits.
+type Queue struct {
+	Config
+	engine   engine
+	handlers Handlers
+	sweeps   map[string]func(context.Context) error
+	running  atomic.Int64
+
+	mu      sync.Mutex
+	started bool
+	stopped bool
+	changed chan struct{} // closed and replaced when a run ends
+}
+
+// New returns a queue that runs nothing yet.
+func New(c Config) (*Queue, error) {
+	if c.Store == nil {
+		return nil, errors.New("queue: no store")
+	}
+	if c.Workers == 0 {
+		c.Workers = 16
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	q := &Queue{Config: c, sweeps: map[string]func(context.Context) error{}, changed: make(chan struct{})}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &reconcileWorker{queue: q})
+	river.AddWorker(workers, &recheckWorker{queue: q})
+	river.AddWorker(workers, &discoverWorker{queue: q})
+	river.AddWorker(workers, &sweepWorker{queue: q})
+	var err error
+	if q.engine, err = newEngine(c, workers); err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	return q, nil
+}
+
+// Every has f called at an interval for as long as the queue runs, first shortly after it starts: by one replica, once at a time, for
+// up to ten minutes. Its error is logged, and it is called again at the next interval. Names are unique. Call it before Start.
+func (q *Queue) Every(name string, interval time.Duration, f func(ctx context.Context) error) {
+	q.sweeps[name] = f
+	q.engine.every(sweepArgs{Name: name}, interval)
+}
+
+// Start frees what a process that was killed left behind and starts the work. The queue runs until Stop, whatever becomes of ctx.
+func (q *Queue) Start(ctx context.Context, h Handlers) error {
+	if h.Reconcile == nil {
+		return errors.New("start the queue: no handler")
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.started {
+		return errors.New("start the queue: it was started before")
+	}
+	q.handlers = h
+	q.Every("recover", time.Minute, q.recover)
+	if err := q.engine.free(ctx, q.Store); err != nil {
+		return fmt.Errorf("free the jobs of a process that is gone: %w", err)
+	}
+	if err := q.recover(ctx); err != nil {
+		return err
+	}
+	if err := q.engine.start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start the queue: %w", err)
+	}
+	q.started = true
+	return nil
+}
+
+// Stop starts no more runs and returns when those that run have ended. They have eight seconds before they are cancelled; what they
+// leave is there for the next process. If ctx ends first, Stop returns its error and the runs go on ending.
+func (q *Queue) Stop(ctx context.Context) error {
+	q.mu.Lock()
+	wasStarted := q.started
+	q.stopped = true
+	q.mu.Unlock()
+	if !wasStarted {
+		return nil
+	}
+	if err := q.engine.stop(ctx); err != nil {
+		return fmt.Errorf("stop the queue: %w", err)
+	}
+	return nil
+}
+
+// Deliver accepts a group of deliveries in one transaction, jobs included. When it returns nil, all of them are durable and those
+// that concern someone will be acted on; if it returns an error, none of them is.
+func (q *Queue) Deliver(ctx context.Context, group []change.Delivery) error {
+	var accepted store.Accepted
+	err := q.Store.Write(ctx, func(tx store.Tx) (err error) {
+		if accepted, err = q.Store.Accept(ctx, tx, group); err != nil {
+			return err
+		}
+		if err := q.insertDiscoveries(ctx, tx, accepted.Added); err != nil {
+			return err
+		}
+		return q.insertRuns(ctx, tx, accepted.Raised, atOnce)
+	})
+	if err != nil {
+		return fmt.Errorf("deliver: %w", err)
+	}
+	q.engine.wake()
+	q.signal() // a pull request that is gone needs no run any more
+	return nil
+}
+
+// Raise says of pull requests that their sources may have changed.
+func (q *Queue) Raise(ctx context.Context, keys []change.PullKey, concerns change.Concern) error {
+	if len(keys) == 0 || concerns == 0 {
+		return nil
+	}
+	err := q.Store.Write(ctx, func(tx store.Tx) error { return q.raise(ctx, tx, keys, concerns) })
+	if err != nil {
+		return fmt.Errorf("raise %s and others: %w", keys[0], err)
+	}
+	q.engine.wake()
+	return nil
+}
+
+func (q *Queue) raise(ctx context.Context, tx store.Tx, keys []change.PullKey, concerns change.Concern) error {
+	if err := q.Store.Raise(ctx, tx, keys, concerns); err != nil {
+		return err
+	}
+	return q.insertRuns(ctx, tx, keys, atOnce)
+}
+
+// Depth is how much there is to do.
+type Depth struct {
+	Unsettled int // pull requests that were raised and not yet dealt with, those of Running among them
+	Running   int // runs in this process
+}
+
+// Depth returns how much there is to do.
+func (q *Queue) Depth(ctx context.Context) (Depth, error) {
+	n, err := q.Store.CountUnsettled(ctx)
+	return Depth{Unsettled: n, Running: int(q.running.Load())}, err
+}
+
+// Idle returns when everything that was raised so far has been dealt with. A pull request that keeps failing keeps it waiting.
+func (q *Queue) Idle(ctx context.Context) error {
+	for {
+		changed := q.ends()
+		n, err := q.Store.CountUnsettled(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 && q.running.Load() == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Second): // a run may have ended in another process
+		case <-ctx.Done():
+			return fmt.Errorf("%d pull requests are not yet dealt with: %w", n, context.Cause(ctx))
+		}
+	}
+}
+
+// ends returns a channel that is closed when the next run ends.
+func (q *Queue) ends() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.changed
+}
+
+func (q *Queue) signal() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+// recover inserts the jobs of pull requests that were raised and have none. There is no way known in which that can happen; whoever
+// deletes River's rows makes one.
+func (q *Queue) recover(ctx context.Context) error {
+	const page = 500
+	var after change.PullKey
+	for {
+		keys, err := q.Store.Unsettled(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return nil
+		}
+		err = q.Store.Write(ctx, func(tx store.Tx) error { return q.insertRuns(ctx, tx, keys, whenDue) })
+		if err != nil {
+			return fmt.Errorf("recover jobs: %w", err)
+		}
+		q.engine.wake()
+		after = keys[len(keys)-1]
+	}
+}

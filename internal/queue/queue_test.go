@@ -1,0 +1,272 @@
+package queue_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+func open(t testing.TB) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+type reconcile func(ctx context.Context, key change.PullKey) (queue.Result, error)
+
+func newQueue(t testing.TB, s *store.Store) *queue.Queue {
+	t.Helper()
+	q, err := queue.New(queue.Config{Store: s, Log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+func start(t testing.TB, q *queue.Queue, f reconcile) {
+	t.Helper()
+	if err := q.Start(t.Context(), queue.Handlers{Reconcile: f}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, q) })
+}
+
+func stop(t testing.TB, q *queue.Queue) {
+	t.Helper()
+	if err := q.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func idle(t testing.TB, q *queue.Queue) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := q.Idle(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func pull(n int) change.PullKey { return change.PullKey{Repository: 7, Number: change.Number(n)} }
+
+func labeled(id string, key change.PullKey) change.Delivery {
+	return change.Delivery{
+		ID: id, Event: "pull_request", Action: "labeled", ReceivedAt: time.Now(), Key: key, Concerns: change.ConcernPull,
+		Repository: change.Repository{ID: key.Repository, Owner: "acme", Name: "shop", DefaultBranch: "main"},
+	}
+}
+
+func deliver(t testing.TB, q *queue.Queue, group ...change.Delivery) {
+	t.Helper()
+	if err := q.Deliver(context.Background(), group); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNoEventIsSwallowed(t *testing.T) {
+	const pulls, groups, size = 200, 100, 200
+	s := open(t)
+	q := newQueue(t, s)
+
+	// seen is how many of its deliveries the last run over each pull request found. A run that starts before a delivery is committed
+	// does not find it, and must be followed by another.
+	var seen [pulls]atomic.Int64
+	var running [pulls]atomic.Int32
+	var runs atomic.Int64
+	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		i := int(key.Number) - 1
+		if running[i].Add(1) != 1 {
+			t.Errorf("two runs at a time over %s", key)
+		}
+		defer running[i].Add(-1)
+		runs.Add(1)
+		w, err := s.Begin(ctx, key)
+		seen[i].Store(int64(len(w.LabelEvents)))
+		return queue.Result{}, err
+	})
+	for g := range groups {
+		group := make([]change.Delivery, size)
+		for i := range group {
+			n := (g*7 + i) % pulls
+			group[i] = labeled(fmt.Sprintf("%d-%d", g, i), pull(n+1))
+			group[i].Label = &change.LabelEvent{Label: "urgent", Added: true, At: group[i].ReceivedAt}
+		}
+		deliver(t, q, group...)
+	}
+	idle(t, q)
+	for i := range pulls {
+		if got, want := seen[i].Load(), int64(groups*size/pulls); got != want {
+			t.Errorf("the last run over %s found %d deliveries, want %d", pull(i+1), got, want)
+		}
+	}
+	t.Logf("%d deliveries, %d runs", groups*size, runs.Load())
+}
+
+func TestWhatIsRaisedDuringARunIsFollowedByAnother(t *testing.T) {
+	s := open(t)
+	q := newQueue(t, s)
+	entered, leave := make(chan change.Concern, 10), make(chan struct{})
+	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		w, err := s.Begin(ctx, key)
+		if err != nil {
+			return queue.Result{}, err
+		}
+		entered <- w.Concerns
+		<-leave
+		return queue.Result{}, nil
+	})
+	deliver(t, q, labeled("1", pull(1)))
+	if c := <-entered; c != change.ConcernPull {
+		t.Errorf("the first run's concerns are %b", c)
+	}
+	second := labeled("2", pull(1))
+	second.Concerns = change.ConcernTimeline
+	deliver(t, q, second)
+	leave <- struct{}{}
+	if c := <-entered; c != change.ConcernTimeline {
+		t.Errorf("the second run's concerns are %b, want only what was raised during the first", c)
+	}
+	leave <- struct{}{}
+	idle(t, q)
+	if len(entered) != 0 {
+		t.Error("there was a third run")
+	}
+}
+
+func TestWhatIsRaisedWhileARunWaitsIsLookedAtAtOnce(t *testing.T) {
+	s := open(t)
+	q := newQueue(t, s)
+	var runs atomic.Int32
+	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		if runs.Add(1) == 1 {
+			return queue.Result{RetryAt: time.Now().Add(time.Hour)}, nil // a minute, in effect
+		}
+		w, err := s.Begin(ctx, key)
+		if want := change.ConcernPull | change.ConcernChecks; w.Concerns != want {
+			t.Errorf("concerns are %b, want those of both deliveries, %b", w.Concerns, want)
+		}
+		return queue.Result{}, err
+	})
+	deliver(t, q, labeled("1", pull(1)))
+	waitFor(t, q, func() bool { d := depth(t, q); return runs.Load() == 1 && d.Running == 0 })
+	second := labeled("2", pull(1))
+	second.Concerns = change.ConcernChecks
+	deliver(t, q, second)
+	idle(t, q)
+	if runs.Load() != 2 {
+		t.Errorf("%d runs, want 2", runs.Load())
+	}
+}
+
+func depth(t testing.TB, q *queue.Queue) queue.Depth {
+	t.Helper()
+	d, err := q.Depth(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// waitFor returns when a condition holds that the end of a run makes true.
+func waitFor(t testing.TB, q *queue.Queue, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := queue.WaitFor(ctx, q, condition); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFailuresAreRepeatedWithAllConcerns(t *testing.T) {
+	s := open(t)
+	q := newQueue(t, s)
+	var runs atomic.Int32
+	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		w, err := s.Begin(ctx, key)
+		if err != nil || w.Concerns != change.ConcernPull {
+			t.Errorf("run %d: concerns %b, %v", runs.Load()+1, w.Concerns, err)
+		}
+		switch runs.Add(1) {
+		case 1:
+			return queue.Result{}, fmt.Errorf("GitHub answers 502")
+		case 2:
+			if w.Failures != 1 || w.Problem != "GitHub answers 502" {
+				t.Errorf("the failure was not kept: %d, %q", w.Failures, w.Problem)
+			}
+			panic("a mistake of ours")
+		}
+		return queue.Result{}, nil
+	})
+	deliver(t, q, labeled("1", pull(1)))
+	idle(t, q)
+	if p, err := s.Pull(t.Context(), pull(1)); err != nil || p.Failures != 0 || p.Problem != "" {
+		t.Errorf("after it went well: %+v, %v", p, err)
+	}
+}
+
+func TestAKilledProcessLosesNothing(t *testing.T) {
+	s := open(t)
+	dead := newQueue(t, s)
+	entered := make(chan struct{}, 10)
+	hang := make(chan struct{})
+	if err := dead.Start(t.Context(), queue.Handlers{Reconcile: func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		entered <- struct{}{}
+		<-hang // never comes back, as far as the next process can tell
+		return queue.Result{}, nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 5 {
+		deliver(t, dead, labeled(fmt.Sprint(n), pull(n+1)))
+		<-entered
+	}
+
+	var mu sync.Mutex
+	got := map[change.PullKey]change.Concern{}
+	next := newQueue(t, s)
+	start(t, next, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		w, err := s.Begin(ctx, key)
+		mu.Lock()
+		defer mu.Unlock()
+		got[key] |= w.Concerns
+		return queue.Result{}, err
+	})
+	// One more of each arrives, which River would swallow if the dead process' jobs were still running.
+	for n := range 5 {
+		deliver(t, next, labeled(fmt.Sprint("again", n), pull(n+1)))
+	}
+	idle(t, next)
+	mu.Lock()
+	for n := range 5 {
+		if !got[pull(n+1)].Has(change.ConcernPull) {
+			t.Errorf("%s was not looked at by the next process", pull(n+1))
+		}
+	}
+	mu.Unlock()
+
+	// The dead process comes back to life: its runs' ends count for nothing.
+	close(hang)
+	stop(t, dead)
+	idle(t, next)
+	if d := depth(t, next); d.Unsettled != 0 {
+		t.Errorf("%d pull requests are unsettled", d.Unsettled)
+	}
+}

@@ -1,0 +1,79 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+
+	"github.com/changegate/changegate/internal/store"
+)
+
+// sqliteEngine is River on SQLite, where this process is the only one that runs jobs.
+type sqliteEngine struct {
+	*riverEngine[*sql.Tx]
+	driver *localDriver
+}
+
+func (e *sqliteEngine) wake() { e.driver.listener.wake() }
+
+// free makes all running jobs available: the process that ran them is gone. If there is another one against all advice, runs that
+// overlap are told apart by their numbers, and writers of one head by their leases. The leader of River's housekeeping is gone too.
+func (e *sqliteEngine) free(ctx context.Context, s *store.Store) error {
+	return s.Write(ctx, func(tx store.Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running'`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM river_leader`)
+		return err
+	})
+}
+
+// localDriver is River's driver for SQLite, but that new jobs are announced within the process: River's own way is a table that is
+// looked at every 50 ms.
+type localDriver struct {
+	*riversqlite.Driver
+	listener *listener
+}
+
+func newLocalDriver(db *sql.DB) *localDriver {
+	return &localDriver{Driver: riversqlite.New(db), listener: &listener{woken: make(chan struct{}, 1)}}
+}
+
+// GetListener returns the listener that wake reaches.
+func (d *localDriver) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener {
+	return d.listener
+}
+
+// SupportsListenNotify says that nothing need be written for listeners.
+func (d *localDriver) SupportsListenNotify() bool { return false }
+
+// listener hands wakings to River as the notifications that it knows.
+type listener struct {
+	woken chan struct{} // has room for one: several wakings are as good as one
+}
+
+func (l *listener) wake() {
+	select {
+	case l.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+	select {
+	case <-l.woken:
+		return &riverdriver.Notification{Topic: "river_insert", Payload: `{"queue":"` + runQueue + `"}`}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *listener) Connect(context.Context) error          { return nil }
+func (l *listener) Close(context.Context) error            { return nil }
+func (l *listener) Listen(context.Context, string) error   { return nil }
+func (l *listener) Unlisten(context.Context, string) error { return nil }
+func (l *listener) Ping(context.Context) error             { return nil }
+func (l *listener) Schema() string                         { return "" }
+func (l *listener) SetAfterConnectExec(string)             {}

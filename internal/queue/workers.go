@@ -1,0 +1,221 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/store"
+)
+
+type reconcileWorker struct {
+	river.WorkerDefaults[reconcileArgs]
+	queue *Queue
+}
+
+// Work is one run over a pull request. Whatever it returns has no effect once the run's end is written, because that ended the job.
+func (w *reconcileWorker) Work(ctx context.Context, job *river.Job[reconcileArgs]) error {
+	q, key := w.queue, job.Args.key()
+	q.running.Add(1)
+	defer q.signal()
+	defer q.running.Add(-1)
+
+	run, err := q.Store.Start(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // there is nothing to look at, and nothing to remember it by
+	}
+	if err != nil {
+		return err
+	}
+	result, err := q.reconcile(ctx, key)
+
+	// The end is written also when the run was cancelled. If it cannot be, the job is still there and will be run again.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	return q.end(end, job.JobRow, run, q.outcome(ctx, key, result, err))
+}
+
+// reconcile calls the handler. A panic is the run's error: it concerns one pull request, and ends nothing else.
+func (q *Queue) reconcile(ctx context.Context, key change.PullKey) (r Result, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			q.Log.Error().Str("pull", key.String()).Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("panic while reconciling")
+			err = fmt.Errorf("panic: %v", cause)
+		}
+	}()
+	return q.handlers.Reconcile(ctx, key)
+}
+
+// outcome is how a run ended, as it is written.
+type outcome struct {
+	done      bool
+	problem   string        // why it failed, if it did
+	wait      time.Duration // until the next run, of one that is not done; backoff decides where it failed
+	recheckAt time.Time
+}
+
+func (q *Queue) outcome(ctx context.Context, key change.PullKey, r Result, err error) outcome {
+	switch {
+	case err != nil && ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return outcome{} // the process stops: no failure, and the next process goes on at once
+	case err != nil:
+		q.Log.Warn().Str("pull", key.String()).Err(err).Msg("reconcile failed, it will be tried again")
+		return outcome{problem: err.Error()}
+	case !r.RetryAt.IsZero():
+		return outcome{wait: min(max(r.RetryAt.Sub(q.Clock()), 0), maxRetry)}
+	default:
+		return outcome{done: true, recheckAt: r.RecheckAt}
+	}
+}
+
+// backoff is how long to wait after so many failures in a row.
+func backoff(failures int) time.Duration {
+	if failures > 6 {
+		return maxRetry
+	}
+	return min(time.Second<<max(failures-1, 0), maxRetry)
+}
+
+// end writes the end of a run, completes its job and inserts the one that follows, all or nothing.
+func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, run store.Run, o outcome) error {
+	var next store.Next
+	wait := o.wait
+	err := q.Store.Write(ctx, func(tx store.Tx) (err error) {
+		if o.done {
+			next, err = q.Store.Finish(ctx, tx, run, o.recheckAt)
+		} else {
+			var failures int
+			if next, failures, err = q.Store.Fail(ctx, tx, run, o.problem); o.problem != "" {
+				wait = backoff(failures)
+			}
+		}
+		if err != nil || next == store.Stale {
+			return err
+		}
+		if err := q.engine.complete(ctx, tx, job); err != nil {
+			return fmt.Errorf("complete the job of pull request %s: %w", run.Key, err)
+		}
+		if o.done && !o.recheckAt.IsZero() {
+			if err := q.insertRecheck(ctx, tx, run.Key, o.recheckAt); err != nil {
+				return err
+			}
+		}
+		switch {
+		case next == store.Again, !o.done && wait == 0:
+			return q.insertRuns(ctx, tx, []change.PullKey{run.Key}, atOnce)
+		case !o.done:
+			return q.insertRunLater(ctx, tx, run.Key, wait)
+		default:
+			return nil
+		}
+	})
+	if err != nil {
+		q.Log.Error().Str("pull", run.Key.String()).Err(err).Msg("the end of a run was not written, it will be repeated")
+		return err
+	}
+	switch {
+	case next == store.Stale:
+		// River took this run for dead and gave its job to another, which has what this one had and more.
+		q.Log.Warn().Str("pull", run.Key.String()).Msg("a run went on after its job was given to another")
+	case next == store.Again, !o.done && wait == 0:
+		q.engine.wake()
+	case !o.done:
+		// River looks for what has become due every five seconds. This is only to be sooner; nothing depends on it.
+		time.AfterFunc(wait, func() { q.nudge(run.Key) })
+	}
+	return nil
+}
+
+// nudge makes the waiting job of a pull request available, if there still is something to do.
+func (q *Queue) nudge(key change.PullKey) {
+	q.mu.Lock()
+	stopped := q.stopped
+	q.mu.Unlock()
+	if stopped {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	err := q.Store.Write(ctx, func(tx store.Tx) error {
+		unsettled, err := q.Store.IsUnsettled(ctx, tx, key)
+		if err != nil || !unsettled {
+			return err
+		}
+		return q.insertRuns(ctx, tx, []change.PullKey{key}, atOnce)
+	})
+	if err != nil {
+		q.Log.Debug().Str("pull", key.String()).Err(err).Msg("a waiting run was not made available early")
+		return
+	}
+	q.engine.wake()
+}
+
+type recheckWorker struct {
+	river.WorkerDefaults[recheckArgs]
+	queue *Queue
+}
+
+// Work raises a pull request because of the time, unless a later run has asked for another time.
+func (w *recheckWorker) Work(ctx context.Context, job *river.Job[recheckArgs]) error {
+	q, key := w.queue, change.PullKey{Repository: job.Args.Repository, Number: job.Args.Number}
+	err := q.Store.Write(ctx, func(tx store.Tx) error {
+		due, err := q.Store.Due(ctx, tx, key, time.UnixMicro(job.Args.At))
+		if err != nil {
+			return err
+		}
+		if due {
+			if err := q.raise(ctx, tx, []change.PullKey{key}, change.ConcernVerify); err != nil {
+				return err
+			}
+		}
+		return q.engine.complete(ctx, tx, job.JobRow)
+	})
+	if err == nil {
+		q.engine.wake()
+	}
+	return err
+}
+
+type discoverWorker struct {
+	river.WorkerDefaults[discoverArgs]
+	queue *Queue
+}
+
+func (w *discoverWorker) Timeout(*river.Job[discoverArgs]) time.Duration { return sweepTimeout }
+
+func (w *discoverWorker) Work(ctx context.Context, job *river.Job[discoverArgs]) error {
+	q := w.queue
+	if q.handlers.Discover == nil {
+		return nil
+	}
+	if err := q.handlers.Discover(ctx, job.Args.Repository); err != nil {
+		q.Log.Warn().Int64("repository", int64(job.Args.Repository)).Err(err).Msg("discovery failed, it will be tried again")
+		return river.JobSnooze(maxRetry)
+	}
+	return nil
+}
+
+type sweepWorker struct {
+	river.WorkerDefaults[sweepArgs]
+	queue *Queue
+}
+
+func (w *sweepWorker) Timeout(*river.Job[sweepArgs]) time.Duration { return sweepTimeout }
+
+func (w *sweepWorker) Work(ctx context.Context, job *river.Job[sweepArgs]) error {
+	q := w.queue
+	f := q.sweeps[job.Args.Name]
+	if f == nil {
+		return nil // of another version of the program
+	}
+	if err := f(ctx); err != nil && ctx.Err() == nil {
+		q.Log.Warn().Str("sweep", job.Args.Name).Err(err).Msg("a sweep failed, it will be made again at its next time")
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// checks returns what is held of a commit's checks, ordered by name, and when they were last read from GitHub.
+func checks(ctx context.Context, tx Tx, repo change.RepositoryID, sha change.SHA) (list []change.Check, readAt time.Time, err error) {
+	err = tx.Query(ctx, `SELECT body FROM checks WHERE repository = $1 AND sha = $2 ORDER BY name, app, status, run_id`,
+		[]any{repo, string(sha)}, into(&list))
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	var at int64
+	_, err = one(ctx, tx, `SELECT at FROM checks_read WHERE repository = $1 AND sha = $2`, []any{repo, string(sha)}, &at)
+	return list, fromMicro(at), err
+}
+
+// SaveChecks keeps the checks of a commit as they were all read from GitHub, the reading having begun at readAt. A check that a
+// delivery told something newer of stays as told; one that is not in the list and that no delivery told of since readAt is
+// forgotten.
+func (s *Store) SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt time.Time) (err error) {
+	defer wrap(&err, "save the checks of %s in repository %d", sha, repo)
+	arrived := make([]checkRow, len(list))
+	for i, c := range list {
+		arrived[i] = checkRow{repo, sha, c}
+	}
+	return s.Write(ctx, func(tx Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM checks WHERE repository = $1 AND sha = $2 AND arrived < $3`, repo, string(sha), micro(readAt))
+		if err != nil {
+			return err
+		}
+		if err := s.saveChecks(ctx, tx, arrived, readAt); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO checks_read (repository, sha, at) VALUES ($1, $2, $3)
+			ON CONFLICT (repository, sha) DO UPDATE SET at = excluded.at`, repo, string(sha), micro(readAt))
+		return err
+	})
+}
+
+type checkRow struct {
+	repository change.RepositoryID
+	sha        change.SHA
+	check      change.Check
+}
+
+// checkKey is what makes two tellings one check: a check run's id, or a commit status' context, which each telling has an id of
+// its own for.
+type checkKey struct {
+	repository change.RepositoryID
+	sha        change.SHA
+	name, app  string
+	status     bool
+	run        int64
+}
+
+func (r checkRow) key() checkKey {
+	k := checkKey{repository: r.repository, sha: r.sha, name: r.check.Name, status: r.check.Status}
+	if !k.status {
+		k.app, k.run = r.check.App, r.check.RunID
+	}
+	return k
+}
+
+var checkColumns = []column{
+	{"repository", integer}, {"sha", text}, {"name", text}, {"app", text}, {"status", integer}, {"run_id", integer},
+	{"id", integer}, {"pending", integer}, {"at", integer}, {"arrived", integer}, {"body", text},
+}
+
+// saveChecks keeps of each check the newest telling; see foldCheck.
+func (s *Store) saveChecks(ctx context.Context, tx Tx, list []checkRow, arrived time.Time) error {
+	if len(list) == 0 {
+		return nil
+	}
+	newest := make(map[checkKey]int, len(list))
+	values := make([][]any, 0, len(list))
+	for i, row := range list {
+		if j, ok := newest[row.key()]; ok && !foldCheck(list[j].check, row.check) {
+			continue
+		}
+		newest[row.key()] = i
+	}
+	for i, row := range list {
+		if newest[row.key()] != i {
+			continue
+		}
+		body, err := json.Marshal(row.check)
+		if err != nil {
+			return err
+		}
+		k, c := row.key(), row.check
+		values = append(values, []any{
+			k.repository, k.sha, k.name, k.app, number(k.status), k.run,
+			c.RunID, number(c.State == change.CheckPending), micro(c.At), micro(arrived), string(body),
+		})
+	}
+	table, arg, err := s.rows(checkColumns, values)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO checks (repository, sha, name, app, status, run_id, id, pending, at, arrived, body)
+		SELECT repository, sha, name, app, status, run_id, id, pending, at, arrived, body FROM `+table+` AS new WHERE true
+		ON CONFLICT (repository, sha, name, app, status, run_id) DO UPDATE SET
+			id = excluded.id, pending = excluded.pending, at = excluded.at, arrived = excluded.arrived, body = excluded.body
+		WHERE excluded.at > checks.at OR (excluded.at = checks.at AND (excluded.id > checks.id
+			OR (excluded.id = checks.id AND (excluded.pending = 0 OR checks.pending = 1))))`, arg)
+	return err
+}

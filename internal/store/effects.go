@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// Intent is something that is about to be done in the world, under a key that is unique for what it achieves.
+type Intent struct {
+	Key  string
+	Kind string
+	Pull change.PullKey // zero: about no pull request
+	Head change.SHA
+	Body any // what is to be done, for the ledger and for whoever finishes it after a crash; encoding/json writes it
+	// Lease, if it is not zero, must still be held: Intend returns ErrFenced otherwise.
+	Lease Lease
+}
+
+// EffectState is how far an effect has come.
+type EffectState string
+
+// The states of an effect. Intend makes it intended, Complete done and FailEffect failed; done and failed are final.
+const (
+	EffectIntended EffectState = "intended" // it may or may not have happened
+	EffectDone     EffectState = "done"
+	EffectFailed   EffectState = "failed" // it was refused for good
+)
+
+// Effect is an effect as it is held here.
+type Effect struct {
+	Key        string
+	Kind       string
+	Pull       change.PullKey
+	Head       change.SHA
+	Body       json.RawMessage
+	State      EffectState
+	Result     json.RawMessage // of a done one; of a failed one a JSON string that says why; null before
+	IntendedAt time.Time
+	EndedAt    time.Time
+}
+
+// Intend notes an intent before it is acted on, here and in the ledger. If fresh is true the caller acts, and then calls Complete or
+// FailEffect. If not, the effect was intended before: done or failed, it is not to be repeated; still intended, its result was lost in
+// a crash, and the caller looks whether it happened and finishes it.
+func (s *Store) Intend(ctx context.Context, in Intent) (e Effect, fresh bool, err error) {
+	defer wrap(&err, "intend %s", in.Key)
+	body, err := json.Marshal(in.Body)
+	if err != nil {
+		return Effect{}, false, err
+	}
+	err = s.Write(ctx, func(tx Tx) error {
+		if in.Lease != (Lease{}) {
+			if err := s.check(ctx, tx, in.Lease); err != nil {
+				return err
+			}
+		}
+		now := s.now()
+		n, err := tx.Exec(ctx, `INSERT INTO effects (key, kind, repository, number, sha, body, state, result, intended_at, ended_at)
+			VALUES ($1, $2, $3, $4, $5, $6, 'intended', 'null', $7, 0) ON CONFLICT (key) DO NOTHING`,
+			in.Key, in.Kind, in.Pull.Repository, in.Pull.Number, string(in.Head), string(body), micro(now))
+		if err != nil {
+			return err
+		}
+		if fresh = n == 1; fresh {
+			entry := effectEntry{Key: in.Key, Effect: in.Kind, Detail: body}
+			if _, err := ledger.Append(ctx, tx, now, entry.draft(ledger.EffectIntended, in.Pull, in.Head)); err != nil {
+				return err
+			}
+		}
+		e, err = effect(ctx, tx, in.Key)
+		return err
+	})
+	return e, fresh, err
+}
+
+// effectEntry is the body of the ledger's entries about effects.
+type effectEntry struct {
+	Key    string          `json:"key"`
+	Effect string          `json:"effect"`
+	Detail json.RawMessage `json:"detail"` // what is intended, the result, or why it failed
+}
+
+func (e effectEntry) draft(kind ledger.Kind, pull change.PullKey, head change.SHA) ledger.Draft {
+	return ledger.Draft{Kind: kind, Body: e, Subject: ledger.Subject{Repository: int64(pull.Repository), Number: int(pull.Number), SHA: string(head)}}
+}
+
+// Complete notes that an effect happened, with its result, here and in the ledger. Noting it again changes nothing.
+func (s *Store) Complete(ctx context.Context, key string, result any) error {
+	return s.endEffect(ctx, key, EffectDone, ledger.EffectDone, result)
+}
+
+// FailEffect notes that an effect was refused for good, and why. What may work another time is left as it is: intended.
+func (s *Store) FailEffect(ctx context.Context, key, why string) error {
+	return s.endEffect(ctx, key, EffectFailed, ledger.EffectFailed, why)
+}
+
+func (s *Store) endEffect(ctx context.Context, key string, state EffectState, kind ledger.Kind, detail any) (err error) {
+	defer wrap(&err, "note %s as %s", key, state)
+	result, err := json.Marshal(detail)
+	if err != nil {
+		return err
+	}
+	return s.Write(ctx, func(tx Tx) error {
+		now := s.now()
+		n, err := tx.Exec(ctx, `UPDATE effects SET state = $1, result = $2, ended_at = $3 WHERE key = $4 AND state = 'intended'`,
+			string(state), string(result), micro(now), key)
+		if err != nil {
+			return err
+		}
+		e, err := effect(ctx, tx, key)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			if e.State != state {
+				return fmt.Errorf("it is %s already", e.State)
+			}
+			return nil
+		}
+		entry := effectEntry{Key: key, Effect: e.Kind, Detail: result}
+		_, err = ledger.Append(ctx, tx, now, entry.draft(kind, e.Pull, e.Head))
+		return err
+	})
+}
+
+func effect(ctx context.Context, tx Tx, key string) (Effect, error) {
+	list, err := effects(ctx, tx, `key = $1`, key)
+	if err == nil && len(list) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Effect{}, err
+	}
+	return list[0], nil
+}
+
+func effects(ctx context.Context, tx Tx, where string, args ...any) (list []Effect, err error) {
+	err = tx.Query(ctx, `SELECT key, kind, repository, number, sha, body, state, result, intended_at, ended_at FROM effects WHERE `+where, args,
+		func(scan func(...any) error) error {
+			var e Effect
+			var body, result string
+			var intended, ended int64
+			err := scan(&e.Key, &e.Kind, &e.Pull.Repository, &e.Pull.Number, &e.Head, &body, &e.State, &result, &intended, &ended)
+			e.Body, e.Result = json.RawMessage(body), json.RawMessage(result)
+			e.IntendedAt, e.EndedAt = fromMicro(intended), fromMicro(ended)
+			list = append(list, e)
+			return err
+		})
+	return list, err
+}
+
+// Unfinished returns up to limit effects that were intended before a time and neither done nor failed, the oldest first: those
+// whose result was lost in a crash.
+func (s *Store) Unfinished(ctx context.Context, before time.Time, limit int) (list []Effect, err error) {
+	defer wrap(&err, "list unfinished effects")
+	err = s.Read(ctx, func(tx Tx) error {
+		list, err = effects(ctx, tx, `state = 'intended' AND intended_at < $1 ORDER BY intended_at, key LIMIT $2`, micro(before), limit)
+		return err
+	})
+	return list, err
+}
+
+// EffectsOf returns the effects of a pull request, the oldest first.
+func (s *Store) EffectsOf(ctx context.Context, key change.PullKey) (list []Effect, err error) {
+	defer wrap(&err, "list the effects on pull request %s", key)
+	err = s.Read(ctx, func(tx Tx) error {
+		list, err = effects(ctx, tx, `repository = $1 AND number = $2 ORDER BY intended_at, key`, key.Repository, key.Number)
+		return err
+	})
+	return list, err
+}

@@ -1,0 +1,578 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// The kinds of fact that are kept as deliveries told them. They are stored: never rename one.
+const (
+	factPush   = "push"
+	factLabel  = "label"
+	factReview = "review"
+)
+
+// Accepted is what a group of deliveries asks for.
+type Accepted struct {
+	New    int                   // deliveries that had not been accepted before
+	Raised []change.PullKey      // pull requests to look at, ordered
+	Added  []change.RepositoryID // repositories whose open pull requests are not known yet
+}
+
+// Accept keeps the facts that a group of deliveries carried and raises the pull requests that they concern. A delivery whose
+// identifier was accepted before is left out: what it told was committed together with that identifier. The caller makes jobs
+// of what is returned in the same transaction, and acknowledges the deliveries after it is committed.
+//
+// The order of the group is the order of arrival, which is not the order in which things happened; what is kept of each thing is the
+// newest by GitHub's time.
+func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a Accepted, err error) {
+	defer wrap(&err, "accept %d deliveries", len(group))
+	fresh, err := s.unseen(ctx, tx, group)
+	if err != nil {
+		return Accepted{}, err
+	}
+	a.New = len(fresh)
+	for _, d := range fresh {
+		for _, r := range d.Added {
+			a.Added = append(a.Added, r.ID)
+		}
+	}
+	raised := map[change.PullKey]change.Concern{}
+	// What went away and came back within the group must end up as the last delivery says, so the group is cut where something
+	// went away.
+	for len(fresh) > 0 {
+		n := slices.IndexFunc(fresh, func(d change.Delivery) bool { return d.Gone || len(d.Removed) > 0 })
+		if n < 0 {
+			n = len(fresh)
+		}
+		if n > 0 {
+			if err := s.acceptFacts(ctx, tx, fresh[:n], raised); err != nil {
+				return Accepted{}, err
+			}
+		}
+		if n < len(fresh) {
+			if err := s.acceptGone(ctx, tx, fresh[n]); err != nil {
+				return Accepted{}, err
+			}
+			if err := s.saveRepositories(ctx, tx, addedRepositories(fresh[n])); err != nil {
+				return Accepted{}, err
+			}
+			n++
+		}
+		fresh = fresh[n:]
+	}
+	a.Raised = sortedKeys(raised)
+	return a, nil
+}
+
+var deliveryColumns = []column{{"id", text}, {"event", text}, {"action", text}, {"repository", integer}, {"received_at", integer}}
+
+// unseen notes the deliveries as seen and returns those that were not, in order.
+func (s *Store) unseen(ctx context.Context, tx Tx, group []change.Delivery) ([]change.Delivery, error) {
+	values := make([][]any, 0, len(group))
+	first := make(map[string]int, len(group))
+	for i, d := range group {
+		if d.ID == "" {
+			return nil, errors.New("a delivery has no identifier")
+		}
+		if _, again := first[d.ID]; again {
+			continue
+		}
+		first[d.ID] = i
+		values = append(values, []any{d.ID, d.Event, d.Action, d.Repository.ID, micro(d.ReceivedAt)})
+	}
+	if len(values) == 0 {
+		return nil, nil
+	}
+	table, arg, err := s.rows(deliveryColumns, values)
+	if err != nil {
+		return nil, err
+	}
+	var indexes []int
+	err = tx.Query(ctx, `INSERT INTO deliveries (id, event, action, repository, received_at)
+		SELECT id, event, action, repository, received_at FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING RETURNING id`, []any{arg},
+		func(scan func(...any) error) error {
+			var id string
+			err := scan(&id)
+			indexes = append(indexes, first[id])
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(indexes)
+	fresh := make([]change.Delivery, len(indexes))
+	for i, n := range indexes {
+		fresh[i] = group[n]
+	}
+	return fresh, nil
+}
+
+// acceptFacts keeps what deliveries told and raises what they concern.
+func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern) error {
+	if err := s.saveRepositories(ctx, tx, toldRepositories(group)); err != nil {
+		return err
+	}
+	direct := map[change.PullKey]change.Concern{}
+	for _, d := range group {
+		if d.Key.Number != 0 && (d.Concerns != 0 || d.Pull != nil) {
+			direct[d.Key] |= d.Concerns
+		}
+	}
+	// Raising locks the rows, so that what is read of them afterwards cannot change before it is written.
+	if err := s.raise(ctx, tx, direct); err != nil {
+		return err
+	}
+	if err := s.saveSnapshots(ctx, tx, group); err != nil {
+		return err
+	}
+	if err := s.saveFacts(ctx, tx, group); err != nil {
+		return err
+	}
+	if err := s.saveCommands(ctx, tx, group); err != nil {
+		return err
+	}
+	// Only now are the heads those that the group told of.
+	indirect, err := s.acceptChecks(ctx, tx, group)
+	if err != nil {
+		return err
+	}
+	if err := s.addBases(ctx, tx, group, indirect); err != nil {
+		return err
+	}
+	if err := s.raise(ctx, tx, indirect); err != nil {
+		return err
+	}
+	for _, bits := range []map[change.PullKey]change.Concern{direct, indirect} {
+		for k, c := range bits {
+			if c != 0 {
+				raised[k] |= c
+			}
+		}
+	}
+	return nil
+}
+
+func toldRepositories(group []change.Delivery) []change.Repository {
+	last := map[change.RepositoryID]change.Repository{}
+	for _, d := range group {
+		if r := d.Repository; r.ID != 0 {
+			r.Installation = cmp.Or(r.Installation, d.Installation)
+			last[r.ID] = r
+		}
+		for _, r := range addedRepositories(d) {
+			last[r.ID] = r
+		}
+	}
+	list := make([]change.Repository, 0, len(last))
+	for _, r := range last {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b change.Repository) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+func addedRepositories(d change.Delivery) []change.Repository {
+	list := slices.Clone(d.Added)
+	for i := range list {
+		list[i].Installation = cmp.Or(list[i].Installation, d.Installation)
+	}
+	return list
+}
+
+var raiseColumns = []column{{"repository", integer}, {"number", integer}, {"concerns", integer}, {"raised", integer}}
+
+// raise adds concerns to pull requests, makes rows for those that have none, and locks them all. One that is raised is ours, even
+// if it was gone.
+func (s *Store) raise(ctx context.Context, tx Tx, concerns map[change.PullKey]change.Concern) error {
+	if len(concerns) == 0 {
+		return nil
+	}
+	values := make([][]any, 0, len(concerns))
+	for _, k := range sortedKeys(concerns) { // in one order everywhere, so that two transactions cannot wait for each other
+		values = append(values, []any{k.Repository, k.Number, uint(concerns[k]), number(concerns[k] != 0)})
+	}
+	table, arg, err := s.rows(raiseColumns, values)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO pulls (repository, number, concerns, wanted)
+		SELECT repository, number, concerns, raised FROM `+table+` AS new WHERE true
+		ON CONFLICT (repository, number) DO UPDATE SET
+			concerns = pulls.concerns | excluded.concerns, wanted = pulls.wanted + excluded.wanted, gone = 0`, arg)
+	return err
+}
+
+func sortedKeys(m map[change.PullKey]change.Concern) []change.PullKey {
+	keys := make([]change.PullKey, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, compareKeys)
+	return keys
+}
+
+func compareKeys(a, b change.PullKey) int {
+	return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Number, b.Number))
+}
+
+var (
+	keyColumns      = []column{{"repository", integer}, {"number", integer}}
+	snapshotColumns = []column{
+		{"repository", integer}, {"number", integer}, {"state", text}, {"head", text}, {"base", text}, {"updated_at", integer}, {"snapshot", text},
+	}
+)
+
+// saveSnapshots keeps of each pull request the newest description; see fold. Its row is there and locked.
+func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Delivery) error {
+	told := map[change.PullKey][]change.Delivery{}
+	var keys [][]any
+	for _, d := range group {
+		if d.Pull == nil || d.Key.Number == 0 {
+			continue
+		}
+		if told[d.Key] == nil {
+			keys = append(keys, []any{d.Key.Repository, d.Key.Number})
+		}
+		told[d.Key] = append(told[d.Key], d)
+	}
+	if len(told) == 0 {
+		return nil
+	}
+	table, arg, err := s.rows(keyColumns, keys)
+	if err != nil {
+		return err
+	}
+	var values [][]any
+	var left []headKey
+	err = tx.Query(ctx, `SELECT p.repository, p.number, p.snapshot FROM `+table+` AS told
+		JOIN pulls p ON p.repository = told.repository AND p.number = told.number`, []any{arg}, func(scan func(...any) error) error {
+		var key change.PullKey
+		var text string
+		if err := scan(&key.Repository, &key.Number, &text); err != nil {
+			return err
+		}
+		var held change.Pull
+		if text != "" {
+			if err := json.Unmarshal([]byte(text), &held); err != nil {
+				return err
+			}
+		}
+		changed, before := false, held
+		for _, d := range told[key] {
+			var newer bool
+			held, newer = fold(held, *d.Pull, d.Action == "reopened")
+			changed = changed || newer
+		}
+		if !changed {
+			return nil
+		}
+		if leaves(before, held) {
+			left = append(left, headKey{key.Repository, before.Head.SHA})
+		}
+		snapshot, err := json.Marshal(held)
+		if err != nil {
+			return err
+		}
+		values = append(values, []any{
+			key.Repository, key.Number, held.State, held.Head.SHA, held.Base.Name, micro(held.UpdatedAt), string(snapshot),
+		})
+		return nil
+	})
+	if err != nil || len(values) == 0 {
+		return err
+	}
+	if table, arg, err = s.rows(snapshotColumns, values); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE pulls SET state = new.state, head = new.head, base = new.base, updated_at = new.updated_at,
+			snapshot = new.snapshot, read_at = 0, gone = 0
+		FROM `+table+` AS new WHERE pulls.repository = new.repository AND pulls.number = new.number`, arg)
+	if err != nil {
+		return err
+	}
+	return s.forgetReading(ctx, tx, left)
+}
+
+// leaves says whether a pull request had a head, open, that it has no longer.
+func leaves(before, after change.Pull) bool {
+	return before.State == change.Open && (after.State != change.Open || after.Head.SHA != before.Head.SHA)
+}
+
+// forgetReading says of commits that deliveries tell of their checks no longer reach us: what was read of them is not all there is
+// any more. Where another open pull request has the same head, that costs a reading too many.
+func (s *Store) forgetReading(ctx context.Context, tx Tx, heads []headKey) error {
+	if len(heads) == 0 {
+		return nil
+	}
+	values := make([][]any, len(heads))
+	for i, h := range heads {
+		values[i] = []any{h.repository, h.head}
+	}
+	table, arg, err := s.rows(headColumns, values)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `DELETE FROM checks_read WHERE (repository, sha) IN (SELECT repository, head FROM `+table+` AS gone)`, arg)
+	return err
+}
+
+// factRow is a fact with what it is kept under.
+type factRow struct {
+	key  change.PullKey
+	kind string
+	id   string
+	at   time.Time
+	body any
+}
+
+var factColumns = []column{
+	{"repository", integer}, {"number", integer}, {"kind", text}, {"id", text}, {"at", integer}, {"arrived", integer}, {"body", text},
+}
+
+func (s *Store) saveFacts(ctx context.Context, tx Tx, group []change.Delivery) error {
+	var rows []factRow
+	var arrived time.Time
+	for _, d := range group {
+		if d.Key.Number == 0 {
+			continue
+		}
+		arrived = d.ReceivedAt
+		if d.Push != nil {
+			rows = append(rows, factRow{d.Key, factPush, d.ID, d.Push.At, d.Push})
+		}
+		if d.Label != nil {
+			label := *d.Label
+			if label.Head == "" && d.Pull != nil {
+				label.Head = d.Pull.Head.SHA
+			}
+			rows = append(rows, factRow{d.Key, factLabel, d.ID, label.At, label})
+		}
+		if d.Review != nil && d.Concerns != 0 {
+			at := d.Review.At
+			if d.Review.State == change.Dismissed {
+				at = d.Review.DismissedAt
+			}
+			rows = append(rows, factRow{d.Key, factReview, d.ID, at, d.Review})
+		}
+	}
+	return s.insertFacts(ctx, tx, rows, arrived)
+}
+
+// insertFacts keeps facts, each under its own identifier once.
+func (s *Store) insertFacts(ctx context.Context, tx Tx, rows []factRow, arrived time.Time) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	values := make([][]any, len(rows))
+	for i, r := range rows {
+		body, err := json.Marshal(r.body)
+		if err != nil {
+			return err
+		}
+		// Facts of one second keep the order in which they arrived.
+		values[i] = []any{r.key.Repository, r.key.Number, r.kind, r.id, micro(r.at), micro(arrived) + int64(i), string(body)}
+	}
+	table, arg, err := s.rows(factColumns, values)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO facts (repository, number, kind, id, at, arrived, body)
+		SELECT repository, number, kind, id, at, arrived, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
+	return err
+}
+
+var commandColumns = []column{{"comment", integer}, {"repository", integer}, {"number", integer}, {"at", integer}, {"body", text}}
+
+func (s *Store) saveCommands(ctx context.Context, tx Tx, group []change.Delivery) error {
+	var values [][]any
+	for _, d := range group {
+		if c := d.Command; c != nil {
+			body, err := json.Marshal(c)
+			if err != nil {
+				return err
+			}
+			values = append(values, []any{c.Comment, c.Pull.Repository, c.Pull.Number, micro(c.At), string(body)})
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	table, arg, err := s.rows(commandColumns, values)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO commands (comment, repository, number, at, body)
+		SELECT comment, repository, number, at, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
+	return err
+}
+
+var headColumns = []column{{"repository", integer}, {"head", text}}
+
+type headKey struct {
+	repository change.RepositoryID
+	head       change.SHA
+}
+
+// acceptChecks keeps the checks on heads of open pull requests and returns what they concern. A check on any other commit, which
+// is most of them in a busy repository, costs its part of one look-up.
+func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery) (map[change.PullKey]change.Concern, error) {
+	concerns := map[headKey]change.Concern{}
+	var keys [][]any
+	for _, d := range group {
+		if d.Head == "" || d.Concerns == 0 {
+			continue
+		}
+		k := headKey{d.Repository.ID, d.Head}
+		if concerns[k] == 0 {
+			keys = append(keys, []any{k.repository, k.head})
+		}
+		concerns[k] |= d.Concerns
+	}
+	raised := map[change.PullKey]change.Concern{}
+	if len(keys) == 0 {
+		return raised, nil
+	}
+	table, arg, err := s.rows(headColumns, keys)
+	if err != nil {
+		return nil, err
+	}
+	open := map[headKey]bool{}
+	err = tx.Query(ctx, `SELECT p.repository, p.number, p.head FROM `+table+` AS told
+		JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0`, []any{arg},
+		func(scan func(...any) error) error {
+			var key change.PullKey
+			var head string
+			if err := scan(&key.Repository, &key.Number, &head); err != nil {
+				return err
+			}
+			k := headKey{key.Repository, change.SHA(head)}
+			open[k] = true
+			raised[key] |= concerns[k]
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	var rows []checkRow
+	var arrived time.Time
+	for _, d := range group {
+		if d.Check != nil && open[headKey{d.Repository.ID, d.Head}] {
+			rows = append(rows, checkRow{d.Repository.ID, d.Head, *d.Check})
+			arrived = d.ReceivedAt
+		}
+	}
+	return raised, s.saveChecks(ctx, tx, rows, arrived)
+}
+
+var baseColumns = []column{{"repository", integer}, {"base", text}}
+
+// addBases adds what concerns all open pull requests into a branch, or of a repository.
+func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern) error {
+	type baseKey struct {
+		repository change.RepositoryID
+		base       string
+	}
+	concerns := map[baseKey]change.Concern{}
+	var keys [][]any
+	for _, d := range group {
+		if d.Base == "" || d.Concerns == 0 {
+			continue
+		}
+		if d.Base == "*" && d.Concerns.Has(change.ConcernVerify) {
+			// The repository may have come back, and its pull requests with it. Those that have not are found to be gone again.
+			if _, err := tx.Exec(ctx, `UPDATE pulls SET gone = 0 WHERE repository = $1 AND gone <> 0 AND state = 'open'`, d.Repository.ID); err != nil {
+				return err
+			}
+		}
+		k := baseKey{d.Repository.ID, d.Base}
+		if concerns[k] == 0 {
+			keys = append(keys, []any{k.repository, k.base})
+		}
+		concerns[k] |= d.Concerns
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	table, arg, err := s.rows(baseColumns, keys)
+	if err != nil {
+		return err
+	}
+	return tx.Query(ctx, `SELECT p.repository, p.number, told.base FROM `+table+` AS told
+		JOIN pulls p ON p.repository = told.repository AND (told.base = '*' OR p.base = told.base) AND p.state = 'open' AND p.gone = 0`, []any{arg},
+		func(scan func(...any) error) error {
+			var key change.PullKey
+			var base string
+			if err := scan(&key.Repository, &key.Number, &base); err != nil {
+				return err
+			}
+			raised[key] |= concerns[baseKey{key.Repository, base}]
+			return nil
+		})
+}
+
+// acceptGone notes that pull requests, or the repositories that they are in, are no longer ours. Nothing is left to do for them.
+func (s *Store) acceptGone(ctx context.Context, tx Tx, d change.Delivery) error {
+	const settled = `gone = 1, done = wanted, concerns = 0, taken = 0`
+	if d.Gone && d.Key.Number != 0 {
+		_, err := tx.Exec(ctx, `UPDATE pulls SET `+settled+` WHERE repository = $1 AND number = $2`, d.Key.Repository, d.Key.Number)
+		return err
+	}
+	removed := slices.Clone(d.Removed)
+	if d.Gone && d.Repository.ID != 0 {
+		removed = append(removed, d.Repository.ID)
+	}
+	for _, id := range removed {
+		if _, err := tx.Exec(ctx, `UPDATE repositories SET gone = 1 WHERE id = $1`, id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE pulls SET `+settled+` WHERE repository = $1 AND gone = 0`, id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM checks_read WHERE repository = $1`, id); err != nil {
+			return err
+		}
+	}
+	if d.Gone && d.Repository.ID == 0 && d.Installation != 0 {
+		if _, err := tx.Exec(ctx, `UPDATE pulls SET `+settled+` WHERE gone = 0 AND repository IN (SELECT id FROM repositories WHERE installation = $1)`,
+			d.Installation); err != nil {
+			return err
+		}
+		for _, query := range []string{
+			`DELETE FROM checks_read WHERE repository IN (SELECT id FROM repositories WHERE installation = $1)`,
+			`UPDATE repositories SET gone = 1 WHERE installation = $1`,
+		} {
+			if _, err := tx.Exec(ctx, query, d.Installation); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// SavePushes keeps pushes that were read from the repository's activity, because a delivery that told of one was missed. They
+// join those that deliveries told; one without Before is an opening.
+func (s *Store) SavePushes(ctx context.Context, key change.PullKey, pushes []change.Push) (err error) {
+	defer wrap(&err, "save %d pushes of pull request %s", len(pushes), key)
+	rows := make([]factRow, len(pushes))
+	for i, p := range pushes {
+		id := "activity:" + string(p.Before) + ":" + string(p.After) + ":" + p.At.UTC().Format(time.RFC3339)
+		rows[i] = factRow{key, factPush, id, p.At, p}
+	}
+	return s.Write(ctx, func(tx Tx) error { return s.insertFacts(ctx, tx, rows, s.now()) })
+}
+
+// CommandDone says that a command was carried out or refused, and how that ended. It is not handed out again.
+func (s *Store) CommandDone(ctx context.Context, comment int64, outcome string) (err error) {
+	defer wrap(&err, "note the answer to comment %d", comment)
+	return s.Write(ctx, func(tx Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE commands SET done_at = $1, outcome = $2 WHERE comment = $3 AND done_at = 0`, micro(s.now()), outcome, comment)
+		return err
+	})
+}

@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// seenFor is how long a delivery is recognised as seen. GitHub redelivers for three days, GitHub Enterprise Server for seven (its
+// older versions say thirty).
+const seenFor = 35 * 24 * time.Hour
+
+// Prune forgets what can have no use any more: the identifiers of old deliveries, leases that ended, and the checks of commits that
+// are the head of no open pull request. Facts about pull requests, effects and the ledger are kept.
+func (s *Store) Prune(ctx context.Context) (err error) {
+	defer wrap(&err, "prune the database")
+	now := s.now()
+	for _, step := range []struct {
+		query string
+		args  []any
+	}{
+		{`DELETE FROM deliveries WHERE received_at < $1`, []any{micro(now.Add(-seenFor))}},
+		{`DELETE FROM leases WHERE until < $1`, []any{micro(now)}},
+		{`DELETE FROM checks WHERE arrived < $1 AND NOT EXISTS (
+			SELECT 1 FROM pulls p WHERE p.repository = checks.repository AND p.head = checks.sha AND p.state = 'open' AND p.gone = 0)`,
+			[]any{micro(now.Add(-24 * time.Hour))}},
+		{`DELETE FROM checks_read WHERE at < $1 AND NOT EXISTS (
+			SELECT 1 FROM pulls p WHERE p.repository = checks_read.repository AND p.head = checks_read.sha AND p.state = 'open' AND p.gone = 0)`,
+			[]any{micro(now.Add(-24 * time.Hour))}},
+	} {
+		// One transaction each: intake waits no longer than for one of them.
+		err := s.Write(ctx, func(tx Tx) error {
+			_, err := tx.Exec(ctx, step.query, step.args...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

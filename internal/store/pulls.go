@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// Pull is a pull request as it is held here.
+type Pull struct {
+	Key change.PullKey
+	// Snapshot is the newest that GitHub told, in a payload or in an answer. Its State is empty as long as GitHub told nothing: the
+	// pull request was raised by its number alone, and is to be read.
+	Snapshot change.Pull
+	ReadAt   time.Time // when Snapshot was read from GitHub; zero: a payload told it since
+	Gone     bool      // the App has no access any more
+	// Decision is the last one that was saved, nil if there is none, with its digest, and when it was saved.
+	Decision  *change.Decision
+	Digest    string
+	DecidedAt time.Time
+	Failures  int    // runs that failed since the last one that did not
+	Problem   string // why the last run failed, empty if it did not
+}
+
+const pullColumns = `p.repository, p.number, p.snapshot, p.read_at, p.gone, p.decision, p.digest, p.decided_at, p.failures, p.problem`
+
+// scanPull reads pullColumns, and into more what the query selects after them.
+func scanPull(scan func(...any) error, more ...any) (p Pull, err error) {
+	var snapshot, decision string
+	var readAt, decidedAt, gone int64
+	err = scan(append([]any{
+		&p.Key.Repository, &p.Key.Number, &snapshot, &readAt, &gone, &decision, &p.Digest, &decidedAt, &p.Failures, &p.Problem,
+	}, more...)...)
+	if err != nil {
+		return p, err
+	}
+	p.ReadAt, p.DecidedAt, p.Gone = fromMicro(readAt), fromMicro(decidedAt), gone != 0
+	p.Snapshot.Number = p.Key.Number
+	if snapshot != "" {
+		if err := json.Unmarshal([]byte(snapshot), &p.Snapshot); err != nil {
+			return p, err
+		}
+	}
+	if decision != "" {
+		p.Decision = new(change.Decision)
+		if err := json.Unmarshal([]byte(decision), p.Decision); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+func queryPulls(ctx context.Context, tx Tx, where string, args ...any) (pulls []Pull, err error) {
+	err = tx.Query(ctx, `SELECT `+pullColumns+` FROM pulls p WHERE `+where, args, func(scan func(...any) error) error {
+		p, err := scanPull(scan)
+		pulls = append(pulls, p)
+		return err
+	})
+	return pulls, err
+}
+
+// Pull returns a pull request, or ErrNotFound.
+func (s *Store) Pull(ctx context.Context, key change.PullKey) (p Pull, err error) {
+	defer wrap(&err, "look up pull request %s", key)
+	var pulls []Pull
+	err = s.Read(ctx, func(tx Tx) error {
+		pulls, err = queryPulls(ctx, tx, `p.repository = $1 AND p.number = $2`, key.Repository, key.Number)
+		return err
+	})
+	if err == nil && len(pulls) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Pull{}, err
+	}
+	return pulls[0], nil
+}
+
+// PullsWithHead returns the open pull requests that have this head, ordered by number.
+func (s *Store) PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) (pulls []Pull, err error) {
+	defer wrap(&err, "look up pull requests of repository %d with head %s", repo, head)
+	err = s.Read(ctx, func(tx Tx) error {
+		pulls, err = queryPulls(ctx, tx, `p.repository = $1 AND p.head = $2 AND p.state = 'open' AND p.gone = 0 ORDER BY p.number`, repo, string(head))
+		return err
+	})
+	return pulls, err
+}
+
+// OpenPulls returns up to limit open pull requests after the given key, ordered by repository and number, for a walk over all of
+// them: start with the zero key and go on after the last one returned.
+func (s *Store) OpenPulls(ctx context.Context, after change.PullKey, limit int) (pulls []Pull, err error) {
+	defer wrap(&err, "list open pull requests after %s", after)
+	err = s.Read(ctx, func(tx Tx) error {
+		pulls, err = queryPulls(ctx, tx, `(p.repository, p.number) > ($1, $2) AND p.state = 'open' AND p.gone = 0
+			ORDER BY p.repository, p.number LIMIT $3`, after.Repository, after.Number, limit)
+		return err
+	})
+	return pulls, err
+}
+
+// RecentPulls returns up to limit pull requests in any state that were decided, the last decided first, for people to look at.
+func (s *Store) RecentPulls(ctx context.Context, limit int) (pulls []Pull, err error) {
+	defer wrap(&err, "list recent pull requests")
+	err = s.Read(ctx, func(tx Tx) error {
+		pulls, err = queryPulls(ctx, tx, `p.decided_at > 0 ORDER BY p.decided_at DESC, p.repository, p.number LIMIT $1`, limit)
+		return err
+	})
+	return pulls, err
+}
+
+// SavePull keeps a pull request as it was just read from GitHub. It replaces what is held unless a delivery told something newer
+// meanwhile, and returns what is held then. A pull request that was gone is ours again.
+func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pull) (held change.Pull, err error) {
+	defer wrap(&err, "save pull request %s", key)
+	err = s.Write(ctx, func(tx Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO pulls (repository, number) VALUES ($1, $2) ON CONFLICT DO NOTHING`, key.Repository, key.Number); err != nil {
+			return err
+		}
+		var before string
+		if _, err := one(ctx, tx, `SELECT snapshot FROM pulls WHERE repository = $1 AND number = $2`+s.forUpdate(),
+			[]any{key.Repository, key.Number}, &before); err != nil {
+			return err
+		}
+		held = change.Pull{}
+		if before != "" {
+			if err := json.Unmarshal([]byte(before), &held); err != nil {
+				return err
+			}
+		}
+		merged, newer := fold(held, read, false)
+		if !newer {
+			return nil
+		}
+		if leaves(held, merged) {
+			if err := s.forgetReading(ctx, tx, []headKey{{key.Repository, held.Head.SHA}}); err != nil {
+				return err
+			}
+		}
+		held = merged
+		snapshot, err := json.Marshal(merged)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE pulls SET state = $1, head = $2, base = $3, updated_at = $4, read_at = $5, snapshot = $6, gone = 0
+			WHERE repository = $7 AND number = $8`,
+			string(merged.State), string(merged.Head.SHA), merged.Base.Name, micro(merged.UpdatedAt), micro(s.now()), string(snapshot), key.Repository, key.Number)
+		return err
+	})
+	return held, err
+}
+
+// SaveGone says that the App has no access to a pull request any more: GitHub answers that it, or its repository, is not there.
+func (s *Store) SaveGone(ctx context.Context, key change.PullKey) (err error) {
+	defer wrap(&err, "mark pull request %s as gone", key)
+	return s.Write(ctx, func(tx Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE pulls SET gone = 1 WHERE repository = $1 AND number = $2`, key.Repository, key.Number)
+		return err
+	})
+}
+
+// SaveDecision keeps the decision that stands for a pull request, with its digest, and in the same transaction writes what the
+// ledger is to know of it.
+func (s *Store) SaveDecision(ctx context.Context, d change.Decision, digest string, entries ...ledger.Draft) (err error) {
+	defer wrap(&err, "save the decision on pull request %s", d.Pull)
+	body, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	return s.Write(ctx, func(tx Tx) error {
+		n, err := tx.Exec(ctx, `UPDATE pulls SET decision = $1, digest = $2, decided_head = $3, decided_at = $4 WHERE repository = $5 AND number = $6`,
+			string(body), digest, string(d.Head), micro(s.now()), d.Pull.Repository, d.Pull.Number)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		_, err = ledger.Append(ctx, tx, s.now(), entries...)
+		return err
+	})
+}
+
+// Append writes entries to the ledger that go with no other change.
+func (s *Store) Append(ctx context.Context, entries ...ledger.Draft) error {
+	return s.Write(ctx, func(tx Tx) error {
+		_, err := ledger.Append(ctx, tx, s.now(), entries...)
+		return err
+	})
+}
+
+// Ledger returns a part of the ledger.
+func (s *Store) Ledger(ctx context.Context, p ledger.Page) (entries []ledger.Entry, err error) {
+	err = s.Read(ctx, func(tx Tx) error {
+		entries, err = ledger.List(ctx, tx, p)
+		return err
+	})
+	return entries, err
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// Repository returns a repository, or ErrNotFound.
+func (s *Store) Repository(ctx context.Context, id change.RepositoryID) (r change.Repository, err error) {
+	defer wrap(&err, "look up repository %d", id)
+	err = s.Read(ctx, func(tx Tx) error {
+		r, err = repository(ctx, tx, id)
+		return err
+	})
+	return r, err
+}
+
+func repository(ctx context.Context, tx Tx, id change.RepositoryID) (change.Repository, error) {
+	list, err := repositories(ctx, tx, `id = $1`, id)
+	if err == nil && len(list) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return change.Repository{}, err
+	}
+	return list[0], nil
+}
+
+func repositories(ctx context.Context, tx Tx, where string, args ...any) (list []change.Repository, err error) {
+	err = tx.Query(ctx, `SELECT id, owner, name, default_branch, owner_is_user, installation FROM repositories WHERE `+where, args,
+		func(scan func(...any) error) error {
+			var r change.Repository
+			var isUser int64
+			err := scan(&r.ID, &r.Owner, &r.Name, &r.DefaultBranch, &isUser, &r.Installation)
+			r.OwnerIsUser = isUser != 0
+			list = append(list, r)
+			return err
+		})
+	return list, err
+}
+
+// Repositories returns the repositories that the App has access to, as far as was heard, ordered by owner and name.
+func (s *Store) Repositories(ctx context.Context) (list []change.Repository, err error) {
+	defer wrap(&err, "list repositories")
+	err = s.Read(ctx, func(tx Tx) error {
+		list, err = repositories(ctx, tx, `gone = 0 ORDER BY owner, name`)
+		return err
+	})
+	return list, err
+}
+
+// SaveRepository keeps a repository as it was just read from GitHub, under the name that it has now.
+func (s *Store) SaveRepository(ctx context.Context, r change.Repository) (err error) {
+	defer wrap(&err, "save repository %s", r)
+	return s.Write(ctx, func(tx Tx) error { return s.saveRepositories(ctx, tx, []change.Repository{r}) })
+}
+
+var repositoryColumns = []column{
+	{"id", integer}, {"owner", text}, {"name", text}, {"default_branch", text}, {"owner_is_user", integer}, {"installation", integer},
+}
+
+// saveRepositories writes repositories, each once. What a source left empty stays as it was, and a row that would not change is
+// left alone.
+func (s *Store) saveRepositories(ctx context.Context, tx Tx, list []change.Repository) error {
+	if len(list) == 0 {
+		return nil
+	}
+	values := make([][]any, len(list))
+	for i, r := range list {
+		values[i] = []any{r.ID, r.Owner, r.Name, r.DefaultBranch, number(r.OwnerIsUser), r.Installation}
+	}
+	table, arg, err := s.rows(repositoryColumns, values)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO repositories (id, owner, name, default_branch, owner_is_user, installation)
+		SELECT id, owner, name, default_branch, owner_is_user, installation FROM `+table+` AS new WHERE true
+		ON CONFLICT (id) DO UPDATE SET
+			owner = coalesce(nullif(excluded.owner, ''), repositories.owner),
+			name = coalesce(nullif(excluded.name, ''), repositories.name),
+			default_branch = coalesce(nullif(excluded.default_branch, ''), repositories.default_branch),
+			owner_is_user = excluded.owner_is_user,
+			installation = coalesce(nullif(excluded.installation, 0), repositories.installation),
+			gone = 0
+		WHERE (excluded.owner <> '' AND excluded.owner <> repositories.owner)
+			OR (excluded.name <> '' AND excluded.name <> repositories.name)
+			OR (excluded.default_branch <> '' AND excluded.default_branch <> repositories.default_branch)
+			OR excluded.owner_is_user <> repositories.owner_is_user
+			OR (excluded.installation <> 0 AND excluded.installation <> repositories.installation)
+			OR repositories.gone <> 0`, arg)
+	return err
+}
+
+// number is a yes or no as it is stored.
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Block says that GitHub takes no calls of an installation before a time. An earlier time than the one held is ignored.
+func (s *Store) Block(ctx context.Context, id change.InstallationID, until time.Time) (err error) {
+	defer wrap(&err, "note the rate limit of installation %d", id)
+	return s.Write(ctx, func(tx Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO installations (id, blocked_until) VALUES ($1, $2)
+			ON CONFLICT (id) DO UPDATE SET blocked_until = excluded.blocked_until WHERE excluded.blocked_until > installations.blocked_until`,
+			id, micro(until))
+		return err
+	})
+}
+
+// BlockedUntil returns the time before which GitHub takes no calls of an installation; it may have passed, or be zero.
+func (s *Store) BlockedUntil(ctx context.Context, id change.InstallationID) (until time.Time, err error) {
+	defer wrap(&err, "look up the rate limit of installation %d", id)
+	var n int64
+	err = s.Read(ctx, func(tx Tx) error {
+		_, err := one(ctx, tx, `SELECT blocked_until FROM installations WHERE id = $1`, []any{id}, &n)
+		return err
+	})
+	return fromMicro(n), err
+}

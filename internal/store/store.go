@@ -1,0 +1,158 @@
+// Package store keeps what changegate must not forget: the facts that deliveries carried, what was decided, which check runs are
+// ours, which effects were intended and done, and the ledger. It is SQL and nothing else: it decides nothing and knows nothing of
+// GitHub.
+//
+// The facts are kept level, not as a history of events: a delivery moves them forward and raises the pull requests that it
+// concerns. Each pull request's row counts how often it was raised (wanted) and up to where that was dealt with (done); whoever
+// works on it notes wanted at the start and compares at the end, so that nothing raised in between is lost. Concerns gather in the
+// row meanwhile.
+//
+// What a method writes is durable when it returns nil. Methods that take a Tx write in that transaction instead. Errors name
+// the operation and its subject; ErrNotFound, ErrHeld and ErrFenced are there to be told apart with errors.Is.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Errors that callers act on.
+var (
+	// ErrNotFound says that there is no row of that name.
+	ErrNotFound = errors.New("not found")
+	// ErrHeld says that someone else holds the lease.
+	ErrHeld = errors.New("held by another")
+	// ErrFenced says that a lease was lost: it ended, or someone else took it since. Whoever sees it must write nothing more.
+	ErrFenced = errors.New("the lease was lost")
+)
+
+// Config is what a store needs.
+type Config struct {
+	// URL says which database: "sqlite:PATH", where the file is made if it is not there.
+	URL string
+	// Clock tells the time; nil: time.Now.
+	Clock func() time.Time
+	// Log gets what an operator should know of migrations. The zero Logger writes nothing.
+	Log zerolog.Logger
+}
+
+// Store is an open database. It may be used by many goroutines.
+type Store struct {
+	backend
+	clock func() time.Time
+}
+
+// Tx is a transaction. The SQL in it is what SQLite and PostgreSQL have in common, with placeholders $1, $2 and so on.
+type Tx interface {
+	// Exec runs a statement and returns the number of rows that it changed.
+	Exec(ctx context.Context, query string, args ...any) (int64, error)
+	// Query runs a query and calls each for every row, in order, until it returns an error. No other statement may be run in the
+	// transaction before it returns.
+	Query(ctx context.Context, query string, args []any, each func(scan func(dest ...any) error) error) error
+	// Native returns the transaction as its driver knows it, a *sql.Tx on SQLite, for libraries that take part in it.
+	Native() any
+}
+
+// backend is what differs between the databases.
+type backend interface {
+	// Write runs f in a transaction that may write, and commits it if f returns nil. On SQLite one such transaction runs at a
+	// time, so f does nothing slow.
+	Write(ctx context.Context, f func(Tx) error) error
+	// Read runs f in a transaction that sees one state of the database throughout and writes nothing.
+	Read(ctx context.Context, f func(Tx) error) error
+	// Native returns the pool that River is to use: on SQLite the *sql.DB of the one connection that writes.
+	Native() any
+	// Close ends all use of the database. It waits for transactions that are running.
+	Close() error
+
+	// rows returns a table expression of the given columns that stands for placeholder $1, and the argument to pass for it, so
+	// that one statement writes or joins any number of rows.
+	rows(columns []column, values [][]any) (table string, arg any, err error)
+	// forUpdate is what a SELECT ends with to lock the rows that it returns.
+	forUpdate() string
+	migrate(ctx context.Context, log zerolog.Logger) error
+}
+
+// column is a column of backend.rows.
+type column struct {
+	name string
+	typ  columnType
+}
+
+type columnType int
+
+const (
+	text columnType = iota
+	integer
+)
+
+// Open opens the database that the configuration names and brings its schema, and River's, up to date. Several processes may do
+// so at once.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	scheme, rest, _ := strings.Cut(c.URL, ":")
+	var b backend
+	var err error
+	switch {
+	case scheme == "sqlite" && rest != "":
+		b, err = openSQLite(ctx, rest)
+	case scheme == "sqlite":
+		return nil, fmt.Errorf(`database.url %q names no file: use "sqlite:PATH"`, c.URL)
+	case scheme == "postgres" || scheme == "postgresql":
+		// The URL may hold a password.
+		return nil, errors.New(`database.url: PostgreSQL is not supported by this version: use "sqlite:PATH"`)
+	default:
+		return nil, errors.New(`database.url: unknown kind of database: use "sqlite:PATH"`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if err := b.migrate(ctx, c.Log); err != nil {
+		return nil, errors.Join(fmt.Errorf("bring the database's schema up to date: %w", err), b.Close())
+	}
+	return &Store{backend: b, clock: c.Clock}, nil
+}
+
+// now is the time in the precision that the database keeps.
+func (s *Store) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// micro is a time as it is stored: microseconds since 1970 in UTC, 0 for the zero time.
+func micro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicro(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
+
+// one runs a query for its first row and says whether there is one.
+func one(ctx context.Context, tx Tx, query string, args []any, dest ...any) (found bool, err error) {
+	err = tx.Query(ctx, query, args, func(scan func(...any) error) error {
+		if found {
+			return nil
+		}
+		found = true
+		return scan(dest...)
+	})
+	return found, err
+}
+
+// wrap names an operation and its subject in an error.
+func wrap(err *error, format string, args ...any) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), *err)
+	}
+}
