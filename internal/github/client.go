@@ -95,18 +95,18 @@ func (c *Client) disconnect(conn *github.Client) {
 
 // send makes one call, and another one with a new token if GitHub refused the first one's: a token ends early when an installation
 // is suspended or its permissions change. A refused call has done nothing. The answer's body is in memory.
-func (c *Client) send(ctx context.Context, r route, path string, body any, header http.Header) (*github.Response, error) {
+func (c *Client) send(ctx context.Context, r *sending, path string, body any, header http.Header) (*github.Response, error) {
 	for first := true; ; first = false {
 		conn, err := c.connection()
 		if err != nil {
 			return nil, err
 		}
-		req, err := conn.NewRequest(r.method(), path, body)
+		req, err := conn.NewRequest(r.route.method(), path, body)
 		if err != nil {
 			return nil, err
 		}
 		maps.Copy(req.Header, header)
-		resp, err := conn.BareDo(withRoute(ctx, r), req)
+		resp, err := conn.BareDo(withSending(ctx, r), req)
 		var refused *github.ErrorResponse
 		if first && errors.As(err, &refused) && refused.Response.StatusCode == http.StatusUnauthorized {
 			c.disconnect(conn)
@@ -118,9 +118,10 @@ func (c *Client) send(ctx context.Context, r route, path string, body any, heade
 
 // write makes a call that changes something, and reads its answer into v unless that is nil.
 func (c *Client) write(ctx context.Context, r route, path string, body, v any) error {
-	resp, err := c.send(ctx, r, path, body, nil)
+	sending := &sending{route: r}
+	resp, err := c.send(ctx, sending, path, body, nil)
 	if err != nil {
-		return classify(err, true)
+		return classify(err, sending.sent)
 	}
 	if v == nil {
 		return nil
@@ -194,7 +195,7 @@ func (c *Client) ask(ctx context.Context, r route, path string, held *answer) (*
 		header.Set("If-None-Match", held.etag)
 	}
 	a := &answer{sent: c.github.now(), status: http.StatusOK}
-	resp, err := c.send(ctx, r, path, nil, header)
+	resp, err := c.send(ctx, &sending{route: r}, path, nil, header)
 	if resp != nil && resp.Response != nil && held != nil && resp.StatusCode == http.StatusNotModified {
 		again := *held
 		again.sent = a.sent

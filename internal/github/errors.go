@@ -114,8 +114,9 @@ func RetryAt(err error, now time.Time) time.Time {
 	return now.Add(retryAfter)
 }
 
-// classify turns what go-github and its transports return into this package's errors. Write says that the request was not a GET.
-func classify(err error, write bool) error {
+// classify turns what go-github and its transports return into this package's errors. Wrote says that the request changes something and
+// was sent.
+func classify(err error, wrote bool) error {
 	if err == nil {
 		return nil
 	}
@@ -133,7 +134,7 @@ func classify(err error, write bool) error {
 	}
 	var answer *github.ErrorResponse
 	if errors.As(err, &answer) && answer.Response != nil {
-		return answerError(answer, write)
+		return answerError(answer, wrote)
 	}
 	var twoFactor *github.TwoFactorAuthError
 	if errors.As(err, &twoFactor) {
@@ -141,9 +142,9 @@ func classify(err error, write bool) error {
 	}
 	var accepted *github.AcceptedError
 	if errors.As(err, &accepted) {
-		return &Unavailable{Status: http.StatusAccepted, Err: errors.New("GitHub is still computing the answer"), MayHaveHappened: write}
+		return &Unavailable{Status: http.StatusAccepted, Err: errors.New("GitHub is still computing the answer"), MayHaveHappened: wrote}
 	}
-	return &Unavailable{Err: err, MayHaveHappened: write && token == nil && !neverSent(err)}
+	return &Unavailable{Err: err, MayHaveHappened: wrote && !neverSent(err)}
 }
 
 // neverSent says whether the connection itself failed, so that nothing of the request can have reached GitHub.
@@ -174,7 +175,7 @@ func tokenError(e *ghinstallation.HTTPError) error {
 	}
 }
 
-func answerError(e *github.ErrorResponse, write bool) error {
+func answerError(e *github.ErrorResponse, wrote bool) error {
 	message := e.Message
 	for _, detail := range e.Errors {
 		if detail.Message != "" && !strings.Contains(message, detail.Message) {
@@ -193,7 +194,7 @@ func answerError(e *github.ErrorResponse, write bool) error {
 	case status == http.StatusNotFound || status == http.StatusGone:
 		return &NotFound{Message: message}
 	case status >= 500 || status == http.StatusRequestTimeout:
-		return &Unavailable{Status: status, MayHaveHappened: write}
+		return &Unavailable{Status: status, MayHaveHappened: wrote}
 	case status >= 300 && status < 400:
 		return &Unavailable{Status: status, Err: fmt.Errorf("GitHub redirected the request (%d): the repository may have moved", status)}
 	default:
@@ -202,13 +203,13 @@ func answerError(e *github.ErrorResponse, write bool) error {
 }
 
 // unreadable is the error of an answer that is not what the API promises.
-func unreadable(err error, write bool) error {
+func unreadable(err error, wrote bool) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &syntax) || errors.As(err, &kind) {
 		err = fmt.Errorf("GitHub's answer cannot be read: %w", err)
 	}
-	return &Unavailable{Status: http.StatusOK, Err: err, MayHaveHappened: write}
+	return &Unavailable{Status: http.StatusOK, Err: err, MayHaveHappened: wrote}
 }
 
 // refusedError says that nothing was done because of where GitHub, or someone in between, sent the request to.

@@ -79,13 +79,22 @@ func escape(s string) string {
 	return url.PathEscape(s)
 }
 
-type routeKey struct{}
-
-func withRoute(ctx context.Context, r route) context.Context {
-	return context.WithValue(ctx, routeKey{}, r)
+// sending is one request on its way through the transports.
+type sending struct {
+	route route
+	sent  bool // the request itself was handed to the network, and not only an exchange of tokens before it
 }
 
-func routeOf(ctx context.Context) route {
-	r, _ := ctx.Value(routeKey{}).(route)
-	return r
+type sendingKey struct{}
+
+func withSending(ctx context.Context, s *sending) context.Context {
+	return context.WithValue(ctx, sendingKey{}, s)
+}
+
+// sendingOf returns the sending of a request, or an empty one.
+func sendingOf(ctx context.Context) *sending {
+	if s, ok := ctx.Value(sendingKey{}).(*sending); ok {
+		return s
+	}
+	return new(sending)
 }

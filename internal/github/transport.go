@@ -57,7 +57,8 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Host != t.github.api.Host || req.URL.Scheme != t.github.api.Scheme {
 		return nil, &refusedError{fmt.Sprintf("a request to %q was refused: only the configured GitHub is called", req.URL.Host)}
 	}
-	r := routeOf(req.Context())
+	sending := sendingOf(req.Context())
+	r := sending.route
 	if isTokenExchange(req.URL) {
 		r = createToken
 	}
@@ -77,6 +78,9 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	start := t.github.now()
+	if r != createToken {
+		sending.sent = true
+	}
 	resp, err := t.github.base.RoundTrip(req)
 	var body []byte
 	if err == nil {
