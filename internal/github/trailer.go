@@ -26,7 +26,7 @@ func coAuthors(message string) []change.Signature {
 	var found []change.Signature
 	for _, line := range lines {
 		token, value, ok := strings.Cut(line, ":")
-		if !ok || !strings.EqualFold(strings.TrimRight(token, " \t"), "co-authored-by") {
+		if !ok || !strings.EqualFold(strings.TrimSpace(token), "co-authored-by") {
 			continue
 		}
 		if sig := parseSignature(value); sig != (change.Signature{}) {

@@ -1,0 +1,237 @@
+package github
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const mergeBase = change.SHA("cccccccccccccccccccccccccccccccccccccccc")
+
+var fix = change.Pull{Number: 1, Base: change.Branch{Name: "main"}, Head: change.Branch{SHA: headSHA}}
+
+// compareCall is the comparison of a base with the head.
+func compareCall(base string) string {
+	return "GET /repos/acme/shop/compare/" + base + "..." + string(headSHA)
+}
+
+const mainRef = "refs%2Fheads%2Fmain"
+
+func comparison(commits, files []any, total int) m {
+	return m{"base_commit": m{"sha": baseSHA}, "merge_base_commit": m{"sha": mergeBase}, "total_commits": total, "commits": commits, "files": files}
+}
+
+func commitBy(sha string, author any, message string) m {
+	return m{"sha": sha, "parents": []m{{"sha": "p1"}}, "author": author, "committer": m{},
+		"commit": m{"message": message, "author": m{"name": "A", "email": "A@acme.example"}, "committer": m{"name": "GitHub", "email": "noreply@github.com"},
+			"verification": m{"verified": true}}}
+}
+
+func file(i int, head change.SHA) m {
+	return m{"filename": fmt.Sprintf("f%04d", i), "sha": "f1", "status": "modified", "additions": 1,
+		"contents_url": fmt.Sprintf("https://api.github.com/repos/acme/shop/contents/f%04d?ref=%s", i, head)}
+}
+
+func content(t *testing.T, c *Client, p change.Pull, since time.Time) change.Content {
+	t.Helper()
+	got, err := c.Begin().Content(t.Context(), shop, p, since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestContent(t *testing.T) {
+	f := newFake(t)
+	c := f.client()
+	f.json(compareCall(mainRef), 200, comparison(
+		[]any{commitBy("c1", user(alice), "Fix\n\nCo-authored-by: Bob <12+bob@users.noreply.github.com>\nco-authored-by: A <a@ACME.example>\nCo-Authored-By: X <x@elsewhere.example>")},
+		[]any{
+			m{"filename": "new", "previous_filename": "old", "sha": "f1", "status": "renamed", "additions": 1, "deletions": 2, "patch": "@@ -1 +1 @@"},
+			m{"filename": "lib", "sha": nil, "status": "added"},
+		}, 1))
+	want := change.Content{
+		Head: headSHA, BaseTip: baseSHA, MergeBase: mergeBase,
+		Files: []change.File{
+			{Path: "new", PreviousPath: "old", Status: change.FileRenamed, Additions: 1, Deletions: 2, Blob: "f1", Patch: "@@ -1 +1 @@"},
+			{Path: "lib", Status: change.FileAdded},
+		},
+		Commits: []change.Commit{{
+			SHA: "c1", Parents: []change.SHA{"p1"}, Verified: true,
+			Author:    change.Signature{Name: "A", Email: "A@acme.example", Account: alice},
+			Committer: change.Signature{Name: "GitHub", Email: "noreply@github.com"},
+			CoAuthors: []change.Signature{
+				{Name: "Bob", Email: "12+bob@users.noreply.github.com", Account: bob},
+				{Name: "A", Email: "a@ACME.example", Account: alice},
+				{Name: "X", Email: "x@elsewhere.example"},
+			},
+		}},
+	}
+	diff(t, content(t, c, fix, time.Time{}), want)
+	calls(t, f, compareCall(mainRef))
+	diff(t, content(t, c, fix, time.Time{}), want)
+	calls(t, f)
+	diff(t, content(t, c, fix, f.clock.Now()), want)
+	calls(t, f, compareCall(mainRef)+" 304")
+}
+
+func TestContentOfNothing(t *testing.T) {
+	f := newFake(t)
+	f.json(compareCall(mainRef), 200, comparison([]any{}, []any{}, 0))
+	got := content(t, f.client(), fix, time.Time{})
+	if len(got.Files) != 0 || len(got.Commits) != 0 || got.FilesCut || got.CommitsCut {
+		t.Errorf("got %v", got)
+	}
+	f.json(compareCall(mainRef), 200, m{"commits": []any{}})
+	s := f.client().Begin()
+	if _, err := s.Content(t.Context(), shop, fix, s.Began()); !Temporary(err) {
+		t.Errorf("a comparison without a base: %v", err)
+	}
+}
+
+func TestContentOfOddBranches(t *testing.T) {
+	for branch, escaped := range map[string]string{
+		"release/1.x": "refs%2Fheads%2Frelease%2F1.x",
+		"ünï code":    "refs%2Fheads%2F%C3%BCn%C3%AF%20code",
+		"a#b%20?c&d":  "refs%2Fheads%2Fa%23b%2520%3Fc&d",
+	} {
+		f := newFake(t)
+		f.json(compareCall(escaped), 200, comparison([]any{}, []any{}, 0))
+		p := fix
+		p.Base.Name = branch
+		content(t, f.client(), p, time.Time{})
+	}
+}
+
+// TestContentWhereFullNamesAreUnknown covers a server that does not compare refs/heads/NAME: the branch's tip is read, and never a tag.
+func TestContentWhereFullNamesAreUnknown(t *testing.T) {
+	const refCall = "GET /repos/acme/shop/git/ref/heads/main"
+	f := newFake(t)
+	c := f.client()
+	f.json(refCall, 200, m{"ref": "refs/heads/main", "object": m{"sha": baseSHA}})
+	_, err := c.Begin().Content(t.Context(), shop, fix, time.Time{})
+	var missing *NotFound
+	if !errors.As(err, &missing) || c.noFullRefs.Load() {
+		t.Errorf("a head that GitHub does not know: %v", err)
+	}
+	f.took()
+	f.json(compareCall(string(baseSHA)), 200, comparison([]any{}, []any{}, 0))
+	s := c.Begin()
+	if _, err := s.Content(t.Context(), shop, fix, s.Began()); err != nil {
+		t.Fatal(err)
+	}
+	calls(t, f, compareCall(string(baseSHA)), compareCall(mainRef), refCall+" 304")
+	s = c.Begin()
+	if _, err := s.Content(t.Context(), shop, fix, s.Began()); err != nil {
+		t.Fatal(err)
+	}
+	calls(t, f, compareCall(string(baseSHA))+" 304", refCall+" 304")
+
+	f.json(refCall, 200, m{"ref": "refs/heads/main-2", "object": m{"sha": baseSHA}})
+	s = c.Begin()
+	if _, err := s.Content(t.Context(), shop, fix, s.Began()); !errors.As(err, &missing) {
+		t.Errorf("another ref: %v", err)
+	}
+}
+
+func TestManyFiles(t *testing.T) {
+	const filesCall = "GET /repos/acme/shop/pulls/1/files"
+	setup := func(t *testing.T, n int, head change.SHA) (*fake, *Client) {
+		f := newFake(t)
+		f.json(compareCall(mainRef), 200, comparison([]any{}, many(min(n, 300), func(i int) any { return file(i, headSHA) }), 0))
+		var pages []any
+		for start := 0; start < min(n, 3000); start += 100 {
+			pages = append(pages, many(min(100, n-start), func(i int) any { return file(start+i, head) }))
+		}
+		f.pages(filesCall, pages, true)
+		return f, f.client()
+	}
+	for _, tt := range []struct {
+		files, said int
+		want, calls int
+		cut         bool
+	}{
+		{files: 299, want: 299, calls: 1},
+		{files: 300, want: 300, calls: 5}, // three full pages, and one more to see that they were all
+		{files: 300, said: 300, want: 300, calls: 1},
+		{files: 450, want: 450, calls: 6},
+		{files: 450, said: 450, want: 450, calls: 6},
+		{files: 450, said: 451, want: 450, calls: 6, cut: true},
+		{files: 3000, want: 3000, calls: 31, cut: true}, // there may be more
+		{files: 3000, said: 3000, want: 3000, calls: 31},
+		{files: 4000, said: 4000, want: 3000, calls: 31, cut: true},
+	} {
+		t.Run(fmt.Sprintf("%d of %d", tt.files, tt.said), func(t *testing.T) {
+			f, c := setup(t, tt.files, headSHA)
+			p := fix
+			p.ChangedFiles = tt.said
+			got := content(t, c, p, time.Time{})
+			equal(t, "files", len(got.Files), tt.want)
+			equal(t, "cut", got.FilesCut, tt.cut)
+			equal(t, "calls", len(f.took()), tt.calls)
+			for i, file := range got.Files {
+				if file.Path != fmt.Sprintf("f%04d", i) {
+					t.Fatalf("file %d is %s", i, file.Path)
+				}
+			}
+		})
+	}
+	t.Run("the pull request moved", func(t *testing.T) {
+		_, c := setup(t, 450, baseSHA)
+		_, err := c.Begin().Content(t.Context(), shop, fix, time.Time{})
+		if !Temporary(err) || !strings.Contains(err.Error(), "moved") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestManyCommits(t *testing.T) {
+	for _, tt := range []struct {
+		commits, want, calls int
+		cut                  bool
+	}{
+		{250, 250, 1, false}, {251, 251, 4, false}, {1000, 1000, 11, false}, {1200, 1200, 11, false}, {1251, 1250, 11, true},
+	} {
+		t.Run(fmt.Sprint(tt.commits), func(t *testing.T) {
+			f := newFake(t)
+			all := many(tt.commits, func(i int) any { return commitBy(fmt.Sprint("c", i), user(alice), "") })
+			f.on(compareCall(mainRef), func(w http.ResponseWriter, r *http.Request) {
+				shown := all
+				if r.URL.Query().Get("per_page") == "" {
+					shown = all[max(0, len(all)-comparedCommits):]
+				} else {
+					page := 1
+					fmt.Sscan(r.URL.Query().Get("page"), &page)
+					from := (page - 1) * perPage
+					shown = all[min(from, len(all)):min(from+perPage, len(all))]
+				}
+				answerWith(200, comparison(shown, []any{}, len(all)))(w, r)
+			})
+			got := content(t, f.client(), fix, time.Time{})
+			equal(t, "commits", len(got.Commits), tt.want)
+			equal(t, "cut", got.CommitsCut, tt.cut)
+			equal(t, "calls", len(f.took()), tt.calls)
+		})
+	}
+}
+
+func TestCoAuthorsByLogin(t *testing.T) {
+	f := newFake(t)
+	c := f.client()
+	f.json("GET /users/bob", 200, user(bob))
+	f.json(compareCall(mainRef), 200, comparison([]any{
+		commitBy("c1", nil, "x\n\nCo-authored-by: Bob <bob@users.noreply.github.com>\nCo-authored-by: Gone <gone@users.noreply.github.com>"),
+		commitBy("c2", nil, "x\n\nCo-authored-by: Bob <Bob@users.noreply.github.com>"),
+	}, []any{}, 2))
+	got := content(t, c, fix, time.Time{})
+	equal(t, "bob", got.Commits[0].CoAuthors[0].Account, bob)
+	equal(t, "gone", got.Commits[0].CoAuthors[1].Account, change.Account{})
+	equal(t, "bob again", got.Commits[1].CoAuthors[0].Account, bob)
+	equal(t, "author", got.Commits[0].Author.Account, change.Account{})
+	calls(t, f, compareCall(mainRef), "GET /users/bob", "GET /users/gone")
+}

@@ -1,0 +1,653 @@
+package github
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func stamp(minutes int) string {
+	return noon.Add(time.Duration(minutes) * time.Minute).Format(time.RFC3339)
+}
+
+func diff(t *testing.T, got, want any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+func TestPull(t *testing.T) {
+	end := func(ref string, sha change.SHA, repo any) m {
+		return m{"ref": ref, "sha": sha, "repo": repo, "user": m{"login": "acme"}}
+	}
+	repo := m{"id": 1, "owner": m{"login": "acme"}}
+	base := end("main", baseSHA, repo)
+	for name, tt := range map[string]struct {
+		answer m
+		want   change.Pull
+	}{
+		"open": {
+			m{"number": 1, "title": "t", "body": nil, "html_url": "https://github.com/acme/shop/pull/1", "user": user(alice), "state": "open", "draft": true,
+				"head": end("fix", headSHA, repo), "base": base, "labels": []m{{"name": "high-risk"}}, "changed_files": 3,
+				"requested_teams": []m{{"slug": "security"}}, "requested_reviewers": []m{user(bob)}, "created_at": stamp(0), "updated_at": stamp(1),
+				"merged_at": nil, "merge_commit_sha": "cccc"},
+			change.Pull{Number: 1, Title: "t", URL: "https://github.com/acme/shop/pull/1", Author: alice, State: change.Open, Draft: true,
+				Head: change.Branch{Repository: 1, Owner: "acme", Name: "fix", SHA: headSHA}, Base: change.Branch{Repository: 1, Owner: "acme", Name: "main", SHA: baseSHA},
+				Labels: []string{"high-risk"}, RequestedTeams: []string{"security"}, RequestedUsers: []change.Account{bob}, ChangedFiles: 3,
+				CreatedAt: noon, UpdatedAt: noon.Add(time.Minute)},
+		},
+		"merged": {
+			m{"number": 1, "user": user(alice), "state": "closed", "head": end("fix", headSHA, repo), "base": base, "merged_at": stamp(5),
+				"merged_by": user(bob), "merge_commit_sha": "cccc"},
+			change.Pull{Number: 1, Author: alice, State: change.Merged, MergedBy: bob, MergedAt: noon.Add(5 * time.Minute), MergeCommit: "cccc",
+				Head: change.Branch{Repository: 1, Owner: "acme", Name: "fix", SHA: headSHA}, Base: change.Branch{Repository: 1, Owner: "acme", Name: "main", SHA: baseSHA}},
+		},
+		"author and fork are gone": {
+			m{"number": 1, "user": nil, "state": "closed", "head": m{"ref": "fix", "sha": headSHA, "repo": nil, "user": nil}, "base": base},
+			change.Pull{Number: 1, State: change.Closed, Head: change.Branch{Name: "fix", SHA: headSHA},
+				Base: change.Branch{Repository: 1, Owner: "acme", Name: "main", SHA: baseSHA}},
+		},
+		"by a bot": {
+			m{"number": 1, "user": m{"id": 49699333, "login": "dependabot[bot]", "type": "Bot"}, "state": "open", "base": base},
+			change.Pull{Number: 1, Author: change.Account{ID: 49699333, Login: "dependabot[bot]", Kind: change.KindBot}, State: change.Open,
+				Base: change.Branch{Repository: 1, Owner: "acme", Name: "main", SHA: baseSHA}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.json(pullCall, 200, tt.answer)
+			got, err := f.client().Begin().Pull(t.Context(), shop, 1, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			diff(t, got, tt.want)
+		})
+	}
+}
+
+func TestPullsWithHead(t *testing.T) {
+	f := newFake(t)
+	route := "GET /repos/acme/shop/commits/" + string(headSHA) + "/pulls"
+	p := func(n int, state string, sha change.SHA) m {
+		return m{"number": n, "state": state, "head": m{"sha": sha}}
+	}
+	f.json(route, 200, []m{p(9, "open", headSHA), p(3, "open", baseSHA), p(4, "closed", headSHA), p(2, "open", headSHA)})
+	c := f.client()
+	got, err := c.Begin().PullsWithHead(t.Context(), shop, headSHA, time.Time{})
+	if err != nil || len(got) != 2 || got[0].Number != 2 || got[1].Number != 9 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for _, status := range []int{404, 409, 422} {
+		f.json(route, status, m{"message": "No commit found for SHA"})
+		s := c.Begin()
+		if got, err := s.PullsWithHead(t.Context(), shop, headSHA, s.Began()); len(got) != 0 || err != nil {
+			t.Errorf("%d: got %v, %v", status, got, err)
+		}
+	}
+	f.json(route, 500, m{})
+	s := c.Begin()
+	if _, err := s.PullsWithHead(t.Context(), shop, headSHA, s.Began()); !Temporary(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpenPulls(t *testing.T) {
+	f := newFake(t)
+	f.pages("GET /repos/acme/shop/pulls", []any{
+		many(100, func(i int) any { return m{"number": 200 - i, "state": "open"} }), many(5, func(i int) any { return m{"number": 10 - i, "state": "open"} }),
+	}, true)
+	got, err := f.client().Begin().OpenPulls(t.Context(), shop, "release/1", time.Time{})
+	if err != nil || len(got) != 105 || got[0].Number != 6 || got[104].Number != 200 {
+		t.Errorf("got %d, %v", len(got), err)
+	}
+	calls(t, f, "GET /repos/acme/shop/pulls?base=release%2F1&page=2&per_page=100&state=open",
+		"GET /repos/acme/shop/pulls?base=release%2F1&per_page=100&state=open")
+}
+
+func TestRepositories(t *testing.T) {
+	f := newFake(t)
+	f.json("GET /installation/repositories", 200, m{"total_count": 1, "repositories": []m{
+		{"id": 1, "name": "shop", "default_branch": "main", "owner": m{"login": "acme", "type": "Organization"}},
+		{"id": 2, "name": "notes", "default_branch": "trunk", "owner": m{"login": "alice", "type": "User"}},
+	}})
+	got, err := f.client().Begin().Repositories(t.Context(), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff(t, got, []change.Repository{shop, {ID: 2, Owner: "alice", Name: "notes", DefaultBranch: "trunk", OwnerIsUser: true, Installation: 5}})
+}
+
+func TestComments(t *testing.T) {
+	f := newFake(t)
+	f.json("GET /repos/acme/shop/issues/1/comments", 200, []m{{"id": 3, "user": user(bob), "body": "hello", "created_at": stamp(0)}, {"id": 4, "user": nil}})
+	got, err := f.client().Begin().Comments(t.Context(), shop, 1, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff(t, got, []IssueComment{{ID: 3, By: bob, Body: "hello", At: noon}, {ID: 4}})
+}
+
+// review is a reviewed event of a timeline.
+func review(id int, by any, state string, minutes int) m {
+	return m{"event": "reviewed", "id": id, "user": by, "state": state, "commit_id": headSHA, "submitted_at": stamp(minutes)}
+}
+
+func TestTimeline(t *testing.T) {
+	labelled := func(event, name string, by any, minutes int) m {
+		return m{"event": event, "actor": by, "label": m{"name": name}, "created_at": stamp(minutes)}
+	}
+	dismissed := func(id int, was string, by any, minutes int) m {
+		return m{"event": "review_dismissed", "actor": by, "created_at": stamp(minutes), "dismissed_review": m{"review_id": id, "state": was}}
+	}
+	events := []m{
+		{"event": "committed", "sha": headSHA, "author": m{"name": "a", "email": "b", "date": stamp(0)}},
+		labelled("labeled", "EMERGENCY", user(alice), 1),
+		review(1, user(bob), "approved", 2),
+		review(2, user(carol), "changes_requested", 3),
+		review(3, user(bob), "dismissed", 4),
+		dismissed(3, "approved", user(carol), 5),
+		review(4, nil, "commented", 6),
+		review(5, user(bob), "PENDING", 7),
+		review(6, user(bob), "novel", 7),
+		{"event": "line-commented", "comments": []m{}},
+		{"event": "unheard-of", "surprise": []int{1}},
+		labelled("unlabeled", "EMERGENCY", nil, 8),
+		review(7, user(carol), "approved", 9),
+		dismissed(7, "approved", nil, 10),
+	}
+	at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
+	want := Timeline{
+		Reviews: []change.Review{
+			{ID: 1, By: bob, State: change.Approved, SHA: headSHA, At: at(2)},
+			{ID: 2, By: carol, State: change.ChangesRequested, SHA: headSHA, At: at(3)},
+			{ID: 3, By: bob, State: change.Dismissed, SHA: headSHA, At: at(4), DismissedBy: carol, DismissedAt: at(5), Was: change.Approved},
+			{ID: 4, State: change.Commented, SHA: headSHA, At: at(6)},
+			{ID: 6, By: bob, State: "NOVEL", SHA: headSHA, At: at(7)},
+			{ID: 7, By: carol, State: change.Dismissed, SHA: headSHA, At: at(9), DismissedAt: at(10), Was: change.Approved},
+		},
+		Labels: []change.LabelEvent{
+			{Label: "EMERGENCY", Added: true, By: alice, At: at(1)},
+			{Label: "EMERGENCY", At: at(8)},
+		},
+	}
+	t.Run("in one list", func(t *testing.T) {
+		f := newFake(t)
+		f.json("GET /repos/acme/shop/issues/1/timeline", 200, events)
+		got, err := f.client().Begin().Timeline(t.Context(), shop, 1, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff(t, got, want)
+		calls(t, f, "GET /repos/acme/shop/issues/1/timeline?per_page=100")
+	})
+	t.Run("in two where there is no timeline", func(t *testing.T) {
+		f := newFake(t)
+		var reviews, others []m
+		for _, e := range events {
+			if e["event"] == "reviewed" {
+				r := m{}
+				for k, v := range e {
+					if k != "event" {
+						r[k] = v
+					}
+				}
+				reviews = append(reviews, r)
+			} else {
+				others = append(others, e)
+			}
+		}
+		f.json("GET /repos/acme/shop/pulls/1/reviews", 200, reviews)
+		f.json("GET /repos/acme/shop/issues/1/events", 200, others)
+		c := f.client()
+		got, err := c.Begin().Timeline(t.Context(), shop, 1, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff(t, got, want)
+		equal(t, "calls", len(f.took()), 3)
+		s := c.Begin()
+		if _, err := s.Timeline(t.Context(), shop, 1, s.Began()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "calls, once that is known", len(f.took()), 2)
+	})
+	t.Run("a pull request that is gone", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		_, err := c.Begin().Timeline(t.Context(), shop, 1, time.Time{})
+		var missing *NotFound
+		if !errors.As(err, &missing) || c.noTimeline.Load() {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestPermission(t *testing.T) {
+	const call = "GET /repos/acme/shop/collaborators/bob/permission"
+	level := func(permission, role string, id change.AccountID) http.HandlerFunc {
+		return answerWith(200, m{"permission": permission, "role_name": role, "user": m{"id": id, "login": "bob"}})
+	}
+	for name, tt := range map[string]struct {
+		answer  http.HandlerFunc
+		want    change.Permission
+		problem string
+	}{
+		"admin":                              {level("admin", "admin", 12), change.PermissionAdmin, ""},
+		"maintain reads as write":            {level("write", "maintain", 12), change.PermissionMaintain, ""},
+		"write":                              {level("write", "write", 12), change.PermissionWrite, ""},
+		"triage reads as read":               {level("read", "triage", 12), change.PermissionTriage, ""},
+		"read":                               {level("read", "read", 12), change.PermissionRead, ""},
+		"none":                               {level("none", "none", 12), change.PermissionNone, ""},
+		"a custom role":                      {level("write", "release managers", 12), change.PermissionWrite, ""},
+		"a custom role named like a greater": {level("read", "admin", 12), change.PermissionRead, ""},
+		"no role, on an old server":          {level("write", "", 12), change.PermissionWrite, ""},
+		"a permission that is new":           {level("super", "super", 12), change.PermissionNone, "unknown permission"},
+		"the name is another's by now":       {level("admin", "admin", 99), change.PermissionNone, "another account"},
+		"the account is null":                {answerWith(200, m{"permission": "admin", "role_name": "admin", "user": nil}), change.PermissionNone, "another account"},
+		"the name is nobody's":               {refuse(404, "bob is not a user"), change.PermissionNone, "renamed or deleted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.on(call, tt.answer)
+			got, err := f.client().Begin().Permission(t.Context(), shop, bob, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "permission", got.Permission, tt.want)
+			if !strings.Contains(got.Problem, tt.problem) || (tt.problem == "") != (got.Problem == "") {
+				t.Errorf("problem %q", got.Problem)
+			}
+			if !got.ReadAt.Equal(f.clock.Now()) {
+				t.Errorf("read at %v", got.ReadAt)
+			}
+		})
+	}
+	t.Run("bots and nobody are not asked about", func(t *testing.T) {
+		f := newFake(t)
+		s := f.client().Begin()
+		for _, a := range []change.Account{{}, {ID: 5, Login: "x[bot]", Kind: change.KindBot}} {
+			if got, err := s.Permission(t.Context(), shop, a, s.Began()); err != nil || got.Permission != change.PermissionNone || got.Problem != "" {
+				t.Errorf("got %v, %v", got, err)
+			}
+		}
+		calls(t, f)
+	})
+	t.Run("no older than a minute", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		f.on(call, level("write", "write", 12))
+		for _, step := range []time.Duration{0, 59 * time.Second, time.Second} {
+			f.clock.advance(step)
+			got, err := c.Begin().Permission(t.Context(), shop, bob, f.clock.Now().Add(-time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if age := f.clock.Now().Sub(got.ReadAt); age >= time.Minute {
+				t.Errorf("%v old", age)
+			}
+		}
+		calls(t, f, call, call+" 304")
+	})
+}
+
+func TestTeam(t *testing.T) {
+	const call = "GET /orgs/acme/teams/security/members"
+	team := func(t *testing.T, f *fake, lookFor ...change.Account) change.Team {
+		t.Helper()
+		got, err := f.client().Begin().Team(t.Context(), shop, "security", lookFor, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	t.Run("small", func(t *testing.T) {
+		f := newFake(t)
+		f.json(call, 200, []m{user(carol), user(bob)})
+		diff(t, team(t, f, alice), change.Team{Slug: "security", Members: []change.Account{bob, carol}, ReadAt: f.clock.Now()})
+		calls(t, f, call+"?per_page=100")
+	})
+	t.Run("large", func(t *testing.T) {
+		f := newFake(t)
+		page := func(first int) any {
+			return many(100, func(i int) any { return m{"id": first + i, "login": fmt.Sprintf("m%d", first+i), "type": "User"} })
+		}
+		f.pages(call, []any{page(1000), page(1100), page(1200), page(1300)}, true)
+		f.json("GET /orgs/acme/teams/security/memberships/bob", 200, m{"state": "active", "role": "member"})
+		f.json("GET /orgs/acme/teams/security/memberships/carol", 200, m{"state": "pending", "role": "member"})
+		listed := change.Account{ID: 1005, Login: "m1005", Kind: change.KindUser}
+		got := team(t, f, alice, bob, carol, listed, bob, change.Account{})
+		equal(t, "partial", got.Partial, true)
+		equal(t, "members", len(got.Members), 301)
+		equal(t, "bob", got.Has(bob.ID), true)
+		diff(t, got.Absent, []change.AccountID{alice.ID, carol.ID})
+		equal(t, "calls", len(f.took()), 3+3)
+	})
+	t.Run("missing", func(t *testing.T) {
+		f := newFake(t)
+		diff(t, team(t, f), change.Team{Slug: "security", Missing: true, ReadAt: f.clock.Now()})
+	})
+	t.Run("forbidden", func(t *testing.T) {
+		f := newFake(t)
+		f.on(call, refuse(403, "Resource not accessible by integration", "X-Accepted-GitHub-Permissions", "members=read"))
+		got := team(t, f)
+		equal(t, "problem", got.Problem, "the App may not read the organization's teams: grant it members=read")
+		equal(t, "missing", got.Missing, false)
+	})
+	t.Run("of a user", func(t *testing.T) {
+		f := newFake(t)
+		mine := shop
+		mine.OwnerIsUser = true
+		got, err := f.client().Begin().Team(t.Context(), mine, "security", nil, time.Time{})
+		if err != nil || !got.Missing {
+			t.Errorf("got %v, %v", got, err)
+		}
+		calls(t, f)
+	})
+	t.Run("GitHub is down", func(t *testing.T) {
+		f := newFake(t)
+		f.on(call, refuse(503, ""))
+		if _, err := f.client().Begin().Team(t.Context(), shop, "security", nil, time.Time{}); !Temporary(err) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestChecks(t *testing.T) {
+	const (
+		runsCall     = "GET /repos/acme/shop/commits/" + string(headSHA) + "/check-runs"
+		statusCall   = "GET /repos/acme/shop/commits/" + string(headSHA) + "/statuses"
+		workflowCall = "GET /repos/acme/shop/actions/runs"
+	)
+	run := func(id int, name, app string, appID int, status string, conclusion any) m {
+		return m{"id": id, "name": name, "status": status, "conclusion": conclusion, "app": m{"id": appID, "slug": app}, "check_suite": m{"id": id * 10},
+			"head_sha": headSHA, "html_url": fmt.Sprint("https://x/", id), "started_at": stamp(0), "completed_at": nil}
+	}
+	f := newFake(t)
+	orphan := run(9, "orphan", "", 0, "completed", "startup_failure")
+	orphan["app"], orphan["check_suite"] = nil, nil
+	f.json(runsCall, 200, m{"total_count": 9, "check_runs": []m{
+		run(1, "build", "github-actions", 15368, "completed", "success"),
+		run(2, "build", "other", 99, "completed", "failure"),
+		run(3, "lint", "github-actions", 15368, "in_progress", nil),
+		run(4, "docs", "github-actions", 15368, "completed", "skipped"),
+		run(5, "docs", "other", 99, "completed", "neutral"),
+		run(6, "e2e", "other", 99, "completed", "a new word"),
+		run(7, "Change policy", "changegate", appID, "completed", "success"),
+		run(8, "Change policy", "changegate", appID, "in_progress", nil),
+		run(10, "Change policy", "other", 99, "completed", "success"),
+		run(11, "another of ours", "changegate", appID, "completed", "failure"),
+		orphan,
+	}})
+	f.json(statusCall, 200, []m{
+		{"context": "ci/jenkins", "state": "success", "creator": user(bob), "updated_at": stamp(2), "target_url": "https://ci/2"},
+		{"context": "ci/jenkins", "state": "failure", "creator": user(bob), "updated_at": stamp(1)},
+		{"context": "ci/pending", "state": "pending", "creator": nil},
+		{"context": "ci/error", "state": "error", "creator": nil},
+	})
+	f.json(workflowCall, 200, m{"total_count": 2, "workflow_runs": []m{
+		{"check_suite_id": 10, "path": ".github/workflows/ci.yml@refs/heads/main"}, {"check_suite_id": 40, "path": "acme/other/.github/workflows/ci.yml@main"},
+	}})
+	c := f.client()
+	checks, ours, err := c.Begin().Checks(t.Context(), shop, headSHA, true, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(id int64, name string, state change.CheckState, app string, appID change.AppID, workflow string) change.Check {
+		return change.Check{Name: name, State: state, App: app, AppID: appID, Workflow: workflow, Suite: id * 10, RunID: id, URL: fmt.Sprint("https://x/", id), At: noon}
+	}
+	lost := check(9, "orphan", change.CheckFailure, "", 0, "")
+	lost.Suite = 0
+	diff(t, checks, []change.Check{
+		check(10, "Change policy", change.CheckSuccess, "other", 99, ""),
+		check(1, "build", change.CheckSuccess, "github-actions", 15368, ".github/workflows/ci.yml"),
+		check(2, "build", change.CheckFailure, "other", 99, ""),
+		{Name: "ci/error", State: change.CheckFailure, Status: true},
+		{Name: "ci/jenkins", State: change.CheckSuccess, Status: true, Creator: bob, URL: "https://ci/2", At: noon.Add(2 * time.Minute)},
+		{Name: "ci/pending", State: change.CheckPending, Status: true},
+		check(4, "docs", change.CheckSkipped, "github-actions", 15368, "acme/other/.github/workflows/ci.yml@main"),
+		check(5, "docs", change.CheckNeutral, "other", 99, ""),
+		check(6, "e2e", change.CheckFailure, "other", 99, ""),
+		check(3, "lint", change.CheckPending, "github-actions", 15368, ""),
+		lost,
+	})
+	if len(ours) != 2 || ours[0].ID != 8 || ours[1].ID != 7 {
+		t.Errorf("ours: %v", ours)
+	}
+	calls(t, f, workflowCall+"?head_sha="+string(headSHA)+"&per_page=100", runsCall+"?per_page=100", statusCall+"?per_page=100")
+
+	t.Run("no workflows are asked for", func(t *testing.T) {
+		s := c.Begin()
+		if _, _, err := s.Checks(t.Context(), shop, headSHA, false, s.Began()); err != nil {
+			t.Fatal(err)
+		}
+		calls(t, f, runsCall+"?per_page=100 304", statusCall+"?per_page=100 304")
+	})
+	t.Run("none of them is of Actions", func(t *testing.T) {
+		f.json(runsCall, 200, m{"total_count": 0, "check_runs": []m{}})
+		s := c.Begin()
+		if _, _, err := s.Checks(t.Context(), shop, headSHA, true, s.Began()); err != nil {
+			t.Fatal(err)
+		}
+		calls(t, f, runsCall+"?per_page=100", statusCall+"?per_page=100 304")
+	})
+	t.Run("our own", func(t *testing.T) {
+		s := c.Begin()
+		f.json(runsCall, 200, m{"total_count": 1, "check_runs": []m{run(7, "Change policy", "changegate", appID, "completed", "success")}})
+		got, err := s.OwnRuns(t.Context(), shop, headSHA, s.Began())
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff(t, got, []CheckRun{{ID: 7, Head: headSHA, Status: "completed", Conclusion: "success", URL: "https://x/7", StartedAt: noon}})
+		calls(t, f, runsCall+"?app_id=7&check_name=Change+policy&filter=all&per_page=100")
+	})
+}
+
+func TestPolicyFile(t *testing.T) {
+	const (
+		name    = ".github/change-policy.yml"
+		dirCall = "GET /repos/acme/shop/contents/.github"
+		text    = "version: 1\n"
+	)
+	entry := func(kind string, size int) m {
+		return m{"name": "change-policy.yml", "path": name, "type": kind, "size": size, "sha": "f00d", "git_url": "https://api.github.com/repos/acme/shop/git/blobs/f00d"}
+	}
+	blob := func(content string) m {
+		encoded := base64.StdEncoding.EncodeToString([]byte(content))
+		var lines strings.Builder
+		for len(encoded) > 60 {
+			lines.WriteString(encoded[:60] + "\n")
+			encoded = encoded[60:]
+		}
+		return m{"sha": "f00d", "encoding": "base64", "content": lines.String() + encoded + "\n"}
+	}
+	submodule := entry("file", 0)
+	submodule["git_url"] = "https://api.github.com/repos/acme/other/git/trees/f00d"
+	for what, tt := range map[string]struct {
+		dir     http.HandlerFunc
+		blob    http.HandlerFunc
+		want    PolicyFile
+		problem string
+	}{
+		"there":                      {dir: answerWith(200, []m{{"name": "CODEOWNERS", "type": "file"}, entry("file", 11)}), blob: answerWith(200, blob(text)), want: PolicyFile{Found: true, Text: text, Blob: "f00d"}},
+		"as large as allowed":        {dir: answerWith(200, []m{entry("file", maxPolicy)}), blob: answerWith(200, blob(strings.Repeat("#", maxPolicy))), want: PolicyFile{Found: true, Text: strings.Repeat("#", maxPolicy), Blob: "f00d"}},
+		"not in the directory":       {dir: answerWith(200, []m{{"name": "CODEOWNERS", "type": "file"}})},
+		"no directory":               {dir: refuse(404, "Not Found")},
+		"an empty repository":        {dir: refuse(404, "This repository is empty.")},
+		"a symlink":                  {dir: answerWith(200, []m{entry("symlink", 11)}), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "a symlink"},
+		"a directory":                {dir: answerWith(200, []m{entry("dir", 0)}), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "a dir"},
+		"a submodule":                {dir: answerWith(200, []m{submodule}), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "a submodule"},
+		"too large":                  {dir: answerWith(200, []m{entry("file", maxPolicy+1)}), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "262145 bytes"},
+		"larger than it says":        {dir: answerWith(200, []m{entry("file", 1)}), blob: answerWith(200, blob(strings.Repeat("#", maxPolicy+1))), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "262145 bytes"},
+		"no blob":                    {dir: answerWith(200, []m{entry("file", 1)}), blob: refuse(404, "Not Found"), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "no such file content"},
+		"its directory is a symlink": {dir: answerWith(200, m{"name": ".github", "type": "symlink"}), want: PolicyFile{Found: true}, problem: "not a directory"},
+		"a listing that is cut":      {dir: answerWith(200, many(1000, func(i int) any { return m{"name": fmt.Sprint(i)} })), want: PolicyFile{Found: true}, problem: "1,000 files"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			f := newFake(t)
+			f.on(dirCall, tt.dir)
+			if tt.blob != nil {
+				f.on("GET /repos/acme/shop/git/blobs/f00d", tt.blob)
+			}
+			got, err := f.client().Begin().PolicyFile(t.Context(), shop, baseSHA, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(got.Problem, tt.problem) || (tt.problem == "") != (got.Problem == "") {
+				t.Errorf("problem %q", got.Problem)
+			}
+			got.Problem = ""
+			diff(t, got, tt.want)
+		})
+	}
+
+	t.Run("calls", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		f.json(dirCall, 200, []m{entry("file", 11)})
+		f.json("GET /repos/acme/shop/git/blobs/f00d", 200, blob(text))
+		get := func(commit change.SHA, repo change.Repository) {
+			t.Helper()
+			if got, err := c.Begin().PolicyFile(t.Context(), repo, commit, name); err != nil || got.Text != text {
+				t.Errorf("got %v, %v", got, err)
+			}
+		}
+		get(baseSHA, shop)
+		calls(t, f, dirCall+"?ref="+string(baseSHA), "GET /repos/acme/shop/git/blobs/f00d")
+		get(headSHA, shop)
+		calls(t, f, dirCall+"?ref="+string(headSHA))
+		f.clock.advance(24 * time.Hour)
+		get(baseSHA, shop)
+		get(headSHA, shop)
+		calls(t, f)
+		other := shop
+		other.ID = 2
+		get(baseSHA, other) // what one repository holds is not given for another
+		equal(t, "calls", len(f.took()), 2)
+	})
+	t.Run("a missing directory is asked for again", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		for _, step := range []time.Duration{0, 9 * time.Minute, time.Minute} {
+			f.clock.advance(step)
+			if got, err := c.Begin().PolicyFile(t.Context(), shop, baseSHA, name); err != nil || got.Found {
+				t.Errorf("got %v, %v", got, err)
+			}
+		}
+		equal(t, "calls", len(f.took()), 2)
+	})
+	t.Run("a commit that GitHub does not know is no missing policy", func(t *testing.T) {
+		f := newFake(t)
+		f.on(dirCall, refuse(404, "No commit found for the ref "+string(baseSHA)))
+		_, err := f.client().Begin().PolicyFile(t.Context(), shop, baseSHA, name)
+		var missing *NotFound
+		if !errors.As(err, &missing) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("GitHub is down", func(t *testing.T) {
+		f := newFake(t)
+		f.json(dirCall, 200, []m{entry("file", 11)})
+		f.on("GET /repos/acme/shop/git/blobs/f00d", refuse(502, ""))
+		c := f.client()
+		if _, err := c.Begin().PolicyFile(t.Context(), shop, baseSHA, name); !Temporary(err) {
+			t.Errorf("got %v", err)
+		}
+		f.json("GET /repos/acme/shop/git/blobs/f00d", 200, blob(text))
+		if got, err := c.Begin().PolicyFile(t.Context(), shop, baseSHA, name); err != nil || got.Text != text {
+			t.Errorf("the failure stuck: %v, %v", got, err)
+		}
+	})
+	t.Run("at the root", func(t *testing.T) {
+		f := newFake(t)
+		f.json("GET /repos/acme/shop/contents/", 200, []m{})
+		if got, err := f.client().Begin().PolicyFile(t.Context(), shop, baseSHA, "change-policy.yml"); err != nil || got.Found {
+			t.Errorf("got %v, %v", got, err)
+		}
+		calls(t, f, "GET /repos/acme/shop/contents/?ref="+string(baseSHA))
+	})
+}
+
+func TestTree(t *testing.T) {
+	tree := "GET /repos/acme/shop/git/trees/"
+	blob := func(path, mode, sha string) m { return m{"path": path, "mode": mode, "type": "blob", "sha": sha} }
+	dir := func(path, sha string) m { return m{"path": path, "mode": "040000", "type": "tree", "sha": sha} }
+	link := m{"path": "lib", "mode": "160000", "type": "commit", "sha": "5ab"}
+	want := map[string]TreeEntry{
+		"a.go": {change.ModeRegular, "a1"}, "x/run": {change.ModeExecutable, "a2"}, "x/y/link": {change.ModeSymlink, "a3"}, "lib": {change.ModeSubmodule, "5ab"},
+	}
+	paths := []string{"a.go", "x/run", "x/y/link", "lib", "x/gone", "nodir/gone"}
+	whole := []m{blob("a.go", "100644", "a1"), dir("x", "d1"), blob("x/run", "100755", "a2"), dir("x/y", "d2"), blob("x/y/link", "120000", "a3"), link, blob("other", "100644", "a9")}
+
+	t.Run("whole", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		f.json(tree+string(headSHA), 200, m{"sha": "t", "truncated": false, "tree": whole})
+		for range 2 {
+			got, complete, err := c.Begin().Tree(t.Context(), shop, headSHA, paths)
+			if err != nil || !complete {
+				t.Fatal(complete, err)
+			}
+			diff(t, got, want)
+		}
+		calls(t, f, tree+string(headSHA)+"?recursive=1")
+	})
+	t.Run("cut", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		f.on(tree+string(headSHA), func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.RawQuery != "" {
+				answerWith(200, m{"truncated": true, "tree": whole[:1]})(w, r)
+				return
+			}
+			answerWith(200, m{"truncated": false, "tree": []m{whole[0], whole[1], link}})(w, r)
+		})
+		f.json(tree+"d1", 200, m{"tree": []m{blob("run", "100755", "a2"), dir("y", "d2")}})
+		f.json(tree+"d2", 200, m{"tree": []m{blob("link", "120000", "a3")}})
+		for range 2 {
+			got, complete, err := c.Begin().Tree(t.Context(), shop, headSHA, paths)
+			if err != nil || !complete {
+				t.Fatal(complete, err)
+			}
+			diff(t, got, want)
+		}
+		calls(t, f, tree+string(headSHA), tree+string(headSHA)+"?recursive=1", tree+"d1", tree+"d2")
+	})
+	t.Run("cut, and too many directories", func(t *testing.T) {
+		f := newFake(t)
+		var dirs []m
+		var wide []string
+		for i := range maxTrees + 5 {
+			dirs = append(dirs, dir(fmt.Sprintf("d%03d", i), fmt.Sprint("d", i)))
+			wide = append(wide, fmt.Sprintf("d%03d/f", i))
+			f.json(tree+fmt.Sprint("d", i), 200, m{"tree": []m{blob("f", "100644", "a1")}})
+		}
+		f.on(tree+string(headSHA), func(w http.ResponseWriter, r *http.Request) {
+			answerWith(200, m{"truncated": r.URL.RawQuery != "", "tree": dirs})(w, r)
+		})
+		got, complete, err := f.client().Begin().Tree(t.Context(), shop, headSHA, wide)
+		if err != nil || complete || len(got) != maxTrees-1 {
+			t.Errorf("got %d, %v, %v", len(got), complete, err)
+		}
+		equal(t, "calls", len(f.took()), 1+maxTrees)
+	})
+	t.Run("no commits", func(t *testing.T) {
+		f := newFake(t)
+		f.on(tree+string(headSHA), refuse(409, "Git Repository is empty."))
+		_, _, err := f.client().Begin().Tree(t.Context(), shop, headSHA, paths)
+		var missing *NotFound
+		if !errors.As(err, &missing) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
