@@ -178,9 +178,11 @@ type PolicyRef struct {
 // Decision is what a policy makes of the facts. It is a pure function of both: equal facts give an equal decision, byte for byte
 // in JSON.
 type Decision struct {
-	Pull         PullKey       `json:"pull"`
-	Head         SHA           `json:"head"`
-	Policy       PolicyRef     `json:"policy"`
+	Pull   PullKey   `json:"pull"`
+	Head   SHA       `json:"head"`
+	Policy PolicyRef `json:"policy"`
+	// State is how the pull request ended, noted on its last decision; empty while it is open.
+	State        PullState     `json:"state,omitempty"`
 	Governed     bool          `json:"governed"` // false: the policy does not apply to this base, and nothing is posted
 	Observing    bool          `json:"observing,omitempty"`
 	Category     Category      `json:"category"`

@@ -18,8 +18,10 @@ const (
 	ConcernChecks
 	// ConcernPeople: teams and permissions.
 	ConcernPeople
-	// ConcernVerify: someone asked to look at everything again (a re-run, /change refresh, a sweep).
+	// ConcernVerify: everything is to be read again (a re-run, /change refresh, a sweep).
 	ConcernVerify
+	// ConcernAgain: someone pressed Re-run, so the check run is to be posted anew even if nothing has changed.
+	ConcernAgain
 )
 
 // Has says whether c includes all of d.

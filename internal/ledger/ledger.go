@@ -30,6 +30,7 @@ const (
 	ApprovalVoided     Kind = "approval voided"
 	LabelOfConsequence Kind = "label of consequence" // set or taken off, with or without the authority for it
 	RecordEdited       Kind = "record edited"        // the change record in the description, after an approval
+	PullEnded          Kind = "pull request ended"   // merged or closed, with the decision that stood
 	EffectIntended     Kind = "effect intended"
 	EffectDone         Kind = "effect done"
 	EffectFailed       Kind = "effect failed"

@@ -68,6 +68,14 @@ func (p *Posted) IsGreen() bool {
 	return p != nil && p.Status == Completed && (p.Conclusion == Success || p.Conclusion == Neutral)
 }
 
+// RefreshAt returns when a run is to be posted anew because GitHub would call it stale; zero for one that is completed.
+func RefreshAt(p Posted) time.Time {
+	if p.Status == Completed {
+		return time.Time{}
+	}
+	return p.CreatedAt.Add(refreshAfter)
+}
+
 // Kind names an effect.
 type Kind string
 
@@ -160,7 +168,7 @@ func checkRun(d change.Decision, present Present, render Render) (Effect, bool) 
 	status, conclusion := Outcome(d)
 	digest := Digest(d)
 	run := present.Run
-	fresh := run != nil && (run.Status == Completed || present.Now.Sub(run.CreatedAt) < refreshAfter)
+	fresh := run != nil && (run.Status == Completed || present.Now.Before(RefreshAt(*run)))
 	if fresh && !present.Again && run.Digest == digest && run.Status == status && run.Conclusion == conclusion {
 		return Effect{}, false
 	}

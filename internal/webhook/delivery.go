@@ -84,7 +84,7 @@ func setHead(d *change.Delivery, head change.SHA, concerns change.Concern) error
 func setOwnCheck(d *change.Delivery, head change.SHA) error {
 	switch d.Action {
 	case "rerequested", "requested_action":
-		return setHead(d, head, change.ConcernVerify)
+		return setHead(d, head, change.ConcernVerify|change.ConcernAgain)
 	}
 	return nil
 }

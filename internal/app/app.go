@@ -1,0 +1,148 @@
+// Package app wires the parts: one Config in, one running service out. It decides nothing.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/palantir/go-githubapp/githubapp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/config"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/reconcile"
+	"github.com/changegate/changegate/internal/report"
+	"github.com/changegate/changegate/internal/server"
+	"github.com/changegate/changegate/internal/store"
+	"github.com/changegate/changegate/internal/webhook"
+	"github.com/changegate/changegate/policies"
+)
+
+// stopTime is how long the service may take to end what is under way.
+const stopTime = 10 * time.Second
+
+// Options are what a test or the demo sets differently. The zero value is a server's.
+type Options struct {
+	Clock     func() time.Time  // nil: time.Now
+	Transport http.RoundTripper // carries the requests to GitHub; nil: one of its own
+}
+
+// App is a service that listens, and works while Run runs.
+type App struct {
+	log    zerolog.Logger
+	store  *store.Store
+	queue  *queue.Queue
+	hook   *webhook.Handler
+	server *server.Server
+	github *github.GitHub
+	loop   *reconcile.Reconciler
+}
+
+// New opens the database, brings its schema up to date, and listens. Nothing is worked on before Run. Its errors name the part, and
+// where one is at fault the configuration's key.
+func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (_ *App, err error) {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be read, the last good one stays") })
+
+	a := &App{log: log}
+	fallback, err := policy.Parse(policies.DefaultSource, policies.Default())
+	if err != nil {
+		return nil, fmt.Errorf("the built-in default policy: %w", err)
+	}
+	if a.github, err = github.New(github.Config{
+		App: c.GitHubApp(), CheckName: plan.CheckRunName, Transport: o.Transport, Now: o.Clock, Logger: log, Registerer: metrics,
+	}); err != nil {
+		return nil, err
+	}
+	if a.store, err = store.Open(ctx, store.Config{URL: c.Database.URL.Reveal(), Clock: o.Clock, Log: log}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.store.Close())
+		}
+	}()
+	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Log: log}); err != nil {
+		return nil, err
+	}
+	a.loop = reconcile.New(reconcile.Config{
+		Store: a.store, Identities: a.store, Default: fallback, Render: report.Render, Holder: holder(), Clock: o.Clock, Log: log,
+		GitHub: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
+	})
+	if a.hook, err = webhook.New(webhook.Config{
+		Sink: a.queue, Secrets: secrets.Webhook, App: a.github.AppID(), Log: log, Metrics: metrics, Now: o.Clock,
+	}); err != nil {
+		return nil, err
+	}
+	a.server, err = server.New(server.Config{
+		Address: c.Server.Address, Hook: a.hook, Pages: http.HandlerFunc(home), Metrics: metrics, Log: log,
+		Ready: []server.Probe{
+			{Name: "store", Check: func(ctx context.Context) error { _, err := a.store.CountUnsettled(ctx); return err }},
+			{Name: "queue", Check: func(context.Context) error { return a.queue.Ready() }},
+			{Name: "private key", Check: func(context.Context) error { return usable(secrets.PrivateKey()) }},
+		},
+	})
+	return a, err
+}
+
+// Addr is the address that the service listens on, as HOST:PORT.
+func (a *App) Addr() string { return a.server.Addr() }
+
+// Run serves until ctx ends, and then ends within ten seconds: no new deliveries are taken, those that were taken are committed, and
+// runs that are under way end. What is left over is there at the next start.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.store.Close()) }()
+	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: a.loop.Reconcile, Discover: a.discover}); err != nil {
+		return err
+	}
+	served := a.server.Serve(ctx)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return errors.Join(served, a.hook.Close(limit), a.queue.Stop(limit))
+}
+
+// Idle waits until nothing that was delivered so far is left to do: for the demo and for tests.
+func (a *App) Idle(ctx context.Context) error { return a.queue.Idle(ctx) }
+
+func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
+	repo, err := a.store.Repository(ctx, id)
+	if err != nil {
+		return err
+	}
+	session := a.github.Installation(repo.Installation).Begin()
+	list := func(ctx context.Context, repo change.Repository) ([]change.Pull, error) {
+		return session.OpenPulls(ctx, repo, "", session.Began())
+	}
+	return reconcile.Discover(ctx, repo, list, a.store, a.queue)
+}
+
+// holder names this process among all that may share the database.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+func usable(key []byte) error {
+	if len(key) == 0 {
+		return errors.New("there is none")
+	}
+	_, err := githubapp.NewClientCreator("http://localhost/", "http://localhost/", 1, key).NewAppClient()
+	return err
+}

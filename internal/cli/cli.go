@@ -1,0 +1,107 @@
+// Package cli is the command line of changegate.
+//
+// Output rules. What a command was asked for goes to standard output, everything else to standard error; standard output is the same
+// whether or not it is a terminal, so that it can be piped. Exit codes: 0 it worked, 1 it ran and the answer is bad (a policy with
+// errors, a story that failed, a server that stopped with an error), 2 it was called wrongly. An error is one paragraph: what was
+// attempted, what is wrong, and the mend.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Streams are the standard streams of a command.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// The exit codes.
+const (
+	exitOK    = 0
+	exitBad   = 1
+	exitUsage = 2
+)
+
+// errBadAnswer is an error whose explanation has already been printed: the command ran, and its answer is bad.
+var errBadAnswer = errors.New("the answer is bad")
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ error }
+
+// Run runs the command that args name (without the program's own name) and returns its exit code. Cancelling ctx stops a running
+// server gracefully.
+func Run(ctx context.Context, args []string, streams Streams) int {
+	root := New()
+	root.SetArgs(args)
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errBadAnswer):
+		return exitBad
+	case errors.As(err, &usage):
+		fmt.Fprintf(streams.Err, "changegate: %v\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(streams.Err, "changegate: %v\n", err)
+		return exitBad
+	}
+}
+
+// New returns the command tree.
+func New() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "changegate",
+		Short:         "Enforce a change policy on pull requests",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
+	})
+	root.AddCommand(newServeCommand(), newDemoCommand(), NewPolicyCommand(), newVersionCommand())
+	return root
+}
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), Version())
+			return err
+		},
+	}
+}
+
+// Version describes the build: its module version where it has one, and the commit it was made from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "changegate (unknown build)"
+	}
+	version := info.Main.Version
+	if version == "" {
+		version = "(devel)"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			version += " " + s.Value[:12]
+		}
+	}
+	return fmt.Sprintf("changegate %s %s", version, info.GoVersion)
+}

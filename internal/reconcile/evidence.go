@@ -1,0 +1,86 @@
+package reconcile
+
+import (
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// The bodies of ledger entries that the reconciler writes. Members may be added; their names and meanings never change.
+type (
+	approvalBody struct {
+		By     change.Account     `json:"by"`
+		Review int64              `json:"review"`
+		SHA    change.SHA         `json:"sha"`
+		State  change.ReviewState `json:"state"`
+		Roles  []string           `json:"roles,omitempty"`
+		Why    string             `json:"why,omitempty"`
+	}
+	labelBody struct {
+		Label string         `json:"label"`
+		Added bool           `json:"added"`
+		By    change.Account `json:"by"`
+		At    string         `json:"at"` // RFC 3339, by GitHub's clock
+	}
+	endedBody struct {
+		State       change.PullState `json:"state"`
+		MergedBy    change.Account   `json:"merged_by,omitzero"`
+		MergedAt    time.Time        `json:"merged_at,omitzero"`
+		MergeCommit change.SHA       `json:"merge_commit,omitempty"`
+		Base        string           `json:"base"`
+		Category    change.Category  `json:"category"` // as last decided, for DecidedHead
+		Verdict     change.Verdict   `json:"verdict"`
+		DecidedHead change.SHA       `json:"decided_head"`
+	}
+)
+
+// evidence returns what the ledger is to know of a decision that takes another's place: the decision itself, each approval that began or
+// ceased to count, and the labels of consequence that were set or taken off since. Before is nil for the first decision.
+func evidence(before *change.Decision, now change.Decision, labels []change.LabelEvent) []ledger.Draft {
+	subject := subjectOf(now.Pull, now.Head)
+	drafts := []ledger.Draft{{Kind: ledger.DecisionChanged, Subject: subject, Body: now}}
+	for _, l := range labels {
+		drafts = append(drafts, ledger.Draft{Kind: ledger.LabelOfConsequence, Subject: subject, Body: labelBody{
+			Label: l.Label, Added: l.Added, By: l.By, At: l.At.UTC().Format("2006-01-02T15:04:05Z"),
+		}})
+	}
+
+	counted := map[int64]change.Opinion{}
+	if before != nil {
+		for _, o := range before.Opinions {
+			if o.Counts {
+				counted[o.Review] = o
+			}
+		}
+	}
+	for _, o := range now.Opinions {
+		_, did := counted[o.Review]
+		switch {
+		case o.Counts && !did:
+			drafts = append(drafts, approval(ledger.ApprovalCounted, subject, o, ""))
+		case !o.Counts && did:
+			drafts = append(drafts, approval(ledger.ApprovalVoided, subject, o, o.Why.String()))
+		}
+		delete(counted, o.Review)
+	}
+	if before != nil {
+		// In the order of the earlier decision, so that the same change gives the same entries.
+		for _, o := range before.Opinions {
+			if gone, ok := counted[o.Review]; ok {
+				drafts = append(drafts, approval(ledger.ApprovalVoided, subject, gone, "the person has given another opinion since, or the review is gone"))
+			}
+		}
+	}
+	return drafts
+}
+
+func approval(kind ledger.Kind, subject ledger.Subject, o change.Opinion, why string) ledger.Draft {
+	return ledger.Draft{Kind: kind, Subject: subject, Body: approvalBody{
+		By: o.By, Review: o.Review, SHA: o.SHA, State: o.State, Roles: o.Roles, Why: why,
+	}}
+}
+
+func subjectOf(pull change.PullKey, head change.SHA) ledger.Subject {
+	return ledger.Subject{Repository: int64(pull.Repository), Number: int(pull.Number), SHA: string(head)}
+}

@@ -1,0 +1,425 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// trust says how far a load relies on what is held.
+type trust int
+
+const (
+	// held: what deliveries and earlier reads told, read anew only where something is missing or was said to have changed. It is
+	// enough for yellow and red, which a later event mends.
+	held trust = iota
+	// verified: read from GitHub in this run, or revalidated, or immutable by SHA. Only this makes a check green.
+	verified
+)
+
+// peopleAge is how old a permission or a team's list of members may be.
+const peopleAge = 60 * time.Second
+
+// maxRounds bounds how often a policy's needs are asked for: one answer may raise another question, but not for ever.
+const maxRounds = 8
+
+// errMoved says that the pull request is not what the run was about any more. What GitHub says now is saved; the run is repeated.
+var errMoved = errors.New("the pull request changed while it was looked at")
+
+// subject is one pull request in a run.
+type subject struct {
+	work   store.Work
+	policy *policy.Policy // nil: it cannot be read, or none governs
+	facts  change.Facts
+	// decision is the last one made of the facts in this run.
+	decision change.Decision
+}
+
+func (s *subject) pull() change.Pull { return s.work.Snapshot }
+
+// decide loads what the policy needs, as far as trust says, and decides.
+func (r *run) decide(ctx context.Context, s *subject, t trust) error {
+	f, err := r.basics(ctx, s, t)
+	if err != nil {
+		return err
+	}
+	s.facts = f
+	p, problem, err := r.policyOf(ctx, s, f.Content.BaseTip)
+	if err != nil {
+		return err
+	}
+	s.policy = p
+	switch {
+	case problem != nil:
+		s.decision = *problem
+		return nil
+	case p == nil:
+		s.decision = change.Decision{Pull: s.work.Key, Head: s.pull().Head.SHA}
+		return nil
+	}
+	if err := r.satisfy(ctx, s, t); err != nil {
+		return err
+	}
+	s.decision = p.Decide(s.facts)
+	return nil
+}
+
+// basics gathers what every policy looks at.
+func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, error) {
+	w := &s.work
+	began := r.github.Began()
+	since := func(c change.Concern) time.Time {
+		if t == verified || w.Concerns.Has(c) || w.Concerns.Has(change.ConcernVerify) {
+			return began
+		}
+		return time.Time{}
+	}
+	f := change.Facts{Now: r.github.Now(), Repository: w.Repository}
+
+	if w.Snapshot.State == "" || t == held && w.Concerns.Has(change.ConcernVerify) {
+		if err := r.readPull(ctx, s); err != nil {
+			return f, err
+		}
+	}
+
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		f.Content, err = r.github.Content(gctx, w.Repository, w.Snapshot, since(change.ConcernContent))
+		return err
+	})
+	if base := w.Snapshot.Base.SHA; t == held && w.Decision == nil && base != "" {
+		// The base that GitHub noted is most often still its tip, so its policy is read side by side with the comparison that
+		// names the tip. If it is not, the tip's is read after.
+		group.Go(func() error {
+			_, err := r.github.PolicyFile(gctx, w.Repository, base, PolicyPath)
+			var missing *github.NotFound
+			if errors.As(err, &missing) {
+				return nil
+			}
+			return err
+		})
+	}
+	var timeline github.Timeline
+	// Deliveries tell all there was to a pull request whose life is known from its opening; of an older one GitHub tells it.
+	toldAll := w.PushesKnown && t == held && !w.Concerns.Has(change.ConcernVerify)
+	if !toldAll {
+		group.Go(func() (err error) {
+			timeline, err = r.github.Timeline(gctx, w.Repository, w.Key.Number, since(change.ConcernTimeline))
+			return err
+		})
+	}
+	if t == verified && s.policy != nil && s.policy.Needs(s.facts).Checks {
+		// Known from the held load to be needed: read beside the others. The session answers when it is asked for again.
+		group.Go(func() error {
+			_, _, err := r.github.Checks(gctx, w.Repository, w.Snapshot.Head.SHA, s.policy.Needs(s.facts).Workflows, began)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return f, err
+	}
+
+	f.Pull = w.Snapshot
+	f.Pushes, f.PushesKnown = w.Pushes, w.PushesKnown
+	if toldAll {
+		f.Reviews, f.LabelEvents = foldReviews(w.Reviews), w.LabelEvents
+	} else {
+		f.Reviews, f.LabelEvents = timeline.Reviews, withHeads(timeline.Labels, w.LabelEvents)
+	}
+	rememberHeld(f.Reviews, w.Decision)
+	f.Checks, f.ChecksKnown = withWorkflows(w.Checks), !w.ChecksReadAt.IsZero() && since(change.ConcernVerify).IsZero()
+	return f, nil
+}
+
+// withWorkflows tells the workflow of the checks that deliveries brought, which do not say it, from others of the same suite.
+func withWorkflows(checks []change.Check) []change.Check {
+	workflow := map[int64]string{}
+	for _, c := range checks {
+		if c.Workflow != "" {
+			workflow[c.Suite] = c.Workflow
+		}
+	}
+	checks = slices.Clone(checks)
+	for i := range checks {
+		checks[i].Workflow = cmp.Or(checks[i].Workflow, workflow[checks[i].Suite])
+	}
+	return checks
+}
+
+// lacksWorkflow says whether it is not known of some check which workflow posted it.
+func lacksWorkflow(checks []change.Check) bool {
+	return slices.ContainsFunc(checks, func(c change.Check) bool { return c.App == "github-actions" && c.Workflow == "" })
+}
+
+// readPull reads a pull request that no delivery described.
+func (r *run) readPull(ctx context.Context, s *subject) error {
+	p, err := r.github.Pull(ctx, s.work.Repository, s.work.Key.Number, r.github.Began())
+	if err != nil {
+		return err
+	}
+	return r.accept(ctx, s, p)
+}
+
+// accept keeps a pull request as GitHub described it in this run. It returns errMoved if that is another head or base than the run
+// was about.
+func (r *run) accept(ctx context.Context, s *subject, p change.Pull) error {
+	before := s.work.Snapshot
+	now, err := r.store.SavePull(ctx, s.work.Key, p)
+	if err != nil {
+		return err
+	}
+	s.work.Snapshot = now
+	switch {
+	case before.State == "":
+		// Its pushes and checks were looked up for no head.
+		s.work, err = r.store.Begin(ctx, s.work.Key)
+		return err
+	case now.Head.SHA != before.Head.SHA || now.Base.Name != before.Base.Name || now.State != before.State:
+		return errMoved
+	}
+	return nil
+}
+
+// satisfy reads what the policy needs beyond the basics until it needs nothing new.
+func (r *run) satisfy(ctx context.Context, s *subject, t trust) error {
+	f := &s.facts
+	f.People, f.Teams, f.Users = map[change.AccountID]change.Person{}, map[string]change.Team{}, map[string]change.Account{}
+	recent := r.github.Now().Add(-peopleAge)
+	trees := map[change.SHA]bool{}
+	checksRead := false
+	for range maxRounds {
+		need := s.policy.Needs(*f)
+		var mu sync.Mutex // guards f below
+		asked := false
+		group, gctx := errgroup.WithContext(ctx)
+		ask := func(read func() error) {
+			asked = true
+			group.Go(read)
+		}
+
+		for _, a := range need.People {
+			if _, ok := f.People[a.ID]; ok {
+				continue
+			}
+			ask(func() error {
+				person, err := r.github.Permission(gctx, f.Repository, a, recent)
+				mu.Lock()
+				defer mu.Unlock()
+				f.People[a.ID] = person
+				return err
+			})
+		}
+		lookFor := map[string][]change.Account{}
+		for _, m := range need.Members {
+			if team, ok := f.Teams[m.Team]; ok && !slices.Contains(team.Absent, m.Account.ID) && !team.Has(m.Account.ID) {
+				lookFor[m.Team] = append(lookFor[m.Team], m.Account)
+			}
+		}
+		for _, slug := range need.Teams {
+			if _, ok := f.Teams[slug]; !ok {
+				lookFor[slug] = nil
+			}
+		}
+		for _, slug := range slices.Sorted(maps.Keys(lookFor)) {
+			ask(func() error {
+				team, err := r.github.Team(gctx, f.Repository, slug, lookFor[slug], recent)
+				mu.Lock()
+				defer mu.Unlock()
+				f.Teams[slug] = team
+				return err
+			})
+		}
+		for _, login := range need.Users {
+			key := strings.ToLower(login)
+			if _, ok := f.Users[key]; ok {
+				continue
+			}
+			ask(func() error {
+				account, err := r.resolve(gctx, login)
+				mu.Lock()
+				defer mu.Unlock()
+				f.Users[key] = account
+				return err
+			})
+		}
+		if need.Checks && !checksRead && (!f.ChecksKnown || need.Workflows && lacksWorkflow(f.Checks)) {
+			checksRead = true
+			ask(func() error {
+				since := r.github.Began()
+				checks, ours, err := r.github.Checks(gctx, f.Repository, f.Pull.Head.SHA, need.Workflows, since)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				f.Checks, f.ChecksKnown = checks, true
+				r.seen[f.Pull.Head.SHA] = ours
+				mu.Unlock()
+				return r.store.SaveChecks(ctx, f.Repository.ID, f.Pull.Head.SHA, checks, since)
+			})
+		}
+		if head := f.Content.Head; need.Modes && !trees[head] {
+			trees[head] = true
+			ask(func() error { return r.modes(gctx, f, &mu) })
+		}
+		if base := f.Content.MergeBase; need.Blobs && !trees[base] {
+			trees[base] = true
+			ask(func() error { return r.previousBlobs(gctx, f, &mu) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		if !asked {
+			return nil
+		}
+	}
+	return fmt.Errorf("the policy asks for ever more facts: its needs did not end after %d rounds", maxRounds)
+}
+
+// resolve returns the account behind a login that a policy names, as it was first resolved. A name that nobody has, or that someone
+// else has by now, is nobody.
+func (r *run) resolve(ctx context.Context, login string) (change.Account, error) {
+	account, err := r.github.User(ctx, login, r.github.Now().Add(-peopleAge))
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		return change.Account{}, nil
+	}
+	if err != nil {
+		return change.Account{}, err
+	}
+	first, err := r.identities.RememberIdentity(ctx, "user", "", strings.ToLower(login), int64(account.ID))
+	if err != nil {
+		return change.Account{}, err
+	}
+	if first != int64(account.ID) {
+		return change.Account{}, nil
+	}
+	return account, nil
+}
+
+func (r *run) modes(ctx context.Context, f *change.Facts, mu *sync.Mutex) error {
+	paths := make([]string, 0, len(f.Content.Files))
+	for _, file := range f.Content.Files {
+		if file.Status != change.FileRemoved {
+			paths = append(paths, file.Path)
+		}
+	}
+	entries, _, err := r.github.Tree(ctx, f.Repository, f.Content.Head, paths)
+	if err != nil {
+		return err
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	// The files belong to an answer that others hold too.
+	f.Content.Files = slices.Clone(f.Content.Files)
+	for i := range f.Content.Files {
+		f.Content.Files[i].Mode = entries[f.Content.Files[i].Path].Mode
+	}
+	return nil
+}
+
+func (r *run) previousBlobs(ctx context.Context, f *change.Facts, mu *sync.Mutex) error {
+	var paths []string
+	for _, file := range f.Content.Files {
+		if file.PreviousPath != "" {
+			paths = append(paths, file.PreviousPath)
+		}
+	}
+	entries, _, err := r.github.Tree(ctx, f.Repository, f.Content.MergeBase, paths)
+	if err != nil {
+		return err
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	f.Content.Files = slices.Clone(f.Content.Files)
+	for i := range f.Content.Files {
+		if previous := f.Content.Files[i].PreviousPath; previous != "" {
+			f.Content.Files[i].PreviousBlob = entries[previous].Blob
+		}
+	}
+	return nil
+}
+
+// foldReviews makes one review of a review and its dismissal, which deliveries tell as two.
+func foldReviews(told []change.Review) []change.Review {
+	var reviews []change.Review
+	at := map[int64]int{}
+	for _, review := range told {
+		i, ok := at[review.ID]
+		if !ok {
+			at[review.ID] = len(reviews)
+			reviews = append(reviews, review)
+			continue
+		}
+		first := reviews[i]
+		if strings.EqualFold(string(first.State), string(change.Dismissed)) {
+			continue // told in another order: nothing follows a dismissal
+		}
+		if strings.EqualFold(string(review.State), string(change.Dismissed)) {
+			review.Was, review.At, review.SHA, review.By = first.State, first.At, first.SHA, first.By
+		}
+		reviews[i] = review
+	}
+	slices.SortStableFunc(reviews, func(a, b change.Review) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+	})
+	return reviews
+}
+
+// rememberHeld marks the reviews whose author was seen to hold a role while they stood.
+func rememberHeld(reviews []change.Review, before *change.Decision) {
+	if before == nil {
+		return
+	}
+	for _, o := range before.Opinions {
+		if !o.Held {
+			continue
+		}
+		for i := range reviews {
+			if reviews[i].ID == o.Review {
+				reviews[i].Held = true
+			}
+		}
+	}
+}
+
+// sameEvent is how far GitHub's time of an event and the time in the delivery that told of it may be apart.
+const sameEvent = time.Minute
+
+// withHeads gives each label event that GitHub lists the head that the label saw, which only the signed delivery of that event knows.
+// An event without a delivery keeps none, and so declares nothing.
+func withHeads(listed, told []change.LabelEvent) []change.LabelEvent {
+	listed = slices.Clone(listed)
+	used := make([]bool, len(told))
+	for i := range slices.Backward(listed) {
+		l := &listed[i]
+		best := -1
+		for j, t := range told {
+			if used[j] || t.Added != l.Added || !change.SameLabel(t.Label, l.Label) || t.By.ID != l.By.ID || apart(t.At, l.At) > sameEvent {
+				continue
+			}
+			if best < 0 || apart(t.At, l.At) < apart(told[best].At, l.At) {
+				best = j
+			}
+		}
+		if best >= 0 {
+			used[best] = true
+			l.Head = told[best].Head
+		}
+	}
+	return listed
+}
+
+func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }

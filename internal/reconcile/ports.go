@@ -1,0 +1,59 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// GitHub is what a run reads and writes there; see github.Session for what each does and what it costs. A read's since says how old
+// its answer may be: zero takes what is held, the session's beginning asks GitHub, or revalidates, in this run.
+type GitHub interface {
+	Began() time.Time
+	Now() time.Time
+
+	Pull(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (change.Pull, error)
+	PullsWithHead(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]change.Pull, error)
+	Content(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (change.Content, error)
+	Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (change.SHA, error)
+	PolicyFile(ctx context.Context, repo change.Repository, commit change.SHA, path string) (github.PolicyFile, error)
+	Timeline(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (github.Timeline, error)
+	Checks(ctx context.Context, repo change.Repository, sha change.SHA, workflows bool, since time.Time) ([]change.Check, []github.CheckRun, error)
+	OwnRuns(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]github.CheckRun, error)
+	Permission(ctx context.Context, repo change.Repository, a change.Account, since time.Time) (change.Person, error)
+	Team(ctx context.Context, repo change.Repository, slug string, lookFor []change.Account, since time.Time) (change.Team, error)
+	User(ctx context.Context, login string, since time.Time) (change.Account, error)
+	Tree(ctx context.Context, repo change.Repository, commit change.SHA, paths []string) (map[string]github.TreeEntry, bool, error)
+
+	CreateCheckRun(ctx context.Context, repo change.Repository, w github.CheckRunWrite) (github.CheckRun, error)
+	UpdateCheckRun(ctx context.Context, repo change.Repository, id int64, w github.CheckRunWrite) (github.CheckRun, error)
+	RequestReviewers(ctx context.Context, repo change.Repository, n change.Number, teams, users []string) error
+	React(ctx context.Context, repo change.Repository, comment int64, content string) error
+}
+
+// Store is what the loop remembers; see store.Store.
+type Store interface {
+	Begin(ctx context.Context, key change.PullKey) (store.Work, error)
+	PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) ([]store.Pull, error)
+	SavePull(ctx context.Context, key change.PullKey, read change.Pull) (change.Pull, error)
+	SaveGone(ctx context.Context, key change.PullKey) error
+	SaveDecision(ctx context.Context, d change.Decision, digest string, entries ...ledger.Draft) error
+	SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt time.Time) error
+
+	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
+	Check(ctx context.Context, lease store.Lease) error
+	Release(ctx context.Context, lease store.Lease) error
+
+	CheckRun(ctx context.Context, repo change.RepositoryID, head change.SHA) (*store.CheckRun, error)
+	CheckRunsOf(ctx context.Context, key change.PullKey) ([]store.CheckRun, error)
+	SaveCheckRun(ctx context.Context, run store.CheckRun) error
+	Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error)
+	Complete(ctx context.Context, key string, result any) error
+	FailEffect(ctx context.Context, key, why string) error
+	EffectsOf(ctx context.Context, key change.PullKey) ([]store.Effect, error)
+	CommandDone(ctx context.Context, comment int64, outcome string) error
+}
