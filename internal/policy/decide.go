@@ -1,38 +1,222 @@
 package policy
 
-import "github.com/changegate/changegate/internal/change"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
 
-// Decide returns what the policy makes of the facts.
-func (p *Policy) Decide(f change.Facts) change.Decision {
-	return change.Decision{Pull: change.PullKey{Repository: f.Repository.ID, Number: f.Pull.Number}, Head: f.Pull.Head.SHA, Policy: p.Ref}
-}
+	"github.com/bmatcuk/doublestar/v4"
 
-// Needs returns what the policy must know beyond the facts that it is given, and what it used of those that it has.
-func (p *Policy) Needs(f change.Facts) change.Needs { return change.Needs{} }
-
-// Measure says which facts there are to classify by.
-type Measure int
-
-// The measures.
-const (
-	Everything Measure = iota // what is missing counts against the change
-	PathsOnly                 // contents, modes and people are not known: rules on them stay unmeasured
+	"github.com/changegate/changegate/internal/change"
 )
 
-// Classification is the kind of a change and the rules that say so.
-type Classification struct {
-	Category change.Category
-	Matches  []change.Match
+// Decide returns what the policy makes of the facts. It is a pure function: equal facts give an equal decision, whatever the
+// order of those facts that have none (files, checks, labels, a team's members).
+//
+// Every rule is evaluated and everything that is missing is reported. A fact that is not there (a person whose permission was not
+// read, a check that is not known, a team that cannot be read) never helps the change.
+func (p *Policy) Decide(f change.Facts) change.Decision {
+	return newInquiry(p, &f).decide()
 }
 
-// Classify returns the kind of a change, without asking who approves it.
-func (p *Policy) Classify(f change.Facts, m Measure) Classification { return Classification{} }
+// Needs returns all that a decision on these facts rests on beyond the pull request and its content, whether the facts have it
+// already or not. The shell reads what it does not hold, or holds for too long, and asks again until nothing is new.
+//
+// It is as little as will do. Needs and Decide are the same evaluation, so that a question which cannot change the outcome any
+// more is not asked; a draft needs nobody; and the timeline is needed only once all that does not depend on people is there. So
+// where the decision could be green, everything that it rests on is in Needs.
+func (p *Policy) Needs(f change.Facts) change.Needs {
+	q := newInquiry(p, &f)
+	q.notes = &questions{}
+	d := q.decide()
+	if !d.Governed {
+		return change.Needs{}
+	}
+	needs := q.notes.needs()
+	needs.Timeline = q.relaxingLabel() || !f.Pull.Draft && onlyPeopleAwaited(d)
+	return needs
+}
 
-// CaresAboutLabel says whether the label may change a decision.
-func (p *Policy) CaresAboutLabel(name string) bool { return true }
+// onlyPeopleAwaited says whether reviews alone could turn the decision green.
+func onlyPeopleAwaited(d change.Decision) bool {
+	for _, r := range d.Requirements {
+		switch r.Kind {
+		case change.KindApprovals, change.KindSecurityReview, change.KindChangesRequested:
+			continue
+		}
+		if r.State != change.Met && r.State != change.Owed {
+			return false
+		}
+	}
+	return true
+}
 
-// CaresAboutCheck says whether the check may change a decision.
-func (p *Policy) CaresAboutCheck(c change.Check) bool { return true }
+// Governs says whether the policy applies to pull requests into the repository's branch.
+func (p *Policy) Governs(r change.Repository, branch string) bool {
+	if branch == r.DefaultBranch {
+		return branch != ""
+	}
+	return slices.ContainsFunc(p.Branches, func(pattern string) bool { return doublestar.MatchUnvalidated(pattern, branch) })
+}
 
-// Strictest returns the verdict over all open pull requests that share a head.
-func Strictest(decisions []change.Decision) change.Decision { return decisions[0] }
+// decide evaluates everything. The order is that of dependence: the record may raise the category, the category says what is
+// required, and who is asked depends on what is still open.
+func (q *inquiry) decide() change.Decision {
+	f := q.facts
+	d := change.Decision{
+		Pull:         change.PullKey{Repository: f.Repository.ID, Number: f.Pull.Number},
+		Head:         f.Pull.Head.SHA,
+		Policy:       q.policy.Ref,
+		Requirements: []change.Requirement{},
+		Matches:      []change.Match{},
+	}
+	if !q.policy.Governs(f.Repository, f.Pull.Base.Name) {
+		d.Verdict = change.Undecided
+		return d
+	}
+	d.Governed = true
+	d.Observing = q.policy.Mode == Observe
+
+	q.classify()
+	q.findTriggers()
+	d.Category = q.category
+	if q.declaration != nil {
+		d.Category, d.Underlying, d.Declaration = change.Emergency, q.category, q.declaration
+	}
+
+	q.require(q.expressionRows()...)
+	q.require(q.limitRows()...)
+	q.require(q.draftRows()...)
+	q.require(q.recordRows()...)
+	q.considerReviews()
+	q.require(q.checkRows()...)
+
+	d.Requirements = append(d.Requirements, q.requirements...)
+	slices.SortStableFunc(d.Requirements, func(a, b change.Requirement) int { return cmp.Compare(kindOrder(a.Kind), kindOrder(b.Kind)) })
+	d.Matches = append(d.Matches, q.matches...)
+	d.Opinions, d.Asks, d.Notes = q.opinions, q.asks, q.remarks
+	d.Verdict = verdict(d.Requirements, f.Pull.Draft)
+	for _, r := range d.Requirements {
+		if r.State == change.Owed && (d.RecheckAt.IsZero() || r.Due.Before(d.RecheckAt)) {
+			d.RecheckAt = r.Due
+		}
+	}
+	return d
+}
+
+func (q *inquiry) require(rows ...change.Requirement) {
+	q.requirements = append(q.requirements, rows...)
+}
+
+// remark notes what a reader should know; once, however many rules come across it.
+func (q *inquiry) remark(parts ...change.Text) {
+	r := change.Say(parts...)
+	if !slices.ContainsFunc(q.remarks, func(old change.Text) bool { return slices.Equal(old, r) }) {
+		q.remarks = append(q.remarks, r)
+	}
+}
+
+// kinds are the kinds of requirement in the order in which they are shown.
+var kinds = [...]change.RequirementKind{
+	change.KindPolicy, change.KindLimits, change.KindDraft, change.KindRecord, change.KindChangesRequested, change.KindAttribution,
+	change.KindApprovals, change.KindSecurityReview, change.KindChecks, change.KindFreeze,
+}
+
+func kindOrder(k change.RequirementKind) int { return slices.Index(kinds[:], k) }
+
+// verdict is the strictest of what the requirements ask for. A draft waits, whatever else it lacks.
+func verdict(requirements []change.Requirement, draft bool) change.Verdict {
+	if draft {
+		return change.Waiting
+	}
+	v := change.Satisfied
+	for _, r := range requirements {
+		switch r.State {
+		case change.Met, change.Owed:
+		case change.Awaited:
+			v = max(v, change.Waiting)
+		default:
+			v = change.Failing
+		}
+	}
+	return v
+}
+
+// draftRows returns the requirement that a draft be made ready.
+func (q *inquiry) draftRows() []change.Requirement {
+	if !q.facts.Pull.Draft {
+		return nil
+	}
+	return []change.Requirement{{
+		Kind: change.KindDraft, Name: change.Words("Ready for review"), Short: change.Words("draft"), State: change.Awaited,
+		Found: change.Words("draft"), Next: change.Words("mark it ready for review: until then nobody is asked"),
+	}}
+}
+
+// limitRows returns what GitHub did not show of the change. Nothing that was not seen may be green.
+func (q *inquiry) limitRows() []change.Requirement {
+	f := q.facts
+	row := func(state change.RequirementState, short, found, next string) []change.Requirement {
+		return []change.Requirement{{
+			Kind: change.KindLimits, Name: change.Words("The whole change"), Short: change.Words(short), State: state,
+			Found: change.Words(found), Next: change.Words(next),
+		}}
+	}
+	switch c := f.Content; {
+	case c.Head != f.Pull.Head.SHA:
+		return row(change.Awaited, "comparison awaited", "the comparison is of another head than "+f.Pull.Head.SHA.Short(), "it is looked at again as soon as GitHub has compared this head")
+	case c.FilesCut:
+		return row(change.Blocked, "too many files", "GitHub lists "+plural(len(c.Files), "file", "files")+" of this change and leaves out the rest", "split it into smaller pull requests")
+	case c.CommitsCut:
+		return row(change.Blocked, "too many commits", "not every commit could be read, so who contributed is not known", "split it, or squash its commits")
+	case f.Pull.ChangedFiles > len(c.Files):
+		return row(change.Blocked, "files missing", fmt.Sprintf("GitHub counts %s and listed %d", plural(f.Pull.ChangedFiles, "file", "files"), len(c.Files)), "split it into smaller pull requests")
+	}
+	// A submodule makes the change high-risk, and an emergency impossible: where that is so or cannot be, nobody needs to know.
+	if q.modesMissing > 0 && (q.category < change.HighRisk || q.declaration != nil) {
+		if q.notes != nil {
+			q.notes.modes = true
+		}
+		return row(change.Awaited, "file modes awaited", "whether "+plural(q.modesMissing, "file", "files")+" without a diff may be a submodule is not known", "it is looked at again as soon as GitHub tells the modes")
+	}
+	return nil
+}
+
+// expressionRows returns the expressions that could not be evaluated: they failed, which is not the same as not to match.
+func (q *inquiry) expressionRows() []change.Requirement {
+	var rows []change.Requirement
+	for _, b := range q.broken {
+		rows = append(rows, change.Requirement{
+			Kind: change.KindPolicy, State: change.Failed,
+			Name:  change.Words(fmt.Sprintf("Expression on line %d of the policy", b.line)),
+			Short: change.Words(fmt.Sprintf("expression on line %d of the policy failed", b.line)),
+			Found: change.Quote(b.err.Error()),
+			Next:  change.Words("mend the expression on " + q.policy.Ref.Source),
+		})
+	}
+	return rows
+}
+
+// due returns when an emergency's debts are owed by; zero if there is no emergency.
+func (q *inquiry) due() time.Time {
+	if q.declaration == nil {
+		return time.Time{}
+	}
+	return q.declaration.Due
+}
+
+// plural returns the number with the noun that goes with it, digits in groups of three.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return grouped(n) + " " + many
+}
+
+func grouped(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return grouped(n/1000) + fmt.Sprintf(",%03d", n%1000)
+}

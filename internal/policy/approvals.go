@@ -1,0 +1,381 @@
+package policy
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// slot is a place that one person's approval fills.
+type slot struct {
+	role *Role
+	row  int            // the requirement that it belongs to
+	by   change.Account // who fills it
+}
+
+// asked is a requirement for people before it is known who fills it.
+type asked struct {
+	kind  change.RequirementKind
+	role  *Role
+	count int
+	line  int
+	extra change.Text // why one more is asked for than the policy's count
+}
+
+// wanted returns whose approvals the change needs.
+func (q *inquiry) wanted() []asked {
+	var wanted []asked
+	add := func(a Approvals) {
+		role := q.role(a.Role)
+		if role == nil {
+			role = &Role{Name: a.Role, Line: a.Line}
+		}
+		wanted = append(wanted, asked{kind: change.KindApprovals, role: role, count: a.Count, line: a.Line})
+	}
+	if q.declaration != nil {
+		for _, a := range q.policy.Emergency.Approvals {
+			add(a)
+		}
+	} else {
+		if c := q.policy.Categories[q.category]; c != nil {
+			for _, a := range c.Approvals {
+				add(a)
+			}
+		}
+		if bot, ok := q.untrustedBot(); ok {
+			if len(wanted) == 0 {
+				add(Approvals{Role: q.leastRole()})
+			}
+			wanted[0].count++
+			wanted[0].extra = change.Say(change.Words("one more because the policy does not trust "), change.Login(bot))
+		}
+	}
+	if q.needsSecurityReview() {
+		s := q.policy.Security
+		if s == nil {
+			s = &Security{}
+		}
+		role := q.role(s.Role)
+		if role == nil {
+			role = &Role{Name: "security", Line: s.Line}
+		}
+		wanted = append(wanted, asked{kind: change.KindSecurityReview, role: role, count: max(s.Count, 1), line: s.Line})
+	}
+	return wanted
+}
+
+// untrustedBot returns the program that made the change or pushed to it and that the policy does not trust: somebody may hide
+// behind it.
+func (q *inquiry) untrustedBot() (change.Account, bool) {
+	if a := q.facts.Pull.Author; a.IsBot() && !q.isTrustedBot(a) {
+		return a, true
+	}
+	for _, p := range q.facts.Pushes {
+		if p.By.IsBot() && !q.isTrustedBot(p.By) {
+			return p.By, true
+		}
+	}
+	return change.Account{}, false
+}
+
+// leastRole returns the role that a category asks for first, from the least risky category that asks for any.
+func (q *inquiry) leastRole() string {
+	for _, category := range [...]change.Category{change.Standard, change.Normal, change.HighRisk} {
+		if c := q.policy.Categories[category]; c != nil && len(c.Approvals) > 0 {
+			return c.Approvals[0].Role
+		}
+	}
+	return "reviewer"
+}
+
+func (q *inquiry) roleNames() []string { return slices.Sorted(maps.Keys(q.policy.Roles)) }
+
+// slots returns the places to fill. Those that fewer people can fill come first, so that somebody who could fill two is shown in the
+// rarer one and the rest is asked of the many.
+func (q *inquiry) slots() []slot {
+	q.wants = q.wanted()
+	n := 0
+	for _, w := range q.wants {
+		n += w.count
+	}
+	slots := make([]slot, 0, n)
+	for row, w := range q.wants {
+		for range w.count {
+			slots = append(slots, slot{role: w.role, row: row})
+		}
+	}
+	rarity := func(s slot) change.Permission {
+		if s.role.Permission == change.PermissionNone {
+			return -change.PermissionAdmin - 1
+		}
+		return -s.role.Permission
+	}
+	slices.SortStableFunc(slots, func(a, b slot) int { return cmp.Compare(rarity(a), rarity(b)) })
+	return slots
+}
+
+// fills says whether a person may fill a slot.
+func (q *inquiry) fills(s slot, a change.Account) answer { return q.holds(s.role, a) }
+
+// whyUnused says why an approval that nothing disqualifies fills no slot.
+func (q *inquiry) whyUnused(slots []slot, by change.Account) change.Text {
+	if len(slots) == 0 {
+		return change.Words("no approval is needed")
+	}
+	if !slices.ContainsFunc(slots, func(s slot) bool { return !s.by.Known() }) {
+		return change.Words("every approval is there without it")
+	}
+	held := no
+	var roles []string
+	for _, s := range slots {
+		if held = max(held, q.fills(s, by)); held == yes {
+			return change.Words("everything it could count for is approved")
+		}
+		if !slices.Contains(roles, s.role.Name) {
+			roles = append(roles, s.role.Name)
+		}
+	}
+	if held == unknown {
+		if p := q.facts.People[by.ID]; p.Problem != "" {
+			return change.Say(change.Words("what this person may do could not be read: "), change.Quote(p.Problem))
+		}
+		return change.Words("which roles this person holds could not be read")
+	}
+	slices.Sort(roles)
+	return change.Say(change.Words("holds none of the roles that are asked for: "), change.Quote(strings.Join(roles, ", ")))
+}
+
+// approvalRows makes a requirement of each role that is asked for, and asks those who are to be asked.
+func (q *inquiry) approvalRows(slots []slot) {
+	for row, w := range q.wants {
+		var by []change.Account
+		for _, s := range slots {
+			if s.row == row && s.by.Known() {
+				by = append(by, s.by)
+			}
+		}
+		slices.SortFunc(by, func(a, b change.Account) int {
+			return strings.Compare(strings.ToLower(a.Login), strings.ToLower(b.Login))
+		})
+		q.require(q.approvalRow(w, row == 0, by))
+	}
+}
+
+func (q *inquiry) approvalRow(w asked, first bool, by []change.Account) change.Requirement {
+	short := w.count - len(by)
+	r := change.Requirement{Kind: w.kind, Role: w.role.Name, Need: w.count, By: by, State: change.Met, Found: logins(by), Due: q.due()}
+	r.Name, r.Short = approvalNames(w, first, len(by))
+	if short <= 0 {
+		return r
+	}
+	r.State = q.owed()
+	found, mend := q.unfillable(w.role)
+	if found != nil && mend != nil {
+		r.State, r.Next = change.Blocked, mend
+		if r.Found.IsEmpty() {
+			r.Found = found
+		} else {
+			r.Found = change.Say(r.Found, change.Words("; "), found)
+		}
+		return r
+	}
+	if found != nil {
+		q.remark(found)
+	}
+	r.Next = q.nextApprover(w, short)
+	return r
+}
+
+// approvalNames returns what a requirement for people is called in the table and in the title.
+func approvalNames(w asked, first bool, have int) (name, short change.Text) {
+	role := strings.ReplaceAll(w.role.Name, "-", " ")
+	if w.kind == change.KindSecurityReview {
+		name, short = change.Words("Security review"), change.Words("security review")
+		if w.count > 1 {
+			name = change.Words("Security review by " + strconv.Itoa(w.count))
+			short = change.Words(strconv.Itoa(have) + " of " + plural(w.count, "security review", "security reviews"))
+		}
+		return name, short
+	}
+	if w.count == 1 {
+		name = change.Quote(capitalized(role))
+		short = change.Quote(role)
+	} else {
+		name = change.Quote(strconv.Itoa(w.count) + " " + role + "s")
+		short = change.Quote(strconv.Itoa(have) + " of " + strconv.Itoa(w.count) + " " + role + "s")
+	}
+	if first {
+		short = change.Words(strconv.Itoa(have) + " of " + plural(w.count, "approval", "approvals"))
+	}
+	return name, short
+}
+
+func capitalized(s string) string {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return s
+	}
+	return string(s[0]-'a'+'A') + s[1:]
+}
+
+// logins lists accounts as in "alice, bob and carol".
+func logins(by []change.Account) change.Text {
+	texts := make([]change.Text, len(by))
+	for i, a := range by {
+		texts[i] = change.Login(a)
+	}
+	return enumerated(texts, "and")
+}
+
+// enumerated lists texts as in "alice, bob and carol".
+func enumerated(texts []change.Text, conjunction string) change.Text {
+	switch n := len(texts); n {
+	case 0:
+		return nil
+	case 1:
+		return texts[0]
+	default:
+		return change.Say(change.Join(", ", texts[:n-1]), change.Words(" "+conjunction+" "), texts[n-1])
+	}
+}
+
+// nextApprover says whom one could still ask.
+func (q *inquiry) nextApprover(w asked, short int) change.Text {
+	many := "one more of "
+	if short > 1 {
+		many = strconv.Itoa(short) + " more of "
+	}
+	who := change.Say(change.Words(many), q.candidates(w.role))
+	if ask, ok := q.ask(w); ok {
+		who = change.Say(enumerated(q.askedNames(ask), "and"), change.Words(isOrAre(ask)+" asked"))
+		q.asks = append(q.asks, ask)
+	} else if q.facts.Pull.Draft && q.isAskedFor(w) {
+		who = change.Say(q.candidates(w.role), change.Words(", when it is ready for review"))
+	}
+	if except := q.exceptions(w.role); except != nil {
+		who = change.Say(who, change.Words(", except "), except)
+	}
+	if reason := q.reasonFor(w); reason != nil {
+		who = change.Say(who, change.Words(", because "), reason)
+	}
+	if w.extra != nil {
+		who = change.Say(who, change.Words(" ("), w.extra, change.Words(")"))
+	}
+	return who
+}
+
+func isOrAre(a change.Ask) string {
+	if len(a.Teams)+len(a.Users) > 1 {
+		return " are"
+	}
+	return " is"
+}
+
+// candidates names who holds a role, as far as that is known without asking.
+func (q *inquiry) candidates(role *Role) change.Text {
+	f := q.facts
+	var who []change.Text
+	existing := 0
+	if !f.Repository.OwnerIsUser {
+		for _, slug := range role.Teams {
+			if !f.Teams[slug].Missing {
+				existing++
+				who = append(who, change.TeamName(f.Repository.Owner, slug))
+			}
+		}
+	}
+	for _, login := range role.Users {
+		if a, ok := f.Users[strings.ToLower(login)]; ok && a.Known() {
+			login = a.Login
+		}
+		who = append(who, change.Text{{Kind: change.PartLogin, Text: login}})
+	}
+	if role.Permission > change.PermissionNone {
+		who = append(who, change.Words("anyone with "+role.Permission.String()+" access"))
+	}
+	if role.Fallback > change.PermissionNone && existing == 0 {
+		who = append(who, change.Words("anyone with "+role.Fallback.String()+" access"))
+	}
+	if len(who) == 0 {
+		return change.Words("nobody")
+	}
+	return enumerated(who, "or")
+}
+
+// exceptions names those who would be asked for a role and cannot approve because they contributed: all of them where a permission
+// gives the role, because looking each up would cost more than it tells; members only where a team does.
+func (q *inquiry) exceptions(role *Role) change.Text {
+	open := role.Permission > change.PermissionNone || role.Fallback > change.PermissionNone && q.knownWithoutTeams(role)
+	var who []change.Text
+	for _, i := range q.inOrder() {
+		if i.account.IsBot() || !open && !q.knownMember(role, i.account) {
+			continue
+		}
+		who = append(who, change.Say(change.Login(i.account), change.Words(" ("), i.text(), change.Words(")")))
+	}
+	if d := q.declaration; d != nil && !d.By.IsBot() && (open || q.knownMember(role, d.By)) {
+		if _, contributed := q.contributors[d.By.ID]; !contributed {
+			who = append(who, change.Say(change.Login(d.By), change.Words(" (declared it)")))
+		}
+	}
+	return change.Join(", ", abridged(who, 5))
+}
+
+// knownWithoutTeams is withoutTeams from what is known already.
+func (q *inquiry) knownWithoutTeams(role *Role) bool {
+	return q.facts.Repository.OwnerIsUser || !slices.ContainsFunc(role.Teams, func(slug string) bool { return !q.facts.Teams[slug].Missing })
+}
+
+// knownMember says whether someone is known to be in one of a role's teams, or is named by it.
+func (q *inquiry) knownMember(role *Role, a change.Account) bool {
+	named := func(login string) bool { return q.facts.Users[strings.ToLower(login)].ID == a.ID }
+	return slices.ContainsFunc(role.Teams, func(slug string) bool { return q.facts.Teams[slug].Has(a.ID) }) || slices.ContainsFunc(role.Users, named)
+}
+
+// unfillable says what of a role is known not to be readable. A mend is given where that leaves nobody who could hold it.
+func (q *inquiry) unfillable(role *Role) (found, mend change.Text) {
+	f := q.facts
+	var broken, mends []change.Text
+	others := role.Permission > change.PermissionNone || len(role.Users) > 0
+	if f.Repository.OwnerIsUser {
+		if others || role.Fallback > change.PermissionNone || len(role.Teams) == 0 && len(role.Bots) > 0 {
+			return nil, nil
+		}
+		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name), change.Words(": a user's repository has no teams")),
+			change.Words("give the role on line " + strconv.Itoa(role.Line) + " of the policy users or a permission")
+	}
+	for _, slug := range role.Teams {
+		team, known := f.Teams[slug]
+		name := change.TeamName(f.Repository.Owner, slug)
+		switch {
+		case !known:
+			others = true // nobody had to ask so far
+		case team.Missing:
+			broken = append(broken, change.Say(name, change.Words(" does not exist")))
+			mends = append(mends, change.Say(change.Words("create "), name, change.Words(", or name another team")))
+		case team.Problem != "":
+			broken = append(broken, change.Say(name, change.Words(" cannot be read: "), change.Quote(team.Problem)))
+			mends = append(mends, change.Say(change.Words("let the App read the members of "), name, change.Words(", or name others")))
+		default:
+			others = true
+		}
+	}
+	if role.Fallback > change.PermissionNone && q.knownWithoutTeams(role) {
+		return nil, nil
+	}
+	if len(broken) == 0 {
+		if len(role.Teams) > 0 || others || len(role.Bots) > 0 {
+			return nil, nil
+		}
+		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name)),
+			change.Words("give the role on line " + strconv.Itoa(role.Line) + " of the policy teams, users or a permission")
+	}
+	found = change.Join("; ", broken)
+	if others {
+		return found, nil
+	}
+	return found, change.Say(change.Join("; ", mends), change.Words(", on line "+strconv.Itoa(role.Line)+" of the policy"))
+}

@@ -1,0 +1,171 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// checkRules returns the automated tests that the change must pass. An emergency waits only for those that it names itself.
+func (q *inquiry) checkRules() []CheckRule {
+	if q.declaration != nil {
+		return q.policy.Emergency.Checks
+	}
+	if c := q.policy.Categories[q.category]; c != nil && len(c.Checks) > 0 {
+		return slices.Concat(q.policy.Checks, c.Checks)
+	}
+	return q.policy.Checks
+}
+
+// checkRows makes a requirement of each rule about checks.
+func (q *inquiry) checkRows() []change.Requirement {
+	rules := q.checkRules()
+	if len(rules) == 0 {
+		return nil
+	}
+	if q.notes != nil && !q.facts.Pull.Draft {
+		q.notes.checks = true
+		q.notes.workflows = slices.ContainsFunc(rules, func(r CheckRule) bool { return r.Workflow != "" })
+	}
+	rows := make([]change.Requirement, len(rules))
+	for i := range rules {
+		rows[i] = q.checkRow(&rules[i])
+	}
+	return rows
+}
+
+func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
+	r := change.Requirement{Kind: change.KindChecks, State: change.Met}
+	if rule.Name != "" {
+		r.Name = change.Say(change.Words("Check "), change.Code(rule.Name))
+	} else {
+		r.Name = change.Say(change.Words("No failed check of "), change.Code(rule.NoneFailing))
+	}
+	if !q.facts.ChecksKnown {
+		r.State, r.Found = change.Awaited, change.Words("not read yet")
+		r.Short = change.Say(rule.title(), change.Words(" awaited"))
+		return r
+	}
+	var failed, pending, passed []change.Text
+	strangers := 0
+	for _, c := range q.facts.Checks {
+		if !rule.names(c.Name) {
+			continue
+		}
+		if !rule.isBy(c) {
+			strangers++
+			continue
+		}
+		switch {
+		case c.State == change.CheckSuccess, rule.accepts(c.State):
+			passed = append(passed, change.Code(c.Name))
+		case c.State == change.CheckPending:
+			pending = append(pending, change.Code(c.Name))
+		default:
+			failed = append(failed, change.Say(change.Code(c.Name), change.Words(" "+outcome(c.State))))
+		}
+	}
+	switch {
+	case len(failed) > 0:
+		r.State = change.Failed
+		r.Found = change.Join(", ", abridged(sortedTexts(failed), 5))
+		r.Short = change.Say(rule.title(), change.Words(" failed"))
+		r.Next = change.Words("mend it, or run it again")
+	case len(pending) > 0:
+		r.State = change.Awaited
+		r.Found = change.Words("running")
+		if rule.Name == "" {
+			r.Found = change.Say(change.Join(", ", abridged(sortedTexts(pending), 5)), change.Words(" running"))
+		}
+		r.Short = change.Say(rule.title(), change.Words(" running"))
+	case len(passed) == 0 && rule.Name != "":
+		r.State = change.Awaited
+		r.Found = change.Words("has not reported")
+		if strangers > 0 {
+			r.Found = change.Words("posted by somebody else than the policy names")
+		}
+		r.Short = change.Say(rule.title(), change.Words(" awaited"))
+		r.Next = rule.poster()
+	case len(passed) == 0:
+		r.Found = change.Words("none posted")
+	case rule.Name != "":
+		r.Found = change.Words("passed")
+	default:
+		r.Found = change.Words(grouped(len(passed)) + " passed")
+	}
+	return r
+}
+
+// title names a rule in few words.
+func (r *CheckRule) title() change.Text {
+	return change.Code(cmp.Or(r.Name, r.NoneFailing))
+}
+
+// poster says who must post a check that is pinned.
+func (r *CheckRule) poster() change.Text {
+	switch {
+	case r.Workflow != "":
+		return change.Say(change.Words("posted by the workflow "), change.Code(r.Workflow))
+	case r.App != "":
+		return change.Say(change.Words("posted by the App "), change.Code(r.App))
+	}
+	return nil
+}
+
+// names says whether the rule is about checks of a name.
+func (r *CheckRule) names(name string) bool {
+	if r.Name != "" {
+		return r.Name == name
+	}
+	return doublestar.MatchUnvalidated(r.NoneFailing, name)
+}
+
+// isBy says whether a check was posted by whom the rule names.
+func (r *CheckRule) isBy(c change.Check) bool {
+	if r.App != "" && !strings.EqualFold(r.App, c.App) {
+		return false
+	}
+	workflow, _, _ := strings.Cut(c.Workflow, "@") // GitHub may add the ref that it was read from
+	return r.Workflow == "" || r.Workflow == workflow
+}
+
+func (r *CheckRule) accepts(s change.CheckState) bool { return slices.Contains(r.Accept, string(s)) }
+
+// outcome says how a check ended.
+func outcome(s change.CheckState) string {
+	switch s {
+	case change.CheckSkipped:
+		return "was skipped"
+	case change.CheckNeutral:
+		return "was neutral"
+	}
+	return "failed"
+}
+
+func sortedTexts(texts []change.Text) []change.Text {
+	slices.SortFunc(texts, func(a, b change.Text) int { return strings.Compare(a.String(), b.String()) })
+	return slices.CompactFunc(texts, func(a, b change.Text) bool { return a.String() == b.String() })
+}
+
+// CaresAboutCheck says whether a check can change a decision of this policy. What is not known of it (the workflow that posted it)
+// is no reason to say no.
+func (p *Policy) CaresAboutCheck(c change.Check) bool {
+	cares := func(rules []CheckRule) bool {
+		return slices.ContainsFunc(rules, func(r CheckRule) bool {
+			return r.names(c.Name) && (r.App == "" || c.App == "" && !c.Status || strings.EqualFold(r.App, c.App))
+		})
+	}
+	if cares(p.Checks) || p.Emergency != nil && cares(p.Emergency.Checks) {
+		return true
+	}
+	for _, category := range p.Categories {
+		if cares(category.Checks) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,333 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/record"
+)
+
+// Measure says which facts there are to classify by.
+type Measure int
+
+// The measures.
+const (
+	Everything Measure = iota // what is missing counts against the change
+	// PathsOnly is for changes of which only the files' names and sizes are known, and whether the author is a bot, which then stands
+	// for every bot that the policy lists. Rules on anything else stay unmeasured: they neither match nor keep others from it.
+	PathsOnly
+)
+
+// Classification is the kind of a change and the rules that say so.
+type Classification struct {
+	Category change.Category
+	Matches  []change.Match // the riskiest first, security triggers last
+	Problems []string       // expressions that could not be evaluated
+}
+
+// Classify returns the kind of a change and what triggers a security review, without asking who approves it. An emergency is not
+// declared by paths, so that none is found by PathsOnly.
+func (p *Policy) Classify(f change.Facts, m Measure) Classification {
+	q := newInquiry(p, &f)
+	q.measure = m
+	q.classify()
+	q.findTriggers()
+	c := Classification{Category: q.category, Matches: q.matches}
+	if q.declaration != nil {
+		c.Category = change.Emergency
+	}
+	for _, b := range q.broken {
+		c.Problems = append(c.Problems, fmt.Sprintf("line %d: %v", b.line, b.err))
+	}
+	return c
+}
+
+// byRisk are the categories that rules decide, riskiest first. Normal is what matches none, unless it has rules of its own.
+var byRisk = [...]change.Category{change.HighRisk, change.Normal, change.Standard}
+
+// riskField is the name of the record's field that says how risky its author finds the change.
+const riskField = "risk"
+
+// classify evaluates every rule of every category, and whether an emergency was declared.
+func (q *inquiry) classify() {
+	q.readRecord()
+	q.builtInRules()
+	if v := q.record.Get(riskField); slices.Contains(v.Said, "high") {
+		q.matches = append(q.matches, change.Match{
+			Category: change.HighRisk, Rule: change.Code("high"), Subject: change.Words("the risk that its record states"), Source: builtInSource,
+		})
+	}
+	for _, category := range byRisk {
+		rules := q.policy.Categories[category]
+		if rules == nil {
+			continue
+		}
+		for _, rule := range rules.When {
+			if m, ok := q.match(rule, category); ok {
+				q.matches = append(q.matches, m)
+			}
+		}
+	}
+	q.category = change.Uncategorized
+	for _, m := range q.matches {
+		q.category = max(q.category, m.Category)
+	}
+	// What matches nothing is normal, and so is an empty diff: there is nothing in it that could be harmless.
+	if q.category == change.Uncategorized || q.category == change.Standard && len(q.facts.Content.Files) == 0 {
+		q.category = change.Normal
+	}
+	slices.SortStableFunc(q.matches, func(a, b change.Match) int {
+		return cmp.Or(-cmp.Compare(a.Category, b.Category), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Line, b.Line))
+	})
+	q.findEmergency()
+}
+
+// readRecord reads the change record from the description.
+func (q *inquiry) readRecord() {
+	if len(q.policy.Fields) == 0 || q.measure == PathsOnly {
+		return
+	}
+	fields := make([]record.Field, len(q.policy.Fields))
+	for i, f := range q.policy.Fields {
+		fields[i] = record.Field{Name: f.Name, Headings: f.Headings, Type: record.Type(f.Type), Of: f.Of, NA: f.NA}
+	}
+	q.record = record.Parse(q.facts.Pull.Body, fields)
+}
+
+// condition is one part of a rule that holds, as a match shows it. Its zero value is a part that the rule does not name.
+type condition struct {
+	rule, subject change.Text
+	more          int // other files of which it holds
+	line          int // of the pattern; 0: of the rule
+}
+
+// match says whether all that a rule names holds. What costs a call to GitHub is asked last, and only if all else holds.
+func (q *inquiry) match(r *Rule, category change.Category) (change.Match, bool) {
+	var held [8]condition
+	n := 0
+	for _, test := range [...]func(*inquiry, *Rule, change.Category) (condition, bool){
+		(*inquiry).matchLines, (*inquiry).matchFiles, (*inquiry).matchPaths, (*inquiry).matchOnlyPaths, (*inquiry).matchBumps,
+		(*inquiry).matchExpression, (*inquiry).matchAuthors, (*inquiry).matchLabels,
+	} {
+		c, ok := test(q, r, category)
+		if !ok {
+			return change.Match{}, false
+		}
+		if c.rule != nil {
+			held[n] = c
+			n++
+		}
+	}
+	if n == 0 || r.OnlyPaths != nil && !q.plainFiles() {
+		return change.Match{}, false
+	}
+	m := change.Match{Category: category, Rule: held[0].rule, Subject: held[0].subject, Because: r.Because, Source: q.policy.Ref.Source, Line: r.Line, More: held[0].more}
+	if n == 1 && held[0].line > 0 {
+		m.Line = held[0].line
+	}
+	for _, c := range held[1:n] {
+		m.Rule = change.Say(m.Rule, change.Words(" and "), c.rule)
+		m.Subject = change.Say(m.Subject, change.Words(" and "), c.subject)
+		m.More = max(m.More, c.more)
+	}
+	return m, true
+}
+
+// holds says whether n stands in the comparison's relation to its number. An operator that is not known holds for nothing.
+func (c *Comparison) holds(n int) bool {
+	switch c.Op {
+	case ">":
+		return n > c.Number
+	case ">=":
+		return n >= c.Number
+	case "<":
+		return n < c.Number
+	case "<=":
+		return n <= c.Number
+	case "=", "==":
+		return n == c.Number
+	case "!=":
+		return n != c.Number
+	}
+	return false
+}
+
+// String returns the comparison as a policy writes it.
+func (c *Comparison) String() string { return c.Op + " " + strconv.Itoa(c.Number) }
+
+func (q *inquiry) matchLines(r *Rule, _ change.Category) (condition, bool) {
+	if r.ChangedLines == nil {
+		return condition{}, true
+	}
+	n := 0
+	for i := range q.facts.Content.Files {
+		n += q.facts.Content.Files[i].Additions + q.facts.Content.Files[i].Deletions
+	}
+	return condition{
+		rule:    change.Code("changed_lines: " + r.ChangedLines.String()),
+		subject: change.Words("a change of " + plural(n, "line", "lines")),
+	}, r.ChangedLines.holds(n)
+}
+
+func (q *inquiry) matchFiles(r *Rule, _ change.Category) (condition, bool) {
+	if r.ChangedFiles == nil {
+		return condition{}, true
+	}
+	n := len(q.facts.Content.Files)
+	return condition{
+		rule:    change.Code("changed_files: " + r.ChangedFiles.String()),
+		subject: change.Words("a change of " + plural(n, "file", "files")),
+	}, r.ChangedFiles.holds(n)
+}
+
+func (q *inquiry) matchPaths(r *Rule, _ change.Category) (condition, bool) {
+	if r.Paths == nil {
+		return condition{}, true
+	}
+	return q.anyPath(r.Paths)
+}
+
+// anyPath says whether some file matches by one of its names, and shows the first of them in the alphabet.
+func (q *inquiry) anyPath(globs *Globs) (condition, bool) {
+	var (
+		path    string
+		pattern int
+		n       int
+	)
+	for i := range q.facts.Content.Files {
+		f := &q.facts.Content.Files[i]
+		name, at := f.Path, globs.Find(f.Path)
+		if at < 0 && f.PreviousPath != "" {
+			name, at = f.PreviousPath, globs.Find(f.PreviousPath)
+		}
+		if at < 0 {
+			continue
+		}
+		if n++; n == 1 || name < path {
+			path, pattern = name, at
+		}
+	}
+	if n == 0 {
+		return condition{}, false
+	}
+	return condition{change.Code(globs.Pattern(pattern)), change.Code(path), n - 1, globs.Line(pattern)}, true
+}
+
+func (q *inquiry) matchOnlyPaths(r *Rule, _ change.Category) (condition, bool) {
+	if r.OnlyPaths == nil {
+		return condition{}, true
+	}
+	files := q.facts.Content.Files
+	first, pattern := -1, 0
+	for i := range files {
+		f := &files[i]
+		at := r.OnlyPaths.Find(f.Path)
+		if at < 0 || f.PreviousPath != "" && r.OnlyPaths.Find(f.PreviousPath) < 0 {
+			return condition{}, false
+		}
+		if first < 0 || f.Path < files[first].Path {
+			first, pattern = i, at
+		}
+	}
+	if first < 0 {
+		return condition{}, false
+	}
+	return condition{
+		rule:    change.Code(r.OnlyPaths.Pattern(pattern)),
+		subject: change.Say(change.Words("every file, as "), change.Code(files[first].Path)),
+		line:    r.OnlyPaths.Line(pattern),
+	}, true
+}
+
+// plainFiles says whether no file is a symlink or a submodule, for which a name says nothing of what is behind it. A removed file is
+// nothing at the head.
+func (q *inquiry) plainFiles() bool {
+	if q.measure == PathsOnly {
+		return true
+	}
+	plain := true
+	for i := range q.facts.Content.Files {
+		f := &q.facts.Content.Files[i]
+		switch {
+		case f.Status == change.FileRemoved:
+			plain = plain && !f.IsSubmodule()
+		case f.Mode == "":
+			if q.notes != nil {
+				q.notes.modes = true
+			}
+			plain = false
+		case f.Mode != change.ModeRegular && f.Mode != change.ModeExecutable:
+			plain = false
+		}
+	}
+	return plain
+}
+
+// matchAuthors says whether all that is known of who made the change are accounts that the rule lists. Someone unknown is not.
+func (q *inquiry) matchAuthors(r *Rule, _ change.Category) (condition, bool) {
+	if len(r.Authors) == 0 {
+		return condition{}, true
+	}
+	f := q.facts
+	c := condition{rule: change.Code("authors"), subject: change.Login(f.Pull.Author)}
+	if q.measure == PathsOnly {
+		return c, f.Pull.Author.IsBot()
+	}
+	listed := func(a change.Account) bool {
+		if a.IsBot() {
+			return q.named(r.Authors, a) == yes
+		}
+		return a.Known() && q.isOneOf(r.Authors, a) == yes
+	}
+	if !f.PushesKnown || f.Content.CommitsCut || !listed(f.Pull.Author) {
+		return c, false
+	}
+	for _, push := range f.Pushes {
+		if !listed(push.By) {
+			return c, false
+		}
+	}
+	for i := range f.Content.Commits {
+		commit := &f.Content.Commits[i]
+		if !listed(commit.Author.Account) || !isGitHub(commit) && !listed(commit.Committer.Account) {
+			return c, false
+		}
+		for _, s := range commit.CoAuthors {
+			if !listed(s.Account) {
+				return c, false
+			}
+		}
+	}
+	return c, true
+}
+
+// matchExpression evaluates an expression. One that fails is a requirement of its own, because nobody knows what it would have said.
+func (q *inquiry) matchExpression(r *Rule, category change.Category) (condition, bool) {
+	if r.Expression == nil {
+		return condition{}, true
+	}
+	held, err := r.Expression.Eval(q.activation(category))
+	if err != nil {
+		q.broken = append(q.broken, brokenExpression{r.Line, err})
+		return condition{}, false
+	}
+	return condition{rule: change.Code(r.Expression.Source()), subject: change.Words("the change")}, held
+}
+
+// activation returns what an expression sees. Labels are those with the authority that the category's effect needs: one that was
+// taken off without authority still raises the risk, and one set without authority lowers nothing.
+func (q *inquiry) activation(category change.Category) *Activation {
+	i := 0
+	if category == change.Standard {
+		i = 1
+	}
+	if q.activations[i] == nil {
+		seen := *q.facts
+		seen.Pull.Labels = q.effectiveLabels(category)
+		q.activations[i] = NewActivation(seen)
+	}
+	return q.activations[i]
+}

@@ -1,0 +1,80 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// Unreadable returns the decision where the policy file cannot be used: the check fails with every problem, its line and its mend.
+// There is no other policy to fall back to, because then a broken file would be a way to loosen it.
+func Unreadable(ref change.PolicyRef, key change.PullKey, head change.SHA, problems Problems) change.Decision {
+	d := change.Decision{
+		Pull: key, Head: head, Policy: ref, Governed: true, Verdict: change.Failing,
+		Requirements: []change.Requirement{}, Matches: []change.Match{},
+	}
+	for _, p := range problems.Errors() {
+		where := "The policy"
+		short := "the policy cannot be read"
+		if p.Line > 0 {
+			where = "Line " + strconv.Itoa(p.Line) + " of the policy"
+			short = "line " + strconv.Itoa(p.Line) + " of the policy cannot be read"
+		}
+		d.Requirements = append(d.Requirements, change.Requirement{
+			Kind: change.KindPolicy, State: change.Failed,
+			Name: change.Words(where), Short: change.Words(short), Found: change.Quote(p.Message), Next: change.Quote(p.Mend),
+		})
+	}
+	if len(d.Requirements) == 0 {
+		d.Requirements = append(d.Requirements, change.Requirement{
+			Kind: change.KindPolicy, State: change.Failed,
+			Name: change.Words("The policy"), Short: change.Words("the policy cannot be read"), Found: change.Words("cannot be read"),
+		})
+	}
+	return d
+}
+
+// Strictest returns the decision that a head SHA's one check run shows: the strictest of those of all open pull requests with that
+// head, with a note that names the others. What only observes is shown if nothing else is there. Decisions that do not govern do
+// not count; without any that does, the result is not governed either.
+func Strictest(decisions []change.Decision) change.Decision {
+	governed := slices.DeleteFunc(slices.Clone(decisions), func(d change.Decision) bool { return !d.Governed })
+	if len(governed) == 0 {
+		return change.Decision{Requirements: []change.Requirement{}, Matches: []change.Match{}}
+	}
+	slices.SortStableFunc(governed, func(a, b change.Decision) int {
+		return cmp.Or(
+			compareBool(a.Observing, b.Observing),
+			-cmp.Compare(a.Verdict, b.Verdict),
+			-cmp.Compare(a.Category, b.Category),
+			cmp.Compare(a.Pull.Repository, b.Pull.Repository),
+			cmp.Compare(a.Pull.Number, b.Pull.Number),
+		)
+	})
+	d := governed[0]
+	if len(governed) == 1 {
+		return d
+	}
+	d.Notes = slices.Clone(d.Notes)
+	for _, other := range governed[1:] {
+		d.Notes = append(d.Notes, change.Words("Pull request #"+strconv.Itoa(int(other.Pull.Number))+" has the same head and is "+
+			other.Verdict.String()+" ("+other.Category.String()+"). One commit has one check, so this shows the strictest, that of #"+strconv.Itoa(int(d.Pull.Number))+"."))
+		if !other.RecheckAt.IsZero() && (d.RecheckAt.IsZero() || other.RecheckAt.Before(d.RecheckAt)) {
+			d.RecheckAt = other.RecheckAt
+		}
+	}
+	return d
+}
+
+// compareBool orders false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,164 @@
+package policy
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// involvement is the first reason for which someone is a contributor, and so cannot approve.
+type involvement struct {
+	account change.Account
+	how     how
+	sha     change.SHA
+}
+
+// how is a way to contribute, in the order in which it is told.
+type how int
+
+const (
+	isAuthor how = iota
+	wrote
+	committed
+	coauthored
+	pushed
+)
+
+// text says how someone contributed, as in "alice (author)".
+func (i involvement) text() change.Text {
+	verb := [...]string{"author", "wrote ", "committed ", "co-authored ", "pushed "}[i.how]
+	if i.how == isAuthor {
+		return change.Words(verb)
+	}
+	return change.Say(change.Words(verb), change.Code(i.sha.Short()))
+}
+
+// isGitHub says whether a commit was made by GitHub itself, on somebody's behalf who is its author: a merge or an edit on the web.
+// Anyone can write GitHub's name into a commit, so it needs a signature that GitHub verified.
+func isGitHub(c *change.Commit) bool { return c.Verified && claimsGitHub(c) }
+
+func claimsGitHub(c *change.Commit) bool {
+	return strings.EqualFold(c.Committer.Account.Login, "web-flow") || !c.Committer.Account.Known() && strings.EqualFold(c.Committer.Email, "noreply@github.com")
+}
+
+// findContributors gathers everyone who had a hand in the content: the author of the pull request; author, committer and co-authors
+// of each of its commits; and everyone who pushed.
+func (q *inquiry) findContributors() {
+	f := q.facts
+	q.contributors = make(map[change.AccountID]involvement, 8)
+	add := func(a change.Account, h how, sha change.SHA) {
+		if !a.Known() {
+			return
+		}
+		if old, ok := q.contributors[a.ID]; !ok || h < old.how {
+			q.contributors[a.ID] = involvement{a, h, sha}
+		}
+	}
+	add(f.Pull.Author, isAuthor, "")
+	for i := range f.Content.Commits {
+		c := &f.Content.Commits[i]
+		add(c.Author.Account, wrote, c.SHA)
+		if !claimsGitHub(c) {
+			add(c.Committer.Account, committed, c.SHA)
+		}
+		// GitHub itself commits a suggestion that was accepted, with whoever made it as the co-author.
+		if q.policy.Suggestions == "allow" && isGitHub(c) {
+			continue
+		}
+		for _, s := range c.CoAuthors {
+			add(s.Account, coauthored, c.SHA)
+		}
+	}
+	for _, p := range f.Pushes {
+		add(p.By, pushed, p.After)
+	}
+}
+
+// inOrder returns the contributors by how they contributed, then by name.
+func (q *inquiry) inOrder() []involvement {
+	return slices.SortedFunc(maps.Values(q.contributors), func(a, b involvement) int {
+		return cmp.Or(cmp.Compare(a.how, b.how), strings.Compare(strings.ToLower(a.account.Login), strings.ToLower(b.account.Login)), cmp.Compare(a.account.ID, b.account.ID))
+	})
+}
+
+// unattributed returns the contributions by nobody known, each with what would mend it.
+func (q *inquiry) unattributed() (found, mends []change.Text) {
+	f := q.facts
+	relink := change.Words("link its e-mail address to a GitHub account, or write the commit anew with one that is linked")
+	for i := range f.Content.Commits {
+		c := &f.Content.Commits[i]
+		switch {
+		case !c.Author.Account.Known():
+			found = append(found, change.Say(change.Code(c.SHA.Short()), change.Words(" was written by "), signature(c.Author)))
+			mends = append(mends, relink)
+		case claimsGitHub(c) && !c.Verified:
+			found = append(found, change.Say(change.Code(c.SHA.Short()), change.Words(" claims to be made by GitHub, whose signature it does not have")))
+			mends = append(mends, change.Words("write the commit anew under your own name"))
+		case !c.Committer.Account.Known() && !claimsGitHub(c):
+			found = append(found, change.Say(change.Code(c.SHA.Short()), change.Words(" was committed by "), signature(c.Committer)))
+			mends = append(mends, relink)
+		}
+	}
+	unknownPush := false
+	for _, p := range f.Pushes {
+		unknownPush = unknownPush || !p.By.Known()
+	}
+	if !f.PushesKnown || unknownPush {
+		found = append(found, change.Words("not every push is known by whom it was"))
+		mends = append(mends, change.Words("open a new pull request from the same commits, whose pushes are known from its start"))
+	}
+	return found, mends
+}
+
+func signature(s change.Signature) change.Text {
+	who := strings.TrimSpace(s.Name + " <" + s.Email + ">")
+	return change.Say(change.Quote(who), change.Words(", who has no GitHub account"))
+}
+
+// attribution requires that everyone who contributed is known, or remarks who is not.
+func (q *inquiry) attribution() {
+	found, mends := q.unattributed()
+	if len(found) == 0 {
+		return
+	}
+	if q.declaration != nil || !q.blocksUnattributed() {
+		for _, f := range found {
+			q.remark(f, change.Words(": nobody can tell whether that person also approved."))
+		}
+		return
+	}
+	const shown = 3
+	found = abridged(found, shown)
+	// The same mend twice is one mend.
+	var unique []change.Text
+	for _, m := range mends {
+		if !slices.ContainsFunc(unique, func(u change.Text) bool { return u.String() == m.String() }) {
+			unique = append(unique, m)
+		}
+	}
+	q.require(change.Requirement{
+		Kind: change.KindAttribution, State: change.Missing,
+		Name: change.Words("Known contributors"), Short: change.Words("contributor unknown"),
+		Found: change.Join("; ", found), Next: change.Join("; ", unique),
+	})
+}
+
+// blocksUnattributed says what the category makes of contributions by nobody known. High-risk blocks unless the policy says otherwise.
+func (q *inquiry) blocksUnattributed() bool {
+	c := q.policy.Categories[q.category]
+	if c == nil || c.Unattributed == "" {
+		return q.category == change.HighRisk
+	}
+	return c.Unattributed == "block"
+}
+
+// abridged returns at most n texts, the last saying how many more there are.
+func abridged(texts []change.Text, n int) []change.Text {
+	if len(texts) <= n {
+		return texts
+	}
+	return append(slices.Clone(texts[:n]), change.Words(grouped(len(texts)-n)+" more"))
+}

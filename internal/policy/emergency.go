@@ -1,0 +1,74 @@
+package policy
+
+import (
+	"github.com/changegate/changegate/internal/change"
+)
+
+// findEmergency looks whether an emergency is declared: the label is there, it was last set by someone who holds the role, on the
+// very content that the head has, and the change touches nothing that is guarded. What is amiss is remarked, and then nothing is
+// relaxed.
+func (q *inquiry) findEmergency() {
+	e := q.policy.Emergency
+	if e == nil || !q.facts.Pull.HasLabel(e.Label) || q.measure == PathsOnly {
+		return
+	}
+	label := change.Code(e.Label)
+	if q.guarded {
+		q.remark(label, change.Words(" is ignored: a change of the policy, of who must review, or of a submodule is never an emergency."))
+		return
+	}
+	set, ok := q.lastSet(e.Label)
+	declarer := q.role(e.DeclaredBy)
+	may := q.holds(declarer, set.By)
+	switch {
+	case !ok || !set.By.Known():
+		q.remark(label, change.Words(" is ignored: nobody is known to have set it. It counts if it is set by "), q.whoMay(e.DeclaredBy), change.Words("."))
+		return
+	case may == unknown:
+		q.remark(label, change.Words(" is ignored so far: whether "), change.Login(set.By), change.Words(" may declare an emergency could not be read."))
+		return
+	case may == no:
+		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" set it, and only "), q.whoMay(e.DeclaredBy), change.Words(" may declare an emergency."))
+		return
+	case !q.sameContent(q.headSeen(set)):
+		q.remark(label, change.Words(" has ended: "), change.Login(set.By), change.Words(" declared it before the present content was pushed. Whoever may declare it takes it off and sets it again."))
+		return
+	}
+	first := set
+	for _, event := range q.facts.LabelEvents {
+		if event.Added && event.At.Before(first.At) && change.SameLabel(event.Label, e.Label) && q.holds(declarer, event.By) == yes {
+			first = event
+		}
+	}
+	q.declaration = &change.Declaration{By: set.By, At: first.At, SHA: q.facts.Pull.Head.SHA, Due: first.At.Add(e.Within)}
+}
+
+// headSeen returns the head that a label was set on; empty if that is not known for certain. Times are GitHub's, to the second, so a
+// push in the same second may have come after.
+func (q *inquiry) headSeen(set change.LabelEvent) change.SHA {
+	if set.Head != "" || !q.facts.PushesKnown {
+		return set.Head
+	}
+	var head change.SHA
+	for _, p := range q.facts.Pushes {
+		if !p.At.Before(set.At) {
+			return ""
+		}
+		head = p.After
+	}
+	return head
+}
+
+// sameContent says whether a head that someone saw has the content of the present one. It is where approvals will be bound to
+// content; until then only the same commit has the same content.
+func (q *inquiry) sameContent(seen change.SHA) bool {
+	return seen != "" && seen == q.facts.Pull.Head.SHA
+}
+
+// owed returns the state of an emergency's requirement that is not met yet: owed until it is overdue, and awaited from then on.
+func (q *inquiry) owed() change.RequirementState {
+	if q.declaration == nil || !q.facts.Now.Before(q.declaration.Due) {
+		return change.Awaited
+	}
+	return change.Owed
+}

@@ -1,0 +1,159 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// relaxes says whether a rule of the category lowers the risk of what it matches, so that it needs authority.
+func relaxes(category change.Category) bool { return category == change.Standard }
+
+// matchLabels says whether the change carries one of the rule's labels, with the authority that the category's effect needs.
+func (q *inquiry) matchLabels(r *Rule, category change.Category) (condition, bool) {
+	if len(r.Labels) == 0 {
+		return condition{}, true
+	}
+	for _, label := range r.Labels {
+		ok := false
+		if relaxes(category) {
+			ok = q.measure == Everything && q.mayRelax(label)
+		} else {
+			ok = q.facts.Pull.HasLabel(label) || q.heldOn(label)
+		}
+		if ok {
+			return condition{rule: change.Code(label), subject: change.Words("a label")}, true
+		}
+	}
+	return condition{}, false
+}
+
+// heldOn says whether a label that raises the risk still counts although it is gone: whoever took it off had not set it and does
+// not hold the role that the policy names.
+func (q *inquiry) heldOn(label string) bool {
+	var (
+		on     bool
+		setter change.Account
+		stuck  change.LabelEvent
+	)
+	for _, e := range q.facts.LabelEvents {
+		if !change.SameLabel(e.Label, label) {
+			continue
+		}
+		switch {
+		case e.Added && !on:
+			on, setter = true, e.By
+		case !e.Added && on:
+			mine := e.By.Known() && e.By.ID == setter.ID
+			if mine || q.holds(q.role(q.policy.Labels.LoweredBy), e.By) == yes {
+				on = false
+			} else {
+				stuck = e
+			}
+		}
+	}
+	if !on {
+		return false
+	}
+	if stuck.Label != "" {
+		q.remark(change.Words("The label "), change.Code(label), change.Words(" still counts: "), change.Login(stuck.By),
+			change.Words(" took it off, who neither set it nor may lower the risk ("), q.whoMay(q.policy.Labels.LoweredBy), change.Words(")."))
+	} else {
+		q.remark(change.Words("The label "), change.Code(label), change.Words(" still counts: it was set, and nobody is known to have taken it off."))
+	}
+	return true
+}
+
+// mayRelax says whether the change carries a label that lowers its risk, set by someone who may.
+func (q *inquiry) mayRelax(label string) bool {
+	if !q.facts.Pull.HasLabel(label) {
+		return false
+	}
+	set, ok := q.lastSet(label)
+	if ok && q.holds(q.role(q.policy.Labels.LoweredBy), set.By) == yes {
+		return true
+	}
+	who := change.Words("nobody known")
+	if ok && set.By.Known() {
+		who = change.Login(set.By)
+	}
+	q.remark(change.Words("The label "), change.Code(label), change.Words(" lowers nothing: it was set by "), who,
+		change.Words(", and counts only from "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
+	return false
+}
+
+// lastSet returns the event that set a label which the change carries. A label that was renamed or made anew has none.
+func (q *inquiry) lastSet(label string) (set change.LabelEvent, ok bool) {
+	for _, e := range q.facts.LabelEvents {
+		if change.SameLabel(e.Label, label) {
+			set, ok = e, e.Added
+		}
+	}
+	return set, ok
+}
+
+// whoMay names those who hold a role, by the role's name.
+func (q *inquiry) whoMay(role string) change.Text {
+	r := q.role(role)
+	if r == nil {
+		return change.Words("nobody: the policy names no role for it")
+	}
+	return q.candidates(r)
+}
+
+// effectiveLabels returns the labels that an expression of the category sees.
+func (q *inquiry) effectiveLabels(category change.Category) []string {
+	if !relaxes(category) {
+		labels := slices.Clone(q.facts.Pull.Labels)
+		for _, e := range q.facts.LabelEvents {
+			has := slices.ContainsFunc(labels, func(l string) bool { return change.SameLabel(l, e.Label) })
+			if !has && q.heldOn(e.Label) {
+				labels = append(labels, e.Label)
+			}
+		}
+		return labels
+	}
+	var labels []string
+	for _, l := range q.facts.Pull.Labels {
+		if q.mayRelax(l) {
+			labels = append(labels, l)
+		}
+	}
+	return labels
+}
+
+// relaxingLabel says whether the change carries a label that would relax something, so that it matters who set it.
+func (q *inquiry) relaxingLabel() bool {
+	p := q.policy
+	if p.Emergency != nil && q.facts.Pull.HasLabel(p.Emergency.Label) {
+		return true
+	}
+	if c := p.Categories[change.Standard]; c != nil {
+		for _, r := range c.When {
+			if slices.ContainsFunc(r.Labels, q.facts.Pull.HasLabel) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// CaresAboutLabel says whether setting or taking off a label can change a decision of this policy.
+func (p *Policy) CaresAboutLabel(name string) bool {
+	if p.Emergency != nil && change.SameLabel(p.Emergency.Label, name) {
+		return true
+	}
+	for _, c := range p.Categories {
+		for _, r := range c.When {
+			if slices.ContainsFunc(r.Labels, func(l string) bool { return change.SameLabel(l, name) }) {
+				return true
+			}
+			// What an expression makes of labels only the expression knows.
+			if r.Expression != nil && strings.Contains(r.Expression.Source(), "labels") {
+				return true
+			}
+		}
+	}
+	return false
+}

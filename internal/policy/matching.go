@@ -1,0 +1,39 @@
+package policy
+
+// match gives places to people, so that as many places as possible are taken and nobody has two. It returns who has each place,
+// -1 for nobody. Places are served in order: one that is once taken stays taken, perhaps by somebody else.
+//
+// Fits is asked only where the answer matters. It grows one augmenting path a place (Kuhn's algorithm).
+func match(places, people int, fits func(place, person int) bool) []int {
+	has := make([]int, places)
+	for i := range has {
+		has[i] = -1
+	}
+	if people == 0 {
+		return has
+	}
+	holder := make([]int, people) // the place that a person has
+	for i := range holder {
+		holder[i] = -1
+	}
+	tried := make([]bool, people)
+	var seat func(place int) bool
+	seat = func(place int) bool {
+		for person := range people {
+			if tried[person] || !fits(place, person) {
+				continue
+			}
+			tried[person] = true
+			if holder[person] < 0 || seat(holder[person]) {
+				holder[person], has[place] = place, person
+				return true
+			}
+		}
+		return false
+	}
+	for place := range places {
+		clear(tried)
+		seat(place)
+	}
+	return has
+}

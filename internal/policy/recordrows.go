@@ -1,0 +1,135 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/record"
+)
+
+// recordFields returns the names of the record's fields that must be there, in the order of the policy's fields.
+func (q *inquiry) recordFields() []string {
+	var names []string
+	category := q.category
+	if q.declaration != nil {
+		names, category = q.policy.Emergency.Record, change.Emergency
+	} else if c := q.policy.Categories[category]; c != nil {
+		names = c.Record
+	}
+	// A bot writes its descriptions itself, and nobody would mend them.
+	if category == change.Standard && q.isTrustedBot(q.facts.Pull.Author) {
+		return nil
+	}
+	var out []string
+	for _, f := range q.policy.Fields {
+		if slices.Contains(names, f.Name) || slices.Contains(f.RequiredIn, category) {
+			out = append(out, f.Name)
+		}
+	}
+	for _, n := range names {
+		if q.field(n) == nil && !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (q *inquiry) field(name string) *Field {
+	for _, f := range q.policy.Fields {
+		if f.Name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// recordRows makes a requirement of each section of the change record.
+func (q *inquiry) recordRows() []change.Requirement {
+	names := q.recordFields()
+	rows := make([]change.Requirement, 0, len(names))
+	for _, name := range names {
+		rows = append(rows, q.recordRow(name))
+	}
+	return rows
+}
+
+func (q *inquiry) recordRow(name string) change.Requirement {
+	f := q.field(name)
+	if f == nil { // no such field: nothing could ever be there
+		f = &Field{Name: name}
+	}
+	title := f.Title
+	if title == "" {
+		title = capitalized(strings.ReplaceAll(f.Name, "_", " "))
+	}
+	heading := title
+	if len(f.Headings) > 0 {
+		heading = f.Headings[0]
+	}
+	r := change.Requirement{Kind: change.KindRecord, Name: change.Quote(title), State: change.Missing}
+	short := func(what string) change.Text {
+		return change.Say(change.Quote(strings.ToLower(title)), change.Words(what))
+	}
+	section := change.Say(change.Words("the section "), change.Code(heading), change.Words(" of the description"))
+	v := q.record.Get(name)
+	switch v.State {
+	case record.Present:
+		r.State = change.Met
+		r.Found = present(f, v)
+	case record.NotApplicable:
+		r.State, r.Found = change.Met, change.Words("n/a")
+	case record.Unchecked:
+		r.Found = change.Say(change.Words(plural(len(v.Unchecked), "item", "items")+" unchecked: "), change.Quote(v.Unchecked[0]))
+		r.Short, r.Next = short(" unfinished"), change.Words("do and check every item of its list, or take out what does not apply")
+	case record.Invalid:
+		r.Found = change.Quote(v.Text)
+		r.Short = short(" unclear")
+		r.Next = change.Say(change.Words("say "), expected(f), change.Words(" in "), section)
+		if len(v.Said) > 1 {
+			r.Found = change.Say(change.Words("says "), enumerated(quotes(v.Said), "and"))
+		}
+	case record.Empty:
+		r.Found = change.Words("nothing but a placeholder")
+		r.Short, r.Next = short(" missing"), change.Say(change.Words("fill in "), section)
+	default:
+		r.Found = change.Words("missing")
+		r.Short = short(" missing")
+		r.Next = change.Say(change.Words("add a section "), change.Code(heading), change.Words(" to the description"))
+	}
+	return r
+}
+
+// present says what a field answers, in as few words as its type allows.
+func present(f *Field, v record.Value) change.Text {
+	switch f.Type {
+	case FieldChoice, FieldDate, FieldYesNo:
+		return change.Quote(v.Value)
+	case FieldList:
+		return change.Words(plural(len(v.Items), "item", "items"))
+	}
+	return change.Words("present")
+}
+
+// expected says what answers a field's type takes.
+func expected(f *Field) change.Text {
+	switch f.Type {
+	case FieldChoice:
+		return enumerated(quotes(f.Of), "or")
+	case FieldDate:
+		return change.Words("a day as 2006-01-02")
+	case FieldYesNo:
+		return change.Words("yes or no")
+	case FieldList:
+		return change.Words("it as a list")
+	}
+	return change.Words("something")
+}
+
+func quotes(words []string) []change.Text {
+	out := make([]change.Text, len(words))
+	for i, w := range words {
+		out[i] = change.Quote(w)
+	}
+	return out
+}

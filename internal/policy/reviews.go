@@ -1,0 +1,241 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// standing is what one person thinks of the change: the latest review that says so.
+type standing struct {
+	review    change.Review
+	objects   bool           // changes requested, and not lifted
+	dismisser change.Account // who dismissed the objection in vain
+}
+
+// is compares review states, whose case differs between GitHub's APIs.
+func is(state, other change.ReviewState) bool { return strings.EqualFold(string(state), string(other)) }
+
+// standings returns the latest opinion of each person, oldest first. A comment is no opinion; a dismissed review takes its place and
+// leaves none, unless it was an objection and whoever dismissed it may not lift it.
+func (q *inquiry) standings() []standing {
+	reviews := q.facts.Reviews
+	if len(reviews) == 0 {
+		return nil
+	}
+	if !slices.IsSortedFunc(reviews, bySubmission) {
+		reviews = slices.Clone(reviews)
+		slices.SortFunc(reviews, bySubmission)
+	}
+	var latest []standing
+	for _, r := range reviews {
+		if !r.By.Known() {
+			continue // a deleted account, whose opinion nobody can answer for
+		}
+		s := standing{review: r}
+		switch {
+		case is(r.State, change.Approved):
+		case is(r.State, change.ChangesRequested):
+			s.objects = true
+		case is(r.State, change.Dismissed):
+			// Where it is not known what was dismissed, it may have been an objection.
+			if s.objects = !is(r.Was, change.Approved) && !is(r.Was, change.Commented) && !q.mayLift(r); s.objects {
+				s.dismisser = r.DismissedBy
+			}
+		default:
+			continue
+		}
+		latest = slices.DeleteFunc(latest, func(old standing) bool { return old.review.By.ID == r.By.ID })
+		if s.objects || is(r.State, change.Approved) {
+			latest = append(latest, s)
+		}
+	}
+	return latest
+}
+
+func bySubmission(a, b change.Review) int {
+	return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+}
+
+// mayLift says whether a dismissal lifts an objection: the objector's own does, and that of a holder of the role that the policy
+// names, unless that person contributed.
+func (q *inquiry) mayLift(r change.Review) bool {
+	by := r.DismissedBy
+	if !by.Known() {
+		return false
+	}
+	if by.ID == r.By.ID {
+		return true
+	}
+	if _, contributed := q.contributors[by.ID]; contributed || q.policy.DismissedBy == "" {
+		return false
+	}
+	return q.holds(q.role(q.policy.DismissedBy), by) == yes
+}
+
+// holdsAny says whether someone holds any role of the policy. Those that cost nothing more to look up are asked first.
+func (q *inquiry) holdsAny(a change.Account) answer {
+	held := no
+	for _, teams := range [...]bool{false, true} {
+		for _, name := range q.roleNames() {
+			if role := q.role(name); (len(role.Teams) > 0) == teams {
+				held = max(held, q.holds(role, a))
+			}
+			if held == yes {
+				return yes
+			}
+		}
+		if held == unknown {
+			break // what was asked so far may settle it
+		}
+	}
+	return held
+}
+
+// disqualified says why a person's approval cannot count, whatever roles that person holds; empty if it can.
+func (q *inquiry) disqualified(r change.Review, slots []slot) change.Text {
+	by := r.By
+	if i, ok := q.contributors[by.ID]; ok {
+		if i.how == isAuthor {
+			return change.Words("the author cannot approve")
+		}
+		return change.Say(i.text(), change.Words(", and contributors cannot approve"))
+	}
+	if q.declaration != nil && q.declaration.By.ID == by.ID {
+		return change.Words("declared the emergency, and cannot approve it")
+	}
+	if by.IsBot() && !slices.ContainsFunc(slots, func(s slot) bool { return q.named(s.role.Bots, by) == yes }) {
+		return change.Words("a bot, which no role names")
+	}
+	if !q.sameContent(r.SHA) {
+		return q.staleness(r)
+	}
+	return nil
+}
+
+// staleness says which push an approval did not see.
+func (q *inquiry) staleness(r change.Review) change.Text {
+	if r.SHA == "" {
+		return change.Words("submitted on a commit that is gone")
+	}
+	saw := change.Say(change.Words("saw "), change.Code(r.SHA.Short()))
+	pushes := q.facts.Pushes
+	for i := len(pushes) - 1; i >= 0; i-- {
+		if pushes[i].Before != r.SHA || pushes[i].After == r.SHA {
+			continue
+		}
+		return change.Say(saw, change.Words("; "), change.Login(pushes[i].By), change.Words(" pushed "), change.Code(pushes[i].After.Short()), change.Words(" since"))
+	}
+	return change.Say(saw, change.Words(", not the present head "), change.Code(q.facts.Pull.Head.SHA.Short()))
+}
+
+// considerReviews makes opinions of the reviews, and requirements of what they leave open: objections to settle, contributors to
+// name, approvals to give, the security review.
+func (q *inquiry) considerReviews() {
+	q.findContributors()
+	standings := q.standings()
+	q.objections(standings)
+	q.attribution()
+
+	slots := q.slots()
+	var (
+		approvals []change.Review
+		opinions  = make([]change.Opinion, 0, len(standings))
+	)
+	for _, s := range standings {
+		o := change.Opinion{By: s.review.By, Review: s.review.ID, State: s.review.State, SHA: s.review.SHA, At: s.review.At, Held: s.review.Held}
+		if s.objects {
+			o.Held, o.Why = q.objectionHolds(s)
+			opinions = append(opinions, o)
+			continue
+		}
+		switch why := q.disqualified(s.review, slots); {
+		case q.facts.Pull.Draft:
+			o.Why = change.Words("looked at when it is ready for review")
+		case why != nil:
+			o.Why = why
+		default:
+			approvals = append(approvals, s.review)
+		}
+		opinions = append(opinions, o)
+	}
+	filled := match(len(slots), len(approvals), func(s, a int) bool { return q.fills(slots[s], approvals[a].By) == yes })
+	for a := range approvals {
+		i := slices.IndexFunc(opinions, func(o change.Opinion) bool { return o.Review == approvals[a].ID && o.By.ID == approvals[a].By.ID })
+		o := &opinions[i]
+		for s, by := range filled {
+			if by == a {
+				slots[s].by = o.By
+				o.Counts, o.Held = true, true
+				o.Roles = append(o.Roles, slots[s].role.Name)
+			}
+		}
+		if !o.Counts {
+			o.Why = q.whyUnused(slots, o.By)
+		}
+	}
+	if len(opinions) > 0 {
+		q.opinions = opinions
+	}
+	q.approvalRows(slots)
+}
+
+// objectionHolds says whether an objection counts: its author holds a role of the policy, or was seen to hold one. Where that cannot
+// be known it counts.
+func (q *inquiry) objectionHolds(s standing) (held bool, why change.Text) {
+	if s.review.Held {
+		return true, nil
+	}
+	if q.facts.Pull.Draft {
+		return false, nil
+	}
+	switch q.holdsAny(s.review.By) {
+	case yes:
+		return true, nil
+	case no:
+		return false, change.Words("holds no role of the policy")
+	}
+	return false, nil
+}
+
+// objections requires that those who requested changes are satisfied.
+func (q *inquiry) objections(standings []standing) {
+	var who, notes []change.Text
+	var by []change.Account
+	for _, s := range standings {
+		if !s.objects {
+			continue
+		}
+		if _, why := q.objectionHolds(s); why != nil {
+			continue
+		}
+		by = append(by, s.review.By)
+		who = append(who, change.Login(s.review.By))
+		if s.dismisser.Known() {
+			notes = append(notes, change.Say(change.Login(s.dismisser), change.Words(" dismissed what "), change.Login(s.review.By), change.Words(" asked for, and may not")))
+		}
+	}
+	if len(who) == 0 {
+		return
+	}
+	lifted := change.Words("")
+	if r := q.role(q.policy.DismissedBy); r != nil {
+		lifted = change.Say(change.Words(", or a dismissal by "), q.candidates(r), change.Words(" who did not contribute"))
+	}
+	q.require(change.Requirement{
+		Kind: change.KindChangesRequested, State: change.Failed, By: by,
+		Name:  change.Words("No changes requested"),
+		Short: change.Say(change.Words("changes requested by "), change.Join(", ", abridged(who, 3))),
+		Found: change.Say(change.Words("requested by "), change.Join(", ", who), change.Words(withPrefix("; ", notes)), change.Join("; ", notes)),
+		Next:  change.Say(change.Words("an approval by "), change.Join(" and ", who), lifted),
+	})
+}
+
+func withPrefix(prefix string, texts []change.Text) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	return prefix
+}
