@@ -90,9 +90,13 @@ func (c *Client) UpdateCheckRun(ctx context.Context, repo change.Repository, id 
 }
 
 // RequestReviewers asks teams (slugs) and users (logins) to review (pulls/request-reviewers). GitHub refuses all of them (*Rejected) if
-// one is the author, is no collaborator, or is a team without access to the repository; it takes 15 users at most.
+// one is the author, is no collaborator, or is a team without access to the repository; it takes 15 users at most. Asking nobody does
+// nothing.
 func (c *Client) RequestReviewers(ctx context.Context, repo change.Repository, n change.Number, teams, users []string) (err error) {
 	defer wrap(&err, "requesting reviews of %s#%d", repo, n)
+	if len(teams)+len(users) == 0 {
+		return nil
+	}
 	body := github.ReviewersRequest{Reviewers: users, TeamReviewers: teams}
 	return c.write(ctx, requestReviewers, requestReviewers.at(repo.Owner, repo.Name, itoa(n)), body, nil)
 }

@@ -162,9 +162,8 @@ func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *Rate
 	refused := resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusTooManyRequests
 	retry, hasRetry := t.retryAfter(resp.Header.Get("Retry-After"))
 	reset, hasReset := t.untilReset(resp.Header.Get("X-RateLimit-Reset"))
-	words := bytes.ToLower(body)
-	secondary := bytes.Contains(words, []byte("secondary rate limit")) || bytes.Contains(words, []byte("abuse detection")) ||
-		bytes.Contains(words, []byte("secondary-rate-limits"))
+	says := func(words string) bool { return refused && bytes.Contains(bytes.ToLower(body), []byte(words)) }
+	secondary := says("secondary rate limit") || says("secondary-rate-limits") || says("abuse detection")
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -182,7 +181,7 @@ func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *Rate
 		return t.block(now.Add(retry), secondary || !known || remaining > 0)
 	case known && remaining == 0 && hasReset:
 		return t.block(now.Add(reset), false)
-	case secondary || resp.StatusCode == http.StatusTooManyRequests || bytes.Contains(words, []byte("rate limit exceeded")):
+	case secondary || resp.StatusCode == http.StatusTooManyRequests || says("rate limit exceeded"):
 		if now.Before(t.blocked.Until) {
 			limited := t.blocked // the same limit, told to another call that was under way
 			return &limited
