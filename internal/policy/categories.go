@@ -116,7 +116,7 @@ func (c *compiler) rule(category change.Category, s ruleShape) *Rule {
 }
 
 // onlyTrue reports a condition that is written as false, because that is not its opposite.
-func (c *compiler) onlyTrue(f flag) {
+func (c *compiler) onlyTrue(f boolean) {
 	if f.present() && !f.value {
 		c.problem(f.at, "bumps_only is a condition only when it is true", "take it away")
 	}

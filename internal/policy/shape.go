@@ -81,7 +81,7 @@ type ruleShape struct {
 	ChangedLines text        `key:"changed_lines" jsonschema:"pattern=^(>=|<=|!=|[<>=]) ?[0-9]+$" jsonschema_description:"Added and deleted lines together: \"> 1500\"."`
 	ChangedFiles text        `key:"changed_files" jsonschema:"pattern=^(>=|<=|!=|[<>=]) ?[0-9]+$" jsonschema_description:"The number of changed files: \"> 100\"."`
 	Authors      list[text]  `key:"authors" jsonschema_description:"Every commit and every push is by one of these accounts: \"dependabot[bot]\"."`
-	BumpsOnly    flag        `key:"bumps_only" jsonschema_description:"Dependency manifests change versions only: nothing is added."`
+	BumpsOnly    boolean     `key:"bumps_only" jsonschema_description:"Dependency manifests change versions only: nothing is added."`
 	Expression   text        `key:"expression" jsonschema_description:"A condition in CEL on the variable change: change.files.exists(f, f.path == \"go.mod\" && f.deletions > 20)."`
 	Unless       unlessShape `key:"unless" jsonschema_description:"The rule does not hold where all of this holds."`
 	Because      text        `key:"because" jsonschema_description:"The reason that people are shown."`
@@ -91,7 +91,7 @@ type unlessShape struct {
 	at
 	OnlyPaths list[text] `key:"only_paths" jsonschema_description:"Every changed file matches one of these patterns. Case counts; symlinks and submodules never match."`
 	Authors   list[text] `key:"authors" jsonschema_description:"Every commit and every push is by one of these accounts."`
-	BumpsOnly flag       `key:"bumps_only" jsonschema_description:"Dependency manifests change versions only: nothing is added."`
+	BumpsOnly boolean    `key:"bumps_only" jsonschema_description:"Dependency manifests change versions only: nothing is added."`
 }
 
 type checkShape struct {
@@ -109,7 +109,7 @@ type fieldShape struct {
 	Headings   list[text] `key:"headings" jsonschema_description:"Headings that introduce the section, in any case and at any level. The first is the one that is suggested."`
 	Type       text       `key:"type" jsonschema:"enum=text,enum=choice,enum=date,enum=yes/no,enum=list,enum=tasks" jsonschema_description:"What it holds; tasks is text whose task list must have no unchecked item."`
 	Of         list[text] `key:"of" jsonschema_description:"The values of a choice."`
-	NA         flag       `key:"na" jsonschema_description:"Whether n/a is an answer."`
+	NA         boolean    `key:"na" jsonschema_description:"Whether n/a is an answer."`
 	RequiredIn list[text] `key:"required_in" jsonschema_description:"Categories that require it, besides those that list it in their record."`
 }
 
@@ -156,5 +156,5 @@ type freezeShape struct {
 	Lasts        text       `key:"lasts" jsonschema_description:"How long each occurrence lasts, from midnight: 24h, 2d."`
 	Timezone     text       `key:"timezone" jsonschema:"default=UTC" jsonschema_description:"An IANA time zone: Europe/Berlin."`
 	Environments list[text] `key:"environments" jsonschema_description:"The environments that take no deployment; all of them if neither these nor merging are given."`
-	Merging      flag       `key:"merging" jsonschema_description:"Whether merging is frozen too."`
+	Merging      boolean    `key:"merging" jsonschema_description:"Whether merging is frozen too."`
 }

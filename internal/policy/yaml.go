@@ -40,7 +40,7 @@ type (
 		at
 		value int
 	}
-	flag struct {
+	boolean struct {
 		at
 		value bool
 	}
@@ -303,7 +303,7 @@ func (i *number) read(r *reader, n ast.Node, what string) {
 	}
 }
 
-func (f *flag) read(r *reader, n ast.Node, what string) {
+func (f *boolean) read(r *reader, n ast.Node, what string) {
 	b, ok := n.(*ast.BoolNode)
 	if !ok {
 		r.wrongKind(n, what, "true or false")

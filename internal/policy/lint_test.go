@@ -1,0 +1,118 @@
+package policy
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// minimal is a policy that lints without a warning, for tests to add to.
+const minimal = `version: 1
+roles: {reviewer: {permission: write}, security: {teams: [security]}}
+security_review: {role: security}
+categories:
+  high-risk: {when: {any: [{paths: ["db/**"]}]}, approvals: [{role: reviewer, count: 2}]}
+`
+
+func TestLint(t *testing.T) {
+	tests := []struct {
+		name, policy string
+		want         []string // "line: message", in order
+	}{
+		{"nothing to say", minimal, nil},
+		{"an unused role", strings.Replace(minimal, "roles: {", "roles: {lead: {teams: [leads]}, ", 1),
+			[]string{`2: the role "lead" is not used`}},
+		{"a role of one", strings.Replace(minimal, "{teams: [security]}", "{users: [alice]}", 1),
+			[]string{`2: only alice can fill the role "security", and not on their own changes`}},
+		{"anyone approves", strings.Replace(minimal, "permission: write", "permission: read", 1),
+			[]string{`2: everyone with read access counts as "reviewer"`}},
+		{"no security review", "version: 1\ncategories:\n  high-risk: {when: {any: [{labels: [x]}]}, approvals: []}\n",
+			[]string{"1: there is no security review", "3: nobody need approve high-risk changes"}},
+		{"nothing is high-risk", strings.Replace(minimal, "when: {any: [{paths: [\"db/**\"]}]}, ", "", 1),
+			[]string{"5: nothing is high-risk but the policy itself"}},
+		{"an emergency without anything", minimal + "emergency: {declared_by: security, approvals: [], record: []}\n",
+			[]string{"6: an emergency is announced nowhere", "6: an emergency is never approved by anyone", "6: an emergency needs no justification"}},
+		{"a check that anyone posts", minimal + "checks:\n  - {name: build}\n  - {name: test, app: github-actions}\n  - {name: e2e, app: circleci}\n  - {name: e2e, app: circleci}\n  - {none_failing: 'ci/*'}\n",
+			[]string{`7: anyone who can write may post a check named "build"`, `8: any workflow of any branch can post a check named "test"`, "10: this check is here twice"}},
+		{"everything is standard", minimal + "  standard: {when: {any: [{only_paths: [\"**\"]}]}}\n",
+			[]string{`6: with "**" every change is standard`}},
+		{"code is standard", minimal + "  standard: {when: {any: [{only_paths: [\"**/*.md\", \"src/**\", \".github/**\"]}]}}\n",
+			[]string{`6: "src/**" makes a change of src/app.py standard`, `6: ".github/**" makes a change of .github/workflows/ci.yml standard`}},
+		{"guarded code may be standard", minimal + "  standard: {when: {any: [{only_paths: [\"src/**\"], changed_lines: \"< 5\"}]}}\n", nil},
+		{"an account may do anything", minimal + "  standard: {when: {any: [{authors: [\"x[bot]\"]}]}}\n",
+			[]string{"6: whatever these accounts change is standard"}},
+		{"an account is exempt", strings.Replace(minimal, `paths: ["db/**"]`, `paths: ["db/**"], unless: {authors: [x]}`, 1),
+			[]string{"5: whatever these accounts change is exempt from this rule"}},
+		{"a label that nobody may set", minimal + "  standard: {when: {any: [{labels: [trivial]}]}}\n",
+			[]string{"6: this label lowers the risk, and nobody has the authority to set it"}},
+		{"the emergency's label", minimal + "  standard: {}\nemergency: {declared_by: security, announce: ['slack:#x'], label: high}\n" +
+			"labels: {lowered_by: security}\n", nil},
+		{"the emergency's label in a rule", strings.Replace(minimal, `paths: ["db/**"]`, `labels: [emergency]`, 1) + "emergency: {declared_by: security, announce: ['slack:#x']}\n",
+			[]string{`5: the label "emergency" declares an emergency`}},
+		{"patterns", strings.Replace(minimal, `"db/**"`, `"db/**", "DB/**", "*.tf", 'a\.go', ".*/x", "db/x", "**/*.sql", "**/y/*.SQL", "x ", '(a|b)/c'`, 1),
+			[]string{
+				`5: the pattern "DB/**" is here twice`,
+				`5: the pattern "*.tf" matches at the root of the repository only`,
+				`5: the pattern "a\\.go" looks like a regular expression`,
+				`5: the pattern ".*/x" looks like a regular expression`,
+				`5: the pattern "db/x" adds nothing to "db/**"`,
+				`5: the pattern "**/y/*.SQL" adds nothing to "**/*.sql"`,
+				`5: the pattern "x " begins or ends with a space`,
+				`5: the pattern "(a|b)/c" looks like a regular expression`,
+			}},
+		{"a trigger for everything", strings.Replace(minimal, "role: security}", "role: security, triggers: {all: {paths: ['**']}}}", 1),
+			[]string{`3: the trigger "all" asks for a review of nearly every change`}},
+		{"a section that nothing requires", minimal + "record: {downtime: {type: yes/no}}\n",
+			[]string{`6: nothing requires the section "downtime"`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := Lint("test", []byte(tt.policy))
+			for i := 0; i < max(len(got), len(tt.want)); i++ {
+				switch {
+				case i >= len(got):
+					t.Errorf("missing: %s", tt.want[i])
+				case i >= len(tt.want):
+					t.Errorf("unexpected: %v", got[i])
+				case got[i].Severity != Warning:
+					t.Errorf("not a warning: %v", got[i])
+				default:
+					if line := strings.Replace(tt.want[i], ": ", ", ", 1); !strings.HasPrefix(got[i].String(), "line "+strings.Split(line, ",")[0]+",") ||
+						got[i].Message != tt.want[i][strings.Index(tt.want[i], ": ")+2:] {
+						t.Errorf("got %v\nwant line %s", got[i], tt.want[i])
+					}
+				}
+			}
+			for _, p := range got {
+				if p.Mend == "" {
+					t.Errorf("no mend: %v", p)
+				}
+			}
+		})
+	}
+}
+
+// TestPoliciesLint holds the default policy and the worked examples to what they preach.
+func TestPoliciesLint(t *testing.T) {
+	files, err := filepath.Glob("../../policies/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, err := filepath.Glob("../../policies/examples/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 || len(examples) == 0 {
+		t.Fatal("no policies found")
+	}
+	for _, file := range append(files, examples...) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range Lint(file, text) {
+			t.Errorf("%s: %v", file, p)
+		}
+	}
+}
