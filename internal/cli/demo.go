@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changegate/changegate/internal/demo"
+)
+
+func newDemoCommand() *cobra.Command {
+	var o demo.Options
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Play a story on an embedded GitHub, and stay up to be tried",
+		Long: `Start the real server and a GitHub of its own on this machine, with an organization, teams and people, and play a story: a pull
+request of each kind is opened, reviewed and merged. After each step stands what the check run "Change policy" says.
+
+Then both stay up until Ctrl-C: on the pages of the embedded GitHub you can act as any of its people.
+
+Nothing is sent anywhere, and nothing is kept unless --data names a directory. Each start makes a directory of its own in it, with the
+server's database and log and GitHub's Git repositories, to be looked at afterwards. The embedded GitHub lives in memory, so that
+the next start begins anew.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Out = cmd.OutOrStdout()
+			o.Color = isTerminal(o.Out)
+			err := demo.Run(cmd.Context(), o)
+			var failed *demo.StepError
+			if errors.As(err, &failed) {
+				return errBadAnswer // the story has told it already
+			}
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.Once, "once", false, "play the story and exit: 0 if it went as expected, 1 if not")
+	flags.StringVar(&o.Dir, "data", "", "keep what each start leaves in this `directory`")
+	flags.StringVar(&o.Address, "address", demo.DefaultAddress, "where the server listens, as `host:port`")
+	flags.StringVar(&o.GitHubAddress, "github-address", demo.DefaultGitHubAddress, "where the embedded GitHub listens, as `host:port`")
+	return cmd
+}
+
+// isTerminal says whether w is a terminal that shows colours and whose user did not ask for none.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
