@@ -46,13 +46,14 @@ type Session struct {
 	*Client
 	began time.Time
 
-	mu    sync.Mutex
-	asked map[string]*answer
+	mu      sync.Mutex
+	asked   map[string]*answer
+	lookFor map[string][]change.Account // by organization and team: those whose membership was looked up
 }
 
 // Begin starts a session.
 func (c *Client) Begin() *Session {
-	return &Session{Client: c, began: c.github.now(), asked: map[string]*answer{}}
+	return &Session{Client: c, began: c.github.now(), asked: map[string]*answer{}, lookFor: map[string][]change.Account{}}
 }
 
 // Began returns when the session began. As a read's since it asks for what was read from GitHub, or revalidated, in this session.

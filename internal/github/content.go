@@ -75,14 +75,11 @@ func (s *Session) compare(ctx context.Context, repo change.Repository, p change.
 			return compared, path, err
 		}
 	}
-	var ref github.Reference
-	if err := s.read(ctx, getRef, getRef.at(repo.Owner, repo.Name, "heads/"+p.Base.Name), nil, since, &ref); err != nil {
+	tip, err := s.Tip(ctx, repo, p.Base.Name, since)
+	if err != nil {
 		return nil, "", err
 	}
-	if ref.GetRef() != "refs/heads/"+p.Base.Name || ref.GetObject().GetSHA() == "" {
-		return nil, "", &NotFound{Message: "branch " + p.Base.Name}
-	}
-	path, err := read(ref.GetObject().GetSHA())
+	path, err := read(string(tip))
 	if err == nil {
 		s.noFullRefs.Store(true)
 	}

@@ -326,12 +326,22 @@ func TestTeam(t *testing.T) {
 		f.json("GET /orgs/acme/teams/security/memberships/bob", 200, m{"state": "active", "role": "member"})
 		f.json("GET /orgs/acme/teams/security/memberships/carol", 200, m{"state": "pending", "role": "member"})
 		listed := change.Account{ID: 1005, Login: "m1005", Kind: change.KindUser}
-		got := team(t, f, alice, bob, carol, listed, bob, change.Account{})
+		s := f.client().Begin()
+		got, err := s.Team(t.Context(), shop, "security", []change.Account{alice, bob, carol, listed, bob, {}}, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		equal(t, "partial", got.Partial, true)
 		equal(t, "members", len(got.Members), 301)
 		equal(t, "bob", got.Has(bob.ID), true)
 		diff(t, got.Absent, []change.AccountID{alice.ID, carol.ID})
 		equal(t, "calls", len(f.took()), 3+3)
+		again, err := s.Team(t.Context(), shop, "security", nil, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff(t, again, got)
+		calls(t, f)
 	})
 	t.Run("missing", func(t *testing.T) {
 		f := newFake(t)

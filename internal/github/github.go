@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
 )
 
 const (
@@ -32,7 +33,7 @@ type Config struct {
 	// App holds GitHub's addresses and the App's id and private key. V3APIURL defaults to github.com's, and must be https unless
 	// it is this machine; WebURL is used to tell GitHub's own e-mail addresses.
 	App githubapp.Config
-	// CheckName is the name of our check run.
+	// CheckName is the name of our check run; empty: plan.CheckRunName.
 	CheckName string
 	// Transport carries the requests; nil: a transport of its own with net/http's defaults.
 	Transport http.RoundTripper
@@ -91,7 +92,7 @@ func New(c Config) (*GitHub, error) {
 		return nil, errors.New("github.app.integration_id: missing: it is the App ID on the App's settings page")
 	}
 	if c.CheckName == "" {
-		return nil, errors.New("the check run needs a name")
+		c.CheckName = plan.CheckRunName
 	}
 	m, err := newMetrics(c.Registerer)
 	if err != nil {
