@@ -1,27 +1,37 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/changegate/changegate/internal/change"
 )
 
-// fold says which of two descriptions of a pull request is the newer, and returns it. GitHub's updated_at has a second's precision
-// and deliveries come in any order, so what happened within a second is decided by what may follow what: nothing follows a merge,
-// and only a reopening follows a closing. reopened says that the one that arrived tells of a reopening.
+// fold says whether the description of a pull request that arrived takes the place of the one held, and returns the one that
+// stands. GitHub's updated_at has a second's precision and deliveries come in any order, so what happened within a second is decided
+// by what may follow what: nothing follows a merge, and only a reopening follows a closing. reopened says that the one that arrived
+// tells of a reopening. Where that does not decide, the one that arrived stands, and is unsure if they differ in what counts.
 //
 // Some payloads leave out the number of changed files; it is kept as long as neither end has moved.
-func fold(held, arrived change.Pull, reopened bool) (p change.Pull, newer bool) {
+func fold(held, arrived change.Pull, reopened bool) (stands change.Pull, newer, unsure bool) {
+	tie := held.State != "" && arrived.UpdatedAt.Equal(held.UpdatedAt)
 	switch {
 	case held.State == change.Merged && arrived.State != change.Merged:
-		return held, false
+		return held, false, false
 	case arrived.UpdatedAt.Before(held.UpdatedAt):
-		return held, false
-	case arrived.UpdatedAt.Equal(held.UpdatedAt) && held.State == change.Closed && arrived.State == change.Open && !reopened:
-		return held, false
+		return held, false, false
+	case tie && held.State == change.Closed && arrived.State == change.Open && !reopened:
+		return held, false, false
 	}
 	if arrived.ChangedFiles == 0 && arrived.Head.SHA == held.Head.SHA && arrived.Base == held.Base {
 		arrived.ChangedFiles = held.ChangedFiles
 	}
-	return arrived, true
+	return arrived, true, tie && arrived.State == held.State && !agree(held, arrived)
+}
+
+// agree says whether two descriptions are the same in what a decision rests on.
+func agree(a, b change.Pull) bool {
+	return a.Title == b.Title && a.Body == b.Body && a.Draft == b.Draft && a.Head.SHA == b.Head.SHA && a.Base.Name == b.Base.Name &&
+		slices.Equal(slices.Sorted(slices.Values(a.Labels)), slices.Sorted(slices.Values(b.Labels)))
 }
 
 // foldCheck says whether a check that arrived replaces one that is held: the later one does, and of two in one second the one

@@ -226,6 +226,7 @@ var (
 	keyColumns      = []column{{"repository", integer}, {"number", integer}}
 	snapshotColumns = []column{
 		{"repository", integer}, {"number", integer}, {"state", text}, {"head", text}, {"base", text}, {"updated_at", integer}, {"snapshot", text},
+		{"unsure", integer},
 	}
 )
 
@@ -251,11 +252,12 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 	}
 	var values [][]any
 	var left []headKey
-	err = tx.Query(ctx, `SELECT p.repository, p.number, p.snapshot FROM `+table+` AS told
+	err = tx.Query(ctx, `SELECT p.repository, p.number, p.snapshot, p.unsure FROM `+table+` AS told
 		JOIN pulls p ON p.repository = told.repository AND p.number = told.number`, []any{arg}, func(scan func(...any) error) error {
 		var key change.PullKey
 		var text string
-		if err := scan(&key.Repository, &key.Number, &text); err != nil {
+		var unsure int
+		if err := scan(&key.Repository, &key.Number, &text, &unsure); err != nil {
 			return err
 		}
 		var held change.Pull
@@ -266,9 +268,15 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 		}
 		changed, before := false, held
 		for _, d := range told[key] {
-			var newer bool
-			held, newer = fold(held, *d.Pull, d.Action == "reopened")
-			changed = changed || newer
+			was := held.UpdatedAt
+			stands, newer, differs := fold(held, *d.Pull, d.Action == "reopened")
+			if !newer {
+				continue
+			}
+			if held, changed = stands, true; !held.UpdatedAt.Equal(was) {
+				unsure = 0
+			}
+			unsure |= number(differs)
 		}
 		if !changed {
 			return nil
@@ -281,7 +289,7 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 			return err
 		}
 		values = append(values, []any{
-			key.Repository, key.Number, held.State, held.Head.SHA, held.Base.Name, micro(held.UpdatedAt), string(snapshot),
+			key.Repository, key.Number, held.State, held.Head.SHA, held.Base.Name, micro(held.UpdatedAt), string(snapshot), unsure,
 		})
 		return nil
 	})
@@ -292,7 +300,7 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 		return err
 	}
 	_, err = tx.Exec(ctx, `UPDATE pulls SET state = new.state, head = new.head, base = new.base, updated_at = new.updated_at,
-			snapshot = new.snapshot, read_at = 0, gone = 0
+			snapshot = new.snapshot, unsure = new.unsure, read_at = 0, gone = 0
 		FROM `+table+` AS new WHERE pulls.repository = new.repository AND pulls.number = new.number`, arg)
 	if err != nil {
 		return err

@@ -16,7 +16,9 @@ type Pull struct {
 	// pull request was raised by its number alone, and is to be read.
 	Snapshot change.Pull
 	ReadAt   time.Time // when Snapshot was read from GitHub; zero: a payload told it since
-	Gone     bool      // the App has no access any more
+	// Unsure says that payloads of one second differ, and which of them is the later cannot be told: the pull request is to be read.
+	Unsure bool
+	Gone   bool // the App has no access any more
 	// Decision is the last one that was saved, nil if there is none, with its digest, and when it was saved.
 	Decision  *change.Decision
 	Digest    string
@@ -25,19 +27,19 @@ type Pull struct {
 	Problem   string // why the last run failed, empty if it did not
 }
 
-const pullColumns = `p.repository, p.number, p.snapshot, p.read_at, p.gone, p.decision, p.digest, p.decided_at, p.failures, p.problem`
+const pullColumns = `p.repository, p.number, p.snapshot, p.read_at, p.unsure, p.gone, p.decision, p.digest, p.decided_at, p.failures, p.problem`
 
 // scanPull reads pullColumns, and into more what the query selects after them.
 func scanPull(scan func(...any) error, more ...any) (p Pull, err error) {
 	var snapshot, decision string
-	var readAt, decidedAt, gone int64
+	var readAt, decidedAt, unsure, gone int64
 	err = scan(append([]any{
-		&p.Key.Repository, &p.Key.Number, &snapshot, &readAt, &gone, &decision, &p.Digest, &decidedAt, &p.Failures, &p.Problem,
+		&p.Key.Repository, &p.Key.Number, &snapshot, &readAt, &unsure, &gone, &decision, &p.Digest, &decidedAt, &p.Failures, &p.Problem,
 	}, more...)...)
 	if err != nil {
 		return p, err
 	}
-	p.ReadAt, p.DecidedAt, p.Gone = fromMicro(readAt), fromMicro(decidedAt), gone != 0
+	p.ReadAt, p.DecidedAt, p.Unsure, p.Gone = fromMicro(readAt), fromMicro(decidedAt), unsure != 0, gone != 0
 	p.Snapshot.Number = p.Key.Number
 	if snapshot != "" {
 		if err := json.Unmarshal([]byte(snapshot), &p.Snapshot); err != nil {
@@ -130,7 +132,7 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 				return err
 			}
 		}
-		merged, newer := fold(held, read, false)
+		merged, newer, _ := fold(held, read, false)
 		if !newer {
 			return nil
 		}
@@ -144,7 +146,7 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE pulls SET state = $1, head = $2, base = $3, updated_at = $4, read_at = $5, snapshot = $6, gone = 0
+		_, err = tx.Exec(ctx, `UPDATE pulls SET state = $1, head = $2, base = $3, updated_at = $4, read_at = $5, snapshot = $6, unsure = 0, gone = 0
 			WHERE repository = $7 AND number = $8`,
 			string(merged.State), string(merged.Head.SHA), merged.Base.Name, micro(merged.UpdatedAt), micro(s.now()), string(snapshot), key.Repository, key.Number)
 		return err

@@ -1,0 +1,91 @@
+package store_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/store"
+	"github.com/changegate/changegate/internal/store/storetest"
+)
+
+func TestSQLite(t *testing.T) {
+	storetest.Run(t, func(t testing.TB, clock func() time.Time) *store.Store {
+		return open(t, store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Clock: clock})
+	})
+}
+
+func open(t testing.TB, c store.Config) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for _, row := range []struct{ url, want string }{
+		{"", `use "sqlite:PATH"`},
+		{"mysql://root:secret@localhost/db", `use "sqlite:PATH"`},
+		{"sqlite:", "names no file"},
+		{"sqlite:/no/such/directory/test.db", "/no/such/directory/test.db"},
+		{"postgres://me:secret@localhost/db", `use "sqlite:PATH"`},
+	} {
+		_, err := store.Open(t.Context(), store.Config{URL: row.url})
+		if err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%q: got %v, want an error with %q", row.url, err, row.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: the error tells the password: %v", row.url, err)
+		}
+	}
+}
+
+func TestPathsAreTakenAsTheyAre(t *testing.T) {
+	for _, name := range []string{"with space.db", "100%25.db", "what?.db", "no#1.db", "ümlaut.db"} {
+		path := filepath.Join(t.TempDir(), name)
+		open(t, store.Config{URL: "sqlite:" + path})
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	t.Chdir(t.TempDir())
+	open(t, store.Config{URL: "sqlite:relative.db"})
+	if _, err := os.Stat("relative.db"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSeveralOpenAtOnce(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s, err := store.Open(t.Context(), store.Config{URL: url})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := s.CountUnsettled(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s := open(t, store.Config{URL: url})
+	if _, err := s.CountUnsettled(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,414 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/store"
+)
+
+func deliveredOnce(t *testing.T, f *fixture) {
+	d := f.described(3, "h1", at(1))
+	d.Push = &change.Push{After: "h1", By: alice(), At: at(1)}
+	other := f.about(4)
+	a := f.accept(t, d, d, other)
+	equal(t, "accepted", a, store.Accepted{New: 2, Raised: []change.PullKey{key(3), key(4)}})
+	equal(t, "accepted again", f.accept(t, d, other), store.Accepted{})
+
+	noted := f.about(5)
+	noted.Concerns = 0
+	equal(t, "accepted without concerns", f.accept(t, noted), store.Accepted{New: 1})
+	_, err := f.Pull(t.Context(), key(5))
+	wantError(t, err, store.ErrNotFound)
+
+	w := f.begin(t, 3)
+	equal(t, "concerns", w.Concerns, change.ConcernPull)
+	equal(t, "pushes", len(w.Pushes), 1)
+	equal(t, "repository", w.Repository, shop)
+	equal(t, "description", w.Snapshot, *d.Pull)
+	n, err := f.CountUnsettled(t.Context())
+	must(t, err)
+	equal(t, "unsettled", n, 2)
+}
+
+func deliveredAfterFailure(t *testing.T, f *fixture) {
+	d := f.described(3, "h1", at(1))
+	lost := errors.New("the process was killed before the commit")
+	err := f.Write(t.Context(), func(tx store.Tx) error {
+		if _, err := f.Accept(t.Context(), tx, []change.Delivery{d}); err != nil {
+			return err
+		}
+		return lost
+	})
+	wantError(t, err, lost)
+	if _, err := f.Pull(t.Context(), key(3)); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("something of it was kept: %v", err)
+	}
+	equal(t, "redelivered", f.accept(t, d).New, 1)
+}
+
+func deliveryWithoutID(t *testing.T, f *fixture) {
+	d := f.about(3)
+	d.ID = ""
+	err := f.Write(t.Context(), func(tx store.Tx) error {
+		_, err := f.Accept(t.Context(), tx, []change.Delivery{d})
+		return err
+	})
+	if err == nil {
+		t.Error("it was accepted")
+	}
+	equal(t, "nothing to accept", f.accept(t), store.Accepted{})
+}
+
+func largeGroup(t *testing.T, f *fixture) {
+	var group []change.Delivery
+	for n := range 1000 {
+		d := f.described(n+1, change.SHA(fmt.Sprintf("h%d", n+1)), at(1))
+		// What people write holds everything that a database might take for its own.
+		d.Pull.Title = "it's \"$1\" ?; \\u0000 \u0000 ☃ 𝄞"
+		d.Pull.Labels = []string{"a'b", "c\u0000d"}
+		group = append(group, d)
+	}
+	a := f.accept(t, group...)
+	equal(t, "raised", len(a.Raised), 1000)
+	equal(t, "description", f.begin(t, 1000).Snapshot, *group[999].Pull)
+}
+
+// newestDescription lets deliveries come in any order, grouped anyhow, some of them twice.
+func newestDescription(t *testing.T, f *fixture) {
+	pull := 0
+	rapid.Check(t, func(r *rapid.T) {
+		pull++
+		story := []change.Delivery{f.described(pull, "h1", at(1)), f.described(pull, "h1", at(2)), f.described(pull, "h2", at(3)), f.described(pull, "h2", at(4))}
+		story[1].Pull.Labels = []string{"urgent"}
+		story[3].Pull.Title = "Add the right index"
+		last := story[3].Pull
+		if rapid.Bool().Draw(r, "merged") {
+			end := f.described(pull, "h2", at(5))
+			end.Pull.State, end.Pull.MergeCommit = change.Merged, "m"
+			story, last = append(story, end), end.Pull
+		}
+		order := rapid.Permutation(append(story, story...)).Draw(r, "order")
+		for len(order) > 0 {
+			n := rapid.IntRange(1, len(order)).Draw(r, "group")
+			f.accept(t, order[:n]...)
+			order = order[n:]
+		}
+		if diff := cmp.Diff(*last, f.begin(t, pull).Snapshot); diff != "" {
+			r.Fatalf("the description that stands (-want +got):\n%s", diff)
+		}
+		open, err := f.PullsWithHead(t.Context(), shop.ID, "h2")
+		must(t, err)
+		has := slices.ContainsFunc(open, func(p store.Pull) bool { return p.Key == key(pull) })
+		if has != (last.State == change.Open) {
+			r.Fatalf("among the open pull requests with its head: %t", has)
+		}
+	})
+}
+
+func descriptionsOfOneSecond(t *testing.T, f *fixture) {
+	first, second := f.described(1, "h1", at(1)), f.described(1, "h1", at(1))
+	second.Pull.Labels = []string{"urgent"}
+	f.accept(t, first)
+	f.accept(t, second)
+	w := f.begin(t, 1)
+	equal(t, "labels", w.Snapshot.Labels, []string{"urgent"})
+	equal(t, "unsure", w.Unsure, true)
+
+	// A reading settles it, and says when it was made.
+	f.wait(time.Second)
+	held, err := f.SavePull(t.Context(), key(1), *second.Pull)
+	must(t, err)
+	equal(t, "held", held, *second.Pull)
+	w = f.begin(t, 1)
+	equal(t, "unsure", w.Unsure, false)
+	equal(t, "read at", w.ReadAt, f.clock())
+
+	// A reading that was overtaken by a delivery does not take its place.
+	newer := f.described(1, "h2", at(2))
+	f.accept(t, newer)
+	held, err = f.SavePull(t.Context(), key(1), *second.Pull)
+	must(t, err)
+	equal(t, "held", held, *newer.Pull)
+	equal(t, "read at", f.begin(t, 1).ReadAt, time.Time{})
+
+	// Nothing but a reopening follows a closing within its second.
+	closed, late, reopened := f.described(1, "h2", at(3)), f.described(1, "h2", at(3)), f.described(1, "h2", at(3))
+	closed.Pull.State, reopened.Action = change.Closed, "reopened"
+	f.accept(t, closed, late)
+	equal(t, "state", f.begin(t, 1).Snapshot.State, change.Closed)
+	f.accept(t, reopened)
+	equal(t, "state", f.begin(t, 1).Snapshot.State, change.Open)
+
+	// A payload without the number of files keeps what is known of the same content.
+	without := f.described(1, "h2", at(4))
+	without.Pull.ChangedFiles = 0
+	f.accept(t, without)
+	equal(t, "changed files", f.begin(t, 1).Snapshot.ChangedFiles, 3)
+	without = f.described(1, "h3", at(5))
+	without.Pull.ChangedFiles = 0
+	f.accept(t, without)
+	equal(t, "changed files of new content", f.begin(t, 1).Snapshot.ChangedFiles, 0)
+}
+
+func renamedRepository(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)))
+	d := f.about(1)
+	d.Repository = change.Repository{ID: shop.ID, Owner: "acme", Name: "store"} // a payload may say no more
+	f.accept(t, d)
+	got, err := f.Repository(t.Context(), shop.ID)
+	must(t, err)
+	want := shop
+	want.Name = "store"
+	equal(t, "repository", got, want)
+	want.DefaultBranch, want.Installation = "trunk", 71
+	must(t, f.SaveRepository(t.Context(), want))
+	list, err := f.Repositories(t.Context())
+	must(t, err)
+	equal(t, "repositories", list, []change.Repository{want})
+	_, err = f.Repository(t.Context(), 99)
+	wantError(t, err, store.ErrNotFound)
+}
+
+func pushes(t *testing.T, f *fixture) {
+	push := func(before, after change.SHA, second int) change.Delivery {
+		d := f.described(1, after, at(second))
+		d.Push = &change.Push{Before: before, After: after, By: alice(), At: at(second)}
+		return d
+	}
+	f.accept(t, push("", "h1", 1))
+	equal(t, "known at the opening", f.begin(t, 1).PushesKnown, true)
+	missed := push("h1", "h2", 2)
+	f.accept(t, push("h2", "h3", 3))
+	equal(t, "known with one missing", f.begin(t, 1).PushesKnown, false)
+	f.accept(t, missed)
+	w := f.begin(t, 1)
+	equal(t, "known when it has come", w.PushesKnown, true)
+	equal(t, "pushes", []change.SHA{w.Pushes[0].After, w.Pushes[1].After, w.Pushes[2].After}, []change.SHA{"h1", "h2", "h3"})
+
+	// Another is missed for good, and read from the repository's activity.
+	f.accept(t, push("h4", "h5", 5))
+	equal(t, "known with another missing", f.begin(t, 1).PushesKnown, false)
+	read := []change.Push{{Before: "h3", After: "h4", By: alice(), At: at(4)}}
+	must(t, f.SavePushes(t.Context(), key(1), read))
+	must(t, f.SavePushes(t.Context(), key(1), read))
+	w = f.begin(t, 1)
+	equal(t, "known when it was read", w.PushesKnown, true)
+	equal(t, "pushes", len(w.Pushes), 5)
+}
+
+func labelEvents(t *testing.T, f *fixture) {
+	label := func(added bool, second int) change.Delivery {
+		d := f.described(1, change.SHA(fmt.Sprintf("h%d", second)), at(second))
+		d.Label = &change.LabelEvent{Label: "EMERGENCY", Added: added, By: alice(), At: at(second)}
+		return d
+	}
+	one, two, three := label(true, 1), label(false, 2), label(true, 2)
+	f.accept(t, two, three)
+	f.accept(t, one)
+	equal(t, "label events", f.begin(t, 1).LabelEvents, []change.LabelEvent{
+		{Label: "EMERGENCY", Added: true, By: alice(), At: at(1), Head: "h1"},
+		{Label: "EMERGENCY", Added: false, By: alice(), At: at(2), Head: "h2"},
+		{Label: "EMERGENCY", Added: true, By: alice(), At: at(2), Head: "h2"},
+	})
+}
+
+func reviews(t *testing.T, f *fixture) {
+	review := func(r change.Review) change.Delivery {
+		d := f.about(1)
+		d.Event, d.Concerns, d.Review = "pull_request_review", change.ConcernTimeline, &r
+		return d
+	}
+	approved := change.Review{ID: 5, By: alice(), State: change.Approved, SHA: "h1", At: at(1)}
+	dismissed := approved
+	dismissed.State, dismissed.DismissedBy, dismissed.DismissedAt = change.Dismissed, change.Account{ID: 2, Login: "bob"}, at(2)
+	comment := review(change.Review{ID: 6, By: alice(), State: change.Commented, At: at(3)})
+	comment.Concerns = 0
+	f.accept(t, review(dismissed), review(approved), comment)
+	equal(t, "reviews", f.begin(t, 1).Reviews, []change.Review{approved, dismissed})
+}
+
+func checks(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)))
+	run := func(id int64, state change.CheckState, second int) change.Check {
+		return change.Check{Name: "build", State: state, App: "github-actions", AppID: 15368, RunID: id, At: at(second)}
+	}
+	status := func(id int64, state change.CheckState, second int) change.Check {
+		return change.Check{Name: "ci/lint", State: state, Status: true, Creator: alice(), RunID: id, At: at(second)}
+	}
+	told := []change.Check{
+		run(10, change.CheckSuccess, 3), run(10, change.CheckPending, 2), // in the wrong order
+		run(11, change.CheckPending, 3), run(11, change.CheckFailure, 3), // within a second
+		run(12, change.CheckSuccess, 4), run(12, change.CheckPending, 4), // the same in the wrong order
+		status(20, change.CheckPending, 2), status(22, change.CheckSuccess, 3), status(21, change.CheckPending, 3), // ids of their own
+	}
+	want := []change.Check{run(10, change.CheckSuccess, 3), run(11, change.CheckFailure, 3), run(12, change.CheckSuccess, 4), status(22, change.CheckSuccess, 3)}
+	var group []change.Delivery
+	for _, c := range told {
+		group = append(group, f.onHead("h1", c))
+	}
+	equal(t, "raised", f.accept(t, group...).Raised, []change.PullKey{key(1)})
+	w := f.begin(t, 1)
+	equal(t, "checks, told in one group", w.Checks, want)
+	equal(t, "read at", w.ChecksReadAt, time.Time{})
+	equal(t, "concerns", w.Concerns, change.ConcernPull|change.ConcernChecks)
+
+	f.accept(t, f.described(2, "h2", at(1)))
+	for _, c := range told {
+		f.accept(t, f.onHead("h2", c))
+	}
+	equal(t, "checks, told one by one", f.begin(t, 2).Checks, want)
+}
+
+func checksElsewhere(t *testing.T, f *fixture) {
+	closed := f.described(2, "h2", at(1))
+	closed.Pull.State = change.Closed
+	f.accept(t, f.described(1, "h1", at(1)), closed)
+	check := change.Check{Name: "build", State: change.CheckSuccess, RunID: 1, At: at(2)}
+	equal(t, "accepted", f.accept(t, f.onHead("h0", check), f.onHead("h2", check)), store.Accepted{New: 2})
+	f.accept(t, f.described(2, "h2", at(3))) // reopened: what was told meanwhile was dropped, so it is to be read
+	w := f.begin(t, 2)
+	equal(t, "checks", len(w.Checks), 0)
+	equal(t, "read at", w.ChecksReadAt, time.Time{})
+
+	// The head and its check may come in one group, the check first.
+	equal(t, "raised", f.accept(t, f.onHead("h3", check), f.described(3, "h3", at(3))).Raised, []change.PullKey{key(3)})
+	equal(t, "checks", len(f.begin(t, 3).Checks), 1)
+
+	// Two pull requests with one head are both concerned.
+	f.accept(t, f.described(4, "h3", at(3)))
+	equal(t, "raised", f.accept(t, f.onHead("h3", check)).Raised, []change.PullKey{key(3), key(4)})
+}
+
+func checksRead(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)))
+	build := change.Check{Name: "build", State: change.CheckPending, RunID: 1, At: at(2)}
+	lint := change.Check{Name: "lint", State: change.CheckSuccess, RunID: 2, At: at(2)}
+	test := change.Check{Name: "test", State: change.CheckSuccess, RunID: 3, At: at(2)}
+	f.accept(t, f.onHead("h1", lint))
+	f.wait(time.Second)
+	began := f.clock()
+	f.wait(time.Second)
+	built := build
+	built.State, built.At = change.CheckSuccess, at(9)
+	f.accept(t, f.onHead("h1", built), f.onHead("h1", test)) // while the reading goes on
+	must(t, f.SaveChecks(t.Context(), shop.ID, "h1", []change.Check{build}, began))
+	w := f.begin(t, 1)
+	equal(t, "checks", w.Checks, []change.Check{built, test})
+	equal(t, "read at", w.ChecksReadAt, began)
+
+	// A commit that stops being a head and becomes one again is to be read again: nothing was kept of it meanwhile.
+	f.accept(t, f.described(1, "h2", at(3)))
+	equal(t, "read at, of another head", f.begin(t, 1).ChecksReadAt, time.Time{})
+	f.accept(t, f.described(1, "h1", at(4)))
+	equal(t, "read at, of the head that came back", f.begin(t, 1).ChecksReadAt, time.Time{})
+}
+
+func bases(t *testing.T, f *fixture) {
+	release, closed, gone := f.described(2, "h2", at(1)), f.described(3, "h3", at(1)), f.described(4, "h4", at(1))
+	release.Pull.Base.Name = "release/1"
+	closed.Pull.State = change.Closed
+	f.accept(t, f.described(1, "h1", at(1)), release, closed, gone)
+	left := f.about(4)
+	left.Gone, left.Concerns = true, 0
+	f.accept(t, left)
+	for base, want := range map[string][]change.PullKey{"main": {key(1)}, "release/1": {key(2)}, "*": {key(1), key(2)}, "other": nil} {
+		d := f.about(0)
+		d.Key, d.Base, d.Concerns = change.PullKey{}, base, change.ConcernContent
+		equal(t, base, f.accept(t, d).Raised, want)
+	}
+	equal(t, "concerns", f.begin(t, 2).Concerns, change.ConcernPull|change.ConcernContent)
+}
+
+func gone(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)), f.described(2, "h2", at(1)))
+	archived := f.about(0)
+	archived.Key, archived.Gone, archived.Concerns = change.PullKey{}, true, 0
+	f.accept(t, archived)
+	equal(t, "gone", f.begin(t, 1).Gone, true)
+	n, err := f.CountUnsettled(t.Context())
+	must(t, err)
+	equal(t, "unsettled", n, 0)
+	list, err := f.Repositories(t.Context())
+	must(t, err)
+	equal(t, "repositories", len(list), 0)
+	equal(t, "raised by a check", f.accept(t, f.onHead("h1", change.Check{Name: "build", RunID: 1})).Raised, []change.PullKey(nil))
+
+	back := f.about(0)
+	back.Key, back.Base, back.Concerns = change.PullKey{}, "*", change.ConcernVerify
+	equal(t, "raised by its return", f.accept(t, back).Raised, []change.PullKey{key(1), key(2)})
+	equal(t, "gone", f.begin(t, 1).Gone, false)
+
+	must(t, f.SaveGone(t.Context(), key(1)))
+	equal(t, "gone", f.begin(t, 1).Gone, true)
+	open, err := f.PullsWithHead(t.Context(), shop.ID, "h1")
+	must(t, err)
+	equal(t, "open with its head", len(open), 0)
+	_, err = f.SavePull(t.Context(), key(1), *f.described(1, "h1", at(2)).Pull)
+	must(t, err)
+	equal(t, "gone", f.begin(t, 1).Gone, false)
+
+	// What went away and came back within a group is as its last delivery says.
+	equal(t, "raised", f.accept(t, archived, f.about(2)).Raised, []change.PullKey{key(2)})
+	archived.ID += "-2"
+	f.accept(t, f.about(2), archived)
+	equal(t, "gone", f.begin(t, 2).Gone, true)
+}
+
+func addedAndRemoved(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)))
+	d := f.about(0)
+	d.Key, d.Repository, d.Concerns = change.PullKey{}, change.Repository{}, 0
+	d.Removed = []change.RepositoryID{shop.ID}
+	d.Added = []change.Repository{{ID: 8, Owner: "acme", Name: "till"}}
+	a := f.accept(t, d)
+	equal(t, "added", a.Added, []change.RepositoryID{8})
+	equal(t, "gone", f.begin(t, 1).Gone, true)
+	list, err := f.Repositories(t.Context())
+	must(t, err)
+	equal(t, "repositories", list, []change.Repository{{ID: 8, Owner: "acme", Name: "till", Installation: shop.Installation}})
+	equal(t, "added again", f.accept(t, d), store.Accepted{})
+}
+
+func installationGone(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)))
+	other := f.about(1)
+	other.Installation = 80
+	other.Repository = change.Repository{ID: 9, Owner: "bmce", Name: "shop", DefaultBranch: "main", Installation: 80}
+	other.Key.Repository = 9
+	f.accept(t, other)
+	d := f.about(0)
+	d.Key, d.Repository, d.Concerns, d.Gone = change.PullKey{}, change.Repository{}, 0, true
+	f.accept(t, d)
+	equal(t, "gone", f.begin(t, 1).Gone, true)
+	p, err := f.Pull(t.Context(), other.Key)
+	must(t, err)
+	equal(t, "gone elsewhere", p.Gone, false)
+}
+
+func commands(t *testing.T, f *fixture) {
+	command := func(comment int64, second int) change.Delivery {
+		d := f.about(1)
+		d.Event, d.Concerns = "issue_comment", change.ConcernVerify
+		d.Command = &change.Command{Comment: comment, Pull: d.Key, By: alice(), Body: "/change refresh", At: at(second)}
+		return d
+	}
+	one, two := command(10, 1), command(11, 2)
+	again := one
+	again.ID = "another delivery of the same comment"
+	f.accept(t, two, one, again)
+	equal(t, "commands", f.begin(t, 1).Commands, []change.Command{*one.Command, *two.Command})
+	must(t, f.CommandDone(context.Background(), 10, "refreshed"))
+	equal(t, "commands", f.begin(t, 1).Commands, []change.Command{*two.Command})
+	again.ID = "and another, later"
+	f.accept(t, again)
+	equal(t, "commands", f.begin(t, 1).Commands, []change.Command{*two.Command})
+}

@@ -1,0 +1,206 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
+	"pgregory.net/rapid"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+func draft(n int, body any) ledger.Draft {
+	return ledger.Draft{Kind: ledger.DecisionChanged, Subject: ledger.Subject{Repository: 7, Number: n, SHA: "h"}, Body: body}
+}
+
+// ledgerWithoutGaps appends in transactions of which some are rolled back.
+func ledgerWithoutGaps(t *testing.T, f *fixture) {
+	ctx := context.Background()
+	want := int64(0)
+	undone := errors.New("undone")
+	rapid.Check(t, func(r *rapid.T) {
+		sizes := rapid.SliceOfN(rapid.IntRange(0, 4), 1, 3).Draw(r, "appends")
+		rollback := rapid.Bool().Draw(r, "rollback")
+		total := int64(0)
+		err := f.Write(ctx, func(tx store.Tx) error {
+			for _, n := range sizes {
+				drafts := make([]ledger.Draft, n)
+				for i := range drafts {
+					drafts[i] = draft(rapid.IntRange(1, 3).Draw(r, "number"), map[string]string{"title": rapid.String().Draw(r, "title")})
+				}
+				entries, err := ledger.Append(ctx, tx, f.clock(), drafts...)
+				if err != nil {
+					return err
+				}
+				for _, e := range entries {
+					total++
+					if e.Seq != want+total {
+						r.Fatalf("entry %d, want %d", e.Seq, want+total)
+					}
+				}
+			}
+			if rollback {
+				return undone
+			}
+			return nil
+		})
+		switch {
+		case rollback && !errors.Is(err, undone), !rollback && err != nil:
+			r.Fatal(err)
+		case !rollback:
+			want += total
+		}
+		checkLedger(r, f, want)
+	})
+}
+
+// fataler is what tests and properties have in common.
+type fataler interface {
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// checkLedger reads everything from the database and checks order, completeness and hashes by itself.
+func checkLedger(t fataler, f *fixture, want int64) {
+	ctx := context.Background()
+	seq := int64(0)
+	err := f.Read(ctx, func(tx store.Tx) error {
+		n, err := ledger.Len(ctx, tx)
+		if err != nil || n != want {
+			t.Fatalf("length %d, %v, want %d", n, err, want)
+		}
+		return tx.Query(ctx, `SELECT seq, record, hash FROM ledger ORDER BY seq`, nil, func(scan func(...any) error) error {
+			var got int64
+			var record, hash string
+			if err := scan(&got, &record, &hash); err != nil {
+				return err
+			}
+			if seq++; got != seq {
+				t.Fatalf("entry %d follows %d", got, seq-1)
+			}
+			if tlog.RecordHash([]byte(record)).String() != hash {
+				t.Fatalf("the hash of entry %d is not that of its record", got)
+			}
+			e, err := ledger.Read([]byte(record), hash)
+			if err != nil || e.Seq != got {
+				t.Fatalf("the record of entry %d says %d, %v", got, e.Seq, err)
+			}
+			canonical, err := ledger.Canonical(rawJSON(record))
+			if err != nil || string(canonical) != record {
+				t.Fatalf("the record of entry %d is not canonical: %s", got, record)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seq != want {
+		t.Fatalf("%d entries, want %d", seq, want)
+	}
+}
+
+type rawJSON string
+
+func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
+
+func ledgerAppendOnly(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	must(t, f.Append(ctx, draft(1, "one"), draft(2, "two")))
+	for _, query := range []string{
+		`UPDATE ledger SET record = 'altered' WHERE seq = 1`,
+		`UPDATE ledger SET kind = 'altered'`,
+		`DELETE FROM ledger WHERE seq = 2`,
+		`DELETE FROM ledger`,
+		`INSERT INTO ledger (seq, at, kind, repository, number, sha, record, hash) VALUES (5, 0, '', 0, 0, '', '', '')`,
+	} {
+		err := f.Write(ctx, func(tx store.Tx) error {
+			_, err := tx.Exec(ctx, query)
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "append-only") {
+			t.Errorf("%s: %v, want a refusal", query, err)
+		}
+	}
+	checkLedger(t, f, 2)
+}
+
+func ledgerPages(t *testing.T, f *fixture) {
+	for n := range 10 {
+		must(t, f.Append(t.Context(), draft(n%2+1, n)))
+	}
+	for _, row := range []struct {
+		page ledger.Page
+		want []int64
+	}{
+		{ledger.Page{}, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		{ledger.Page{From: 9}, []int64{9, 10}},
+		{ledger.Page{From: 3, Limit: 2}, []int64{3, 4}},
+		{ledger.Page{Repository: 7, Number: 1, Limit: 2}, []int64{1, 3}},
+		{ledger.Page{From: 4, Repository: 7, Number: 1, Limit: 2}, []int64{5, 7}},
+		{ledger.Page{Repository: 8}, nil},
+		{ledger.Page{From: 11}, nil},
+	} {
+		entries, err := f.Ledger(t.Context(), row.page)
+		must(t, err)
+		var got []int64
+		for _, e := range entries {
+			got = append(got, e.Seq)
+		}
+		equal(t, fmt.Sprintf("%+v", row.page), got, row.want)
+	}
+}
+
+// concurrently has several goroutines do everything that writes the ledger, the fences and the counters.
+func concurrently(t *testing.T, f *fixture) {
+	const workers, rounds = 8, 10
+	ctx := t.Context()
+	f.accept(t, f.described(1, "h1", at(1)))
+	before := f.deliveries
+	f.deliveries += workers * rounds
+	var mu sync.Mutex
+	fences := map[int64]bool{}
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for r := range rounds {
+				d := change.Delivery{
+					ID: fmt.Sprintf("guid-%d", before+1+w*rounds+r), Key: key(1 + r%3), Concerns: change.ConcernPull, Repository: shop, ReceivedAt: f.clock(),
+				}
+				err := f.Write(ctx, func(tx store.Tx) error {
+					_, err := f.Accept(ctx, tx, []change.Delivery{d})
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				if _, fresh, err := f.Intend(ctx, store.Intent{Key: fmt.Sprint("effect ", r), Kind: "comment", Pull: key(1)}); err != nil {
+					t.Error(err)
+				} else if fresh {
+					if err := f.Complete(ctx, fmt.Sprint("effect ", r), nil); err != nil {
+						t.Error(err)
+					}
+				}
+				lease, err := f.Acquire(ctx, fmt.Sprint("lease ", w), fmt.Sprint(r), 1)
+				if err != nil && !errors.Is(err, store.ErrHeld) {
+					t.Error(err)
+				}
+				mu.Lock()
+				if err == nil && fences[lease.Fence] {
+					t.Errorf("fence %d was given twice", lease.Fence)
+				}
+				fences[lease.Fence] = true
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	checkLedger(t, f, 2*rounds) // each effect was intended once and done once
+}
