@@ -1,0 +1,527 @@
+package githubsim
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v4"
+
+	"github.com/changegate/changegate/internal/githubsim/pathtree"
+)
+
+// apiError is an error answer of the REST API.
+type apiError struct {
+	status  int
+	message string
+	errors  []obj
+}
+
+func (e *apiError) Error() string { return e.message }
+
+var (
+	errNotFound  = &apiError{status: http.StatusNotFound, message: "Not Found"}
+	errForbidden = &apiError{status: http.StatusForbidden, message: "Resource not accessible by integration"}
+	errBadToken  = &apiError{status: http.StatusUnauthorized, message: "Bad credentials"}
+)
+
+func invalid(resource, field, message string) error {
+	return &apiError{status: http.StatusUnprocessableEntity, message: "Validation Failed",
+		errors: []obj{{"resource": resource, "field": field, "code": "custom", "message": message}}}
+}
+
+func unprocessable(format string, args ...any) error {
+	return &apiError{status: http.StatusUnprocessableEntity, message: fmt.Sprintf(format, args...)}
+}
+
+// access says what a caller must hold for a route.
+type access struct {
+	jwt   bool     // the App itself, by its JWT
+	perms []string // one of these permissions; none: any token
+	level string
+}
+
+func asApp() access { return access{jwt: true} }
+
+func anyToken() access { return access{} }
+
+func reads(perms ...string) access { return access{perms: perms, level: "read"} }
+
+func writes(perms ...string) access { return access{perms: perms, level: "write"} }
+
+// route is one operation of the API, under the name that GitHub's OpenAPI description gives it.
+type route struct {
+	method, template string
+	access           access
+	handle           func(c *call) (any, error)
+}
+
+// call is one call being answered, with the Sim's lock held.
+type call struct {
+	*Sim
+	w      http.ResponseWriter
+	r      *http.Request
+	body   []byte
+	status int
+	app    *app
+	in     *installation // nil for a JWT
+	token  *token
+	repo   *repository // where the route has one
+}
+
+func (c *call) by() actor { return actor{account: c.app.bot, app: c.app} }
+
+func (c *call) path(name string) string { return c.r.PathValue(name) }
+
+func (c *call) number(name string) int {
+	n, err := strconv.Atoi(c.path(name))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (c *call) id(name string) int64 { return int64(c.number(name)) }
+
+func (c *call) query(name string) string { return c.r.URL.Query().Get(name) }
+
+// decode reads the request's JSON body.
+func (c *call) decode(into any) error {
+	if len(bytes.TrimSpace(c.body)) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(c.body, into); err != nil {
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) {
+			return unprocessable("Invalid request.\n\nFor '%s', %s is not a %s.", wrongType.Field, wrongType.Value, wrongType.Type)
+		}
+		return &apiError{status: http.StatusBadRequest, message: "Problems parsing JSON"}
+	}
+	return nil
+}
+
+const (
+	defaultPage = 30
+	maxPage     = 100
+)
+
+func (c *call) pageSize() (page, size int) {
+	page, size = 1, defaultPage
+	if n, err := strconv.Atoi(c.query("page")); err == nil && n > 0 {
+		page = n
+	}
+	if n, err := strconv.Atoi(c.query("per_page")); err == nil && n > 0 {
+		size = min(n, maxPage)
+	}
+	return page, size
+}
+
+// paginate returns the page of items that the call asks for, and links to the others.
+func paginate[T any](c *call, items []T) []T {
+	page, size := c.pageSize()
+	last := max((len(items)+size-1)/size, 1)
+	c.link(page, last)
+	from := min((page-1)*size, len(items))
+	return items[from:min(from+size, len(items))]
+}
+
+func (c *call) link(page, last int) {
+	var links []string
+	add := func(n int, rel string) {
+		q := c.r.URL.Query()
+		q.Set("page", strconv.Itoa(n))
+		links = append(links, fmt.Sprintf(`<%s%s?%s>; rel="%s"`, c.url, c.r.URL.EscapedPath(), q.Encode(), rel))
+	}
+	if page > 1 {
+		add(page-1, "prev")
+	}
+	if page < last {
+		add(page+1, "next")
+		add(last, "last")
+	}
+	if page > 1 {
+		add(1, "first")
+	}
+	if len(links) > 0 {
+		c.w.Header().Set("Link", strings.Join(links, ", "))
+	}
+}
+
+// each renders a page of items; the result is never null.
+func each[T any](items []T, render func(T) obj) []obj {
+	out := make([]obj, 0, len(items))
+	for _, item := range items {
+		out = append(out, render(item))
+	}
+	return out
+}
+
+const apiPrefix = "/api/v3"
+
+// ServeHTTP answers the REST API under /api/v3/ and leaves the rest to the pages.
+func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case strings.HasPrefix(r.URL.Path, apiPrefix+"/"):
+		s.api.ServeHTTP(w, s.byName(r))
+	case strings.HasPrefix(r.URL.Path, "/api/"):
+		s.fail(w, errNotFound)
+	default:
+		s.mu.Lock()
+		pages := s.pages
+		s.mu.Unlock()
+		if pages == nil {
+			pages = http.NotFoundHandler()
+		}
+		pages.ServeHTTP(w, r)
+	}
+}
+
+// byName rewrites the address of a repository by its id, to which renamed ones redirect, to that by its name.
+func (s *Sim) byName(r *http.Request) *http.Request {
+	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), apiPrefix+"/repositories/")
+	if !ok {
+		return r
+	}
+	id, tail, _ := strings.Cut(rest, "/")
+	n, err := strconv.ParseInt(id, 10, 64)
+	s.mu.Lock()
+	repo := s.repos[n]
+	s.mu.Unlock()
+	if err != nil || repo == nil {
+		return r
+	}
+	out := r.Clone(r.Context())
+	raw := strings.TrimSuffix(apiPrefix+"/repos/"+repo.fullName()+"/"+tail, "/")
+	out.URL.RawPath = raw
+	if out.URL.Path, err = url.PathUnescape(raw); err != nil {
+		return r
+	}
+	return out
+}
+
+// methods are the operations of one path template.
+type methods map[string]http.Handler
+
+func (s *Sim) routes() http.Handler {
+	var tree pathtree.Tree[methods]
+	for _, rt := range slices.Concat(appRoutes(), repoRoutes(), pullRoutes(), issueRoutes(), checkRoutes(), orgRoutes()) {
+		m := tree.Add(rt.template)
+		if *m == nil {
+			*m = methods{}
+		}
+		if (*m)[rt.method] != nil {
+			panic("two handlers of " + rt.method + " " + rt.template)
+		}
+		(*m)[rt.method] = s.serve(rt)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := strings.TrimPrefix(r.URL.EscapedPath(), apiPrefix)
+		if found := tree.Find(path); found != nil && (*found.Value)[r.Method] != nil {
+			for name, value := range found.Params {
+				r.SetPathValue(name, value)
+			}
+			(*found.Value)[r.Method].ServeHTTP(w, r)
+			return
+		}
+		s.answer(w, r, r.Method+" "+path, "", func(http.ResponseWriter, *Call) (int, any, error) { return 0, nil, errNotFound })
+	})
+}
+
+func (s *Sim) serve(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		s.answer(w, r, rt.method+" "+rt.template, rt.template, func(w http.ResponseWriter, log *Call) (int, any, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			c := &call{Sim: s, w: w, r: r, body: body, status: http.StatusOK}
+			err := c.authorize(rt.access)
+			if c.app != nil {
+				log.App = c.app.slug
+			}
+			log.in = c.in
+			if err != nil {
+				return 0, nil, err
+			}
+			out, err := rt.handle(c)
+			return c.status, out, err
+		})
+	})
+}
+
+// answer counts the call, lets go wrong what is to go wrong, and writes what act returns.
+func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template string, act func(http.ResponseWriter, *Call) (int, any, error)) {
+	begun := time.Now()
+	log := Call{At: s.Now(), Method: r.Method, Route: template, Path: r.URL.RequestURI()}
+	f, wait := s.traffic.begin(r, key, template)
+	defer func() {
+		log.Duration, log.Fault = time.Since(begun), f != nil
+		s.traffic.end(log)
+	}()
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	h := w.Header()
+	h.Set("Date", s.Now().Format(http.TimeFormat))
+	h.Set("X-GitHub-Request-Id", guid())
+	h.Set("X-GitHub-Media-Type", "github.v3; format=json")
+	h.Set("X-GitHub-Api-Version-Selected", "2022-11-28")
+	switch {
+	case f == nil:
+	case f.CutConnection:
+		panic(http.ErrAbortHandler)
+	case f.ActThenLose:
+		act(discard{}, &log) //nolint:errcheck // whatever became of it, nobody hears
+		panic(http.ErrAbortHandler)
+	case f.Status != 0:
+		for name, values := range f.Header {
+			h[http.CanonicalHeaderKey(name)] = values
+		}
+		log.Status = f.Status
+		body := []byte(f.Body)
+		if f.Body == "" {
+			body = encode(obj{"message": http.StatusText(f.Status), "documentation_url": docs})
+		}
+		h.Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(f.Status)
+		w.Write(body)
+		return
+	}
+	status, body, err := act(w, &log)
+	if err != nil {
+		log.Status = s.fail(w, err)
+		return
+	}
+	log.Status = s.write(w, r, status, body, log.in)
+}
+
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+func (discard) WriteHeader(int)             {}
+
+const docs = "https://docs.github.com/rest"
+
+// raw is a body that is not JSON.
+type raw struct {
+	contentType string
+	body        []byte
+}
+
+func (s *Sim) write(w http.ResponseWriter, r *http.Request, status int, body any, in *installation) int {
+	h := w.Header()
+	if body == nil {
+		w.WriteHeader(status)
+		return status
+	}
+	var b []byte
+	if plain, ok := body.(raw); ok {
+		b = plain.body
+		h.Set("Content-Type", plain.contentType)
+	} else {
+		b = encode(body)
+		h.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		sum := sha256.Sum256(b)
+		tag := fmt.Sprintf(`W/"%x"`, sum)
+		h.Set("ETag", tag)
+		h.Set("Cache-Control", "private, max-age=60, s-maxage=60")
+		h.Set("Vary", "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding, Accept, X-Requested-With")
+		for _, known := range strings.Split(r.Header.Get("If-None-Match"), ",") {
+			if strings.TrimPrefix(strings.TrimSpace(known), "W/") == strings.TrimPrefix(tag, "W/") {
+				status = http.StatusNotModified
+				h.Del("Content-Type")
+				if in != nil {
+					s.refund(in, h)
+				}
+				w.WriteHeader(status)
+				return status
+			}
+		}
+	}
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(status)
+	w.Write(b)
+	return status
+}
+
+// fail writes an error answer and returns its status.
+func (s *Sim) fail(w http.ResponseWriter, err error) int {
+	var api *apiError
+	var refused *Refused
+	switch {
+	case errors.As(err, &api):
+	case errors.As(err, &refused):
+		api = &apiError{status: http.StatusUnprocessableEntity, message: refused.Message}
+	case errors.Is(err, errNoObject):
+		api = errNotFound
+	default:
+		api = &apiError{status: http.StatusInternalServerError, message: "Server Error: " + err.Error()}
+	}
+	body := obj{"message": api.message, "documentation_url": docs, "status": strconv.Itoa(api.status)}
+	if api.errors != nil {
+		body["errors"] = api.errors
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(api.status)
+	w.Write(encode(body))
+	return api.status
+}
+
+// authorize finds out who calls and whether they may, and the repository that the call is about.
+func (c *call) authorize(need access) error {
+	scheme, credential, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
+	if credential == "" {
+		return &apiError{status: http.StatusUnauthorized, message: "Requires authentication"}
+	}
+	if need.jwt {
+		if !strings.EqualFold(scheme, "bearer") {
+			return &apiError{status: http.StatusUnauthorized, message: "A JSON web token could not be decoded"}
+		}
+		return c.byJWT(credential)
+	}
+	t := c.tokens[credential]
+	if t == nil || c.installations[t.installation.id] == nil || !c.cfg.WallClock().Before(t.expires) {
+		return errBadToken
+	}
+	c.token, c.in, c.app = t, t.installation, t.installation.app
+	if err := c.spend(); err != nil {
+		return err
+	}
+	if !c.in.suspended.IsZero() {
+		return &apiError{status: http.StatusForbidden, message: "This installation has been suspended"}
+	}
+	if owner := c.path("owner"); owner != "" {
+		name := owner + "/" + c.path("repo")
+		r := c.repoNames[strings.ToLower(name)]
+		if r == nil || r.deleted || !c.sees(r) {
+			return errNotFound
+		}
+		if !strings.EqualFold(r.fullName(), name) {
+			return c.moved(r)
+		}
+		c.repo = r
+	}
+	if len(need.perms) > 0 && !slices.ContainsFunc(need.perms, func(p string) bool { return c.may(p, need.level) }) {
+		return errForbidden
+	}
+	return nil
+}
+
+// may says whether both the token and the installation as it is now hold the permission.
+func (c *call) may(permission, level string) bool {
+	return allows(c.token.permissions, permission, level) && allows(c.in.permissions, permission, level)
+}
+
+// sees says whether the token is good for the repository.
+func (c *call) sees(r *repository) bool {
+	return c.in.has(r) && (c.token.repos == nil || c.token.repos[r])
+}
+
+// moved answers a call to a repository's old name as GitHub does, with its address by id.
+func (c *call) moved(r *repository) error {
+	rest := strings.SplitN(strings.TrimPrefix(c.r.URL.EscapedPath(), apiPrefix+"/repos/"), "/", 3)
+	to := c.apiURL("/repositories/%d", r.id)
+	if len(rest) == 3 {
+		to += "/" + rest[2]
+	}
+	if c.r.URL.RawQuery != "" {
+		to += "?" + c.r.URL.RawQuery
+	}
+	c.w.Header().Set("Location", to)
+	status := http.StatusMovedPermanently
+	if c.r.Method != http.MethodGet {
+		status = http.StatusTemporaryRedirect
+	}
+	return &apiError{status: status, message: "Moved Permanently"}
+}
+
+// maxJWTLife is how far in the future an App's JWT may expire, with a minute for clocks that differ.
+const maxJWTLife = 11 * time.Minute
+
+func (c *call) byJWT(signed string) error {
+	refuse := func(message string) error { return &apiError{status: http.StatusUnauthorized, message: message} }
+	var claims jwt.RegisteredClaims
+	var found *app
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation())
+	_, err := parser.ParseWithClaims(signed, &claims, func(*jwt.Token) (any, error) {
+		for _, a := range c.apps {
+			if strconv.FormatInt(a.id, 10) == claims.Issuer && a.key != nil {
+				found = a
+				return a.key, nil
+			}
+		}
+		return nil, errors.New("no such app")
+	})
+	now := c.cfg.WallClock()
+	switch {
+	case err != nil && found == nil && claims.Issuer != "":
+		return &apiError{status: http.StatusNotFound, message: "Integration not found"}
+	case err != nil:
+		return refuse("A JSON web token could not be decoded")
+	case claims.ExpiresAt == nil || !now.Before(claims.ExpiresAt.Time):
+		return refuse("'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires")
+	case claims.ExpiresAt.Sub(now) > maxJWTLife:
+		return refuse("'Expiration time' claim ('exp') is too far in the future")
+	case claims.IssuedAt == nil || claims.IssuedAt.After(now.Add(time.Minute)):
+		return refuse("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued")
+	}
+	c.app = found
+	return nil
+}
+
+const shownLimit = 15_000
+
+// spend takes one call from the installation's hourly limit.
+func (c *call) spend() error {
+	now := c.cfg.WallClock()
+	if !now.Before(c.in.reset) {
+		c.in.reset, c.in.calls = now.Add(time.Hour), 0
+	}
+	c.in.calls++
+	limit := c.cfg.RateLimit
+	if limit == 0 {
+		limit = shownLimit
+	}
+	remaining := limit - c.in.calls
+	h := c.w.Header()
+	h.Set("X-RateLimit-Limit", strconv.Itoa(limit))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(max(remaining, 0)))
+	h.Set("X-RateLimit-Used", strconv.Itoa(c.in.calls))
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(c.in.reset.Unix(), 10))
+	h.Set("X-RateLimit-Resource", "core")
+	if remaining < 0 && c.cfg.RateLimit > 0 {
+		return &apiError{status: http.StatusForbidden, message: "API rate limit exceeded for installation ID " + strconv.FormatInt(c.in.id, 10) + "."}
+	}
+	return nil
+}
+
+// refund gives back the call of a 304, which costs nothing.
+func (s *Sim) refund(in *installation, h http.Header) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in.calls--
+	h.Set("X-RateLimit-Used", strconv.Itoa(in.calls))
+	if left, err := strconv.Atoi(h.Get("X-RateLimit-Remaining")); err == nil {
+		h.Set("X-RateLimit-Remaining", strconv.Itoa(left+1))
+	}
+}

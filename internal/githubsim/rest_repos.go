@@ -1,0 +1,474 @@
+package githubsim
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+func repoRoutes() []route {
+	return []route{
+		{"GET", "/repos/{owner}/{repo}", reads("metadata"), func(c *call) (any, error) { return c.repoJSON(c.repo), nil }},
+		{"GET", "/repos/{owner}/{repo}/branches", reads("contents"), listBranches},
+		{"GET", "/repos/{owner}/{repo}/branches/{branch}", reads("contents"), getBranch},
+		{"GET", "/repos/{owner}/{repo}/rules/branches/{branch}", reads("metadata"), branchRules},
+		{"GET", "/repos/{owner}/{repo}/contents/{path}", reads("contents"), getContents},
+		{"GET", "/repos/{owner}/{repo}/git/trees/{tree_sha}", reads("contents"), getTree},
+		{"GET", "/repos/{owner}/{repo}/git/blobs/{file_sha}", reads("contents"), getBlob},
+		{"GET", "/repos/{owner}/{repo}/git/ref/{ref}", reads("contents"), getRef},
+		{"GET", "/repos/{owner}/{repo}/commits", reads("contents"), listCommits},
+		{"GET", "/repos/{owner}/{repo}/commits/{ref}", reads("contents"), getCommit},
+		{"GET", "/repos/{owner}/{repo}/compare/{basehead}", reads("contents"), compare},
+		{"GET", "/repos/{owner}/{repo}/activity", reads("contents"), listActivity},
+		{"GET", "/repos/{owner}/{repo}/collaborators/{username}/permission", reads("metadata"), getPermission},
+	}
+}
+
+func (c *call) shortBranch(name string) obj {
+	sha := c.repo.branches[name]
+	return obj{"name": name, "protected": c.repo.protections[name] != nil,
+		"commit": obj{"sha": sha, "url": c.repoAPI(c.repo) + "/commits/" + sha}}
+}
+
+func listBranches(c *call) (any, error) {
+	names := sortedKeys(c.repo.branches)
+	if want := c.query("protected"); want != "" {
+		names = slices.DeleteFunc(names, func(n string) bool { return (c.repo.protections[n] != nil) != (want == "true") })
+	}
+	return each(paginate(c, names), c.shortBranch), nil
+}
+
+func getBranch(c *call) (any, error) {
+	name := c.path("branch")
+	sha := c.repo.branches[name]
+	if sha == "" {
+		return nil, &apiError{status: http.StatusNotFound, message: "Branch not found"}
+	}
+	o := c.shortBranch(name)
+	api := c.repoAPI(c.repo) + "/branches/" + name
+	o["commit"] = c.commitJSON(c.repo, c.repo.st.commits[sha])
+	o["_links"] = obj{"self": api, "html": c.htmlURL("/%s/tree/%s", c.repo.fullName(), name)}
+	o["protection_url"] = api + "/protection"
+	level, contexts, checks := "off", []string{}, []obj{}
+	if pr := c.repo.protections[name]; pr != nil {
+		for _, need := range pr.RequiredChecks {
+			level = "non_admins"
+			if pr.EnforceAdmins {
+				level = "everyone"
+			}
+			contexts = append(contexts, need.Context)
+			check := obj{"context": need.Context, "app_id": nil}
+			if need.AppID != 0 {
+				check["app_id"] = need.AppID
+			}
+			checks = append(checks, check)
+		}
+	}
+	o["protection"] = obj{"enabled": c.repo.protections[name] != nil,
+		"required_status_checks": obj{"enforcement_level": level, "contexts": contexts, "checks": checks}}
+	return o, nil
+}
+
+// branchRules shows a branch's protection as the rules of a ruleset, which is how most repositories say it today.
+func branchRules(c *call) (any, error) {
+	rules := []obj{}
+	add := func(kind string, parameters obj) {
+		o := obj{"type": kind, "ruleset_source_type": "Repository", "ruleset_source": c.repo.fullName(), "ruleset_id": c.repo.id}
+		if parameters != nil {
+			o["parameters"] = parameters
+		}
+		rules = append(rules, o)
+	}
+	if pr := c.repo.protections[c.path("branch")]; pr != nil {
+		if !pr.AllowDeletions {
+			add("deletion", nil)
+		}
+		if !pr.AllowForcePushes {
+			add("non_fast_forward", nil)
+		}
+		if len(pr.RequiredChecks) > 0 {
+			checks := []obj{}
+			for _, need := range pr.RequiredChecks {
+				check := obj{"context": need.Context}
+				if need.AppID != 0 {
+					check["integration_id"] = need.AppID
+				}
+				checks = append(checks, check)
+			}
+			add("required_status_checks", obj{"required_status_checks": checks, "strict_required_status_checks_policy": pr.Strict})
+		}
+		if pr.RequiredApprovals > 0 {
+			add("pull_request", obj{"required_approving_review_count": pr.RequiredApprovals, "dismiss_stale_reviews_on_push": false,
+				"require_code_owner_review": false, "require_last_push_approval": false, "required_review_thread_resolution": false})
+		}
+	}
+	return paginate(c, rules), nil
+}
+
+func (c *call) entryJSON(path, ref string, e entry) obj {
+	kinds := map[string]string{modeTree: "dir", modeSymlink: "symlink", modeSubmodule: "submodule"}
+	kind := kinds[e.mode]
+	if kind == "" {
+		kind = "file"
+	}
+	self := c.repoAPI(c.repo) + "/contents/" + escapePath(path) + "?ref=" + ref
+	git := c.repoAPI(c.repo) + "/git/blobs/" + e.sha
+	html := c.htmlURL("/%s/blob/%s/%s", c.repo.fullName(), ref, escapePath(path))
+	download := any(c.htmlURL("/%s/raw/%s/%s", c.repo.fullName(), ref, escapePath(path)))
+	size := 0
+	switch kind {
+	case "dir":
+		git, download = c.repoAPI(c.repo)+"/git/trees/"+e.sha, nil
+	case "submodule":
+		git, download = c.repoAPI(c.repo)+"/git/trees/"+e.sha, nil
+	default:
+		if b, err := c.repo.st.blob(e.sha); err == nil {
+			size = len(b)
+		}
+	}
+	return obj{"type": kind, "size": size, "name": e.name, "path": path, "sha": e.sha, "url": self, "git_url": git, "html_url": html,
+		"download_url": download, "_links": obj{"self": self, "git": git, "html": html}}
+}
+
+func (c *call) commitAt(ref string) (*commit, error) {
+	at, err := c.repo.resolve(ref)
+	if err != nil {
+		return nil, &apiError{status: http.StatusNotFound, message: "No commit found for the ref " + ref}
+	}
+	return at, nil
+}
+
+// inlineContent is up to which size a file's content comes with it.
+const inlineContent = 1 << 20
+
+func getContents(c *call) (any, error) {
+	ref := c.query("ref")
+	at, err := c.commitAt(ref)
+	if err != nil {
+		return nil, err
+	}
+	if ref == "" {
+		ref = c.repo.defaultBranch
+	}
+	path := strings.Trim(c.path("path"), "/")
+	found := entry{mode: modeTree, sha: at.tree}
+	for _, part := range strings.FieldsFunc(path, func(r rune) bool { return r == '/' }) {
+		if found.mode != modeTree {
+			return nil, errNotFound
+		}
+		entries, err := c.repo.st.tree(found.sha)
+		if err != nil {
+			return nil, err
+		}
+		n := slices.IndexFunc(entries, func(e entry) bool { return e.name == part })
+		if n < 0 {
+			return nil, errNotFound
+		}
+		found = entries[n]
+	}
+	accept := c.r.Header.Get("Accept")
+	if found.mode == modeTree {
+		entries, err := c.repo.st.tree(found.sha)
+		if err != nil {
+			return nil, err
+		}
+		list := each(entries, func(e entry) obj {
+			o := c.entryJSON(strings.TrimPrefix(path+"/"+e.name, "/"), ref, e)
+			if o["type"] == "submodule" { // a directory's listing shows a submodule as a file
+				o["type"] = "file"
+			}
+			return o
+		})
+		if strings.Contains(accept, "application/vnd.github.object") {
+			o := c.entryJSON(path, ref, found)
+			o["entries"] = list
+			return o, nil
+		}
+		return list, nil
+	}
+	o := c.entryJSON(path, ref, found)
+	if found.mode == modeSubmodule {
+		o["submodule_git_url"] = nil
+		return o, nil
+	}
+	content, err := c.repo.st.blob(found.sha)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case strings.Contains(accept, "application/vnd.github.raw"):
+		return raw{"application/vnd.github.raw; charset=utf-8", content}, nil
+	case found.mode == modeSymlink:
+		o["target"] = string(content)
+	case len(content) > inlineContent:
+		o["content"], o["encoding"] = "", "none"
+	default:
+		o["content"], o["encoding"] = wrap64(content), "base64"
+	}
+	return o, nil
+}
+
+// wrap64 encodes as GitHub does, in lines of sixty characters.
+func wrap64(b []byte) string {
+	flat := base64.StdEncoding.EncodeToString(b)
+	var out strings.Builder
+	for len(flat) > 0 {
+		n := min(60, len(flat))
+		out.WriteString(flat[:n] + "\n")
+		flat = flat[n:]
+	}
+	return out.String()
+}
+
+// maxTreeEntries is how many entries GitHub lists of a tree before it cuts it off.
+const maxTreeEntries = 100_000
+
+func getTree(c *call) (any, error) {
+	st := c.repo.st
+	sha := c.path("tree_sha")
+	if at, err := c.repo.resolve(sha); err == nil {
+		sha = at.tree
+	}
+	entries := []obj{}
+	truncated := false
+	limit := maxTreeEntries
+	if c.treeLimit > 0 {
+		limit = c.treeLimit
+	}
+	var walk func(tree, prefix string) error
+	walk = func(tree, prefix string) error {
+		list, err := st.tree(tree)
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if len(entries) >= limit {
+				truncated = true
+				return nil
+			}
+			o := obj{"path": prefix + e.name, "mode": e.mode, "type": "blob", "sha": e.sha, "url": c.repoAPI(c.repo) + "/git/blobs/" + e.sha}
+			switch e.mode {
+			case modeTree:
+				o["mode"], o["type"], o["url"] = "040000", "tree", c.repoAPI(c.repo)+"/git/trees/"+e.sha
+			case modeSubmodule:
+				o["type"] = "commit"
+				delete(o, "url")
+			default:
+				if b, err := st.blob(e.sha); err == nil {
+					o["size"] = len(b)
+				}
+			}
+			entries = append(entries, o)
+			// Any value of the parameter counts, "0" and "false" too.
+			if e.mode == modeTree && c.query("recursive") != "" {
+				if err := walk(e.sha, prefix+e.name+"/"); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if err := walk(sha, ""); err != nil {
+		return nil, err
+	}
+	return obj{"sha": sha, "url": c.repoAPI(c.repo) + "/git/trees/" + sha, "tree": entries, "truncated": truncated}, nil
+}
+
+func getBlob(c *call) (any, error) {
+	sha := c.path("file_sha")
+	b, err := c.repo.st.blob(sha)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(c.r.Header.Get("Accept"), "application/vnd.github.raw") {
+		return raw{"application/vnd.github.raw; charset=utf-8", b}, nil
+	}
+	return obj{"sha": sha, "node_id": node("Blob", sha), "size": len(b), "url": c.repoAPI(c.repo) + "/git/blobs/" + sha,
+		"content": wrap64(b), "encoding": "base64"}, nil
+}
+
+func getRef(c *call) (any, error) {
+	name := strings.TrimPrefix(c.path("ref"), "heads/")
+	sha := c.repo.branches[name]
+	if sha == "" || name == c.path("ref") {
+		return nil, errNotFound
+	}
+	return obj{"ref": "refs/heads/" + name, "node_id": node("Ref", name), "url": c.repoAPI(c.repo) + "/git/refs/heads/" + name,
+		"object": obj{"type": "commit", "sha": sha, "url": c.repoAPI(c.repo) + "/git/commits/" + sha}}, nil
+}
+
+func listCommits(c *call) (any, error) {
+	at, err := c.commitAt(c.query("sha"))
+	if err != nil {
+		return nil, err
+	}
+	list := slices.Clone(c.repo.st.between("", at.sha))
+	slices.Reverse(list)
+	list = slices.DeleteFunc(list, func(x *commit) bool {
+		since, err := time.Parse(time.RFC3339, c.query("since"))
+		until, err2 := time.Parse(time.RFC3339, c.query("until"))
+		return err == nil && x.committer.at.Before(since) || err2 == nil && x.committer.at.After(until)
+	})
+	return each(paginate(c, list), func(x *commit) obj { return c.commitJSON(c.repo, x) }), nil
+}
+
+const (
+	compareFiles   = 300  // of a comparison or commit, on its first page only
+	compareCommits = 250  // of a comparison that does not ask for pages
+	pullFiles      = 3000 // of a pull request
+	pullCommits    = 250
+)
+
+func getCommit(c *call) (any, error) {
+	at, err := c.repo.resolve(c.path("ref"))
+	if err != nil {
+		return nil, unprocessable("No commit found for SHA: %s", c.path("ref"))
+	}
+	o := c.commitJSON(c.repo, at)
+	from := ""
+	if len(at.parents) > 0 {
+		from = c.repo.st.commits[at.parents[0]].tree
+	} else if from, err = c.repo.st.writeTree(nil); err != nil {
+		return nil, err
+	}
+	d, err := c.repo.st.diff(from, at.tree)
+	if err != nil {
+		return nil, err
+	}
+	o["stats"] = obj{"additions": d.additions, "deletions": d.deletions, "total": d.additions + d.deletions}
+	o["files"] = c.filesJSON(at.sha, paginate(c, d.files[:min(len(d.files), pullFiles)]))
+	return o, nil
+}
+
+func (c *call) filesJSON(head string, files []diffFile) []obj {
+	out := make([]obj, 0, len(files))
+	for n := range files {
+		out = append(out, c.fileJSON(c.repo, head, &files[n]))
+	}
+	return out
+}
+
+func compare(c *call) (any, error) {
+	base, head, ok := strings.Cut(c.path("basehead"), "...")
+	if !ok {
+		return nil, errNotFound
+	}
+	from, err := c.side(base)
+	if err != nil {
+		return nil, err
+	}
+	to, err := c.side(head)
+	if err != nil {
+		return nil, err
+	}
+	st := c.repo.st
+	common := st.mergeBase(from.sha, to.sha)
+	if common == "" {
+		return nil, &apiError{status: http.StatusNotFound, message: fmt.Sprintf("No common ancestor between %s and %s.", base, head)}
+	}
+	ahead, behind := st.between(from.sha, to.sha), len(st.between(to.sha, from.sha))
+	state := "identical"
+	switch {
+	case len(ahead) > 0 && behind > 0:
+		state = "diverged"
+	case len(ahead) > 0:
+		state = "ahead"
+	case behind > 0:
+		state = "behind"
+	}
+	d, err := st.diff(st.commits[common].tree, to.tree)
+	if err != nil {
+		return nil, err
+	}
+	api := c.repoAPI(c.repo) + "/compare/" + c.path("basehead")
+	html := c.htmlURL("/%s/compare/%s", c.repo.fullName(), c.path("basehead"))
+	o := obj{"url": api, "html_url": html, "diff_url": html + ".diff", "patch_url": html + ".patch",
+		"permalink_url": c.htmlURL("/%s/compare/%s:%.7s...%s:%.7s", c.repo.fullName(), c.repo.owner.login, from.sha, c.repo.owner.login, to.sha),
+		"base_commit":   c.commitJSON(c.repo, from), "merge_base_commit": c.commitJSON(c.repo, st.commits[common]),
+		"status": state, "ahead_by": len(ahead), "behind_by": behind, "total_commits": len(ahead)}
+	page := ahead
+	first := true
+	if c.query("page") != "" || c.query("per_page") != "" {
+		n, _ := c.pageSize()
+		first = n == 1
+		page = paginate(c, ahead)
+	} else if len(page) > compareCommits {
+		page = page[len(page)-compareCommits:] // without pages it is the newest
+	}
+	o["commits"] = each(page, func(x *commit) obj { return c.commitJSON(c.repo, x) })
+	if first {
+		o["files"] = c.filesJSON(to.sha, d.files[:min(len(d.files), compareFiles)])
+	}
+	return o, nil
+}
+
+// side finds one end of a comparison, which may name a fork's branch as owner:branch.
+func (c *call) side(ref string) (*commit, error) {
+	if owner, branch, ok := strings.Cut(ref, ":"); ok {
+		for _, r := range c.network(c.repo) {
+			if strings.EqualFold(r.owner.login, owner) {
+				if at, err := r.resolve(branch); err == nil {
+					return at, nil
+				}
+			}
+		}
+		return nil, errNotFound
+	}
+	at, err := c.repo.resolve(ref)
+	if err != nil {
+		return nil, errNotFound
+	}
+	return at, nil
+}
+
+func listActivity(c *call) (any, error) {
+	var list []*activity
+	for _, a := range slices.Backward(c.repo.activities) {
+		ref := c.query("ref")
+		if ref != "" && a.ref != ref && a.ref != "refs/heads/"+ref {
+			continue
+		}
+		if who := c.query("actor"); who != "" && (a.actor == nil || !strings.EqualFold(a.actor.login, who)) {
+			continue
+		}
+		if kind := c.query("activity_type"); kind != "" && a.kind != kind {
+			continue
+		}
+		list = append(list, a)
+	}
+	if c.query("direction") == "asc" {
+		slices.Reverse(list)
+	}
+	// Pages are by cursor: the id of the last entry of the page before.
+	if after := c.query("after"); after != "" {
+		n := slices.IndexFunc(list, func(a *activity) bool { return fmt.Sprint(a.id) == after })
+		list = list[n+1:]
+	}
+	_, size := c.pageSize()
+	if len(list) > size {
+		list = list[:size]
+		q := c.r.URL.Query()
+		q.Set("after", fmt.Sprint(list[size-1].id))
+		c.w.Header().Set("Link", fmt.Sprintf(`<%s%s?%s>; rel="next"`, c.url, c.r.URL.EscapedPath(), q.Encode()))
+	}
+	return each(list, func(a *activity) obj {
+		return obj{"id": a.id, "node_id": node("Activity", a.id), "before": a.before, "after": a.after, "ref": a.ref, "timestamp": stamp(a.at),
+			"activity_type": a.kind, "actor": c.actorJSON(a.actor)}
+	}), nil
+}
+
+func getPermission(c *call) (any, error) {
+	a, err := c.account(c.path("username"))
+	if err != nil || a.kind == kindOrganization {
+		return nil, &apiError{status: http.StatusNotFound, message: c.path("username") + " is not a user"}
+	}
+	role := c.role(c.repo, a)
+	user := c.user(a)
+	user["permissions"] = obj{"admin": role.AtLeast(Admin), "maintain": role.AtLeast(Maintain), "push": role.AtLeast(Write),
+		"triage": role.AtLeast(Triage), "pull": role.AtLeast(Read)}
+	user["role_name"] = string(role)
+	return obj{"permission": legacyRole(role), "role_name": string(role), "user": user}, nil
+}
