@@ -118,6 +118,12 @@ func (a *App) Run(ctx context.Context) (err error) {
 // Idle waits until nothing that was delivered so far is left to do: for the demo and for tests.
 func (a *App) Idle(ctx context.Context) error { return a.queue.Idle(ctx) }
 
+// Quiet waits until nothing is left to do now; what failed, or waits for a limit of GitHub's, may be left. See queue.Queue.Quiet.
+func (a *App) Quiet(ctx context.Context) error { return a.queue.Quiet(ctx) }
+
+// Elapse acts at once on the time by which Options.Clock was set forward: for the demo and for tests.
+func (a *App) Elapse(ctx context.Context) error { return a.queue.Elapse(ctx) }
+
 func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 	repo, err := a.store.Repository(ctx, id)
 	if err != nil {

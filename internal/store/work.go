@@ -203,6 +203,19 @@ func (s *Store) Due(ctx context.Context, tx Tx, key change.PullKey, at time.Time
 		[]any{key.Repository, key.Number, micro(at)}, new(int))
 }
 
+// Overdue returns the pull requests whose last run asked for a recheck at a time that has come.
+func (s *Store) Overdue(ctx context.Context, tx Tx) (keys []change.PullKey, err error) {
+	defer wrap(&err, "list the rechecks that are due")
+	err = tx.Query(ctx, `SELECT repository, number FROM pulls WHERE recheck_at > 0 AND recheck_at <= $1 AND gone = 0
+		ORDER BY repository, number`, []any{micro(s.now())}, func(scan func(...any) error) error {
+		var k change.PullKey
+		err := scan(&k.Repository, &k.Number)
+		keys = append(keys, k)
+		return err
+	})
+	return keys, err
+}
+
 // IsUnsettled says whether a pull request was raised and not yet dealt with.
 func (s *Store) IsUnsettled(ctx context.Context, tx Tx, key change.PullKey) (unsettled bool, err error) {
 	defer wrap(&err, "look up whether pull request %s is dealt with", key)

@@ -1,0 +1,68 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// Quiet returns when nothing is left to do now: what is raised was dealt with, or waits for a later time because it failed or GitHub
+// limits it. It differs from Idle in that it does not wait for the latter, and in that it waits for discoveries too.
+func (q *Queue) Quiet(ctx context.Context) error {
+	for {
+		changed := q.ends()
+		n, err := q.ready(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 && q.running.Load() == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-time.After(10 * time.Millisecond): // a discovery ended, which signals nothing
+		case <-ctx.Done():
+			return fmt.Errorf("%d jobs are ready or run: %w", n, context.Cause(ctx))
+		}
+	}
+}
+
+// ready counts the jobs on pull requests and repositories that run, or would run at once.
+func (q *Queue) ready(ctx context.Context) (n int, err error) {
+	err = q.Store.Read(ctx, func(tx store.Tx) error {
+		return tx.Query(ctx, `SELECT count(*) FROM river_job WHERE state IN ('available', 'running') AND kind IN ($1, $2)`,
+			[]any{reconcileArgs{}.Kind(), discoverArgs{}.Kind()}, func(scan func(...any) error) error { return scan(&n) })
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count the jobs that are ready: %w", err)
+	}
+	return n, nil
+}
+
+// Elapse does at once what the passing of time would: it raises what has a recheck due by Config.Clock, and makes available what
+// waits after a failure or for a limit. It is for clocks that were set forward, which River's timers know nothing of.
+func (q *Queue) Elapse(ctx context.Context) error {
+	const all = 1 << 20
+	waiting, err := q.Store.Unsettled(ctx, change.PullKey{}, all)
+	if err != nil {
+		return err
+	}
+	err = q.Store.Write(ctx, func(tx store.Tx) error {
+		due, err := q.Store.Overdue(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := q.insertRuns(ctx, tx, waiting, atOnce); err != nil || len(due) == 0 {
+			return err
+		}
+		return q.raise(ctx, tx, due, change.ConcernVerify)
+	})
+	if err != nil {
+		return fmt.Errorf("act on the time that has passed: %w", err)
+	}
+	q.engine.wake()
+	return nil
+}
