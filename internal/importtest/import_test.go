@@ -32,11 +32,12 @@ var allowed = map[string][]string{
 	"internal/reconcile": {
 		"internal/change", "internal/policy", "internal/plan", "internal/report", "internal/store", "internal/queue", "internal/github", "internal/ledger",
 	},
-	"internal/githubsim":       {},
-	"internal/githubsim/pages": {"internal/githubsim"},
+	"internal/githubsim":          {"internal/githubsim/pathtree"},
+	"internal/githubsim/pathtree": {},
+	"internal/githubsim/pages":    {"internal/githubsim"},
 	"internal/app": {
-		"internal/change", "internal/config", "internal/github", "internal/ledger", "internal/policy", "internal/queue", "internal/reconcile",
-		"internal/server", "internal/store", "internal/webhook", "policies",
+		"internal/change", "internal/config", "internal/github", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile",
+		"internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
 	},
 	"internal/demo": {"internal/app", "internal/change", "internal/config", "internal/githubsim", "internal/githubsim/pages"},
 	"internal/cli": {

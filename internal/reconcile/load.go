@@ -50,6 +50,14 @@ type subject struct {
 
 func (s *subject) pull() change.Pull { return s.work.Snapshot }
 
+// needed returns what the subject's policy was found to need by an earlier load in this run.
+func (s *subject) needed() change.Needs {
+	if s.policy == nil {
+		return change.Needs{}
+	}
+	return s.policy.Needs(s.facts)
+}
+
 // decide loads what the policy needs, as far as trust says, and decides.
 func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 	f, err := r.basics(ctx, s, t)
@@ -121,10 +129,10 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 			return err
 		})
 	}
-	if t == verified && s.policy != nil && s.policy.Needs(s.facts).Checks {
-		// Known from the held load to be needed: read beside the others. The session answers when it is asked for again.
+	if need := s.needed(); t == verified && need.Checks {
+		// Read beside the others; the session answers when they are asked for again.
 		group.Go(func() error {
-			_, _, err := r.github.Checks(gctx, w.Repository, w.Snapshot.Head.SHA, s.policy.Needs(s.facts).Workflows, began)
+			_, _, err := r.github.Checks(gctx, w.Repository, w.Snapshot.Head.SHA, need.Workflows, began)
 			return err
 		})
 	}
@@ -255,7 +263,7 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust) error {
 				return err
 			})
 		}
-		if need.Checks && !checksRead && (!f.ChecksKnown || need.Workflows && lacksWorkflow(f.Checks)) {
+		if need.Checks && !checksRead && (t == verified || !f.ChecksKnown || need.Workflows && lacksWorkflow(f.Checks)) {
 			checksRead = true
 			ask(func() error {
 				since := r.github.Began()

@@ -1,0 +1,146 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/app"
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/config"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/plan"
+)
+
+const secret = "a secret of the tests"
+
+// world is a GitHub with one repository, and the server that serves it.
+type world struct {
+	sim  *githubsim.Sim
+	app  *app.App
+	base string
+	// github reads what the server wrote, with the App's own credentials.
+	github       *github.GitHub
+	installation change.InstallationID
+}
+
+func start(t *testing.T) *world {
+	t.Helper()
+	sim, err := githubsim.New(githubsim.Config{})
+	must(t, err)
+	t.Cleanup(func() { _ = sim.Close() })
+	base, err := sim.Listen("127.0.0.1:0")
+	must(t, err)
+	must(t, sim.AddUser("alice", "bob"))
+	must(t, sim.AddOrganization("acme", "alice"))
+	must(t, sim.AddRepository("acme", "shop", githubsim.RepoOptions{}))
+	must(t, sim.SetPermission("acme/shop", "bob", githubsim.Write))
+	registered, err := sim.RegisterApp(githubsim.AppOptions{
+		Slug: "changegate", WebhookSecret: secret, Events: []string{"pull_request", "pull_request_review", "check_run", "push"},
+		Permissions: map[string]string{
+			"checks": "write", "pull_requests": "write", "contents": "read", "issues": "write", "statuses": "read", "members": "read", "metadata": "read",
+		},
+	})
+	must(t, err)
+
+	env := map[string]string{
+		"GITHUB_WEB_URL": base, "GITHUB_V3_API_URL": base + "/api/v3/", "GITHUB_V4_API_URL": base + "/api/graphql",
+		"GITHUB_APP_INTEGRATION_ID": fmt.Sprint(registered.ID), "GITHUB_APP_WEBHOOK_SECRET": secret,
+		"GITHUB_APP_PRIVATE_KEY":    string(registered.PrivateKey),
+		"CHANGEGATE_SERVER_ADDRESS": "127.0.0.1:0", "CHANGEGATE_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "test.db"),
+	}
+	c, err := config.Load("", func(k string) (string, bool) { v, ok := env[k]; return v, ok })
+	must(t, err)
+	a, err := app.New(context.Background(), c, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel), app.Options{})
+	must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	registered.SetWebhook("http://"+a.Addr()+"/api/github/hook", secret)
+	installation, err := registered.Install("acme")
+	must(t, err)
+	reader, err := github.New(github.Config{App: c.GitHubApp(), CheckName: plan.CheckRunName})
+	must(t, err)
+	return &world{sim: sim, app: a, base: "http://" + a.Addr(), github: reader, installation: change.InstallationID(installation)}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) settle(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	must(t, w.sim.Flush(ctx))
+	must(t, w.app.Idle(ctx))
+	must(t, w.sim.Flush(ctx))
+}
+
+// checkRuns reads our check runs as GitHub has them.
+func (w *world) checkRuns(t *testing.T, head string) []github.CheckRun {
+	t.Helper()
+	session := w.github.Installation(w.installation).Begin()
+	runs, err := session.OwnRuns(context.Background(), change.Repository{Owner: "acme", Name: "shop"}, change.SHA(head), session.Began())
+	must(t, err)
+	return runs
+}
+
+func TestAPullRequestGoesInAndACheckRunComesOut(t *testing.T) {
+	w := start(t)
+	pull, err := w.sim.As("alice").OpenPull("acme/shop", githubsim.PullOptions{
+		Title: "Say hello", Files: map[string]string{"docs/hello.md": "Hello\n"},
+	})
+	must(t, err)
+	w.settle(t)
+	before := w.checkRuns(t, pull.Head)
+	if len(before) != 1 || before[0].Status != "in_progress" || !strings.HasPrefix(before[0].Title, "Standard") {
+		t.Fatalf("after the opening: %+v, want one in progress that says Standard", before)
+	}
+	must(t, w.sim.As("bob").Approve(pull))
+	w.settle(t)
+	after := w.checkRuns(t, pull.Head)
+	if len(after) != 1 || after[0].Conclusion != "success" || after[0].Title != "Standard: approved by bob" {
+		t.Fatalf("after the approval: %+v, want one success that names bob", after)
+	}
+}
+
+func TestServerAddresses(t *testing.T) {
+	w := start(t)
+	for path, want := range map[string]int{"/": 200, "/healthz": 200, "/readyz": 200, "/metrics": 200, "/nothing": 404, "/api/github/hook": 405} {
+		response, err := http.Get(w.base + path)
+		must(t, err)
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("GET %s answers %d, want %d", path, response.StatusCode, want)
+		}
+	}
+}
+
+func TestTheAddressInUseIsSaid(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer taken.Close()
+	env := map[string]string{"CHANGEGATE_SERVER_ADDRESS": taken.Addr().String()}
+	_, err = config.Load("", func(k string) (string, bool) { v, ok := env[k]; return v, ok })
+	if err == nil || !strings.Contains(err.Error(), "github.app.webhook_secret") {
+		t.Errorf("a configuration without an App is refused with %v, want the missing keys named", err)
+	}
+}
