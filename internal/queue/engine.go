@@ -5,13 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
-	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/store"
 )
@@ -67,7 +65,7 @@ func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *rive
 		RetryPolicy:                 soon{},
 		MaxAttempts:                 maxAttempts,
 		CompletedJobRetentionPeriod: 10 * time.Minute, // the ledger is what remembers
-		Logger:                      slog.New(zerolog.NewSlogHandler(c.Log.Level(max(c.Log.GetLevel(), zerolog.WarnLevel)).With().Str("part", "river").Logger())),
+		Logger:                      riverLog(c.Log),
 	})
 	if err != nil {
 		return nil, err

@@ -16,3 +16,11 @@ func WaitFor(ctx context.Context, q *Queue, condition func() bool) error {
 		}
 	}
 }
+
+// Interrupt stops a queue as Stop does when its runs do not end by themselves.
+func Interrupt(ctx context.Context, q *Queue) {
+	type interrupter interface{ StopAndCancel(context.Context) error }
+	if err := interrupter(q.engine.(*sqliteEngine).client).StopAndCancel(ctx); err != nil {
+		panic(err)
+	}
+}

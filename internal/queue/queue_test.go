@@ -270,3 +270,139 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 		t.Errorf("%d pull requests are unsettled", d.Unsettled)
 	}
 }
+
+func TestStoppingHandsOver(t *testing.T) {
+	s := open(t)
+	first := newQueue(t, s)
+	entered := make(chan struct{})
+	start(t, first, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		w, err := s.Begin(ctx, key)
+		if err != nil || w.Concerns != change.ConcernPull {
+			t.Errorf("concerns %b, %v", w.Concerns, err)
+		}
+		close(entered)
+		<-ctx.Done() // it obeys, and has not done its business
+		return queue.Result{}, ctx.Err()
+	})
+	deliver(t, first, labeled("1", pull(1)))
+	<-entered
+	queue.Interrupt(t.Context(), first)
+
+	p, err := s.Pull(t.Context(), pull(1))
+	if err != nil || p.Failures != 0 {
+		t.Errorf("being stopped counts as a failure: %+v, %v", p, err)
+	}
+	var runs atomic.Int32
+	second := newQueue(t, s)
+	start(t, second, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		runs.Add(1)
+		w, err := s.Begin(ctx, key)
+		if w.Concerns != change.ConcernPull {
+			t.Errorf("concerns are %b after the hand-over", w.Concerns)
+		}
+		return queue.Result{}, err
+	})
+	idle(t, second)
+	if runs.Load() != 1 {
+		t.Errorf("%d runs after the hand-over, want 1", runs.Load())
+	}
+}
+
+func TestDeliveriesBeforeTheStart(t *testing.T) {
+	s := open(t)
+	q := newQueue(t, s)
+	deliver(t, q, labeled("1", pull(1)))
+	if err := q.Raise(t.Context(), []change.PullKey{pull(2)}, change.ConcernVerify); err != nil {
+		t.Fatal(err)
+	}
+	if d := depth(t, q); d.Unsettled != 2 || d.Running != 0 {
+		t.Errorf("depth is %+v", d)
+	}
+	var runs atomic.Int32
+	start(t, q, func(context.Context, change.PullKey) (queue.Result, error) {
+		runs.Add(1)
+		return queue.Result{}, nil
+	})
+	idle(t, q)
+	if runs.Load() != 2 {
+		t.Errorf("%d runs, want 2", runs.Load())
+	}
+	if err := q.Start(t.Context(), queue.Handlers{Reconcile: func(context.Context, change.PullKey) (queue.Result, error) { return queue.Result{}, nil }}); err == nil {
+		t.Error("it was started twice")
+	}
+}
+
+func TestARunIsFollowedByItsRecheck(t *testing.T) {
+	s := open(t)
+	q := newQueue(t, s)
+	var runs atomic.Int32
+	verified := make(chan struct{})
+	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		w, err := s.Begin(ctx, key)
+		if err != nil {
+			return queue.Result{}, err
+		}
+		switch runs.Add(1) {
+		case 1:
+			return queue.Result{RecheckAt: time.Now().Add(time.Hour)}, nil
+		case 2:
+			return queue.Result{RecheckAt: time.Now()}, nil
+		}
+		if w.Concerns != change.ConcernVerify {
+			t.Errorf("the recheck's concerns are %b", w.Concerns)
+		}
+		close(verified)
+		return queue.Result{}, nil
+	})
+	deliver(t, q, labeled("1", pull(1)))
+	idle(t, q)
+	deliver(t, q, labeled("2", pull(1)))
+	<-verified
+	idle(t, q)
+	if runs.Load() != 3 {
+		t.Errorf("%d runs, want 3: two deliveries and one recheck", runs.Load())
+	}
+}
+
+func TestSweepsAndDiscoveries(t *testing.T) {
+	s := open(t)
+	q := newQueue(t, s)
+	swept, found := make(chan struct{}, 10), make(chan change.RepositoryID, 10)
+	q.Every("sweep", time.Hour, func(context.Context) error {
+		swept <- struct{}{}
+		return nil
+	})
+	d := labeled("1", pull(0))
+	d.Concerns, d.Added = 0, []change.Repository{{ID: 9, Owner: "acme", Name: "till"}}
+	deliver(t, q, d)
+	err := q.Start(t.Context(), queue.Handlers{
+		Reconcile: func(context.Context, change.PullKey) (queue.Result, error) { return queue.Result{}, nil },
+		Discover: func(_ context.Context, repo change.RepositoryID) error {
+			found <- repo
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, q) })
+	<-swept
+	if id := <-found; id != 9 {
+		t.Errorf("repository %d was discovered, want 9", id)
+	}
+}
+
+func TestJobsThatWereDeletedAreFoundMissing(t *testing.T) {
+	s := open(t)
+	q := newQueue(t, s)
+	deliver(t, q, labeled("1", pull(1)))
+	err := s.Write(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Exec(t.Context(), `DELETE FROM river_job`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, q, func(context.Context, change.PullKey) (queue.Result, error) { return queue.Result{}, nil })
+	idle(t, q)
+}
