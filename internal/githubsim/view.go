@@ -122,14 +122,14 @@ type TeamView struct {
 	Members []string
 }
 
-func name(a *account) string {
-	if a == nil {
+func viewName(a *account) string {
+	if a == nil || a.deleted {
 		return "ghost"
 	}
 	return a.login
 }
 
-func labelNames(labels []*label) []string {
+func viewLabels(labels []*label) []string {
 	var out []string
 	for _, l := range labels {
 		out = append(out, l.name)
@@ -158,15 +158,15 @@ func (s *Sim) PullView(repo string, number int) (PullView, error) {
 	}
 	p := i.pull
 	v := PullView{
-		Pull: pullOf(i), Title: i.title, Body: i.body, State: i.stateWord(), Draft: p.draft, Author: name(i.author), Base: p.base,
-		Created: i.created, Labels: labelNames(i.labels), Additions: p.diff.additions, Deletions: p.diff.deletions,
-		Reviews: latestReviews(p.reviews), Checks: s.checkViews(r, p.base, p.head), Required: requiredNames(r.protections[p.base]),
+		Pull: pullOf(i), Title: i.title, Body: i.body, State: i.stateWord(), Draft: p.draft, Author: viewName(i.author), Base: p.base,
+		Created: i.created, Labels: viewLabels(i.labels), Additions: p.diff.additions, Deletions: p.diff.deletions,
+		Reviews: latestReviews(p.reviews), Checks: s.checkViews(r, p.base, p.head), Required: viewRequired(r.protections[p.base]),
 	}
 	if p.headRepo != nil {
 		v.HeadRepo = p.headRepo.fullName()
 	}
 	if p.merged {
-		v.MergedBy = name(p.mergedBy)
+		v.MergedBy = viewName(p.mergedBy)
 	}
 	for _, c := range p.commits {
 		v.Commits = append(v.Commits, s.commitView(c))
@@ -209,15 +209,15 @@ func (s *Sim) commitView(c *commit) CommitView {
 }
 
 func (s *Sim) eventView(e *event) EventView {
-	v := EventView{ID: e.id, Kind: e.kind, Actor: name(e.actor), At: e.at, Label: e.labelName, SHA: e.sha, Subject: e.from}
+	v := EventView{ID: e.id, Kind: e.kind, Actor: viewName(e.actor), At: e.at, Label: e.labelName, SHA: e.sha, Subject: e.from}
 	switch {
 	case e.commit != nil:
 		c := s.commitView(e.commit)
 		v.Actor, v.SHA, v.Subject = c.Author, c.SHA, c.Subject
 	case e.kind == "review_dismissed":
-		v.State, v.Body, v.Subject = e.reviewState, e.to, name(e.review.author)
+		v.State, v.Body, v.Subject = e.reviewState, e.to, viewName(e.review.author)
 	case e.review != nil:
-		// What it was when it was submitted: a dismissal is an event of its own.
+		// One that was dismissed since says so here too, as GitHub shows it.
 		v.State, v.Body, v.SHA = e.review.state, e.review.body, e.review.sha
 	case e.comment != nil:
 		v.Body = e.comment.body
@@ -247,12 +247,12 @@ func latestReviews(reviews []*review) []ReviewView {
 	var out []ReviewView
 	for _, a := range order {
 		rv := latest[a]
-		out = append(out, ReviewView{name(a), rv.state, rv.sha, rv.at})
+		out = append(out, ReviewView{viewName(a), rv.state, rv.sha, rv.at})
 	}
 	return out
 }
 
-func requiredNames(p *Protection) []string {
+func viewRequired(p *Protection) []string {
 	if p == nil {
 		return nil
 	}
@@ -290,7 +290,7 @@ func (s *Sim) checkViews(r *repository, base, sha string) []CheckView {
 		}
 	}
 	for _, st := range r.latestStatuses(sha) {
-		v := CheckView{Name: st.context, App: name(st.creator), Status: "completed", Conclusion: st.state, Title: deref(st.description),
+		v := CheckView{Name: st.context, App: viewName(st.creator), Status: "completed", Conclusion: st.state, Title: deref(st.description),
 			Required: requires(st.context, 0), Started: st.at, Completed: st.at}
 		switch st.state {
 		case "pending":
@@ -318,7 +318,7 @@ func (s *Sim) RepositoryView(repo string) (RepositoryView, error) {
 		return RepositoryView{}, err
 	}
 	v := RepositoryView{Name: r.fullName(), Description: r.description, DefaultBranch: r.defaultBranch,
-		Required: requiredNames(r.protections[r.defaultBranch])}
+		Required: viewRequired(r.protections[r.defaultBranch])}
 	for _, key := range sortedKeys(r.labels) {
 		v.Labels = append(v.Labels, r.labels[key].name)
 	}
@@ -326,8 +326,8 @@ func (s *Sim) RepositoryView(repo string) (RepositoryView, error) {
 		if i.pull == nil {
 			continue
 		}
-		p := PullSummary{Pull: pullOf(i), Title: i.title, Author: name(i.author), State: i.stateWord(), Draft: i.pull.draft,
-			Created: i.created, Labels: labelNames(i.labels)}
+		p := PullSummary{Pull: pullOf(i), Title: i.title, Author: viewName(i.author), State: i.stateWord(), Draft: i.pull.draft,
+			Created: i.created, Labels: viewLabels(i.labels)}
 		if pr := r.protections[i.pull.base]; pr != nil && len(pr.RequiredChecks) > 0 {
 			p.Check = s.checkState(r, i.pull.head, pr.RequiredChecks[0])
 			for _, c := range s.checkViews(r, i.pull.base, i.pull.head) {
