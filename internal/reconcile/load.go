@@ -205,7 +205,11 @@ func (r *run) accept(ctx context.Context, s *subject, p change.Pull) error {
 func (r *run) satisfy(ctx context.Context, s *subject, t trust) error {
 	f := &s.facts
 	f.People, f.Teams, f.Users = map[change.AccountID]change.Person{}, map[string]change.Team{}, map[string]change.Account{}
-	recent := r.github.Now().Add(-peopleAge)
+	// What cannot turn a check green may rest on what was known of people before, unless that is what the event was about.
+	recent := time.Time{}
+	if t == verified || s.work.Concerns&(change.ConcernTimeline|change.ConcernPeople|change.ConcernVerify) != 0 {
+		recent = r.github.Now().Add(-peopleAge)
+	}
 	trees := map[change.SHA]bool{}
 	checksRead := false
 	for range maxRounds {

@@ -150,6 +150,10 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 		return queue.Result{}, err
 	}
 	subjects, err := r.decideHead(ctx, head)
+	if d, ok := undecidable(err, w.Key, head); ok {
+		r.log.Warn().Err(err).Msg("what a decision needs cannot be read")
+		r.main.decision, subjects, err = d, []*subject{r.main}, nil
+	}
 	if err != nil {
 		return queue.Result{}, err
 	}
