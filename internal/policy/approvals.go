@@ -172,7 +172,9 @@ func (q *inquiry) approvalRow(w asked, first bool, by []change.Account) change.R
 	if short <= 0 {
 		return r
 	}
-	r.State = q.owed()
+	if r.State = q.owed(); q.declaration != nil && w.kind == change.KindApprovals {
+		r.Short = change.Words(plural(short, "approval", "approvals"))
+	}
 	found, mend := q.unfillable(w.role)
 	if found != nil && mend != nil {
 		r.State, r.Next = change.Blocked, mend

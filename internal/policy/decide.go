@@ -192,7 +192,7 @@ func (q *inquiry) expressionRows() []change.Requirement {
 			Name:  change.Words(fmt.Sprintf("Expression on line %d of the policy", b.line)),
 			Short: change.Words(fmt.Sprintf("expression on line %d of the policy failed", b.line)),
 			Found: change.Quote(b.err.Error()),
-			Next:  change.Words("mend the expression on " + q.policy.Ref.Source),
+			Next:  change.Say(change.Words("mend it in "), change.Code(q.policy.Ref.Source)),
 		})
 	}
 	return rows
