@@ -103,7 +103,7 @@ type Effect struct {
 	Teams   []string `json:"teams,omitempty"`
 	Users   []string `json:"users,omitempty"`
 	Comment int64    `json:"comment,omitempty"` // the comment to react to
-	Body    string   `json:"body,omitempty"`    // a comment's Markdown, or a reaction's content
+	Body    string   `json:"body,omitempty"`    // a reaction's content
 }
 
 // String describes the effect in a line, for dry runs and logs.

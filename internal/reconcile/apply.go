@@ -64,18 +64,24 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 		return err
 	}
 	done, err = r.act(ctx, e)
-	var rejected *github.Rejected
-	var forbidden *github.Forbidden
-	if e.Kind == plan.RequestReview && (errors.As(err, &rejected) || errors.As(err, &forbidden)) {
-		// The team has no access to the repository, or the plan has no team reviews. The check run says who is needed all the
-		// same; asking again would not help.
-		r.log.Warn().Err(err).Strs("teams", e.Teams).Msg("GitHub refused to request a review")
+	if refused(err) && (e.Kind == plan.RequestReview || e.Kind == plan.React) {
+		// The team has no access to the repository, the plan has no team reviews, the comment was deleted. The check run says
+		// what is needed all the same; asking again would not help.
+		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
 		return r.store.FailEffect(ctx, e.Key, err.Error())
 	}
 	if err != nil {
 		return err
 	}
 	return r.complete(ctx, e, done)
+}
+
+// refused says whether GitHub understood and will not, now or later.
+func refused(err error) bool {
+	var rejected *github.Rejected
+	var forbidden *github.Forbidden
+	var missing *github.NotFound
+	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
 }
 
 func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
