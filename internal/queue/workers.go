@@ -68,7 +68,7 @@ func (q *Queue) outcome(ctx context.Context, key change.PullKey, r Result, err e
 		q.Log.Warn().Str("pull", key.String()).Err(err).Msg("reconcile failed, it will be tried again")
 		return outcome{problem: err.Error()}
 	case !r.RetryAt.IsZero():
-		return outcome{wait: min(max(r.RetryAt.Sub(q.Clock()), 0), maxRetry)}
+		return outcome{wait: min(max(r.RetryAt.Sub(q.Clock()), minRetry), maxRetry)}
 	default:
 		return outcome{done: true, recheckAt: r.RecheckAt}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 
@@ -21,6 +22,14 @@ type sqlite struct {
 }
 
 func openSQLite(ctx context.Context, path string) (*sqlite, error) {
+	// What is in it is nobody else's business: SQLite gives the files beside it the permissions of this one.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open SQLite database: %w", err)
+	}
 	// A path may hold what a URI gives meaning to.
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
 	shared := "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"

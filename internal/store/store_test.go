@@ -54,8 +54,8 @@ func TestPathsAreTakenAsTheyAre(t *testing.T) {
 	for _, name := range []string{"with space.db", "100%25.db", "what?.db", "no#1.db", "ümlaut.db"} {
 		path := filepath.Join(t.TempDir(), name)
 		open(t, store.Config{URL: "sqlite:" + path})
-		if _, err := os.Stat(path); err != nil {
-			t.Errorf("%q: %v", name, err)
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%q: %v, %v, want a file that nobody else can read", name, info, err)
 		}
 	}
 	t.Chdir(t.TempDir())
