@@ -1,6 +1,7 @@
 package githubsim
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,7 +19,12 @@ func checkRoutes() []route {
 			return obj{}, nil
 		})},
 		{"GET", runs + "/{check_run_id}/annotations", reads("checks"), onRun(func(c *call, run *checkRun) (any, error) {
-			return paginate(c, run.annotations), nil
+			return each(paginate(c, run.annotations), func(a obj) obj {
+				o := obj{"start_column": nil, "end_column": nil, "title": nil, "raw_details": nil}
+				maps.Copy(o, a)
+				o["blob_href"] = c.htmlURL("/%s/blob/%s/%v", c.repo.fullName(), run.suite.sha, a["path"])
+				return o
+			}), nil
 		})},
 		{"GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", reads("checks"), listCheckRuns},
 		{"GET", "/repos/{owner}/{repo}/commits/{ref}/check-suites", reads("checks"), listCheckSuites},

@@ -131,8 +131,8 @@ func listIssues(c *call) (any, error) {
 	return each(paginate(c, list), c.issueJSON), nil
 }
 
-// labelNames reads labels that are written as names or as objects with a name.
-func labelNames(list []json.RawMessage) ([]string, error) {
+// readLabels reads labels that are written as names or as objects with a name.
+func readLabels(list []json.RawMessage) ([]string, error) {
 	var names []string
 	for _, item := range list {
 		var name string
@@ -166,7 +166,7 @@ func createIssue(c *call) (any, error) {
 	if ask.Title == "" {
 		return nil, invalid("Issue", "title", "is missing")
 	}
-	names, err := labelNames(ask.Labels)
+	names, err := readLabels(ask.Labels)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ func (c *call) labelsBody() ([]string, []json.RawMessage, error) {
 		}
 		list = ask.Labels
 	}
-	names, err := labelNames(list)
+	names, err := readLabels(list)
 	return names, list, err
 }
 
@@ -254,7 +254,7 @@ func setLabels(c *call, i *issue) (any, error) {
 }
 
 func (c *call) replaceLabels(i *issue, list []json.RawMessage) error {
-	names, err := labelNames(list)
+	names, err := readLabels(list)
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,12 @@ func Exceptions() []Exception {
 	return []Exception{
 		{"POST /app/installations/{installation_id}/access_tokens", "request", "Value is not nullable",
 			"ghinstallation sends null where it has no options, and GitHub takes it for none"},
+		{"GET /repos/{owner}/{repo}/contents/{path}", "request", `parameter "path" in path has an error: value is required but missing`,
+			"the root of a repository has no path"},
+		{"GET /repos/{owner}/{repo}/compare/{basehead}", "request", `parameter "base" in path has an error: value is required but missing`,
+			"the template has no such parameter"},
+		{"GET /app/installations", "response", `/account/name: property "name" is missing`,
+			"an account is a user or an enterprise, and is described as both at once"},
 		{"", "response", "/description: Value is not nullable", "labels without a description have null, and only some schemas say so"},
 	}
 }
