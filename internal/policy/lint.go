@@ -131,18 +131,19 @@ func (l *linter) rule(category change.Category, r ruleShape) {
 	l.patterns(r.OnlyPaths, false)
 	l.patterns(r.Unless.OnlyPaths, false)
 	if relaxing(category) {
-		// Dependency manifests are fine where only versions change, or only a trusted bot changed them.
+		// Manifests are fine where only versions change or only a trusted bot changed them, and code where little changes.
 		guarded := r.BumpsOnly.present() || r.Authors.present() || r.ChangedLines.present() || r.Expression.present()
 		l.tooWide(r.OnlyPaths, guarded)
 		if r.Labels.present() && l.policy.Labels.LoweredBy == "" {
 			l.warn(r.Labels.at, "this label lowers the risk, and nobody has the authority to set it", "write `labels: {lowered_by: …}` at the top level")
 		}
-		if r.Authors.present() && !r.OnlyPaths.present() && !r.BumpsOnly.present() && !r.Expression.present() {
-			l.warn(r.Authors.at, "whatever these accounts change is standard", "add `only_paths` or `bumps_only: true`")
+		// bumps_only says nothing of files that list no dependencies.
+		if (r.Authors.present() || r.BumpsOnly.present()) && !r.OnlyPaths.present() && !r.Expression.present() {
+			l.warn(r.at, "this rule does not say which files may change", "add `only_paths`: manifests and lock files")
 		}
 	}
-	if u := r.Unless; u.Authors.present() && !u.OnlyPaths.present() && !u.BumpsOnly.present() {
-		l.warn(u.Authors.at, "whatever these accounts change is exempt from this rule", "add `only_paths` or `bumps_only: true`")
+	if u := r.Unless; u.present() && !u.OnlyPaths.present() {
+		l.warn(u.at, "unless does not say which files may change", "add `only_paths`: manifests and lock files")
 	}
 	if e := l.policy.Emergency; e != nil {
 		for _, t := range r.Labels.items {
@@ -181,7 +182,7 @@ func (l *linter) tooWide(only list[text], guarded bool) {
 	}
 }
 
-var regexpSigns = regexp.MustCompile(`\.\*|\.\+|\\[.bdws]|^\^|\$$|\([^)]*\|[^)]*\)`)
+var regexpSigns = regexp.MustCompile(`(^|/)\.\*|\.\+|\\[.bdws]|^\^|\$$|\([^)]*\|[^)]*\)`)
 
 // patterns warns of patterns that match nothing, or nothing more than others do.
 func (l *linter) patterns(all list[text], raises bool) {

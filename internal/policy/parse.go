@@ -269,8 +269,13 @@ func (c *compiler) role(t text) string {
 	if !t.present() {
 		return ""
 	}
-	if c.policy.Roles[t.value] == nil {
-		known := slices.Sorted(maps.Keys(c.policy.Roles))
+	if defined := c.policy.Roles[t.value]; defined == nil || defined.isImplied() {
+		var known []string
+		for _, name := range slices.Sorted(maps.Keys(c.policy.Roles)) {
+			if !c.policy.Roles[name].isImplied() {
+				known = append(known, name)
+			}
+		}
 		mend := didYouMean(t.value, known)
 		if nearest(t.value, known) == "" {
 			mend = fmt.Sprintf("define it under `roles`: `%s: {teams: […]}`", t.value)
@@ -402,6 +407,9 @@ func (c *compiler) impliedRole(name string) string {
 	}
 	return name
 }
+
+// isImplied says whether a default names the role and the file does not define it.
+func (r *Role) isImplied() bool { return r.Line == 0 }
 
 func (c *compiler) security(s securityShape) *Security {
 	if !s.present() {
