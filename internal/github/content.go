@@ -21,12 +21,13 @@ const (
 	// comparedCommits is the most commits that a comparison lists when it is not paged, the newest ones; paged it lists them all.
 	comparedCommits = 250
 	maxCommits      = 1000 // the most commits that are read; a change with more is cut
-	maxLookups      = 20   // the most co-authors whose login is looked up
+	maxLookups      = 20   // the most co-authors who are looked up
 )
 
 // Content reads what the pull request would change: the comparison from the merge base of the tip of its base branch and its head
 // (repos/compare-commits-with-basehead). One call, but for large changes: over 300 files are listed by pages (pulls/list-files) up to
-// GitHub's limit of 3,000, over 250 commits by pages of the comparison up to 1,000; beyond, FilesCut and CommitsCut say so.
+// GitHub's limit of 3,000, over 250 commits by pages of the comparison up to 1,000; beyond, FilesCut and CommitsCut say so. A co-author
+// whose address is neither GitHub's own nor an author's of the same commits costs a call, the first time.
 //
 // With a zero since the comparison that is held is given even if the base branch has moved since. Modes and PreviousBlob are not read;
 // see Tree.
@@ -55,7 +56,7 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 	if err := group.Wait(); err != nil {
 		return change.Content{}, err
 	}
-	content.Commits, err = s.attributed(ctx, commits)
+	content.Commits, err = s.attributed(ctx, repo, commits)
 	return content, err
 }
 
@@ -142,9 +143,10 @@ func (s *Session) commits(
 	return commits, len(commits) < total, nil
 }
 
-// attributed reads who made the commits. Co-authors are found by the addresses that GitHub gives its users, which hold the account's
-// id and login or, the oldest, the login alone; else by the addresses of the commits' authors and committers, which GitHub resolved.
-func (s *Session) attributed(ctx context.Context, listed []*github.RepositoryCommit) ([]change.Commit, error) {
+// attributed reads who made the commits. GitHub says whose the authors' and committers' addresses are; co-authors are found by the
+// addresses that it gives its users, which hold the account's id and login, by the addresses that it resolved in the same commits, or else
+// by a look at GitHub: one call for an address, twenty at most.
+func (s *Session) attributed(ctx context.Context, repo change.Repository, listed []*github.RepositoryCommit) ([]change.Commit, error) {
 	known := map[string]change.Account{} // by e-mail address in lower case
 	commits := make([]change.Commit, 0, len(listed))
 	for _, c := range listed {
@@ -168,25 +170,51 @@ func (s *Session) attributed(ctx context.Context, listed []*github.RepositoryCom
 		for j := range commits[i].CoAuthors {
 			by := &commits[i].CoAuthors[j]
 			email := strings.ToLower(by.Email)
-			a, ok := known[email]
-			if !ok {
-				var login string
-				a, login = s.github.noreplyAccount(by.Email)
-				if !a.Known() && login != "" && lookups < maxLookups {
-					lookups++
-					found, err := s.User(ctx, login, time.Time{})
-					var missing *NotFound
-					if err != nil && !errors.As(err, &missing) {
-						return nil, err
-					}
-					a = found
-				}
-				known[email] = a
+			if a, ok := known[email]; ok {
+				by.Account = a
+				continue
 			}
-			by.Account = a
+			a, login := s.github.noreplyAccount(by.Email)
+			if !a.Known() && by.Email != "" && lookups < maxLookups {
+				lookups++
+				var err error
+				if a, err = s.whose(ctx, repo, by.Email, login); err != nil {
+					return nil, err
+				}
+			}
+			known[email], by.Account = a, a
 		}
 	}
 	return commits, nil
+}
+
+// whose looks for the account behind an address: by the login that the address holds, or by the newest commit of the default branch
+// whose author has it (repos/list-commits). Nobody is found where no commit has it; then the zero Account.
+func (s *Session) whose(ctx context.Context, repo change.Repository, email, login string) (change.Account, error) {
+	var missing *NotFound
+	var rejected *Rejected
+	if login != "" {
+		a, err := s.User(ctx, login, time.Time{})
+		if errors.As(err, &missing) {
+			err = nil
+		}
+		return a, err
+	}
+	var commits []*github.RepositoryCommit
+	path := listCommits.at(repo.Owner, repo.Name)
+	err := s.read(ctx, listCommits, path, values("author", email, "per_page", "1"), time.Time{}, &commits)
+	if errors.As(err, &missing) || errors.As(err, &rejected) {
+		return change.Account{}, nil
+	}
+	if err != nil {
+		return change.Account{}, err
+	}
+	for _, c := range commits {
+		if by := signature(c.GetCommit().GetAuthor(), c.Author); strings.EqualFold(by.Email, email) {
+			return by.Account, nil
+		}
+	}
+	return change.Account{}, nil
 }
 
 // signature joins what a commit says with whom GitHub says that is. GitHub gives null or an empty object for nobody.

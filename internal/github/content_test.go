@@ -73,7 +73,7 @@ func TestContent(t *testing.T) {
 		}},
 	}
 	diff(t, content(t, c, fix, time.Time{}), want)
-	calls(t, f, compareCall(mainRef))
+	calls(t, f, "GET /repos/acme/shop/commits?author=x%40elsewhere.example&per_page=1", compareCall(mainRef))
 	diff(t, content(t, c, fix, time.Time{}), want)
 	calls(t, f)
 	diff(t, content(t, c, fix, f.clock.Now()), want)
@@ -220,18 +220,54 @@ func TestManyCommits(t *testing.T) {
 	}
 }
 
-func TestCoAuthorsByLogin(t *testing.T) {
+func TestCoAuthorsAreLookedUp(t *testing.T) {
+	const commitsCall = "GET /repos/acme/shop/commits"
 	f := newFake(t)
-	c := f.client()
 	f.json("GET /users/bob", 200, user(bob))
+	f.on(commitsCall, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Query().Get("author") {
+		case "carol@acme.example":
+			c := commitBy("c0", user(carol), "")
+			c["commit"].(m)["author"] = m{"email": "Carol@acme.example"}
+			answerWith(200, []m{c})(w, r)
+		case "other@acme.example":
+			answerWith(200, []m{commitBy("c0", user(alice), "")})(w, r) // someone else's, as a server might that cannot filter
+		default:
+			answerWith(409, m{"message": "Git Repository is empty."})(w, r)
+		}
+	})
+	by := func(email string) string { return "\nCo-authored-by: X <" + email + ">" }
 	f.json(compareCall(mainRef), 200, comparison([]any{
-		commitBy("c1", nil, "x\n\nCo-authored-by: Bob <bob@users.noreply.github.com>\nCo-authored-by: Gone <gone@users.noreply.github.com>"),
-		commitBy("c2", nil, "x\n\nCo-authored-by: Bob <Bob@users.noreply.github.com>"),
+		commitBy("c1", nil, "x\n"+by("bob@users.noreply.github.com")+by("gone@users.noreply.github.com")+by("carol@acme.example")),
+		commitBy("c2", nil, "x\n"+by("Bob@users.noreply.github.com")+by("other@acme.example")+by("nobody@acme.example")+by("")),
 	}, []any{}, 2))
+	c := f.client()
 	got := content(t, c, fix, time.Time{})
-	equal(t, "bob", got.Commits[0].CoAuthors[0].Account, bob)
-	equal(t, "gone", got.Commits[0].CoAuthors[1].Account, change.Account{})
-	equal(t, "bob again", got.Commits[1].CoAuthors[0].Account, bob)
-	equal(t, "author", got.Commits[0].Author.Account, change.Account{})
-	calls(t, f, compareCall(mainRef), "GET /users/bob", "GET /users/gone")
+	var accounts []change.Account
+	for _, commit := range got.Commits {
+		equal(t, "author", commit.Author.Account, change.Account{})
+		for _, sig := range commit.CoAuthors {
+			accounts = append(accounts, sig.Account)
+		}
+	}
+	diff(t, accounts, []change.Account{bob, {}, carol, bob, {}, {}, {}})
+	calls(t, f, commitsCall+"?author=carol%40acme.example&per_page=1", commitsCall+"?author=nobody%40acme.example&per_page=1",
+		commitsCall+"?author=other%40acme.example&per_page=1", compareCall(mainRef), "GET /users/bob", "GET /users/gone")
+	content(t, c, fix, f.clock.Now())
+	calls(t, f, commitsCall+"?author=nobody%40acme.example&per_page=1", compareCall(mainRef)+" 304")
+
+	f.on(commitsCall, refuse(502, ""))
+	if _, err := c.Begin().Content(t.Context(), shop, fix, time.Time{}); !Temporary(err) {
+		t.Errorf("GitHub is down: %v", err)
+	}
+
+	var many strings.Builder
+	for i := range 2 * maxLookups {
+		many.WriteString(by(fmt.Sprintf("u%d@acme.example", i)))
+	}
+	f.json(commitsCall, 200, []m{})
+	f.json(compareCall(mainRef), 200, comparison([]any{commitBy("c1", nil, "x\n"+many.String())}, []any{}, 1))
+	f.took()
+	content(t, c, fix, f.clock.Now())
+	equal(t, "calls", len(f.took()), 1+maxLookups)
 }

@@ -131,18 +131,18 @@ func (s *Session) Team(
 // lookUp asks for the membership of those who were not listed. GitHub's answer names no id, so a login that changed hands since it was
 // read would speak for its new owner; logins come from answers of the same session.
 func (s *Session) lookUp(ctx context.Context, org string, team *change.Team, lookFor []change.Account, since time.Time) error {
-	s.mu.Lock()
 	key := org + "/" + team.Slug
-	lookFor = slices.Concat(s.lookFor[key], lookFor)
-	s.lookFor[key] = lookFor
-	s.mu.Unlock()
-	var ask []change.Account
+	s.mu.Lock()
+	ask := slices.Clone(s.lookFor[key])
 	for _, a := range lookFor {
 		same := func(b change.Account) bool { return a.ID == b.ID }
 		if a.Known() && !slices.ContainsFunc(team.Members, same) && !slices.ContainsFunc(ask, same) {
 			ask = append(ask, a)
 		}
 	}
+	s.lookFor[key] = ask
+	s.mu.Unlock()
+
 	member := make([]bool, len(ask))
 	group, gctx := errgroup.WithContext(ctx)
 	for i, a := range ask {
