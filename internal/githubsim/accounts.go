@@ -69,7 +69,6 @@ type team struct {
 	parent     *team
 	members    map[*account]bool
 	repos      map[*repository]Role
-	secret     bool
 	created    time.Time
 }
 
@@ -332,19 +331,6 @@ func (s *Sim) removeTeam(t *team) {
 	}
 	delete(t.org.teams, t.slug)
 	s.emitTeam(t, "deleted", nil, nil)
-}
-
-// HideTeam makes the team secret: only an App with the organization's members permission sees it, as before, but webhooks and
-// people outside do not.
-func (s *Sim) HideTeam(org, slug string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.team(org, slug)
-	if err != nil {
-		return err
-	}
-	t.secret = true
-	return nil
 }
 
 // SetTeamPermission gives the team a role in a repository of its organization; None takes the repository away from it.

@@ -250,8 +250,7 @@ func (s *Sim) createRun(r *repository, a *app, cs *checkSuite, c *runChange) *ch
 		}
 	}
 	now := s.Now()
-	run := &checkRun{id: s.nextID(), suite: cs, status: "queued", started: now,
-		detailsURL: "https://example.com"}
+	run := &checkRun{id: s.nextID(), suite: cs, status: "queued", started: now, detailsURL: s.htmlURL("/apps/%s", a.slug)}
 	run.apply(c, now)
 	cs.runs = append(cs.runs, run)
 	cs.updated = now

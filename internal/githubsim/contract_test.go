@@ -184,7 +184,11 @@ func TestContract(t *testing.T) {
 		}
 	}
 	sent := map[string]bool{}
+	missing := missingKeys(t)
 	for _, d := range w.app.Deliveries() {
+		if lacks := missing(d.Event, d.Action, d.Payload); len(lacks) > 0 && !sent[d.Event+" "+d.Action] {
+			t.Errorf("%s %s lacks what GitHub's examples have: %v", d.Event, d.Action, lacks)
+		}
 		sent[strings.TrimSuffix(d.Event+" "+d.Action, " ")] = true
 	}
 	for _, want := range []string{"pull_request opened", "pull_request closed", "pull_request reopened", "pull_request synchronize", "pull_request edited", "pull_request labeled",

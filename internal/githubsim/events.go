@@ -219,7 +219,7 @@ func (s *Sim) emitMember(r *repository, action string, who *account, changes obj
 
 func (s *Sim) emitInstallation(in *installation, action string) {
 	body := obj{"action": action, "installation": s.installationJSON(in), "sender": s.userJSON(s.installer(in))}
-	if action == "created" || action == "deleted" {
+	if action == "created" || action == "deleted" || action == "new_permissions_accepted" {
 		body["repositories"] = s.installedRepos(s.reposOf(in))
 		body["requester"] = nil
 	}

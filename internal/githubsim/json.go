@@ -144,7 +144,7 @@ func (s *Sim) repo(r *repository) obj {
 		"disabled": false, "pushed_at": stamp(r.pushed), "created_at": stamp(r.created), "updated_at": stamp(r.updated),
 		"allow_forking": true, "web_commit_signoff_required": false, "subscribers_count": 0, "network_count": 0,
 		"allow_rebase_merge": true, "allow_squash_merge": true, "allow_merge_commit": true, "allow_auto_merge": false,
-		"delete_branch_on_merge": false,
+		"delete_branch_on_merge": false, "custom_properties": obj{},
 	}
 	for name, link := range repoLinks {
 		o[name] = api + link
@@ -178,11 +178,7 @@ func (s *Sim) teamJSON(t *team) obj {
 
 func (s *Sim) simpleTeam(t *team) obj {
 	api := s.apiURL("/organizations/%d/team/%d", t.org.account.id, t.id)
-	privacy := "closed"
-	if t.secret {
-		privacy = "secret"
-	}
-	return obj{"id": t.id, "node_id": node("Team", t.id), "name": t.name, "slug": t.slug, "description": nil, "privacy": privacy,
+	return obj{"id": t.id, "node_id": node("Team", t.id), "name": t.name, "slug": t.slug, "description": nil, "privacy": "closed",
 		"notification_setting": "notifications_enabled", "permission": "pull", "url": api,
 		"html_url":    s.htmlURL("/orgs/%s/teams/%s", t.org.account.login, t.slug),
 		"members_url": api + "/members{/member}", "repositories_url": api + "/repos", "type": "organization",
@@ -302,15 +298,13 @@ func (s *Sim) testMergeSHA(i *issue) any {
 	}
 	tip := i.repo.branches[i.pull.base]
 	at := i.repo.st.commits[i.pull.head].committer.at
-	c, err := i.repo.st.writeCommit(commit{tree: tree, parents: []string{tip, i.pull.head}, author: s.signatureAt(i.author, at),
+	c, err := i.repo.st.writeCommit(commit{tree: tree, parents: []string{tip, i.pull.head}, author: s.signature(i.author, at),
 		committer: signature{"GitHub", "noreply@github.com", at}, message: fmt.Sprintf("Merge %s into %s\n", i.pull.head, tip), signed: true})
 	if err != nil {
 		return nil
 	}
 	return c.sha
 }
-
-func (s *Sim) signatureAt(a *account, at time.Time) signature { return s.signature(a, at) }
 
 func (s *Sim) endJSON(r *repository, owner *account, ref, sha string) obj {
 	label := ref
@@ -355,6 +349,7 @@ func (s *Sim) issueJSON(i *issue) obj {
 		"active_lock_reason": nil, "comments": len(i.comments), "closed_at": stamp(i.closed), "created_at": stamp(i.created),
 		"updated_at": stamp(i.updated), "body": orNull(i.body), "author_association": s.association(i.repo, i.author),
 		"performed_via_github_app": s.appJSON(i.app), "reactions": s.reactionsJSON(api, nil), "closed_by": s.userJSON(i.closedBy),
+		"draft": false,
 	}
 	if p := i.pull; p != nil {
 		pullHTML := s.htmlURL("/%s/pull/%d", i.repo.fullName(), i.number)

@@ -308,12 +308,12 @@ func (st *store) writeCommit(c commit) (*commit, error) {
 		b.WriteString("gpgsig " + strings.ReplaceAll(simulatedSignature, "\n", "\n ") + "\n")
 	}
 	b.WriteString("\n" + c.message)
+	if old, ok := st.commits[hashObject("commit", b.Bytes())]; ok {
+		return old, nil
+	}
 	sha, err := st.write("commit", b.Bytes())
 	if err != nil {
 		return nil, err
-	}
-	if old, ok := st.commits[sha]; ok {
-		return old, nil
 	}
 	c.sha = sha
 	st.commits[sha] = &c

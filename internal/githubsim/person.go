@@ -20,7 +20,7 @@ func (s *Sim) As(login string) *Person { return &Person{s, login} }
 // Login returns the account's login.
 func (p *Person) Login() string { return p.login }
 
-// Pull names a pull request.
+// Pull names a pull request, or an issue, which labels, comments, edits, closing and reopening take as well.
 type Pull struct {
 	Repo   string // owner/name
 	Number int
@@ -90,9 +90,19 @@ func (p *Person) act(repo string, need Role, what string, f func(r *repository, 
 
 // on is act on a pull request. An author needs only to read where orAuthor is set.
 func (p *Person) on(pr Pull, need Role, orAuthor bool, what string, f func(i *issue, by actor) error) error {
+	return p.onEither(pr, need, orAuthor, what, func(i *issue, by actor) error {
+		if i.pull == nil {
+			return refuse("Not Found")
+		}
+		return f(i, by)
+	})
+}
+
+// onEither is on for issues as well.
+func (p *Person) onEither(pr Pull, need Role, orAuthor bool, what string, f func(i *issue, by actor) error) error {
 	return p.act(pr.Repo, Read, what, func(r *repository, by actor) error {
 		i := r.issue(pr.Number)
-		if i == nil || i.pull == nil {
+		if i == nil {
 			return refuse("Not Found")
 		}
 		have := p.sim.role(r, by.account)
@@ -104,6 +114,9 @@ func (p *Person) on(pr Pull, need Role, orAuthor bool, what string, f func(i *is
 }
 
 func pullOf(i *issue) Pull {
+	if i.pull == nil {
+		return Pull{Repo: i.repo.fullName(), Number: i.number}
+	}
 	return Pull{Repo: i.repo.fullName(), Number: i.number, Head: i.pull.head, Branch: i.pull.headRef}
 }
 
@@ -175,6 +188,18 @@ func (p *Person) OpenPull(repo string, o PullOptions) (Pull, error) {
 				return err
 			}
 		}
+		return nil
+	})
+	return out, err
+}
+
+// OpenIssue opens an issue.
+func (p *Person) OpenIssue(repo, title, body string) (Pull, error) {
+	var out Pull
+	err := p.act(repo, Read, "open an issue", func(r *repository, by actor) error {
+		i := p.sim.newIssue(r, by, title, body)
+		p.sim.emitIssue(i, "opened", by, nil)
+		out = pullOf(i)
 		return nil
 	})
 	return out, err
@@ -337,7 +362,7 @@ func (p *Person) PushRef(repo, branch, sha string) error {
 
 // AddLabel sets a label on the pull request. A label that the repository does not have is made by whoever may write.
 func (p *Person) AddLabel(pr Pull, name string) error {
-	return p.on(pr, Triage, false, "set labels", func(i *issue, by actor) error {
+	return p.onEither(pr, Triage, false, "set labels", func(i *issue, by actor) error {
 		if i.repo.labels[strings.ToLower(name)] == nil && !p.sim.role(i.repo, by.account).AtLeast(Write) {
 			return refuse("Label %q does not exist", name)
 		}
@@ -348,7 +373,7 @@ func (p *Person) AddLabel(pr Pull, name string) error {
 
 // RemoveLabel takes a label off the pull request.
 func (p *Person) RemoveLabel(pr Pull, name string) error {
-	return p.on(pr, Triage, false, "remove labels", func(i *issue, by actor) error {
+	return p.onEither(pr, Triage, false, "remove labels", func(i *issue, by actor) error {
 		l := i.repo.labels[strings.ToLower(name)]
 		if l == nil || !i.hasLabel(l) {
 			return refuse("Label does not exist")
@@ -480,7 +505,7 @@ func (p *Person) onComment(pr Pull, id int64, f func(c *comment, by actor)) erro
 
 // EditTitle changes the title: the author may, and whoever may write.
 func (p *Person) EditTitle(pr Pull, title string) error {
-	return p.on(pr, Write, true, "edit the title", func(i *issue, by actor) error {
+	return p.onEither(pr, Write, true, "edit the title", func(i *issue, by actor) error {
 		p.sim.editIssue(i, by, &title, nil)
 		return nil
 	})
@@ -488,7 +513,7 @@ func (p *Person) EditTitle(pr Pull, title string) error {
 
 // EditBody changes the description: the author may, and whoever may write.
 func (p *Person) EditBody(pr Pull, body string) error {
-	return p.on(pr, Write, true, "edit the description", func(i *issue, by actor) error {
+	return p.onEither(pr, Write, true, "edit the description", func(i *issue, by actor) error {
 		p.sim.editIssue(i, by, nil, &body)
 		return nil
 	})
@@ -503,7 +528,7 @@ func (p *Person) Retarget(pr Pull, base string) error {
 
 // Close closes the pull request without merging it.
 func (p *Person) Close(pr Pull) error {
-	return p.on(pr, Triage, true, "close", func(i *issue, by actor) error {
+	return p.onEither(pr, Triage, true, "close", func(i *issue, by actor) error {
 		p.sim.closeIssue(i, by, "")
 		return nil
 	})
@@ -511,7 +536,7 @@ func (p *Person) Close(pr Pull) error {
 
 // Reopen opens a closed pull request again, unless its branch was deleted or force-pushed meanwhile.
 func (p *Person) Reopen(pr Pull) error {
-	return p.on(pr, Triage, true, "reopen", func(i *issue, by actor) error { return p.sim.reopenIssue(i, by) })
+	return p.onEither(pr, Triage, true, "reopen", func(i *issue, by actor) error { return p.sim.reopenIssue(i, by) })
 }
 
 // ConvertToDraft makes the pull request a draft.

@@ -425,10 +425,33 @@ func (s *Sim) updateBranch(r *repository, branch, to string, by actor, mergedPul
 	if err := s.moveHeads(r, branch, to, forced, by); err != nil {
 		return err
 	}
-	if !mergedPull && to != "" {
+	if to == "" {
+		s.loseBase(r, branch, by)
+		return nil
+	}
+	if !mergedPull {
 		s.findMerged(r, branch, to, by)
 	}
 	return nil
+}
+
+// loseBase deals with the pull requests into a branch that was deleted: they go where that branch was merged to, or are closed.
+func (s *Sim) loseBase(r *repository, branch string, by actor) {
+	next := ""
+	for _, i := range r.issues {
+		if p := i.pull; p != nil && p.merged && p.headRepo == r && p.headRef == branch {
+			next = p.base
+		}
+	}
+	for _, i := range r.issues {
+		if p := i.pull; p == nil || p.base != branch || i.state != "open" {
+			continue
+		}
+		if next != "" && s.retarget(i, next, by) == nil {
+			continue
+		}
+		s.closeIssue(i, by, "")
+	}
 }
 
 // moveHeads brings the pull requests from a branch up to it.

@@ -204,18 +204,22 @@ func (r *Refused) Error() string { return r.Message }
 
 func refuse(format string, args ...any) error { return &Refused{fmt.Sprintf(format, args...)} }
 
-// Flush waits until every webhook that was not held has been sent and answered, those that answers caused included as long as the
-// App acts before it answers.
+// Flush waits until every webhook that was not held has been sent and answered, those included that an App caused before it
+// answered. What an App does later, Flush does not know of.
 func (s *Sim) Flush(ctx context.Context) error {
-	s.mu.Lock()
-	apps := slices.Collect(maps.Values(s.apps))
-	s.mu.Unlock()
-	for _, a := range apps {
-		if err := a.sender.flush(ctx); err != nil {
-			return fmt.Errorf("waiting for deliveries to %s: %w", a.slug, err)
+	for {
+		s.mu.Lock()
+		apps := slices.Collect(maps.Values(s.apps))
+		s.mu.Unlock()
+		for _, a := range apps {
+			if err := a.sender.flush(ctx); err != nil {
+				return fmt.Errorf("waiting for deliveries to %s: %w", a.slug, err)
+			}
+		}
+		if s.Idle() {
+			return nil
 		}
 	}
-	return nil
 }
 
 // Idle says whether no webhook is waiting or being sent.
