@@ -27,7 +27,14 @@ import (
 // may be used by many goroutines.
 type Spec struct {
 	doc  *openapi3.T
-	tree pathtree.Tree[*openapi3.PathItem]
+	tree pathtree.Tree[map[string]operation] // by method
+}
+
+// operation is one operation with the path that describes it: some paths differ only in the names of their parameters.
+type operation struct {
+	*openapi3.Operation
+	template string
+	item     *openapi3.PathItem
 }
 
 // file is where `make deps` puts the description, from the root of the module.
@@ -53,10 +60,15 @@ func Load() (*Spec, error) {
 			continue
 		}
 		at := s.tree.Add(template)
-		if *at != nil {
-			return nil, fmt.Errorf("%s and another path cannot be told apart", template)
+		if *at == nil {
+			*at = map[string]operation{}
 		}
-		*at = item
+		for method, op := range item.Operations() {
+			if other, twice := (*at)[method]; twice {
+				return nil, fmt.Errorf("%s %s and %s cannot be told apart", method, template, other.template)
+			}
+			(*at)[method] = operation{op, template, item}
+		}
 	}
 	return s, nil
 }
@@ -177,18 +189,18 @@ func (c *Checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	found := c.spec.tree.Find(path)
-	var op *openapi3.Operation
+	var op operation
 	if found != nil {
-		op = (*found.Value).GetOperation(r.Method)
+		op = (*found.Value)[r.Method]
 	}
-	if op == nil {
+	if op.Operation == nil {
 		if !strings.HasPrefix(path, "repositories/") { // the documented redirect of renamed repositories, which has no route
 			c.violate(r.Method+" /"+path, "GitHub's description has no such operation")
 		}
 		c.next.ServeHTTP(w, r)
 		return
 	}
-	name := r.Method + " " + found.Template
+	name := r.Method + " " + op.template
 	c.mu.Lock()
 	c.operations[name]++
 	c.mu.Unlock()
@@ -198,7 +210,7 @@ func (c *Checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.violate(name, "reading the request: %v", err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	input := c.request(r, found, op, body)
+	input := c.request(r, op, found.Params, body)
 	if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil {
 		c.violate(name, "request %s: %s", r.URL.RequestURI(), brief(err))
 	}
@@ -207,12 +219,12 @@ func (c *Checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rec.status >= 500 || rec.status == http.StatusNotModified {
 		return
 	}
-	if err := c.response(input, op, rec); err != nil {
+	if err := c.response(op, rec); err != nil {
 		c.violate(name, "response %d to %s: %s", rec.status, r.URL.RequestURI(), brief(err))
 	}
 }
 
-func (c *Checker) request(r *http.Request, found *pathtree.Match[*openapi3.PathItem], op *openapi3.Operation, body []byte) *openapi3filter.RequestValidationInput {
+func (c *Checker) request(r *http.Request, op operation, params map[string]string, body []byte) *openapi3filter.RequestValidationInput {
 	clone := r.Clone(context.Background())
 	clone.Body = io.NopCloser(bytes.NewReader(body))
 	if len(body) > 0 && !strings.HasPrefix(clone.Header.Get("Content-Type"), "application/json") {
@@ -220,8 +232,8 @@ func (c *Checker) request(r *http.Request, found *pathtree.Match[*openapi3.PathI
 	}
 	return &openapi3filter.RequestValidationInput{
 		Request:    clone,
-		PathParams: found.Params,
-		Route:      &routers.Route{Spec: c.spec.doc, Path: found.Template, PathItem: *found.Value, Method: r.Method, Operation: op},
+		PathParams: params,
+		Route:      &routers.Route{Spec: c.spec.doc, Path: op.template, PathItem: op.item, Method: r.Method, Operation: op.Operation},
 		Options: &openapi3filter.Options{
 			AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
 			IncludeResponseStatus: false,
@@ -232,7 +244,7 @@ func (c *Checker) request(r *http.Request, found *pathtree.Match[*openapi3.PathI
 
 // response checks what was answered. Redirects and the refusals that any call may meet are not described for every operation, so
 // they are held to the one shape that errors have.
-func (c *Checker) response(input *openapi3filter.RequestValidationInput, op *openapi3.Operation, rec *recorder) error {
+func (c *Checker) response(op operation, rec *recorder) error {
 	described := op.Responses.Status(rec.status)
 	if described == nil {
 		if rec.status < 300 {
