@@ -462,6 +462,7 @@ func (c *call) byJWT(signed string) error {
 	refuse := func(message string) error { return &apiError{status: http.StatusUnauthorized, message: message} }
 	var claims jwt.RegisteredClaims
 	var found *app
+	unknown := false
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation())
 	_, err := parser.ParseWithClaims(signed, &claims, func(*jwt.Token) (any, error) {
 		for _, a := range c.apps {
@@ -470,11 +471,12 @@ func (c *call) byJWT(signed string) error {
 				return a.key, nil
 			}
 		}
+		unknown = true
 		return nil, errors.New("no such app")
 	})
 	now := c.cfg.WallClock()
 	switch {
-	case err != nil && found == nil && claims.Issuer != "":
+	case unknown:
 		return &apiError{status: http.StatusNotFound, message: "Integration not found"}
 	case err != nil:
 		return refuse("A JSON web token could not be decoded")

@@ -141,6 +141,11 @@ func (c *call) commitAt(ref string) (*commit, error) {
 	return at, nil
 }
 
+// wantsRaw says whether a caller asks for a file as it is: application/vnd.github.raw+json, or the older names of it.
+func wantsRaw(accept string) bool {
+	return strings.Contains(accept, "application/vnd.github") && strings.Contains(accept, "raw")
+}
+
 // inlineContent is up to which size a file's content comes with it.
 const inlineContent = 1 << 20
 
@@ -199,7 +204,7 @@ func getContents(c *call) (any, error) {
 		return nil, err
 	}
 	switch {
-	case strings.Contains(accept, "application/vnd.github.raw"):
+	case wantsRaw(accept):
 		return raw{"application/vnd.github.raw; charset=utf-8", content}, nil
 	case found.mode == modeSymlink:
 		o["target"] = string(content)
@@ -283,7 +288,7 @@ func getBlob(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.Contains(c.r.Header.Get("Accept"), "application/vnd.github.raw") {
+	if wantsRaw(c.r.Header.Get("Accept")) {
 		return raw{"application/vnd.github.raw; charset=utf-8", b}, nil
 	}
 	return obj{"sha": sha, "node_id": node("Blob", sha), "size": len(b), "url": c.repoAPI(c.repo) + "/git/blobs/" + sha,
