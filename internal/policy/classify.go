@@ -124,6 +124,11 @@ func (q *inquiry) match(r *Rule, category change.Category) (change.Match, bool) 
 	if n == 0 || r.OnlyPaths != nil && !q.plainFiles() {
 		return change.Match{}, false
 	}
+	if r.Unless != nil {
+		if _, exempt := q.match(r.Unless, category); exempt {
+			return change.Match{}, false
+		}
+	}
 	m := change.Match{Category: category, Rule: held[0].rule, Subject: held[0].subject, Because: r.Because, Source: q.policy.Ref.Source, Line: r.Line, More: held[0].more}
 	if n == 1 && held[0].line > 0 {
 		m.Line = held[0].line

@@ -40,7 +40,6 @@ type reader struct {
 	body    string
 	source  []byte // the same as bytes, for the parser
 	fields  []Field
-	keys    [][]string // of each field, its headings as key returns them
 	answers []answer
 	current int // the field whose section we are in
 	level   int // of its heading
@@ -60,18 +59,11 @@ func read(body string, fields []Field) []answer {
 	}
 	r := &reader{
 		fields:  fields,
-		keys:    make([][]string, len(fields)),
 		answers: make([]answer, len(fields)),
 		current: nobody,
 	}
 	if strings.TrimSpace(body) == "" {
 		return r.answers
-	}
-	for i, f := range fields {
-		r.keys[i] = make([]string, len(f.Headings))
-		for j, h := range f.Headings {
-			r.keys[i][j] = key(h)
-		}
 	}
 	// Old Macs' line ends are none to a Markdown parser, and would hide all headings but the first.
 	if strings.Contains(body, "\r") {
@@ -180,28 +172,30 @@ func (r *reader) block(n ast.Node, verbatim bool) {
 
 // item gathers a list item: its first line is one of the field's items, with its check box if it has one.
 func (r *reader) item(n *ast.ListItem, verbatim bool) {
-	first := n.FirstChild()
-	if first == nil {
+	head := n.FirstChild()
+	if head == nil {
 		return
 	}
 	var words string
-	switch first.(type) {
+	switch head.(type) {
 	case *ast.Paragraph, *ast.TextBlock:
-		words = strings.TrimSpace(withoutComments(r.lines(first)))
+		words = strings.TrimSpace(withoutComments(r.lines(head)))
 	default:
-		r.block(first, verbatim)
+		r.block(head, verbatim)
 	}
 	words, mark := cutBox(words)
-	for i, line := range strings.Split(words, "\n") {
+	first := true
+	for line := range strings.Lines(words) {
 		line = strings.TrimSpace(line)
 		// In a section under a heading, an item that starts in bold is an item; elsewhere it may be a field of a record that is
 		// written as a list.
 		r.line(line, verbatim || mark != noBox || r.current != nobody && r.level < underBold)
-		if i == 0 && r.current != nobody && line != "" {
+		if first && r.current != nobody && line != "" {
 			r.answers[r.current].items = append(r.answers[r.current].items, item{line, mark})
 		}
+		first = false
 	}
-	for c := first.NextSibling(); c != nil; c = c.NextSibling() {
+	for c := head.NextSibling(); c != nil; c = c.NextSibling() {
 		r.block(c, verbatim)
 	}
 }
@@ -270,9 +264,9 @@ func (r *reader) lookup(heading string) int {
 	if k == "" {
 		return nobody
 	}
-	for i, keys := range r.keys {
-		for _, other := range keys {
-			if k == other {
+	for i := range r.fields {
+		for _, h := range r.fields[i].Headings {
+			if hasKey(h, k) {
 				return i
 			}
 		}
@@ -283,8 +277,17 @@ func (r *reader) lookup(heading string) int {
 // lines returns the text of a leaf block.
 func (r *reader) lines(n ast.Node) string {
 	segments := n.Lines()
-	if segments.Len() == 1 {
-		return r.segment(segments.At(0))
+	if segments.Len() == 0 {
+		return ""
+	}
+	// Lines that nothing was taken off stand in the source as one.
+	whole := true
+	for i := range segments.Len() {
+		s := segments.At(i)
+		whole = whole && s.Padding == 0 && !s.ForceNewline && (i == 0 || s.Start == segments.At(i-1).Stop)
+	}
+	if whole {
+		return r.body[segments.At(0).Start:segments.At(segments.Len()-1).Stop]
 	}
 	var b strings.Builder
 	for i := range segments.Len() {
@@ -328,6 +331,33 @@ func key(heading string) string {
 		}
 		out = out[i+1:]
 	}
+}
+
+// hasKey says whether key(heading) is k. Most headings differ in their first letter, so it makes no string to compare.
+func hasKey(heading, k string) bool {
+	if heading != "" && heading[0] >= '0' && heading[0] <= '9' {
+		return key(heading) == k
+	}
+	i, space := 0, false
+	for _, r := range heading {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) {
+			space = space || r != '\'' && r != '’'
+			continue
+		}
+		if space && i > 0 {
+			if i >= len(k) || k[i] != ' ' {
+				return false
+			}
+			i++
+		}
+		space = false
+		other, n := utf8.DecodeRuneInString(k[i:])
+		if n == 0 || other != unicode.ToLower(r) {
+			return false
+		}
+		i += n
+	}
+	return i == len(k)
 }
 
 // cutBold splits a line that starts in bold.

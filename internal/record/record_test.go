@@ -191,6 +191,16 @@ func TestCommentsNeverAnswer(t *testing.T) {
 	})
 }
 
+func TestHasKey(t *testing.T) {
+	word := rapid.StringOf(rapid.SampledFrom([]rune("aB1 -'’éß.ǅ😀")))
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := word.Draw(t, "a"), word.Draw(t, "b")
+		if got, want := hasKey(a, key(b)), key(a) == key(b); got != want {
+			t.Fatalf("%q has the key of %q: %v, want %v", a, b, got, want)
+		}
+	})
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(realistic)
 	f.Add("## Risk: **High**\r\n\r\n- [ ] a\r\n<!-- x --> y")

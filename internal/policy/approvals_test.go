@@ -1,0 +1,220 @@
+package policy
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const fourEyes = `
+version: 1
+roles:
+  reviewer:  {permission: write}
+  tech-lead: {teams: [tech-leads]}
+  security:  {teams: [security]}
+  lifter:    {users: [dan]}
+dismissals: {by: lifter}
+bots: ["renovate[bot]"]
+categories:
+  high-risk:
+    when: {any: [{paths: ["**/*.tf"]}]}
+    approvals: [{role: reviewer, count: 2}, {role: tech-lead}]
+    record: []
+  normal: {approvals: [{role: reviewer}], record: []}
+security_review: {role: security}
+`
+
+func TestApprovals(t *testing.T) {
+	normal, risky := files("a.go"), files("a.tf")
+	oldApproval := review(change.Approved, "bob", oldHead)
+	play(t, fourEyes, []scenario{
+		{name: "nobody", facts: pullRequest(normal), want: []string{"normal, waiting", "awaited Reviewer [0 of 1 approval] → one more of anyone with write access, except alice (author)"}},
+		{name: "a reviewer", facts: pullRequest(normal, approved("bob")), want: []string{"normal, satisfied", "met Reviewer bob", "bob counts for reviewer"}},
+		{name: "without the permission", facts: pullRequest(normal, approved("eve")), want: []string{"normal, waiting", "eve does not count: holds none of the roles that are asked for: reviewer"}},
+		{name: "whose permission was not read", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { delete(f.People, account("bob").ID) }),
+			want: []string{"normal, waiting", "bob does not count: which roles this person holds could not be read"}},
+		{name: "whose permission cannot be read", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) {
+			f.People[account("bob").ID] = change.Person{Permission: change.PermissionAdmin, Problem: "502"}
+		}), want: []string{"normal, waiting", "bob does not count: what this person may do could not be read: 502"}},
+		{name: "a deleted account", facts: pullRequest(normal, approved("nobody")), want: []string{"normal, waiting"}, never: []string{"counts"}},
+		{name: "more than needed", facts: pullRequest(normal, approved("bob", "carol")), want: []string{"normal, satisfied", "carol does not count: every approval is there without it"}},
+
+		{name: "a comment is no opinion", facts: pullRequest(normal, review(change.Commented, "bob", head)), want: []string{"normal, waiting"}, never: []string{"bob"}},
+		{name: "a comment takes nothing back", facts: pullRequest(normal, approved("bob"), review(change.Commented, "bob", head)), want: []string{"normal, satisfied"}},
+		{name: "the latest opinion counts", facts: pullRequest(normal, approved("bob"), objected("bob")), want: []string{"normal, failing", "failed No changes requested [changes requested by bob]", "bob objects"}},
+		{name: "an approval ends one's own objection", facts: pullRequest(normal, objected("bob"), approved("bob")), want: []string{"normal, satisfied"}},
+		{name: "payloads in lower case", facts: pullRequest(normal, review("approved", "bob", head)), want: []string{"normal, satisfied"}},
+		{name: "a dismissed approval is no opinion", facts: pullRequest(normal, approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},
+		{name: "and revives none", facts: pullRequest(normal, approved("bob"), approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},
+		{name: "nor an objection", facts: pullRequest(normal, objected("bob"), approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},
+
+		{name: "an objection by somebody without a role", facts: pullRequest(normal, objected("stranger"), approved("bob")),
+			want: []string{"normal, satisfied", "stranger does not count: holds no role of the policy"}},
+		{name: "an objection by somebody who held a role then", facts: pullRequest(normal, objected("stranger"), func(f *change.Facts) { f.Reviews[0].Held = true }, approved("bob")),
+			want: []string{"normal, failing", "stranger objects"}},
+		{name: "an objection by somebody whose roles cannot be read", facts: pullRequest(normal, objected("bob"), approved("carol"), func(f *change.Facts) { delete(f.People, account("bob").ID) }),
+			want: []string{"normal, failing", "bob objects"}},
+		{name: "an objection on an older head", facts: pullRequest(normal, review(change.ChangesRequested, "bob", oldHead), approved("carol")), want: []string{"normal, failing"}},
+		{name: "an objection by a contributor", facts: pullRequest(normal, objected("bob"), pushedBy("bob"), approved("carol")), want: []string{"normal, failing", "changes requested by bob"}},
+		{name: "an objection that its author dismissed", facts: pullRequest(normal, objected("bob"), dismissed("bob"), approved("carol")), want: []string{"normal, satisfied"}},
+		{name: "an objection that a holder dismissed", facts: pullRequest(normal, objected("bob"), dismissed("dan"), approved("carol")), want: []string{"normal, satisfied"}},
+		{name: "an objection that somebody else dismissed", facts: pullRequest(normal, objected("bob"), dismissed("carol"), approved("carol")),
+			want: []string{"normal, failing", "carol dismissed what bob asked for, and may not → an approval by bob, or a dismissal by dan who did not contribute"}},
+		{name: "an objection that a contributor dismissed who holds the role", facts: pullRequest(normal, objected("bob"), dismissed("dan"), pushedBy("dan"), approved("carol")), want: []string{"normal, failing"}},
+		{name: "a dismissed review of which nobody knows what it was", facts: pullRequest(normal, objected("bob"), dismissed("carol"), func(f *change.Facts) { f.Reviews[0].Was = "" }, approved("carol")),
+			want: []string{"normal, failing"}},
+
+		{name: "the author", facts: pullRequest(normal, approved("alice")), want: []string{"normal, waiting", "alice does not count: the author cannot approve"}},
+		{name: "who wrote a commit", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("bob"), Committer: by("alice")}), approved("bob")),
+			want: []string{"normal, waiting", "bob does not count: wrote 3f2c1aa, and contributors cannot approve", "except alice (author), bob (wrote 3f2c1aa)"}},
+		{name: "who committed it", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("bob")}), approved("bob")),
+			want: []string{"normal, waiting", "bob does not count: committed 3f2c1aa"}},
+		{name: "a co-author", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("alice"), CoAuthors: []change.Signature{by("bob")}}), approved("bob")),
+			want: []string{"normal, waiting", "bob does not count: co-authored 3f2c1aa"}},
+		{name: "who pushed", facts: pullRequest(normal, pushedBy("bob"), approved("bob")), want: []string{"normal, waiting", "bob does not count: pushed 9e8d7c6"}},
+		{name: "GitHub with its signature is nobody", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), Verified: true}), approved("bob", "carol", "lea", "sam")),
+			want: []string{"high-risk, satisfied"}, never: []string{"web-flow"}},
+		{name: "GitHub without its signature is somebody unknown", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow")}), approved("bob", "carol", "lea", "sam")),
+			want: []string{"high-risk, failing", "3f2c1aa claims to be made by GitHub, whose signature it does not have"}},
+		{name: "an accepted suggestion makes a contributor", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), Verified: true, CoAuthors: []change.Signature{by("bob")}}), approved("bob")),
+			want: []string{"normal, waiting", "co-authored"}},
+		{name: "unless the policy allows it", policy: fourEyes + "suggestions: allow\n",
+			facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), Verified: true, CoAuthors: []change.Signature{by("bob")}}), approved("bob")),
+			want:  []string{"normal, satisfied"}},
+		{name: "but not for a commit without GitHub's signature", policy: fourEyes + "suggestions: allow\n",
+			facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), CoAuthors: []change.Signature{by("bob")}}), approved("bob")),
+			want:  []string{"normal, waiting"}},
+
+		{name: "a bot", facts: pullRequest(normal, approved("dependabot[bot]")), want: []string{"normal, waiting", "dependabot[bot] does not count: a bot, which no role names"}},
+		{name: "a bot that the role names", policy: `
+version: 1
+roles: {reviewer: {permission: write, bots: ["dependabot[bot]"]}}
+categories: {normal: {record: []}}
+`, facts: pullRequest(normal, approved("dependabot[bot]")), want: []string{"normal, satisfied"}},
+		{name: "an author that is a bot nobody trusts", facts: pullRequest(normal, authoredBy("dependabot[bot]"), approved("bob")),
+			want: []string{"normal, waiting", "awaited 2 reviewers [1 of 2 approvals] bob", "(one more because the policy does not trust dependabot[bot])"}},
+		{name: "and two approvals", facts: pullRequest(normal, authoredBy("dependabot[bot]"), approved("bob", "carol")), want: []string{"normal, satisfied"}},
+		{name: "a push by a bot that nobody trusts", facts: pullRequest(normal, pushedBy("dependabot[bot]"), approved("bob")), want: []string{"normal, waiting"}},
+		{name: "an author that is a trusted bot", facts: pullRequest(normal, authoredBy("renovate[bot]"), approved("bob")), want: []string{"normal, satisfied"}},
+		{name: "a trusted bot's name that another account took", facts: pullRequest(normal, authoredBy("renovate[bot]"), func(f *change.Facts) { f.Pull.Author.ID = 99 }, approved("bob")), want: []string{"normal, waiting"}},
+
+		{name: "a commit by nobody known blocks high-risk", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: change.Signature{Name: "Bob", Email: "bob@home"}, Committer: by("alice")}), approved("bob", "carol", "lea", "sam")),
+			want: []string{"high-risk, failing", "missing Known contributors [contributor unknown] 3f2c1aa was written by Bob <bob@home>, who has no GitHub account"}},
+		{name: "a push by nobody known blocks high-risk", facts: pullRequest(risky, func(f *change.Facts) { f.PushesKnown = false }, approved("bob", "carol", "lea", "sam")),
+			want: []string{"high-risk, failing", "not every push is known by whom it was"}},
+		{name: "and is remarked in a normal change", facts: pullRequest(normal, func(f *change.Facts) { f.PushesKnown = false }, approved("bob")),
+			want: []string{"normal, satisfied", "note: not every push is known by whom it was"}},
+		{name: "unless the policy blocks that too", policy: `
+version: 1
+roles: {reviewer: {permission: write}}
+categories: {normal: {record: [], unattributed: block}}
+`, facts: pullRequest(normal, func(f *change.Facts) { f.PushesKnown = false }, approved("bob")), want: []string{"normal, failing"}},
+
+		{name: "an older head", facts: pullRequest(normal, oldApproval), want: []string{"normal, waiting", "bob does not count: saw 3f2c1aa, not the present head 9e8d7c6"}},
+		{name: "the push that voided it is named", facts: pullRequest(normal, oldApproval, pushedBy("alice")), want: []string{"normal, waiting", "bob does not count: saw 3f2c1aa; alice pushed 9e8d7c6 since"}},
+		{name: "a commit that is gone", facts: pullRequest(normal, review(change.Approved, "bob", "")), want: []string{"normal, waiting", "submitted on a commit that is gone"}},
+		{name: "approved again", facts: pullRequest(normal, oldApproval, pushedBy("alice"), approved("bob")), want: []string{"normal, satisfied"}},
+
+		{name: "three people and security", facts: pullRequest(risky, approved("bob", "carol", "lea", "sam")),
+			want: []string{"high-risk, satisfied", "met 2 reviewers bob and carol", "met Tech lead lea", "met Security review sam"}},
+		{name: "nobody fills two places", facts: pullRequest(risky, approved("bob", "lea", "sam")),
+			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more of anyone with write access", "met Tech lead lea", "met Security review sam"}},
+		{name: "the lead alone fills the rarer place", facts: pullRequest(risky, approved("lea")),
+			want: []string{"high-risk, waiting", "awaited 2 reviewers [0 of 2 approvals] → 2 more of anyone with write access", "met Tech lead lea", "lea counts for tech-lead"}},
+		{name: "who is asked", facts: pullRequest(risky),
+			want: []string{"high-risk, waiting", "awaited Tech lead [tech lead] → @acme/tech-leads is asked",
+				"awaited Security review [security review] → @acme/security is asked, because it is high-risk", "ask security of [security][] round 0", "ask tech-lead of [tech-leads][] round 0"}},
+		{name: "one is not asked twice for the same content", facts: pullRequest(risky, review(change.Approved, "sam", oldHead), pushedBy("alice")), want: []string{"high-risk, waiting", "ask security of [security][] round 1"}},
+		{name: "but again after each void review", facts: pullRequest(risky, review(change.Approved, "sam", oldHead), pushedBy("alice"), approved("sam"), dismissed("alice")), want: []string{"high-risk, waiting", "ask security of [security][] round 2"}},
+		{name: "who is not asked any more", facts: pullRequest(risky, approved("sam", "lea")), want: []string{"high-risk, waiting"}, never: []string{"ask "}},
+		{name: "a member who contributed is named", facts: pullRequest(risky, pushedBy("lea")), want: []string{"high-risk, waiting", "@acme/tech-leads is asked, except lea (pushed 9e8d7c6)"}},
+
+		{name: "a draft asks nobody", facts: pullRequest(risky, draft), want: []string{"high-risk, waiting", "awaited Ready for review [draft]",
+			"awaited Security review [security review] → @acme/security, when it is ready for review, because it is high-risk"}, never: []string{"ask ", "is asked,"}},
+		{name: "a draft is never green", facts: pullRequest(normal, draft, approved("bob")), want: []string{"normal, waiting"}},
+		{name: "a draft is never red", facts: pullRequest(normal, draft, objected("bob")), want: []string{"normal, waiting"}},
+
+		{name: "a team that cannot be read blocks what needs it, and only that", facts: pullRequest(risky, approved("bob", "carol", "sam"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
+		}), want: []string{"high-risk, failing", "met 2 reviewers", "met Security review",
+			"blocked Tech lead [tech lead] @acme/tech-leads cannot be read: 403 Forbidden → let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy"}},
+		{name: "a team that does not exist", facts: pullRequest(risky, func(f *change.Facts) { f.Teams["security"] = change.Team{Slug: "security", Missing: true} }),
+			want: []string{"high-risk, failing", "blocked Security review [security review] @acme/security does not exist → create @acme/security, or name another team, on line 6 of the policy"}},
+		{name: "a team that is listed in part", facts: pullRequest(risky, approved("lea"), func(f *change.Facts) { f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Partial: true} }),
+			want: []string{"high-risk, waiting", "awaited Tech lead", "lea counts for reviewer"}},
+		{name: "a user's own repository has no teams", facts: pullRequest(risky, func(f *change.Facts) { f.Repository.OwnerIsUser = true }),
+			want: []string{"high-risk, failing", "blocked Tech lead [tech lead] nobody can hold tech-lead: a user's repository has no teams"}},
+
+		{name: "the comparison of another head", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Content.Head = oldHead }), want: []string{"normal, waiting", "comparison awaited"}},
+		{name: "files beyond GitHub's limit", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Content.FilesCut = true }), want: []string{"normal, failing", "blocked The whole change [too many files]"}},
+		{name: "commits beyond GitHub's limit", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Content.CommitsCut = true }), want: []string{"normal, failing", "too many commits"}},
+		{name: "files that GitHub counts and does not list", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Pull.ChangedFiles = 2 }), want: []string{"normal, failing", "GitHub counts 2 files and listed 1"}},
+	})
+}
+
+func TestFallbackStandsInForMissingTeams(t *testing.T) {
+	const text = `
+version: 1
+roles:
+  reviewer:  {permission: write}
+  tech-lead: {teams: [tech-leads], fallback: maintain}
+categories:
+  normal: {approvals: [{role: tech-lead}], record: []}
+`
+	maintains := func(f *change.Facts) {
+		f.People[account("bob").ID] = change.Person{Account: account("bob"), Permission: change.PermissionMaintain}
+	}
+	missing := func(f *change.Facts) { f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Missing: true} }
+	play(t, text, []scenario{
+		{name: "not while the team exists", facts: pullRequest(files("a.go"), maintains, approved("bob")), want: []string{"normal, waiting"}},
+		{name: "where it does not", facts: pullRequest(files("a.go"), maintains, missing, approved("bob")), want: []string{"normal, satisfied"}},
+		{name: "in a user's repository", facts: pullRequest(files("a.go"), maintains, func(f *change.Facts) { f.Repository.OwnerIsUser = true }, approved("bob")), want: []string{"normal, satisfied"}},
+		{name: "not for a lesser permission", facts: pullRequest(files("a.go"), missing, approved("bob")), want: []string{"normal, waiting", "one more of anyone with maintain access"}},
+		{name: "not where the team cannot be read", facts: pullRequest(files("a.go"), maintains, approved("bob"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
+		}), want: []string{"normal, failing", "blocked Tech lead"}},
+	})
+}
+
+// The matching fills as many places as trying every assignment would.
+func TestMatchFillsAsManyAsPossible(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		places, people := rapid.IntRange(0, 5).Draw(t, "places"), rapid.IntRange(0, 5).Draw(t, "people")
+		fits := make([][]bool, places)
+		for i := range fits {
+			fits[i] = rapid.SliceOfN(rapid.Bool(), people, people).Draw(t, "fits")
+		}
+		var best func(place int, taken []bool) int
+		best = func(place int, taken []bool) int {
+			if place == places {
+				return 0
+			}
+			most := best(place+1, taken)
+			for p := range people {
+				if fits[place][p] && !taken[p] {
+					taken[p] = true
+					most = max(most, 1+best(place+1, taken))
+					taken[p] = false
+				}
+			}
+			return most
+		}
+		got := match(places, people, func(place, person int) bool { return fits[place][person] })
+		filled := 0
+		for place, person := range got {
+			if person < 0 {
+				continue
+			}
+			filled++
+			if !fits[place][person] || slices.Index(got, person) != place {
+				t.Fatalf("%v: place %d is %d's, who does not fit or has another", got, place, person)
+			}
+		}
+		if want := best(0, make([]bool, people)); filled != want {
+			t.Fatalf("%d places filled of %d possible: %v", filled, want, got)
+		}
+	})
+}

@@ -1,0 +1,276 @@
+package policy
+
+import (
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// classes is a policy of categories alone: one approval by anyone who may write, and nothing else.
+const classes = `
+version: 1
+roles:
+  reviewer: {permission: write}
+  lead: {teams: [tech-leads]}
+labels: {lowered_by: lead}
+categories:
+  high-risk:
+    approvals: [{role: reviewer}]
+    record: []
+    when:
+      any:
+        - {paths: ["**/db/migrate/**", "**/*.tf"], because: schema and infrastructure}
+        - {labels: [high-risk]}
+        - {changed_lines: "> 1500"}
+        - {changed_files: ">= 100"}
+        - {expression: 'change.files.exists(f, f.path == "go.mod" && f.deletions > 20)'}
+        - {paths: ["**/settings.yml"], unless: {authors: ["renovate[bot]"]}}
+  normal: {approvals: [{role: reviewer}], record: []}
+  standard:
+    approvals: [{role: reviewer}]
+    when:
+      any:
+        - {only_paths: ["**/*.md", "docs/**"]}
+        - {labels: [trivial], changed_lines: "< 10"}
+        - {authors: ["dependabot[bot]", "renovate[bot]"], only_paths: ["**/go.mod", "**/go.sum"], bumps_only: true}
+`
+
+func TestClassification(t *testing.T) {
+	bumps := patch("go.mod", " require (", "-\tgithub.com/pkg/errors v0.9.0", "+\tgithub.com/pkg/errors v0.9.1", " )")
+	lines := func(n int) edit { return theFile(func(f *change.File) { f.Additions, f.Deletions = n-1, 1 }) }
+	play(t, classes, []scenario{
+		{name: "what matches none is normal", facts: pullRequest(files("app/cart.rb")), want: []string{"normal, waiting"}, never: []string{"matches"}},
+		{name: "a path", facts: pullRequest(files("app/cart.rb", "shop/db/migrate/1.rb")),
+			want: []string{"high-risk, waiting", "high-risk: shop/db/migrate/1.rb matches **/db/migrate/**"}},
+		{name: "paths that raise ignore case", facts: pullRequest(files("DB/Migrate/1.rb")), want: []string{"high-risk, waiting"}},
+		{name: "several files of a rule are counted", facts: pullRequest(files("b.tf", "a.tf", "db/migrate/1.rb")),
+			want: []string{"high-risk, waiting", "high-risk: a.tf +2 matches **/*.tf"}},
+		{name: "the old name of a rename", facts: pullRequest(rename("infra/a.tf", "notes/a.txt")),
+			want: []string{"high-risk, waiting", "infra/a.tf matches **/*.tf"}},
+		{name: "the riskiest wins and all are reported", facts: pullRequest(files("docs/a.tf")),
+			want: []string{"high-risk, waiting", "high-risk: docs/a.tf matches **/*.tf", "standard: every file, as docs/a.tf matches docs/**"}},
+		{name: "changed lines", facts: pullRequest(files("a.go"), lines(1501)), want: []string{"high-risk, waiting", "a change of 1,501 lines matches changed_lines: > 1500"}},
+		{name: "not enough changed lines", facts: pullRequest(files("a.go"), lines(1500)), want: []string{"normal, waiting"}},
+		{name: "an expression", facts: pullRequest(files("go.mod"), theFile(func(f *change.File) { f.Deletions = 21 })),
+			want: []string{"high-risk, waiting", `the change matches change.files.exists`}},
+		{name: "an expression that errs is a failed check and not a rule that did not match",
+			policy: `
+version: 1
+roles: {reviewer: {permission: write}}
+categories:
+  high-risk: {when: {any: [{expression: 'change.files[7].path == "x"'}]}}
+  normal: {record: []}
+`, facts: pullRequest(files("a.go"), approved("bob")),
+			want: []string{"normal, failing", "failed Expression on line 5 of the policy"}},
+
+		{name: "only paths", facts: pullRequest(files("README.md", "docs/a.png")), want: []string{"standard, waiting", "standard: every file, as README.md matches **/*.md"}},
+		{name: "only paths and one other", facts: pullRequest(files("README.md", "a.go")), want: []string{"normal, waiting"}},
+		{name: "only paths respects case", facts: pullRequest(files("Docs/a.png")), want: []string{"normal, waiting"}},
+		{name: "only paths wants both names of a rename", facts: pullRequest(rename("lib/a.rb", "docs/a.rb")), want: []string{"normal, waiting"}},
+		{name: "only paths with both names", facts: pullRequest(rename("docs/b.rb", "docs/a.rb")), want: []string{"standard, waiting"}},
+		{name: "only paths never for a symlink", facts: pullRequest(files("docs/a"), mode(change.ModeSymlink)), want: []string{"normal, waiting"}},
+		{name: "only paths never for a mode that is not known", facts: pullRequest(files("docs/a"), mode("")), want: []string{"normal, waiting"}},
+		{name: "only paths for an executable", facts: pullRequest(files("docs/a.sh"), mode(change.ModeExecutable)), want: []string{"standard, waiting"}},
+		{name: "only paths for a file that is removed", facts: pullRequest(files("docs/a"), theFile(func(f *change.File) { f.Status, f.Mode = change.FileRemoved, "" })),
+			want: []string{"standard, waiting"}},
+		{name: "an empty diff is normal", facts: pullRequest(), want: []string{"normal, waiting"}},
+		{name: "an empty diff with a label that lowers is normal", facts: pullRequest(label("trivial", "lea")), want: []string{"normal, waiting"}},
+
+		{name: "authors", facts: pullRequest(bumps, authoredBy("renovate[bot]")), want: []string{"standard, waiting", "renovate[bot]"}},
+		{name: "authors and a new dependency", facts: pullRequest(patch("go.mod", "+require example.com/evil v1.0.0"), authoredBy("renovate[bot]")), want: []string{"normal, waiting"}},
+		{name: "authors and a diff that cannot be read", facts: pullRequest(bumps, unreadable, authoredBy("renovate[bot]")), want: []string{"normal, waiting"}},
+		{name: "authors and a push by a person", facts: pullRequest(bumps, authoredBy("renovate[bot]"), pushedBy("carol")), want: []string{"normal, waiting"}},
+		{name: "authors and a commit by a person", facts: pullRequest(bumps, authoredBy("renovate[bot]"), commit(change.Commit{SHA: oldHead, Author: by("carol"), Committer: by("carol")})),
+			want: []string{"normal, waiting"}},
+		{name: "authors and pushes that are not known", facts: pullRequest(bumps, authoredBy("renovate[bot]"), func(f *change.Facts) { f.PushesKnown = false }), want: []string{"normal, waiting"}},
+		{name: "authors and an account that took the name over", facts: pullRequest(bumps, authoredBy("renovate[bot]"), func(f *change.Facts) { f.Pull.Author.ID = 999 }),
+			want: []string{"normal, waiting"}},
+		{name: "authors and GitHub's own signed commit", facts: pullRequest(bumps, authoredBy("renovate[bot]"), func(f *change.Facts) {
+			f.Content.Commits[0].Committer, f.Content.Commits[0].Verified = by("web-flow"), true
+		}), want: []string{"standard, waiting"}},
+		{name: "unless takes a rule back", facts: pullRequest(files("a/settings.yml"), authoredBy("renovate[bot]")), want: []string{"normal, waiting"}},
+		{name: "unless does not hold", facts: pullRequest(files("a/settings.yml")), want: []string{"high-risk, waiting"}},
+
+		{name: "the record's risk", facts: pullRequest(files("a.go"), body("## Risk\nHigh, it touches everything")),
+			want: []string{"high-risk, waiting", "high-risk: the risk that its record states matches high"}},
+		{name: "the record's risks disagree", facts: pullRequest(files("docs/a.md"), body("Risk: low\n## Risk\nhigh")), want: []string{"high-risk, waiting"}},
+
+		{name: "the policy is high-risk", facts: pullRequest(files(".github/change-policy.yml")), want: []string{"high-risk, waiting", "high-risk: .github/change-policy.yml matches"}},
+		{name: "a policy that is renamed away", facts: pullRequest(rename(".github/change-policy.yml", "docs/old.md")), want: []string{"high-risk, waiting"}},
+		{name: "the owner's policy", facts: pullRequest(files("change-policy.yml"), func(f *change.Facts) { f.Repository.Name = ".github" }), want: []string{"high-risk, waiting"}},
+		{name: "code owners anywhere", facts: pullRequest(files("docs/CODEOWNERS")), want: []string{"high-risk, waiting"}},
+		{name: "attributes anywhere", facts: pullRequest(files("docs/.gitattributes")), want: []string{"high-risk, waiting"}},
+		{name: "submodules' file", facts: pullRequest(files(".gitmodules")), want: []string{"high-risk, waiting"}},
+		{name: "a submodule by its mode", facts: pullRequest(files("docs/lib"), mode(change.ModeSubmodule)), want: []string{"high-risk, waiting", "high-risk: docs/lib matches a submodule"}},
+		{name: "a submodule by its patch", facts: pullRequest(patch("docs/lib", "-Subproject commit aa", "+Subproject commit bb"), mode("")), want: []string{"high-risk, waiting"}},
+		{name: "a file that may be a submodule is not green", facts: pullRequest(files("docs/lib"), unreadable, mode(""), approved("bob")),
+			want: []string{"normal, waiting", "awaited The whole change [file modes awaited]"}},
+		{name: "many changed lines are no submodule", facts: pullRequest(files("lib"), unreadable, mode(""), lines(9), approved("bob")), want: []string{"normal, satisfied"}},
+	})
+}
+
+func TestLabelAuthority(t *testing.T) {
+	small := files("a.go")
+	play(t, classes, []scenario{
+		{name: "a label that raises counts from anyone", facts: pullRequest(small, label("HIGH-risk", "eve")), want: []string{"high-risk, waiting", "a label matches high-risk"}},
+		{name: "even from nobody known", facts: pullRequest(small, label("high-risk", "")), want: []string{"high-risk, waiting"}},
+		{name: "taken off by who set it", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "eve")), want: []string{"normal, waiting"}, never: []string{"note"}},
+		{name: "taken off by a holder", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea")), want: []string{"normal, waiting"}},
+		{name: "taken off by somebody else", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice")),
+			want: []string{"high-risk, waiting", "note: The label high-risk still counts: alice took it off, who neither set it nor may lower the risk (@acme/tech-leads)."}},
+		{name: "taken off by nobody known", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "nobody")), want: []string{"high-risk, waiting"}},
+		{name: "set again by somebody who then takes it off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice"), label("high-risk", "alice"), unlabel("high-risk", "alice")),
+			want: []string{"high-risk, waiting"}},
+		{name: "renamed away", facts: pullRequest(small, label("high-risk", "eve"), func(f *change.Facts) { f.Pull.Labels = []string{"whatever"} }),
+			want: []string{"high-risk, waiting", "nobody is known to have taken it off"}},
+		{name: "a label that lowers counts from a holder", facts: pullRequest(small, label("trivial", "lea")), want: []string{"standard, waiting"}},
+		{name: "not from anyone", facts: pullRequest(small, label("trivial", "bob")),
+			want: []string{"normal, waiting", "note: The label trivial lowers nothing: it was set by bob, and counts only from @acme/tech-leads."}},
+		{name: "not from nobody known", facts: pullRequest(small, label("trivial", "")), want: []string{"normal, waiting", "set by nobody known"}},
+		{name: "not from somebody whose team cannot be read", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
+		}), want: []string{"normal, waiting"}},
+		{name: "an expression sees a label that was taken off without authority", policy: `
+version: 1
+roles: {reviewer: {permission: write}}
+categories:
+  high-risk: {when: {any: [{expression: '"risky" in change.labels'}]}, approvals: [{role: reviewer}], record: []}
+`, facts: pullRequest(small, label("risky", "eve"), unlabel("risky", "alice")), want: []string{"high-risk, waiting"}},
+		{name: "an expression that lowers sees no label without authority", policy: `
+version: 1
+roles: {reviewer: {permission: write}}
+categories:
+  normal: {record: []}
+  standard: {when: {any: [{expression: '"trivial" in change.labels'}]}}
+`, facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting"}},
+	})
+}
+
+const emergencies = `
+version: 1
+roles:
+  reviewer: {permission: write}
+  incident: {teams: [on-call]}
+  security: {teams: [security]}
+emergency: {declared_by: incident, within: 24h, checks: [{name: smoke}]}
+categories:
+  high-risk: {when: {any: [{paths: ["**/*.tf"]}]}, record: [rollback]}
+checks: [{name: build}]
+security_review:
+  role: security
+  triggers: {authentication: {paths: ["**/auth/**"]}}
+`
+
+func TestEmergency(t *testing.T) {
+	justified := body("## Justification\nCustomers cannot pay.")
+	smoke := ran("smoke", change.CheckSuccess)
+	declared := label("EMERGENCY", "olga")
+	play(t, emergencies, []scenario{
+		{name: "declared by a holder: green with debts", facts: pullRequest(files("a.go"), justified, smoke, declared),
+			want: []string{"emergency, satisfied", "owed Reviewer [1 approval]", "met Justification"}, never: []string{"build", "security"}},
+		{name: "it keeps what it would have been, and owes its security review", facts: pullRequest(files("a.tf"), justified, smoke, declared),
+			want: []string{"emergency, satisfied", "high-risk: a.tf", "owed Security review"}, never: []string{"tech lead", "Rollback"}},
+		{name: "a trigger's security review is owed", facts: pullRequest(files("auth/a.go"), justified, smoke, declared),
+			want: []string{"emergency, satisfied", "owed Security review [security review] → @acme/security is asked, because auth/a.go matches authentication", "ask security of [security]"}},
+		{name: "its own checks are waited for", facts: pullRequest(files("a.go"), justified, ran("smoke", change.CheckPending), declared), want: []string{"emergency, waiting"}},
+		{name: "no justification", facts: pullRequest(files("a.go"), smoke, declared), want: []string{"emergency, failing", "missing Justification [justification missing]"}},
+		{name: "set by somebody who may not", facts: pullRequest(files("a.go"), justified, smoke, label("emergency", "bob")),
+			want: []string{"normal, failing", "note: EMERGENCY is ignored: bob set it, and only @acme/on-call may declare an emergency."}},
+		{name: "set by nobody known", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "")), want: []string{"normal, failing", "note: EMERGENCY is ignored: nobody is known to have set it."}},
+		{name: "set by somebody whose team cannot be read", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
+			f.Teams["on-call"] = change.Team{Slug: "on-call", Problem: "403"}
+		}), want: []string{"normal, failing", "could not be read"}},
+		{name: "a push ends it", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) { f.LabelEvents[0].Head = oldHead }),
+			want: []string{"normal, failing", "note: EMERGENCY has ended: olga declared it before the present content was pushed."}},
+		{name: "the head that it saw follows from the pushes", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) { f.LabelEvents[0].Head = "" }),
+			want: []string{"emergency, satisfied"}},
+		{name: "a push in the same second may have come after", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
+			f.LabelEvents[0].Head, f.LabelEvents[0].At = "", morning
+		}), want: []string{"normal, failing"}},
+		{name: "without the pushes nobody knows what it saw", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
+			f.LabelEvents[0].Head, f.PushesKnown = "", false
+		}), want: []string{"normal, failing"}},
+		{name: "the policy is never an emergency", facts: pullRequest(files(".github/change-policy.yml"), justified, smoke, declared), want: []string{"high-risk, failing", "note: EMERGENCY is ignored: a change of the policy"}},
+		{name: "neither is a submodule", facts: pullRequest(files("lib"), mode(change.ModeSubmodule), justified, smoke, declared), want: []string{"high-risk, failing"}},
+		{name: "nor what may be one", facts: pullRequest(files("lib"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "file modes awaited"}},
+		{name: "approved", facts: pullRequest(files("a.go"), justified, smoke, declared, approved("bob")), want: []string{"emergency, satisfied", "met Reviewer", "bob counts for reviewer"}},
+		{name: "the declarer does not approve", facts: pullRequest(files("a.go"), justified, smoke, declared, approved("olga")),
+			want: []string{"emergency, satisfied", "owed Reviewer", "olga does not count: declared the emergency"}},
+		{name: "an objection blocks it before the merge", facts: pullRequest(files("a.go"), justified, smoke, declared, objected("bob")), want: []string{"emergency, failing", "changes requested by bob"}},
+		{name: "an overdue debt holds it up", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) { f.Now = morning.Add(48 * time.Hour) }),
+			want: []string{"emergency, waiting", "awaited Reviewer [1 approval]"}},
+		{name: "a draft waits", facts: pullRequest(files("a.go"), justified, smoke, declared, draft), want: []string{"emergency, waiting"}},
+	})
+
+	t.Run("the deadline runs from the first valid declaration", func(t *testing.T) {
+		p := mustParse(t, emergencies)
+		f := pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "bob"), unlabel("EMERGENCY", "bob"), declared, unlabel("EMERGENCY", "olga"), declared)
+		d := p.Decide(f).Declaration
+		if want := f.LabelEvents[2].At; d == nil || !d.At.Equal(want) || !d.Due.Equal(want.Add(24*time.Hour)) || d.By.Login != "olga" || d.SHA != head {
+			t.Errorf("declaration %+v, want one at %s", d, want)
+		}
+	})
+}
+
+func TestPathsOnlyMeasuresPaths(t *testing.T) {
+	p := mustParse(t, classes)
+	for _, test := range []struct {
+		name  string
+		facts change.Facts
+		want  change.Category
+	}{
+		{"a path", pullRequest(files("a.tf")), change.HighRisk},
+		{"documents, whose modes are not known", pullRequest(files("docs/a.md"), mode("")), change.Standard},
+		{"a bot, which stands for every listed one, and manifests whose contents are not known", pullRequest(files("go.mod"), unreadable, mode(""), func(f *change.Facts) {
+			f.Pull.Author = change.Account{ID: 99, Login: "bot", Kind: change.KindBot}
+		}), change.Standard},
+		{"a person", pullRequest(files("go.mod"), unreadable, mode("")), change.Normal},
+		{"a record that is not known", pullRequest(files("a.go"), body("## Risk\nhigh")), change.Normal},
+	} {
+		if got := p.Classify(test.facts, PathsOnly); got.Category != test.want || len(got.Problems) > 0 {
+			t.Errorf("%s: %+v, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestGoverned(t *testing.T) {
+	p := mustParse(t, "version: 1\nbranches: [\"release/*\"]\nroles: {reviewer: {permission: write}}\n")
+	for branch, want := range map[string]bool{"main": true, "release/1": true, "release/1/x": false, "feature": false, "": false} {
+		f := pullRequest(files("a.go"))
+		f.Pull.Base.Name = branch
+		if d := p.Decide(f); d.Governed != want || (d.Verdict == change.Undecided) == want {
+			t.Errorf("%q: governed %v with verdict %s", branch, d.Governed, d.Verdict)
+		}
+	}
+}
+
+func TestCaresAbout(t *testing.T) {
+	p := mustParse(t, emergencies)
+	for name, want := range map[string]bool{"emergency": true, "documentation": false} {
+		if p.CaresAboutLabel(name) != want {
+			t.Errorf("cares about the label %s: %v", name, !want)
+		}
+	}
+	for _, name := range []string{"HIGH-RISK", "trivial"} {
+		if !mustParse(t, classes).CaresAboutLabel(name) {
+			t.Errorf("does not care about the label %s", name)
+		}
+	}
+	pinned := mustParse(t, "version: 1\nroles: {reviewer: {permission: write}}\nchecks: [{name: build, app: github-actions}, {none_failing: 'ci/*'}]\n")
+	for _, test := range []struct {
+		check change.Check
+		want  bool
+	}{
+		{change.Check{Name: "build", App: "github-actions"}, true},
+		{change.Check{Name: "build"}, true}, // the App is not known
+		{change.Check{Name: "build", App: "other"}, false},
+		{change.Check{Name: "build", Status: true}, false},
+		{change.Check{Name: "ci/x", Status: true}, true},
+		{change.Check{Name: "lint", App: "github-actions"}, false},
+	} {
+		if got := pinned.CaresAboutCheck(test.check); got != test.want {
+			t.Errorf("cares about %+v: %v", test.check, got)
+		}
+	}
+}
