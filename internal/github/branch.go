@@ -13,7 +13,7 @@ import (
 func (s *Session) Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (_ change.SHA, err error) {
 	defer wrap(&err, "reading the tip of %s in %s", branch, repo)
 	var ref github.Reference
-	if err := s.read(ctx, getRef, getRef.at(repo.Owner, repo.Name, "heads/"+branch), nil, since, &ref); err != nil {
+	if err := s.read(ctx, getRef, getRef.at(repo.Owner, repo.Name, "heads/"+branch), nil, since, &ref, nil); err != nil {
 		return "", err
 	}
 	if ref.GetRef() != "refs/heads/"+branch || ref.GetObject().GetSHA() == "" {

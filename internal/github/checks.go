@@ -113,7 +113,9 @@ func (s *Session) checkRuns(
 ) ([]*github.CheckRun, error) {
 	path := listCheckRuns.at(repo.Owner, repo.Name, string(sha))
 	runs, err := readPages(ctx, s, listCheckRuns, path, values(filters...), since, maxChecks,
-		func(p github.ListCheckRunsResults) []*github.CheckRun { return p.CheckRuns })
+		func(p github.ListCheckRunsResults) ([]*github.CheckRun, bool) {
+			return present(p.CheckRuns), p.Total != nil
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +124,7 @@ func (s *Session) checkRuns(
 
 func (s *Session) statuses(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]*github.RepoStatus, error) {
 	path := listStatuses.at(repo.Owner, repo.Name, string(sha))
-	statuses, err := readPages(ctx, s, listStatuses, path, nil, since, maxChecks, itself[*github.RepoStatus])
+	statuses, err := readPages(ctx, s, listStatuses, path, nil, since, maxChecks, entries[github.RepoStatus])
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +138,12 @@ func (s *Session) workflows(ctx context.Context, repo change.Repository, sha cha
 		Path  string `json:"path"`
 	}
 	type page struct {
-		Runs []run `json:"workflow_runs"`
+		Total *int  `json:"total_count"`
+		Runs  []run `json:"workflow_runs"`
 	}
 	path := listWorkflowRuns.at(repo.Owner, repo.Name)
 	runs, err := readPages(ctx, s, listWorkflowRuns, path, values("head_sha", string(sha)), since, maxWorkflowRuns,
-		func(p page) []run { return p.Runs })
+		func(p page) ([]run, bool) { return p.Runs, p.Total != nil })
 	var missing *NotFound
 	if err != nil && !errors.As(err, &missing) {
 		return nil, err

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -146,16 +147,20 @@ type answer struct {
 
 func (a *answer) size() int { return len(a.body) + len(a.etag) + len(a.message) }
 
-func (a *answer) err() error {
+// open takes the answer apart, or says that there is none.
+func (a *answer) open(accept func(*answer) error) error {
 	if a.status == http.StatusNotFound {
 		return &NotFound{Message: a.message}
 	}
-	return nil
+	return accept(a)
 }
 
 // get returns the answer to a GET: one that was asked for after since or in this session, or any that is held if since is zero, else
-// what GitHub answers now. A 404 is an answer as well, and held like one.
-func (s *Session) get(ctx context.Context, r route, path string, query url.Values, since time.Time) (*answer, error) {
+// what GitHub answers now. Accept takes it apart; an answer that it does not accept is not held, so that it is asked for again and
+// not revalidated. A 404 is an answer as well, and held like one: then both results are set, and accept is not called.
+func (s *Session) get(
+	ctx context.Context, r route, path string, query url.Values, since time.Time, accept func(*answer) error,
+) (*answer, error) {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
@@ -170,23 +175,27 @@ func (s *Session) get(ctx context.Context, r route, path string, query url.Value
 	asked := s.asked[key]
 	s.mu.Unlock()
 	if asked != nil {
-		return asked, asked.err()
+		return asked, asked.open(accept)
 	}
 	held, _ := s.github.answers.get(key)
 	if held != nil && (since.IsZero() || held.sent.After(since)) {
 		s.github.metrics.held.WithLabelValues(string(r)).Inc()
-		return held, held.err()
+		return held, held.open(accept)
 	}
 
 	fresh, err := s.ask(ctx, r, path, held)
 	if err != nil {
 		return nil, err
 	}
+	err = fresh.open(accept)
+	if err != nil && fresh.status != http.StatusNotFound {
+		return nil, err
+	}
 	s.github.answers.put(key, fresh, fresh.size())
 	s.mu.Lock()
 	s.asked[key] = fresh
 	s.mu.Unlock()
-	return fresh, fresh.err()
+	return fresh, err
 }
 
 // ask sends the GET, conditionally if an answer is held.
@@ -222,20 +231,24 @@ func (c *Client) ask(ctx context.Context, r route, path string, held *answer) (*
 	return a, nil
 }
 
-// read is get, with the answer read into v.
-func (s *Session) read(ctx context.Context, r route, path string, query url.Values, since time.Time, v any) error {
-	a, err := s.get(ctx, r, path, query, since)
-	if err != nil {
-		return err
-	}
-	return decode(a, v)
+// read is get, with the answer read into v. Whole says whether v holds what the answer must; a JSON object may hold anything. Nil: it
+// may.
+func (s *Session) read(ctx context.Context, r route, path string, query url.Values, since time.Time, v any, whole func() bool) error {
+	_, err := s.get(ctx, r, path, query, since, into(v, whole))
+	return err
 }
 
-func decode(a *answer, v any) error {
-	if err := json.Unmarshal(a.body, v); err != nil {
-		return unreadable(err, false)
+// into makes the accept of get, and of answer.open.
+func into(v any, whole func() bool) func(*answer) error {
+	return func(a *answer) error {
+		if err := json.Unmarshal(a.body, v); err != nil {
+			return unreadable(err, false)
+		}
+		if bytes.Equal(bytes.TrimSpace(a.body), []byte("null")) || whole != nil && !whole() {
+			return unreadable(errors.New("GitHub's answer lacks what was asked for"), false)
+		}
+		return nil
 	}
-	return nil
 }
 
 // listing is what readPages read.
@@ -250,7 +263,7 @@ type listing[T any] struct {
 // A page that is full may have one after it even if GitHub does not link to it: the answer may be one that was held and
 // revalidated, and an ETag covers the body only.
 func readPages[P, T any](
-	ctx context.Context, s *Session, r route, path string, query url.Values, since time.Time, limit int, items func(P) []T,
+	ctx context.Context, s *Session, r route, path string, query url.Values, since time.Time, limit int, items func(P) (_ []T, whole bool),
 ) (listing[T], error) {
 	type page struct {
 		items []T
@@ -267,18 +280,17 @@ func readPages[P, T any](
 		if n > 1 {
 			q.Set("page", strconv.Itoa(n))
 		}
-		a, err := s.get(ctx, r, path, q, since)
+		var body P
+		a, err := s.get(ctx, r, path, q, since, into(&body, func() (whole bool) {
+			p.items, whole = items(body)
+			return whole
+		}))
 		if a != nil {
 			p.sent = a.sent
 		}
 		if err != nil {
 			return p, err
 		}
-		var body P
-		if err := decode(a, &body); err != nil {
-			return p, err
-		}
-		p.items = items(body)
 		p.more, p.last = a.hasNext || len(p.items) >= perPage, a.lastPage
 		return p, nil
 	}
@@ -328,8 +340,15 @@ func (l listing[T]) tooMany(what string) error {
 	return &Rejected{Status: http.StatusOK, Message: what + ": too many to read"}
 }
 
-// itself is the items of a page that is a list.
-func itself[T any](page []T) []T { return page }
+// itself is the items of a page that is a list of values, entries of one that is a list of pointers.
+func itself[T any](page []T) ([]T, bool) { return page, true }
+
+func entries[T any](page []*T) ([]*T, bool) { return present(page), true }
+
+// present leaves out what is null in a list.
+func present[T any](list []*T) []*T {
+	return slices.DeleteFunc(list, func(p *T) bool { return p == nil })
+}
 
 // expire makes held answers under a path stale, so that what was just written is not answered from before.
 func (c *Client) expire(prefix string) {

@@ -40,9 +40,6 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 	content := change.Content{
 		Head: p.Head.SHA, BaseTip: change.SHA(compared.GetBaseCommit().GetSHA()), MergeBase: change.SHA(compared.GetMergeBaseCommit().GetSHA()),
 	}
-	if content.BaseTip == "" || content.MergeBase == "" {
-		return change.Content{}, unreadable(errors.New("GitHub's comparison names no base"), false)
-	}
 	var commits []*github.RepositoryCommit
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
@@ -67,7 +64,11 @@ func (s *Session) compare(ctx context.Context, repo change.Repository, p change.
 	compared := new(github.CommitsComparison)
 	read := func(base string) (string, error) {
 		path := compare.at(repo.Owner, repo.Name, base+"..."+string(p.Head.SHA))
-		return path, s.read(ctx, compare, path, nil, since, compared)
+		*compared = github.CommitsComparison{}
+		return path, s.read(ctx, compare, path, nil, since, compared, func() bool {
+			return compared.GetBaseCommit().GetSHA() != "" && compared.GetMergeBaseCommit().GetSHA() != "" &&
+				compared.TotalCommits != nil && compared.Files != nil
+		})
 	}
 	if !s.noFullRefs.Load() {
 		path, err := read("refs/heads/" + p.Base.Name)
@@ -90,10 +91,10 @@ func (s *Session) compare(ctx context.Context, repo change.Repository, p change.
 func (s *Session) files(
 	ctx context.Context, repo change.Repository, p change.Pull, compared []*github.CommitFile, since time.Time,
 ) (files []change.File, cut bool, err error) {
-	listed := compared
+	listed := present(compared)
 	if len(compared) >= comparedFiles && p.ChangedFiles != comparedFiles {
 		path := listFiles.at(repo.Owner, repo.Name, itoa(p.Number))
-		all, err := readPages(ctx, s, listFiles, path, nil, since, maxFiles/perPage, itself[*github.CommitFile])
+		all, err := readPages(ctx, s, listFiles, path, nil, since, maxFiles/perPage, entries[github.CommitFile])
 		if err != nil {
 			return nil, false, err
 		}
@@ -124,12 +125,15 @@ func (s *Session) commits(
 	ctx context.Context, path string, compared *github.CommitsComparison, since time.Time,
 ) (commits []*github.RepositoryCommit, cut bool, err error) {
 	total := compared.GetTotalCommits()
+	compared.Commits = present(compared.Commits)
 	if len(compared.Commits) >= total {
 		return compared.Commits, false, nil
 	}
 	pages := (min(total, maxCommits) + perPage - 1) / perPage
 	listed, err := readPages(ctx, s, compare, path, nil, since, pages,
-		func(c github.CommitsComparison) []*github.RepositoryCommit { return c.Commits })
+		func(c github.CommitsComparison) ([]*github.RepositoryCommit, bool) {
+			return present(c.Commits), c.TotalCommits != nil
+		})
 	if err != nil {
 		return nil, false, err
 	}
@@ -202,14 +206,14 @@ func (s *Session) whose(ctx context.Context, repo change.Repository, email, logi
 	}
 	var commits []*github.RepositoryCommit
 	path := listCommits.at(repo.Owner, repo.Name)
-	err := s.read(ctx, listCommits, path, values("author", email, "per_page", "1"), time.Time{}, &commits)
+	err := s.read(ctx, listCommits, path, values("author", email, "per_page", "1"), time.Time{}, &commits, nil)
 	if errors.As(err, &missing) || errors.As(err, &rejected) {
 		return change.Account{}, nil
 	}
 	if err != nil {
 		return change.Account{}, err
 	}
-	for _, c := range commits {
+	for _, c := range present(commits) {
 		if by := signature(c.GetCommit().GetAuthor(), c.Author); strings.EqualFold(by.Email, email) {
 			return by.Account, nil
 		}

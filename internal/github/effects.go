@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/go-github/v62/github"
@@ -74,11 +75,14 @@ func (c *Client) CreateCheckRun(ctx context.Context, repo change.Repository, w C
 		return CheckRun{}, err
 	}
 	c.expire(listCheckRuns.at(repo.Owner, repo.Name, string(w.Head)))
+	if made.GetID() == 0 {
+		return CheckRun{}, unreadable(errors.New("GitHub's answer names no check run"), true)
+	}
 	return checkRun(&made), nil
 }
 
-// UpdateCheckRun changes a check run and returns it as GitHub has it then (checks/update). A completed run stays completed: an update that
-// would take that back is accepted by GitHub and does nothing, so compare the answer's Status with what was asked.
+// UpdateCheckRun changes a check run and returns it as GitHub has it then (checks/update). A completed run stays completed: GitHub
+// accepts an update that would take that back and does nothing, which is an *AlreadyCompleted here.
 func (c *Client) UpdateCheckRun(ctx context.Context, repo change.Repository, id int64, w CheckRunWrite) (_ CheckRun, err error) {
 	defer wrap(&err, "updating check run %d in %s", id, repo)
 	var made github.CheckRun
@@ -86,6 +90,9 @@ func (c *Client) UpdateCheckRun(ctx context.Context, repo change.Repository, id 
 		return CheckRun{}, err
 	}
 	c.expire(listCheckRuns.at(repo.Owner, repo.Name, string(w.Head)))
+	if run := checkRun(&made); w.Output.Status != plan.Completed && run.Status == string(plan.Completed) {
+		return run, &AlreadyCompleted{Run: run}
+	}
 	return checkRun(&made), nil
 }
 

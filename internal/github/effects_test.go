@@ -65,7 +65,7 @@ func TestWrittenRunsAreNotReadFromBefore(t *testing.T) {
 	const runsCall = "GET /repos/acme/shop/commits/" + string(headSHA) + "/check-runs"
 	f := newFake(t)
 	c := f.client()
-	f.json(runsCall, 200, m{"check_runs": []m{}})
+	f.json(runsCall, 200, m{"total_count": 0, "check_runs": []m{}})
 	own := func() {
 		t.Helper()
 		if _, err := c.Begin().OwnRuns(t.Context(), shop, headSHA, time.Time{}); err != nil {

@@ -92,6 +92,15 @@ type Rejected struct {
 // Error implements error.
 func (e *Rejected) Error() string { return fmt.Sprintf("GitHub answered %d: %s", e.Status, e.Message) }
 
+// AlreadyCompleted says that a check run is completed and cannot be anything else any more. To take its conclusion back, create
+// another run.
+type AlreadyCompleted struct{ Run CheckRun }
+
+// Error implements error.
+func (e *AlreadyCompleted) Error() string {
+	return fmt.Sprintf("check run %d is completed (%s) and stays so: a new one is needed", e.Run.ID, e.Run.Conclusion)
+}
+
 // retryAfter is how long to wait after an error that says nothing of time.
 const retryAfter = 30 * time.Second
 

@@ -617,13 +617,13 @@ func TestTree(t *testing.T) {
 		c := f.client()
 		f.on(tree+string(headSHA), func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.RawQuery != "" {
-				answerWith(200, m{"truncated": true, "tree": whole[:1]})(w, r)
+				answerWith(200, m{"sha": "t", "truncated": true, "tree": whole[:1]})(w, r)
 				return
 			}
-			answerWith(200, m{"truncated": false, "tree": []m{whole[0], whole[1], link}})(w, r)
+			answerWith(200, m{"sha": "t", "truncated": false, "tree": []m{whole[0], whole[1], link}})(w, r)
 		})
-		f.json(tree+"d1", 200, m{"tree": []m{blob("run", "100755", "a2"), dir("y", "d2")}})
-		f.json(tree+"d2", 200, m{"tree": []m{blob("link", "120000", "a3")}})
+		f.json(tree+"d1", 200, m{"sha": "t", "tree": []m{blob("run", "100755", "a2"), dir("y", "d2")}})
+		f.json(tree+"d2", 200, m{"sha": "t", "tree": []m{blob("link", "120000", "a3")}})
 		for range 2 {
 			got, complete, err := c.Begin().Tree(t.Context(), shop, headSHA, paths)
 			if err != nil || !complete {
@@ -640,10 +640,10 @@ func TestTree(t *testing.T) {
 		for i := range maxTrees + 5 {
 			dirs = append(dirs, dir(fmt.Sprintf("d%03d", i), fmt.Sprint("d", i)))
 			wide = append(wide, fmt.Sprintf("d%03d/f", i))
-			f.json(tree+fmt.Sprint("d", i), 200, m{"tree": []m{blob("f", "100644", "a1")}})
+			f.json(tree+fmt.Sprint("d", i), 200, m{"sha": "t", "tree": []m{blob("f", "100644", "a1")}})
 		}
 		f.on(tree+string(headSHA), func(w http.ResponseWriter, r *http.Request) {
-			answerWith(200, m{"truncated": r.URL.RawQuery != "", "tree": dirs})(w, r)
+			answerWith(200, m{"sha": "t", "truncated": r.URL.RawQuery != "", "tree": dirs})(w, r)
 		})
 		got, complete, err := f.client().Begin().Tree(t.Context(), shop, headSHA, wide)
 		if err != nil || complete || len(got) != maxTrees-1 {

@@ -53,7 +53,7 @@ func TestRateLimits(t *testing.T) {
 			s := c.Begin()
 			_, err := s.Pull(t.Context(), shop, 1, s.Began())
 			if strings.HasPrefix(name, "the last call") {
-				if err != nil {
+				if err != nil && !Temporary(err) { // the answer is no pull request, and tells of the limit all the same
 					t.Fatal(err)
 				}
 				s = c.Begin()

@@ -21,14 +21,11 @@ const maxMembers = 3
 func (s *Session) User(ctx context.Context, login string, since time.Time) (_ change.Account, err error) {
 	defer wrap(&err, "reading the account %q", login)
 	var u github.User
-	if err := s.read(ctx, getUser, getUser.at(login), nil, since, &u); err != nil {
+	whole := func() bool { return u.GetID() != 0 }
+	if err := s.read(ctx, getUser, getUser.at(login), nil, since, &u, whole); err != nil {
 		return change.Account{}, err
 	}
-	a := account(&u)
-	if !a.Known() {
-		return change.Account{}, unreadable(errors.New("GitHub's answer names no account"), false)
-	}
-	return a, nil
+	return account(&u), nil
 }
 
 // Permission reads what an account may do in the repository (repos/get-collaborator-permission-level). Bots and nobody have none,
@@ -38,20 +35,17 @@ func (s *Session) Permission(ctx context.Context, repo change.Repository, a chan
 	if !a.Known() || a.IsBot() {
 		return change.Person{Account: a, ReadAt: s.github.now()}, nil
 	}
-	answer, err := s.get(ctx, getPermission, getPermission.at(repo.Owner, repo.Name, a.Login), nil, since)
-	var missing *NotFound
-	if errors.As(err, &missing) {
-		return change.Person{Account: a, ReadAt: answer.sent, Problem: "GitHub knows no account of this name: it was renamed or deleted"}, nil
-	}
-	if err != nil {
-		return change.Person{}, err
-	}
 	var level struct {
 		Permission string       `json:"permission"`
 		RoleName   string       `json:"role_name"`
 		User       *github.User `json:"user"`
 	}
-	if err := decode(answer, &level); err != nil {
+	answer, err := s.get(ctx, getPermission, getPermission.at(repo.Owner, repo.Name, a.Login), nil, since, into(&level, nil))
+	var missing *NotFound
+	if errors.As(err, &missing) {
+		return change.Person{Account: a, ReadAt: answer.sent, Problem: "GitHub knows no account of this name: it was renamed or deleted"}, nil
+	}
+	if err != nil {
 		return change.Person{}, err
 	}
 	person := change.Person{Account: a, ReadAt: answer.sent}
@@ -98,7 +92,7 @@ func (s *Session) Team(
 		team.Missing = true
 		return team, nil
 	}
-	listed, err := readPages(ctx, s, listMembers, listMembers.at(repo.Owner, slug), nil, since, maxMembers, itself[*github.User])
+	listed, err := readPages(ctx, s, listMembers, listMembers.at(repo.Owner, slug), nil, since, maxMembers, entries[github.User])
 	var missing *NotFound
 	var forbidden *Forbidden
 	switch {
@@ -150,7 +144,7 @@ func (s *Session) lookUp(ctx context.Context, org string, team *change.Team, loo
 			var membership struct {
 				State string `json:"state"` // active, or pending: invited
 			}
-			err := s.read(gctx, getMembership, getMembership.at(org, team.Slug, a.Login), nil, since, &membership)
+			err := s.read(gctx, getMembership, getMembership.at(org, team.Slug, a.Login), nil, since, &membership, nil)
 			var missing *NotFound
 			if errors.As(err, &missing) {
 				return nil

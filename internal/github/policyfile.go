@@ -63,7 +63,17 @@ func (s *Session) policyFile(
 	if dir == "." {
 		dir = ""
 	}
-	a, err := s.get(ctx, getContents, getContents.at(repo.Owner, repo.Name, dir), values("ref", string(commit)), s.github.now().Add(-missingFor))
+	var entries []*github.RepositoryContent
+	isDir := true
+	since := s.github.now().Add(-missingFor)
+	_, err = s.get(ctx, getContents, getContents.at(repo.Owner, repo.Name, dir), values("ref", string(commit)), since, func(a *answer) error {
+		var one github.RepositoryContent
+		if into(&one, func() bool { return one.GetType() != "" })(a) == nil {
+			isDir = false
+			return nil
+		}
+		return into(&entries, nil)(a)
+	})
 	var missing *NotFound
 	if errors.As(err, &missing) {
 		if strings.HasPrefix(missing.Message, "No commit found") {
@@ -74,14 +84,10 @@ func (s *Session) policyFile(
 	if err != nil {
 		return PolicyFile{}, false, err
 	}
-	if strings.HasPrefix(strings.TrimSpace(string(a.body)), "{") {
+	if !isDir {
 		return PolicyFile{Found: true, Problem: fmt.Sprintf("%s is not a directory, so %s cannot be a regular file", dir, name)}, true, nil
 	}
-	var entries []*github.RepositoryContent
-	if err := decode(a, &entries); err != nil {
-		return PolicyFile{}, false, err
-	}
-	for _, e := range entries {
+	for _, e := range present(entries) {
 		if e.GetName() != path.Base(name) {
 			continue
 		}
@@ -129,14 +135,11 @@ func (s *Session) blob(ctx context.Context, repo change.Repository, sha change.S
 		return held.(string), nil
 	}
 	a, err := s.ask(ctx, getBlob, getBlob.at(repo.Owner, repo.Name, string(sha)), nil)
-	if err == nil {
-		err = a.err()
-	}
 	if err != nil {
 		return "", err
 	}
 	var blob github.Blob
-	if err := decode(a, &blob); err != nil {
+	if err := a.open(into(&blob, func() bool { return blob.GetSHA() == string(sha) })); err != nil {
 		return "", err
 	}
 	text := blob.GetContent()

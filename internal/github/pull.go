@@ -19,7 +19,8 @@ const maxPulls = 50
 func (s *Session) Pull(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ change.Pull, err error) {
 	defer wrap(&err, "reading %s#%d", repo, n)
 	var p github.PullRequest
-	if err := s.read(ctx, getPull, getPull.at(repo.Owner, repo.Name, itoa(n)), nil, since, &p); err != nil {
+	whole := func() bool { return p.GetNumber() == int(n) }
+	if err := s.read(ctx, getPull, getPull.at(repo.Owner, repo.Name, itoa(n)), nil, since, &p, whole); err != nil {
 		return change.Pull{}, err
 	}
 	return pull(&p), nil
@@ -33,7 +34,7 @@ func (s *Session) Pull(ctx context.Context, repo change.Repository, n change.Num
 func (s *Session) PullsWithHead(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (_ []change.Pull, err error) {
 	defer wrap(&err, "reading the pull requests of %s in %s", sha.Short(), repo)
 	path := listPullsOf.at(repo.Owner, repo.Name, string(sha))
-	listed, err := readPages(ctx, s, listPullsOf, path, nil, since, maxPulls, itself[*github.PullRequest])
+	listed, err := readPages(ctx, s, listPullsOf, path, nil, since, maxPulls, entries[github.PullRequest])
 	var missing *NotFound
 	var rejected *Rejected
 	if errors.As(err, &missing) || errors.As(err, &rejected) {
@@ -63,7 +64,7 @@ func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base st
 	if base != "" {
 		query.Set("base", base)
 	}
-	listed, err := readPages(ctx, s, listPulls, listPulls.at(repo.Owner, repo.Name), query, since, maxPulls, itself[*github.PullRequest])
+	listed, err := readPages(ctx, s, listPulls, listPulls.at(repo.Owner, repo.Name), query, since, maxPulls, entries[github.PullRequest])
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +82,11 @@ func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base st
 func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []change.Repository, err error) {
 	defer wrap(&err, "listing the repositories of installation %d", s.id)
 	type page struct {
+		Total        *int                 `json:"total_count"`
 		Repositories []*github.Repository `json:"repositories"`
 	}
 	listed, err := readPages(ctx, s, listRepositories, listRepositories.at(), nil, since, 1000,
-		func(p page) []*github.Repository { return p.Repositories })
+		func(p page) ([]*github.Repository, bool) { return present(p.Repositories), p.Total != nil })
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +115,7 @@ type IssueComment struct {
 func (s *Session) Comments(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ []IssueComment, err error) {
 	defer wrap(&err, "reading the comments on %s#%d", repo, n)
 	path := listComments.at(repo.Owner, repo.Name, itoa(n))
-	listed, err := readPages(ctx, s, listComments, path, nil, since, maxTimeline, itself[*github.IssueComment])
+	listed, err := readPages(ctx, s, listComments, path, nil, since, maxTimeline, entries[github.IssueComment])
 	if err != nil {
 		return nil, err
 	}

@@ -76,14 +76,11 @@ func (s *Session) wholeTree(
 	ctx context.Context, repo change.Repository, commit change.SHA, paths []string,
 ) (found map[string]TreeEntry, complete bool, err error) {
 	a, err := s.ask(ctx, getTree, getTree.at(repo.Owner, repo.Name, string(commit))+"?recursive=1", nil)
-	if err == nil {
-		err = a.err()
-	}
 	if err != nil {
 		return nil, false, emptyTree(err)
 	}
 	var tree github.Tree
-	if err := decode(a, &tree); err != nil {
+	if err := a.open(into(&tree, func() bool { return tree.GetSHA() != "" })); err != nil {
 		return nil, false, err
 	}
 	wanted := map[string]bool{}
@@ -125,7 +122,8 @@ func (s *Session) walkTree(
 			return found, false, nil
 		}
 		var tree github.Tree
-		if err := s.read(ctx, getTree, getTree.at(repo.Owner, repo.Name, name), nil, time.Time{}, &tree); err != nil {
+		whole := func() bool { return tree.GetSHA() != "" }
+		if err := s.read(ctx, getTree, getTree.at(repo.Owner, repo.Name, name), nil, time.Time{}, &tree, whole); err != nil {
 			return nil, false, emptyTree(err)
 		}
 		if tree.GetTruncated() {
