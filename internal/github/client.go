@@ -38,7 +38,6 @@ type Client struct {
 	conn *github.Client // nil until the first call, and after its token was refused
 
 	noTimeline atomic.Bool // this GitHub has no timeline of issues
-	noFullRefs atomic.Bool // this GitHub does not compare fully named refs
 }
 
 // Session is one run's view of GitHub: what was asked within it is not asked again. It is safe for many goroutines and is thrown away

@@ -59,7 +59,7 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 
 // compare compares the base branch with the head. The branch is named in full, because a tag of the same name, which anyone with
 // write access may make, would come before it. Where a GitHub does not compare full names, the branch's tip is read first
-// (git/get-ref) and compared by its SHA.
+// (git/get-ref) and compared by its SHA, at the cost of two more calls.
 func (s *Session) compare(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (*github.CommitsComparison, string, error) {
 	compared := new(github.CommitsComparison)
 	read := func(base string) (string, error) {
@@ -70,21 +70,16 @@ func (s *Session) compare(ctx context.Context, repo change.Repository, p change.
 				compared.TotalCommits != nil && compared.Files != nil
 		})
 	}
-	if !s.noFullRefs.Load() {
-		path, err := read("refs/heads/" + p.Base.Name)
-		var missing *NotFound
-		if !errors.As(err, &missing) {
-			return compared, path, err
-		}
+	path, err := read("refs/heads/" + p.Base.Name)
+	var missing *NotFound
+	if !errors.As(err, &missing) {
+		return compared, path, err
 	}
 	tip, err := s.Tip(ctx, repo, p.Base.Name, since)
 	if err != nil {
 		return nil, "", err
 	}
-	path, err := read(string(tip))
-	if err == nil {
-		s.noFullRefs.Store(true)
-	}
+	path, err = read(string(tip))
 	return compared, path, err
 }
 
