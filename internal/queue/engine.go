@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/changegate/changegate/internal/store"
@@ -34,11 +37,18 @@ func newEngine(c Config, workers *river.Workers) (engine, error) {
 	switch native := c.Store.Native().(type) {
 	case *sql.DB:
 		driver := newLocalDriver(native)
-		e, err := newRiverEngine[*sql.Tx](driver, c, workers)
+		e, err := newRiverEngine[*sql.Tx](driver, c, workers, newReplica())
 		if err != nil {
 			return nil, err
 		}
 		return &sqliteEngine{riverEngine: e, driver: driver}, nil
+	case *pgxpool.Pool:
+		replica := newReplica()
+		e, err := newRiverEngine[pgx.Tx](riverpgxv5.New(native), c, workers, replica)
+		if err != nil {
+			return nil, err
+		}
+		return newPostgresEngine(e, c, replica), nil
 	default:
 		return nil, fmt.Errorf("River has no driver for %T", native)
 	}
@@ -49,8 +59,9 @@ type riverEngine[T any] struct {
 	client *river.Client[T]
 }
 
-func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *river.Workers) (*riverEngine[T], error) {
+func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *river.Workers, replica string) (*riverEngine[T], error) {
 	client, err := river.NewClient(driver, &river.Config{
+		ID: replica,
 		Queues: map[string]river.QueueConfig{
 			runQueue:   {MaxWorkers: c.Workers},
 			sweepQueue: {MaxWorkers: 4},
@@ -58,7 +69,7 @@ func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *rive
 		Workers: workers,
 		// A job is looked for when it was inserted; polling is for those that another process inserted.
 		FetchCooldown:               time.Millisecond,
-		FetchPollInterval:           time.Second,
+		FetchPollInterval:           250 * time.Millisecond,
 		JobTimeout:                  runTimeout,
 		RescueStuckJobsAfter:        rescueAfter,
 		SoftStopTimeout:             stopTimeout,

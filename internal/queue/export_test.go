@@ -1,6 +1,10 @@
 package queue
 
-import "context"
+import (
+	"context"
+
+	"github.com/changegate/changegate/internal/store"
+)
 
 // WaitFor returns when a condition holds that the end of a run makes true.
 func WaitFor(ctx context.Context, q *Queue, condition func() bool) error {
@@ -19,8 +23,26 @@ func WaitFor(ctx context.Context, q *Queue, condition func() bool) error {
 
 // Interrupt stops a queue as Stop does when its runs do not end by themselves.
 func Interrupt(ctx context.Context, q *Queue) {
-	type interrupter interface{ StopAndCancel(context.Context) error }
-	if err := interrupter(q.engine.(*sqliteEngine).client).StopAndCancel(ctx); err != nil {
+	if err := q.engine.(interface{ interrupt(context.Context) error }).interrupt(ctx); err != nil {
+		panic(err)
+	}
+}
+
+func (e *riverEngine[T]) interrupt(ctx context.Context) error { return e.client.StopAndCancel(ctx) }
+
+// Kill makes a queue look as if its process were gone: nobody hears from it any more. What it was running goes on, unknown to it.
+func Kill(ctx context.Context, q *Queue) {
+	e, ok := q.engine.(*postgresEngine)
+	if !ok {
+		return // on SQLite a process that is replaced is gone
+	}
+	e.once.Do(func() { close(e.quit) })
+	<-e.done
+	err := q.Store.Write(ctx, func(tx store.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE replicas SET seen_at = now() - interval '1 minute' WHERE id = $1`, e.replica)
+		return err
+	})
+	if err != nil {
 		panic(err)
 	}
 }

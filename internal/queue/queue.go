@@ -29,8 +29,8 @@ import (
 const (
 	runTimeout   = 20 * time.Second
 	rescueAfter  = 30 * time.Second
-	endTimeout   = 5 * time.Second // to write the end of a run, also while the process is stopping
-	stopTimeout  = 8 * time.Second // for runs to end by themselves before they are cancelled
+	endTimeout   = 5 * time.Second        // to write the end of a run, also while the process is stopping
+	stopTimeout  = 8 * time.Second        // for runs to end by themselves before they are cancelled
 	minRetry     = 100 * time.Millisecond // a time that has passed must not make a run chase itself
 	maxRetry     = time.Minute
 	sweepTimeout = 10 * time.Minute

@@ -16,9 +16,36 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
+// suite says what the queue guarantees, on every database.
+func suite(t *testing.T, open func(t testing.TB) *store.Store) {
+	for _, row := range []struct {
+		name string
+		test func(t *testing.T, s *store.Store)
+	}{
+		{"no event is swallowed", noEventIsSwallowed},
+		{"what is raised during a run is followed by another", whatIsRaisedDuringARunIsFollowedByAnother},
+		{"what is raised while a run waits is looked at at once", whatIsRaisedWhileARunWaitsIsLookedAtAtOnce},
+		{"failures are repeated with all concerns", failuresAreRepeatedWithAllConcerns},
+		{"a killed process loses nothing", aKilledProcessLosesNothing},
+		{"stopping hands over", stoppingHandsOver},
+		{"deliveries before the start", deliveriesBeforeTheStart},
+		{"a run is followed by its recheck", aRunIsFollowedByItsRecheck},
+		{"sweeps and discoveries", sweepsAndDiscoveries},
+		{"jobs that were deleted are found missing", jobsThatWereDeletedAreFoundMissing},
+	} {
+		t.Run(row.name, func(t *testing.T) { row.test(t, open(t)) })
+	}
+}
+
+func TestSQLite(t *testing.T) { suite(t, open) }
+
 func open(t testing.TB) *store.Store {
+	return openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+}
+
+func openAt(t testing.TB, url string) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db")})
+	s, err := store.Open(t.Context(), store.Config{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +59,11 @@ func open(t testing.TB) *store.Store {
 
 type reconcile func(ctx context.Context, key change.PullKey) (queue.Result, error)
 
-func newQueue(t testing.TB, s *store.Store) *queue.Queue {
+func newQueue(t testing.TB, s *store.Store) *queue.Queue { return newQueueOf(t, s, 0) }
+
+func newQueueOf(t testing.TB, s *store.Store, workers int) *queue.Queue {
 	t.Helper()
-	q, err := queue.New(queue.Config{Store: s, Log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel)})
+	q, err := queue.New(queue.Config{Store: s, Workers: workers, Log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +110,8 @@ func deliver(t testing.TB, q *queue.Queue, group ...change.Delivery) {
 	}
 }
 
-func TestNoEventIsSwallowed(t *testing.T) {
+func noEventIsSwallowed(t *testing.T, s *store.Store) {
 	const pulls, groups, size = 200, 100, 200
-	s := open(t)
 	q := newQueue(t, s)
 
 	// seen is how many of its deliveries the last run over each pull request found. A run that starts before a delivery is committed
@@ -120,8 +148,7 @@ func TestNoEventIsSwallowed(t *testing.T) {
 	t.Logf("%d deliveries, %d runs", groups*size, runs.Load())
 }
 
-func TestWhatIsRaisedDuringARunIsFollowedByAnother(t *testing.T) {
-	s := open(t)
+func whatIsRaisedDuringARunIsFollowedByAnother(t *testing.T, s *store.Store) {
 	q := newQueue(t, s)
 	entered, leave := make(chan change.Concern, 10), make(chan struct{})
 	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
@@ -151,8 +178,7 @@ func TestWhatIsRaisedDuringARunIsFollowedByAnother(t *testing.T) {
 	}
 }
 
-func TestWhatIsRaisedWhileARunWaitsIsLookedAtAtOnce(t *testing.T) {
-	s := open(t)
+func whatIsRaisedWhileARunWaitsIsLookedAtAtOnce(t *testing.T, s *store.Store) {
 	q := newQueue(t, s)
 	var runs atomic.Int32
 	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
@@ -195,8 +221,7 @@ func waitFor(t testing.TB, q *queue.Queue, condition func() bool) {
 	}
 }
 
-func TestFailuresAreRepeatedWithAllConcerns(t *testing.T) {
-	s := open(t)
+func failuresAreRepeatedWithAllConcerns(t *testing.T, s *store.Store) {
 	q := newQueue(t, s)
 	var runs atomic.Int32
 	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
@@ -222,22 +247,23 @@ func TestFailuresAreRepeatedWithAllConcerns(t *testing.T) {
 	}
 }
 
-func TestAKilledProcessLosesNothing(t *testing.T) {
-	s := open(t)
-	dead := newQueue(t, s)
-	entered := make(chan struct{}, 10)
+func aKilledProcessLosesNothing(t *testing.T, s *store.Store) {
+	const pulls = 5
+	dead := newQueueOf(t, s, pulls) // all busy when it is killed, so that it takes nothing more
+	entered := make(chan struct{}, pulls)
 	hang := make(chan struct{})
-	if err := dead.Start(t.Context(), queue.Handlers{Reconcile: func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+	revive := sync.OnceFunc(func() { close(hang) })
+	start(t, dead, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
 		entered <- struct{}{}
 		<-hang // never comes back, as far as the next process can tell
 		return queue.Result{}, nil
-	}}); err != nil {
-		t.Fatal(err)
-	}
-	for n := range 5 {
+	})
+	t.Cleanup(revive)
+	for n := range pulls {
 		deliver(t, dead, labeled(fmt.Sprint(n), pull(n+1)))
 		<-entered
 	}
+	queue.Kill(t.Context(), dead)
 
 	var mu sync.Mutex
 	got := map[change.PullKey]change.Concern{}
@@ -250,12 +276,12 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 		return queue.Result{}, err
 	})
 	// One more of each arrives, which River would swallow if the dead process' jobs were still running.
-	for n := range 5 {
+	for n := range pulls {
 		deliver(t, next, labeled(fmt.Sprint("again", n), pull(n+1)))
 	}
 	idle(t, next)
 	mu.Lock()
-	for n := range 5 {
+	for n := range pulls {
 		if !got[pull(n+1)].Has(change.ConcernPull) {
 			t.Errorf("%s was not looked at by the next process", pull(n+1))
 		}
@@ -263,7 +289,7 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 	mu.Unlock()
 
 	// The dead process comes back to life: its runs' ends count for nothing.
-	close(hang)
+	revive()
 	stop(t, dead)
 	idle(t, next)
 	if d := depth(t, next); d.Unsettled != 0 {
@@ -271,8 +297,7 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 	}
 }
 
-func TestStoppingHandsOver(t *testing.T) {
-	s := open(t)
+func stoppingHandsOver(t *testing.T, s *store.Store) {
 	first := newQueue(t, s)
 	entered := make(chan struct{})
 	start(t, first, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
@@ -308,8 +333,7 @@ func TestStoppingHandsOver(t *testing.T) {
 	}
 }
 
-func TestDeliveriesBeforeTheStart(t *testing.T) {
-	s := open(t)
+func deliveriesBeforeTheStart(t *testing.T, s *store.Store) {
 	q := newQueue(t, s)
 	deliver(t, q, labeled("1", pull(1)))
 	if err := q.Raise(t.Context(), []change.PullKey{pull(2)}, change.ConcernVerify); err != nil {
@@ -332,8 +356,7 @@ func TestDeliveriesBeforeTheStart(t *testing.T) {
 	}
 }
 
-func TestARunIsFollowedByItsRecheck(t *testing.T) {
-	s := open(t)
+func aRunIsFollowedByItsRecheck(t *testing.T, s *store.Store) {
 	q := newQueue(t, s)
 	var runs atomic.Int32
 	verified := make(chan struct{})
@@ -364,8 +387,7 @@ func TestARunIsFollowedByItsRecheck(t *testing.T) {
 	}
 }
 
-func TestSweepsAndDiscoveries(t *testing.T) {
-	s := open(t)
+func sweepsAndDiscoveries(t *testing.T, s *store.Store) {
 	q := newQueue(t, s)
 	swept, found := make(chan struct{}, 10), make(chan change.RepositoryID, 10)
 	q.Every("sweep", time.Hour, func(context.Context) error {
@@ -392,8 +414,7 @@ func TestSweepsAndDiscoveries(t *testing.T) {
 	}
 }
 
-func TestJobsThatWereDeletedAreFoundMissing(t *testing.T) {
-	s := open(t)
+func jobsThatWereDeletedAreFoundMissing(t *testing.T, s *store.Store) {
 	q := newQueue(t, s)
 	deliver(t, q, labeled("1", pull(1)))
 	err := s.Write(t.Context(), func(tx store.Tx) error {

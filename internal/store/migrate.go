@@ -10,7 +10,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/rs/zerolog"
@@ -19,13 +22,16 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrationTries is how often the schema is brought up to date before giving up. SQLite has no lock that spans migrations: where
-// two processes migrate at once, one of them fails on what the other has just done, looks again, and finds less to do.
-const migrationTries = 10
-
 func (s *sqlite) migrate(ctx context.Context, log zerolog.Logger) (err error) {
-	for try := range migrationTries {
-		if err = migrateSQLite(ctx, s.writer, log); err == nil {
+	// SQLite has no lock that spans migrations: where two processes migrate at once, one of them fails on what the other has just
+	// done, looks again, and finds less to do.
+	return repeat(ctx, func() error { return migrateSQLite(ctx, s.writer, log) })
+}
+
+// repeat does what fails where two processes open a database at the same time a few times, until it does not.
+func repeat(ctx context.Context, f func() error) (err error) {
+	for try := range 10 {
+		if err = f(); err == nil {
 			return nil
 		}
 		select {
@@ -38,11 +44,40 @@ func (s *sqlite) migrate(ctx context.Context, log zerolog.Logger) (err error) {
 }
 
 func migrateSQLite(ctx context.Context, db *sql.DB, log zerolog.Logger) error {
-	files, err := fs.Sub(migrations, "migrations/sqlite")
+	if err := migrateOurs(ctx, db, goose.DialectSQLite3, "migrations/sqlite", log); err != nil {
+		return err
+	}
+	return migrateRiver(ctx, riversqlite.New(db))
+}
+
+func (p *postgres) migrate(ctx context.Context, log zerolog.Logger) error {
+	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files,
+	defer conn.Release()
+	// The lock belongs to the connection: it ends with the process at the latest.
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, migrationLock); err != nil {
+		return err
+	}
+	defer conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, migrationLock)
+	db := stdlib.OpenDBFromPool(p.pool)
+	defer db.Close()
+	if err := migrateOurs(ctx, db, goose.DialectPostgres, "migrations/postgres", log); err != nil {
+		return err
+	}
+	return migrateRiver(ctx, riverpgxv5.New(p.pool))
+}
+
+// migrationLock is the number that changegate's processes know each other by.
+const migrationLock = 0x6368616e67656761
+
+func migrateOurs(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir string, log zerolog.Logger) error {
+	files, err := fs.Sub(migrations, dir)
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(dialect, db, files,
 		goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return err
@@ -54,7 +89,11 @@ func migrateSQLite(ctx context.Context, db *sql.DB, log zerolog.Logger) error {
 	for _, m := range done {
 		log.Info().Int64("version", m.Source.Version).Dur("took", m.Duration).Msg("migrated the database")
 	}
-	river, err := rivermigrate.New(riversqlite.New(db), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	return nil
+}
+
+func migrateRiver[T any](ctx context.Context, driver riverdriver.Driver[T]) error {
+	river, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"runtime"
@@ -22,13 +23,17 @@ type sqlite struct {
 }
 
 func openSQLite(ctx context.Context, path string) (*sqlite, error) {
-	// What is in it is nobody else's business: SQLite gives the files beside it the permissions of this one.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
+	// What is in it is nobody else's business: SQLite gives the files beside it the permissions of this one. One that is there is
+	// not opened here, because closing it again would end the locks of connections of this process.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+	case err != nil:
 		return nil, fmt.Errorf("open SQLite database: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return nil, fmt.Errorf("open SQLite database: %w", err)
+	default:
+		if err := f.Close(); err != nil {
+			return nil, fmt.Errorf("open SQLite database: %w", err)
+		}
 	}
 	// A path may hold what a URI gives meaning to.
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
@@ -39,7 +44,8 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 		return nil, fmt.Errorf("open SQLite database %s: %w", path, err)
 	}
 	writer.SetMaxOpenConns(1)
-	if err := writer.PingContext(ctx); err != nil {
+	// Connecting turns a new file's WAL mode on, which does not wait for another process that does the same.
+	if err := repeat(ctx, func() error { return writer.PingContext(ctx) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("open SQLite database %s: %w", path, err), writer.Close())
 	}
 	readers, err := sql.Open("sqlite", file+"?"+shared+"&_pragma=query_only(1)")

@@ -33,7 +33,8 @@ var (
 
 // Config is what a store needs.
 type Config struct {
-	// URL says which database: "sqlite:PATH", where the file is made if it is not there.
+	// URL says which database: "sqlite:PATH", where the file is made if it is not there, for one process that does the work; or
+	// "postgres://…", as libpq knows it, for any number of them.
 	URL string
 	// Clock tells the time; nil: time.Now.
 	Clock func() time.Time
@@ -54,18 +55,20 @@ type Tx interface {
 	// Query runs a query and calls each for every row, in order, until it returns an error. No other statement may be run in the
 	// transaction before it returns.
 	Query(ctx context.Context, query string, args []any, each func(scan func(dest ...any) error) error) error
-	// Native returns the transaction as its driver knows it, a *sql.Tx on SQLite, for libraries that take part in it.
+	// Native returns the transaction as its driver knows it, a *sql.Tx on SQLite and a pgx.Tx on PostgreSQL, for libraries that
+	// take part in it.
 	Native() any
 }
 
 // backend is what differs between the databases.
 type backend interface {
 	// Write runs f in a transaction that may write, and commits it if f returns nil. On SQLite one such transaction runs at a
-	// time, so f does nothing slow.
+	// time, so f does nothing slow. On PostgreSQL f may be run again after it was rolled back, so it does nothing but write there.
 	Write(ctx context.Context, f func(Tx) error) error
 	// Read runs f in a transaction that sees one state of the database throughout and writes nothing.
 	Read(ctx context.Context, f func(Tx) error) error
-	// Native returns the pool that River is to use: on SQLite the *sql.DB of the one connection that writes.
+	// Native returns the pool that River is to use: on SQLite the *sql.DB of the one connection that writes, on PostgreSQL a
+	// *pgxpool.Pool.
 	Native() any
 	// Close ends all use of the database. It waits for transactions that are running.
 	Close() error
@@ -103,10 +106,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	case scheme == "sqlite":
 		return nil, fmt.Errorf(`database.url %q names no file: use "sqlite:PATH"`, c.URL)
 	case scheme == "postgres" || scheme == "postgresql":
-		// The URL may hold a password.
-		return nil, errors.New(`database.url: PostgreSQL is not supported by this version: use "sqlite:PATH"`)
+		b, err = openPostgres(ctx, c.URL)
 	default:
-		return nil, errors.New(`database.url: unknown kind of database: use "sqlite:PATH"`)
+		// The URL may hold a password, so it is not repeated.
+		return nil, errors.New(`database.url: unknown kind of database: use "sqlite:PATH" or "postgres://…"`)
 	}
 	if err != nil {
 		return nil, err

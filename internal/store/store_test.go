@@ -38,7 +38,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"mysql://root:secret@localhost/db", `use "sqlite:PATH"`},
 		{"sqlite:", "names no file"},
 		{"sqlite:/no/such/directory/test.db", "/no/such/directory/test.db"},
-		{"postgres://me:secret@localhost/db", `use "sqlite:PATH"`},
+		{"postgres://me:secret@localhost:not-a-port/db", "database.url"},
+		{"postgres://me:secret@127.0.0.1:1/db", "open PostgreSQL database"},
 	} {
 		_, err := store.Open(t.Context(), store.Config{URL: row.url})
 		if err == nil || !strings.Contains(err.Error(), row.want) {

@@ -1,0 +1,132 @@
+//go:build unix
+
+// Package pgtest runs a PostgreSQL server for tests, where one is installed.
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Server is a running server with a directory of its own.
+type Server struct {
+	sockets   string
+	databases atomic.Int64
+}
+
+// Find returns the directory of PostgreSQL's programs, and whether there is one.
+func Find() (dir string, ok bool) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(path), true
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // where Debian keeps them; in order, the last is the newest
+	if len(found) == 0 {
+		return "", false
+	}
+	return filepath.Dir(found[len(found)-1]), true
+}
+
+// Start starts a server of the programs in bin for the length of a test.
+func Start(t testing.TB, bin string) *Server {
+	t.Helper()
+	// Not t.TempDir: the path of a socket may have no more than some hundred characters.
+	dir, err := os.MkdirTemp("", "pg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	attr := asSomebody(t, dir)
+	data := filepath.Join(dir, "data")
+	run(t, attr, filepath.Join(bin, "initdb"), "-D", data, "-U", "test", "--auth=trust", "--encoding=UTF8", "--no-sync")
+
+	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
+	cmd.SysProcAttr = attr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGINT) // a fast shutdown
+		cmd.Wait()
+	})
+	s := &Server{sockets: dir}
+	s.await(t)
+	return s
+}
+
+// asSomebody has a program run as somebody who may not do everything, because PostgreSQL refuses to run as root.
+func asSomebody(t testing.TB, dir string) *syscall.SysProcAttr {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(nobody.Uid)
+	gid, _ := strconv.Atoi(nobody.Gid)
+	if err := os.Chown(dir, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+}
+
+func run(t testing.TB, attr *syscall.SysProcAttr, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr, cmd.Dir = attr, "/"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+}
+
+// await returns when the server takes connections.
+func (s *Server) await(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, s.url("postgres"))
+		if err == nil {
+			conn.Close(ctx)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("PostgreSQL does not answer: %v", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (s *Server) url(database string) string {
+	return "postgres:///" + database + "?user=test&host=" + url.QueryEscape(s.sockets)
+}
+
+// Database makes an empty database and returns its URL.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, s.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	name := fmt.Sprintf("test%d", s.databases.Add(1))
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	return s.url(name)
+}

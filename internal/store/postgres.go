@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// postgres is the backend for several processes.
+type postgres struct {
+	pool *pgxpool.Pool
+}
+
+func openPostgres(ctx context.Context, url string) (*postgres, error) {
+	config, err := pgxpool.ParseConfig(url) // its errors leave out the password
+	if err != nil {
+		return nil, fmt.Errorf("database.url: %w", err)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open PostgreSQL database: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open PostgreSQL database: %w", err)
+	}
+	return &postgres{pool}, nil
+}
+
+// writeTries is how often a transaction is begun that the database rolled back because of what others did at the same time.
+const writeTries = 5
+
+func (p *postgres) Write(ctx context.Context, f func(Tx) error) (err error) {
+	for range writeTries {
+		err = p.transact(ctx, pgx.TxOptions{}, f)
+		var refused *pgconn.PgError
+		if !errors.As(err, &refused) || (refused.Code != "40P01" && refused.Code != "40001") { // deadlock, serialization
+			return err
+		}
+	}
+	return err
+}
+
+func (p *postgres) Read(ctx context.Context, f func(Tx) error) error {
+	return p.transact(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
+}
+
+func (p *postgres) transact(ctx context.Context, opts pgx.TxOptions, f func(Tx) error) error {
+	return pgx.BeginTxFunc(ctx, p.pool, opts, func(tx pgx.Tx) error { return f(pgxTx{tx}) })
+}
+
+func (p *postgres) Native() any { return p.pool }
+
+func (p *postgres) Close() error {
+	p.pool.Close()
+	return nil
+}
+
+func (p *postgres) forUpdate() string { return " FOR UPDATE" }
+
+func (p *postgres) rows(columns []column, values [][]any) (string, any, error) {
+	arg, err := json.Marshal(values)
+	if err != nil {
+		return "", nil, err
+	}
+	var b strings.Builder
+	b.WriteString("(SELECT ")
+	for i, c := range columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		cast := "text"
+		if c.typ == integer {
+			cast = "bigint"
+		}
+		fmt.Fprintf(&b, "(value->>%d)::%s AS %s", i, cast, c.name)
+	}
+	b.WriteString(" FROM json_array_elements($1::json))")
+	return b.String(), withoutNull(string(arg)), nil
+}
+
+// withoutNull replaces the one character that PostgreSQL keeps in no text, in the JSON of values: \u0000 becomes \ufffd where its
+// backslash is not itself escaped. The JSON that values hold as text keeps it, escaped twice.
+func withoutNull(text string) string {
+	const null = `\u0000`
+	if !strings.Contains(text, null) {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch {
+		case strings.HasPrefix(text[i:], null):
+			b.WriteString(`\ufffd`)
+			i += len(null) - 1
+		case text[i] == '\\' && i+1 < len(text):
+			b.WriteString(text[i : i+2])
+			i++
+		default:
+			b.WriteByte(text[i])
+		}
+	}
+	return b.String()
+}
+
+// pgxTx is a transaction of pgx.
+type pgxTx struct{ tx pgx.Tx }
+
+func (t pgxTx) Native() any { return t.tx }
+
+func (t pgxTx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	tag, err := t.tx.Exec(ctx, query, args...)
+	return tag.RowsAffected(), err
+}
+
+func (t pgxTx) Query(ctx context.Context, query string, args []any, each func(func(...any) error) error) error {
+	rows, err := t.tx.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
