@@ -39,6 +39,13 @@ type Config struct {
 	CommitFor time.Duration // how long the commit of a group may take; 0: 8 s
 }
 
+// The headers, spelt as GitHub's settings page spells them, because answers name them.
+const (
+	eventHeader     = "X-GitHub-Event"
+	idHeader        = "X-GitHub-Delivery"
+	signatureHeader = "X-Hub-Signature-256"
+)
+
 const (
 	maxBody   = 25 << 20
 	smallBody = 1 << 20 // nearly all bodies are smaller than this
@@ -138,7 +145,7 @@ type answer struct {
 // 405 not a POST; 408 the body came too slowly; 413 too large; 415 not application/json; 503 not durable, try again.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.config.Now()
-	event, id := r.Header.Get(github.EventTypeHeader), r.Header.Get(github.DeliveryIDHeader)
+	event, id := r.Header.Get(eventHeader), r.Header.Get(idHeader)
 	a := h.take(w, r, event, id, start)
 
 	header := w.Header()
@@ -178,14 +185,14 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event, id string,
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return refuse(unsupported, http.StatusUnsupportedMediaType, "the content type must be application/json: choose it in the webhook's settings")
 	}
-	for _, h := range [...]struct{ name, value string }{{github.EventTypeHeader, event}, {github.DeliveryIDHeader, id}} {
+	for _, h := range [...]struct{ name, value string }{{eventHeader, event}, {idHeader, id}} {
 		if h.value == "" || len(h.value) > maxHeader {
 			return refuse(unsupported, http.StatusBadRequest, "the header "+h.name+" is missing or too long")
 		}
 	}
-	signature := r.Header.Get(github.SHA256SignatureHeader)
+	signature := r.Header.Get(signatureHeader)
 	if !isSHA256(signature) {
-		return refuse(unsigned, http.StatusUnauthorized, "the header "+github.SHA256SignatureHeader+
+		return refuse(unsigned, http.StatusUnauthorized, "the header "+signatureHeader+
 			" is missing or malformed: set the webhook's secret (SHA-1 is not accepted)")
 	}
 
@@ -241,11 +248,11 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffe
 	if r.ContentLength > h.config.MaxBody {
 		return done, &large
 	}
-	// A connection that cannot have a deadline (a test's recorder) does not need one. It is lifted when the body is here, because
-	// it would else end the request while its delivery is being committed.
+	// A connection that cannot have a deadline (a test's recorder) does not need one. The deadline is lifted when the whole body is
+	// here, because it would else end the request while its delivery is being committed; and only then, because net/http
+	// reads on after a refusal, and would wait for the rest of a body that never comes.
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(time.Now().Add(h.config.ReadFor))
-	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
 
 	body := http.MaxBytesReader(w, r.Body, h.config.MaxBody)
 	into.Grow(int(min(max(r.ContentLength, 0), smallBody)) + bytes.MinRead)
@@ -263,6 +270,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffe
 	var tooMuch *http.MaxBytesError
 	switch {
 	case err == nil:
+		_ = conn.SetReadDeadline(time.Time{})
 		return done, nil
 	case errors.As(err, &tooMuch):
 		return done, &large
