@@ -89,8 +89,8 @@ func manifestKind(path string) manifest {
 }
 
 // newDependencies returns the names that a change adds to a manifest and does not take away elsewhere in it, in the alphabet's order.
-// It reads lines and not the format, because a diff has no more; where a line may name a dependency it does. What a manifest of
-// unknown kind adds are its lines' first words.
+// It reads lines and not the format, because a diff has no more; where a line may name a dependency it does, and where a known one
+// may come from a new place that place is a name too. What a manifest of unknown kind adds are its lines' first words.
 func newDependencies(f *change.File) []string {
 	names := manifestKind(f.Path)
 	if names == nil {
@@ -110,9 +110,9 @@ func newDependencies(f *change.File) []string {
 		}
 		switch line[0] {
 		case '+':
-			added = append(added, names(line[1:], &section[1])...)
+			added = append(append(added, names(line[1:], &section[1])...), sources(line[1:])...)
 		case '-':
-			removed = append(removed, names(line[1:], &section[0])...)
+			removed = append(append(removed, names(line[1:], &section[0])...), sources(line[1:])...)
 		case ' ':
 			names(line[1:], &section[0])
 			names(line[1:], &section[1])
@@ -131,10 +131,20 @@ var (
 	tomlTable     = regexp.MustCompile(`^\s*\[+\s*([^\]]+?)\s*\]`)
 	quotedString  = regexp.MustCompile(`["']([^"'\s]+)[^"']*["']`)
 	mavenName     = regexp.MustCompile(`<(?:artifactId|groupId)>\s*([^<\s]+)`)
+	sourceURL     = regexp.MustCompile(`((?:[a-z][a-z0-9+.-]*://|git@)[^\s"'<>,;)#]+)`)
+	sourceKey     = regexp.MustCompile(`["']?((?:npm|github|gitlab|bitbucket|gist|git|file|link|path|svn|hg)["']?\s*(?::|=>?)\s*["']?[^\s"',:=#@}/][^\s"',#@}]*)`)
 	pythonName    = regexp.MustCompile(`^\s*(?:-e\s+|--editable\s+)?([A-Za-z0-9][^\s=<>!~;,\[#]*)`)
 )
 
-func goMod(line string, section *string) []string {
+// sources returns the places that a line takes dependencies from: addresses, and what package managers write instead of a version.
+func sources(line string) []string {
+	if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, "//") {
+		return nil
+	}
+	return append(submatches(sourceURL, line), submatches(sourceKey, line)...)
+}
+
+func goMod(line string, _ *string) []string {
 	line, _, _ = strings.Cut(line, "//")
 	if strings.Contains(line, "=>") {
 		return submatches(goReplacement, line)

@@ -1,0 +1,217 @@
+package policy
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const recorded = `
+version: 1
+roles: {reviewer: {permission: write}, incident: {teams: [on-call]}}
+emergency: {declared_by: incident}
+bots: ["renovate[bot]"]
+record:
+  rollback: {headings: [Rollback, "Back-out plan"], na: false}
+  downtime: {type: choice, of: [none, minutes, hours], required_in: [high-risk]}
+  window: {type: date}
+  customers_told: {type: yes/no}
+  systems: {type: list}
+categories:
+  high-risk: {when: {any: [{paths: ["**/*.tf"]}]}, record: [description], approvals: [{role: reviewer}]}
+  normal: {record: [risk, rollback, testing, security, window, customers_told, systems]}
+  standard: {when: {any: [{only_paths: ["docs/**"]}, {authors: ["renovate[bot]"]}]}, record: [description]}
+`
+
+const answers = `
+## Risk
+Low.
+## Back-out plan
+Revert.
+## Testing
+- [x] unit
+## Security
+n/a
+## Window
+2026-03-02
+## Customers told
+yes
+## Systems
+- billing
+`
+
+func TestRecord(t *testing.T) {
+	a := files("a.go")
+	ok := approved("bob")
+	play(t, recorded, []scenario{
+		{name: "everything is there", facts: pullRequest(a, body(answers), ok),
+			want: []string{"normal, satisfied", "met Risk low", "met Rollback plan present", "met Security considerations n/a", "met Window 2026-03-02", "met Customers told yes", "met Systems 1 item"}},
+		{name: "no description", facts: pullRequest(a, body(""), ok),
+			want: []string{"normal, failing", "missing Rollback plan [rollback plan missing] missing → add a section Rollback to the description", "missing Risk [risk missing]"}},
+		{name: "a placeholder", facts: pullRequest(a, body("## Rollback\nTBD\n"), ok), want: []string{"normal, failing", "missing Rollback plan [rollback plan missing] nothing but a placeholder → fill in the section Rollback of the description"}},
+		{name: "n/a where it is no answer", facts: pullRequest(a, body("## Rollback\nn/a\n"), ok), want: []string{"normal, failing", "[rollback plan missing]"}},
+		{name: "a risk that is none", facts: pullRequest(a, body("## Risk\nnegligible\n"), ok), want: []string{"normal, failing", "missing Risk [risk unclear] negligible → say low, medium or high in the section Risk of the description"}},
+		{name: "a template's risks, which name high", facts: pullRequest(a, body("## Risk\nlow / medium / high\n"), ok), want: []string{"high-risk, failing"}},
+		{name: "an unchecked item", facts: pullRequest(a, body("## Testing\n- [ ] on staging\n"), ok), want: []string{"normal, failing", "missing Testing [testing unfinished] 1 item unchecked: on staging"}},
+		{name: "no such day", facts: pullRequest(a, body("## Window\nTuesday\n"), ok), want: []string{"normal, failing", "say a day as 2006-01-02"}},
+		{name: "neither yes nor no", facts: pullRequest(a, body("## Customers told\nsome\n"), ok), want: []string{"normal, failing", "say yes or no"}},
+		{name: "no list", facts: pullRequest(a, body("## Systems\nbilling\n"), ok), want: []string{"normal, failing", "say it as a list"}},
+		{name: "a field that one category requires", facts: pullRequest(files("a.tf"), body("## Description\nx\n"), ok),
+			want: []string{"high-risk, failing", "missing Downtime [downtime missing]", "met Description"}, never: []string{"Window"}},
+		{name: "a field's type in that category", facts: pullRequest(files("a.tf"), body("## Description\nx\n## Downtime\nnone\n"), ok), want: []string{"high-risk, satisfied", "met Downtime none"}},
+		{name: "a person's standard change", facts: pullRequest(files("docs/a"), body(""), ok), want: []string{"standard, failing", "description missing"}},
+		{name: "a trusted bot's standard change", facts: pullRequest(files("go.sum"), body(""), authoredBy("renovate[bot]"), ok), want: []string{"standard, satisfied"}, never: []string{"Description"}},
+		{name: "a trusted bot's normal change", facts: pullRequest(a, body(""), authoredBy("renovate[bot]"), pushedBy("carol"), ok), want: []string{"normal, failing"}},
+		{name: "strangers' words stay apart from ours", facts: pullRequest(a, body("## Risk\n@acme/security **look**\n"), ok), want: []string{"normal, failing", "[risk unclear] @acme/security look"}},
+	})
+}
+
+const secured = `
+version: 1
+roles: {reviewer: {permission: write}, security: {teams: [security]}, guard: {users: [sam, olga]}}
+categories:
+  high-risk: {when: {any: [{paths: ["**/*.tf"]}]}, record: [], security_review: always, approvals: [{role: reviewer}]}
+  normal: {record: []}
+  standard: {when: {any: [{only_paths: ["docs/**"]}]}}
+security_review:
+  role: security
+  unread: ["**/package-lock.json", "**/*.min.js"]
+  triggers:
+    authentication: {paths: ["**/auth/**"], content: ['(?i)\b(jwt|oauth|password)\b'], because: who may come in}
+    cryptography: {content: ['crypto/(aes|rsa)'], content_in: ["**/*.go"]}
+    dependencies: {new_dependencies: ["**/go.mod", "**/package.json"]}
+`
+
+func TestSecurityReview(t *testing.T) {
+	ok := approved("bob")
+	play(t, secured, []scenario{
+		{name: "nothing triggers it", facts: pullRequest(files("a.go"), ok), want: []string{"normal, satisfied"}, never: []string{"Security"}},
+		{name: "a path", facts: pullRequest(files("app/Auth/token.go"), ok),
+			want: []string{"normal, waiting", "authentication: app/Auth/token.go matches **/auth/**", "awaited Security review [security review] → @acme/security is asked, because app/Auth/token.go matches authentication", "ask security of [security]"}},
+		{name: "in a standard change too", facts: pullRequest(files("docs/auth/a.md"), ok), want: []string{"standard, waiting", "security review"}},
+		{name: "an added line", facts: pullRequest(patch("a.rb", "+token = JWT.encode"), ok), want: []string{"normal, waiting", `authentication: a.rb matches (?i)\b(jwt|oauth|password)\b`}},
+		{name: "a removed line", facts: pullRequest(patch("a.rb", "-check_password!", "-verify password"), ok), want: []string{"normal, waiting", "authentication: a.rb"}},
+		{name: "a line that is there already does not", facts: pullRequest(patch("a.rb", " password = x", "+y"), ok), want: []string{"normal, satisfied"}},
+		{name: "the hunk's own line does not", facts: pullRequest(files("a.rb"), theFile(func(f *change.File) {
+			f.Patch, f.Additions, f.Deletions = "@@ -1,2 +1,3 @@ def password\n+y", 1, 0
+		}), ok), want: []string{"normal, satisfied"}},
+		{name: "content only in some files", facts: pullRequest(patch("a.md", "+crypto/aes"), ok), want: []string{"normal, satisfied"}},
+		{name: "content in those files", facts: pullRequest(patch("a.go", `+import "crypto/aes"`), ok), want: []string{"normal, waiting", "cryptography: a.go"}},
+		{name: "content in a file that was renamed out of them", facts: pullRequest(patch("a.txt", `+crypto/aes`), theFile(func(f *change.File) { f.PreviousPath, f.Status = "a.go", change.FileRenamed }), ok),
+			want: []string{"normal, waiting", "cryptography"}},
+		{name: "a diff that cannot be read", facts: pullRequest(files("a.go"), unreadable, ok),
+			want: []string{"normal, waiting", "authentication: a.go matches a diff that cannot be read", "cryptography: a.go matches a diff that cannot be read"}},
+		{name: "a diff that is cut", facts: pullRequest(files("a.go"), theFile(func(f *change.File) { f.Additions = 500 }), ok), want: []string{"normal, waiting", "cannot be read"}},
+		{name: "a lock file that cannot be read", facts: pullRequest(files("web/package-lock.json"), unreadable, ok), want: []string{"normal, satisfied"}},
+		{name: "a file renamed into a lock file is looked at", facts: pullRequest(rename("a.rb", "package-lock.json"), theFile(func(f *change.File) { f.PreviousBlob = "b2" }), ok), want: []string{"normal, waiting"}},
+		{name: "a pure rename has nothing to read", facts: pullRequest(rename("a.rb", "b.rb"), ok), want: []string{"normal, satisfied"}},
+		{name: "a rename of which nobody knows", facts: pullRequest(rename("a.rb", "b.rb"), theFile(func(f *change.File) { f.PreviousBlob = "" }), ok), want: []string{"normal, waiting"}},
+		{name: "a new dependency", facts: pullRequest(patch("go.mod", "+\tgithub.com/x/y v1.0.0"), ok), want: []string{"normal, waiting", "dependencies: go.mod matches a new dependency, github.com/x/y"}},
+		{name: "another version of one", facts: pullRequest(patch("go.mod", "-\tgithub.com/x/y v1.0.0", "+\tgithub.com/x/y v1.1.0"), ok), want: []string{"normal, satisfied"}},
+		{name: "always for high-risk", facts: pullRequest(files("a.tf"), ok), want: []string{"high-risk, waiting", "because it is high-risk"}},
+		{name: "several reasons", facts: pullRequest(files("auth/a.go"), patch("go.mod", "+\tgithub.com/x/y v1.0.0"), ok), want: []string{"normal, waiting", "because auth/a.go matches authentication, and 1 other reason"}},
+		{name: "given", facts: pullRequest(files("auth/a.go"), approved("sam", "bob")), want: []string{"normal, satisfied", "met Security review sam", "met Reviewer bob"}},
+		{name: "one person does not do both", facts: pullRequest(files("auth/a.go"), approved("sam")), want: []string{"normal, waiting", "met Security review sam", "awaited Reviewer"}},
+		{name: "people who are asked by name, but for the author", policy: `
+version: 1
+roles: {reviewer: {permission: write}, guard: {users: [sam, olga]}}
+categories: {normal: {record: []}}
+security_review: {role: guard, triggers: {auth: {paths: ["auth/**"]}}}
+`, facts: pullRequest(files("auth/a.go"), authoredBy("sam"), ok), want: []string{"normal, waiting", "ask guard of [][olga] round 0", "olga is asked, except sam (author)"}},
+		{name: "nobody is asked of a pull request that is closed", facts: pullRequest(files("auth/a.go"), func(f *change.Facts) { f.Pull.State = change.Closed }), want: []string{"normal, waiting"}, never: []string{"ask "}},
+	})
+}
+
+const checked = `
+version: 1
+roles: {reviewer: {permission: write}}
+categories:
+  normal: {record: []}
+  standard: {when: {any: [{only_paths: ["docs/**"]}]}, checks: [{name: spelling}]}
+checks:
+  - {name: build, app: github-actions, workflow: .github/workflows/ci.yml}
+  - {name: legal, accept: [skipped]}
+  - {none_failing: "ci/*"}
+`
+
+func TestChecks(t *testing.T) {
+	ok := approved("bob")
+	build, legal := ran("build", change.CheckSuccess), ran("legal", change.CheckSuccess)
+	last := func(e func(*change.Check)) edit { return func(f *change.Facts) { e(&f.Checks[len(f.Checks)-1]) } }
+	play(t, checked, []scenario{
+		{name: "not read", facts: pullRequest(files("a.go"), ok), want: []string{"normal, waiting", "awaited Check build [build awaited] not read yet"}},
+		{name: "all succeeded", facts: pullRequest(files("a.go"), ok, build, legal), want: []string{"normal, satisfied", "met Check build passed", "met No failed check of ci/* none posted"}},
+		{name: "one that is not there", facts: pullRequest(files("a.go"), ok, legal), want: []string{"normal, waiting", "awaited Check build [build awaited] has not reported → posted by the workflow .github/workflows/ci.yml"}},
+		{name: "one that runs", facts: pullRequest(files("a.go"), ok, legal, ran("build", change.CheckPending)), want: []string{"normal, waiting", "awaited Check build [build running] running"}},
+		{name: "one that failed", facts: pullRequest(files("a.go"), ok, legal, ran("build", change.CheckFailure)), want: []string{"normal, failing", "failed Check build [build failed] build failed → mend it, or run it again"}},
+		{name: "every run of it", facts: pullRequest(files("a.go"), ok, legal, build, ran("build", change.CheckFailure)), want: []string{"normal, failing"}},
+		{name: "by another App", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.App = "evil" })), want: []string{"normal, waiting", "posted by somebody else than the policy names"}},
+		{name: "by a commit status", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.App, c.Workflow, c.Status = "", "", true })), want: []string{"normal, waiting"}},
+		{name: "by another workflow", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow = ".github/workflows/evil.yml" })), want: []string{"normal, waiting"}},
+		{name: "by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow = "" })), want: []string{"normal, waiting"}},
+		{name: "by the workflow with its ref", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow += "@refs/heads/main" })), want: []string{"normal, satisfied"}},
+		{name: "skipped is not succeeded", facts: pullRequest(files("a.go"), ok, legal, ran("build", change.CheckSkipped)), want: []string{"normal, failing", "build was skipped"}},
+		{name: "nor is neutral", facts: pullRequest(files("a.go"), ok, build, ran("legal", change.CheckNeutral)), want: []string{"normal, failing", "legal was neutral"}},
+		{name: "unless it is accepted", facts: pullRequest(files("a.go"), ok, build, ran("legal", change.CheckSkipped)), want: []string{"normal, satisfied"}},
+		{name: "one of many failed", facts: pullRequest(files("a.go"), ok, build, legal, ran("ci/a", change.CheckSuccess), ran("ci/b", change.CheckFailure)), want: []string{"normal, failing", "failed No failed check of ci/* [ci/* failed] ci/b failed"}},
+		{name: "one of many runs", facts: pullRequest(files("a.go"), ok, build, legal, ran("ci/b", change.CheckPending)), want: []string{"normal, waiting", "ci/b running"}},
+		{name: "none of many failed", facts: pullRequest(files("a.go"), ok, build, legal, ran("ci/a", change.CheckSuccess), ran("other", change.CheckFailure)), want: []string{"normal, satisfied", "1 passed"}},
+		{name: "a category's own", facts: pullRequest(files("docs/a"), ok, build, legal), want: []string{"standard, waiting", "awaited Check spelling"}},
+		{name: "case counts", facts: pullRequest(files("a.go"), ok, legal, ran("Build", change.CheckSuccess)), want: []string{"normal, waiting"}},
+	})
+}
+
+func TestNewDependencies(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		path  string
+		patch []string
+		want  []string
+	}{
+		{"go: a module", "go.mod", []string{" require (", "+\tgithub.com/x/y v1.0.0", "+\texample.com/z v0.1.0 // indirect"}, []string{"example.com/z", "github.com/x/y"}},
+		{"go: a version", "go.mod", []string{"-require github.com/x/y v1.0.0", "+require github.com/x/y v1.1.0"}, nil},
+		{"go: a major version is another module", "go.mod", []string{"-\tgithub.com/x/y v1.0.0", "+\tgithub.com/x/y/v2 v2.0.0"}, []string{"github.com/x/y/v2"}},
+		{"go: a replacement", "go.mod", []string{"+replace github.com/x/y => github.com/evil/y v1.0.0"}, []string{"github.com/evil/y"}},
+		{"go: the language", "go.mod", []string{"-go 1.25", "+go 1.26", "+toolchain go1.26.1"}, nil},
+		{"npm: a package", "web/package.json", []string{`   "dependencies": {`, `+    "left-pad": "^1.0.0",`}, []string{"left-pad"}},
+		{"npm: a version", "package.json", []string{`-    "react": "^18.0.0",`, `+    "react": "^19.0.0",`}, nil},
+		{"npm: a package without its section in sight", "package.json", []string{`+    "@acme/x": "latest",`}, []string{"@acme/x"}},
+		{"npm: a script", "package.json", []string{`   "scripts": {`, `+    "lint": "eslint .",`}, nil},
+		{"npm: a dependency after the scripts", "package.json", []string{`   "scripts": {`, `     "a": "b"`, `   },`, `   "devDependencies": {`, `+    "evil": "1.0.0"`}, []string{"evil"}},
+		{"npm: another source for a name", "package.json", []string{`-  "x": "1.0.0"`, `+  "x": "github:evil/x"`}, []string{"github:evil/x"}},
+		{"npm: an alias", "package.json", []string{`-  "x": "1.0.0"`, `+  "x": "npm:evil@1.0.0"`}, []string{"npm:evil"}},
+		{"npm: another version from the same place", "package.json", []string{`-  "x": "github:acme/x#v1"`, `+  "x": "github:acme/x#v2"`}, nil},
+		{"npm: an address", "package.json", []string{`-  "x": "1.0.0"`, `+  "x": "https://evil.example/x.tgz"`}, []string{"https://evil.example/x.tgz"}},
+		{"npm: its own version", "package.json", []string{`-  "version": "1.0.0",`, `+  "version": "1.0.1",`}, nil},
+		{"ruby: a gem", "Gemfile", []string{`+gem "rails", "~> 8.0"`, `+  gem 'puma'`}, []string{"puma", "rails"}},
+		{"ruby: a version", "Gemfile", []string{`-gem "rails", "~> 7.0"`, `+gem "rails", "~> 8.0"`}, nil},
+		{"ruby: a gem's own list", "x.gemspec", []string{`+  s.add_dependency "rack", ">= 3"`}, []string{"rack"}},
+		{"ruby: another source for a name", "Gemfile", []string{`-gem "x", "~> 1.0"`, `+gem "x", github: "evil/x"`}, []string{`github: "evil/x`}},
+		{"ruby: another source for all", "Gemfile", []string{`-source "https://rubygems.org"`, `+source "https://evil.example"`}, []string{"https://evil.example"}},
+		{"ruby: a comment", "Gemfile", []string{`+# gem "rails"`}, nil},
+		{"python: a requirement", "requirements.txt", []string{"-django==5.0", "+django==5.1", "+Requests_OAuth>=2 ; python_version > '3'"}, []string{"requests-oauth"}},
+		{"python: a requirement from elsewhere", "requirements/dev.txt", []string{"+x @ https://evil.example/x.zip"}, []string{"https://evil.example/x.zip", "x"}},
+		{"python: another index", "requirements.txt", []string{"+--extra-index-url https://evil.example"}, []string{"--extra-index-url https://evil.example", "https://evil.example"}},
+		{"python: a project", "pyproject.toml", []string{"+  \"httpx>=0.27\",", "-  \"rich>=13\",", "+  \"rich>=14\","}, []string{"httpx"}},
+		{"python: a project on one line", "pyproject.toml", []string{`-dependencies = ["rich>=13"]`, `+dependencies = ["rich>=14", "httpx>=0.27"]`}, []string{"httpx"}},
+		{"rust: a crate", "Cargo.toml", []string{" [dependencies]", `+serde = { version = "1", features = ["derive"] }`}, []string{"serde"}},
+		{"rust: a version", "Cargo.toml", []string{`-serde = "1.0.1"`, `+serde = "1.0.2"`}, nil},
+		{"rust: a table of its own", "Cargo.toml", []string{"+[dependencies.evil]", `+version = "1"`}, []string{"evil"}},
+		{"java: an artifact", "pom.xml", []string{"+<groupId>org.x</groupId>", "+<artifactId>y</artifactId>", "+<version>1</version>"}, []string{"org.x", "y"}},
+		{"java: a version", "pom.xml", []string{"-<version>1</version>", "+<version>2</version>"}, nil},
+		{"gradle: an artifact", "app/build.gradle.kts", []string{`-implementation("org.x:y:1.0")`, `+implementation("org.x:y:1.1")`, `+implementation("org.z:w:1.0")`}, []string{"org.z:w"}},
+		{"php: a package", "composer.json", []string{`   "require": {`, `+    "monolog/monolog": "^3.0"`}, []string{"monolog/monolog"}},
+		{"an unknown manifest", "deps.list", []string{"+foo 1.0", "-bar 1.0", "+bar 1.1", "+# note"}, []string{"foo"}},
+		{"what is not in a hunk", "go.mod", nil, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := pullRequest(patch(test.path, append([]string{" "}, test.patch...)...)).Content.Files[0]
+			if diff := cmp.Diff(test.want, newDependencies(&f)); diff != "" && len(test.want)+len(newDependencies(&f)) > 0 {
+				t.Errorf("%s (-want +got):\n%s", slices.Concat(test.patch), diff)
+			}
+		})
+	}
+}
