@@ -10,3 +10,12 @@ func Operations() []string {
 	}
 	return out
 }
+
+// Token issues a token without the exchange.
+func Token(s *Sim, installation int64) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := s.installations[installation]
+	name, _ := s.newToken(in, in.permissions, nil)
+	return name
+}

@@ -173,7 +173,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, apiPrefix+"/"):
 		s.api.ServeHTTP(w, s.byName(r))
 	case strings.HasPrefix(r.URL.Path, "/api/"):
-		s.fail(w, errNotFound)
+		http.Error(w, `{"message":"Not Found"}`, http.StatusNotFound)
 	default:
 		s.mu.Lock()
 		pages := s.pages
@@ -265,16 +265,19 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template strin
 	begun := time.Now()
 	log := Call{At: s.Now(), Method: r.Method, Route: template, Path: r.URL.RequestURI()}
 	f, wait := s.traffic.begin(r, key, template)
-	defer func() {
-		log.Duration, log.Fault = time.Since(begun), f != nil
+	log.Fault = f != nil
+	// A call is in the log before its answer is sent, so that whoever has the answer finds it there.
+	end := func(status int) {
+		log.Status, log.Duration = status, time.Since(begun)
 		s.traffic.end(log)
-	}()
+	}
 	if wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
 		case <-r.Context().Done():
+			end(0)
 			return
 		}
 	}
@@ -283,33 +286,46 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template strin
 	h.Set("X-GitHub-Request-Id", guid())
 	h.Set("X-GitHub-Media-Type", "github.v3; format=json")
 	h.Set("X-GitHub-Api-Version-Selected", "2022-11-28")
+	var status int
+	var body any
+	var err error
 	switch {
-	case f == nil:
-	case f.CutConnection:
+	case f != nil && f.CutConnection:
+		end(0)
 		panic(http.ErrAbortHandler)
-	case f.ActThenLose:
+	case f != nil && f.ActThenLose:
 		act(discard{}, &log) //nolint:errcheck // whatever became of it, nobody hears
+		end(0)
 		panic(http.ErrAbortHandler)
-	case f.Status != 0:
+	case f != nil && f.Status != 0:
 		for name, values := range f.Header {
 			h[http.CanonicalHeaderKey(name)] = values
 		}
-		log.Status = f.Status
-		body := []byte(f.Body)
+		status, body = f.Status, raw{jsonType, []byte(f.Body)}
 		if f.Body == "" {
-			body = encode(obj{"message": http.StatusText(f.Status), "documentation_url": docs})
+			body = obj{"message": http.StatusText(f.Status), "documentation_url": docs}
 		}
-		h.Set("Content-Type", "application/json; charset=utf-8")
-		w.WriteHeader(f.Status)
-		w.Write(body)
-		return
+	default:
+		if status, body, err = act(w, &log); err != nil {
+			status, body = failure(err)
+		}
 	}
-	status, body, err := act(w, &log)
-	if err != nil {
-		log.Status = s.fail(w, err)
-		return
+	var sent []byte
+	if body != nil {
+		sent = s.render(h, body)
+		if status == http.StatusOK && r.Method == http.MethodGet {
+			status = s.conditional(r, h, sent, log.in)
+		}
 	}
-	log.Status = s.write(w, r, status, body, log.in)
+	end(status)
+	if status == http.StatusNotModified {
+		sent = nil
+		h.Del("Content-Type")
+	} else if sent != nil {
+		h.Set("Content-Length", strconv.Itoa(len(sent)))
+	}
+	w.WriteHeader(status)
+	w.Write(sent)
 }
 
 type discard struct{}
@@ -326,46 +342,37 @@ type raw struct {
 	body        []byte
 }
 
-func (s *Sim) write(w http.ResponseWriter, r *http.Request, status int, body any, in *installation) int {
-	h := w.Header()
-	if body == nil {
-		w.WriteHeader(status)
-		return status
-	}
-	var b []byte
+const jsonType = "application/json; charset=utf-8"
+
+// render returns a body as it is sent, and sets its type.
+func (s *Sim) render(h http.Header, body any) []byte {
 	if plain, ok := body.(raw); ok {
-		b = plain.body
 		h.Set("Content-Type", plain.contentType)
-	} else {
-		b = encode(body)
-		h.Set("Content-Type", "application/json; charset=utf-8")
+		return plain.body
 	}
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		sum := sha256.Sum256(b)
-		tag := fmt.Sprintf(`W/"%x"`, sum)
-		h.Set("ETag", tag)
-		h.Set("Cache-Control", "private, max-age=60, s-maxage=60")
-		h.Set("Vary", "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding, Accept, X-Requested-With")
-		for _, known := range strings.Split(r.Header.Get("If-None-Match"), ",") {
-			if strings.TrimPrefix(strings.TrimSpace(known), "W/") == strings.TrimPrefix(tag, "W/") {
-				status = http.StatusNotModified
-				h.Del("Content-Type")
-				if in != nil {
-					s.refund(in, h)
-				}
-				w.WriteHeader(status)
-				return status
-			}
-		}
-	}
-	h.Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(status)
-	w.Write(b)
-	return status
+	h.Set("Content-Type", jsonType)
+	return encode(body)
 }
 
-// fail writes an error answer and returns its status.
-func (s *Sim) fail(w http.ResponseWriter, err error) int {
+// conditional tags an answer and returns 304 if the caller has it already.
+func (s *Sim) conditional(r *http.Request, h http.Header, body []byte, in *installation) int {
+	tag := fmt.Sprintf(`W/"%x"`, sha256.Sum256(body))
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "private, max-age=60, s-maxage=60")
+	h.Set("Vary", "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding, Accept, X-Requested-With")
+	for _, known := range strings.Split(r.Header.Get("If-None-Match"), ",") {
+		if strings.TrimPrefix(strings.TrimSpace(known), "W/") == strings.TrimPrefix(tag, "W/") {
+			if in != nil {
+				s.refund(in, h)
+			}
+			return http.StatusNotModified
+		}
+	}
+	return http.StatusOK
+}
+
+// failure returns an error as an answer.
+func failure(err error) (status int, body any) {
 	var api *apiError
 	var refused *Refused
 	switch {
@@ -377,14 +384,11 @@ func (s *Sim) fail(w http.ResponseWriter, err error) int {
 	default:
 		api = &apiError{status: http.StatusInternalServerError, message: "Server Error: " + err.Error()}
 	}
-	body := obj{"message": api.message, "documentation_url": docs, "status": strconv.Itoa(api.status)}
+	o := obj{"message": api.message, "documentation_url": docs, "status": strconv.Itoa(api.status)}
 	if api.errors != nil {
-		body["errors"] = api.errors
+		o["errors"] = api.errors
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(api.status)
-	w.Write(encode(body))
-	return api.status
+	return api.status, o
 }
 
 // authorize finds out who calls and whether they may, and the repository that the call is about.

@@ -6,6 +6,8 @@ import (
 	"crypto/rsa"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +36,7 @@ type world struct {
 	hooks   *hooks
 	api     *github.Client // as the installation
 	appAPI  *github.Client // as the App
+	wrong   []string       // violations that the test provokes contain one of these
 }
 
 // hooks is the App's end of the webhooks.
@@ -179,7 +182,9 @@ func (w *world) flush() {
 func (w *world) settle() {
 	w.flush()
 	for _, v := range w.checker.Violations() {
-		w.t.Error(v)
+		if !slices.ContainsFunc(w.wrong, func(part string) bool { return strings.Contains(v, part) }) {
+			w.t.Error(v)
+		}
 	}
 	s, err := spec()
 	check(w.t, err)
