@@ -51,12 +51,12 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 		return nil
 	}
 	if !fresh {
-		found, err := r.find(ctx, e)
+		before, err := r.find(ctx, e)
 		if err != nil {
 			return err
 		}
-		if found != nil {
-			return r.complete(ctx, e, *found)
+		if before != nil {
+			return r.complete(ctx, e, *before)
 		}
 	}
 	// The last moment to notice that another has taken over.
@@ -70,10 +70,28 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
 		return r.store.FailEffect(ctx, e.Key, err.Error())
 	}
+	var completed *github.AlreadyCompleted
+	if errors.As(err, &completed) {
+		// Somebody or something else completed it. What GitHub has is what the next plan starts from: a new run.
+		if err := r.store.FailEffect(ctx, e.Key, err.Error()); err != nil {
+			return err
+		}
+		return errors.Join(errMoved, r.store.SaveCheckRun(ctx, found(e.Pull, completed.Run)))
+	}
 	if err != nil {
 		return err
 	}
 	return r.complete(ctx, e, done)
+}
+
+// found is a check run of ours as GitHub has it; what decision is behind it is not known.
+func found(pull change.PullKey, c github.CheckRun) store.CheckRun {
+	return store.CheckRun{
+		Repository: pull.Repository, Head: c.Head, Number: pull.Number, ExternalID: c.ExternalID,
+		Posted: plan.Posted{
+			RunID: c.ID, Status: plan.Status(c.Status), Conclusion: plan.Conclusion(c.Conclusion), CreatedAt: c.StartedAt, Written: c.ExternalID,
+		},
+	}
 }
 
 // refused says whether GitHub understood and will not, now or later.
@@ -171,18 +189,11 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 	if len(runs) == 0 {
 		return nil, nil
 	}
-	newest := runs[0]
-	found := store.CheckRun{
-		Repository: w.Key.Repository, Head: head, Number: w.Key.Number, ExternalID: newest.ExternalID,
-		Posted: plan.Posted{
-			RunID: newest.ID, Status: plan.Status(newest.Status), Conclusion: plan.Conclusion(newest.Conclusion),
-			CreatedAt: newest.StartedAt, Written: newest.ExternalID,
-		},
-	}
-	if err := r.store.SaveCheckRun(ctx, found); err != nil {
+	newest := found(w.Key, runs[0])
+	if err := r.store.SaveCheckRun(ctx, newest); err != nil {
 		return nil, err
 	}
-	return &found.Posted, nil
+	return &newest.Posted, nil
 }
 
 func asPosted(c *store.CheckRun) *plan.Posted {

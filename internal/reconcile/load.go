@@ -208,7 +208,7 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust) error {
 	// What cannot turn a check green may rest on what was known of people before, unless that is what the event was about.
 	recent := time.Time{}
 	if t == verified || s.work.Concerns&(change.ConcernTimeline|change.ConcernPeople|change.ConcernVerify) != 0 {
-		recent = r.github.Now().Add(-peopleAge)
+		recent = r.github.Began().Add(-peopleAge)
 	}
 	trees := map[change.SHA]bool{}
 	checksRead := false
@@ -303,7 +303,7 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust) error {
 // resolve returns the account behind a login that a policy names, as it was first resolved. A name that nobody has, or that someone
 // else has by now, is nobody.
 func (r *run) resolve(ctx context.Context, login string) (change.Account, error) {
-	account, err := r.github.User(ctx, login, r.github.Now().Add(-peopleAge))
+	account, err := r.github.User(ctx, login, r.github.Began().Add(-peopleAge))
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
 		return change.Account{}, nil
