@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/policies"
+)
+
+// policyPath is where a repository keeps its policy.
+const policyPath = ".github/change-policy.yml"
+
+// NewPolicyCommand returns the commands of a policy's author: lint, explain and backtest. None of them reaches the network.
+func NewPolicyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Check, explain and try out a policy file",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newLintCommand(), newExplainCommand(), newBacktestCommand(), newSchemaCommand(), newDefaultCommand())
+	return cmd
+}
+
+func newLintCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "lint [FILE]",
+		Short: "Check a policy file",
+		Long: `Check a policy file, ` + policyPath + ` unless another is named; - is standard input.
+
+Every problem is a line: file, line, column, error or warning, what is wrong, and the mend. A policy with errors decides nothing, and
+its pull requests fail; warnings are what is probably not meant. The exit code is 1 if there are errors.`,
+		Args: atMostOneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file := policyPath
+			if len(args) == 1 {
+				file = args[0]
+			}
+			text, err := readPolicy(cmd, file)
+			if err != nil {
+				return err
+			}
+			problems := policy.Lint(file, text)
+			for _, p := range problems {
+				fmt.Fprintln(cmd.OutOrStdout(), problemLine(file, p))
+			}
+			if len(problems) == 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: no problems\n", visible(file))
+			}
+			if len(problems.Errors()) > 0 {
+				return errBadAnswer
+			}
+			return nil
+		},
+	}
+}
+
+func newSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON schema of a policy file, for editors",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := cmd.OutOrStdout().Write(policies.Schema())
+			return err
+		},
+	}
+}
+
+func newDefaultCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "default",
+		Short: "Print the policy of repositories that have none, to start one from",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := cmd.OutOrStdout().Write(policies.Default())
+			return err
+		},
+	}
+}
+
+// atMostOneFile is cobra.MaximumNArgs(1) as a mistake in how the command was called.
+func atMostOneFile(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usageError{fmt.Errorf("%d files are named, and %s takes one (see '%s --help')", len(args), cmd.CommandPath(), cmd.CommandPath())}
+	}
+	return nil
+}
+
+// problemLine is a problem in the form that editors and CI know: file:line:column.
+func problemLine(file string, p policy.Problem) string {
+	place := visible(file)
+	if p.Line > 0 {
+		place += fmt.Sprintf(":%d:%d", p.Line, p.Column)
+	}
+	return fmt.Sprintf("%s: %s: %s: %s", place, p.Severity, visible(p.Message), visible(p.Mend))
+}
+
+// readPolicy reads a policy's text, one byte more than a policy may have at most.
+func readPolicy(cmd *cobra.Command, file string) ([]byte, error) {
+	in, err := open(cmd, file)
+	if errors.Is(err, fs.ErrNotExist) && file == policyPath {
+		return nil, fmt.Errorf("there is no %s here: name a file, or go to the root of the repository", policyPath)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	text, err := io.ReadAll(io.LimitReader(in, policy.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", visible(file), err)
+	}
+	return text, nil
+}
+
+// loadPolicy reads and compiles a policy, the built-in default if no file is named. Its problems are printed.
+func loadPolicy(cmd *cobra.Command, file string) (*policy.Policy, error) {
+	source, text := policies.DefaultSource, policies.Default()
+	if file != "" {
+		var err error
+		if text, err = readPolicy(cmd, file); err != nil {
+			return nil, err
+		}
+		source = file
+	}
+	p, err := policy.Parse(source, text)
+	var problems policy.Problems
+	if errors.As(err, &problems) {
+		for _, problem := range problems {
+			fmt.Fprintln(cmd.ErrOrStderr(), problemLine(source, problem))
+		}
+		return nil, errBadAnswer
+	}
+	return p, err
+}
+
+// open opens a file for reading; - is standard input.
+func open(cmd *cobra.Command, file string) (io.ReadCloser, error) {
+	if file == "-" {
+		return io.NopCloser(cmd.InOrStdin()), nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			err = fmt.Errorf("%s %s: %w", pathErr.Op, visible(file), pathErr.Err)
+		}
+		return nil, err
+	}
+	return f, nil
+}
+
+// visible shows what strangers wrote: control characters, and those that reorder or hide text, are written out.
+func visible(s string) string {
+	clean := func(r rune) bool { return unicode.IsPrint(r) && r != unicode.ReplacementChar }
+	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if clean(r) {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+	}
+	return b.String()
+}

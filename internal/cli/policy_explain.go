@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/report"
+)
+
+// Explanation is the JSON form of `policy explain`.
+type Explanation struct {
+	Decision change.Decision `json:"decision"`
+	Effects  []plan.Effect   `json:"effects"` // what would be done on GitHub if nothing were there yet
+}
+
+func newExplainCommand() *cobra.Command {
+	var factsFile, policyFile string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "explain --facts FILE [--policy FILE]",
+		Short: "Show what a policy makes of a pull request, and why",
+		Long: `Show the decision on a pull request as a tree, and what would be done on GitHub. Nothing is done.
+
+The facts are a JSON file of what is true of the pull request; - is standard input. Without --policy the built-in default decides.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if factsFile == "" {
+				return usageError{errors.New("no facts are named: use --facts FILE")}
+			}
+			p, err := loadPolicy(cmd, policyFile)
+			if err != nil {
+				return err
+			}
+			facts, err := readFacts(cmd, factsFile)
+			if err != nil {
+				return err
+			}
+			d := p.Decide(facts)
+			e := Explanation{Decision: d, Effects: effects(d, facts)}
+			if asJSON {
+				out := json.NewEncoder(cmd.OutOrStdout())
+				out.SetIndent("", "  ")
+				return out.Encode(e)
+			}
+			return explain(cmd.OutOrStdout(), e)
+		},
+	}
+	cmd.Flags().StringVar(&factsFile, "facts", "", "the facts of the pull request, a JSON `file`")
+	cmd.Flags().StringVar(&policyFile, "policy", "", "the policy `file`; the built-in default if none is named")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the decision and the effects as JSON")
+	return cmd
+}
+
+// readFacts reads the facts of one pull request. A key that is not known is refused, because a fact under a wrong name would be
+// missing from the decision.
+func readFacts(cmd *cobra.Command, file string) (change.Facts, error) {
+	in, err := open(cmd, file)
+	if err != nil {
+		return change.Facts{}, err
+	}
+	defer in.Close()
+	var facts change.Facts
+	decoder := json.NewDecoder(in)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&facts); err != nil {
+		return change.Facts{}, fmt.Errorf("read the facts in %s: %w", visible(file), err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return change.Facts{}, fmt.Errorf("read the facts in %s: there is something after them: keep one JSON object", visible(file))
+	}
+	switch {
+	case facts.Now.IsZero():
+		return change.Facts{}, fmt.Errorf(`read the facts in %s: they do not say when it is: add "now": "2026-01-31T12:00:00Z"`, visible(file))
+	case facts.Pull.Number <= 0:
+		return change.Facts{}, fmt.Errorf(`read the facts in %s: there is no pull request: add "pull" with its "number"`, visible(file))
+	}
+	return facts, nil
+}
+
+// effects returns what would be done on GitHub for a decision if nothing were there yet.
+func effects(d change.Decision, facts change.Facts) []plan.Effect {
+	if !d.Governed {
+		return []plan.Effect{}
+	}
+	asks := map[change.PullKey][]change.Ask{d.Pull: d.Asks}
+	return plan.Decided(d, asks, plan.Present{Now: facts.Now}, report.Render)
+}
+
+func explain(w io.Writer, e Explanation) error {
+	if _, err := io.WriteString(w, report.Terminal(e.Decision)); err != nil {
+		return err
+	}
+	if len(e.Effects) == 0 {
+		_, err := fmt.Fprintln(w, "\nNothing would be done on GitHub.")
+		return err
+	}
+	if _, err := fmt.Fprintln(w, "\nWould be done on GitHub:"); err != nil {
+		return err
+	}
+	for _, effect := range e.Effects {
+		if _, err := fmt.Fprintln(w, "  "+visible(effect.String())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
