@@ -191,10 +191,13 @@ func (q *inquiry) user(login string) (change.Account, bool) {
 	return a, ok && a.Known()
 }
 
-// isOneOf says whether an account is one that the policy means by these logins, whatever it is called today.
+// isOneOf says whether a person's account is one that the policy means by these logins, whatever it is called today.
 func (q *inquiry) isOneOf(logins []string, a change.Account) answer {
 	found := no
 	for _, login := range logins {
+		if strings.HasSuffix(login, "[bot]") {
+			continue // GitHub gives no person such a name
+		}
 		if named, ok := q.user(login); ok && named.ID == a.ID {
 			found = yes
 		}
