@@ -25,6 +25,7 @@ type checkRun struct {
 	name, externalID     string
 	detailsURL           string
 	status, conclusion   string
+	created              time.Time
 	started, completed   time.Time
 	title, summary, text *string
 	annotations          []obj
@@ -71,6 +72,21 @@ func (cs *checkSuite) state() (string, string) {
 		}
 	}
 	return "completed", conclusion
+}
+
+// staleAfter is how long a check run may take before GitHub gives it up.
+const staleAfter = 14 * 24 * time.Hour
+
+// age gives up the runs on a commit that have taken too long. GitHub does so by itself; here it is seen when somebody looks.
+func (s *Sim) age(r *repository, sha string) {
+	now := s.Now()
+	for _, cs := range r.suites[sha] {
+		for _, run := range cs.runs {
+			if run.status != "completed" && now.Sub(run.created) > staleAfter {
+				run.status, run.conclusion, run.completed = "completed", "stale", run.created.Add(staleAfter)
+			}
+		}
+	}
 }
 
 // latest returns the newest run of each name.
@@ -151,13 +167,15 @@ type runChange struct {
 	Conclusion  *string    `json:"conclusion"`
 	StartedAt   *time.Time `json:"started_at"`
 	CompletedAt *time.Time `json:"completed_at"`
-	Output      *struct {
-		Title       *string `json:"title"`
-		Summary     *string `json:"summary"`
-		Text        *string `json:"text"`
-		Annotations []obj   `json:"annotations"`
-	} `json:"output"`
-	Actions []obj `json:"actions"`
+	Output      *runOutput `json:"output"`
+	Actions     []obj      `json:"actions"`
+}
+
+type runOutput struct {
+	Title       *string `json:"title"`
+	Summary     *string `json:"summary"`
+	Text        *string `json:"text"`
+	Annotations []obj   `json:"annotations"`
 }
 
 var (
@@ -250,7 +268,7 @@ func (s *Sim) createRun(r *repository, a *app, cs *checkSuite, c *runChange) *ch
 		}
 	}
 	now := s.Now()
-	run := &checkRun{id: s.nextID(), suite: cs, status: "queued", started: now, detailsURL: s.htmlURL("/apps/%s", a.slug)}
+	run := &checkRun{id: s.nextID(), suite: cs, status: "queued", created: now, started: now, detailsURL: s.htmlURL("/apps/%s", a.slug)}
 	run.apply(c, now)
 	cs.runs = append(cs.runs, run)
 	cs.updated = now
@@ -283,6 +301,7 @@ func (s *Sim) completeSuite(cs *checkSuite, by actor) {
 
 // checkState says how the required check stands on the commit: success, failure, pending or "" if nobody has posted it.
 func (s *Sim) checkState(r *repository, sha string, need RequiredCheck) string {
+	s.age(r, sha)
 	result := ""
 	worst := func(state string) {
 		order := []string{"", "success", "pending", "failure"}
@@ -385,6 +404,9 @@ func (s *Sim) PostCheckRun(repo, sha string, c CheckRun) (int64, error) {
 	if c.Conclusion != "" {
 		change.Conclusion = &c.Conclusion
 	}
+	if c.Title != "" {
+		change.Output = &runOutput{Title: &c.Title, Summary: &c.Summary}
+	}
 	if err := change.check(); err != nil {
 		return 0, err
 	}
@@ -404,9 +426,6 @@ func (s *Sim) PostCheckRun(repo, sha string, c CheckRun) (int64, error) {
 		}
 	}
 	run := s.createRun(r, a, cs, change)
-	if c.Title != "" {
-		run.title, run.summary = &c.Title, &c.Summary
-	}
 	if cs != nil {
 		s.workflowMoved(cs)
 	}
@@ -469,6 +488,19 @@ func (p *Person) RerequestCheckRun(repo string, run int64) error {
 	return p.onRun(repo, run, func(run *checkRun, by actor) error {
 		p.sim.emitCheckRun(run, "rerequested", by, nil, run.suite.app)
 		return nil
+	})
+}
+
+// RerequestChecks presses "Re-run all checks" for the runs of one App on a commit. Only that App hears of it.
+func (p *Person) RerequestChecks(repo, sha, app string) error {
+	return p.act(repo, Write, "re-run checks", func(r *repository, by actor) error {
+		for _, cs := range r.suites[sha] {
+			if cs.app.slug == app {
+				p.sim.emitCheckSuite(cs, "rerequested", by, cs.app)
+				return nil
+			}
+		}
+		return refuse("Not Found")
 	})
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-github/v62/github"
 
@@ -90,7 +92,8 @@ func TestRunsComeBackAsEvents(t *testing.T) {
 	run := w.run(pr.Head, "in_progress", "")
 	_, _, err := w.api.Checks.UpdateCheckRun(context.Background(), org, repo, run.GetID(), github.UpdateCheckRunOptions{Name: "Change policy", Conclusion: github.String("success"),
 		Actions: []*github.CheckRunAction{{Label: "Refresh", Description: "Again", Identifier: "refresh"}}})
-	check(t, err, w.As("bob").RequestedAction("acme/app", run.GetID(), "refresh"), w.As("bob").RerequestCheckRun("acme/app", run.GetID()))
+	check(t, err, w.As("bob").RequestedAction("acme/app", run.GetID(), "refresh"), w.As("bob").RerequestCheckRun("acme/app", run.GetID()),
+		w.As("bob").RerequestChecks("acme/app", pr.Head, "changegate"))
 	refused(t, w.As("bob").RequestedAction("acme/app", run.GetID(), "other"), "no action")
 	refused(t, w.As("dave").RerequestCheckRun("acme/app", run.GetID()), "write access")
 	w.flush()
@@ -108,7 +111,7 @@ func TestRunsComeBackAsEvents(t *testing.T) {
 			got = append(got, "suite "+e.GetAction())
 		}
 	}
-	want := "run created changegate[bot], run completed changegate[bot], suite completed, run requested_action bob, run rerequested bob"
+	want := "run created changegate[bot], run completed changegate[bot], suite completed, run requested_action bob, run rerequested bob, suite rerequested"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, ", "), want)
 	}
@@ -157,4 +160,25 @@ func TestStatusesAndWorkflows(t *testing.T) {
 func workflowPath(w *world, id int64) string {
 	path, _ := field(w.ok(w.api, "GET", itoa("/repos/acme/app/actions/runs/", id), nil), "path").(string)
 	return path
+}
+
+func TestStaleAfterFourteenDays(t *testing.T) {
+	var late atomic.Bool
+	w := start(t, func(c *githubsim.Config) {
+		inner := c.Clock
+		c.Clock = func() time.Time {
+			if late.Load() {
+				return inner().Add(15 * 24 * time.Hour)
+			}
+			return inner()
+		}
+	})
+	pr := w.open(githubsim.PullOptions{})
+	run := w.run(pr.Head, "in_progress", "")
+	late.Store(true)
+	got, _, err := w.api.Checks.GetCheckRun(context.Background(), org, repo, run.GetID())
+	check(t, err)
+	if got.GetStatus() != "completed" || got.GetConclusion() != "stale" {
+		t.Errorf("it is %s %s", got.GetStatus(), got.GetConclusion())
+	}
 }

@@ -49,6 +49,7 @@ func onRun(f func(c *call, run *checkRun) (any, error)) func(c *call) (any, erro
 		if run == nil || run.suite.repo != c.repo {
 			return nil, errNotFound
 		}
+		c.age(c.repo, run.suite.sha)
 		return f(c, run)
 	}
 }
@@ -96,6 +97,7 @@ func listCheckRuns(c *call) (any, error) {
 	if filter != "" && filter != "latest" && filter != "all" {
 		return nil, invalid("CheckRun", "filter", "is not latest or all")
 	}
+	c.age(c.repo, at.sha)
 	var list []*checkRun
 	for _, cs := range c.repo.suites[at.sha] {
 		if id := c.query("app_id"); id != "" && id != strconv.FormatInt(cs.app.id, 10) {

@@ -134,7 +134,7 @@ func (s *Sim) Listen(addr string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("githubsim: %w", err)
 	}
-	s.server = &http.Server{Handler: s}
+	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	go s.server.Serve(l) //nolint:errcheck // it ends with Close
 	url := "http://" + l.Addr().String()
 	s.SetURL(url)
