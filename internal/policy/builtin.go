@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/changegate/changegate/internal/change"
@@ -24,7 +25,7 @@ func guarded(f *change.File, repository string) (path, pattern, because string) 
 		case strings.EqualFold(name, ".gitattributes"):
 			return path, "**/.gitattributes", "what a diff shows"
 		case strings.EqualFold(path, ".gitmodules"):
-			return path, ".gitmodules", "code from other repositories"
+			return path, ".gitmodules", "where code from other repositories comes from"
 		}
 	}
 	return "", "", ""
@@ -32,7 +33,7 @@ func guarded(f *change.File, repository string) (path, pattern, because string) 
 
 // submodule says whether a file is a submodule's pointer. Where neither mode nor patch tells, and the file could be one, it is
 // unknown.
-func submodule(f change.File) answer {
+func submodule(f *change.File) answer {
 	switch {
 	case f.IsSubmodule():
 		return yes
@@ -49,47 +50,36 @@ func submodule(f change.File) answer {
 
 // builtInRules finds the files that are guarded, and submodules. They match whatever the policy says.
 func (q *inquiry) builtInRules() {
-	var (
-		pointer  string
-		pointers int
-		found    [5]change.Match // one for each reason that guarded gives
-		n        int
-	)
+	const pointer = "code from other repositories"
+	var reasons []change.Match // one for each reason
+	add := func(path string, rule change.Text, because string) {
+		for i := range reasons {
+			if r := &reasons[i]; r.Because == because {
+				r.More++
+				if path < r.Subject[0].Text {
+					r.Subject = change.Code(path)
+				}
+				return
+			}
+		}
+		reasons = append(reasons, change.Match{Category: change.HighRisk, Rule: rule, Subject: change.Code(path), Because: because, Source: builtInSource})
+	}
 	for i := range q.facts.Content.Files {
 		f := &q.facts.Content.Files[i]
 		if path, pattern, because := guarded(f, q.facts.Repository.Name); pattern != "" {
-			at := 0
-			for at < n && found[at].Because != because {
-				at++
-			}
-			if at == n {
-				n++
-				found[at] = change.Match{Category: change.HighRisk, Rule: change.Code(pattern), Subject: change.Code(path), Because: because, Source: builtInSource}
-				continue
-			}
-			found[at].More++
-			if path < found[at].Subject[0].Text {
-				found[at].Subject = change.Code(path)
-			}
+			add(path, change.Code(pattern), because)
 		}
 		if q.measure == PathsOnly {
 			continue
 		}
-		switch submodule(*f) {
+		switch submodule(f) {
 		case yes:
-			if pointers++; pointers == 1 || f.Path < pointer {
-				pointer = f.Path
-			}
+			add(f.Path, change.Words("a submodule"), pointer)
 		case unknown:
 			q.modesMissing++
 		}
 	}
-	q.matches = append(q.matches, found[:n]...)
-	if pointers > 0 {
-		q.matches = append(q.matches, change.Match{
-			Category: change.HighRisk, Rule: change.Words("a submodule"), Subject: change.Code(pointer), More: pointers - 1,
-			Because: "code from other repositories", Source: builtInSource,
-		})
-	}
-	q.guarded = n+pointers > 0
+	slices.SortFunc(reasons, func(a, b change.Match) int { return strings.Compare(a.Because, b.Because) })
+	q.matches = append(q.matches, reasons...)
+	q.guarded = len(reasons) > 0
 }
