@@ -1,35 +1,22 @@
-# Targets are described by `make help`.
+# `make help` lists the targets.
 GO ?= go
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CACHE := .cache
+
+# GitHub's own description of its API, and examples of its webhooks: what the tests hold us, and the simulator, to.
 OPENAPI := $(CACHE)/openapi/api.github.com.json
 WEBHOOKS := $(CACHE)/webhooks/api.github.com.json
-OPENAPI_VERSION := 23.0.2
-WEBHOOKS_VERSION := 7.6.1
+$(OPENAPI): PACKAGE = openapi@23.0.2
+$(OPENAPI): MEMBER = package/generated/api.github.com.json
+$(WEBHOOKS): PACKAGE = webhooks-examples@7.6.1
+$(WEBHOOKS): MEMBER = package/api.github.com/index.json
 
-.PHONY: help build test deps bench lint clean
+.PHONY: help build test deps bench clean npm postgresql chromium
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 build: ## build ./changegate
 	$(GO) build -trimpath -o changegate ./cmd/changegate
-
-deps: $(OPENAPI) $(WEBHOOKS) ## fetch what the tests are held to: GitHub's OpenAPI description and webhook examples
-
-$(OPENAPI):
-	@command -v npm >/dev/null || (apt-get update && apt-get install -y npm)
-	mkdir -p $(@D)
-	cd $(@D) && npm pack --silent @octokit/openapi@$(OPENAPI_VERSION) && \
-	  tar xzf octokit-openapi-$(OPENAPI_VERSION).tgz --strip-components=2 package/generated/api.github.com.json && \
-	  rm octokit-openapi-$(OPENAPI_VERSION).tgz
-	touch $@
-
-$(WEBHOOKS):
-	@command -v npm >/dev/null || (apt-get update && apt-get install -y npm)
-	mkdir -p $(@D)
-	cd $(@D) && npm pack --silent @octokit/webhooks-examples@$(WEBHOOKS_VERSION) && \
-	  tar xzf octokit-webhooks-examples-$(WEBHOOKS_VERSION).tgz --strip-components=2 package/api.github.com/index.json && \
-	  mv index.json api.github.com.json && rm octokit-webhooks-examples-$(WEBHOOKS_VERSION).tgz
-	touch $@
 
 test: deps ## run every test
 	$(GO) vet ./...
@@ -37,6 +24,24 @@ test: deps ## run every test
 
 bench: deps ## print the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+deps: $(OPENAPI) $(WEBHOOKS) postgresql chromium ## install what the tests need
+
+$(OPENAPI) $(WEBHOOKS): | npm
+	mkdir -p $(@D)
+	cd $(@D) && tar xzf "$$(npm pack --silent @octokit/$(PACKAGE))" --to-stdout $(MEMBER) > $(@F).part && rm -f *.tgz && mv $(@F).part $(@F)
+
+# Each installs a Debian package if what it brings is not there.
+npm:
+	@command -v npm >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y npm; }
+
+postgresql:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  { $(SUDO) apt-get update && $(SUDO) apt-get install -y postgresql; }
+
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { $(SUDO) apt-get update && $(SUDO) apt-get install -y chromium; }
 
 clean: ## remove what was built and fetched
 	rm -rf changegate $(CACHE)

@@ -99,6 +99,9 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	return a, err
 }
 
+// pruneEvery is how often what is no longer needed is deleted.
+const pruneEvery = time.Hour
+
 // Addr is the address that the service listens on, as HOST:PORT.
 func (a *App) Addr() string { return a.server.Addr() }
 
@@ -106,6 +109,7 @@ func (a *App) Addr() string { return a.server.Addr() }
 // runs that are under way end. What is left over is there at the next start.
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.store.Close()) }()
+	a.queue.Every("prune", pruneEvery, a.store.Prune)
 	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: a.loop.Reconcile, Discover: a.discover}); err != nil {
 		return err
 	}

@@ -10,11 +10,6 @@ import (
 )
 
 func TestPostgres(t *testing.T) {
-	bin, ok := pgtest.Find()
-	if !ok {
-		t.Log("PostgreSQL is not installed: nothing was tested on it")
-		return
-	}
-	server := pgtest.Start(t, bin)
+	server := pgtest.Start(t)
 	suite(t, func(t testing.TB) *store.Store { return openAt(t, server.Database(t)) })
 }

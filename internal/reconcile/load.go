@@ -97,7 +97,7 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	}
 	f := change.Facts{Now: r.github.Now(), Repository: w.Repository}
 
-	if w.Snapshot.State == "" || t == held && w.Concerns.Has(change.ConcernVerify) {
+	if w.Snapshot.State == "" || t == held && (w.Unsure || w.Concerns.Has(change.ConcernVerify)) {
 		if err := r.readPull(ctx, s); err != nil {
 			return f, err
 		}
@@ -148,11 +148,29 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		f.Reviews, f.LabelEvents = timeline.Reviews, withHeads(timeline.Labels, w.LabelEvents)
 	}
 	rememberHeld(f.Reviews, w.Decision)
-	f.Checks, f.ChecksKnown = withWorkflows(w.Checks), !w.ChecksReadAt.IsZero() && since(change.ConcernVerify).IsZero()
+	f.Checks, f.ChecksKnown = withWorkflows(latestRuns(w.Checks)), !w.ChecksReadAt.IsZero() && since(change.ConcernVerify).IsZero()
 	return f, nil
 }
 
-// withWorkflows tells the workflow of the checks that deliveries brought, which do not say it, from others of the same suite.
+// latestRuns leaves out the check runs that a re-run replaced: of one name in one suite only the latest counts, as for GitHub's own
+// required checks. Commit statuses are held once a context.
+func latestRuns(checks []change.Check) []change.Check {
+	type place struct {
+		name  string
+		suite int64
+	}
+	latest := map[place]int64{}
+	for _, c := range checks {
+		if p := (place{c.Name, c.Suite}); !c.Status {
+			latest[p] = max(latest[p], c.RunID)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(checks), func(c change.Check) bool {
+		return !c.Status && c.RunID < latest[place{c.Name, c.Suite}]
+	})
+}
+
+// withWorkflows tells, in place, the workflow of the checks that deliveries brought, which do not say it, from others of the same suite.
 func withWorkflows(checks []change.Check) []change.Check {
 	workflow := map[int64]string{}
 	for _, c := range checks {
@@ -160,7 +178,6 @@ func withWorkflows(checks []change.Check) []change.Check {
 			workflow[c.Suite] = c.Workflow
 		}
 	}
-	checks = slices.Clone(checks)
 	for i := range checks {
 		checks[i].Workflow = cmp.Or(checks[i].Workflow, workflow[checks[i].Suite])
 	}

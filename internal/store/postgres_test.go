@@ -13,12 +13,7 @@ import (
 )
 
 func TestPostgres(t *testing.T) {
-	bin, ok := pgtest.Find()
-	if !ok {
-		t.Log("PostgreSQL is not installed: nothing was tested on it")
-		return
-	}
-	server := pgtest.Start(t, bin)
+	server := pgtest.Start(t)
 	storetest.Run(t, func(t testing.TB, clock func() time.Time) *store.Store {
 		return open(t, store.Config{URL: server.Database(t), Clock: clock})
 	})

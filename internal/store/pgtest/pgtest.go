@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package pgtest runs a PostgreSQL server for tests, where one is installed.
+// Package pgtest runs a throw-away PostgreSQL server for tests.
 package pgtest
 
 import (
@@ -26,21 +26,23 @@ type Server struct {
 	databases atomic.Int64
 }
 
-// Find returns the directory of PostgreSQL's programs, and whether there is one.
-func Find() (dir string, ok bool) {
+// programs returns the directory of PostgreSQL's programs.
+func programs(t testing.TB) string {
+	t.Helper()
 	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path), true
+		return filepath.Dir(path)
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // where Debian keeps them; in order, the last is the newest
 	if len(found) == 0 {
-		return "", false
+		t.Fatal("PostgreSQL is not installed: run the tests by `make test`, which installs it")
 	}
-	return filepath.Dir(found[len(found)-1]), true
+	return filepath.Dir(found[len(found)-1])
 }
 
-// Start starts a server of the programs in bin for the length of a test.
-func Start(t testing.TB, bin string) *Server {
+// Start starts a server for the length of a test. Without PostgreSQL the test fails.
+func Start(t testing.TB) *Server {
 	t.Helper()
+	bin := programs(t)
 	// Not t.TempDir: the path of a socket may have no more than some hundred characters.
 	dir, err := os.MkdirTemp("", "pg")
 	if err != nil {
