@@ -1,7 +1,7 @@
 package githubsim
 
 import (
-	"slices"
+	"fmt"
 	"strings"
 )
 
@@ -39,22 +39,29 @@ func (s *Sim) deleteLabel(r *repository, l *label, by actor) {
 	s.emitLabel(r, l, "deleted", by.account, nil)
 }
 
-func (s *Sim) deleteComment(c *comment, by actor) {
-	i := c.issue
-	i.comments = slices.DeleteFunc(i.comments, func(x *comment) bool { return x == c })
-	i.timeline = slices.DeleteFunc(i.timeline, func(e *event) bool { return e.comment == c })
-	c.deleted = true
-	s.record(i, by, event{kind: "comment_deleted"})
-	s.emitComment(c, "deleted", by, nil)
+type label struct {
+	id                       int64
+	name, color, description string
+	deleted                  bool
 }
 
-func (s *Sim) comment(r *repository, id int64) *comment {
-	for _, i := range r.issues {
-		for _, c := range i.comments {
-			if c.id == id {
-				return c
-			}
-		}
+func (s *Sim) newLabel(r *repository, name, color string) *label {
+	l := &label{id: s.nextID(), name: name, color: color}
+	r.labels[strings.ToLower(name)] = l
+	return l
+}
+
+// AddLabel adds a label to the repository.
+func (s *Sim) AddLabel(repo, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.repository(repo)
+	if err != nil {
+		return err
 	}
+	if r.labels[strings.ToLower(name)] != nil {
+		return fmt.Errorf("%s has a label %s already", repo, name)
+	}
+	s.emitLabel(r, s.newLabel(r, name, "ededed"), "created", r.owner, nil)
 	return nil
 }

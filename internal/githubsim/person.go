@@ -31,27 +31,6 @@ type Pull struct {
 // String returns owner/name#number.
 func (p Pull) String() string { return fmt.Sprintf("%s#%d", p.Repo, p.Number) }
 
-// Signature is a name and an e-mail address in a commit. GitHub takes it to be the account that has the address.
-type Signature struct {
-	Name, Email string
-}
-
-// Commit is one commit to make. Its author and committer are the person who makes it unless it says otherwise; nobody checks such
-// a claim, as nobody does on GitHub.
-type Commit struct {
-	Message string            // default: "Update"
-	Files   map[string]string // contents to write by path: a symlink's is its target, a submodule's the commit
-	Delete  []string
-	Rename  map[string]string // from old path to new
-	Modes   map[string]string // by path, in Git's words: 100755, 120000 for a symlink, 160000 for a submodule
-	// CoAuthors become Co-authored-by trailers: logins, or "Name <address>".
-	CoAuthors         []string
-	Author, Committer *Signature
-	Parents           []string // further parents: the commit is a merge
-	// Signed has GitHub verify a signature. Web makes the commit as GitHub's pages do: committed by web-flow and signed.
-	Signed, Web bool
-}
-
 // PullOptions describe a pull request to open.
 type PullOptions struct {
 	Title, Body string
@@ -205,40 +184,6 @@ func (p *Person) OpenIssue(repo, title, body string) (Pull, error) {
 	return out, err
 }
 
-// push makes commits on top of start and points the branch to the last of them.
-func (s *Sim) push(r *repository, branch, start string, commits []Commit, by actor) error {
-	if !s.role(r, by.account).AtLeast(Write) {
-		return refuse("Permission to %s.git denied to %s.", r.fullName(), by.account.login)
-	}
-	at, err := s.stack(r, start, commits, by)
-	if err != nil {
-		return err
-	}
-	return s.pushTo(r, branch, at, by)
-}
-
-// pushTo points a branch to a commit as `git push` would, protection permitting.
-func (s *Sim) pushTo(r *repository, branch, to string, by actor) error {
-	before := r.branches[branch]
-	if pr := r.protections[branch]; pr != nil && before != "" {
-		admin := s.role(r, by.account) == Admin && !pr.EnforceAdmins
-		switch {
-		case to == "" && !pr.AllowDeletions:
-			return refuse("GH006: Protected branch update failed for refs/heads/%s. Cannot delete a protected branch.", branch)
-		case to != "" && !r.st.reaches(to, before) && !pr.AllowForcePushes:
-			return refuse("GH006: Protected branch update failed for refs/heads/%s. Cannot force-push to a protected branch.", branch)
-		case to != "" && !admin:
-			if err := s.checksBlock(r, pr, to); err != nil {
-				return refuse("GH006: Protected branch update failed for refs/heads/%s. %s", branch, err)
-			}
-			if pr.RequiredApprovals > 0 {
-				return refuse("GH006: Protected branch update failed for refs/heads/%s. Changes must be made through a pull request.", branch)
-			}
-		}
-	}
-	return s.updateBranch(r, branch, to, by, false)
-}
-
 // pushHead runs f to find the commit that the pull request's branch is to point to, and pushes it.
 func (p *Person) pushHead(pr Pull, f func(i *issue, by actor) (string, error)) (Pull, error) {
 	out := pr
@@ -260,21 +205,6 @@ func (p *Person) pushHead(pr Pull, f func(i *issue, by actor) (string, error)) (
 		return err
 	})
 	return out, err
-}
-
-// stack makes commits on top of start and returns the last of them.
-func (s *Sim) stack(r *repository, start string, commits []Commit, by actor) (string, error) {
-	for _, c := range commits {
-		if c.Web {
-			c.Signed, c.Committer = true, &Signature{"GitHub", "noreply@github.com"}
-		}
-		made, err := s.makeCommit(r, start, by.account, c)
-		if err != nil {
-			return "", err
-		}
-		start = made.sha
-	}
-	return start, nil
 }
 
 // Push adds commits to the pull request's branch.
@@ -327,36 +257,6 @@ func (p *Person) UpdateBranch(pr Pull) (Pull, error) {
 			return "", err
 		}
 		return c.sha, nil
-	})
-}
-
-// PushBranch adds commits to a branch of the repository, which it makes from the default branch if it is not there, and returns
-// the new tip.
-func (p *Person) PushBranch(repo, branch string, commits ...Commit) (string, error) {
-	var tip string
-	err := p.act(repo, Read, "push", func(r *repository, by actor) error {
-		start := r.branches[branch]
-		if start == "" {
-			start = r.branches[r.defaultBranch]
-		}
-		err := p.sim.push(r, branch, start, commits, by)
-		tip = r.branches[branch]
-		return err
-	})
-	return tip, err
-}
-
-// PushRef points a branch to a commit that exists, forced if need be; "" deletes the branch.
-func (p *Person) PushRef(repo, branch, sha string) error {
-	return p.act(repo, Write, "push", func(r *repository, by actor) error {
-		if sha == "" {
-			if r.branches[branch] == "" {
-				return refuse("Reference does not exist")
-			}
-		} else if _, err := r.st.commit(sha); err != nil {
-			return refuse("Object does not exist")
-		}
-		return p.sim.pushTo(r, branch, sha, by)
 	})
 }
 
@@ -547,42 +447,6 @@ func (p *Person) ConvertToDraft(pr Pull) error {
 // ReadyForReview ends the draft.
 func (p *Person) ReadyForReview(pr Pull) error {
 	return p.on(pr, Write, true, "mark as ready", func(i *issue, by actor) error { return p.sim.setDraft(i, false, by) })
-}
-
-// MergeOptions say how to merge.
-type MergeOptions struct {
-	Method       MergeMethod // default: MergeCommit
-	Bypass       bool        // merge without waiting for requirements to be met: administrators may, unless protection binds them too
-	DeleteBranch bool
-	SHA          string // refuse if the head is another
-}
-
-// Merge merges the pull request: whoever may write, once protection is satisfied.
-func (p *Person) Merge(pr Pull, o MergeOptions) error {
-	return p.on(pr, Write, false, "merge", func(i *issue, by actor) error {
-		s, pull := p.sim, i.pull
-		switch {
-		case pull.merged || i.state != "open":
-			return refuse("Pull Request is not mergeable")
-		case pull.draft:
-			return refuse("Pull Request is still a draft")
-		case o.SHA != "" && o.SHA != pull.head:
-			return refuse("Head branch was modified. Review and try the merge again.")
-		}
-		if err := s.blocked(i); err != nil {
-			admin := s.role(i.repo, by.account) == Admin && !i.repo.protections[pull.base].EnforceAdmins
-			if !o.Bypass || !admin {
-				return err
-			}
-		}
-		if err := s.merge(i, o.Method, by); err != nil {
-			return err
-		}
-		if o.DeleteBranch && pull.headRepo != nil && s.role(pull.headRepo, by.account).AtLeast(Write) {
-			return s.pushTo(pull.headRepo, pull.headRef, "", by)
-		}
-		return nil
-	})
 }
 
 // RenameLabel renames a label of the repository; it stays on what carries it, and nobody is said to have set it.

@@ -393,3 +393,6 @@ func (s *Sim) PeopleView(repo string) ([]PersonView, []TeamView, error) {
 	}
 	return people, teams, nil
 }
+
+// ApproveSaying submits an approval of the head with some words.
+func (p *Person) ApproveSaying(pr Pull, body string) error { return p.review(pr, "APPROVED", body) }
