@@ -58,7 +58,7 @@ func facts(p Pull) change.Facts {
 	owner, name, _ := strings.Cut(p.Repository, "/")
 	author := change.Account{ID: 1, Login: "author", Kind: change.KindUser}
 	if p.AuthorIsBot {
-		author = change.Account{ID: 2, Login: "bot[bot]", Kind: change.KindBot}
+		author = change.Account{ID: 2, Login: "a trusted bot", Kind: change.KindBot}
 	}
 	return change.Facts{
 		Repository: change.Repository{ID: 1, Owner: owner, Name: name, DefaultBranch: "main"},
@@ -267,16 +267,21 @@ func (x *index) builtInRule(m change.Match) *Fired {
 // Difference is a pull request of which two policies make something else.
 type Difference struct {
 	Outcome         // of the policy
-	Against Outcome `json:"against"` // of the other one
+	Against Outcome // of the other one
 }
 
-// Compare returns the pull requests for which the other policy's category or security review is another, in their order. The
-// outcomes must be of the same pull requests.
+// Agrees says whether another policy's outcome for the same pull request is the same category and security review.
+func (o Outcome) Agrees(other Outcome) bool {
+	return o.Category == other.Category && o.SecurityReview == other.SecurityReview
+}
+
+// Compare returns the pull requests of which the other policy makes something else (see Agrees), in their order. The outcomes
+// must be of the same pull requests.
 func Compare(outcomes, against []Outcome) []Difference {
 	var out []Difference
 	for i, o := range outcomes {
-		if a := against[i]; o.Category != a.Category || o.SecurityReview != a.SecurityReview {
-			out = append(out, Difference{o, a})
+		if !o.Agrees(against[i]) {
+			out = append(out, Difference{o, against[i]})
 		}
 	}
 	return out

@@ -24,7 +24,7 @@ func NewPolicyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Check, explain and try out a policy file",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newLintCommand(), newExplainCommand(), newBacktestCommand(), newSchemaCommand(), newDefaultCommand())
@@ -68,7 +68,7 @@ func newSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON schema of a policy file, for editors",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := cmd.OutOrStdout().Write(policies.Schema())
 			return err
@@ -80,12 +80,20 @@ func newDefaultCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "default",
 		Short: "Print the policy of repositories that have none, to start one from",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := cmd.OutOrStdout().Write(policies.Default())
 			return err
 		},
 	}
+}
+
+// noArguments is cobra.NoArgs as a mistake in how the command was called.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no %q (see '%s --help')", cmd.CommandPath(), args[0], cmd.CommandPath())}
+	}
+	return nil
 }
 
 // atMostOneFile is cobra.MaximumNArgs(1) as a mistake in how the command was called.

@@ -161,15 +161,13 @@ func (r backtestRun) writeJSON(w io.Writer) error {
 		backtest.Outcome
 		Against *backtest.Outcome `json:"against,omitempty"`
 	}
-	differs := map[string]*backtest.Outcome{}
-	if r.against != nil {
-		for _, d := range backtest.Compare(r.outcomes, r.against) {
-			differs[d.Key()] = &d.Against
-		}
-	}
 	out := json.NewEncoder(w)
-	for _, o := range r.outcomes {
-		if err := out.Encode(line{o, differs[o.Key()]}); err != nil {
+	for i, o := range r.outcomes {
+		l := line{Outcome: o}
+		if r.against != nil && !o.Agrees(r.against[i]) {
+			l.Against = &r.against[i]
+		}
+		if err := out.Encode(l); err != nil {
 			return err
 		}
 	}
@@ -198,13 +196,18 @@ func (r backtestRun) writeReport(w io.Writer) {
 	}
 	table.Flush()
 
-	fmt.Fprintln(w, "\nWhat fired:")
-	var silent []*backtest.Fired
+	var fired, silent []*backtest.Fired
 	for _, f := range r.report.Rules {
 		if f.Count == 0 {
 			silent = append(silent, f)
-			continue
+		} else {
+			fired = append(fired, f)
 		}
+	}
+	if len(fired) > 0 {
+		fmt.Fprintln(w, "\nWhat fired:")
+	}
+	for _, f := range fired {
 		fmt.Fprintf(w, "%6d  %s\n", f.Count, firedName(f))
 		for _, e := range f.Examples {
 			fmt.Fprintf(w, "        %s %s\n          %s\n", visible(e.Key), visible(e.Title), matchLine(e.Match))
@@ -212,9 +215,9 @@ func (r backtestRun) writeReport(w io.Writer) {
 	}
 	if len(silent) > 0 {
 		fmt.Fprintln(w, "\nWhat never fired:")
-		for _, f := range silent {
-			fmt.Fprintf(w, "        %s\n", firedName(f))
-		}
+	}
+	for _, f := range silent {
+		fmt.Fprintf(w, "        %s\n", firedName(f))
 	}
 }
 

@@ -28,7 +28,7 @@ func newExplainCommand() *cobra.Command {
 		Long: `Show the decision on a pull request as a tree, and what would be done on GitHub. Nothing is done.
 
 The facts are a JSON file of what is true of the pull request; - is standard input. Without --policy the built-in default decides.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if factsFile == "" {
 				return usageError{errors.New("no facts are named: use --facts FILE")}
