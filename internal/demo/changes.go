@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -115,38 +116,39 @@ const brokenTest = "test/broken_test.rb"
 // edits are the small commits that the pages offer to push to a pull request.
 func edits() []pages.Edit {
 	return []pages.Edit{
-		{ID: "remark", Title: "Follow a reviewer's remark", Commit: func(v githubsim.PullView) githubsim.Commit {
+		{ID: "remark", Title: "Follow a reviewer's remark", Commit: func(v githubsim.PullView) (githubsim.Commit, bool) {
 			n := len(v.Commits)
 			return githubsim.Commit{
 				Message: "Follow a reviewer's remark",
 				Files:   map[string]string{"docs/notes.md": fmt.Sprintf("# Notes\n\nRemark %d on #%d was followed.\n", n, v.Number)},
-			}
+			}, true
 		}},
-		{ID: "helper", Title: "Add a helper to the code", Commit: func(v githubsim.PullView) githubsim.Commit {
+		{ID: "helper", Title: "Add a helper to the code", Commit: func(v githubsim.PullView) (githubsim.Commit, bool) {
 			n := len(v.Commits)
 			return githubsim.Commit{
 				Message: "Add a helper",
 				Files: map[string]string{fmt.Sprintf("app/helpers/helper_%d_%d.rb", v.Number, n): fmt.Sprintf(
 					"# What #%d needed in two places.\nmodule Helper%d\n  def self.cents(euros) = (euros * 100).to_i\nend\n", v.Number, n)},
-			}
+			}, true
 		}},
-		{ID: "session", Title: "Touch authentication as well", Commit: func(v githubsim.PullView) githubsim.Commit {
+		{ID: "session", Title: "Touch authentication as well", Commit: func(v githubsim.PullView) (githubsim.Commit, bool) {
 			n := len(v.Commits)
 			return githubsim.Commit{
 				Message: "Refresh the session",
 				Files: map[string]string{"lib/auth/session.rb": fmt.Sprintf(
 					"module Auth\n  # Keeps a customer signed in while they are active.\n  class Session\n    IDLE = %d.minutes\n  end\nend\n", 10+n)},
-			}
+			}, true
 		}},
-		{ID: "break", Title: "Break the tests", Commit: func(v githubsim.PullView) githubsim.Commit {
+		{ID: "break", Title: "Break the tests", Commit: func(v githubsim.PullView) (githubsim.Commit, bool) {
 			n := len(v.Commits)
 			return githubsim.Commit{
 				Message: "Start on a test",
 				Files:   map[string]string{brokenTest: fmt.Sprintf("require \"test_helper\"\n\nflunk \"not written yet (%d)\"\n", n)},
-			}
+			}, true
 		}},
-		{ID: "mend", Title: "Mend the tests", Commit: func(v githubsim.PullView) githubsim.Commit {
-			return githubsim.Commit{Message: "Take the unfinished test out", Delete: []string{brokenTest}}
+		{ID: "mend", Title: "Mend the tests", Commit: func(v githubsim.PullView) (githubsim.Commit, bool) {
+			isBroken := slices.ContainsFunc(v.Files, func(f githubsim.FileView) bool { return f.Path == brokenTest })
+			return githubsim.Commit{Message: "Take the unfinished test out", Delete: []string{brokenTest}}, isBroken
 		}},
 	}
 }

@@ -49,6 +49,7 @@ func (s *site) functions() template.FuncMap {
 		"stamp":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"short":    func(sha string) string { return sha[:min(7, len(sha))] },
 		"join":     strings.Join,
+		"inc":      func(n int) int { return n + 1 },
 		"plural": func(n int, one, many string) string {
 			if n == 1 {
 				return "1 " + one
