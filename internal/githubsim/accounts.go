@@ -74,11 +74,12 @@ type team struct {
 
 func (s *Sim) addAccount(id int64, login string, kind accountKind) *account {
 	a := &account{id: id, login: login, name: login, kind: kind, created: s.Now(), email: strings.ToLower(login) + "@example.com"}
+	noreply := strings.ToLower(fmt.Sprintf("%d+%s@users.noreply.github.com", id, login))
 	if kind == kindBot {
-		a.email = fmt.Sprintf("%d+%s@users.noreply.github.com", id, login)
+		a.email = noreply
 	}
 	s.accounts[strings.ToLower(login)] = a
-	s.byEmail[a.email] = a
+	s.byEmail[a.email], s.byEmail[noreply] = a, a
 	return a
 }
 
@@ -99,7 +100,7 @@ func (s *Sim) account(login string) (*account, error) {
 	return nil, fmt.Errorf("there is no account %s", login)
 }
 
-// AddUser adds people. Their e-mail address is LOGIN@example.com.
+// AddUser adds people. Their e-mail address is LOGIN@example.com, and GitHub's own for them (ID+LOGIN@users.noreply.github.com).
 func (s *Sim) AddUser(logins ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,6 +9,130 @@ import (
 	"strings"
 )
 
+// Protection is what a branch asks of those who change it. It binds administrators too unless they say that they bypass it.
+type Protection struct {
+	RequiredChecks []RequiredCheck
+	Strict         bool // the head must contain the base's tip before it is merged
+	// RequiredApprovals is how many people with write access must approve before a merge.
+	RequiredApprovals int
+	// EnforceAdmins takes the bypass from administrators.
+	EnforceAdmins    bool
+	AllowForcePushes bool
+	AllowDeletions   bool
+}
+
+// RequiredCheck is a check or commit status that must be success, neutral or skipped on the head.
+type RequiredCheck struct {
+	Context string
+	AppID   int64 // the App that must have posted it; 0: anyone
+}
+
+// Protect sets what the branch asks for, in place of what it asked before; the zero Protection still forbids forced pushes and
+// deletion.
+func (s *Sim) Protect(repo, branch string, p Protection) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.repository(repo)
+	if err != nil {
+		return err
+	}
+	r.protections[branch] = &p
+	return nil
+}
+
+// Unprotect ends the branch's protection.
+func (s *Sim) Unprotect(repo, branch string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.repository(repo)
+	if err != nil {
+		return err
+	}
+	delete(r.protections, branch)
+	return nil
+}
+
+// Tip returns the commit that the branch points to.
+func (s *Sim) Tip(repo, branch string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.repository(repo)
+	if err != nil {
+		return "", err
+	}
+	if sha := r.branches[branch]; sha != "" {
+		return sha, nil
+	}
+	return "", fmt.Errorf("%s has no branch %s", repo, branch)
+}
+
+// resolve finds the commit of a branch's name, of a ref (with or without "refs/"), of "" (the default branch), or of a SHA or the
+// first seven or more of its characters.
+func (r *repository) resolve(ref string) (*commit, error) {
+	if ref == "" || ref == "HEAD" {
+		ref = r.defaultBranch
+	}
+	name := strings.TrimPrefix(strings.TrimPrefix(ref, "refs/"), "heads/")
+	if sha := r.branches[name]; sha != "" {
+		return r.st.commit(sha)
+	}
+	var number int
+	var end string
+	if n, _ := fmt.Sscanf(strings.TrimPrefix(ref, "refs/"), "pull/%d/%s", &number, &end); n == 2 && end == "head" {
+		if i := r.issue(number); i != nil && i.pull != nil {
+			return r.st.commit(i.pull.head)
+		}
+	}
+	if isSHA(ref) {
+		return r.st.commit(ref)
+	}
+	if len(ref) >= 7 && strings.Trim(ref, "0123456789abcdef") == "" {
+		for sha, c := range r.st.commits {
+			if strings.HasPrefix(sha, ref) {
+				return c, nil
+			}
+		}
+	}
+	return nil, errNoObject
+}
+
+func validBranch(name string) error {
+	bad := name == "" || strings.HasPrefix(name, "-") || strings.HasPrefix(name, "/") || strings.HasSuffix(name, "/") ||
+		strings.HasSuffix(name, ".") || strings.Contains(name, "..") || strings.Contains(name, "//") || strings.Contains(name, "@{") ||
+		strings.ContainsAny(name, " ~^:?*[\\\x7f") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' })
+	for _, part := range strings.Split(name, "/") {
+		bad = bad || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock")
+	}
+	if bad {
+		return fmt.Errorf("%q is not a valid branch name", name)
+	}
+	return nil
+}
+
+// writeRef points a branch to a commit, or deletes it where sha is empty, on disk and in memory, and says nothing to anyone.
+func (s *Sim) writeRef(r *repository, branch, sha string) error {
+	if err := validBranch(branch); err != nil {
+		return err
+	}
+	dir := filepath.Join(r.st.dir, "refs", "heads")
+	if r.parent != nil { // a fork's refs live beside those of the repository whose objects it shares
+		dir = filepath.Join(r.st.dir, "refs", "forks", fmt.Sprint(r.id), "heads")
+	}
+	path := filepath.Join(dir, filepath.FromSlash(branch))
+	if sha == "" {
+		delete(r.branches, branch)
+		return os.Remove(path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("branch %s: %w", branch, err)
+	}
+	if err := os.WriteFile(path, []byte(sha+"\n"), 0o644); err != nil {
+		return fmt.Errorf("branch %s: %w", branch, err)
+	}
+	r.branches[branch] = sha
+	return nil
+}
+
 // updateBranch moves, creates or (to is "") deletes a branch and lets everything follow from it that does on GitHub: events,
 // activity, check suites, and the pull requests from and into the branch.
 func (s *Sim) updateBranch(r *repository, branch, to string, by actor, mergedPull bool) error {
@@ -147,130 +271,6 @@ func orZero(sha string) string {
 		return zeroSHA
 	}
 	return sha
-}
-
-// Protection is what a branch asks of those who change it. It binds administrators too unless they say that they bypass it.
-type Protection struct {
-	RequiredChecks []RequiredCheck
-	Strict         bool // the head must contain the base's tip before it is merged
-	// RequiredApprovals is how many people with write access must approve before a merge.
-	RequiredApprovals int
-	// EnforceAdmins takes the bypass from administrators.
-	EnforceAdmins    bool
-	AllowForcePushes bool
-	AllowDeletions   bool
-}
-
-// RequiredCheck is a check or commit status that must be success, neutral or skipped on the head.
-type RequiredCheck struct {
-	Context string
-	AppID   int64 // the App that must have posted it; 0: anyone
-}
-
-// Protect sets what the branch asks for, in place of what it asked before; the zero Protection still forbids forced pushes and
-// deletion.
-func (s *Sim) Protect(repo, branch string, p Protection) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return err
-	}
-	r.protections[branch] = &p
-	return nil
-}
-
-// Unprotect ends the branch's protection.
-func (s *Sim) Unprotect(repo, branch string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return err
-	}
-	delete(r.protections, branch)
-	return nil
-}
-
-// Tip returns the commit that the branch points to.
-func (s *Sim) Tip(repo, branch string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return "", err
-	}
-	if sha := r.branches[branch]; sha != "" {
-		return sha, nil
-	}
-	return "", fmt.Errorf("%s has no branch %s", repo, branch)
-}
-
-// resolve finds the commit of a branch's name, of a ref (with or without "refs/"), of "" (the default branch), or of a SHA or the
-// first seven or more of its characters.
-func (r *repository) resolve(ref string) (*commit, error) {
-	if ref == "" || ref == "HEAD" {
-		ref = r.defaultBranch
-	}
-	name := strings.TrimPrefix(strings.TrimPrefix(ref, "refs/"), "heads/")
-	if sha := r.branches[name]; sha != "" {
-		return r.st.commit(sha)
-	}
-	var number int
-	var end string
-	if n, _ := fmt.Sscanf(strings.TrimPrefix(ref, "refs/"), "pull/%d/%s", &number, &end); n == 2 && end == "head" {
-		if i := r.issue(number); i != nil && i.pull != nil {
-			return r.st.commit(i.pull.head)
-		}
-	}
-	if isSHA(ref) {
-		return r.st.commit(ref)
-	}
-	if len(ref) >= 7 && strings.Trim(ref, "0123456789abcdef") == "" {
-		for sha, c := range r.st.commits {
-			if strings.HasPrefix(sha, ref) {
-				return c, nil
-			}
-		}
-	}
-	return nil, errNoObject
-}
-
-func validBranch(name string) error {
-	bad := name == "" || strings.HasPrefix(name, "-") || strings.HasPrefix(name, "/") || strings.HasSuffix(name, "/") ||
-		strings.HasSuffix(name, ".") || strings.Contains(name, "..") || strings.Contains(name, "//") || strings.Contains(name, "@{") ||
-		strings.ContainsAny(name, " ~^:?*[\\\x7f") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' })
-	for _, part := range strings.Split(name, "/") {
-		bad = bad || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock")
-	}
-	if bad {
-		return fmt.Errorf("%q is not a valid branch name", name)
-	}
-	return nil
-}
-
-// writeRef points a branch to a commit, or deletes it where sha is empty, on disk and in memory, and says nothing to anyone.
-func (s *Sim) writeRef(r *repository, branch, sha string) error {
-	if err := validBranch(branch); err != nil {
-		return err
-	}
-	dir := filepath.Join(r.st.dir, "refs", "heads")
-	if r.parent != nil { // a fork's refs live beside those of the repository whose objects it shares
-		dir = filepath.Join(r.st.dir, "refs", "forks", fmt.Sprint(r.id), "heads")
-	}
-	path := filepath.Join(dir, filepath.FromSlash(branch))
-	if sha == "" {
-		delete(r.branches, branch)
-		return os.Remove(path)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("branch %s: %w", branch, err)
-	}
-	if err := os.WriteFile(path, []byte(sha+"\n"), 0o644); err != nil {
-		return fmt.Errorf("branch %s: %w", branch, err)
-	}
-	r.branches[branch] = sha
-	return nil
 }
 
 // push makes commits on top of start and points the branch to the last of them.

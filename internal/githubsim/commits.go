@@ -8,6 +8,27 @@ import (
 	"time"
 )
 
+// Signature is a name and an e-mail address in a commit. GitHub takes it to be the account that has the address.
+type Signature struct {
+	Name, Email string
+}
+
+// Commit is one commit to make. Its author and committer are the person who makes it unless it says otherwise; nobody checks such
+// a claim, as nobody does on GitHub.
+type Commit struct {
+	Message string            // default: "Update"
+	Files   map[string]string // contents to write by path: a symlink's is its target, a submodule's the commit
+	Delete  []string
+	Rename  map[string]string // from old path to new
+	Modes   map[string]string // by path, in Git's words: 100755, 120000 for a symlink, 160000 for a submodule
+	// CoAuthors become Co-authored-by trailers: logins, or "Name <address>".
+	CoAuthors         []string
+	Author, Committer *Signature
+	Parents           []string // further parents: the commit is a merge
+	// Signed has GitHub verify a signature. Web makes the commit as GitHub's pages do: committed by web-flow and signed.
+	Signed, Web bool
+}
+
 // FileAt returns a file's content at a branch, tag-less ref or SHA.
 func (s *Sim) FileAt(repo, ref, path string) (string, error) {
 	s.mu.Lock()
@@ -151,27 +172,6 @@ func (s *Sim) accountOf(sig signature) *account {
 		return a
 	}
 	return nil
-}
-
-// Signature is a name and an e-mail address in a commit. GitHub takes it to be the account that has the address.
-type Signature struct {
-	Name, Email string
-}
-
-// Commit is one commit to make. Its author and committer are the person who makes it unless it says otherwise; nobody checks such
-// a claim, as nobody does on GitHub.
-type Commit struct {
-	Message string            // default: "Update"
-	Files   map[string]string // contents to write by path: a symlink's is its target, a submodule's the commit
-	Delete  []string
-	Rename  map[string]string // from old path to new
-	Modes   map[string]string // by path, in Git's words: 100755, 120000 for a symlink, 160000 for a submodule
-	// CoAuthors become Co-authored-by trailers: logins, or "Name <address>".
-	CoAuthors         []string
-	Author, Committer *Signature
-	Parents           []string // further parents: the commit is a merge
-	// Signed has GitHub verify a signature. Web makes the commit as GitHub's pages do: committed by web-flow and signed.
-	Signed, Web bool
 }
 
 // stack makes commits on top of start and returns the last of them.

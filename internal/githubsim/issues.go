@@ -6,26 +6,6 @@ import (
 	"time"
 )
 
-func (s *Sim) deleteComment(c *comment, by actor) {
-	i := c.issue
-	i.comments = slices.DeleteFunc(i.comments, func(x *comment) bool { return x == c })
-	i.timeline = slices.DeleteFunc(i.timeline, func(e *event) bool { return e.comment == c })
-	c.deleted = true
-	s.record(i, by, event{kind: "comment_deleted"})
-	s.emitComment(c, "deleted", by, nil)
-}
-
-func (s *Sim) comment(r *repository, id int64) *comment {
-	for _, i := range r.issues {
-		for _, c := range i.comments {
-			if c.id == id {
-				return c
-			}
-		}
-	}
-	return nil
-}
-
 // issue is an issue or, with pull set, a pull request: they share their numbers, labels, comments and events.
 type issue struct {
 	id                       int64
@@ -210,5 +190,24 @@ func (s *Sim) reopenIssue(i *issue, by actor) error {
 	i.repo.json = nil
 	s.record(i, by, event{kind: "reopened"})
 	s.emitEither(i, "reopened", by, nil)
+	return nil
+}
+func (s *Sim) deleteComment(c *comment, by actor) {
+	i := c.issue
+	i.comments = slices.DeleteFunc(i.comments, func(x *comment) bool { return x == c })
+	i.timeline = slices.DeleteFunc(i.timeline, func(e *event) bool { return e.comment == c })
+	c.deleted = true
+	s.record(i, by, event{kind: "comment_deleted"})
+	s.emitComment(c, "deleted", by, nil)
+}
+
+func (s *Sim) comment(r *repository, id int64) *comment {
+	for _, i := range r.issues {
+		for _, c := range i.comments {
+			if c.id == id {
+				return c
+			}
+		}
+	}
 	return nil
 }

@@ -6,6 +6,24 @@ import (
 	"strings"
 )
 
+// MergeMethod is how a pull request lands.
+type MergeMethod string
+
+// The merge methods.
+const (
+	MergeCommit MergeMethod = "merge"
+	Squash      MergeMethod = "squash"
+	Rebase      MergeMethod = "rebase"
+)
+
+// MergeOptions say how to merge.
+type MergeOptions struct {
+	Method       MergeMethod // default: MergeCommit
+	Bypass       bool        // merge without waiting for requirements to be met: administrators may, unless protection binds them too
+	DeleteBranch bool
+	SHA          string // refuse if the head is another
+}
+
 // testMerge returns the tree of a merge of the head into the base's tip, or an error: errConflict if there is one.
 func (s *Sim) testMerge(i *issue) (tree string, err error) {
 	st, p := i.repo.st, i.pull
@@ -69,16 +87,6 @@ func (s *Sim) checksBlock(r *repository, pr *Protection, sha string) error {
 	}
 	return nil
 }
-
-// MergeMethod is how a pull request lands.
-type MergeMethod string
-
-// The merge methods.
-const (
-	MergeCommit MergeMethod = "merge"
-	Squash      MergeMethod = "squash"
-	Rebase      MergeMethod = "rebase"
-)
 
 func (s *Sim) merge(i *issue, method MergeMethod, by actor) error {
 	r, p, st := i.repo, i.pull, i.repo.st
@@ -161,14 +169,6 @@ func (s *Sim) replay(r *repository, onto, head string, by *account) (*commit, er
 		}
 	}
 	return at, nil
-}
-
-// MergeOptions say how to merge.
-type MergeOptions struct {
-	Method       MergeMethod // default: MergeCommit
-	Bypass       bool        // merge without waiting for requirements to be met: administrators may, unless protection binds them too
-	DeleteBranch bool
-	SHA          string // refuse if the head is another
 }
 
 // Merge merges the pull request: whoever may write, once protection is satisfied.
