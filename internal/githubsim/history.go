@@ -38,6 +38,7 @@ const (
 
 // git runs Git's binary on the repository, untouched by any configuration of the user or the machine.
 func (st *store) git(args ...string) ([]byte, error) {
+	st.gitRuns++
 	cmd := exec.Command("git", append([]string{"--git-dir", st.dir, "-c", "core.attributesFile=/dev/null"}, args...)...)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + st.dir, "XDG_CONFIG_HOME=" + st.dir, "LC_ALL=C", "TZ=UTC",

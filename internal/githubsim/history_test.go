@@ -105,3 +105,36 @@ func TestMergesAreGits(t *testing.T) {
 		}
 	})
 }
+
+// TestGitRunsOnce counts runs of Git's binary, which are what a comparison costs: one, and none the next time.
+func TestGitRunsOnce(t *testing.T) {
+	sim, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sim.Close()
+	for _, err := range []error{sim.AddUser("alice"), sim.AddRepository("alice", "app", RepoOptions{})} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := sim.repoNames["alice/app"].st
+	pr, err := sim.As("alice").OpenPull("alice/app", PullOptions{Files: map[string]string{"a": "1\n", "b/c": "2\n"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.gitRuns != 1 {
+		t.Errorf("Git ran %d times to open a pull request", st.gitRuns)
+	}
+	for range 3 {
+		if _, err := sim.PullView("alice/app", pr.Number); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sim.As("alice").Merge(pr, MergeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if st.gitRuns != 1 {
+		t.Errorf("Git ran %d times to look at it and merge it", st.gitRuns)
+	}
+}

@@ -71,6 +71,7 @@ type store struct {
 	ranges  map[[2]string][]*commit
 	bases   map[[2]string]string
 	packer  *zlib.Writer
+	gitRuns int // how often Git's binary was run
 }
 
 func newStore(dir string) (*store, error) {
