@@ -35,6 +35,7 @@ type inquiry struct {
 	remarks      []change.Text
 
 	contributors map[change.AccountID]involvement
+	contents     []fileContent // by the place of the file
 	wants        []asked
 	activations  [2]*Activation // for rules that raise the category, and for those that lower it
 }

@@ -424,6 +424,7 @@ func (c *compiler) security(s securityShape) *Security {
 		}
 	}
 	slices.SortFunc(sec.Triggers, func(a, b *Trigger) int { return strings.Compare(a.Name, b.Name) })
+	sec.index = newContentIndex(sec.Triggers)
 	return sec
 }
 

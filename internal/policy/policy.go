@@ -163,6 +163,7 @@ type Security struct {
 	// Unread are globs of lock and generated files for which an unreadable diff triggers nothing.
 	Unread *Globs
 	Line   int
+	index  contentIndex // of the triggers' expressions
 }
 
 // Trigger is one reason for a security review.
