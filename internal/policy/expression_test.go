@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -96,5 +97,24 @@ func TestExpressionThatErrsIsNoAnswer(t *testing.T) {
 	}
 	if held, err := e.Eval(a); err != nil || !held {
 		t.Errorf("an ordinary expression over 3,000 files: %v, %v", held, err)
+	}
+}
+
+func BenchmarkExpression(b *testing.B) {
+	e, err := CompileExpression(`change.files.exists(f, f.path == "go.mod" && f.deletions > 20)`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, files := range []int{12, 3000} {
+		facts := expressionFacts()
+		facts.Content.Files = make([]change.File, files)
+		b.Run(fmt.Sprintf("files=%d", files), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := e.Eval(NewActivation(facts)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

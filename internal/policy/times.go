@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // so that a policy means the same on a machine without time zones
 
 	"github.com/teambition/rrule-go"
 )
