@@ -141,6 +141,13 @@ type Push struct {
 	At     time.Time `json:"at"`
 }
 
+// Description is a pull request's description since it was written or edited.
+type Description struct {
+	Body string    `json:"body"`
+	By   Account   `json:"by"` // the zero Account: nobody known
+	At   time.Time `json:"at"`
+}
+
 // LabelEvent is a label set or taken off, as GitHub's issue events record it.
 type LabelEvent struct {
 	Label string    `json:"label"`

@@ -15,6 +15,10 @@ type Facts struct {
 	Pushes      []Push `json:"pushes,omitempty"`
 	PushesKnown bool   `json:"pushes_known,omitempty"`
 
+	// Descriptions are those that the pull request has had, oldest first, as deliveries carried them. Where they are not known, only
+	// the present one is judged.
+	Descriptions []Description `json:"descriptions,omitempty"`
+
 	LabelEvents []LabelEvent `json:"label_events,omitempty"` // oldest first
 	Reviews     []Review     `json:"reviews,omitempty"`      // submitted ones, oldest first
 	Checks      []Check      `json:"checks,omitempty"`       // on the head, ours left out

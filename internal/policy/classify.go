@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/record"
 )
 
 // Measure says which facts there are to classify by.
@@ -48,16 +47,19 @@ func (p *Policy) Classify(f change.Facts, m Measure) Classification {
 // byRisk are the categories that rules decide, riskiest first. Normal is what matches none, unless it has rules of its own.
 var byRisk = [...]change.Category{change.HighRisk, change.Normal, change.Standard}
 
-// riskField is the name of the record's field that says how risky its author finds the change.
-const riskField = "risk"
+// riskField is the name of the record's field that says how risky its author finds the change; high makes it high-risk.
+const (
+	riskField = "risk"
+	high      = "high"
+)
 
 // classify evaluates every rule of every category, and whether an emergency was declared.
 func (q *inquiry) classify() {
 	q.readRecord()
 	q.builtInRules()
-	if v := q.record.Get(riskField); slices.Contains(v.Said, "high") {
+	if slices.Contains(q.record.Get(riskField).Said, high) || q.riskHeldHigh() {
 		q.matches = append(q.matches, change.Match{
-			Category: change.HighRisk, Rule: change.Code("high"), Subject: change.Words("the risk that its record states"), Source: builtInSource,
+			Category: change.HighRisk, Rule: change.Code(high), Subject: change.Words("the risk that its record states"), Source: builtInSource,
 		})
 	}
 	for _, category := range byRisk {
@@ -83,18 +85,6 @@ func (q *inquiry) classify() {
 		return cmp.Or(-cmp.Compare(a.Category, b.Category), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Line, b.Line))
 	})
 	q.findEmergency()
-}
-
-// readRecord reads the change record from the description.
-func (q *inquiry) readRecord() {
-	if len(q.policy.Fields) == 0 || q.measure == PathsOnly {
-		return
-	}
-	fields := make([]record.Field, len(q.policy.Fields))
-	for i, f := range q.policy.Fields {
-		fields[i] = record.Field{Name: f.Name, Headings: f.Headings, Type: record.Type(f.Type), Of: f.Of, NA: f.NA}
-	}
-	q.record = record.Parse(q.facts.Pull.Body, fields)
 }
 
 // condition is one part of a rule that holds, as a match shows it. Its zero value is a part that the rule does not name.

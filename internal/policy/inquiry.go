@@ -19,6 +19,7 @@ type inquiry struct {
 	notes   *questions // nil: nobody wants to know
 
 	record      record.Record
+	history     []edition       // of the description, where it was edited
 	category    change.Category // what it would be without an emergency
 	declaration *change.Declaration
 	triggered   []change.Match // the security triggers among the matches

@@ -59,10 +59,7 @@ func (q *inquiry) recordRow(name string) change.Requirement {
 	if f == nil { // no such field: nothing could ever be there
 		f = &Field{Name: name}
 	}
-	title := f.Title
-	if title == "" {
-		title = capitalized(strings.ReplaceAll(f.Name, "_", " "))
-	}
+	title := q.title(name)
 	heading := title
 	if len(f.Headings) > 0 {
 		heading = f.Headings[0]
@@ -98,6 +95,14 @@ func (q *inquiry) recordRow(name string) change.Requirement {
 		r.Next = change.Say(change.Words("add a section "), change.Code(heading), change.Words(" to the description"))
 	}
 	return r
+}
+
+// title returns what people call a field.
+func (q *inquiry) title(name string) string {
+	if f := q.field(name); f != nil && f.Title != "" {
+		return f.Title
+	}
+	return capitalized(strings.ReplaceAll(name, "_", " "))
 }
 
 // present says what a field answers, in as few words as its type allows.

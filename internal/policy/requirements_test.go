@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -214,4 +215,63 @@ func TestNewDependencies(t *testing.T) {
 			}
 		})
 	}
+}
+
+const recordHistory = `
+version: 1
+roles: {reviewer: {permission: write}, lead: {teams: [tech-leads]}}
+labels: {lowered_by: lead}
+categories:
+  high-risk: {when: {any: [{paths: ["**/*.tf"]}]}, record: [rollback], approvals: [{role: reviewer}]}
+  normal: {record: []}
+`
+
+func TestRecordIsEditedAfterAnApproval(t *testing.T) {
+	// described sets the description that the pull request has from now on.
+	described := func(text, by string) edit {
+		return func(f *change.Facts) {
+			f.Descriptions = append(f.Descriptions, change.Description{Body: text, By: account(by), At: later(f)})
+			f.Pull.Body = text
+		}
+	}
+	ok := approved("bob")
+	const highRisk, lowRisk, planned, unplanned = "## Risk\nhigh\n## Rollback\nRevert.", "## Risk\nlow", "## Rollback\nRevert.", "## Rollback\nTBD"
+	play(t, recordHistory, []scenario{
+		{name: "lowered before any approval", facts: pullRequest(files("a.go"), described(highRisk, "alice"), func(f *change.Facts) { f.Descriptions[0].At = morning.Add(-1) }, described(lowRisk, "carol"), func(f *change.Facts) { f.Descriptions[1].At = morning }, ok),
+			want: []string{"normal, satisfied"}},
+		{name: "lowered by who stated it", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, described(lowRisk, "alice")), want: []string{"normal, satisfied"}},
+		{name: "lowered by a holder", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, described(lowRisk, "lea")), want: []string{"normal, satisfied"}},
+		{name: "lowered by somebody else", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, described(lowRisk, "carol")),
+			want: []string{"high-risk, failing", "the risk that its record states matches high", "note: The risk is still high: carol lowered it"}},
+		{name: "lowered by nobody known", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, body(lowRisk)), want: []string{"high-risk, failing"}},
+		{name: "emptied after an approval", facts: pullRequest(files("a.tf"), described(planned, "alice"), ok, described(unplanned, "carol")),
+			want: []string{"high-risk, failing", "bob does not count: the section Rollback plan was emptied since, by carol"}},
+		{name: "filled in again", facts: pullRequest(files("a.tf"), described(planned, "alice"), ok, described(unplanned, "carol"), described(planned, "carol")),
+			want: []string{"high-risk, waiting", "bob does not count: the section"}},
+		{name: "approved again", facts: pullRequest(files("a.tf"), described(planned, "alice"), ok, described(unplanned, "carol"), described(planned, "carol"), func(f *change.Facts) {
+			f.Reviews = append(f.Reviews, change.Review{ID: 200, By: account("bob"), State: change.Approved, SHA: head, At: morning.Add(time.Hour)})
+		}), want: []string{"high-risk, satisfied"}},
+		{name: "emptied in a normal change", facts: pullRequest(files("a.go"), described(planned, "alice"), ok, described(unplanned, "carol")), want: []string{"normal, satisfied"}},
+	})
+}
+
+func FuzzNewDependencies(f *testing.F) {
+	f.Add("go.mod", "@@ -1 +1 @@\n-\tgithub.com/x/y v1.0.0\n+\tgithub.com/x/y v1.1.0\n+\tgithub.com/x/z v1.1.0")
+	f.Add("package.json", "@@ -1 +1 @@\n   \"dependencies\": {\n+    \"left-pad\": \"^1.0.0\",")
+	f.Add("pyproject.toml", "@@ -1 +1 @@\n+dependencies = [\"rich>=14\", \"httpx>=0.27\"]")
+	f.Add("build.gradle", "@@ -1 +1 @@\n+implementation 'org.z:w:1.0'")
+	f.Fuzz(func(t *testing.T, path, patch string) {
+		names := newDependencies(&change.File{Path: path, Patch: patch})
+		if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
+			t.Errorf("%q: %q are not in order, each once", patch, names)
+		}
+		// What is taken away as it is added names nothing new.
+		both := "@@ -1 +1 @@\n"
+		for line := range changedLines(patch) {
+			both += "-" + line[1:] + "\n+" + line[1:] + "\n"
+		}
+		if same := newDependencies(&change.File{Path: path, Patch: both}); len(same) > 0 {
+			t.Errorf("%q: %q are new in lines that were there", both, same)
+		}
+	})
 }

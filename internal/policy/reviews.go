@@ -112,7 +112,7 @@ func (q *inquiry) disqualified(r change.Review, slots []slot) change.Text {
 	if !q.sameContent(r.SHA) {
 		return q.staleness(r)
 	}
-	return nil
+	return q.emptiedSince(r)
 }
 
 // staleness says which push an approval did not see.
