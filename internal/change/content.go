@@ -14,7 +14,7 @@ const (
 	FileModified FileStatus = "modified"
 	FileRenamed  FileStatus = "renamed"
 	FileCopied   FileStatus = "copied"
-	FileChanged  FileStatus = "changed" // the mode only
+	FileChanged  FileStatus = "changed" // the type, from a file to a symlink say
 )
 
 // Mode is a Git tree entry's mode in octal, as Git writes it; the empty string means that it was not read.
@@ -56,8 +56,9 @@ func (f File) Paths() []string {
 // a binary file, a diff too large to show, or a patch that was cut.
 func (f File) Lines() (added, removed []string, complete bool) {
 	if f.Patch == "" {
-		unchanged := f.Status == FileRenamed && f.Blob != "" && f.Blob == f.PreviousBlob
-		return nil, nil, unchanged || f.Blob == emptyBlob || f.Status == FileChanged
+		unchanged := f.Blob != "" && f.Blob == f.PreviousBlob // a pure rename, or another mode
+		empty := f.Blob == emptyBlob && (f.Status == FileAdded || f.Status == FileRemoved)
+		return nil, nil, unchanged || empty
 	}
 	inHunk := false
 	for line := range strings.Lines(f.Patch) {

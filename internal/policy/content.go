@@ -71,7 +71,8 @@ func (q *inquiry) hasContentFor(t *Trigger, f *change.File) bool {
 // for.
 func (q *inquiry) readable(f *change.File) bool {
 	if f.Patch == "" {
-		if q.notes != nil && f.Status == change.FileRenamed && f.PreviousBlob == "" {
+		mayBeUnchanged := f.Status == change.FileRenamed || f.Status == change.FileModified // another name or mode, the same content
+		if q.notes != nil && mayBeUnchanged && f.Additions+f.Deletions == 0 && f.PreviousBlob == "" {
 			q.notes.blobs = true
 		}
 		_, _, complete := f.Lines()

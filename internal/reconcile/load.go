@@ -360,10 +360,11 @@ func (r *run) modes(ctx context.Context, f *change.Facts, mu *sync.Mutex) error 
 }
 
 func (r *run) previousBlobs(ctx context.Context, f *change.Facts, mu *sync.Mutex) error {
+	previous := func(file change.File) string { return cmp.Or(file.PreviousPath, file.Path) }
 	var paths []string
 	for _, file := range f.Content.Files {
-		if file.PreviousPath != "" {
-			paths = append(paths, file.PreviousPath)
+		if file.Patch == "" && file.Status != change.FileAdded {
+			paths = append(paths, previous(file))
 		}
 	}
 	entries, _, err := r.github.Tree(ctx, f.Repository, f.Content.MergeBase, paths)
@@ -374,9 +375,7 @@ func (r *run) previousBlobs(ctx context.Context, f *change.Facts, mu *sync.Mutex
 	defer mu.Unlock()
 	f.Content.Files = slices.Clone(f.Content.Files)
 	for i := range f.Content.Files {
-		if previous := f.Content.Files[i].PreviousPath; previous != "" {
-			f.Content.Files[i].PreviousBlob = entries[previous].Blob
-		}
+		f.Content.Files[i].PreviousBlob = entries[previous(f.Content.Files[i])].Blob
 	}
 	return nil
 }

@@ -1,0 +1,88 @@
+package change
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+)
+
+func TestLines(t *testing.T) {
+	for _, row := range []struct {
+		name           string
+		file           File
+		added, removed []string
+		complete       bool
+	}{
+		{"a patch", File{Additions: 2, Deletions: 1, Patch: "@@ -1,2 +1,3 @@ func\n-old\n+new\n+++more\n same"}, []string{"new", "++more"}, []string{"old"}, true},
+		{"lines before the first hunk are none", File{Patch: "+++ b/x\n--- a/x"}, nil, nil, true},
+		{"a patch that was cut", File{Additions: 3, Patch: "@@ -0,0 +1,3 @@\n+one"}, []string{"one"}, nil, false},
+		{"no patch", File{Status: FileModified, Blob: "a"}, nil, nil, false},
+		{"a pure rename", File{Status: FileRenamed, Blob: "a", PreviousBlob: "a"}, nil, nil, true},
+		{"a rename of which nothing more is known", File{Status: FileRenamed, Blob: "a"}, nil, nil, false},
+		{"another mode", File{Status: FileModified, Blob: "a", PreviousBlob: "a"}, nil, nil, true},
+		{"another type", File{Status: FileChanged, Blob: "a", PreviousBlob: "b"}, nil, nil, false},
+		{"an empty file", File{Status: FileAdded, Blob: emptyBlob}, nil, nil, true},
+		{"a file made empty whose patch is missing", File{Status: FileModified, Deletions: 9, Blob: emptyBlob}, nil, nil, false},
+	} {
+		added, removed, complete := row.file.Lines()
+		if !slices.Equal(added, row.added) || !slices.Equal(removed, row.removed) || complete != row.complete {
+			t.Errorf("%s: got %q, %q, %v", row.name, added, removed, complete)
+		}
+	}
+}
+
+func TestSubmodules(t *testing.T) {
+	pointer := "@@ -1 +1 @@\n-Subproject commit aaa\n+Subproject commit bbb"
+	for _, row := range []struct {
+		name string
+		file File
+		want bool
+	}{
+		{"by its mode", File{Mode: ModeSubmodule}, true},
+		{"by its patch", File{Additions: 1, Deletions: 1, Patch: pointer}, true},
+		{"a text that imitates one, its mode known", File{Mode: ModeRegular, Patch: pointer}, false},
+		{"a file", File{Patch: "@@ -1 +1 @@\n-a\n+b"}, false},
+	} {
+		if got := row.file.IsSubmodule(); got != row.want {
+			t.Errorf("%s: %v", row.name, got)
+		}
+	}
+}
+
+func TestNamesSurviveJSON(t *testing.T) {
+	for c := Uncategorized; c <= Emergency; c++ {
+		checkName(t, c)
+	}
+	for v := Undecided; v <= Failing; v++ {
+		checkName(t, v)
+	}
+	for p := PermissionNone; p <= PermissionAdmin; p++ {
+		checkName(t, p)
+	}
+	if err := json.Unmarshal([]byte(`"owner"`), new(Permission)); err == nil {
+		t.Error("an unknown permission is read without an error")
+	}
+}
+
+func checkName[T comparable](t *testing.T, v T) {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back T
+	if err := json.Unmarshal(text, &back); err != nil || back != v {
+		t.Errorf("%v becomes %s and then %v (%v)", v, text, back, err)
+	}
+}
+
+func TestTextKeepsStrangersApart(t *testing.T) {
+	text := Say(Words("set by "), Login(Account{ID: 1, Login: "bob"}), Words(", "), Words("on "), Code("a|b"), Words(""), Login(Account{}))
+	want := Text{{PartWords, "set by "}, {PartLogin, "bob"}, {PartWords, ", on "}, {PartCode, "a|b"}, {PartWords, "someone without a GitHub account"}}
+	if !slices.Equal(text, want) {
+		t.Errorf("got %q, want %q", text, want)
+	}
+	if got, want := Say(text[:1], TeamName("acme", "security")).String(), "set by @acme/security"; got != want {
+		t.Errorf("as a string %q, want %q", got, want)
+	}
+}
