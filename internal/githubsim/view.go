@@ -69,6 +69,8 @@ type ReviewView struct {
 	State  string // APPROVED, CHANGES_REQUESTED, COMMENTED or DISMISSED
 	SHA    string
 	At     time.Time
+	// Writes says that the person may write, without which GitHub's own protection does not count an approval.
+	Writes bool
 }
 
 // CheckView is the latest check run of its name by its App, or the latest commit status of its context, on the head.
@@ -160,7 +162,7 @@ func (s *Sim) PullView(repo string, number int) (PullView, error) {
 	v := PullView{
 		Pull: pullOf(i), Title: i.title, Body: i.body, State: i.stateWord(), Draft: p.draft, Author: viewName(i.author), Base: p.base,
 		Created: i.created, Labels: viewLabels(i.labels), Additions: p.diff.additions, Deletions: p.diff.deletions,
-		Reviews: latestReviews(p.reviews), Checks: s.checkViews(r, p.base, p.head), Required: viewRequired(r.protections[p.base]),
+		Reviews: s.latestReviews(r, p.reviews), Checks: s.checkViews(r, p.base, p.head), Required: viewRequired(r.protections[p.base]),
 	}
 	if p.headRepo != nil {
 		v.HeadRepo = p.headRepo.fullName()
@@ -232,7 +234,7 @@ func (s *Sim) eventView(e *event) EventView {
 }
 
 // latestReviews returns each person's latest opinion, and of those without one the latest review, in the order of the first.
-func latestReviews(reviews []*review) []ReviewView {
+func (s *Sim) latestReviews(r *repository, reviews []*review) []ReviewView {
 	latest := map[*account]*review{}
 	var order []*account
 	for _, rv := range reviews {
@@ -247,7 +249,7 @@ func latestReviews(reviews []*review) []ReviewView {
 	var out []ReviewView
 	for _, a := range order {
 		rv := latest[a]
-		out = append(out, ReviewView{viewName(a), rv.state, rv.sha, rv.at})
+		out = append(out, ReviewView{viewName(a), rv.state, rv.sha, rv.at, s.role(r, a).AtLeast(Write)})
 	}
 	return out
 }
