@@ -268,6 +268,12 @@ func TestNeeds(t *testing.T) {
 		{name: "a rename without a patch: blobs and modes", edits: []edit{rename("a.rb", "b.rb"), theFile(func(f *change.File) { f.PreviousBlob, f.Mode = "", "" }), record, checksRan[0]},
 			want: "@security, blobs, checks, modes"},
 		{name: "a label that declares: who set it, whatever else is missing", edits: []edit{files("a.go"), body(""), label("EMERGENCY", "olga")}, want: "@on-call, olga, timeline"},
+		{name: "a label that an expression may make standard of: who set it", policy: `
+version: 1
+roles: {reviewer: {permission: write}, lead: {teams: [tech-leads]}}
+labels: {lowered_by: lead}
+categories: {standard: {when: {any: [{expression: '"trivial" in change.labels'}]}}}
+`, edits: []edit{files("a.go"), body(""), label("trivial", "bob")}, want: "@tech-leads, timeline"},
 		{name: "a bot as author: whether the policy means it", edits: []edit{files("a.go"), record, authoredBy("renovate[bot]"), body("")}, want: "checks, user renovate[bot]"},
 		{name: "a team that was listed in part", edits: []edit{files("a.tf"), record, checksRan[0], approved("lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Partial: true}

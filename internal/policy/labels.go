@@ -131,12 +131,17 @@ func (q *inquiry) relaxingLabel() bool {
 	}
 	if c := p.Categories[change.Standard]; c != nil {
 		for _, r := range c.When {
-			if slices.ContainsFunc(r.Labels, q.facts.Pull.HasLabel) {
+			if slices.ContainsFunc(r.Labels, q.facts.Pull.HasLabel) || r.readsLabels() && len(q.facts.Pull.Labels) > 0 {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// readsLabels says whether the rule has an expression that may depend on any label.
+func (r *Rule) readsLabels() bool {
+	return r.Expression != nil && strings.Contains(r.Expression.Source(), "labels")
 }
 
 // CaresAboutLabel says whether setting or taking off a label can change a decision of this policy.
@@ -149,8 +154,7 @@ func (p *Policy) CaresAboutLabel(name string) bool {
 			if slices.ContainsFunc(r.Labels, func(l string) bool { return change.SameLabel(l, name) }) {
 				return true
 			}
-			// What an expression makes of labels only the expression knows.
-			if r.Expression != nil && strings.Contains(r.Expression.Source(), "labels") {
+			if r.readsLabels() {
 				return true
 			}
 		}

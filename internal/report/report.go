@@ -273,14 +273,14 @@ func Text(d change.Decision) string {
 	var rows []string
 	for _, o := range d.Opinions {
 		counts := "no"
-		if o.Counts {
+		switch {
+		case o.Counts:
 			counts = "for " + strings.Join(o.Roles, ", ")
+		case o.Why.IsEmpty(): // an objection
+			counts = "holds it up"
 		}
-		if strings.EqualFold(string(o.State), string(change.Approved)) == o.Counts || !o.Why.IsEmpty() {
-			rows = append(rows, opinionRow(o, counts))
-			continue
-		}
-		rows = append(rows, opinionRow(o, "holds it up"))
+		rows = append(rows, "| "+markdown(change.Login(o.By))+" | "+stateWords(o.State)+" | "+markdown(change.Code(o.SHA.Short()))+" | "+
+			markdown(change.Quote(counts))+" | "+markdown(o.Why)+" |\n")
 	}
 	if len(rows) > 0 {
 		p.add(block{head: "| Reviewer | Review | Commit | Counts | Why not |\n|---|---|---|---|---|\n", rows: rows, more: func(n int) string {
@@ -288,9 +288,4 @@ func Text(d change.Decision) string {
 		}})
 	}
 	return p.String()
-}
-
-func opinionRow(o change.Opinion, counts string) string {
-	return "| " + markdown(change.Login(o.By)) + " | " + stateWords(o.State) + " | " + markdown(change.Code(o.SHA.Short())) + " | " +
-		markdown(change.Quote(counts)) + " | " + markdown(o.Why) + " |\n"
 }
