@@ -163,7 +163,7 @@ func (s *Session) get(
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	key := strconv.FormatInt(int64(s.id), 10) + " " + path
+	key := s.answerKey(path)
 	unlock, err := s.asking.lock(ctx, key)
 	if err != nil {
 		return nil, &Unavailable{Err: err}
@@ -176,7 +176,7 @@ func (s *Session) get(
 	if asked != nil {
 		return asked, asked.open(accept)
 	}
-	held, _ := s.github.answers.get(key)
+	held, _ := s.held(path)
 	if held != nil && (since.IsZero() || held.sent.After(since)) {
 		s.github.metrics.held.WithLabelValues(string(r)).Inc()
 		return held, held.open(accept)
@@ -196,6 +196,14 @@ func (s *Session) get(
 	s.mu.Unlock()
 	return fresh, err
 }
+
+// answerKey names the answer to a GET of the installation.
+func (c *Client) answerKey(path string) string {
+	return strconv.FormatInt(int64(c.id), 10) + " " + path
+}
+
+// held returns the answer to a GET that is held, if any.
+func (c *Client) held(path string) (*answer, bool) { return c.github.answers.get(c.answerKey(path)) }
 
 // ask sends the GET, conditionally if an answer is held.
 func (c *Client) ask(ctx context.Context, r route, path string, held *answer) (*answer, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,21 +25,29 @@ const (
 	maxLookups      = 20   // the most co-authors who are looked up
 )
 
-// Content reads what the pull request would change: the comparison from the merge base of the tip of its base branch and its head
-// (repos/compare-commits-with-basehead). One call, but for large changes: over 300 files are listed by pages (pulls/list-files) up to
-// GitHub's limit of 3,000, over 250 commits by pages of the comparison up to 1,000; beyond, FilesCut and CommitsCut say so. A co-author
-// whose address is neither GitHub's own nor an author's of the same commits costs a call, the first time.
+// Content reads what the pull request would change: the comparison from the merge base of the tip of its base branch and its head. One
+// call for the tip (see Tip) and, once for the two SHAs, one for their comparison (repos/compare-commits-with-basehead); more for large
+// changes: over 300 files are listed by pages (pulls/list-files) up to GitHub's limit of 3,000, over 250 commits by pages of the
+// comparison up to 1,000; beyond, FilesCut and CommitsCut say so. A co-author whose address is neither GitHub's own nor an author's of
+// the same commits costs a call, the first time.
 //
-// With a zero since the comparison that is held is given even if the base branch has moved since. Modes and PreviousBlob are not read;
-// see Tree.
+// Since is about the tip: with a zero since the one that is held is taken even if the base branch has moved. Modes and PreviousBlob are
+// not read; see Tree.
 func (s *Session) Content(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (_ change.Content, err error) {
 	defer wrap(&err, "comparing %s#%d with its base", repo, p.Number)
-	compared, path, err := s.compare(ctx, repo, p, since)
+	tip, err := s.tipOf(ctx, repo, p, since)
+	if err != nil {
+		return change.Content{}, err
+	}
+	compared, err := s.compare(ctx, repo, tip, p.Head.SHA)
 	if err != nil {
 		return change.Content{}, err
 	}
 	content := change.Content{
 		Head: p.Head.SHA, BaseTip: change.SHA(compared.GetBaseCommit().GetSHA()), MergeBase: change.SHA(compared.GetMergeBaseCommit().GetSHA()),
+	}
+	if content.BaseTip != tip {
+		return change.Content{}, unreadable(fmt.Errorf("GitHub compared with %s and not with %s", content.BaseTip, tip), false)
 	}
 	var commits []*github.RepositoryCommit
 	group, gctx := errgroup.WithContext(ctx)
@@ -47,7 +56,7 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 		return err
 	})
 	group.Go(func() (err error) {
-		commits, content.CommitsCut, err = s.commits(gctx, path, compared, since)
+		commits, content.CommitsCut, err = s.commits(gctx, comparisonPath(repo, tip, p.Head.SHA), compared)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -57,30 +66,47 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 	return content, err
 }
 
-// compare compares the base branch with the head. The branch is named in full, because a tag of the same name, which anyone with
-// write access may make, would come before it. Where a GitHub does not compare full names, the branch's tip is read first
-// (git/get-ref) and compared by its SHA, at the cost of two more calls.
-func (s *Session) compare(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (*github.CommitsComparison, string, error) {
+// tipOf reads the tip of the base branch. Where no tip is held, the base that the pull request notes is compared at the same time,
+// because it most often is the tip still.
+func (s *Session) tipOf(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (tip change.SHA, err error) {
+	group, gctx := errgroup.WithContext(ctx)
+	if _, held := s.HeldTip(repo, p.Base.Name); !held && p.Base.SHA != "" {
+		group.Go(func() error {
+			_, err := s.compare(gctx, repo, p.Base.SHA, p.Head.SHA)
+			var missing *NotFound
+			if errors.As(err, &missing) {
+				return nil // a base that was thrown away
+			}
+			return err
+		})
+	}
+	group.Go(func() (err error) {
+		tip, err = s.Tip(gctx, repo, p.Base.Name, since)
+		return err
+	})
+	return tip, group.Wait()
+}
+
+func comparisonPath(repo change.Repository, base, head change.SHA) (path string) {
+	return compare.at(repo.Owner, repo.Name, string(base)+"..."+string(head))
+}
+
+// compare compares two commits. Branches are not named in it, because a tag of a branch's name, which anyone with write access may make,
+// could come before it; and what two commits differ in never changes, so that an answer that is held is good for ever.
+func (s *Session) compare(ctx context.Context, repo change.Repository, base, head change.SHA) (*github.CommitsComparison, error) {
 	compared := new(github.CommitsComparison)
-	read := func(base string) (string, error) {
-		path := compare.at(repo.Owner, repo.Name, base+"..."+string(p.Head.SHA))
-		*compared = github.CommitsComparison{}
-		return path, s.read(ctx, compare, path, nil, since, compared, func() bool {
+	read := func(since time.Time) error {
+		return s.read(ctx, compare, comparisonPath(repo, base, head), nil, since, compared, func() bool {
 			return compared.GetBaseCommit().GetSHA() != "" && compared.GetMergeBaseCommit().GetSHA() != "" &&
 				compared.TotalCommits != nil && compared.Files != nil
 		})
 	}
-	path, err := read("refs/heads/" + p.Base.Name)
+	err := read(time.Time{})
 	var missing *NotFound
-	if !errors.As(err, &missing) {
-		return compared, path, err
+	if errors.As(err, &missing) {
+		err = read(s.began) // a commit that was not there may have come since
 	}
-	tip, err := s.Tip(ctx, repo, p.Base.Name, since)
-	if err != nil {
-		return nil, "", err
-	}
-	path, err = read(string(tip))
-	return compared, path, err
+	return compared, err
 }
 
 func (s *Session) files(
@@ -117,7 +143,7 @@ func isAt(f *github.CommitFile, head change.SHA) bool {
 }
 
 func (s *Session) commits(
-	ctx context.Context, path string, compared *github.CommitsComparison, since time.Time,
+	ctx context.Context, path string, compared *github.CommitsComparison,
 ) (commits []*github.RepositoryCommit, cut bool, err error) {
 	total := compared.GetTotalCommits()
 	compared.Commits = present(compared.Commits)
@@ -125,7 +151,7 @@ func (s *Session) commits(
 		return compared.Commits, false, nil
 	}
 	pages := (min(total, maxCommits) + perPage - 1) / perPage
-	listed, err := readPages(ctx, s, compare, path, nil, since, pages,
+	listed, err := readPages(ctx, s, compare, path, nil, time.Time{}, pages,
 		func(c github.CommitsComparison) ([]*github.RepositoryCommit, bool) {
 			return present(c.Commits), c.TotalCommits != nil
 		})

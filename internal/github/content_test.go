@@ -20,8 +20,6 @@ func compareCall(base string) string {
 	return "GET /repos/acme/shop/compare/" + base + "..." + string(headSHA)
 }
 
-const mainRef = "refs%2Fheads%2Fmain"
-
 func comparison(commits, files []any, total int) m {
 	return m{"base_commit": m{"sha": baseSHA}, "merge_base_commit": m{"sha": mergeBase}, "total_commits": total, "commits": commits, "files": files}
 }
@@ -49,7 +47,7 @@ func content(t *testing.T, c *Client, p change.Pull, since time.Time) change.Con
 func TestContent(t *testing.T) {
 	f := newFake(t)
 	c := f.client()
-	f.json(compareCall(mainRef), 200, comparison(
+	f.json(compareCall(string(baseSHA)), 200, comparison(
 		[]any{commitBy("c1", user(alice), "Fix\n\nCo-authored-by: Bob <12+bob@users.noreply.github.com>\nco-authored-by: A <a@ACME.example>\nCo-Authored-By: X <x@elsewhere.example>")},
 		[]any{
 			m{"filename": "new", "previous_filename": "old", "sha": "f1", "status": "renamed", "additions": 1, "deletions": 2, "patch": "@@ -1 +1 @@"},
@@ -73,21 +71,21 @@ func TestContent(t *testing.T) {
 		}},
 	}
 	diff(t, content(t, c, fix, time.Time{}), want)
-	calls(t, f, "GET /repos/acme/shop/commits?author=x%40elsewhere.example&per_page=1", compareCall(mainRef))
+	calls(t, f, "GET /repos/acme/shop/commits?author=x%40elsewhere.example&per_page=1", compareCall(string(baseSHA)), tipCall)
 	diff(t, content(t, c, fix, time.Time{}), want)
 	calls(t, f)
 	diff(t, content(t, c, fix, f.clock.Now()), want)
-	calls(t, f, compareCall(mainRef)+" 304")
+	calls(t, f, tipCall+" 304")
 }
 
 func TestContentOfNothing(t *testing.T) {
 	f := newFake(t)
-	f.json(compareCall(mainRef), 200, comparison([]any{}, []any{}, 0))
+	f.json(compareCall(string(baseSHA)), 200, comparison([]any{}, []any{}, 0))
 	got := content(t, f.client(), fix, time.Time{})
 	if len(got.Files) != 0 || len(got.Commits) != 0 || got.FilesCut || got.CommitsCut {
 		t.Errorf("got %v", got)
 	}
-	f.json(compareCall(mainRef), 200, m{"commits": []any{}})
+	f.json(compareCall(string(baseSHA)), 200, m{"commits": []any{}})
 	s := f.client().Begin()
 	if _, err := s.Content(t.Context(), shop, fix, s.Began()); !Temporary(err) {
 		t.Errorf("a comparison without a base: %v", err)
@@ -96,39 +94,40 @@ func TestContentOfNothing(t *testing.T) {
 
 func TestContentOfOddBranches(t *testing.T) {
 	for branch, escaped := range map[string]string{
-		"release/1.x": "refs%2Fheads%2Frelease%2F1.x",
-		"ünï code":    "refs%2Fheads%2F%C3%BCn%C3%AF%20code",
-		"a#b%20?c&d":  "refs%2Fheads%2Fa%23b%2520%3Fc&d",
+		"release/1.x": "release/1.x",
+		"ünï code":    "%C3%BCn%C3%AF%20code",
+		"a#b%20?c&d":  "a%23b%2520%3Fc&d",
 	} {
 		f := newFake(t)
-		f.json(compareCall(escaped), 200, comparison([]any{}, []any{}, 0))
+		f.json("GET /repos/acme/shop/git/ref/heads/"+escaped, 200, m{"ref": "refs/heads/" + branch, "object": m{"sha": baseSHA}})
+		f.json(compareCall(string(baseSHA)), 200, comparison([]any{}, []any{}, 0))
 		p := fix
 		p.Base.Name = branch
 		content(t, f.client(), p, time.Time{})
 	}
 }
 
-// TestContentWhereFullNamesAreUnknown covers a server that does not compare refs/heads/NAME: the branch's tip is read, and never a tag.
-func TestContentWhereFullNamesAreUnknown(t *testing.T) {
-	const refCall = "GET /repos/acme/shop/git/ref/heads/main"
+// TestContentGoesByTheTip covers a base branch that moved since GitHub noted it, a tip that is another ref's, and a head that comes late.
+func TestContentGoesByTheTip(t *testing.T) {
 	f := newFake(t)
 	c := f.client()
-	f.json(refCall, 200, m{"ref": "refs/heads/main", "object": m{"sha": baseSHA}})
-	_, err := c.Begin().Content(t.Context(), shop, fix, time.Time{})
+	noted := fix
+	noted.Base.SHA = "0ld"
+	_, err := c.Begin().Content(t.Context(), shop, noted, time.Time{})
 	var missing *NotFound
 	if !errors.As(err, &missing) {
 		t.Errorf("a head that GitHub does not know: %v", err)
 	}
-	f.took()
+	calls(t, f, compareCall("0ld"), compareCall(string(baseSHA)), tipCall)
 	f.json(compareCall(string(baseSHA)), 200, comparison([]any{}, []any{}, 0))
-	s := c.Begin()
-	if _, err := s.Content(t.Context(), shop, fix, s.Began()); err != nil {
-		t.Fatal(err)
+	if got := content(t, c, noted, time.Time{}); got.BaseTip != baseSHA {
+		t.Errorf("compared with %s", got.BaseTip)
 	}
-	calls(t, f, compareCall(string(baseSHA)), compareCall(mainRef), refCall+" 304")
-	f.json(refCall, 200, m{"ref": "refs/heads/main-2", "object": m{"sha": baseSHA}})
-	s = c.Begin()
-	if _, err := s.Content(t.Context(), shop, fix, s.Began()); !errors.As(err, &missing) {
+	calls(t, f, compareCall(string(baseSHA)))
+
+	f.json(tipCall, 200, m{"ref": "refs/heads/main-2", "object": m{"sha": baseSHA}})
+	s := c.Begin()
+	if _, err := s.Content(t.Context(), shop, noted, s.Began()); !errors.As(err, &missing) {
 		t.Errorf("another ref: %v", err)
 	}
 }
@@ -137,7 +136,7 @@ func TestManyFiles(t *testing.T) {
 	const filesCall = "GET /repos/acme/shop/pulls/1/files"
 	setup := func(t *testing.T, n int, head change.SHA) (*fake, *Client) {
 		f := newFake(t)
-		f.json(compareCall(mainRef), 200, comparison([]any{}, many(min(n, 300), func(i int) any { return file(i, headSHA) }), 0))
+		f.json(compareCall(string(baseSHA)), 200, comparison([]any{}, many(min(n, 300), func(i int) any { return file(i, headSHA) }), 0))
 		var pages []any
 		for start := 0; start < min(n, 3000); start += 100 {
 			pages = append(pages, many(min(100, n-start), func(i int) any { return file(start+i, head) }))
@@ -167,7 +166,7 @@ func TestManyFiles(t *testing.T) {
 			got := content(t, c, p, time.Time{})
 			equal(t, "files", len(got.Files), tt.want)
 			equal(t, "cut", got.FilesCut, tt.cut)
-			equal(t, "calls", len(f.took()), tt.calls)
+			equal(t, "calls besides the tip", len(f.took())-1, tt.calls)
 			for i, file := range got.Files {
 				if file.Path != fmt.Sprintf("f%04d", i) {
 					t.Fatalf("file %d is %s", i, file.Path)
@@ -194,7 +193,7 @@ func TestManyCommits(t *testing.T) {
 		t.Run(fmt.Sprint(tt.commits), func(t *testing.T) {
 			f := newFake(t)
 			all := many(tt.commits, func(i int) any { return commitBy(fmt.Sprint("c", i), user(alice), "") })
-			f.on(compareCall(mainRef), func(w http.ResponseWriter, r *http.Request) {
+			f.on(compareCall(string(baseSHA)), func(w http.ResponseWriter, r *http.Request) {
 				shown := all
 				if r.URL.Query().Get("per_page") == "" {
 					shown = all[max(0, len(all)-comparedCommits):]
@@ -209,7 +208,7 @@ func TestManyCommits(t *testing.T) {
 			got := content(t, f.client(), fix, time.Time{})
 			equal(t, "commits", len(got.Commits), tt.want)
 			equal(t, "cut", got.CommitsCut, tt.cut)
-			equal(t, "calls", len(f.took()), tt.calls)
+			equal(t, "calls besides the tip", len(f.took())-1, tt.calls)
 		})
 	}
 }
@@ -231,7 +230,7 @@ func TestCoAuthorsAreLookedUp(t *testing.T) {
 		}
 	})
 	by := func(email string) string { return "\nCo-authored-by: X <" + email + ">" }
-	f.json(compareCall(mainRef), 200, comparison([]any{
+	f.json(compareCall(string(baseSHA)), 200, comparison([]any{
 		commitBy("c1", nil, "x\n"+by("bob@users.noreply.github.com")+by("gone@users.noreply.github.com")+by("carol@acme.example")),
 		commitBy("c2", nil, "x\n"+by("Bob@users.noreply.github.com")+by("other@acme.example")+by("nobody@acme.example")+by("")),
 	}, []any{}, 2))
@@ -246,9 +245,9 @@ func TestCoAuthorsAreLookedUp(t *testing.T) {
 	}
 	diff(t, accounts, []change.Account{bob, {}, carol, bob, {}, {}, {}})
 	calls(t, f, commitsCall+"?author=carol%40acme.example&per_page=1", commitsCall+"?author=nobody%40acme.example&per_page=1",
-		commitsCall+"?author=other%40acme.example&per_page=1", compareCall(mainRef), "GET /users/bob", "GET /users/gone")
+		commitsCall+"?author=other%40acme.example&per_page=1", compareCall(string(baseSHA)), tipCall, "GET /users/bob", "GET /users/gone")
 	content(t, c, fix, f.clock.Now())
-	calls(t, f, commitsCall+"?author=nobody%40acme.example&per_page=1", compareCall(mainRef)+" 304")
+	calls(t, f, commitsCall+"?author=nobody%40acme.example&per_page=1", tipCall+" 304")
 
 	f.on(commitsCall, refuse(502, ""))
 	if _, err := c.Begin().Content(t.Context(), shop, fix, time.Time{}); !Temporary(err) {
@@ -259,9 +258,9 @@ func TestCoAuthorsAreLookedUp(t *testing.T) {
 	for i := range 2 * maxLookups {
 		many.WriteString(by(fmt.Sprintf("u%d@acme.example", i)))
 	}
+	f = newFake(t)
 	f.json(commitsCall, 200, []m{})
-	f.json(compareCall(mainRef), 200, comparison([]any{commitBy("c1", nil, "x\n"+many.String())}, []any{}, 1))
-	f.took()
-	content(t, c, fix, f.clock.Now())
-	equal(t, "calls", len(f.took()), 1+maxLookups)
+	f.json(compareCall(string(baseSHA)), 200, comparison([]any{commitBy("c1", nil, "x\n"+many.String())}, []any{}, 1))
+	content(t, f.client(), fix, time.Time{})
+	equal(t, "calls", len(f.took()), 2+maxLookups)
 }

@@ -79,8 +79,12 @@ func newFake(t *testing.T) *fake {
 	f := &fake{t: t, clock: &clock{now: time.Now()}, handlers: map[string]http.HandlerFunc{}}
 	f.server = httptest.NewServer(f)
 	t.Cleanup(f.server.Close)
+	f.json(tipCall, 200, m{"ref": "refs/heads/main", "object": m{"sha": baseSHA}})
 	return f
 }
+
+// tipCall reads the tip of main.
+const tipCall = "GET /repos/acme/shop/git/ref/heads/main"
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/access_tokens") {

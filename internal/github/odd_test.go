@@ -21,7 +21,7 @@ func TestOddAnswers(t *testing.T) {
 			_, err := s.Pull(t.Context(), shop, 1, s.Began())
 			return err
 		}, nil},
-		"content": {[]string{compareCall(mainRef)}, func(s *Session) error {
+		"content": {[]string{compareCall(string(baseSHA))}, func(s *Session) error {
 			_, err := s.Content(t.Context(), shop, fix, s.Began())
 			return err
 		}, nil},
@@ -111,7 +111,7 @@ func TestOddAnswers(t *testing.T) {
 	t.Run("lists of nothing inside", func(t *testing.T) {
 		f := newFake(t)
 		c := f.client()
-		f.json(compareCall(mainRef), 200, comparison([]any{nil, m{}}, []any{nil, m{}}, 2))
+		f.json(compareCall(string(baseSHA)), 200, comparison([]any{nil, m{}}, []any{nil, m{}}, 2))
 		got, err := c.Begin().Content(t.Context(), shop, fix, f.clock.Now())
 		if err != nil || len(got.Files) != 1 || !got.CommitsCut {
 			t.Errorf("got %+v, %v", got, err)

@@ -271,7 +271,7 @@ func TestAgainstEmbeddedGitHub(t *testing.T) {
 				t.Errorf("%s: %d", call.Path, call.Status)
 			}
 		}
-		if got := w.took(); total(got) != total(want)-4 || got["GET /repos/{owner}/{repo}/contents/{path}"] != 0 {
+		if got := w.took(); total(got) != total(want)-5 || got["GET /repos/{owner}/{repo}/contents/{path}"] != 0 {
 			t.Errorf("calls: %v", got)
 		}
 	})

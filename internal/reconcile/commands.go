@@ -34,19 +34,16 @@ func parseCommand(body string) (c command, words string, ok bool) {
 	}
 }
 
-// commands answers the commands that were not answered yet, each with a reaction, and says whether one of them asks for the check run
-// to be posted anew.
+// commands reacts to the commands that were not answered yet, and says whether one of them asks for the check run to be posted anew.
 func (r *run) commands(ctx context.Context) (again bool, err error) {
 	w := &r.main.work
 	again = w.Concerns.Has(change.ConcernAgain)
 	for _, c := range w.Commands {
-		reaction, outcome := "confused", "not a command"
-		if known, words, ok := parseCommand(c.Body); ok {
-			reaction, outcome = "+1", string(known)
+		reaction := "confused"
+		if _, _, ok := parseCommand(c.Body); ok {
+			reaction = "+1"
 			again = true
 			w.Concerns |= change.ConcernVerify
-		} else if words != "" {
-			outcome = fmt.Sprintf("unknown command %q", words)
 		}
 		effect := plan.Effect{
 			Kind: plan.React, Key: fmt.Sprintf("react:%d", c.Comment), Pull: w.Key, Comment: c.Comment, Body: reaction,
@@ -54,9 +51,22 @@ func (r *run) commands(ctx context.Context) (again bool, err error) {
 		if err := r.apply(ctx, []plan.Effect{effect}); err != nil {
 			return false, err
 		}
-		if err := r.store.CommandDone(ctx, c.Comment, outcome); err != nil {
-			return false, err
-		}
 	}
 	return again, nil
+}
+
+// answered notes that the commands were carried out. A run that did not come this far leaves them to the next.
+func (r *run) answered(ctx context.Context) error {
+	for _, c := range r.main.work.Commands {
+		outcome := "not a command"
+		if known, words, ok := parseCommand(c.Body); ok {
+			outcome = string(known)
+		} else if words != "" {
+			outcome = fmt.Sprintf("unknown command %q", words)
+		}
+		if err := r.store.CommandDone(ctx, c.Comment, outcome); err != nil {
+			return err
+		}
+	}
+	return nil
 }

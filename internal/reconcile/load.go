@@ -65,6 +65,12 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 		return err
 	}
 	s.facts = f
+	if t == held && f.Content.MergeBase == s.pull().Head.SHA {
+		// The base has all of it: it was merged, and the event that says so is on its way.
+		if err := r.readPull(ctx, s); err != nil {
+			return err
+		}
+	}
 	p, problem, err := r.policyOf(ctx, s, f.Content.BaseTip)
 	if err != nil {
 		return err
@@ -108,11 +114,11 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		f.Content, err = r.github.Content(gctx, w.Repository, w.Snapshot, since(change.ConcernContent))
 		return err
 	})
-	if base := w.Snapshot.Base.SHA; t == held && w.Decision == nil && base != "" {
-		// The base that GitHub noted is most often still its tip, so its policy is read side by side with the comparison that
-		// names the tip. If it is not, the tip's is read after.
+	if base := w.Snapshot.Base; t == held && base.SHA != "" && !r.holdsTip(w.Repository, base.Name) {
+		// The base that GitHub noted is most often still its tip, so its policy is read beside the tip and the comparison. If it is
+		// not, the tip's is read after.
 		group.Go(func() error {
-			_, err := r.github.PolicyFile(gctx, w.Repository, base, PolicyPath)
+			_, err := r.github.PolicyFile(gctx, w.Repository, base.SHA, PolicyPath)
 			var missing *github.NotFound
 			if errors.As(err, &missing) {
 				return nil
@@ -189,6 +195,11 @@ func lacksWorkflow(checks []change.Check) bool {
 	return slices.ContainsFunc(checks, func(c change.Check) bool { return c.App == "github-actions" && c.Workflow == "" })
 }
 
+func (r *run) holdsTip(repo change.Repository, branch string) bool {
+	_, held := r.github.HeldTip(repo, branch)
+	return held
+}
+
 // readPull reads a pull request that no delivery described.
 func (r *run) readPull(ctx context.Context, s *subject) error {
 	p, err := r.github.Pull(ctx, s.work.Repository, s.work.Key.Number, r.github.Began())
@@ -224,7 +235,10 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust) error {
 	f.People, f.Teams, f.Users = map[change.AccountID]change.Person{}, map[string]change.Team{}, map[string]change.Account{}
 	// What cannot turn a check green may rest on what was known of people before, unless that is what the event was about.
 	recent := time.Time{}
-	if t == verified || s.work.Concerns&(change.ConcernTimeline|change.ConcernPeople|change.ConcernVerify) != 0 {
+	switch concerns := s.work.Concerns; {
+	case concerns.Has(change.ConcernPeople):
+		recent = r.github.Began() // GitHub has said that something changed, and anything held may be from before
+	case t == verified, concerns&(change.ConcernTimeline|change.ConcernVerify) != 0:
 		recent = r.github.Began().Add(-peopleAge)
 	}
 	trees := map[change.SHA]bool{}

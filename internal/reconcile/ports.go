@@ -20,6 +20,7 @@ type GitHub interface {
 	PullsWithHead(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]change.Pull, error)
 	Content(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (change.Content, error)
 	Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (change.SHA, error)
+	HeldTip(repo change.Repository, branch string) (change.SHA, bool)
 	PolicyFile(ctx context.Context, repo change.Repository, commit change.SHA, path string) (github.PolicyFile, error)
 	Timeline(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (github.Timeline, error)
 	Checks(ctx context.Context, repo change.Repository, sha change.SHA, workflows bool, since time.Time) ([]change.Check, []github.CheckRun, error)

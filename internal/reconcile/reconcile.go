@@ -29,6 +29,8 @@ const (
 	leaseTime = 30 * time.Second
 	// heldElsewhere is how soon a run is tried again that found another at work on its head SHA.
 	heldElsewhere = 200 * time.Millisecond
+	// maxMoves is how often in a row a run begins anew because the pull request has moved on, before others have their turn.
+	maxMoves = 3
 )
 
 // Config is what a Reconciler needs. All of it is required but Log.
@@ -73,7 +75,18 @@ type run struct {
 // Reconcile makes GitHub agree with what the policy says of a pull request, and of all others that share its head. An error says that
 // GitHub or the App failed and not the change: the run is to be repeated. Waiting for a rate limit or for another run on the same
 // head is no error but a Result with RetryAt.
-func (rc *Reconciler) Reconcile(ctx context.Context, key change.PullKey) (queue.Result, error) {
+func (rc *Reconciler) Reconcile(ctx context.Context, key change.PullKey) (result queue.Result, err error) {
+	for range maxMoves {
+		result, err = rc.once(ctx, key)
+		if !errors.Is(err, errMoved) {
+			return result, err
+		}
+	}
+	return queue.Result{RetryAt: rc.Clock()}, nil
+}
+
+// once is one run. It returns errMoved if the pull request was found to be another than was held; what it is now is saved.
+func (rc *Reconciler) once(ctx context.Context, key change.PullKey) (queue.Result, error) {
 	work, err := rc.Store.Begin(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return queue.Result{}, nil
@@ -100,8 +113,6 @@ func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queu
 	switch {
 	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrFenced):
 		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
-	case errors.Is(err, errMoved):
-		return queue.Result{RetryAt: now}, nil
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
 	case errors.As(err, &missing):
@@ -149,6 +160,9 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
+	if err := r.perhapsMerged(ctx); err != nil {
+		return queue.Result{}, err
+	}
 	subjects, err := r.decideHead(ctx, head)
 	if d, ok := undecidable(err, w.Key, head); ok {
 		r.log.Warn().Err(err).Msg("what a decision needs cannot be read")
@@ -161,7 +175,25 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
+	if err := r.answered(ctx); err != nil {
+		return queue.Result{}, err
+	}
 	return result, r.withdrawOld(ctx, head)
+}
+
+// perhapsMerged reads a green pull request whose base was pushed to: most likely the push is its own merge, of which GitHub tells
+// in another event that may come later. Compared with such a base nothing would be left of the change, and what was decided of it
+// is to stay as evidence.
+func (r *run) perhapsMerged(ctx context.Context) error {
+	w := &r.main.work
+	if !w.Concerns.Has(change.ConcernContent) || w.Concerns&(change.ConcernPull|change.ConcernVerify) != 0 {
+		return nil
+	}
+	posted, err := r.store.CheckRun(ctx, w.Key.Repository, w.Snapshot.Head.SHA)
+	if err != nil || posted == nil || !posted.IsGreen() {
+		return err
+	}
+	return r.readPull(ctx, r.main)
 }
 
 // holder names this run in leases: two runs of one process are two holders.
