@@ -1,0 +1,180 @@
+package scenario_test
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/changegate/changegate/internal/githubsim"
+)
+
+// ourCheck returns the check run that the pull request's page shows for us.
+func ourCheck(v githubsim.PullView) (githubsim.CheckView, bool) {
+	i := slices.IndexFunc(v.Checks, func(c githubsim.CheckView) bool { return c.Name == checkName && c.App == "changegate" })
+	if i < 0 {
+		return githubsim.CheckView{}, false
+	}
+	return v.Checks[i], true
+}
+
+// outcome is a check's status, or its conclusion once it has one.
+func outcome(c githubsim.CheckView) string {
+	if c.Conclusion != "" {
+		return c.Conclusion
+	}
+	return c.Status
+}
+
+// matches compares with an exact text, or with /a regular expression/.
+func matches(ts *testscript.TestScript, want, got string) bool {
+	if len(want) > 1 && strings.HasPrefix(want, "/") && strings.HasSuffix(want, "/") {
+		re, err := regexp.Compile(want[1 : len(want)-1])
+		ts.Check(err)
+		return re.MatchString(got)
+	}
+	return want == got
+}
+
+// whole shows a check run as it is, so that a failure explains itself.
+func (w *world) whole(v githubsim.PullView) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s is %s (%s), labels %v", v.Pull, v.State, v.Head[:7], v.Labels)
+	if c, ok := ourCheck(v); ok {
+		fmt.Fprintf(&b, "\n%s: %s\n\n%s\n%s", outcome(c), c.Title, c.Summary, c.Text)
+	} else {
+		b.WriteString("\nit has no check run of ours")
+	}
+	for _, c := range w.calls() {
+		fmt.Fprintf(&b, "\ncall: %s %s: %d", c.Method, c.Path, c.Status)
+	}
+	if warnings := append(w.log.lines("warn"), w.log.lines("error")...); len(warnings) > 0 {
+		fmt.Fprintf(&b, "\nthe server logged:\n%s", strings.Join(warnings, "\n"))
+	}
+	return b.String()
+}
+
+// expect N OUTCOME [TITLE]: the check on the pull request's head, as its page shows it. OUTCOME is success, failure, neutral, cancelled,
+// in_progress or none; TITLE is exact, or /a regular expression/.
+func expect(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: expect N OUTCOME [TITLE]")
+	}
+	v := w.view(ts, args[0])
+	c, ok := ourCheck(v)
+	got := "none"
+	if ok {
+		got = outcome(c)
+	}
+	if got != args[1] || len(args) == 3 && !matches(ts, args[2], c.Title) {
+		ts.Fatalf("expected %s\n%s", strings.Join(args[1:], ": "), w.whole(v))
+	}
+}
+
+// summary N TEXT: the check's summary contains the text, or matches /a regular expression/; with ! it does not.
+func summary(ts *testscript.TestScript, neg bool, args []string) {
+	contains(ts, neg, args, func(c githubsim.CheckView) string { return c.Summary })
+}
+
+// details N TEXT: the same of the check's text.
+func details(ts *testscript.TestScript, neg bool, args []string) {
+	contains(ts, neg, args, func(c githubsim.CheckView) string { return c.Text })
+}
+
+func contains(ts *testscript.TestScript, neg bool, args []string, part func(githubsim.CheckView) string) {
+	w := worldOf(ts)
+	if len(args) != 2 {
+		ts.Fatalf("usage: [!] summary|details N TEXT")
+	}
+	v := w.view(ts, args[0])
+	c, _ := ourCheck(v)
+	text := part(c)
+	// What is shown may be written with entities; what must not be there must not be there in either form.
+	found := strings.Contains(text, args[1]) || strings.Contains(html.UnescapeString(text), args[1])
+	if len(args[1]) > 1 && args[1][0] == '/' {
+		found = matches(ts, args[1], html.UnescapeString(text))
+	}
+	if found == neg {
+		ts.Fatalf("expected %q in it to be %v\n%s", args[1], !neg, w.whole(v))
+	}
+}
+
+// asked N [WHOM…]: the reviews that were ever requested, in their order, each as often as it was.
+func asked(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: asked N [WHOM…]")
+	}
+	w := worldOf(ts)
+	v := w.view(ts, args[0])
+	var who []string
+	for _, e := range v.Events {
+		if e.Kind == "review_requested" {
+			who = append(who, e.Subject)
+		}
+	}
+	if !slices.Equal(who, args[1:]) {
+		ts.Fatalf("asked were %v, expected %v\n%s", who, args[1:], w.whole(v))
+	}
+}
+
+// runs N COUNT: how many check runs of ours the pull request's head has, those among them that newer ones replaced.
+func runs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: runs N COUNT")
+	}
+	w := worldOf(ts)
+	v := w.view(ts, args[0])
+	n, err := w.countRuns(v.Repo, v.Head)
+	ts.Check(err)
+	if strconv.Itoa(n) != args[1] {
+		ts.Fatalf("there are %d check runs, expected %s\n%s", n, args[1], w.whole(v))
+	}
+}
+
+// costs COUNT [ROUTE]: how many calls the last act made the server make, as in 'POST /repos/{owner}/{repo}/check-runs'.
+func costs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 || len(args) > 2 {
+		ts.Fatalf("usage: costs COUNT [ROUTE]")
+	}
+	var made []string
+	n := 0
+	for _, c := range worldOf(ts).calls() {
+		route := c.Method + " " + c.Route
+		made = append(made, fmt.Sprintf("%s %s: %d", c.Method, c.Path, c.Status))
+		if len(args) == 1 || route == args[1] {
+			n++
+		}
+	}
+	if strconv.Itoa(n) != args[0] {
+		ts.Fatalf("it cost %d calls, expected %s:\n%s", n, args[0], strings.Join(made, "\n"))
+	}
+}
+
+// merged N: the pull request was merged.
+func merged(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	if v := w.view(ts, args[0]); (v.State == "merged") == neg {
+		ts.Fatalf("it is %s\n%s", v.State, w.whole(v))
+	}
+}
+
+// state N STATE: open, closed or merged.
+func state(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	if v := w.view(ts, args[0]); (v.State == args[1]) == neg {
+		ts.Fatalf("it is %s\n%s", v.State, w.whole(v))
+	}
+}
+
+// logged TEXT: the server's log contains the text; with ! it does not.
+func logged(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	if strings.Contains(w.log.String(), args[0]) == neg {
+		ts.Fatalf("the server logged:\n%s", w.log.String())
+	}
+}

@@ -1,0 +1,375 @@
+package scenario_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	gh "github.com/google/go-github/v62/github"
+	"github.com/palantir/go-githubapp/githubapp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/changegate/changegate/internal/githubsim"
+)
+
+// deeds are what happens on GitHub, or to it, by nobody's hand. The arguments of each follow it in its comment.
+func deeds() map[string]func(*scene) error {
+	return map[string]func(*scene) error{
+		"fails":            (*scene).fails,     // ROUTE STATUS [TIMES] [HEADER:VALUE…], ROUTE as in 'POST /repos/{owner}/{repo}/check-runs', or any
+		"cuts":             (*scene).cuts,      // ROUTE [TIMES]: the connection, before the call is acted on
+		"loses-answer":     (*scene).losesSome, // ROUTE [TIMES]: the connection, after the call was acted on
+		"heals":            (*scene).heals,
+		"posts":            (*scene).posts,           // NAME OUTCOME N [app:SLUG] [workflow:PATH]: a check run
+		"loses":            (*scene).fate,            // deliveries, or those of one event
+		"doubles":          (*scene).fate,            // the same
+		"holds":            (*scene).fate,            // the same
+		"delivers":         (*scene).fate,            // the same, as ever
+		"releases":         (*scene).releases,        // [backwards]: what was held
+		"redelivers":       (*scene).redelivers,      // EVENT: every delivery of that event so far
+		"deletes-account":  (*scene).deletesAccount,  // LOGIN
+		"renames-account":  (*scene).renamesAccount,  // LOGIN TO
+		"deletes-repo":     (*scene).deletesRepo,     // REPO
+		"renames-repo":     (*scene).renamesRepo,     // REPO TO
+		"makes-repo":       (*scene).makesRepo,       // OWNER/NAME
+		"makes-app":        (*scene).makesApp,        // SLUG: one that may post checks
+		"installs":         (*scene).installs,        // OWNER: our App
+		"adds":             (*scene).adds,            // NAME: a repository, to our installation on acme
+		"removes":          (*scene).removes,         // NAME
+		"makes-team":       (*scene).makesTeam,       // SLUG LOGIN…
+		"drops-team":       (*scene).dropsTeam,       // SLUG
+		"joins":            (*scene).joins,           // LOGIN SLUG
+		"leaves":           (*scene).leaves,          // LOGIN SLUG
+		"permits":          (*scene).permits,         // LOGIN ROLE
+		"takes-permission": (*scene).takesPermission, // NAME: from our App
+		"gives-permission": (*scene).givesPermission, // NAME LEVEL
+		"revokes-tokens":   (*scene).revokesTokens,
+		"suspends":         (*scene).suspends,
+		"unsuspends":       (*scene).unsuspends,
+		"protects":         (*scene).protects, // BRANCH
+	}
+}
+
+// github is what happens on GitHub, or to it.
+func github(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 || deeds()[args[0]] == nil {
+		ts.Fatalf("GitHub does not do %q", args)
+	}
+	w := worldOf(ts)
+	s := &scene{world: w, ts: ts, args: args}
+	w.act(ts, func() error {
+		do := deeds()[args[0]]
+		if args[0] != "loses" && args[0] != "doubles" && args[0] != "holds" && args[0] != "delivers" {
+			s.args = args[1:]
+		}
+		return do(s)
+	})
+}
+
+// route splits a route into its method and its template; "any" is every call.
+func (s *scene) route() (method, template string) {
+	r := s.next("the route")
+	if r == "any" {
+		return "", ""
+	}
+	method, template, ok := strings.Cut(r, " ")
+	if !ok {
+		s.ts.Fatalf("%q is no route", r)
+	}
+	return method, template
+}
+
+func (s *scene) number(ifNone int) int {
+	if len(s.args) == 0 {
+		return ifNone
+	}
+	n, err := strconv.Atoi(s.args[0])
+	if err != nil {
+		return ifNone
+	}
+	s.args = s.args[1:]
+	return n
+}
+
+func (s *scene) inject(f githubsim.Fault) error {
+	s.faults = append(s.faults, s.sim.Inject(f))
+	return nil
+}
+
+func (s *scene) fails() error {
+	f := githubsim.Fault{Header: http.Header{}}
+	f.Method, f.Route = s.route()
+	f.Status, f.Times = s.number(http.StatusBadGateway), s.number(1)
+	for _, a := range s.args {
+		name, value, _ := strings.Cut(a, ":")
+		if name == "body" {
+			f.Body = value
+			continue
+		}
+		f.Header.Set(name, value)
+	}
+	return s.inject(f)
+}
+
+func (s *scene) cuts() error {
+	f := githubsim.Fault{CutConnection: true}
+	f.Method, f.Route = s.route()
+	f.Times = s.number(1)
+	return s.inject(f)
+}
+
+func (s *scene) losesSome() error {
+	f := githubsim.Fault{ActThenLose: true}
+	f.Method, f.Route = s.route()
+	f.Times = s.number(1)
+	return s.inject(f)
+}
+
+func (s *scene) heals() error {
+	for _, remove := range s.faults {
+		remove()
+	}
+	s.world.faults = nil
+	return nil
+}
+
+func (s *scene) posts() error {
+	c := githubsim.CheckRun{Name: s.next("the check's name")}
+	switch result := s.next("how it ended"); result {
+	case "queued", "in_progress":
+		c.Status = result
+	default:
+		c.Conclusion = result
+	}
+	pr := s.pull()
+	for _, a := range s.args {
+		name, value, _ := strings.Cut(a, ":")
+		switch name {
+		case "app":
+			c.App = value
+		case "workflow":
+			c.Workflow = value
+		default:
+			s.ts.Fatalf("what is %q?", a)
+		}
+	}
+	_, err := s.sim.PostCheckRun(s.repo, pr.Head, c)
+	return err
+}
+
+func (s *scene) fate() error {
+	fates := map[string]githubsim.Fate{
+		"loses": githubsim.Lose, "doubles": githubsim.Duplicate, "holds": githubsim.Hold, "delivers": githubsim.Deliver,
+	}
+	fate, event := fates[s.args[0]], ""
+	if len(s.args) > 1 && s.args[1] != "deliveries" {
+		event = s.args[1]
+	}
+	s.sim.Intercept(func(d githubsim.Delivery) githubsim.Fate {
+		if event == "" || d.Event == event {
+			return fate
+		}
+		return githubsim.Deliver
+	})
+	return nil
+}
+
+func (s *scene) releases() error {
+	s.sim.Intercept(nil)
+	held := s.sim.Held()
+	if s.rest() == "backwards" {
+		slices.Reverse(held)
+	}
+	if len(held) > 0 {
+		s.sim.Release(held...)
+	}
+	return nil
+}
+
+func (s *scene) redelivers() error {
+	event := s.next("the event")
+	for _, d := range s.gate.Deliveries() {
+		if d.Event == event && !d.Redelivery {
+			if err := s.gate.Redeliver(d.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *scene) deletesAccount() error { return s.sim.DeleteAccount(s.next("the login")) }
+
+func (s *scene) renamesAccount() error {
+	from := s.next("the login")
+	return s.sim.RenameAccount(from, s.next("the new login"))
+}
+
+func (s *scene) deletesRepo() error { return s.sim.DeleteRepository(s.next("the repository")) }
+
+func (s *scene) renamesRepo() error {
+	from := s.next("the repository")
+	return s.sim.RenameRepository(from, s.next("its new name"))
+}
+
+func (s *scene) makesRepo() error {
+	owner, name, _ := strings.Cut(s.next("the repository"), "/")
+	return s.addRepository(owner, name, map[string]string{"README.md": "# " + name + "\n"})
+}
+
+func (s *scene) makesApp() error {
+	k, err := key()
+	if err != nil {
+		return err
+	}
+	a, err := s.sim.RegisterApp(githubsim.AppOptions{Slug: s.next("the App's slug"), Permissions: map[string]string{"checks": "write"}, Key: k})
+	if err != nil {
+		return err
+	}
+	_, err = a.Install("acme")
+	return err
+}
+
+func (s *scene) installs() error {
+	_, err := s.gate.Install(s.next("the owner"))
+	return err
+}
+
+func (s *scene) adds() error    { return s.gate.AddRepositories("acme", s.next("the repository")) }
+func (s *scene) removes() error { return s.gate.RemoveRepositories("acme", s.next("the repository")) }
+
+func (s *scene) makesTeam() error {
+	slug := s.next("the team")
+	if err := s.sim.AddTeam("acme", slug, s.args...); err != nil {
+		return err
+	}
+	return s.sim.SetTeamPermission(s.repo, slug, githubsim.Write)
+}
+
+func (s *scene) dropsTeam() error { return s.sim.RemoveTeam("acme", s.next("the team")) }
+
+func (s *scene) joins() error {
+	login := s.next("the login")
+	return s.sim.AddToTeam("acme", s.next("the team"), login)
+}
+
+func (s *scene) leaves() error {
+	login := s.next("the login")
+	return s.sim.RemoveFromTeam("acme", s.next("the team"), login)
+}
+
+func (s *scene) permits() error {
+	login := s.next("the login")
+	return s.sim.SetPermission(s.repo, login, githubsim.Role(s.next("the role")))
+}
+
+func (s *scene) takesPermission() error {
+	return s.gate.AcceptPermissions("acme", map[string]string{s.next("the permission"): ""})
+}
+
+func (s *scene) givesPermission() error {
+	name := s.next("the permission")
+	return s.gate.AcceptPermissions("acme", map[string]string{name: s.next("the level")})
+}
+
+func (s *scene) revokesTokens() error {
+	s.gate.RevokeTokens()
+	return nil
+}
+
+func (s *scene) suspends() error   { return s.gate.Suspend("acme") }
+func (s *scene) unsuspends() error { return s.gate.Unsuspend("acme") }
+
+func (s *scene) protects() error {
+	return s.sim.Protect(s.repo, s.next("the branch"), githubsim.Protection{
+		RequiredChecks: []githubsim.RequiredCheck{{Context: checkName, AppID: s.gate.ID}},
+	})
+}
+
+// after DURATION: so much time goes by, and what was to happen meanwhile happens.
+func after(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: after DURATION")
+	}
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	w := worldOf(ts)
+	w.act(ts, func() error {
+		w.forward(d)
+		if w.server == nil {
+			return nil
+		}
+		return w.server.Elapse(context.Background())
+	})
+}
+
+// restart ends the server and starts it again on the same database.
+func restart(ts *testscript.TestScript, neg bool, args []string) {
+	stopped(ts, neg, args)
+	started(ts, neg, args)
+}
+
+// stopped ends the server: deliveries fail until it is started.
+func stopped(ts *testscript.TestScript, _ bool, _ []string) {
+	w := worldOf(ts)
+	w.act(ts, w.stop)
+}
+
+// started starts the server again.
+func started(ts *testscript.TestScript, _ bool, _ []string) {
+	w := worldOf(ts)
+	w.act(ts, w.start)
+}
+
+// forgotten restarts the server with an empty database.
+func forgotten(ts *testscript.TestScript, neg bool, args []string) {
+	stopped(ts, neg, args)
+	old, err := filepath.Glob(filepath.Join(worldOf(ts).dir, ".server.db*"))
+	ts.Check(err)
+	for _, file := range old {
+		ts.Check(os.Remove(file))
+	}
+	started(ts, neg, args)
+}
+
+// in OWNER/NAME: what follows happens in this repository.
+func in(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: in OWNER/NAME")
+	}
+	worldOf(ts).repo = args[0]
+}
+
+// countRuns asks GitHub how many check runs of ours a commit has.
+func (w *world) countRuns(repo, sha string) (int, error) {
+	owner, name, _ := strings.Cut(repo, "/")
+	if w.observer == nil {
+		k, err := key()
+		if err != nil {
+			return 0, err
+		}
+		if w.observer, err = w.sim.RegisterApp(githubsim.AppOptions{Slug: "observer", Permissions: map[string]string{"checks": "read", "contents": "read"}, Key: k}); err != nil {
+			return 0, err
+		}
+	}
+	installation, err := w.observer.Install(owner)
+	if err != nil {
+		return 0, err
+	}
+	defer w.observer.Uninstall(owner) //nolint:errcheck // it was installed just now
+	client, err := githubapp.NewClientCreator(w.http.URL+"/api/v3/", w.http.URL+"/api/graphql", w.observer.ID, w.observer.PrivateKey).NewInstallationClient(installation)
+	if err != nil {
+		return 0, err
+	}
+	list, _, err := client.Checks.ListCheckRunsForRef(context.Background(), owner, name, sha,
+		&gh.ListCheckRunsOptions{CheckName: gh.String(checkName), Filter: gh.String("all"), AppID: gh.Int64(w.gate.ID)})
+	if err != nil {
+		return 0, fmt.Errorf("count the check runs: %w", err)
+	}
+	return len(list.CheckRuns), nil
+}

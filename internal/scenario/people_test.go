@@ -1,0 +1,413 @@
+package scenario_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/changegate/changegate/internal/githubsim"
+)
+
+// people returns the commands that act as somebody, with the login of each.
+func people() map[string]string {
+	all := map[string]string{"dependabot": "dependabot[bot]", "helper": "helper[bot]"}
+	for _, login := range []string{"alice", "bob", "carol", "dave", "erin", "frank", "mallory", "trent", "sam"} {
+		all[login] = login
+	}
+	return all
+}
+
+// fullRecord is the description of a pull request whose script says nothing of one: all that any category asks for.
+const fullRecord = `## Description
+
+The checkout loses a cart when two tabs are open. This keeps it.
+
+## Justification
+
+Customers lost what they had chosen; support hears of it every day.
+
+## Risk
+
+low
+
+## Rollback
+
+Revert the commit and deploy again; nothing is stored in a new form.
+
+## Testing
+
+Unit tests, and by hand on staging with two tabs.
+
+- [x] unit tests
+- [x] by hand
+
+## Security
+
+Nothing that an attacker could reach changes.
+`
+
+// scene is one command of a person.
+type scene struct {
+	*world
+	ts   *testscript.TestScript
+	who  *githubsim.Person
+	args []string
+}
+
+// verbs are what people do. The arguments of each follow it in its comment; N is the number of a pull request, and CHANGE… is described
+// at commit.
+func verbs() map[string]func(*scene) error {
+	return map[string]func(*scene) error{
+		"opens":            (*scene).opens,           // TITLE [body:FILE] [base:B] [branch:B] [from:REPO] [draft] [label:L] CHANGE…
+		"pushes":           (*scene).pushes,          // N CHANGE…
+		"force-pushes":     (*scene).forcePushes,     // N CHANGE…, in place of what was there
+		"pushes-back":      (*scene).pushesBack,      // N HEAD, a head that was remembered
+		"remembers":        (*scene).remembers,       // N HEAD
+		"rebases":          (*scene).rebases,         // N
+		"lands":            (*scene).lands,           // BRANCH CHANGE…, without a pull request
+		"branches":         (*scene).branches,        // BRANCH: makes it from the tip of main
+		"approves":         (*scene).approves,        // N
+		"requests-changes": (*scene).requestsChanges, // N WHY
+		"comments":         (*scene).comments,        // N TEXT
+		"says":             (*scene).says,            // N TEXT: a review that is neither
+		"dismisses":        (*scene).dismisses,       // WHOM N
+		"labels":           (*scene).labels,          // N LABEL
+		"unlabels":         (*scene).unlabels,        // N LABEL
+		"renames-label":    (*scene).renamesLabel,    // FROM TO
+		"edits":            (*scene).edits,           // N FILE: the description
+		"retitles":         (*scene).retitles,        // N TITLE
+		"retargets":        (*scene).retargets,       // N BRANCH
+		"drafts":           (*scene).drafts,          // N
+		"readies":          (*scene).readies,         // N
+		"closes":           (*scene).closes,          // N
+		"reopens":          (*scene).reopens,         // N
+		"merges":           (*scene).merges,          // N [anyway]
+		"reruns":           (*scene).reruns,          // N: presses the button of our check
+		"reports":          (*scene).reports,         // CONTEXT STATE N: a commit status
+		"asks":             (*scene).asks,            // N WHOM
+		"forks":            (*scene).forks,
+	}
+}
+
+// person returns the command that acts as somebody. With ! before it GitHub must refuse, and what it said is in stderr.
+func person(login string) command {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if len(args) == 0 {
+			ts.Fatalf("what does %s do?", login)
+		}
+		do := verbs()[args[0]]
+		if do == nil {
+			ts.Fatalf("%s cannot do %q", login, args[0])
+		}
+		w := worldOf(ts)
+		s := &scene{world: w, ts: ts, who: w.sim.As(login), args: args[1:]}
+		w.act(ts, func() error {
+			err := do(s)
+			var refused *githubsim.Refused
+			switch {
+			case neg && err == nil:
+				return errors.New("GitHub did not refuse")
+			case neg && errors.As(err, &refused):
+				fmt.Fprintln(ts.Stderr(), refused.Message)
+				return nil
+			}
+			return err
+		})
+	}
+}
+
+// act does something and waits until nothing is left to do because of it.
+func (w *world) act(ts *testscript.TestScript, do func() error) {
+	w.forward(pace)
+	w.sim.ResetCalls()
+	ts.Check(do())
+	ts.Check(w.quiet())
+}
+
+// next returns the next argument, and takes it.
+func (s *scene) next(what string) string {
+	if len(s.args) == 0 {
+		s.ts.Fatalf("%s is missing", what)
+	}
+	a := s.args[0]
+	s.args = s.args[1:]
+	return a
+}
+
+// pull returns the pull request that the next argument numbers, as it is now.
+func (s *scene) pull() githubsim.Pull { return s.view(s.ts, s.next("the pull request's number")).Pull }
+
+func (w *world) view(ts *testscript.TestScript, number string) githubsim.PullView {
+	n, err := strconv.Atoi(strings.TrimPrefix(number, "#"))
+	if err != nil {
+		ts.Fatalf("%q is not the number of a pull request", number)
+	}
+	v, err := w.sim.PullView(w.repo, n)
+	ts.Check(err)
+	return v
+}
+
+func (s *scene) rest() string { return strings.Join(s.args, " ") }
+
+func (s *scene) opens() error {
+	o := githubsim.PullOptions{Title: s.next("a title"), Body: fullRecord}
+	var changes []string
+	for _, a := range s.args {
+		name, value, _ := strings.Cut(a, ":")
+		switch name {
+		case "body":
+			o.Body = s.ts.ReadFile(value)
+		case "base":
+			o.Base = value
+		case "branch":
+			o.Branch = value
+		case "from":
+			o.From = value
+		case "draft":
+			o.Draft = true
+		case "label":
+			o.Labels = append(o.Labels, value)
+		default:
+			changes = append(changes, a)
+		}
+	}
+	commit, any, err := s.commit(o.Title, changes)
+	if err != nil {
+		return err
+	}
+	if any {
+		o.Commits = []githubsim.Commit{commit}
+	}
+	_, err = s.who.OpenPull(s.repo, o)
+	return err
+}
+
+// commit makes a commit of CHANGE…, each of which is one of
+//
+//	PATH             a file: with the text of the script's file of that name, or with one of its own
+//	PATH=FILE        a file with the text of the script's file FILE
+//	PATH*N           a file of N lines
+//	-PATH            a file that is deleted
+//	OLD=>NEW         a file that gets another name
+//	link:PATH        a symbolic link
+//	submodule:PATH   a submodule
+//	files:N          N files in many/
+//	by:WHO           the commit's author, a login or "Name <address>"
+//	committer:WHO    its committer
+//	with:WHO         a co-author
+//	web              made on GitHub's pages
+func (s *scene) commit(message string, changes []string) (githubsim.Commit, bool, error) {
+	c := githubsim.Commit{Message: message, Files: map[string]string{}, Rename: map[string]string{}, Modes: map[string]string{}}
+	for _, a := range changes {
+		name, value, _ := strings.Cut(a, ":")
+		switch {
+		case a == "web":
+			c.Web = true
+		case name == "by":
+			c.Author = signature(value)
+		case name == "committer":
+			c.Committer = signature(value)
+		case name == "with":
+			c.CoAuthors = append(c.CoAuthors, value)
+		case name == "link":
+			c.Files[value], c.Modes[value] = "README.md", "120000"
+		case name == "submodule":
+			c.Files[value], c.Modes[value] = strings.Repeat("c0ffee12", 5), "160000"
+		case name == "files":
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				return c, false, err
+			}
+			for i := range n {
+				c.Files[fmt.Sprintf("many/of/them/and/each/with/a/name/that/is/long/enough/%05d.txt", i)] = "x\n"
+			}
+		case strings.HasPrefix(a, "-"):
+			c.Delete = append(c.Delete, a[1:])
+		case strings.Contains(a, "=>"):
+			from, to, _ := strings.Cut(a, "=>")
+			c.Rename[from] = to
+		default:
+			if err := s.write(&c, a); err != nil {
+				return c, false, err
+			}
+		}
+	}
+	return c, len(c.Files)+len(c.Rename)+len(c.Delete) > 0, nil
+}
+
+func (s *scene) write(c *githubsim.Commit, a string) error {
+	if path, n, ok := strings.Cut(a, "*"); ok {
+		lines, err := strconv.Atoi(n)
+		c.Files[path] = strings.Repeat("line\n", lines)
+		return err
+	}
+	path, file, named := strings.Cut(a, "=")
+	if !named {
+		file = path
+	}
+	text, err := os.ReadFile(filepath.Join(s.dir, filepath.FromSlash(file)))
+	if err != nil && named {
+		return err
+	}
+	if err != nil {
+		s.written++
+		text = fmt.Appendf(nil, "text %d of %s\n", s.written, path)
+	}
+	c.Files[path] = string(text)
+	return nil
+}
+
+// signature reads a login, or "Name <address>".
+func signature(who string) *githubsim.Signature {
+	if name, address, ok := strings.Cut(who, " <"); ok {
+		return &githubsim.Signature{Name: name, Email: strings.TrimSuffix(address, ">")}
+	}
+	return &githubsim.Signature{Name: who, Email: who + "@example.com"}
+}
+
+func (s *scene) pushes() error {
+	pr := s.pull()
+	c, _, err := s.commit("Change it again", s.args)
+	if err != nil {
+		return err
+	}
+	_, err = s.who.Push(pr, c)
+	return err
+}
+
+func (s *scene) forcePushes() error {
+	pr := s.pull()
+	c, _, err := s.commit("Write it anew", s.args)
+	if err != nil {
+		return err
+	}
+	_, err = s.who.ForcePush(pr, c)
+	return err
+}
+
+func (s *scene) remembers() error {
+	pr := s.pull()
+	s.ts.Setenv(s.next("a name for the head"), pr.Head)
+	return nil
+}
+
+func (s *scene) pushesBack() error {
+	pr := s.pull()
+	_, err := s.who.PushSHA(pr, s.ts.Getenv(s.next("the head's name")))
+	return err
+}
+
+func (s *scene) rebases() error {
+	_, err := s.who.Rebase(s.pull())
+	return err
+}
+
+func (s *scene) lands() error {
+	branch := s.next("the branch")
+	c, _, err := s.commit("Change "+branch, s.args)
+	if err != nil {
+		return err
+	}
+	_, err = s.who.PushBranch(s.repo, branch, c)
+	return err
+}
+
+func (s *scene) branches() error {
+	tip, err := s.sim.Tip(s.repo, "main")
+	if err != nil {
+		return err
+	}
+	return s.who.PushRef(s.repo, s.next("the branch"), tip)
+}
+
+func (s *scene) approves() error { return s.who.Approve(s.pull()) }
+
+func (s *scene) requestsChanges() error {
+	pr := s.pull()
+	return s.who.RequestChanges(pr, s.rest())
+}
+
+func (s *scene) comments() error {
+	pr := s.pull()
+	_, err := s.who.Comment(pr, s.rest())
+	return err
+}
+
+func (s *scene) says() error {
+	pr := s.pull()
+	return s.who.CommentReview(pr, s.rest())
+}
+
+func (s *scene) dismisses() error {
+	whom := s.next("whose review")
+	return s.who.DismissReview(s.pull(), whom, "settled")
+}
+
+func (s *scene) labels() error {
+	pr := s.pull()
+	return s.who.AddLabel(pr, s.next("the label"))
+}
+
+func (s *scene) unlabels() error {
+	pr := s.pull()
+	return s.who.RemoveLabel(pr, s.next("the label"))
+}
+
+func (s *scene) renamesLabel() error {
+	from := s.next("the label")
+	return s.who.RenameLabel(s.repo, from, s.next("its new name"))
+}
+
+func (s *scene) edits() error {
+	pr := s.pull()
+	return s.who.EditBody(pr, s.ts.ReadFile(s.next("the file with the description")))
+}
+
+func (s *scene) retitles() error {
+	pr := s.pull()
+	return s.who.EditTitle(pr, s.rest())
+}
+
+func (s *scene) retargets() error {
+	pr := s.pull()
+	return s.who.Retarget(pr, s.next("the branch"))
+}
+
+func (s *scene) drafts() error  { return s.who.ConvertToDraft(s.pull()) }
+func (s *scene) readies() error { return s.who.ReadyForReview(s.pull()) }
+func (s *scene) closes() error  { return s.who.Close(s.pull()) }
+func (s *scene) reopens() error { return s.who.Reopen(s.pull()) }
+
+func (s *scene) merges() error {
+	pr := s.pull()
+	return s.who.Merge(pr, githubsim.MergeOptions{Bypass: s.rest() == "anyway"})
+}
+
+func (s *scene) reruns() error {
+	v := s.view(s.ts, s.next("the pull request's number"))
+	c, ok := ourCheck(v)
+	if !ok {
+		return errors.New("there is no check to run again")
+	}
+	return s.who.RerequestCheckRun(s.repo, c.ID)
+}
+
+func (s *scene) reports() error {
+	context, state := s.next("the context"), s.next("the state")
+	return s.who.PostStatus(s.repo, s.pull().Head, context, state, "")
+}
+
+func (s *scene) asks() error {
+	pr := s.pull()
+	return s.who.RequestReview(pr, s.next("whom"))
+}
+
+func (s *scene) forks() error {
+	_, err := s.who.Fork(s.repo)
+	return err
+}
