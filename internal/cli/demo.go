@@ -27,6 +27,13 @@ the next start begins anew.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out = cmd.OutOrStdout()
 			o.Color = isTerminal(o.Out)
+			if o.Once { // nobody looks at it, so it need not be where it always is
+				for name, address := range map[string]*string{"address": &o.Address, "github-address": &o.GitHubAddress} {
+					if !cmd.Flags().Changed(name) {
+						*address = "127.0.0.1:0"
+					}
+				}
+			}
 			err := demo.Run(cmd.Context(), o)
 			var failed *demo.StepError
 			if errors.As(err, &failed) {
@@ -38,8 +45,8 @@ the next start begins anew.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Once, "once", false, "play the story and exit: 0 if it went as expected, 1 if not")
 	flags.StringVar(&o.Dir, "data", "", "keep what each start leaves in this `directory`")
-	flags.StringVar(&o.Address, "address", demo.DefaultAddress, "where the server listens, as `host:port`")
-	flags.StringVar(&o.GitHubAddress, "github-address", demo.DefaultGitHubAddress, "where the embedded GitHub listens, as `host:port`")
+	flags.StringVar(&o.Address, "address", demo.DefaultAddress, "where the server listens, as `host:port`; with --once a free port unless told")
+	flags.StringVar(&o.GitHubAddress, "github-address", demo.DefaultGitHubAddress, "where the embedded GitHub listens, as `host:port`; with --once a free port unless told")
 	return cmd
 }
 

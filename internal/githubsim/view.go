@@ -176,7 +176,10 @@ func (s *Sim) PullView(repo string, number int) (PullView, error) {
 	for _, f := range p.diff.files {
 		v.Files = append(v.Files, FileView{f.path, f.previous, f.status, f.additions, f.deletions, f.patch})
 	}
-	for _, e := range i.timeline {
+	for n, e := range i.timeline {
+		if e.kind == "closed" && n > 0 && i.timeline[n-1].kind == "merged" {
+			continue // the merge says it
+		}
 		v.Events = append(v.Events, s.eventView(e))
 	}
 	for _, a := range p.reviewers {
