@@ -128,6 +128,7 @@ func (a *App) Quiet(ctx context.Context) error { return a.queue.Quiet(ctx) }
 // Elapse acts at once on the time by which Options.Clock was set forward: for the demo and for tests.
 func (a *App) Elapse(ctx context.Context) error { return a.queue.Elapse(ctx) }
 
+// discover raises the open pull requests of a repository that came, or came back. One that the App cannot see has left again.
 func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 	repo, err := a.store.Repository(ctx, id)
 	if err != nil {
@@ -137,7 +138,16 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 	list := func(ctx context.Context, repo change.Repository) ([]change.Pull, error) {
 		return session.OpenPulls(ctx, repo, "", session.Began())
 	}
-	return reconcile.Discover(ctx, repo, list, a.store, a.queue)
+	err = reconcile.Discover(ctx, repo, list, a.store, a.queue)
+	var missing *github.NotFound
+	switch {
+	case errors.As(err, &missing):
+		a.log.Info().Int64("repository", int64(id)).Msg("a repository is not there any more")
+		return nil
+	case err != nil:
+		return err
+	}
+	return a.store.SaveRepository(ctx, repo)
 }
 
 // holder names this process among all that may share the database.

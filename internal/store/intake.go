@@ -42,6 +42,16 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 		for _, r := range d.Added {
 			a.Added = append(a.Added, r.ID)
 		}
+		if d.Event == "installation" && d.Action == "unsuspend" && len(d.Added) == 0 {
+			// GitHub does not list the repositories then. Those that left meanwhile are found to be gone.
+			known, err := repositories(ctx, tx, `installation = $1 ORDER BY id`, d.Installation)
+			if err != nil {
+				return Accepted{}, err
+			}
+			for _, r := range known {
+				a.Added = append(a.Added, r.ID)
+			}
+		}
 	}
 	raised := map[change.PullKey]change.Concern{}
 	// What went away and came back within the group must end up as the last delivery says, so the group is cut where something
@@ -496,6 +506,13 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 		if d.Base == "*" && d.Concerns.Has(change.ConcernVerify) {
 			// The repository may have come back, and its pull requests with it. Those that have not are found to be gone again.
 			if _, err := tx.Exec(ctx, `UPDATE pulls SET gone = 0 WHERE repository = $1 AND gone <> 0 AND state = 'open'`, d.Repository.ID); err != nil {
+				return err
+			}
+		}
+		if d.Concerns.Has(change.ConcernPull) {
+			// No pull request is in the payload to take the place of what is held.
+			if _, err := tx.Exec(ctx, `UPDATE pulls SET unsure = 1 WHERE repository = $1 AND state = 'open' AND ($2 = '*' OR base = $2)`,
+				d.Repository.ID, d.Base); err != nil {
 				return err
 			}
 		}

@@ -16,7 +16,8 @@ type Pull struct {
 	// pull request was raised by its number alone, and is to be read.
 	Snapshot change.Pull
 	ReadAt   time.Time // when Snapshot was read from GitHub; zero: a payload told it since
-	// Unsure says that payloads of one second differ, and which of them is the later cannot be told: the pull request is to be read.
+	// Unsure says that the pull request is to be read: payloads of one second differ and which is the later cannot be told, or an
+	// event without a payload of it may have changed it.
 	Unsure bool
 	Gone   bool // the App has no access any more
 	// Decision is the last one that was saved, nil if there is none, with its digest, and when it was saved.
