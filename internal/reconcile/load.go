@@ -114,11 +114,11 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		f.Content, err = r.github.Content(gctx, w.Repository, w.Snapshot, since(change.ConcernContent))
 		return err
 	})
-	if base := w.Snapshot.Base.SHA; t == held && w.Decision == nil && base != "" {
-		// The base that GitHub noted is most often still its tip, so its policy is read side by side with the comparison that
-		// names the tip. If it is not, the tip's is read after.
+	if base := w.Snapshot.Base; t == held && base.SHA != "" && !r.holdsTip(w.Repository, base.Name) {
+		// The base that GitHub noted is most often still its tip, so its policy is read beside the tip and the comparison. If it is
+		// not, the tip's is read after.
 		group.Go(func() error {
-			_, err := r.github.PolicyFile(gctx, w.Repository, base, PolicyPath)
+			_, err := r.github.PolicyFile(gctx, w.Repository, base.SHA, PolicyPath)
 			var missing *github.NotFound
 			if errors.As(err, &missing) {
 				return nil
@@ -193,6 +193,11 @@ func withWorkflows(checks []change.Check) []change.Check {
 // lacksWorkflow says whether it is not known of some check which workflow posted it.
 func lacksWorkflow(checks []change.Check) bool {
 	return slices.ContainsFunc(checks, func(c change.Check) bool { return c.App == "github-actions" && c.Workflow == "" })
+}
+
+func (r *run) holdsTip(repo change.Repository, branch string) bool {
+	_, held := r.github.HeldTip(repo, branch)
+	return held
 }
 
 // readPull reads a pull request that no delivery described.
