@@ -230,15 +230,21 @@ func Outcome(d change.Decision) (Status, Conclusion) {
 }
 
 // Digest names what a decision shows, so that a check run is written again only when something a reader could act on has changed.
-// The progress of checks that are still awaited is left out: their coming in one by one changes neither the decision nor what
-// anyone should do, and would cost a call each.
+// The progress of checks that have not failed is left out as long as one of them is awaited: their coming in one by one changes
+// neither the decision nor what anyone should do, and would cost a call each.
 func Digest(d change.Decision) string {
 	d.RecheckAt = time.Time{}
 	d.Asks = nil
 	d.Requirements = slices.Clone(d.Requirements)
-	for i, r := range d.Requirements {
+	state := change.Met
+	for _, r := range d.Requirements {
 		if r.Kind == change.KindChecks && r.State == change.Awaited {
-			d.Requirements[i].Found, d.Requirements[i].Short, d.Requirements[i].Next = nil, nil, nil
+			state = change.Awaited
+		}
+	}
+	for i := range d.Requirements {
+		if r := &d.Requirements[i]; r.Kind == change.KindChecks && (r.State == change.Met || r.State == change.Awaited) {
+			r.State, r.Found, r.Short, r.Next = state, nil, nil, nil
 		}
 	}
 	text, err := json.Marshal(d)

@@ -79,6 +79,23 @@ func TestAwaitedChecksComingInChangeNothing(t *testing.T) {
 	if Digest(with(change.Awaited, "1 of 6")) != Digest(with(change.Awaited, "2 of 6")) {
 		t.Error("progress of awaited checks writes the check run again")
 	}
+	both := func(first, second change.RequirementState) change.Decision {
+		d := with(first, "")
+		d.Requirements = append(d.Requirements, change.Requirement{Kind: change.KindChecks, State: second, Name: change.Words("other")})
+		return d
+	}
+	if Digest(both(change.Awaited, change.Awaited)) != Digest(both(change.Met, change.Awaited)) {
+		t.Error("one of two awaited checks writes the check run again")
+	}
+	if Digest(both(change.Met, change.Awaited)) == Digest(both(change.Met, change.Met)) {
+		t.Error("the last of two checks does not show")
+	}
+	if Digest(both(change.Failed, change.Awaited)) == Digest(both(change.Awaited, change.Awaited)) {
+		t.Error("a failed check among awaited ones does not show")
+	}
+	if Digest(with(change.Met, "2 passed")) != Digest(with(change.Met, "3 passed")) {
+		t.Error("one more check that passed writes the check run again")
+	}
 	if Digest(with(change.Failed, "build")) == Digest(with(change.Failed, "build, test")) {
 		t.Error("another failed check does not show")
 	}

@@ -84,11 +84,39 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 		s.decision = change.Decision{Pull: s.work.Key, Head: s.pull().Head.SHA}
 		return nil
 	}
-	if err := r.satisfy(ctx, s, t); err != nil {
+	recent := r.github.Began().Add(-peopleAge)
+	// What cannot turn a check green may rest on what was known of people before.
+	since := time.Time{}
+	switch concerns := s.work.Concerns; {
+	case concerns.Has(change.ConcernPeople):
+		since = r.github.Began() // GitHub has said that something changed, and anything held may be from before
+	case t == verified, concerns.Has(change.ConcernVerify):
+		since = recent
+	}
+	if err := r.satisfy(ctx, s, t, since); err != nil {
 		return err
 	}
 	s.decision = p.Decide(s.facts)
+	if since.IsZero() && s.doubtsPeople() {
+		if err := r.satisfy(ctx, s, t, recent); err != nil {
+			return err
+		}
+		s.decision = p.Decide(s.facts)
+	}
 	return nil
+}
+
+// doubtsPeople says whether something that was done since the last decision may count for less than it should, because what is held
+// of people is from before they got a role: a review by someone without one, or a label of consequence.
+func (s *subject) doubtsPeople() bool {
+	known := map[int64]bool{}
+	if before := s.work.Decision; before != nil {
+		for _, o := range before.Opinions {
+			known[o.Review] = true
+		}
+	}
+	news := func(o change.Opinion) bool { return !known[o.Review] && !o.Held && !o.By.IsBot() }
+	return slices.ContainsFunc(s.decision.Opinions, news) || len(s.newLabels()) > 0
 }
 
 // basics gathers what every policy looks at.
@@ -229,18 +257,11 @@ func (r *run) accept(ctx context.Context, s *subject, p change.Pull) error {
 	return nil
 }
 
-// satisfy reads what the policy needs beyond the basics until it needs nothing new.
-func (r *run) satisfy(ctx context.Context, s *subject, t trust) error {
+// satisfy reads what the policy needs beyond the basics until it needs nothing new. What it says of people was read from GitHub after
+// recent, or at any time if that is zero.
+func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time) error {
 	f := &s.facts
 	f.People, f.Teams, f.Users = map[change.AccountID]change.Person{}, map[string]change.Team{}, map[string]change.Account{}
-	// What cannot turn a check green may rest on what was known of people before, unless that is what the event was about.
-	recent := time.Time{}
-	switch concerns := s.work.Concerns; {
-	case concerns.Has(change.ConcernPeople):
-		recent = r.github.Began() // GitHub has said that something changed, and anything held may be from before
-	case t == verified, concerns&(change.ConcernTimeline|change.ConcernVerify) != 0:
-		recent = r.github.Began().Add(-peopleAge)
-	}
 	trees := map[change.SHA]bool{}
 	checksRead := false
 	for range maxRounds {
