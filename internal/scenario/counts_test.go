@@ -1,0 +1,193 @@
+package scenario_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/githubsim"
+)
+
+// ownPolicy is the policy of the repositories whose calls are counted. The category high-risk is what the built-in default says.
+const ownPolicy = `version: 1
+roles:
+  reviewer:  {permission: write}
+  tech-lead: {teams: [tech-leads]}
+  security:  {teams: [security]}
+  incident:  {teams: [on-call]}
+emergency:
+  label: EMERGENCY
+  declared_by: incident
+  approvals: [{role: reviewer, count: 1}]
+  within: 24h
+categories:
+  high-risk:
+    when: {any: [{paths: ["**/migrations/**"]}, {labels: [high-risk]}]}
+    approvals: [{role: reviewer, count: 2}, {role: tech-lead, count: 1}]
+    security_review: always
+  normal:
+    approvals: [{role: reviewer, count: 2}]
+security_review:
+  role: security
+  triggers:
+    authentication: {paths: ["**/auth/**"]}
+`
+
+// sixChecks requires the six checks of a life to be green.
+const sixChecks = `checks:
+  - {name: "ci/lint"}
+  - {name: "ci/deploy"}
+  - {name: build}
+  - {name: unit}
+  - {name: integration}
+  - {name: e2e}
+`
+
+// life is a world in which each act's calls are counted.
+type life struct {
+	*world
+	t      *testing.T
+	pull   githubsim.Pull
+	routes map[string]int
+	acts   []string
+	total  int
+}
+
+func newLife(t *testing.T, policy string) *life {
+	w, err := newWorld(options{dir: t.TempDir(), policy: policy, spec: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, problem := range w.close() {
+			t.Error(problem)
+		}
+	})
+	return &life{world: w, t: t, routes: map[string]int{}}
+}
+
+// act does something, some minutes after the act before, and counts the calls that it causes.
+func (l *life) act(name string, do func() error) int {
+	l.t.Helper()
+	l.forward(7 * time.Minute)
+	l.sim.ResetCalls()
+	if err := do(); err != nil {
+		l.t.Fatalf("%s: %v", name, err)
+	}
+	if err := l.quiet(); err != nil {
+		l.t.Fatalf("%s: %v", name, err)
+	}
+	made := l.calls()
+	for _, c := range made {
+		l.routes[c.Method+" "+c.Route]++
+		l.acts = append(l.acts, fmt.Sprintf("%-28s %s %s: %d", name, c.Method, c.Path, c.Status))
+	}
+	l.total += len(made)
+	return len(made)
+}
+
+// ci has the six checks of a head report: two statuses and four check runs.
+func (l *life) ci() {
+	l.t.Helper()
+	ci := l.sim.As("sam")
+	for _, context := range []string{"ci/lint", "ci/deploy"} {
+		l.act("status "+context, func() error { return ci.PostStatus(l.repo, l.pull.Head, context, "success", "") })
+	}
+	for _, name := range []string{"build", "unit", "integration", "e2e"} {
+		l.act("check run "+name, func() error {
+			_, err := l.sim.PostCheckRun(l.repo, l.pull.Head, githubsim.CheckRun{Name: name, Conclusion: "success"})
+			return err
+		})
+	}
+}
+
+// files are the twelve files of the pull request.
+func files(dir string) map[string]string {
+	all := map[string]string{}
+	for i := range 12 {
+		all[fmt.Sprintf("%s/file%02d.go", dir, i)] = fmt.Sprintf("package p // %d\n", i)
+	}
+	return all
+}
+
+// live is the life of one pull request: opened with 12 files, 6 CI events, approved by one, pushed, 6 CI events, approved by two one
+// after the other (and by security where that is asked for), labelled, merged.
+func (l *life) live(dir string, security bool) {
+	t := l.t
+	t.Helper()
+	l.act("opened", func() (err error) {
+		l.pull, err = l.sim.As("alice").OpenPull(l.repo, githubsim.PullOptions{Title: "Change it", Body: fullRecord, Branch: "topic", Files: files(dir)})
+		return err
+	})
+	l.ci()
+	l.act("approved by bob", func() error { return l.sim.As("bob").Approve(l.pull) })
+	l.act("pushed", func() (err error) {
+		l.pull, err = l.sim.As("alice").Push(l.pull, githubsim.Commit{Files: map[string]string{dir + "/file00.go": "package p // again\n"}})
+		return err
+	})
+	l.ci()
+	if security {
+		l.act("approved by security", func() error { return l.sim.As("sam").Approve(l.pull) })
+	}
+	l.act("approved by bob again", func() error { return l.sim.As("bob").Approve(l.pull) })
+	l.act("approved by carol", func() error { return l.sim.As("carol").Approve(l.pull) })
+	v, err := l.sim.PullView(l.repo, l.pull.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, _ := ourCheck(v); outcome(c) != "success" {
+		t.Fatalf("the check should be green before it is merged\n%s", l.whole(v))
+	}
+	l.act("labelled", func() error { return l.sim.As("alice").AddLabel(l.pull, "enhancement") })
+	l.act("merged", func() error { return l.sim.As("alice").Merge(l.pull, githubsim.MergeOptions{}) })
+	if v, err = l.sim.PullView(l.repo, l.pull.Number); err != nil || v.State != "merged" {
+		t.Fatalf("it is %s, and not merged: %v", v.State, err)
+	}
+	if c, _ := ourCheck(v); outcome(c) != "success" {
+		t.Errorf("the check of what was merged should stay green\n%s", l.whole(v))
+	}
+}
+
+// table shows the calls by route, and what caused each.
+func (l *life) table() string {
+	var b strings.Builder
+	for _, route := range slices.Sorted(maps.Keys(l.routes)) {
+		fmt.Fprintf(&b, "%4d  %s\n", l.routes[route], route)
+	}
+	fmt.Fprintf(&b, "%4d  calls\n\n%s", l.total, strings.Join(l.acts, "\n"))
+	return b.String()
+}
+
+// TestCallsOfALife states exactly how many calls of GitHub's API the life of a pull request costs, answers 304 included and the exchange
+// of tokens left out. The limits are the promise; the exact numbers show what a change of the code does to them.
+func TestCallsOfALife(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		policy   string
+		dir      string
+		security bool
+		exactly  int
+		limit    int
+	}{
+		{"normal", ownPolicy, "src/cart", false, 18, 20},
+		{"normal with security review", ownPolicy, "src/auth", true, 24, 26},
+		{"normal with required checks", ownPolicy + sixChecks, "src/cart", false, 26, 30},
+		{"normal with security review and required checks", ownPolicy + sixChecks, "src/auth", true, 32, 36},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t, row.policy)
+			l.live(row.dir, row.security)
+			t.Logf("%s\n%s", row.name, l.table())
+			if l.total > row.limit {
+				t.Errorf("%d calls, and %d are the limit", l.total, row.limit)
+			}
+			if l.total != row.exactly {
+				t.Errorf("%d calls, expected exactly %d", l.total, row.exactly)
+			}
+		})
+	}
+}
