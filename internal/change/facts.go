@@ -9,6 +9,8 @@ type Facts struct {
 	Repository Repository `json:"repository"`
 	Pull       Pull       `json:"pull"`
 	Content    Content    `json:"content"`
+	// Governed says that the default branch's policy governs the base, whatever the policy at the base's own tip says of it.
+	Governed bool `json:"governed,omitempty"`
 
 	// Pushes are the arrivals of heads, oldest first. PushesKnown says that they form an unbroken chain from the opening to
 	// the present head; if not, someone unknown may have pushed.

@@ -41,6 +41,8 @@ The facts are a JSON file of what is true of the pull request; - is standard inp
 			if err != nil {
 				return err
 			}
+			// The policy in the file speaks for the default branch too.
+			facts.Governed = facts.Governed || p.Governs(facts.Repository, facts.Pull.Base.Name)
 			d := p.Decide(facts)
 			e := Explanation{Decision: d, Effects: effects(d, facts)}
 			if asJSON {

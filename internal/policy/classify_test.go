@@ -237,10 +237,23 @@ func TestPathsOnlyMeasuresPaths(t *testing.T) {
 func TestGoverned(t *testing.T) {
 	p := mustParse(t, "version: 1\nbranches: [\"release/*\"]\nroles: {reviewer: {permission: write}}\n")
 	for branch, want := range map[string]bool{"main": true, "release/1": true, "release/1/x": false, "feature": false, "": false} {
-		f := pullRequest(files("a.go"))
-		f.Pull.Base.Name = branch
-		if d := p.Decide(f); d.Governed != want || (d.Verdict == change.Undecided) == want {
-			t.Errorf("%q: governed %v with verdict %s", branch, d.Governed, d.Verdict)
+		if got := p.Governs(pullRequest().Repository, branch); got != want {
+			t.Errorf("%q: governed %v", branch, got)
+		}
+	}
+}
+
+// Whether a base is governed is the default branch's to say: the policy at a governed base's own tip need not name it, and one that
+// names itself is none the more governed.
+func TestABaseDoesNotGovernItself(t *testing.T) {
+	for _, branches := range []string{"[]", "[release/1]"} {
+		p := mustParse(t, "version: 1\nbranches: "+branches+"\nroles: {reviewer: {permission: write}}\n")
+		for _, governed := range []bool{true, false} {
+			f := pullRequest(files("a.go"))
+			f.Pull.Base.Name, f.Governed = "release/1", governed
+			if d := p.Decide(f); d.Governed != governed || (d.Verdict == change.Undecided) == governed {
+				t.Errorf("governed %v, and the base names %s: governed %v with verdict %s", governed, branches, d.Governed, d.Verdict)
+			}
 		}
 	}
 }

@@ -52,7 +52,8 @@ func onlyPeopleAwaited(d change.Decision) bool {
 	return true
 }
 
-// Governs says whether the policy applies to pull requests into the repository's branch.
+// Governs says whether pull requests into the repository's branch are decided at all. It is the policy of the default branch that
+// answers; each is then decided by the policy at the tip of its own base.
 func (p *Policy) Governs(r change.Repository, branch string) bool {
 	if branch == r.DefaultBranch {
 		return branch != ""
@@ -71,7 +72,7 @@ func (q *inquiry) decide() change.Decision {
 		Requirements: []change.Requirement{},
 		Matches:      []change.Match{},
 	}
-	if !q.policy.Governs(f.Repository, f.Pull.Base.Name) {
+	if !f.Governed {
 		d.Verdict = change.Undecided
 		return d
 	}

@@ -279,7 +279,7 @@ categories: {standard: {when: {any: [{expression: '"trivial" in change.labels'}]
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Partial: true}
 		}}, want: "@security, @tech-leads, checks, lea, lea in @tech-leads, timeline, user dan"},
 		{name: "no checks required: none", policy: fourEyes, edits: []edit{files("a.go")}, want: "timeline"},
-		{name: "not governed: nothing", edits: []edit{files("a.go"), func(f *change.Facts) { f.Pull.Base.Name = "feature" }}, want: ""},
+		{name: "not governed: nothing", edits: []edit{files("a.go"), func(f *change.Facts) { f.Governed = false }}, want: ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := p

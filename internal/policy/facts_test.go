@@ -53,6 +53,7 @@ func pullRequest(edits ...edit) change.Facts {
 	f := change.Facts{
 		Now:        morning.Add(3 * time.Hour),
 		Repository: change.Repository{ID: 7, Owner: "acme", Name: "shop", DefaultBranch: "main"},
+		Governed:   true,
 		Pull: change.Pull{
 			Number: 41, Title: "Add an index", Body: fullRecord, Author: account("alice"), State: change.Open,
 			Head: change.Branch{Repository: 7, Owner: "acme", Name: "index", SHA: head},
