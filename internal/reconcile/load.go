@@ -163,13 +163,6 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 			return err
 		})
 	}
-	if need := s.needed(); t == verified && need.Checks {
-		// Read beside the others; the session answers when they are asked for again.
-		group.Go(func() error {
-			_, _, err := r.github.Checks(gctx, w.Repository, w.Snapshot.Head.SHA, need.Workflows, began)
-			return err
-		})
-	}
 	if err := group.Wait(); err != nil {
 		return f, err
 	}
@@ -184,6 +177,27 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	rememberHeld(f.Reviews, w.Decision)
 	f.Checks, f.ChecksKnown = withWorkflows(latestRuns(w.Checks)), !w.ChecksReadAt.IsZero() && since(change.ConcernVerify).IsZero()
 	return f, nil
+}
+
+// readAhead reads what a verified decision will ask for, beside what else is read before it; the session answers from then on.
+func (r *run) readAhead(ctx context.Context, s *subject) error {
+	w, began := &s.work, r.github.Began()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		_, err := r.github.Content(ctx, w.Repository, w.Snapshot, began)
+		return err
+	})
+	group.Go(func() error {
+		_, err := r.github.Timeline(ctx, w.Repository, w.Key.Number, began)
+		return err
+	})
+	if need := s.needed(); need.Checks {
+		group.Go(func() error {
+			_, _, err := r.github.Checks(ctx, w.Repository, w.Snapshot.Head.SHA, need.Workflows, began)
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // latestRuns leaves out the check runs that a re-run replaced: of one name in one suite only the latest counts, as for GitHub's own

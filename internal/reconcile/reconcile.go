@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
@@ -255,8 +256,16 @@ func (r *run) mustVerify(ctx context.Context, head change.SHA, subjects []*subje
 // them.
 func (r *run) verify(ctx context.Context, head change.SHA, subjects []*subject) ([]*subject, error) {
 	repo := r.main.work.Repository
-	listed, err := r.github.PullsWithHead(ctx, repo, head, r.github.Began())
-	if err != nil {
+	var listed []change.Pull
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		listed, err = r.github.PullsWithHead(gctx, repo, head, r.github.Began())
+		return err
+	})
+	for _, s := range subjects {
+		group.Go(func() error { return r.readAhead(gctx, s) })
+	}
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	for _, s := range subjects {
