@@ -281,12 +281,10 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 	for range maxRounds {
 		need := s.policy.Needs(*f)
 		var mu sync.Mutex // guards f below
-		asked := false
 		group, gctx := errgroup.WithContext(ctx)
-		ask := func(read func() error) {
-			asked = true
-			group.Go(read)
-		}
+		// All questions are collected before any is asked: collecting them reads f, and answers write to it.
+		var reads []func() error
+		ask := func(read func() error) { reads = append(reads, read) }
 
 		for _, a := range need.People {
 			if _, ok := f.People[a.ID]; ok {
@@ -356,10 +354,13 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 			trees[base] = true
 			ask(func() error { return r.previousBlobs(gctx, f, &mu) })
 		}
+		for _, read := range reads {
+			group.Go(read)
+		}
 		if err := group.Wait(); err != nil {
 			return err
 		}
-		if !asked {
+		if len(reads) == 0 {
 			return nil
 		}
 	}
