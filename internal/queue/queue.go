@@ -75,6 +75,7 @@ type Queue struct {
 	handlers Handlers
 	sweeps   map[string]func(context.Context) error
 	running  atomic.Int64
+	soon     atomic.Int64 // runs that gave way to another and are repeated within a second
 
 	mu      sync.Mutex
 	started bool

@@ -11,19 +11,22 @@ import (
 
 // Quiet returns when nothing is left to do now: what is raised was dealt with, or waits for a later time because it failed or GitHub
 // limits it. It differs from Idle in that it does not wait for the latter, and in that it waits for discoveries too.
+// A run that gives way to another one on the same head is waited for.
 func (q *Queue) Quiet(ctx context.Context) error {
 	for {
 		changed := q.ends()
+		// In this order: a run that is repeated soon becomes a ready job, which becomes a running one.
+		soon := q.soon.Load()
 		n, err := q.ready(ctx)
 		if err != nil {
 			return err
 		}
-		if n == 0 && q.running.Load() == 0 {
+		if n == 0 && soon == 0 && q.running.Load() == 0 {
 			return nil
 		}
 		select {
 		case <-changed:
-		case <-time.After(10 * time.Millisecond): // a discovery ended, which signals nothing
+		case <-time.After(10 * time.Millisecond): // a discovery that ended, or a run that is repeated, signals nothing
 		case <-ctx.Done():
 			return fmt.Errorf("%d jobs are ready or run: %w", n, context.Cause(ctx))
 		}

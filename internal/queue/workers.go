@@ -127,7 +127,16 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, run store.Run, o
 		q.engine.wake()
 	case !o.done:
 		// River looks for what has become due every five seconds. This is only to be sooner; nothing depends on it.
-		time.AfterFunc(wait, func() { q.nudge(run.Key) })
+		soon := o.problem == "" && wait <= time.Second
+		if soon {
+			q.soon.Add(1)
+		}
+		time.AfterFunc(wait, func() {
+			q.nudge(run.Key)
+			if soon {
+				q.soon.Add(-1)
+			}
+		})
 	}
 	return nil
 }
