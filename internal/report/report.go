@@ -82,7 +82,7 @@ func headline(d change.Decision) []string {
 		case r.State == change.Owed:
 			what += " due by " + deadline(r.Due, d.Declaration)
 		case r.State == change.Awaited && !r.Due.IsZero():
-			what += " overdue since " + deadline(r.Due, d.Declaration)
+			what += " overdue since " + r.Due.UTC().Format(dayAndTime)
 		}
 		words = append(words, what)
 	}
@@ -106,13 +106,19 @@ func headline(d change.Decision) []string {
 	return []string{"nothing more is needed"}
 }
 
-// deadline shows when something is due; the day too where the hour alone could be another day's.
+const (
+	dayAndTime = "2 January 15:04 UTC"
+	timeOfDay  = "15:04 UTC"
+)
+
+// deadline shows when something will be due. A decision does not say when it is read, so the day is left out only where the emergency was
+// declared on that day: whoever reads of a deadline to come reads on it then.
 func deadline(due time.Time, declared *change.Declaration) string {
 	due = due.UTC()
-	if declared != nil && due.Sub(declared.At) <= 24*time.Hour {
-		return due.Format("15:04 UTC")
+	if declared != nil && due.Format(time.DateOnly) == declared.At.UTC().Format(time.DateOnly) {
+		return due.Format(timeOfDay)
 	}
-	return due.Format("2 January 15:04 UTC")
+	return due.Format(dayAndTime)
 }
 
 // Summary returns the decision in Markdown of at most MaxSummary bytes: the requirements as a table, why the change is what it is, which

@@ -113,7 +113,7 @@ func TestTitle(t *testing.T) {
 	review.By = []change.Account{alice}
 	overdue := owed
 	overdue.State = change.Awaited
-	declared := &change.Declaration{By: alice, At: owed.Due.Add(-24 * time.Hour), Due: owed.Due}
+	declared := &change.Declaration{By: alice, At: owed.Due.Add(-4 * time.Hour), Due: owed.Due}
 	for _, test := range []struct {
 		name     string
 		decision change.Decision
@@ -125,9 +125,11 @@ func TestTitle(t *testing.T) {
 		{"an emergency's debts", change.Decision{Governed: true, Category: change.Emergency, Declaration: declared, Requirements: []change.Requirement{owed}},
 			"Emergency: 1 approval due by 14:05 UTC"},
 		{"an emergency's debts on another day", change.Decision{Governed: true, Category: change.Emergency, Requirements: []change.Requirement{owed},
-			Declaration: &change.Declaration{At: noon.Add(-48 * time.Hour)}}, "Emergency: 1 approval due by 2 March 14:05 UTC"},
+			Declaration: &change.Declaration{At: owed.Due.Add(-24 * time.Hour)}}, "Emergency: 1 approval due by 2 March 14:05 UTC"},
+		{"in another zone the day of the declaration is another", change.Decision{Governed: true, Category: change.Emergency, Requirements: []change.Requirement{owed},
+			Declaration: &change.Declaration{At: owed.Due.Add(-4 * time.Hour).In(time.FixedZone("", -14*60*60))}}, "Emergency: 1 approval due by 14:05 UTC"},
 		{"an overdue debt", change.Decision{Governed: true, Category: change.Emergency, Declaration: declared, Requirements: []change.Requirement{overdue}},
-			"Emergency: 1 approval overdue since 14:05 UTC"},
+			"Emergency: 1 approval overdue since 2 March 14:05 UTC"},
 		{"observing", change.Decision{Governed: true, Observing: true, Category: change.Normal, Requirements: []change.Requirement{met}}, "Observing: Normal: approved by bob"},
 		{"a draft", change.Decision{Governed: true, Category: change.Normal, Requirements: []change.Requirement{
 			row(change.KindDraft, change.Awaited, "Ready", "draft"), row(change.KindApprovals, change.Awaited, "Reviewer", "0 of 1 approvals")}},
