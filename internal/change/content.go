@@ -96,6 +96,8 @@ type Signature struct {
 	Name    string  `json:"name,omitempty"`
 	Email   string  `json:"email,omitempty"`
 	Account Account `json:"account,omitzero"`
+	// Unresolved says that whose address it is was not looked up, so that someone may have an account who seems to have none.
+	Unresolved bool `json:"unresolved,omitempty"`
 }
 
 // Commit is one commit that is in the head and not in the base.

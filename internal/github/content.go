@@ -170,7 +170,7 @@ func (s *Session) commits(
 
 // attributed reads who made the commits. GitHub says whose the authors' and committers' addresses are; co-authors are found by the
 // addresses that it gives its users, which hold the account's id and login, by the addresses that it resolved in the same commits, or else
-// by a look at GitHub: one call for an address, twenty at most.
+// by a look at GitHub: one call for an address, twenty at most. Those who are left are Unresolved.
 func (s *Session) attributed(ctx context.Context, repo change.Repository, listed []*github.RepositoryCommit) ([]change.Commit, error) {
 	known := map[string]change.Account{} // by e-mail address in lower case
 	commits := make([]change.Commit, 0, len(listed))
@@ -200,7 +200,11 @@ func (s *Session) attributed(ctx context.Context, repo change.Repository, listed
 				continue
 			}
 			a, login := s.github.noreplyAccount(by.Email)
-			if !a.Known() && by.Email != "" && lookups < maxLookups {
+			if !a.Known() && by.Email != "" {
+				if lookups == maxLookups {
+					by.Unresolved = true
+					continue
+				}
 				lookups++
 				var err error
 				if a, err = s.whose(ctx, repo, by.Email, login); err != nil {

@@ -261,6 +261,9 @@ func TestCoAuthorsAreLookedUp(t *testing.T) {
 	f = newFake(t)
 	f.json(commitsCall, 200, []m{})
 	f.json(compareCall(string(baseSHA)), 200, comparison([]any{commitBy("c1", nil, "x\n"+many.String())}, []any{}, 1))
-	content(t, f.client(), fix, time.Time{})
+	got = content(t, f.client(), fix, time.Time{})
 	equal(t, "calls", len(f.took()), 2+maxLookups)
+	for i, sig := range got.Commits[0].CoAuthors {
+		equal(t, "left unresolved", sig.Unresolved, i >= maxLookups)
+	}
 }

@@ -64,17 +64,22 @@ func (q *inquiry) findContributors() {
 		if !claimsGitHub(c) {
 			add(c.Committer.Account, committed, c.SHA)
 		}
-		// GitHub itself commits a suggestion that was accepted, with whoever made it as the co-author.
-		if q.policy.Suggestions == "allow" && isGitHub(c) {
-			continue
-		}
-		for _, s := range c.CoAuthors {
+		for _, s := range q.coAuthors(c) {
 			add(s.Account, coauthored, c.SHA)
 		}
 	}
 	for _, p := range f.Pushes {
 		add(p.By, pushed, p.After)
 	}
+}
+
+// coAuthors returns the co-authors of a commit who contributed. GitHub itself commits a suggestion that was accepted, with whoever made it
+// as the co-author, who does not contribute where the policy says so.
+func (q *inquiry) coAuthors(c *change.Commit) []change.Signature {
+	if q.policy.Suggestions == "allow" && isGitHub(c) {
+		return nil
+	}
+	return c.CoAuthors
 }
 
 // inOrder returns the contributors by how they contributed, then by name.
@@ -101,6 +106,12 @@ func (q *inquiry) unattributed() (found, mends []change.Text) {
 			found = append(found, change.Say(change.Code(c.SHA.Short()), change.Words(" was committed by "), signature(c.Committer)))
 			mends = append(mends, relink)
 		}
+		for _, s := range q.coAuthors(c) {
+			if !s.Account.Known() {
+				found = append(found, change.Say(change.Code(c.SHA.Short()), change.Words(" was co-authored by "), signature(s)))
+				mends = append(mends, relink)
+			}
+		}
 	}
 	unknownPush := false
 	for _, p := range f.Pushes {
@@ -115,6 +126,9 @@ func (q *inquiry) unattributed() (found, mends []change.Text) {
 
 func signature(s change.Signature) change.Text {
 	who := strings.TrimSpace(s.Name + " <" + s.Email + ">")
+	if s.Unresolved {
+		return change.Say(change.Quote(who), change.Words(", whose account was not looked up"))
+	}
 	return change.Say(change.Quote(who), change.Words(", who has no GitHub account"))
 }
 
