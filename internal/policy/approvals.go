@@ -318,9 +318,9 @@ func (q *inquiry) exceptions(role *Role) change.Text {
 		}
 		who = append(who, change.Say(change.Login(i.account), change.Words(" ("), i.text(), change.Words(")")))
 	}
-	if d := q.declaration; d != nil && !d.By.IsBot() && (open || q.knownMember(role, d.By)) {
-		if _, contributed := q.contributors[d.By.ID]; !contributed {
-			who = append(who, change.Say(change.Login(d.By), change.Words(" (declared it)")))
+	for _, d := range q.declarers {
+		if _, contributed := q.contributors[d.ID]; !contributed && !d.IsBot() && (open || q.knownMember(role, d)) {
+			who = append(who, change.Say(change.Login(d), change.Words(" (declared it)")))
 		}
 	}
 	return change.Join(", ", abridged(who, 5))

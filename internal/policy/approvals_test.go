@@ -67,6 +67,21 @@ func TestApprovals(t *testing.T) {
 		{name: "a dismissed review of which nobody knows what it was", facts: pullRequest(normal, objected("bob"), dismissed("carol"), func(f *change.Facts) { f.Reviews[0].Was = "" }, approved("carol")),
 			want: []string{"normal, failing"}},
 
+		{name: "an objection by an account that is gone", facts: pullRequest(normal, objected("nobody"), approved("bob")),
+			want: []string{"normal, failing", "requested by an account that is gone → a dismissal by dan who did not contribute"}, never: []string{"an approval by"}},
+		{name: "which nobody else's opinion replaces", facts: pullRequest(normal, objected("nobody"), approved("nobody"), approved("bob")), want: []string{"normal, failing"}},
+		{name: "beside another objection", facts: pullRequest(normal, objected("nobody"), objected("carol"), approved("bob")),
+			want: []string{"normal, failing", "→ an approval by carol, and for the account that is gone a dismissal by dan who did not contribute"}},
+		{name: "that a holder dismissed", facts: pullRequest(normal, objected("nobody"), dismissed("dan"), approved("bob")), want: []string{"normal, satisfied"}},
+		{name: "that somebody else dismissed", facts: pullRequest(normal, objected("nobody"), dismissed("carol"), approved("bob")),
+			want: []string{"normal, failing", "carol dismissed what an account that is gone asked for, and may not"}},
+		{name: "that nobody may dismiss", policy: `
+version: 1
+roles: {reviewer: {permission: write}}
+categories: {normal: {record: []}}
+`, facts: pullRequest(normal, objected("nobody"), approved("bob")),
+			want: []string{"normal, failing", "→ a dismissal by a holder of a role that the policy names under `dismissals`, which it does not so far"}},
+
 		{name: "the author", facts: pullRequest(normal, approved("alice")), want: []string{"normal, waiting", "alice does not count: the author cannot approve"}},
 		{name: "who wrote a commit", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("bob"), Committer: by("alice")}), approved("bob")),
 			want: []string{"normal, waiting", "bob does not count: wrote 3f2c1aa, and contributors cannot approve", "except alice (author), bob (wrote 3f2c1aa)"}},
@@ -103,6 +118,13 @@ categories: {normal: {record: []}}
 
 		{name: "a commit by nobody known blocks high-risk", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: change.Signature{Name: "Bob", Email: "bob@home"}, Committer: by("alice")}), approved("bob", "carol", "lea", "sam")),
 			want: []string{"high-risk, failing", "missing Known contributors [contributor unknown] 3f2c1aa was written by Bob <bob@home>, who has no GitHub account"}},
+		{name: "a co-author whom nobody knows blocks high-risk", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("alice"), CoAuthors: []change.Signature{{Name: "Bob", Email: "bob@home"}}}), approved("bob", "carol", "lea", "sam")),
+			want: []string{"high-risk, failing", "missing Known contributors [contributor unknown] 3f2c1aa was co-authored by Bob <bob@home>, who has no GitHub account"}},
+		{name: "one who was not looked up may have an account", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("alice"), CoAuthors: []change.Signature{{Name: "Bob", Email: "bob@home", Unresolved: true}}}), approved("bob")),
+			want: []string{"normal, satisfied", "note: 3f2c1aa was co-authored by Bob <bob@home>, whose account was not looked up"}},
+		{name: "who suggested what was accepted need not be known where that is allowed", policy: fourEyes + "suggestions: allow\n",
+			facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), Verified: true, CoAuthors: []change.Signature{{Name: "Bob"}}}), approved("bob", "carol", "lea", "sam")),
+			want:  []string{"high-risk, satisfied"}},
 		{name: "a push by nobody known blocks high-risk", facts: pullRequest(risky, func(f *change.Facts) { f.PushesKnown = false }, approved("bob", "carol", "lea", "sam")),
 			want: []string{"high-risk, failing", "not every push is known by whom it was"}},
 		{name: "and is remarked in a normal change", facts: pullRequest(normal, func(f *change.Facts) { f.PushesKnown = false }, approved("bob")),

@@ -166,6 +166,9 @@ func TestEmergency(t *testing.T) {
 	justified := body("## Justification\nCustomers cannot pay.")
 	smoke := ran("smoke", change.CheckSuccess)
 	declared := label("EMERGENCY", "olga")
+	onCallToo := func(f *change.Facts) {
+		f.Teams["on-call"] = change.Team{Slug: "on-call", Members: []change.Account{account("carol"), account("olga")}}
+	}
 	play(t, emergencies, []scenario{
 		{name: "declared by a holder: green with debts", facts: pullRequest(files("a.go"), justified, smoke, declared),
 			want: []string{"emergency, satisfied", "owed Reviewer [1 approval]", "met Justification"}, never: []string{"build", "security"}},
@@ -187,16 +190,22 @@ func TestEmergency(t *testing.T) {
 			want: []string{"emergency, satisfied"}},
 		{name: "a push in the same second may have come after", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.LabelEvents[0].Head, f.LabelEvents[0].At = "", morning
-		}), want: []string{"normal, failing"}},
+		}), want: []string{"normal, failing", "note: EMERGENCY is ignored: which content olga declared it on is not known. Whoever may declare it takes it off and sets it again."}, never: []string{"ended"}},
 		{name: "without the pushes nobody knows what it saw", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.LabelEvents[0].Head, f.PushesKnown = "", false
-		}), want: []string{"normal, failing"}},
+		}), want: []string{"normal, failing", "which content olga declared it on is not known"}, never: []string{"ended"}},
 		{name: "the policy is never an emergency", facts: pullRequest(files(".github/change-policy.yml"), justified, smoke, declared), want: []string{"high-risk, failing", "note: EMERGENCY is ignored: a change of the policy"}},
 		{name: "neither is a submodule", facts: pullRequest(files("lib"), mode(change.ModeSubmodule), justified, smoke, declared), want: []string{"high-risk, failing"}},
 		{name: "nor what may be one", facts: pullRequest(files("lib"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "file modes awaited"}},
 		{name: "approved", facts: pullRequest(files("a.go"), justified, smoke, declared, approved("bob")), want: []string{"emergency, satisfied", "met Reviewer", "bob counts for reviewer"}},
 		{name: "the declarer does not approve", facts: pullRequest(files("a.go"), justified, smoke, declared, approved("olga")),
 			want: []string{"emergency, satisfied", "owed Reviewer", "olga does not count: declared the emergency"}},
+		{name: "nor does who declared it before", facts: pullRequest(files("a.go"), justified, smoke, onCallToo, label("EMERGENCY", "carol"), unlabel("EMERGENCY", "carol"), declared, approved("carol")),
+			want: []string{"emergency, satisfied", "owed Reviewer", "carol does not count: declared the emergency", "carol (declared it)"}},
+		{name: "who tried to declare it may approve", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "carol"), unlabel("EMERGENCY", "carol"), declared, approved("carol")),
+			want: []string{"emergency, satisfied", "met Reviewer"}},
+		{name: "once nothing is declared, who declared it reviews like others", facts: pullRequest(files("a.go"), body(fullRecord), ran("build", change.CheckSuccess), onCallToo, label("EMERGENCY", "carol"), unlabel("EMERGENCY", "carol"), approved("carol")),
+			want: []string{"normal, satisfied"}},
 		{name: "an objection blocks it before the merge", facts: pullRequest(files("a.go"), justified, smoke, declared, objected("bob")), want: []string{"emergency, failing", "changes requested by bob"}},
 		{name: "an overdue debt holds it up", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) { f.Now = morning.Add(48 * time.Hour) }),
 			want: []string{"emergency, waiting", "awaited Reviewer [1 approval]"}},

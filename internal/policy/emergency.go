@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"github.com/changegate/changegate/internal/change"
 )
 
@@ -30,17 +32,32 @@ func (q *inquiry) findEmergency() {
 	case may == no:
 		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" set it, and only "), q.whoMay(e.DeclaredBy), change.Words(" may declare an emergency."))
 		return
+	case q.headSeen(set) == "":
+		q.remark(label, change.Words(" is ignored: which content "), change.Login(set.By), change.Words(" declared it on is not known. Whoever may declare it takes it off and sets it again."))
+		return
 	case !q.sameContent(q.headSeen(set)):
 		q.remark(label, change.Words(" has ended: "), change.Login(set.By), change.Words(" declared it before the present content was pushed. Whoever may declare it takes it off and sets it again."))
 		return
 	}
 	first := set
 	for _, event := range q.facts.LabelEvents {
-		if event.Added && event.At.Before(first.At) && change.SameLabel(event.Label, e.Label) && q.holds(declarer, event.By) == yes {
+		if !event.Added || !change.SameLabel(event.Label, e.Label) {
+			continue
+		}
+		held := q.holds(declarer, event.By)
+		if held == yes && event.At.Before(first.At) {
 			first = event
+		}
+		if held != no && !q.declared(event.By) {
+			q.declarers = append(q.declarers, event.By)
 		}
 	}
 	q.declaration = &change.Declaration{By: set.By, At: first.At, SHA: q.facts.Pull.Head.SHA, Due: first.At.Add(e.Within)}
+}
+
+// declared says whether someone declared the emergency, now or at an earlier time, or may have.
+func (q *inquiry) declared(a change.Account) bool {
+	return slices.ContainsFunc(q.declarers, func(d change.Account) bool { return d.ID == a.ID })
 }
 
 // headSeen returns the head that a label was set on; empty if that is not known for certain. Times are GitHub's, to the second, so a

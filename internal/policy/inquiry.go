@@ -22,7 +22,8 @@ type inquiry struct {
 	history     []edition       // of the description, where it was edited
 	category    change.Category // what it would be without an emergency
 	declaration *change.Declaration
-	triggered   []change.Match // the security triggers among the matches
+	declarers   []change.Account // everyone who declared it, now or before; none without a declaration
+	triggered   []change.Match   // the security triggers among the matches
 	broken      []brokenExpression
 	// guarded says that the change touches what is never an emergency.
 	guarded bool

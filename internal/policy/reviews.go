@@ -31,9 +31,6 @@ func (q *inquiry) standings() []standing {
 	}
 	var latest []standing
 	for _, r := range reviews {
-		if !r.By.Known() {
-			continue // a deleted account, whose opinion nobody can answer for
-		}
 		s := standing{review: r}
 		switch {
 		case is(r.State, change.Approved):
@@ -45,6 +42,13 @@ func (q *inquiry) standings() []standing {
 				s.dismisser = r.DismissedBy
 			}
 		default:
+			continue
+		}
+		if !r.By.Known() {
+			// The account is gone, and nobody can answer for it: what it approved is void, what it objected to is yet to be settled.
+			if s.objects {
+				latest = append(latest, s)
+			}
 			continue
 		}
 		latest = slices.DeleteFunc(latest, func(old standing) bool { return old.review.By.ID == r.By.ID })
@@ -103,7 +107,7 @@ func (q *inquiry) disqualified(r change.Review, slots []slot) change.Text {
 		}
 		return change.Say(i.text(), change.Words(", and contributors cannot approve"))
 	}
-	if q.declaration != nil && q.declaration.By.ID == by.ID {
+	if q.declared(by) {
 		return change.Words("declared the emergency, and cannot approve it")
 	}
 	if by.IsBot() && !slices.ContainsFunc(slots, func(s slot) bool { return q.named(s.role.Bots, by) == yes }) {
@@ -188,7 +192,7 @@ func (q *inquiry) objectionHolds(s standing) (held bool, why change.Text) {
 	if s.review.Held {
 		return true, nil
 	}
-	if q.facts.Pull.Draft {
+	if q.facts.Pull.Draft || !s.review.By.Known() {
 		return false, nil
 	}
 	switch q.holdsAny(s.review.By) {
@@ -202,7 +206,7 @@ func (q *inquiry) objectionHolds(s standing) (held bool, why change.Text) {
 
 // objections requires that those who requested changes are satisfied.
 func (q *inquiry) objections(standings []standing) {
-	var who, notes []change.Text
+	var who, approvers, notes []change.Text
 	var by []change.Account
 	for _, s := range standings {
 		if !s.objects {
@@ -211,26 +215,49 @@ func (q *inquiry) objections(standings []standing) {
 		if _, why := q.objectionHolds(s); why != nil {
 			continue
 		}
-		by = append(by, s.review.By)
-		who = append(who, change.Login(s.review.By))
+		name := change.Words("an account that is gone")
+		if s.review.By.Known() {
+			by = append(by, s.review.By)
+			name = change.Login(s.review.By)
+			approvers = append(approvers, name)
+		}
+		who = append(who, name)
 		if s.dismisser.Known() {
-			notes = append(notes, change.Say(change.Login(s.dismisser), change.Words(" dismissed what "), change.Login(s.review.By), change.Words(" asked for, and may not")))
+			notes = append(notes, change.Say(change.Login(s.dismisser), change.Words(" dismissed what "), name, change.Words(" asked for, and may not")))
 		}
 	}
 	if len(who) == 0 {
 		return
-	}
-	lifted := change.Words("")
-	if r := q.role(q.policy.DismissedBy); r != nil {
-		lifted = change.Say(change.Words(", or a dismissal by "), q.candidates(r), change.Words(" who did not contribute"))
 	}
 	q.require(change.Requirement{
 		Kind: change.KindChangesRequested, State: change.Failed, By: by,
 		Name:  change.Words("No changes requested"),
 		Short: change.Say(change.Words("changes requested by "), change.Join(", ", abridged(who, 3))),
 		Found: change.Say(change.Words("requested by "), change.Join(", ", who), change.Words(withPrefix("; ", notes)), change.Join("; ", notes)),
-		Next:  change.Say(change.Words("an approval by "), change.Join(" and ", who), lifted),
+		Next:  q.lifting(approvers, len(approvers) < len(who)),
 	})
+}
+
+// lifting says what lifts objections: an approval by each objector or, where the policy names a role for it, a dismissal. An account
+// that is gone cannot approve any more.
+func (q *inquiry) lifting(approvers []change.Text, gone bool) change.Text {
+	var dismissal change.Text
+	if r := q.role(q.policy.DismissedBy); r != nil {
+		dismissal = change.Say(change.Words("a dismissal by "), q.candidates(r), change.Words(" who did not contribute"))
+	} else if gone {
+		dismissal = change.Words("a dismissal by a holder of a role that the policy names under `dismissals`, which it does not so far")
+	}
+	if len(approvers) == 0 {
+		return dismissal
+	}
+	approval := change.Say(change.Words("an approval by "), change.Join(" and ", approvers))
+	switch {
+	case gone:
+		return change.Say(approval, change.Words(", and for the account that is gone "), dismissal)
+	case dismissal != nil:
+		return change.Say(approval, change.Words(", or "), dismissal)
+	}
+	return approval
 }
 
 func withPrefix(prefix string, texts []change.Text) string {
