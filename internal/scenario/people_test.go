@@ -154,6 +154,26 @@ func (w *world) view(ts *testscript.TestScript, number string) githubsim.PullVie
 
 func (s *scene) rest() string { return strings.Join(s.args, " ") }
 
+// earlier returns the commits that CHANGE… asks for before the one that it describes.
+func earlier(changes []string) ([]githubsim.Commit, error) {
+	var all []githubsim.Commit
+	for _, a := range changes {
+		count, ok := strings.CutPrefix(a, "commits:")
+		if !ok {
+			continue
+		}
+		n, err := strconv.Atoi(count)
+		if err != nil {
+			return nil, err
+		}
+		for range n {
+			text := fmt.Sprintf("step %d\n", len(all))
+			all = append(all, githubsim.Commit{Message: text, Files: map[string]string{"src/steps.go": text}})
+		}
+	}
+	return all, nil
+}
+
 func (s *scene) opens() error {
 	o := githubsim.PullOptions{Title: s.next("a title"), Body: fullRecord}
 	var changes []string
@@ -180,8 +200,11 @@ func (s *scene) opens() error {
 	if err != nil {
 		return err
 	}
+	if o.Commits, err = earlier(changes); err != nil {
+		return err
+	}
 	if any {
-		o.Commits = []githubsim.Commit{commit}
+		o.Commits = append(o.Commits, commit)
 	}
 	_, err = s.who.OpenPull(s.repo, o)
 	return err
@@ -197,6 +220,7 @@ func (s *scene) opens() error {
 //	link:PATH        a symbolic link
 //	submodule:PATH   a submodule
 //	files:N          N files in many/
+//	commits:N        N commits, each of which changes a file, before this one
 //	by:WHO           the commit's author, a login or "Name <address>"
 //	committer:WHO    its committer
 //	with:WHO         a co-author
@@ -206,6 +230,7 @@ func (s *scene) commit(message string, changes []string) (githubsim.Commit, bool
 	for _, a := range changes {
 		name, value, _ := strings.Cut(a, ":")
 		switch {
+		case name == "commits":
 		case a == "web":
 			c.Web = true
 		case name == "by":
