@@ -80,7 +80,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	a.loop = reconcile.New(reconcile.Config{
-		Store: a.store, Identities: a.store, Default: fallback, Render: report.Render, Holder: holder(), Clock: o.Clock, Log: log,
+		Store: a.store, Identities: a.store, Raise: a.queue.Raise, Default: fallback, Render: report.Render, Holder: holder(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
 	})
 	if a.hook, err = webhook.New(webhook.Config{

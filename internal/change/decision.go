@@ -180,6 +180,7 @@ type PolicyRef struct {
 type Decision struct {
 	Pull   PullKey   `json:"pull"`
 	Head   SHA       `json:"head"`
+	Base   string    `json:"base,omitempty"` // the branch that it would be merged into
 	Policy PolicyRef `json:"policy"`
 	// State is how the pull request ended, noted on its last decision; empty while it is open.
 	State        PullState     `json:"state,omitempty"`
@@ -191,7 +192,8 @@ type Decision struct {
 	Requirements []Requirement `json:"requirements"`
 	Matches      []Match       `json:"matches"`
 	Opinions     []Opinion     `json:"opinions,omitempty"`
-	Notes        []Text        `json:"notes,omitempty"` // what a reader should know and nobody needs to do: an ignored label
+	Labels       []LabelEvent  `json:"labels,omitempty"` // the events of labels that may matter, oldest first
+	Notes        []Text        `json:"notes,omitempty"`  // what a reader should know and nobody needs to do: an ignored label
 	Asks         []Ask         `json:"asks,omitempty"`
 	Declaration  *Declaration  `json:"declaration,omitempty"`
 	// RecheckAt is when time alone may change the decision (a deadline, an edge of a freeze); zero: never.

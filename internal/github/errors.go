@@ -202,13 +202,20 @@ func answerError(e *github.ErrorResponse, wrote bool) error {
 		return &Forbidden{Message: message, Needs: e.Response.Header.Get("X-Accepted-GitHub-Permissions")}
 	case status == http.StatusNotFound || status == http.StatusGone:
 		return &NotFound{Message: message}
-	case status >= 500 || status == http.StatusRequestTimeout:
+	case status >= 500 || status == http.StatusRequestTimeout || busy(status, message):
 		return &Unavailable{Status: status, MayHaveHappened: wrote}
 	case status >= 300 && status < 400:
 		return &Unavailable{Status: status, Err: fmt.Errorf("GitHub redirected the request (%d): the repository may have moved", status)}
 	default:
 		return &Rejected{Status: status, Message: message}
 	}
+}
+
+// busy says whether a 422 is not about the request: GitHub could not compute a diff in time.
+func busy(status int, message string) bool {
+	message = strings.ToLower(message)
+	return status == http.StatusUnprocessableEntity &&
+		(strings.Contains(message, "server error") || strings.Contains(message, "not_available") || strings.Contains(message, "temporarily"))
 }
 
 // unreadable is the error of an answer that is not what the API promises.

@@ -58,9 +58,6 @@ type Posted struct {
 	// Digest is the Digest of the decision behind it; empty where that is not known (the run was found on GitHub).
 	Digest    string    `json:"digest,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
-	// Written is the Key of the effect that wrote it last. Each key is made from the one before, so that the same words written a
-	// second time, after others, are another effect.
-	Written string `json:"written,omitempty"`
 }
 
 // IsGreen says whether the run would let a pull request merge.
@@ -85,7 +82,6 @@ const (
 	UpdateCheckRun Kind = "update check run"
 	RequestReview  Kind = "request review"
 	React          Kind = "react"
-	Comment        Kind = "comment"
 )
 
 // Effect is one thing to do on GitHub. Its Key is unique for what it wants to achieve, so that an effect whose result was lost
@@ -128,6 +124,9 @@ type Render func(change.Decision) (title, summary, text string)
 // Present is what is on GitHub that the plan builds on.
 type Present struct {
 	Run *Posted // on the head SHA; nil: none
+	// Writes is how many times the head's check run was written, or a write was given up. It makes each write's key its own, so that
+	// one which is planned again after a crash is recognised, and the same words written a second time, after others, are another.
+	Writes int
 	// Done holds the keys of asks that were carried out, or that GitHub refused: neither is repeated.
 	Done map[string]bool
 	// Again says that a person asked for the check run to be posted anew (a re-run, /change refresh).
@@ -185,32 +184,41 @@ func checkRun(d change.Decision, present Present, render Render) (Effect, bool) 
 	} else {
 		e.RunID = run.RunID
 	}
-	e.Key = runKey(d.Pull.Repository, d.Head, run, digest)
+	e.Key = runKey(d.Pull.Repository, d.Head, present.Writes)
 	return e, true
 }
 
-// runKey names a write by what it replaces: the same difference planned again after a crash has the same key.
-func runKey(repo change.RepositoryID, head change.SHA, run *Posted, digest string) string {
-	from := ""
-	if run != nil {
-		from = fmt.Sprintf("%d %s", run.RunID, run.Written)
-	}
-	sum := sha256.Sum256([]byte(from + "\n" + digest))
-	return fmt.Sprintf("check:%d:%s:%x", repo, head, sum[:12])
+func runKey(repo change.RepositoryID, head change.SHA, writes int) string {
+	return fmt.Sprintf("check:%d:%s:%d", repo, head, writes+1)
 }
 
-// Withdrawn returns the effect that takes a green back from a SHA that is no longer the head of any open pull request, so that a
-// force-push back to it finds no old green. There is nothing to do for a run that is not green.
-func Withdrawn(pull change.PullKey, head change.SHA, run *Posted) []Effect {
+// TakenBack returns the effect that takes a green back before it is known what takes its place: a pull request appeared on its SHA, or was
+// retargeted, and nothing of the green is about that.
+func TakenBack(pull change.PullKey, head change.SHA, run *Posted, writes int) []Effect {
 	if !run.IsGreen() {
 		return nil
 	}
 	return []Effect{{
+		Kind: CreateCheckRun, Pull: pull, Head: head, Key: runKey(pull.Repository, head, writes),
+		Output: &Output{
+			Status: InProgress, Title: "Being decided",
+			Summary: "A pull request with this commit is new here or has a new base. What was decided before does not count for it.",
+		},
+	}}
+}
+
+// Withdrawn returns the effect that ends the check run of a SHA that is no longer the head of any open pull request into a governed
+// branch, so that a force-push back to it finds no old green. There is nothing to do for a run that has ended otherwise than green.
+func Withdrawn(pull change.PullKey, head change.SHA, run *Posted, writes int) []Effect {
+	if run == nil || run.Status == Completed && !run.IsGreen() {
+		return nil
+	}
+	return []Effect{{
 		Kind: UpdateCheckRun, Pull: pull, Head: head, RunID: run.RunID,
-		Key: runKey(pull.Repository, head, run, "withdrawn"),
+		Key: runKey(pull.Repository, head, writes),
 		Output: &Output{
 			Status: Completed, Conclusion: Cancelled, Title: "Superseded",
-			Summary: "This commit is no longer the head of an open pull request. What was decided for it does not count for another.",
+			Summary: "This commit is not the head of an open pull request into a governed branch any more. What was decided for it does not count for another.",
 		},
 	}}
 }
@@ -235,6 +243,7 @@ func Outcome(d change.Decision) (Status, Conclusion) {
 func Digest(d change.Decision) string {
 	d.RecheckAt = time.Time{}
 	d.Asks = nil
+	d.Labels = nil
 	d.Requirements = slices.Clone(d.Requirements)
 	state := change.Met
 	for _, r := range d.Requirements {

@@ -126,15 +126,16 @@ func TestAsksAreMadeOnceARound(t *testing.T) {
 
 func TestWithdrawn(t *testing.T) {
 	pull := change.PullKey{Repository: 7, Number: 3}
-	if got := Withdrawn(pull, "abc", posted(decision(change.Satisfied), 9)); len(got) != 1 || got[0].Output.Conclusion != Cancelled || got[0].RunID != 9 {
+	if got := Withdrawn(pull, "abc", posted(decision(change.Satisfied), 9), 0); len(got) != 1 || got[0].Output.Conclusion != Cancelled || got[0].RunID != 9 {
 		t.Errorf("a green that nobody's head carries stays: %v", got)
 	}
-	for _, v := range []change.Verdict{change.Waiting, change.Failing} {
-		if got := Withdrawn(pull, "abc", posted(decision(v), 9)); len(got) != 0 {
-			t.Errorf("%v is withdrawn: %v", v, got)
-		}
+	if got := Withdrawn(pull, "abc", posted(decision(change.Waiting), 9), 0); len(got) != 1 {
+		t.Errorf("a yellow that nobody will decide stays: %v", got)
 	}
-	if got := Withdrawn(pull, "abc", nil); len(got) != 0 {
+	if got := Withdrawn(pull, "abc", posted(decision(change.Failing), 9), 0); len(got) != 0 {
+		t.Errorf("a red is withdrawn: %v", got)
+	}
+	if got := Withdrawn(pull, "abc", nil, 0); len(got) != 0 {
 		t.Errorf("nothing is withdrawn: %v", got)
 	}
 }
@@ -144,17 +145,27 @@ func TestTheSameWordsASecondTimeAreAnotherEffect(t *testing.T) {
 	other.Notes = []change.Text{change.Words("something else")}
 	run := posted(waiting, 1)
 	seen := map[string]bool{}
-	for i, d := range []change.Decision{other, waiting, other, waiting} {
-		effects := Decided(d, nil, Present{Run: run, Now: now}, render)
+	for writes, d := range []change.Decision{other, waiting, other, waiting} {
+		effects := Decided(d, nil, Present{Run: run, Writes: writes, Now: now}, render)
 		if len(effects) != 1 || seen[effects[0].Key] {
-			t.Fatalf("write %d: %v, want one effect with a key of its own", i, effects)
+			t.Fatalf("write %d: %v, want one effect with a key of its own", writes, effects)
 		}
-		again := Decided(d, nil, Present{Run: run, Now: now}, render)
+		again := Decided(d, nil, Present{Run: run, Writes: writes, Now: now}, render)
 		if again[0].Key != effects[0].Key {
-			t.Fatalf("write %d planned again after a crash has another key", i)
+			t.Fatalf("write %d planned again after a crash has another key", writes)
 		}
 		seen[effects[0].Key] = true
 		run = posted(d, 1)
-		run.Written = effects[0].Key
+	}
+}
+
+func TestTakenBack(t *testing.T) {
+	pull := change.PullKey{Repository: 7, Number: 3}
+	got := TakenBack(pull, "abc", posted(decision(change.Satisfied), 9), 1)
+	if len(got) != 1 || got[0].Kind != CreateCheckRun || got[0].Output.Status != InProgress {
+		t.Errorf("a green that is about something else stays: %v", got)
+	}
+	if got := TakenBack(pull, "abc", posted(decision(change.Failing), 9), 1); len(got) != 0 {
+		t.Errorf("a red is taken back: %v", got)
 	}
 }

@@ -35,38 +35,24 @@ func (r *run) apply(ctx context.Context, effects []plan.Effect) error {
 }
 
 func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
-	known, fresh, err := r.store.Intend(ctx, store.Intent{Key: e.Key, Kind: string(e.Kind), Pull: e.Pull, Head: e.Head, Body: e, Lease: r.lease})
+	known, _, err := r.store.Intend(ctx, store.Intent{Key: e.Key, Kind: string(e.Kind), Pull: e.Pull, Head: e.Head, Body: e, Lease: r.lease})
 	if err != nil {
 		return err
 	}
-	var done result
-	switch known.State {
-	case store.EffectDone:
-		// Done before a crash that lost only what follows from it.
-		if err := json.Unmarshal(known.Result, &done); err != nil {
-			return err
-		}
-		return r.after(ctx, e, done)
-	case store.EffectFailed:
+	if known.State != store.EffectIntended {
 		return nil
 	}
-	if !fresh {
-		before, err := r.find(ctx, e)
-		if err != nil {
-			return err
-		}
-		if before != nil {
-			return r.complete(ctx, e, *before)
-		}
-	}
+	// If it was intended before, a write to the check run was found not to have happened (see settle), and the others may be done twice
+	// without harm: a reaction that is there already, a request that is still open.
 	// The last moment to notice that another has taken over.
 	if err := r.store.Check(ctx, r.lease); err != nil {
 		return err
 	}
-	done, err = r.act(ctx, e)
-	if refused(err) && (e.Kind == plan.RequestReview || e.Kind == plan.React) {
-		// The team has no access to the repository, the plan has no team reviews, the comment was deleted. The check run says
-		// what is needed all the same; asking again would not help.
+	done, err := r.act(ctx, e)
+	old := e.Head != r.main.work.Snapshot.Head.SHA
+	if refused(err) && (e.Kind == plan.RequestReview || e.Kind == plan.React || old) {
+		// The team has no access to the repository, the plan has no team reviews, the comment was deleted, an old head's run is
+		// gone. The check run says what is needed all the same; asking again would not help.
 		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
 		return r.store.FailEffect(ctx, e.Key, err.Error())
 	}
@@ -89,7 +75,7 @@ func found(pull change.PullKey, c github.CheckRun) store.CheckRun {
 	return store.CheckRun{
 		Repository: pull.Repository, Head: c.Head, Number: pull.Number, ExternalID: c.ExternalID,
 		Posted: plan.Posted{
-			RunID: c.ID, Status: plan.Status(c.Status), Conclusion: plan.Conclusion(c.Conclusion), CreatedAt: c.StartedAt, Written: c.ExternalID,
+			RunID: c.ID, Status: plan.Status(c.Status), Conclusion: plan.Conclusion(c.Conclusion), CreatedAt: c.StartedAt,
 		},
 	}
 }
@@ -102,17 +88,13 @@ func refused(err error) bool {
 	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
 }
 
-func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
-	if err := r.store.Complete(ctx, e.Key, done); err != nil {
-		return err
-	}
-	return r.after(ctx, e, done)
-}
+// writesCheckRun says whether an effect writes our check run.
+func writesCheckRun(k plan.Kind) bool { return k == plan.CreateCheckRun || k == plan.UpdateCheckRun }
 
-// after keeps what follows from an effect that was done.
-func (r *run) after(ctx context.Context, e plan.Effect, done result) error {
-	if e.Kind != plan.CreateCheckRun && e.Kind != plan.UpdateCheckRun {
-		return nil
+// complete notes that an effect was done, with the check run that it wrote, if it wrote one.
+func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
+	if !writesCheckRun(e.Kind) {
+		return r.store.Complete(ctx, e.Key, done)
 	}
 	created := r.github.Now()
 	if before, err := r.store.CheckRun(ctx, e.Pull.Repository, e.Head); err != nil {
@@ -120,12 +102,41 @@ func (r *run) after(ctx context.Context, e plan.Effect, done result) error {
 	} else if before != nil && before.RunID == done.RunID {
 		created = before.CreatedAt
 	}
-	return r.store.SaveCheckRun(ctx, store.CheckRun{
+	return r.store.CompleteCheckRun(ctx, e.Key, done, store.CheckRun{
 		Repository: e.Pull.Repository, Head: e.Head, Number: e.Pull.Number, ExternalID: e.Key,
-		Posted: plan.Posted{
-			RunID: done.RunID, Status: e.Output.Status, Conclusion: e.Output.Conclusion, Digest: e.Digest, CreatedAt: created, Written: e.Key,
-		},
+		Posted: plan.Posted{RunID: done.RunID, Status: e.Output.Status, Conclusion: e.Output.Conclusion, Digest: e.Digest, CreatedAt: created},
 	})
+}
+
+// settle finds out what became of writes to a head's check run whose results were lost, in a crash or with GitHub's answer, so that the
+// plan starts from what is there. It returns how many writes have ended.
+func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err error) {
+	key := r.main.work.Key
+	ended, open, err := r.store.EffectsOn(ctx, key.Repository, head, string(plan.CreateCheckRun), string(plan.UpdateCheckRun))
+	if err != nil || len(open) == 0 {
+		return ended, err
+	}
+	runs, err := r.github.OwnRuns(ctx, r.main.work.Repository, head, r.github.Began())
+	if err != nil {
+		return 0, err
+	}
+	for _, lost := range open {
+		var e plan.Effect
+		if err := json.Unmarshal(lost.Body, &e); err != nil {
+			return 0, fmt.Errorf("reading the effect %s: %w", lost.Key, err)
+		}
+		// Each write leaves its key on the run, so that the run says which write was the last.
+		i := slices.IndexFunc(runs, func(c github.CheckRun) bool { return c.ExternalID == e.Key })
+		if i < 0 {
+			err = r.store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub shows nothing of it")
+		} else {
+			err = r.complete(ctx, e, result{RunID: runs[i].ID})
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return ended + len(open), nil
 }
 
 // act makes the call. The GitHub client is the only one who knows how.
@@ -150,23 +161,6 @@ func (r *run) act(ctx context.Context, e plan.Effect) (result, error) {
 	}
 }
 
-// find looks whether an effect whose result was lost has happened. What may be done twice without harm is not looked for: an update
-// that says the same, a reaction that is there already, a request that is still open.
-func (r *run) find(ctx context.Context, e plan.Effect) (*result, error) {
-	if e.Kind != plan.CreateCheckRun {
-		return nil, nil
-	}
-	runs, err := r.github.OwnRuns(ctx, r.main.work.Repository, e.Head, r.github.Began())
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(runs, func(c github.CheckRun) bool { return c.ExternalID == e.Key })
-	if i < 0 {
-		return nil, nil
-	}
-	return &result{RunID: runs[i].ID}, nil
-}
-
 // posted returns our check run on a head: as the store has it, or as GitHub lists it where the store may have lost it.
 func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error) {
 	w := &r.main.work
@@ -175,7 +169,7 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 		return nil, err
 	}
 	if held != nil {
-		return asPosted(held), nil
+		return &held.Posted, nil
 	}
 	if slices.ContainsFunc(w.Pushes, func(p change.Push) bool { return p.After == head }) {
 		return nil, nil // it arrived under our eyes, so that what we did since is in the store
@@ -194,10 +188,4 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 		return nil, err
 	}
 	return &newest.Posted, nil
-}
-
-func asPosted(c *store.CheckRun) *plan.Posted {
-	p := c.Posted
-	p.Written = c.ExternalID
-	return &p
 }

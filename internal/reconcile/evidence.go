@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -73,6 +74,27 @@ func evidence(before *change.Decision, now change.Decision, labels []change.Labe
 		}
 	}
 	return drafts
+}
+
+// newLabels returns the label events of a decision that the one before did not have. GitHub's list and the deliveries time an event a
+// little differently, so those within a minute of each other are one.
+func newLabels(before *change.Decision, now change.Decision) []change.LabelEvent {
+	if before == nil {
+		return now.Labels
+	}
+	known := slices.Clone(before.Labels)
+	var events []change.LabelEvent
+	for _, l := range now.Labels {
+		i := slices.IndexFunc(known, func(k change.LabelEvent) bool {
+			return k.Added == l.Added && k.By.ID == l.By.ID && change.SameLabel(k.Label, l.Label) && apart(k.At, l.At) <= sameEvent
+		})
+		if i < 0 {
+			events = append(events, l)
+			continue
+		}
+		known = slices.Delete(known, i, i+1)
+	}
+	return events
 }
 
 func approval(kind ledger.Kind, subject ledger.Subject, o change.Opinion, why string) ledger.Draft {

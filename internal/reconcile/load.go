@@ -60,6 +60,33 @@ func (s *subject) needed() change.Needs {
 
 // decide loads what the policy needs, as far as trust says, and decides.
 func (r *run) decide(ctx context.Context, s *subject, t trust) error {
+	if err := r.loadAndDecide(ctx, s, t); err != nil {
+		return &subjectError{s, err}
+	}
+	d := &s.decision
+	d.Base = s.pull().Base.Name
+	if s.policy == nil {
+		*d = keepOpinions(*d, s.work.Decision)
+		return nil
+	}
+	for _, l := range s.facts.LabelEvents {
+		if s.policy.CaresAboutLabel(l.Label) {
+			d.Labels = append(d.Labels, l)
+		}
+	}
+	return nil
+}
+
+// keepOpinions carries the opinions of the last decision over to one that looked at none: nobody has changed their mind, and that an
+// objector held a role is not to be forgotten.
+func keepOpinions(d change.Decision, before *change.Decision) change.Decision {
+	if before != nil {
+		d.Opinions = before.Opinions
+	}
+	return d
+}
+
+func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	f, err := r.basics(ctx, s, t)
 	if err != nil {
 		return err
@@ -71,7 +98,7 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 			return err
 		}
 	}
-	p, problem, err := r.policyOf(ctx, s, f.Content.BaseTip)
+	p, problem, err := r.policyOf(ctx, s, t, f.Content.BaseTip)
 	if err != nil {
 		return err
 	}
@@ -116,7 +143,7 @@ func (s *subject) doubtsPeople() bool {
 		}
 	}
 	news := func(o change.Opinion) bool { return !known[o.Review] && !o.Held && !o.By.IsBot() }
-	return slices.ContainsFunc(s.decision.Opinions, news) || len(s.newLabels()) > 0
+	return slices.ContainsFunc(s.decision.Opinions, news) || len(newLabels(s.work.Decision, s.decision)) > 0
 }
 
 // basics gathers what every policy looks at.

@@ -16,13 +16,13 @@ const PolicyPath = ".github/change-policy.yml"
 // policyOf returns the policy that governs a pull request: the file at the tip of its base branch, or the server's default where
 // there is none. Both results are nil where no policy governs the base; where one does, the subject's facts say so. A file that cannot be used gives a decision that says so, and
 // never the default in its stead.
-func (r *run) policyOf(ctx context.Context, s *subject, tip change.SHA) (*policy.Policy, *change.Decision, error) {
+func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA) (*policy.Policy, *change.Decision, error) {
 	w := &s.work
 	base := w.Snapshot.Base.Name
 	if base != w.Repository.DefaultBranch {
 		// Which other branches are governed is the default branch's to say: a branch of one's own gives nothing.
 		since := time.Time{}
-		if w.Concerns != 0 {
+		if t == verified || w.Concerns != 0 {
 			since = r.github.Began()
 		}
 		defaultTip, err := r.github.Tip(ctx, w.Repository, w.Repository.DefaultBranch, since)

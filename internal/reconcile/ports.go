@@ -54,6 +54,8 @@ type Store interface {
 	SaveCheckRun(ctx context.Context, run store.CheckRun) error
 	Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error)
 	Complete(ctx context.Context, key string, result any) error
+	CompleteCheckRun(ctx context.Context, key string, result any, run store.CheckRun) error
+	EffectsOn(ctx context.Context, repo change.RepositoryID, head change.SHA, kinds ...string) (ended int, open []store.Effect, err error)
 	FailEffect(ctx context.Context, key, why string) error
 	EffectsOf(ctx context.Context, key change.PullKey) ([]store.Effect, error)
 	CommandDone(ctx context.Context, comment int64, outcome string) error

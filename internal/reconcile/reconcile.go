@@ -9,16 +9,12 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
-	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
@@ -30,6 +26,8 @@ const (
 	leaseTime = 30 * time.Second
 	// heldElsewhere is how soon a run is tried again that found another at work on its head SHA.
 	heldElsewhere = 200 * time.Millisecond
+	// lookAgain is how soon something is tried again that GitHub refuses to show.
+	lookAgain = 10 * time.Minute
 	// maxMoves is how often in a row a run begins anew because the pull request has moved on, before others have their turn.
 	maxMoves = 3
 )
@@ -38,6 +36,8 @@ const (
 type Config struct {
 	Store      Store
 	Identities Identities
+	// Raise has pull requests looked at; see queue.Queue.
+	Raise func(ctx context.Context, keys []change.PullKey, concerns change.Concern) error
 	// GitHub begins a session for an installation.
 	GitHub func(change.InstallationID) GitHub
 	// Default is the policy of repositories that have none of their own.
@@ -123,20 +123,44 @@ func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queu
 	}
 }
 
-// missing deals with a 404 in the middle of a run. If the pull request itself is not there any more it is no longer ours; if it is,
-// the error stands.
+// missing deals with a 404 in the middle of a run. If the pull request itself is not there any more it is no longer ours. If it is,
+// what it is now tells most often what is missing; if it does not, the error stands.
 func (r *run) missing(ctx context.Context, cause error) error {
+	s := r.main
+	var about *subjectError
+	if errors.As(cause, &about) {
+		s = about.subject
+	}
 	var missing *github.NotFound
-	_, err := r.github.Pull(ctx, r.main.work.Repository, r.main.work.Key.Number, r.github.Began())
+	p, err := r.github.Pull(ctx, s.work.Repository, s.work.Key.Number, r.github.Began())
 	switch {
 	case errors.As(err, &missing):
-		return r.store.SaveGone(ctx, r.main.work.Key)
+		return errors.Join(r.store.SaveGone(ctx, s.work.Key), moved(s != r.main))
 	case err != nil:
 		return err
-	default:
-		return cause
 	}
+	if err := r.accept(ctx, s, p); err != nil {
+		return err
+	}
+	return cause
 }
+
+// moved returns errMoved if a run is to begin anew.
+func moved(anew bool) error {
+	if anew {
+		return errMoved
+	}
+	return nil
+}
+
+// subjectError says which pull request of a run an error is about.
+type subjectError struct {
+	subject *subject
+	err     error
+}
+
+func (e *subjectError) Error() string { return e.err.Error() }
+func (e *subjectError) Unwrap() error { return e.err }
 
 func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	w := &r.main.work
@@ -164,10 +188,22 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	if err := r.perhapsMerged(ctx); err != nil {
 		return queue.Result{}, err
 	}
+	if before := w.Decision; before != nil && before.Head != head {
+		if err := r.raiseLeft(ctx, before.Head); err != nil {
+			return queue.Result{}, err
+		}
+	}
+	if err := r.withdrawOld(ctx, head); err != nil {
+		return queue.Result{}, err
+	}
+	if err := r.takeBack(ctx, head); err != nil {
+		return queue.Result{}, err
+	}
 	subjects, err := r.decideHead(ctx, head)
 	if d, ok := undecidable(err, w.Key, head); ok {
 		r.log.Warn().Err(err).Msg("what a decision needs cannot be read")
-		r.main.decision, subjects, err = d, []*subject{r.main}, nil
+		d.Base, d.RecheckAt = w.Snapshot.Base.Name, r.github.Now().Add(lookAgain)
+		r.main.decision, subjects, err = keepOpinions(d, w.Decision), []*subject{r.main}, nil
 	}
 	if err != nil {
 		return queue.Result{}, err
@@ -176,10 +212,7 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
-	if err := r.answered(ctx); err != nil {
-		return queue.Result{}, err
-	}
-	return result, r.withdrawOld(ctx, head)
+	return result, r.answered(ctx)
 }
 
 // perhapsMerged reads a green pull request whose base was pushed to: most likely the push is its own merge, of which GitHub tells
@@ -199,275 +232,3 @@ func (r *run) perhapsMerged(ctx context.Context) error {
 
 // holder names this run in leases: two runs of one process are two holders.
 func (r *run) holder() string { return r.Holder + " " + r.main.work.Key.String() }
-
-// decideHead decides every open pull request that has the head, because a check on a SHA speaks for all of them. The main subject comes
-// first.
-func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, error) {
-	w := &r.main.work
-	known, err := r.store.PullsWithHead(ctx, w.Key.Repository, head)
-	if err != nil {
-		return nil, err
-	}
-	subjects := []*subject{r.main}
-	for _, p := range known {
-		if p.Key == w.Key {
-			continue
-		}
-		sibling, err := r.store.Begin(ctx, p.Key)
-		if err != nil {
-			return nil, err
-		}
-		subjects = append(subjects, &subject{work: sibling})
-	}
-	for _, s := range subjects {
-		if err := r.decide(ctx, s, held); err != nil {
-			return nil, err
-		}
-	}
-	if green, err := r.mustVerify(ctx, head, subjects); err != nil || !green {
-		return subjects, err
-	}
-	return r.verify(ctx, head, subjects)
-}
-
-// mustVerify says whether what is held would turn the head's check green. A check that is green already and stays so is verified when
-// a sweep or a person asks, and not at each event that cannot change it.
-func (r *run) mustVerify(ctx context.Context, head change.SHA, subjects []*subject) (bool, error) {
-	if verdict := strictest(subjects); verdict.Verdict != change.Satisfied {
-		return false, nil
-	}
-	if r.main.work.Concerns.Has(change.ConcernVerify) {
-		return true, nil
-	}
-	posted, err := r.store.CheckRun(ctx, r.main.work.Key.Repository, head)
-	if err != nil {
-		return false, err
-	}
-	green := posted != nil && posted.IsGreen()
-	for _, s := range subjects {
-		before := s.work.Decision
-		green = green && before != nil && before.Head == head && before.Verdict == change.Satisfied && before.Policy == s.decision.Policy &&
-			before.Category == s.decision.Category
-	}
-	return !green, nil
-}
-
-// verify decides everything once more on facts that were read in this run, the pull requests that GitHub knows of on this head among
-// them.
-func (r *run) verify(ctx context.Context, head change.SHA, subjects []*subject) ([]*subject, error) {
-	repo := r.main.work.Repository
-	var listed []change.Pull
-	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		listed, err = r.github.PullsWithHead(gctx, repo, head, r.github.Began())
-		return err
-	})
-	for _, s := range subjects {
-		group.Go(func() error { return r.readAhead(gctx, s) })
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	for _, s := range subjects {
-		i := slices.IndexFunc(listed, func(p change.Pull) bool { return p.Number == s.work.Key.Number })
-		if i < 0 {
-			// Not listed: from a fork, or no longer so.
-			if err := r.readPull(ctx, s); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if err := r.accept(ctx, s, listed[i]); err != nil {
-			return nil, err
-		}
-		listed = slices.Delete(listed, i, i+1)
-	}
-	for _, p := range listed {
-		// No delivery told of it.
-		key := change.PullKey{Repository: repo.ID, Number: p.Number}
-		if _, err := r.store.SavePull(ctx, key, p); err != nil {
-			return nil, err
-		}
-		work, err := r.store.Begin(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		subjects = append(subjects, &subject{work: work})
-	}
-	for _, s := range subjects {
-		if err := r.decide(ctx, s, verified); err != nil {
-			return nil, err
-		}
-	}
-	return subjects, nil
-}
-
-// strictest returns the decision that the head's check shows.
-func strictest(subjects []*subject) change.Decision {
-	var governed []change.Decision
-	for _, s := range subjects {
-		if s.decision.Governed {
-			governed = append(governed, s.decision)
-		}
-	}
-	if len(governed) == 0 {
-		return change.Decision{Pull: subjects[0].decision.Pull, Head: subjects[0].decision.Head}
-	}
-	return policy.Strictest(governed)
-}
-
-// show makes the head's check and the requested reviews agree with the decisions, and records them.
-func (r *run) show(ctx context.Context, head change.SHA, subjects []*subject, again bool) (queue.Result, error) {
-	d := strictest(subjects)
-	posted, err := r.posted(ctx, head)
-	if err != nil {
-		return queue.Result{}, err
-	}
-	if !d.Governed {
-		// Nothing is posted for a branch without a policy; a green of an earlier base is taken back.
-		return queue.Result{}, r.apply(ctx, plan.Withdrawn(r.main.work.Key, head, posted))
-	}
-	for _, s := range subjects {
-		if err := r.record(ctx, s); err != nil {
-			return queue.Result{}, err
-		}
-	}
-	asks := map[change.PullKey][]change.Ask{}
-	done := map[string]bool{}
-	for _, s := range subjects {
-		if len(s.decision.Asks) == 0 {
-			continue
-		}
-		asks[s.work.Key] = s.decision.Asks
-		effects, err := r.store.EffectsOf(ctx, s.work.Key)
-		if err != nil {
-			return queue.Result{}, err
-		}
-		for _, e := range effects {
-			if e.State != store.EffectIntended {
-				done[e.Key] = true
-			}
-		}
-	}
-	effects := plan.Decided(d, asks, plan.Present{Run: posted, Done: done, Again: again, Now: r.github.Now()}, r.Render)
-	if err := r.apply(ctx, effects); err != nil {
-		return queue.Result{}, err
-	}
-	return r.recheck(ctx, d, head)
-}
-
-// recheck returns when time alone calls for another run: at an edge that the decision names, or to refresh a check run before GitHub
-// calls it stale.
-func (r *run) recheck(ctx context.Context, d change.Decision, head change.SHA) (queue.Result, error) {
-	result := queue.Result{RecheckAt: d.RecheckAt}
-	posted, err := r.store.CheckRun(ctx, d.Pull.Repository, head)
-	if err != nil || posted == nil {
-		return result, err
-	}
-	if at := plan.RefreshAt(posted.Posted); !at.IsZero() && (result.RecheckAt.IsZero() || at.Before(result.RecheckAt)) {
-		result.RecheckAt = at
-	}
-	return result, nil
-}
-
-// record saves the decision on a pull request if it changed, with the evidence of what changed.
-func (r *run) record(ctx context.Context, s *subject) error {
-	d, before := s.decision, s.work.Decision
-	if !d.Governed {
-		return nil
-	}
-	digest := plan.Digest(d)
-	if before != nil && digest == s.work.Digest && before.State == "" {
-		return nil
-	}
-	r.log.Info().Str("head", string(d.Head)).Stringer("category", d.Category).Stringer("verdict", d.Verdict).Msg("decision changed")
-	return r.store.SaveDecision(ctx, d, digest, evidence(before, d, s.newLabels())...)
-}
-
-// newLabels returns the label events of consequence since the last decision.
-func (s *subject) newLabels() []change.LabelEvent {
-	if s.policy == nil {
-		return nil
-	}
-	var events []change.LabelEvent
-	for _, l := range s.facts.LabelEvents {
-		if s.policy.CaresAboutLabel(l.Label) && (s.work.Decision == nil || l.At.After(s.work.DecidedAt)) {
-			events = append(events, l)
-		}
-	}
-	return events
-}
-
-// closed records how a pull request ended. A green on the head of one that was closed without a merge is taken back; on a merged one
-// it stays, as evidence of what was decided.
-func (r *run) closed(ctx context.Context) error {
-	w := &r.main.work
-	head := w.Snapshot.Head.SHA
-	if w.Snapshot.State == change.Closed {
-		others, err := r.store.PullsWithHead(ctx, w.Key.Repository, head)
-		if err != nil {
-			return err
-		}
-		if len(others) == 0 {
-			posted, err := r.posted(ctx, head)
-			if err != nil {
-				return err
-			}
-			if err := r.apply(ctx, plan.Withdrawn(w.Key, head, posted)); err != nil {
-				return err
-			}
-		}
-	}
-	if w.Decision == nil || w.Decision.State == w.Snapshot.State {
-		return nil
-	}
-	d := *w.Decision
-	d.State = w.Snapshot.State
-	return r.store.SaveDecision(ctx, d, w.Digest, ended(w.Snapshot, d))
-}
-
-// withdrawOld takes back the greens of this pull request's earlier heads that are no open pull request's head any more.
-func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
-	key := r.main.work.Key
-	runs, err := r.store.CheckRunsOf(ctx, key)
-	if err != nil {
-		return err
-	}
-	for _, old := range runs {
-		if old.Head == head || !old.IsGreen() {
-			continue
-		}
-		if err := r.withdraw(ctx, old); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *run) withdraw(ctx context.Context, old store.CheckRun) error {
-	key := r.main.work.Key
-	holders, err := r.store.PullsWithHead(ctx, key.Repository, old.Head)
-	if err != nil || len(holders) > 0 {
-		return err
-	}
-	lease, err := r.store.Acquire(ctx, store.HeadLease(key.Repository, old.Head), r.holder(), leaseTime)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = r.store.Release(context.WithoutCancel(ctx), lease) }()
-	mine := r.lease
-	r.lease = lease
-	defer func() { r.lease = mine }()
-	posted := asPosted(&old)
-	if err := r.apply(ctx, plan.Withdrawn(key, old.Head, posted)); err != nil {
-		return fmt.Errorf("taking back the green of %s: %w", old.Head.Short(), err)
-	}
-	return nil
-}
-
-func ended(p change.Pull, d change.Decision) ledger.Draft {
-	return ledger.Draft{Kind: ledger.PullEnded, Subject: subjectOf(d.Pull, p.Head.SHA), Body: endedBody{
-		State: p.State, MergedBy: p.MergedBy, MergedAt: p.MergedAt, MergeCommit: p.MergeCommit, Base: p.Base.Name,
-		Category: d.Category, Verdict: d.Verdict, DecidedHead: d.Head,
-	}}
-}

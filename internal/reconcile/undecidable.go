@@ -7,8 +7,8 @@ import (
 	"github.com/changegate/changegate/internal/github"
 )
 
-// undecidable returns the decision that says what GitHub refuses to show, if that is what the error means. Waiting does not mend it,
-// unlike an outage, and a check that is missing for ever tells nobody why. The next event, a re-run or /change refresh tries again.
+// undecidable returns the decision that says what GitHub refuses to show, if that is what the error means. Waiting alone does not mend it,
+// unlike an outage, and a check that is missing for ever tells nobody why. It is not red, because the author cannot mend it.
 func undecidable(err error, key change.PullKey, head change.SHA) (change.Decision, bool) {
 	var forbidden *github.Forbidden
 	var rejected *github.Rejected
@@ -27,7 +27,7 @@ func undecidable(err error, key change.PullKey, head change.SHA) (change.Decisio
 		return change.Decision{}, false
 	}
 	return change.Decision{
-		Pull: key, Head: head, Governed: true, Verdict: change.Failing,
+		Pull: key, Head: head, Governed: true, Verdict: change.Waiting,
 		Requirements: []change.Requirement{requirement}, Matches: []change.Match{},
 	}, true
 }

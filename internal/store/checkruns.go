@@ -34,12 +34,6 @@ func (s *Store) CheckRunsOf(ctx context.Context, key change.PullKey) (runs []Che
 	return s.checkRuns(ctx, `repository = $1 AND number = $2 ORDER BY created_at DESC, run_id DESC`, key.Repository, key.Number)
 }
 
-// UnfinishedCheckRuns returns up to limit check runs that were created before a time and are not completed, the oldest first.
-func (s *Store) UnfinishedCheckRuns(ctx context.Context, before time.Time, limit int) (runs []CheckRun, err error) {
-	defer wrap(&err, "list check runs that are not completed")
-	return s.checkRuns(ctx, `status <> 'completed' AND created_at < $1 ORDER BY created_at, repository, sha LIMIT $2`, micro(before), limit)
-}
-
 func (s *Store) checkRuns(ctx context.Context, where string, args ...any) (runs []CheckRun, err error) {
 	err = s.Read(ctx, func(tx Tx) error {
 		return tx.Query(ctx, `SELECT repository, sha, number, run_id, status, conclusion, digest, external_id, created_at, updated_at
@@ -59,14 +53,16 @@ func (s *Store) checkRuns(ctx context.Context, where string, args ...any) (runs 
 // place. UpdatedAt is set by the store.
 func (s *Store) SaveCheckRun(ctx context.Context, run CheckRun) (err error) {
 	defer wrap(&err, "save the check run on %s in repository %d", run.Head, run.Repository)
-	return s.Write(ctx, func(tx Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO check_runs (repository, sha, number, run_id, status, conclusion, digest, external_id, created_at, updated_at)
+	return s.Write(ctx, func(tx Tx) error { return s.saveCheckRun(ctx, tx, run) })
+}
+
+func (s *Store) saveCheckRun(ctx context.Context, tx Tx, run CheckRun) error {
+	_, err := tx.Exec(ctx, `INSERT INTO check_runs (repository, sha, number, run_id, status, conclusion, digest, external_id, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			ON CONFLICT (repository, sha) DO UPDATE SET number = excluded.number, run_id = excluded.run_id, status = excluded.status,
 				conclusion = excluded.conclusion, digest = excluded.digest, external_id = excluded.external_id,
 				created_at = excluded.created_at, updated_at = excluded.updated_at`,
-			run.Repository, string(run.Head), run.Number, run.RunID, string(run.Status), string(run.Conclusion), run.Digest, run.ExternalID,
-			micro(run.CreatedAt), micro(s.now()))
-		return err
-	})
+		run.Repository, string(run.Head), run.Number, run.RunID, string(run.Status), string(run.Conclusion), run.Digest, run.ExternalID,
+		micro(run.CreatedAt), micro(s.now()))
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -91,15 +92,21 @@ func (e effectEntry) draft(kind ledger.Kind, pull change.PullKey, head change.SH
 
 // Complete notes that an effect happened, with its result, here and in the ledger. Noting it again changes nothing.
 func (s *Store) Complete(ctx context.Context, key string, result any) error {
-	return s.endEffect(ctx, key, EffectDone, ledger.EffectDone, result)
+	return s.endEffect(ctx, key, EffectDone, ledger.EffectDone, result, nil)
+}
+
+// CompleteCheckRun is Complete for an effect that wrote a check run, which is saved in the same transaction: were it not, a crash in
+// between would have the same run written, or even made, again.
+func (s *Store) CompleteCheckRun(ctx context.Context, key string, result any, run CheckRun) error {
+	return s.endEffect(ctx, key, EffectDone, ledger.EffectDone, result, &run)
 }
 
 // FailEffect notes that an effect was refused for good, and why. What may work another time is left as it is: intended.
 func (s *Store) FailEffect(ctx context.Context, key, why string) error {
-	return s.endEffect(ctx, key, EffectFailed, ledger.EffectFailed, why)
+	return s.endEffect(ctx, key, EffectFailed, ledger.EffectFailed, why, nil)
 }
 
-func (s *Store) endEffect(ctx context.Context, key string, state EffectState, kind ledger.Kind, detail any) (err error) {
+func (s *Store) endEffect(ctx context.Context, key string, state EffectState, kind ledger.Kind, detail any, run *CheckRun) (err error) {
 	defer wrap(&err, "note %s as %s", key, state)
 	result, err := json.Marshal(detail)
 	if err != nil {
@@ -107,6 +114,11 @@ func (s *Store) endEffect(ctx context.Context, key string, state EffectState, ki
 	}
 	return s.Write(ctx, func(tx Tx) error {
 		now := s.now()
+		if run != nil {
+			if err := s.saveCheckRun(ctx, tx, *run); err != nil {
+				return err
+			}
+		}
 		n, err := tx.Exec(ctx, `UPDATE effects SET state = $1, result = $2, ended_at = $3 WHERE key = $4 AND state = 'intended'`,
 			string(state), string(result), micro(now), key)
 		if err != nil {
@@ -154,15 +166,25 @@ func effects(ctx context.Context, tx Tx, where string, args ...any) (list []Effe
 	return list, err
 }
 
-// Unfinished returns up to limit effects that were intended before a time and neither done nor failed, the oldest first: those
-// whose result was lost in a crash.
-func (s *Store) Unfinished(ctx context.Context, before time.Time, limit int) (list []Effect, err error) {
-	defer wrap(&err, "list unfinished effects")
+// EffectsOn returns how many effects of the given kinds on a commit have ended, and those that have not, the oldest first: their
+// results were lost in a crash, or with GitHub's answer.
+func (s *Store) EffectsOn(ctx context.Context, repo change.RepositoryID, head change.SHA, kinds ...string) (ended int, open []Effect, err error) {
+	defer wrap(&err, "list the effects on %s in repository %d", head, repo)
+	args := []any{repo, string(head)}
+	var in strings.Builder
+	for _, k := range kinds {
+		args = append(args, k)
+		fmt.Fprintf(&in, ", $%d", len(args))
+	}
+	where := "repository = $1 AND sha = $2 AND kind IN (" + strings.TrimPrefix(in.String(), ", ") + ") AND state "
 	err = s.Read(ctx, func(tx Tx) error {
-		list, err = effects(ctx, tx, `state = 'intended' AND intended_at < $1 ORDER BY intended_at, key LIMIT $2`, micro(before), limit)
+		if _, err := one(ctx, tx, `SELECT count(*) FROM effects WHERE `+where+`<> 'intended'`, args, &ended); err != nil {
+			return err
+		}
+		open, err = effects(ctx, tx, where+`= 'intended' ORDER BY intended_at, key`, args...)
 		return err
 	})
-	return list, err
+	return ended, open, err
 }
 
 // EffectsOf returns the effects of a pull request, the oldest first.

@@ -133,7 +133,7 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 				return err
 			}
 		}
-		merged, newer, _ := fold(held, read, false)
+		merged, newer, unsure := fold(held, read, false)
 		if !newer {
 			return nil
 		}
@@ -147,9 +147,9 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE pulls SET state = $1, head = $2, base = $3, updated_at = $4, read_at = $5, snapshot = $6, unsure = 0, gone = 0
-			WHERE repository = $7 AND number = $8`,
-			string(merged.State), string(merged.Head.SHA), merged.Base.Name, micro(merged.UpdatedAt), micro(s.now()), string(snapshot), key.Repository, key.Number)
+		_, err = tx.Exec(ctx, `UPDATE pulls SET state = $1, head = $2, base = $3, updated_at = $4, read_at = $5, snapshot = $6, unsure = $7, gone = 0
+			WHERE repository = $8 AND number = $9`,
+			string(merged.State), string(merged.Head.SHA), merged.Base.Name, micro(merged.UpdatedAt), micro(s.now()), string(snapshot), number(unsure), key.Repository, key.Number)
 		return err
 	})
 	return held, err

@@ -215,12 +215,18 @@ func checkRuns(t *testing.T, f *fixture) {
 	all, err := f.CheckRunsOf(t.Context(), key(1))
 	must(t, err)
 	equal(t, "of the pull request", all, []store.CheckRun{other, run})
-	old, err := f.UnfinishedCheckRuns(t.Context(), at(4), 10)
+
+	in := store.Intent{Key: "check:7:h2:1", Kind: "update check run", Pull: key(1), Head: "h2"}
+	_, _, err = f.Intend(t.Context(), in)
 	must(t, err)
-	equal(t, "not completed", old, []store.CheckRun{other})
-	old, err = f.UnfinishedCheckRuns(t.Context(), at(3), 10)
+	other.Status, other.Conclusion, other.ExternalID = plan.Completed, plan.Failure, in.Key
+	must(t, f.CompleteCheckRun(t.Context(), in.Key, nil, other))
+	got, err = f.CheckRun(t.Context(), shop.ID, "h2")
 	must(t, err)
-	equal(t, "not completed and older", old, []store.CheckRun(nil))
+	equal(t, "written by an effect", []any{got.Conclusion, got.ExternalID}, []any{plan.Failure, in.Key})
+	ended, open, err := f.EffectsOn(t.Context(), shop.ID, "h2", in.Kind)
+	must(t, err)
+	equal(t, "ended, open", []int{ended, len(open)}, []int{1, 0})
 }
 
 func leases(t *testing.T, f *fixture) {
@@ -278,9 +284,9 @@ func effects(t *testing.T, f *fixture) {
 	equal(t, "state after a crash", e.State, store.EffectIntended)
 	equal(t, "body", string(e.Body), `{"teams":["security"]}`)
 	f.wait(time.Second)
-	unfinished, err := f.Unfinished(ctx, f.clock(), 10)
+	ended, open, err := f.EffectsOn(ctx, shop.ID, "h1", "request review", "react")
 	must(t, err)
-	equal(t, "unfinished", len(unfinished), 1)
+	equal(t, "ended, open", []int{ended, len(open)}, []int{0, 1})
 
 	must(t, f.Complete(ctx, in.Key, map[string]int{"id": 5}))
 	must(t, f.Complete(ctx, in.Key, map[string]int{"id": 5}))
@@ -292,9 +298,12 @@ func effects(t *testing.T, f *fixture) {
 	equal(t, "fresh when done", fresh, false)
 	equal(t, "state when done", e.State, store.EffectDone)
 	equal(t, "result", string(e.Result), `{"id":5}`)
-	unfinished, err = f.Unfinished(ctx, f.clock().Add(time.Hour), 10)
+	ended, open, err = f.EffectsOn(ctx, shop.ID, "h1", "request review", "react")
 	must(t, err)
-	equal(t, "unfinished", len(unfinished), 0)
+	equal(t, "ended, open when done", []int{ended, len(open)}, []int{1, 0})
+	ended, open, err = f.EffectsOn(ctx, shop.ID, "h1", "react")
+	must(t, err)
+	equal(t, "ended, open of another kind", []int{ended, len(open)}, []int{0, 0})
 
 	other := store.Intent{Key: "comment:10", Kind: "comment", Pull: key(1)}
 	_, _, err = f.Intend(ctx, other)

@@ -145,7 +145,7 @@ CREATE TABLE effects (
     ended_at    bigint NOT NULL
 );
 CREATE INDEX effects_pull ON effects (repository, number);
-CREATE INDEX effects_unfinished ON effects (intended_at) WHERE state = 'intended';
+CREATE INDEX effects_head ON effects (repository, sha);
 
 CREATE TABLE identities (
     kind  text    NOT NULL,

@@ -1,0 +1,166 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/policy"
+)
+
+// decideHead decides every open pull request that has the head, because a check on a SHA speaks for all of them. The main subject comes
+// first.
+func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, error) {
+	w := &r.main.work
+	known, err := r.store.PullsWithHead(ctx, w.Key.Repository, head)
+	if err != nil {
+		return nil, err
+	}
+	subjects := []*subject{r.main}
+	for _, p := range known {
+		if p.Key == w.Key {
+			continue
+		}
+		sibling, err := r.store.Begin(ctx, p.Key)
+		if err != nil {
+			return nil, err
+		}
+		if now := sibling.Snapshot; now.Head.SHA != head || now.State != change.Open {
+			continue // it moved between the two looks, and has a run of its own
+		}
+		subjects = append(subjects, &subject{work: sibling})
+	}
+	for _, s := range subjects {
+		if err := r.decide(ctx, s, held); err != nil {
+			return nil, err
+		}
+	}
+	if green, err := r.mustVerify(ctx, head, subjects); err != nil || !green {
+		return subjects, err
+	}
+	return r.verify(ctx, head, subjects)
+}
+
+// mustVerify says whether what is held would turn the head's check green. A check that is green already and stays so is verified when
+// a sweep or a person asks, and not at each event that cannot change it.
+func (r *run) mustVerify(ctx context.Context, head change.SHA, subjects []*subject) (bool, error) {
+	if verdict := strictest(subjects); verdict.Verdict != change.Satisfied {
+		return false, nil
+	}
+	if r.main.work.Concerns.Has(change.ConcernVerify) {
+		return true, nil
+	}
+	posted, err := r.store.CheckRun(ctx, r.main.work.Key.Repository, head)
+	if err != nil {
+		return false, err
+	}
+	green := posted != nil && posted.IsGreen()
+	for _, s := range subjects {
+		before := s.work.Decision
+		green = green && before != nil && before.Verdict == change.Satisfied && before.Head == head && before.Base == s.decision.Base &&
+			before.Policy == s.decision.Policy && before.Category == s.decision.Category
+	}
+	return !green, nil
+}
+
+// verify decides everything once more on facts that were read in this run, the pull requests that GitHub knows of on this head among
+// them.
+func (r *run) verify(ctx context.Context, head change.SHA, subjects []*subject) ([]*subject, error) {
+	repo := r.main.work.Repository
+	var listed []change.Pull
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		listed, err = r.github.PullsWithHead(gctx, repo, head, r.github.Began())
+		return err
+	})
+	for _, s := range subjects {
+		group.Go(func() error { return r.readAhead(gctx, s) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, s := range subjects {
+		i := slices.IndexFunc(listed, func(p change.Pull) bool { return p.Number == s.work.Key.Number })
+		if i < 0 {
+			// Not listed: from a fork, or no longer so.
+			if err := r.readPull(ctx, s); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := r.accept(ctx, s, listed[i]); err != nil {
+			return nil, err
+		}
+		listed = slices.Delete(listed, i, i+1)
+	}
+	for _, p := range listed {
+		// No delivery told of it.
+		key := change.PullKey{Repository: repo.ID, Number: p.Number}
+		if _, err := r.store.SavePull(ctx, key, p); err != nil {
+			return nil, err
+		}
+		work, err := r.store.Begin(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		subjects = append(subjects, &subject{work: work})
+	}
+	for _, s := range subjects {
+		if err := r.decide(ctx, s, verified); err != nil {
+			return nil, err
+		}
+	}
+	return subjects, nil
+}
+
+// strictest returns the decision that the head's check shows.
+func strictest(subjects []*subject) change.Decision {
+	var governed []change.Decision
+	for _, s := range subjects {
+		if s.decision.Governed {
+			governed = append(governed, s.decision)
+		}
+	}
+	if len(governed) == 0 {
+		return change.Decision{Pull: subjects[0].decision.Pull, Head: subjects[0].decision.Head}
+	}
+	return policy.Strictest(governed)
+}
+
+// takeBack takes a green back from a head on which the main subject has not been decided with its present base: the green speaks of
+// others, or of another base. It needs nothing from GitHub, so that an outage does not leave the green standing meanwhile.
+func (r *run) takeBack(ctx context.Context, head change.SHA) error {
+	w := &r.main.work
+	if before := w.Decision; before != nil && before.Head == head && before.Base == w.Snapshot.Base.Name && before.State == "" {
+		return nil
+	}
+	posted, err := r.store.CheckRun(ctx, w.Key.Repository, head)
+	if err != nil || posted == nil {
+		return err
+	}
+	writes, err := r.settle(ctx, head)
+	if err != nil {
+		return err
+	}
+	return r.apply(ctx, plan.TakenBack(w.Key, head, &posted.Posted, writes))
+}
+
+// raiseLeft has the pull requests that still have a head looked at again when the main subject leaves it: the check there may show what
+// the main subject lacks.
+func (r *run) raiseLeft(ctx context.Context, head change.SHA) error {
+	key := r.main.work.Key
+	left, err := r.store.PullsWithHead(ctx, key.Repository, head)
+	if err != nil {
+		return err
+	}
+	var keys []change.PullKey
+	for _, p := range left {
+		if p.Key != key {
+			keys = append(keys, p.Key)
+		}
+	}
+	return r.Raise(ctx, keys, change.ConcernPull)
+}

@@ -1,0 +1,195 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// soonest is the least time until a run that time alone calls for, whatever the clocks say.
+const soonest = 10 * time.Second
+
+// show makes the head's check and the requested reviews agree with the decisions, and records them.
+func (r *run) show(ctx context.Context, head change.SHA, subjects []*subject, again bool) (queue.Result, error) {
+	d := strictest(subjects)
+	writes, err := r.settle(ctx, head)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	posted, err := r.posted(ctx, head)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	if !d.Governed {
+		// Nothing is posted for a branch without a policy; a green of an earlier base is taken back.
+		return queue.Result{}, r.apply(ctx, plan.Withdrawn(r.main.work.Key, head, posted, writes))
+	}
+	for _, s := range subjects {
+		if err := r.record(ctx, s); err != nil {
+			return queue.Result{}, err
+		}
+	}
+	asks := map[change.PullKey][]change.Ask{}
+	done := map[string]bool{}
+	for _, s := range subjects {
+		if len(s.decision.Asks) == 0 {
+			continue
+		}
+		asks[s.work.Key] = s.decision.Asks
+		effects, err := r.store.EffectsOf(ctx, s.work.Key)
+		if err != nil {
+			return queue.Result{}, err
+		}
+		for _, e := range effects {
+			if e.State != store.EffectIntended {
+				done[e.Key] = true
+			}
+		}
+	}
+	effects := plan.Decided(d, asks, plan.Present{Run: posted, Writes: writes, Done: done, Again: again, Now: r.github.Now()}, r.Render)
+	if err := r.apply(ctx, effects); err != nil {
+		return queue.Result{}, err
+	}
+	return r.recheck(ctx, d, head)
+}
+
+// recheck returns when time alone calls for another run: at an edge that the decision names, or to refresh a check run before GitHub
+// calls it stale. The decision's times are GitHub's; the queue's are ours.
+func (r *run) recheck(ctx context.Context, d change.Decision, head change.SHA) (queue.Result, error) {
+	at := d.RecheckAt
+	posted, err := r.store.CheckRun(ctx, d.Pull.Repository, head)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	if posted != nil {
+		if stale := plan.RefreshAt(posted.Posted); !stale.IsZero() && (at.IsZero() || stale.Before(at)) {
+			at = stale
+		}
+	}
+	if at.IsZero() {
+		return queue.Result{}, nil
+	}
+	wait := max(at.Sub(r.github.Now()), soonest)
+	return queue.Result{RecheckAt: r.Clock().Add(wait)}, nil
+}
+
+// record saves the decision on a pull request if it changed, with the evidence of what changed.
+func (r *run) record(ctx context.Context, s *subject) error {
+	d, before := s.decision, s.work.Decision
+	if !d.Governed {
+		return nil
+	}
+	digest := plan.Digest(d)
+	labels := newLabels(before, d)
+	if before != nil && digest == s.work.Digest && before.State == "" && before.Base == d.Base && len(labels) == 0 {
+		return nil
+	}
+	r.log.Info().Str("head", string(d.Head)).Stringer("category", d.Category).Stringer("verdict", d.Verdict).Msg("decision changed")
+	return r.store.SaveDecision(ctx, d, digest, evidence(before, d, labels)...)
+}
+
+// closed records how a pull request ended. A green on the head of one that was closed without a merge is taken back; on a merged one
+// it stays, as evidence of what was decided.
+func (r *run) closed(ctx context.Context) error {
+	w := &r.main.work
+	head := w.Snapshot.Head.SHA
+	if w.Decision != nil && w.Decision.State == w.Snapshot.State {
+		return nil
+	}
+	if err := r.raiseLeft(ctx, head); err != nil {
+		return err
+	}
+	if w.Snapshot.State == change.Closed {
+		if err := r.withdraw(ctx, head); err != nil {
+			return err
+		}
+	}
+	if err := r.withdrawOld(ctx, head); err != nil {
+		return err
+	}
+	if w.Decision == nil {
+		return nil
+	}
+	d := *w.Decision
+	d.State = w.Snapshot.State
+	return r.store.SaveDecision(ctx, d, w.Digest, ended(w.Snapshot, d))
+}
+
+// withdrawOld takes back the greens of this pull request's earlier heads that are no open pull request's head any more.
+func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
+	w := &r.main.work
+	written, err := r.store.CheckRunsOf(ctx, w.Key)
+	if err != nil {
+		return err
+	}
+	var heads []change.SHA
+	for _, run := range written {
+		heads = append(heads, run.Head)
+	}
+	for _, p := range w.Pushes {
+		heads = append(heads, p.Before, p.After) // others may have written there last
+	}
+	slices.Sort(heads)
+	for _, old := range slices.Compact(heads) {
+		if old == head || old == "" {
+			continue
+		}
+		posted, err := r.store.CheckRun(ctx, w.Key.Repository, old)
+		if err != nil {
+			return err
+		}
+		if posted == nil || !posted.IsGreen() {
+			continue
+		}
+		if err := r.alone(ctx, old, func() error { return r.withdraw(ctx, old) }); err != nil {
+			return fmt.Errorf("taking back the green of %s: %w", old.Short(), err)
+		}
+	}
+	return nil
+}
+
+// alone does something to another head than the run's as its one writer.
+func (r *run) alone(ctx context.Context, head change.SHA, do func() error) error {
+	lease, err := r.store.Acquire(ctx, store.HeadLease(r.main.work.Key.Repository, head), r.holder(), leaseTime)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.store.Release(context.WithoutCancel(ctx), lease) }()
+	mine := r.lease
+	r.lease = lease
+	defer func() { r.lease = mine }()
+	return do()
+}
+
+// withdraw takes a green back from a head that is no open pull request's. A yellow is left alone, which nobody can merge by. The caller
+// is the head's one writer.
+func (r *run) withdraw(ctx context.Context, head change.SHA) error {
+	key := r.main.work.Key
+	holders, err := r.store.PullsWithHead(ctx, key.Repository, head)
+	if err != nil || len(holders) > 0 {
+		return err
+	}
+	writes, err := r.settle(ctx, head)
+	if err != nil {
+		return err
+	}
+	posted, err := r.posted(ctx, head)
+	if err != nil || !posted.IsGreen() {
+		return err
+	}
+	return r.apply(ctx, plan.Withdrawn(key, head, posted, writes))
+}
+
+func ended(p change.Pull, d change.Decision) ledger.Draft {
+	return ledger.Draft{Kind: ledger.PullEnded, Subject: subjectOf(d.Pull, p.Head.SHA), Body: endedBody{
+		State: p.State, MergedBy: p.MergedBy, MergedAt: p.MergedAt, MergeCommit: p.MergeCommit, Base: p.Base.Name,
+		Category: d.Category, Verdict: d.Verdict, DecidedHead: d.Head,
+	}}
+}
