@@ -182,6 +182,8 @@ type Decision struct {
 	Head   SHA       `json:"head"`
 	Base   string    `json:"base,omitempty"` // the branch that it would be merged into
 	Policy PolicyRef `json:"policy"`
+	// Floor is the owner's policy that was decided beside it; zero: there is none, or it alone decided and is Policy.
+	Floor PolicyRef `json:"floor,omitzero"`
 	// State is how the pull request ended, noted on its last decision; empty while it is open.
 	State        PullState     `json:"state,omitempty"`
 	Governed     bool          `json:"governed"` // false: the policy does not apply to this base, and nothing is posted

@@ -32,13 +32,16 @@ func NewPolicyCommand() *cobra.Command {
 }
 
 func newLintCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "lint [FILE]",
+	var floorFile string
+	cmd := &cobra.Command{
+		Use:   "lint [FILE] [--floor FILE]",
 		Short: "Check a policy file",
 		Long: `Check a policy file, ` + policyPath + ` unless another is named; - is standard input.
 
 Every problem is a line: file, line, column, error or warning, what is wrong, and the mend. A policy with errors decides nothing, and
-its pull requests fail; warnings are what is probably not meant. The exit code is 1 if there are errors.`,
+its pull requests fail; warnings are what is probably not meant. The exit code is 1 if there are errors.
+
+With --floor it is checked as a repository's policy beside its owner's, the change-policy.yml of the owner's repository .github.`,
 		Args: atMostOneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := policyPath
@@ -49,7 +52,13 @@ its pull requests fail; warnings are what is probably not meant. The exit code i
 			if err != nil {
 				return err
 			}
-			problems := policy.Lint(file, text)
+			var floor *policy.Policy
+			if floorFile != "" {
+				if floor, err = loadPolicy(cmd, floorFile, nil); err != nil {
+					return err
+				}
+			}
+			problems := policy.LintBeside(floor, file, text)
 			for _, p := range problems {
 				fmt.Fprintln(cmd.OutOrStdout(), problemLine(file, p))
 			}
@@ -62,6 +71,8 @@ its pull requests fail; warnings are what is probably not meant. The exit code i
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&floorFile, "floor", "", "the owner's policy, a `file`")
+	return cmd
 }
 
 func newSchemaCommand() *cobra.Command {
@@ -130,8 +141,9 @@ func readPolicy(cmd *cobra.Command, file string) ([]byte, error) {
 	return text, nil
 }
 
-// loadPolicy reads and compiles a policy, the built-in default if no file is named. Its problems are printed.
-func loadPolicy(cmd *cobra.Command, file string) (*policy.Policy, error) {
+// loadPolicy reads and compiles a policy, beside its owner's if that is not nil; the built-in default if no file is named. Its problems
+// are printed.
+func loadPolicy(cmd *cobra.Command, file string, floor *policy.Policy) (*policy.Policy, error) {
 	source, text := policies.DefaultSource, policies.Default()
 	if file != "" {
 		var err error
@@ -140,7 +152,7 @@ func loadPolicy(cmd *cobra.Command, file string) (*policy.Policy, error) {
 		}
 		source = file
 	}
-	p, err := policy.Parse(source, text)
+	p, err := policy.ParseBeside(floor, source, text)
 	var problems policy.Problems
 	if errors.As(err, &problems) {
 		for _, problem := range problems {

@@ -39,13 +39,13 @@ be read or an expression failed.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
-			p, err := loadPolicy(cmd, policyFile)
+			p, err := loadPolicy(cmd, policyFile, nil)
 			if err != nil {
 				return err
 			}
 			var other *policy.Policy
 			if againstFile != "" {
-				if other, err = loadPolicy(cmd, againstFile); err != nil {
+				if other, err = loadPolicy(cmd, againstFile, nil); err != nil {
 					return err
 				}
 			}

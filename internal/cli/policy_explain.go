@@ -10,6 +10,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/report"
 )
 
@@ -20,20 +21,22 @@ type Explanation struct {
 }
 
 func newExplainCommand() *cobra.Command {
-	var factsFile, policyFile string
+	var factsFile, policyFile, floorFile string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "explain --facts FILE [--policy FILE]",
+		Use:   "explain --facts FILE [--policy FILE] [--floor FILE]",
 		Short: "Show what a policy makes of a pull request, and why",
 		Long: `Show the decision on a pull request as a tree, and what would be done on GitHub. Nothing is done.
 
-The facts are a JSON file of what is true of the pull request; - is standard input. Without --policy the built-in default decides.`,
+The facts are a JSON file of what is true of the pull request; - is standard input. Without --policy the built-in default decides.
+
+With --floor the owner's policy decides beside the policy, and alone where no policy is named, as for a repository without one.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if factsFile == "" {
 				return usageError{errors.New("no facts are named: use --facts FILE")}
 			}
-			p, err := loadPolicy(cmd, policyFile)
+			p, err := loadLayers(cmd, policyFile, floorFile)
 			if err != nil {
 				return err
 			}
@@ -55,8 +58,21 @@ The facts are a JSON file of what is true of the pull request; - is standard inp
 	}
 	cmd.Flags().StringVar(&factsFile, "facts", "", "the facts of the pull request, a JSON `file`")
 	cmd.Flags().StringVar(&policyFile, "policy", "", "the policy `file`; the built-in default if none is named")
+	cmd.Flags().StringVar(&floorFile, "floor", "", "the owner's policy, a `file`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the decision and the effects as JSON")
 	return cmd
+}
+
+// loadLayers is loadPolicy for a repository's policy and its owner's, either of which may not be there.
+func loadLayers(cmd *cobra.Command, policyFile, floorFile string) (*policy.Policy, error) {
+	if floorFile == "" {
+		return loadPolicy(cmd, policyFile, nil)
+	}
+	floor, err := loadPolicy(cmd, floorFile, nil)
+	if err != nil || policyFile == "" {
+		return floor, err
+	}
+	return loadPolicy(cmd, policyFile, floor)
 }
 
 // readFacts reads the facts of one pull request. A key that is not known is refused, because a fact under a wrong name would be

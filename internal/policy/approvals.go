@@ -19,15 +19,36 @@ type slot struct {
 
 // asked is a requirement for people before it is known who fills it.
 type asked struct {
-	kind  change.RequirementKind
-	role  *Role
-	count int
-	line  int
-	extra change.Text // why one more is asked for than the policy's count
+	kind      change.RequirementKind
+	role      *Role
+	count     int
+	line      int
+	extra     change.Text    // why one more is asked for than the policy's count
+	triggered []change.Match // what asks for a security review besides the category
 }
 
-// wanted returns whose approvals the change needs.
+// wanted returns whose approvals the change needs: what each policy asks for, and for one role the larger count.
 func (q *inquiry) wanted() []asked {
+	var all []asked
+	for range q.each {
+		for _, w := range q.wantedHere() {
+			i := slices.IndexFunc(all, func(o asked) bool { return o.kind == w.kind && o.role.Name == w.role.Name })
+			if i < 0 {
+				all = append(all, w)
+				continue
+			}
+			all[i].triggered = slices.Concat(all[i].triggered, w.triggered)
+			if w.count > all[i].count {
+				all[i].count, all[i].extra = w.count, w.extra
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b asked) int { return cmp.Compare(kindOrder(a.kind), kindOrder(b.kind)) })
+	return all
+}
+
+// wantedHere returns whose approvals the policy that is looked at asks for.
+func (q *inquiry) wantedHere() []asked {
 	var wanted []asked
 	add := func(a Approvals) {
 		role := q.role(a.Role)
@@ -37,8 +58,10 @@ func (q *inquiry) wanted() []asked {
 		wanted = append(wanted, asked{kind: change.KindApprovals, role: role, count: a.Count, line: a.Line})
 	}
 	if q.declaration != nil {
-		for _, a := range q.policy.Emergency.Approvals {
-			add(a)
+		if e := q.policy.Emergency; e != nil {
+			for _, a := range e.Approvals {
+				add(a)
+			}
 		}
 	} else {
 		if c := q.policy.Categories[q.category]; c != nil {
@@ -46,7 +69,8 @@ func (q *inquiry) wanted() []asked {
 				add(a)
 			}
 		}
-		if bot, ok := q.untrustedBot(); ok {
+		saysNothing := q.policy.Floor != nil && q.category == change.Standard // what that owes is the floor's to say
+		if bot, ok := q.untrustedBot(); ok && !saysNothing {
 			if len(wanted) == 0 {
 				add(Approvals{Role: q.leastRole()})
 			}
@@ -63,7 +87,7 @@ func (q *inquiry) wanted() []asked {
 		if role == nil {
 			role = &Role{Name: "security", Line: s.Line}
 		}
-		wanted = append(wanted, asked{kind: change.KindSecurityReview, role: role, count: max(s.Count, 1), line: s.Line})
+		wanted = append(wanted, asked{kind: change.KindSecurityReview, role: role, count: max(s.Count, 1), line: s.Line, triggered: q.triggered})
 	}
 	return wanted
 }
@@ -347,7 +371,7 @@ func (q *inquiry) unfillable(role *Role) (found, mend change.Text) {
 			return nil, nil
 		}
 		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name), change.Words(": a user's repository has no teams")),
-			change.Words("give the role on line " + strconv.Itoa(role.Line) + " of the policy users or a permission")
+			change.Words("give the role on " + q.rolePlace(role) + " users or a permission")
 	}
 	for _, slug := range role.Teams {
 		team, known := f.Teams[slug]
@@ -373,11 +397,11 @@ func (q *inquiry) unfillable(role *Role) (found, mend change.Text) {
 			return nil, nil
 		}
 		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name)),
-			change.Words("give the role on line " + strconv.Itoa(role.Line) + " of the policy teams, users or a permission")
+			change.Words("give the role on " + q.rolePlace(role) + " teams, users or a permission")
 	}
 	found = change.Join("; ", broken)
 	if others {
 		return found, nil
 	}
-	return found, change.Say(change.Join("; ", mends), change.Words(", on line "+strconv.Itoa(role.Line)+" of the policy"))
+	return found, change.Say(change.Join("; ", mends), change.Words(", on "+q.rolePlace(role)))
 }

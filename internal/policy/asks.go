@@ -19,8 +19,10 @@ func (q *inquiry) isAskedFor(w asked) bool {
 	if q.category != change.HighRisk || q.declaration != nil || w.role.Permission > change.PermissionNone {
 		return false
 	}
-	c := q.policy.Categories[change.Normal]
-	return c == nil || !slices.ContainsFunc(c.Approvals, func(a Approvals) bool { return a.Role == w.role.Name })
+	return !slices.ContainsFunc(q.layers, func(l layer) bool {
+		c := l.policy.Categories[change.Normal]
+		return c != nil && slices.ContainsFunc(c.Approvals, func(a Approvals) bool { return a.Role == w.role.Name })
+	})
 }
 
 // ask returns the reviews to request for a requirement that is short of people; ok is false if nobody is to be asked now. Only teams
@@ -85,13 +87,13 @@ func (q *inquiry) reasonFor(w asked) change.Text {
 	if w.kind != change.KindSecurityReview {
 		return nil
 	}
-	if len(q.triggered) == 0 {
+	if len(w.triggered) == 0 {
 		return change.Words("it is " + q.category.String())
 	}
-	m := q.triggered[0]
+	m := w.triggered[0]
 	reason := change.Say(m.Subject, change.Words(" matches "), change.Quote(m.Trigger))
 	others := map[string]bool{}
-	for _, t := range q.triggered {
+	for _, t := range w.triggered {
 		others[t.Trigger] = true
 	}
 	if n := len(others) - 1; n > 0 {

@@ -11,6 +11,10 @@ import (
 )
 
 func (c *compiler) categories(s categoriesShape) map[change.Category]*Category {
+	standard := s.Standard
+	if c.policy.Floor != nil {
+		standard = categoryShape{} // reported as reserved, and not looked into
+	}
 	out := map[change.Category]*Category{
 		change.HighRisk: c.category(change.HighRisk, s.HighRisk, Category{
 			Approvals: []Approvals{{Role: "reviewer", Count: 2}, {Role: "tech-lead", Count: 1}}, SecurityReview: c.policy.Security != nil,
@@ -22,12 +26,13 @@ func (c *compiler) categories(s categoriesShape) map[change.Category]*Category {
 			Record:    []string{"description", "risk", "rollback", "testing"},
 			Ships:     "after-staging", Monitor: 30 * time.Minute, Unattributed: "warn",
 		}),
-		change.Standard: c.category(change.Standard, s.Standard, Category{
+		change.Standard: c.category(change.Standard, standard, Category{
 			Approvals: []Approvals{{Role: "reviewer", Count: 1}},
 			Record:    []string{},
 			Ships:     "automatically", Monitor: 30 * time.Minute, Unattributed: "warn",
 		}),
 	}
+	c.besideFloor(out)
 	if s.Normal.When.present() {
 		c.problem(s.Normal.When.at, "normal has no `when`: it is what matches neither of the others", "move its rules to high-risk or standard")
 	}

@@ -10,15 +10,35 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// checkRules returns the automated tests that the change must pass. An emergency waits only for those that it names itself.
+// checkRules returns the automated tests that the change must pass, each once. An emergency waits only for those that it names itself.
 func (q *inquiry) checkRules() []CheckRule {
 	if q.declaration != nil {
-		return q.policy.Emergency.Checks
+		return q.emergency().Checks
 	}
-	if c := q.policy.Categories[q.category]; c != nil && len(c.Checks) > 0 {
-		return slices.Concat(q.policy.Checks, c.Checks)
+	rules := q.checkRulesOf(0)
+	for i := 1; i < len(q.layers); i++ {
+		for _, rule := range q.checkRulesOf(i) {
+			if !slices.ContainsFunc(rules, rule.same) {
+				rules = append(slices.Clip(rules), rule)
+			}
+		}
 	}
-	return q.policy.Checks
+	return rules
+}
+
+// checkRulesOf returns the automated tests that one of the policies asks for.
+func (q *inquiry) checkRulesOf(layer int) []CheckRule {
+	p := q.layers[layer].policy
+	if c := p.Categories[q.category]; c != nil && len(c.Checks) > 0 {
+		return slices.Concat(p.Checks, c.Checks)
+	}
+	return p.Checks
+}
+
+// same says whether two rules ask for the same, wherever they are written.
+func (r CheckRule) same(other CheckRule) bool {
+	return r.Name == other.Name && r.NoneFailing == other.NoneFailing && r.App == other.App && r.Workflow == other.Workflow &&
+		slices.Equal(r.Accept, other.Accept)
 }
 
 // checkRows makes a requirement of each rule about checks.
@@ -151,9 +171,12 @@ func sortedTexts(texts []change.Text) []change.Text {
 	return slices.CompactFunc(texts, func(a, b change.Text) bool { return a.String() == b.String() })
 }
 
-// CaresAboutCheck says whether a check can change a decision of this policy. What is not known of it (the workflow that posted it)
+// CaresAboutCheck says whether a check can change a decision of this policy, or of its owner's floor. What is not known of it (the workflow that posted it)
 // is no reason to say no.
 func (p *Policy) CaresAboutCheck(c change.Check) bool {
+	if p.Floor != nil && p.Floor.CaresAboutCheck(c) {
+		return true
+	}
 	cares := func(rules []CheckRule) bool {
 		return slices.ContainsFunc(rules, func(r CheckRule) bool {
 			return r.names(c.Name) && (r.App == "" || c.App == "" && !c.Status || strings.EqualFold(r.App, c.App))

@@ -30,10 +30,12 @@ type Classification struct {
 // Classify returns the kind of a change and what triggers a security review, without asking who approves it. An emergency is not
 // declared by paths, so that none is found by PathsOnly.
 func (p *Policy) Classify(f change.Facts, m Measure) Classification {
-	q := newInquiry(p, &f)
+	q := newInquiry(&f, p.Layers()...)
 	q.measure = m
 	q.classify()
-	q.findTriggers()
+	for range q.each {
+		q.findTriggers()
+	}
 	c := Classification{Category: q.category, Matches: q.matches}
 	if q.declaration != nil {
 		c.Category = change.Emergency
@@ -55,23 +57,17 @@ const (
 
 // classify evaluates every rule of every category, and whether an emergency was declared.
 func (q *inquiry) classify() {
-	q.readRecord()
+	for range q.each {
+		q.readRecord()
+	}
 	q.builtInRules()
-	if slices.Contains(q.record.Get(riskField).Said, high) || q.riskHeldHigh() {
+	if q.any(q.statesHighRisk) || q.any(q.riskHeldHigh) {
 		q.matches = append(q.matches, change.Match{
 			Category: change.HighRisk, Rule: change.Code(high), Subject: change.Words("the risk that its record states"), Source: builtInSource,
 		})
 	}
-	for _, category := range byRisk {
-		rules := q.policy.Categories[category]
-		if rules == nil {
-			continue
-		}
-		for _, rule := range rules.When {
-			if m, ok := q.match(rule, category); ok {
-				q.matches = append(q.matches, m)
-			}
-		}
+	for range q.each {
+		q.matchRules()
 	}
 	q.category = change.Uncategorized
 	for _, m := range q.matches {
@@ -84,7 +80,27 @@ func (q *inquiry) classify() {
 	slices.SortStableFunc(q.matches, func(a, b change.Match) int {
 		return cmp.Or(-cmp.Compare(a.Category, b.Category), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Line, b.Line))
 	})
-	q.findEmergency()
+	for range q.each {
+		q.findEmergency()
+	}
+}
+
+// statesHighRisk says whether the change record says that the change is one of high risk.
+func (q *inquiry) statesHighRisk() bool { return slices.Contains(q.record.Get(riskField).Said, high) }
+
+// matchRules evaluates every rule of the policy that is looked at.
+func (q *inquiry) matchRules() {
+	for _, category := range byRisk {
+		rules := q.policy.Categories[category]
+		if rules == nil {
+			continue
+		}
+		for _, rule := range rules.When {
+			if m, ok := q.match(rule, category); ok {
+				q.matches = append(q.matches, m)
+			}
+		}
+	}
 }
 
 // condition is one part of a rule that holds, as a match shows it. Its zero value is a part that the rule does not name.
@@ -306,7 +322,7 @@ func (q *inquiry) matchExpression(r *Rule, category change.Category) (condition,
 	}
 	held, err := r.Expression.Eval(q.activation(category))
 	if err != nil {
-		q.broken = append(q.broken, brokenExpression{r.Line, err})
+		q.broken = append(q.broken, brokenExpression{q.policy, r.Line, err})
 		return condition{}, false
 	}
 	return condition{rule: change.Code(r.Expression.Source()), subject: change.Words("the change")}, held

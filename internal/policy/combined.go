@@ -11,26 +11,42 @@ import (
 // Unreadable returns the decision where the policy file cannot be used: the check fails with every problem, its line and its mend.
 // There is no other policy to fall back to, because then a broken file would be a way to loosen it.
 func Unreadable(ref change.PolicyRef, key change.PullKey, head change.SHA, problems Problems) change.Decision {
+	d := cannotUse(key, head, "the policy", problems)
+	d.Policy = ref
+	return d
+}
+
+// UnreadableFloor is Unreadable for the owner's policy. It names the file, which is in another repository than the pull request.
+func UnreadableFloor(ref change.PolicyRef, key change.PullKey, head change.SHA, problems Problems) change.Decision {
+	d := cannotUse(key, head, "the owner's policy", problems)
+	d.Policy = ref
+	for i := range d.Requirements {
+		r := &d.Requirements[i]
+		r.Next = change.Say(r.Next, change.Words(" (in "), change.Code(ref.Source), change.Words(")"))
+	}
+	return d
+}
+
+// cannotUse makes a requirement of each problem. File is what people call the file.
+func cannotUse(key change.PullKey, head change.SHA, file string, problems Problems) change.Decision {
 	d := change.Decision{
-		Pull: key, Head: head, Policy: ref, Governed: true, Verdict: change.Failing,
+		Pull: key, Head: head, Governed: true, Verdict: change.Failing,
 		Requirements: []change.Requirement{}, Matches: []change.Match{},
 	}
 	for _, p := range problems.Errors() {
-		where := "The policy"
-		short := "the policy cannot be read"
+		where := file
 		if p.Line > 0 {
-			where = "Line " + strconv.Itoa(p.Line) + " of the policy"
-			short = "line " + strconv.Itoa(p.Line) + " of the policy cannot be read"
+			where = "line " + strconv.Itoa(p.Line) + " of " + file
 		}
 		d.Requirements = append(d.Requirements, change.Requirement{
 			Kind: change.KindPolicy, State: change.Failed,
-			Name: change.Words(where), Short: change.Words(short), Found: change.Quote(p.Message), Next: change.Quote(p.Mend),
+			Name: change.Words(capitalized(where)), Short: change.Words(where + " cannot be read"), Found: change.Quote(p.Message), Next: change.Quote(p.Mend),
 		})
 	}
 	if len(d.Requirements) == 0 {
 		d.Requirements = append(d.Requirements, change.Requirement{
 			Kind: change.KindPolicy, State: change.Failed,
-			Name: change.Words("The policy"), Short: change.Words("the policy cannot be read"), Found: change.Words("cannot be read"),
+			Name: change.Words(capitalized(file)), Short: change.Words(file + " cannot be read"), Found: change.Words("cannot be read"),
 		})
 	}
 	return d

@@ -74,13 +74,16 @@ func (q *inquiry) findContributors() {
 }
 
 // coAuthors returns the co-authors of a commit who contributed. GitHub itself commits a suggestion that was accepted, with whoever made it
-// as the co-author, who does not contribute where the policy says so.
+// as the co-author, who does not contribute where the policy says so, both of them if there are two.
 func (q *inquiry) coAuthors(c *change.Commit) []change.Signature {
-	if q.policy.Suggestions == "allow" && isGitHub(c) {
+	if isGitHub(c) && !q.any(q.countsSuggestions) {
 		return nil
 	}
 	return c.CoAuthors
 }
+
+// countsSuggestions says whether the co-author of an accepted suggestion is a contributor.
+func (q *inquiry) countsSuggestions() bool { return q.policy.Suggestions != "allow" }
 
 // inOrder returns the contributors by how they contributed, then by name.
 func (q *inquiry) inOrder() []involvement {
@@ -138,7 +141,7 @@ func (q *inquiry) attribution() {
 	if len(found) == 0 {
 		return
 	}
-	if q.declaration != nil || !q.blocksUnattributed() {
+	if q.declaration != nil || !q.any(q.blocksUnattributed) {
 		for _, f := range found {
 			q.remark(f, change.Words(": nobody can tell whether that person also approved."))
 		}

@@ -17,7 +17,7 @@ import (
 // Every rule is evaluated and everything that is missing is reported. A fact that is not there (a person whose permission was not
 // read, a check that is not known, a team that cannot be read) never helps the change.
 func (p *Policy) Decide(f change.Facts) change.Decision {
-	return newInquiry(p, &f).decide()
+	return newInquiry(&f, p.Layers()...).decide()
 }
 
 // Needs returns all that a decision on these facts rests on beyond the pull request and its content, whether the facts have it
@@ -27,14 +27,14 @@ func (p *Policy) Decide(f change.Facts) change.Decision {
 // more is not asked; a draft needs nobody; and the timeline is needed only once all that does not depend on people is there. So
 // where the decision could be green, everything that it rests on is in Needs.
 func (p *Policy) Needs(f change.Facts) change.Needs {
-	q := newInquiry(p, &f)
+	q := newInquiry(&f, p.Layers()...)
 	q.notes = &questions{}
 	d := q.decide()
 	if !d.Governed {
 		return change.Needs{}
 	}
 	needs := q.notes.needs()
-	needs.Timeline = q.relaxingLabel() || !f.Pull.Draft && onlyPeopleAwaited(d)
+	needs.Timeline = q.any(q.relaxingLabel) || !f.Pull.Draft && onlyPeopleAwaited(d)
 	return needs
 }
 
@@ -53,12 +53,13 @@ func onlyPeopleAwaited(d change.Decision) bool {
 }
 
 // Governs says whether pull requests into the repository's branch are decided at all. It is the policy of the default branch that
-// answers; each is then decided by the policy at the tip of its own base.
+// answers, with its owner's floor beside it; each is then decided by the policy at the tip of its own base.
 func (p *Policy) Governs(r change.Repository, branch string) bool {
 	if branch == r.DefaultBranch {
 		return branch != ""
 	}
-	return slices.ContainsFunc(p.Branches, func(pattern string) bool { return doublestar.MatchUnvalidated(pattern, branch) })
+	matches := func(pattern string) bool { return doublestar.MatchUnvalidated(pattern, branch) }
+	return slices.ContainsFunc(p.Branches, matches) || p.Floor != nil && slices.ContainsFunc(p.Floor.Branches, matches)
 }
 
 // decide evaluates everything. The order is that of dependence: the record may raise the category, the category says what is
@@ -68,9 +69,12 @@ func (q *inquiry) decide() change.Decision {
 	d := change.Decision{
 		Pull:         change.PullKey{Repository: f.Repository.ID, Number: f.Pull.Number},
 		Head:         f.Pull.Head.SHA,
-		Policy:       q.policy.Ref,
+		Policy:       q.layers[len(q.layers)-1].policy.Ref,
 		Requirements: []change.Requirement{},
 		Matches:      []change.Match{},
+	}
+	if len(q.layers) > 1 {
+		d.Floor = q.layers[0].policy.Ref
 	}
 	if !f.Governed {
 		d.Verdict = change.Undecided
@@ -80,7 +84,9 @@ func (q *inquiry) decide() change.Decision {
 	d.Observing = q.policy.Mode == Observe
 
 	q.classify()
-	q.findTriggers()
+	for range q.each {
+		q.findTriggers()
+	}
 	d.Category = q.category
 	if q.declaration != nil {
 		d.Category, d.Underlying, d.Declaration = change.Emergency, q.category, q.declaration
@@ -190,10 +196,10 @@ func (q *inquiry) expressionRows() []change.Requirement {
 	for _, b := range q.broken {
 		rows = append(rows, change.Requirement{
 			Kind: change.KindPolicy, State: change.Failed,
-			Name:  change.Words(fmt.Sprintf("Expression on line %d of the policy", b.line)),
-			Short: change.Words(fmt.Sprintf("expression on line %d of the policy failed", b.line)),
+			Name:  change.Words("Expression on " + q.place(b.policy, b.line)),
+			Short: change.Words("expression on " + q.place(b.policy, b.line) + " failed"),
 			Found: change.Quote(b.err.Error()),
-			Next:  change.Say(change.Words("mend it in "), change.Code(q.policy.Ref.Source)),
+			Next:  change.Say(change.Words("mend it in "), change.Code(b.policy.Ref.Source)),
 		})
 	}
 	return rows

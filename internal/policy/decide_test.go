@@ -293,6 +293,15 @@ categories: {standard: {when: {any: [{expression: '"trivial" in change.labels'}]
 	}
 }
 
+func TestUnreadableFloor(t *testing.T) {
+	_, err := Parse("", []byte("version: 1\ncategoriez: {}\n"))
+	d := UnreadableFloor(change.PolicyRef{Source: floorSource}, change.PullKey{Repository: 7, Number: 41}, head, err.(Problems))
+	want := "failed Line 2 of the owner's policy [line 2 of the owner's policy cannot be read]"
+	if got := lines(d); !strings.Contains(got, want) || !strings.Contains(got, floorSource) || d.Verdict != change.Failing || !d.Governed {
+		t.Error(got)
+	}
+}
+
 func TestUnreadable(t *testing.T) {
 	_, err := Parse(".github/change-policy.yml", []byte("version: 1\nrolls: {}\n"))
 	d := Unreadable(change.PolicyRef{Source: ".github/change-policy.yml"}, change.PullKey{Repository: 7, Number: 41}, head, err.(Problems))

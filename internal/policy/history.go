@@ -60,7 +60,7 @@ func (q *inquiry) riskHeldHigh() bool {
 			}
 		}
 	}
-	if !isHigh || slices.Contains(q.record.Get(riskField).Said, high) {
+	if !isHigh || q.statesHighRisk() {
 		return isHigh
 	}
 	q.remark(change.Words("The risk is still high: "), change.Login(in.by), change.Words(" lowered it in the description after an approval, and neither had stated it nor may lower the risk ("),

@@ -6,24 +6,22 @@ import (
 	"strings"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/record"
 )
 
-// inquiry is one evaluation of a policy on facts. Every question about the world beyond the pull request itself (who is in a team,
+// inquiry is one evaluation of a policy, and of its owner's floor beside it, on facts. What is found by one of them alone is in its
+// layer; what all of them are about together (the category, whose approval fills which slot) is in the inquiry. Every question about the world beyond the pull request itself (who is in a team,
 // what someone may do) goes through it, and it notes the question where it is asked to: so Needs can never miss what Decide
 // looks at.
 type inquiry struct {
-	policy  *Policy
+	*layer  // the one that is looked at; see each
+	layers  []layer
 	facts   *change.Facts
 	measure Measure
 	notes   *questions // nil: nobody wants to know
 
-	record      record.Record
-	history     []edition       // of the description, where it was edited
 	category    change.Category // what it would be without an emergency
 	declaration *change.Declaration
 	declarers   []change.Account // everyone who declared it, now or before; none without a declaration
-	triggered   []change.Match   // the security triggers among the matches
 	broken      []brokenExpression
 	// guarded says that the change touches what is never an emergency.
 	guarded bool
@@ -37,17 +35,23 @@ type inquiry struct {
 	remarks      []change.Text
 
 	contributors map[change.AccountID]involvement
-	contents     []fileContent // by the place of the file
 	wants        []asked
-	activations  [2]*Activation // for rules that raise the category, and for those that lower it
 }
 
 type brokenExpression struct {
-	line int
-	err  error
+	policy *Policy
+	line   int
+	err    error
 }
 
-func newInquiry(p *Policy, f *change.Facts) *inquiry { return &inquiry{policy: p, facts: f} }
+func newInquiry(f *change.Facts, policies ...*Policy) *inquiry {
+	q := &inquiry{facts: f, layers: make([]layer, len(policies))}
+	for i, p := range policies {
+		q.layers[i].policy = p
+	}
+	q.layer = &q.layers[0]
+	return q
+}
 
 // answer is what is known about a question with yes and no. Its zero value is no.
 type answer int
@@ -128,7 +132,7 @@ func (q *inquiry) holds(role *Role, a change.Account) answer {
 	return held
 }
 
-// role returns the role of a name, nil if there is none.
+// role returns the role of a name in the policy that is looked at, nil if there is none.
 func (q *inquiry) role(name string) *Role { return q.policy.Roles[name] }
 
 // may says whether an account has at least a permission in the repository.
@@ -224,7 +228,7 @@ func (q *inquiry) named(logins []string, a change.Account) answer {
 	return no
 }
 
-// isTrustedBot says whether an account is a program that the policy trusts as author and pusher.
+// isTrustedBot says whether an account is a program that the policy that is looked at trusts as author and pusher.
 func (q *inquiry) isTrustedBot(a change.Account) bool {
 	return a.IsBot() && q.named(q.policy.Bots, a) == yes
 }

@@ -144,8 +144,11 @@ func (r *Rule) readsLabels() bool {
 	return r.Expression != nil && strings.Contains(r.Expression.Source(), "labels")
 }
 
-// CaresAboutLabel says whether setting or taking off a label can change a decision of this policy.
+// CaresAboutLabel says whether setting or taking off a label can change a decision of this policy, or of its owner's floor.
 func (p *Policy) CaresAboutLabel(name string) bool {
+	if p.Floor != nil && p.Floor.CaresAboutLabel(name) {
+		return true
+	}
 	if p.Emergency != nil && change.SameLabel(p.Emergency.Label, name) {
 		return true
 	}

@@ -11,8 +11,11 @@ import (
 
 // Lint returns all that is wrong with a policy file and all that is probably not meant, in the order of the file. A file with
 // errors is not looked at for warnings that would only follow from them.
-func Lint(source string, text []byte) Problems {
-	p, shape, problems := parse(source, text)
+func Lint(source string, text []byte) Problems { return LintBeside(nil, source, text) }
+
+// LintBeside is Lint for a repository's policy where its owner has a floor; see ParseBeside.
+func LintBeside(floor *Policy, source string, text []byte) Problems {
+	p, shape, problems := parse(floor, source, text)
 	if len(problems.Errors()) > 0 {
 		return problems
 	}
@@ -106,10 +109,11 @@ func (l *linter) categories() {
 		shape    categoryShape
 	}{{change.HighRisk, l.shape.Categories.HighRisk}, {change.Normal, l.shape.Categories.Normal}, {change.Standard, l.shape.Categories.Standard}} {
 		compiled := l.policy.Categories[c.category]
-		if len(compiled.Approvals) == 0 {
+		alone := l.policy.Floor == nil // beside a floor it is no gap to ask for nothing
+		if alone && len(compiled.Approvals) == 0 {
 			l.warn(c.shape.Approvals.at, fmt.Sprintf("nobody need approve %s changes", c.category), "ask for one reviewer")
 		}
-		if c.category == change.HighRisk && len(compiled.When) == 0 {
+		if alone && c.category == change.HighRisk && len(compiled.When) == 0 {
 			where := c.shape.at
 			if !where.present() {
 				where = l.shape.at
@@ -267,6 +271,9 @@ func (l *linter) checks(all list[checkShape]) {
 
 func (l *linter) security() {
 	if l.policy.Security == nil {
+		if l.policy.Floor != nil {
+			return
+		}
 		l.warn(l.shape.at, "there is no security review", "write `security_review`, with the role that reviews and what triggers it")
 		return
 	}

@@ -43,21 +43,18 @@ const OwnCheck = "Change policy"
 //     and has none. Both are monitored for 30m, warn of the unattributed, and have a security review if one is triggered.
 //   - An emergency has the label EMERGENCY, is approved by 1 reviewer, within 24h, and has the record justification.
 func Parse(source string, text []byte) (*Policy, error) {
-	p, _, problems := parse(source, text)
-	if errs := problems.Errors(); len(errs) > 0 {
-		return nil, errs
-	}
-	return p, nil
+	return ParseBeside(nil, source, text)
 }
 
 // parse is Parse with everything that Lint looks at: the file's shape, and warnings among the problems.
-func parse(source string, text []byte) (*Policy, *policyShape, Problems) {
+func parse(floor *Policy, source string, text []byte) (*Policy, *policyShape, Problems) {
 	r := &reader{}
 	shape := &policyShape{}
 	sum := sha256.Sum256(text)
-	c := &compiler{reader: r, policy: &Policy{
-		Ref:  change.PolicyRef{Source: source, Digest: hex.EncodeToString(sum[:])},
-		Line: map[string]int{},
+	c := &compiler{reader: r, rolePlace: map[string]at{}, policy: &Policy{
+		Ref:   change.PolicyRef{Source: source, Digest: hex.EncodeToString(sum[:])},
+		Floor: floor,
+		Line:  map[string]int{},
 	}}
 	if n := r.document(text); n != nil {
 		r.mapping(n, shape, "the policy")
@@ -77,6 +74,7 @@ func parse(source string, text []byte) (*Policy, *policyShape, Problems) {
 type compiler struct {
 	*reader
 	policy      *Policy
+	rolePlace   map[string]at
 	expressions int
 	regexps     int
 }
@@ -89,7 +87,11 @@ func (c *compiler) compile(s *policyShape) {
 	case s.Version.value != 1:
 		c.problem(s.Version.at, fmt.Sprintf("version %d is not known", s.Version.value), "write `version: 1`")
 	}
+	c.reservedKeys(s)
 	p.Mode = Mode(c.oneOf(s.Mode, "mode", string(Enforce), string(Observe)))
+	if p.Floor != nil {
+		p.Mode = p.Floor.Mode
+	}
 	p.Branches = c.branches(s.Branches)
 	p.Roles = c.roles(s.Roles)
 	p.Fields = c.fields(s.Record)
@@ -245,7 +247,9 @@ func (c *compiler) roles(n names[roleShape]) map[string]*Role {
 			c.problem(e.name.at, fmt.Sprintf("nobody can hold the role %q", role.Name), "give it `teams`, `users` or a `permission`")
 		}
 		roles[role.Name] = role
+		c.rolePlace[role.Name] = e.name.at
 	}
+	c.ownersRoles(roles)
 	return roles
 }
 
@@ -368,7 +372,7 @@ func (c *compiler) checks(l list[checkShape]) []CheckRule {
 }
 
 func (c *compiler) emergency(s emergencyShape) *Emergency {
-	if !s.present() {
+	if !s.present() || c.policy.Floor != nil {
 		return nil
 	}
 	c.requires(s.at, s.DeclaredBy, "emergency", "declared_by")

@@ -28,6 +28,7 @@ const (
 // Policy is a policy file, checked and compiled. Lines are 1-based and refer to the file that Ref names.
 type Policy struct {
 	Ref        change.PolicyRef
+	Floor      *Policy // the owner's policy, which is decided beside this one; nil: there is none, or this is it. See ParseBeside
 	Mode       Mode
 	Branches   []string // doublestar patterns of governed branches, besides the default branch
 	Roles      map[string]*Role

@@ -8,12 +8,15 @@ import (
 	"github.com/changegate/changegate/internal/record"
 )
 
-// recordFields returns the names of the record's fields that must be there, in the order of the policy's fields.
+// recordFields returns the names of the record's fields that the policy that is looked at requires, in the order of its fields.
 func (q *inquiry) recordFields() []string {
 	var names []string
 	category := q.category
 	if q.declaration != nil {
-		names, category = q.policy.Emergency.Record, change.Emergency
+		category = change.Emergency
+		if e := q.policy.Emergency; e != nil {
+			names = e.Record
+		}
 	} else if c := q.policy.Categories[category]; c != nil {
 		names = c.Record
 	}
@@ -44,12 +47,25 @@ func (q *inquiry) field(name string) *Field {
 	return nil
 }
 
-// recordRows makes a requirement of each section of the change record.
+// recordRows makes a requirement of each section of the change record. Of a section that two policies ask for, what is amiss is shown
+// as each of them sees it, and once if nothing is or both see the same.
 func (q *inquiry) recordRows() []change.Requirement {
-	names := q.recordFields()
-	rows := make([]change.Requirement, 0, len(names))
-	for _, name := range names {
-		rows = append(rows, q.recordRow(name))
+	var names []string
+	var rows []change.Requirement
+	for range q.each {
+		fields := q.recordFields()
+		rows, names = slices.Grow(rows, len(fields)), slices.Grow(names, len(fields))
+		for _, name := range fields {
+			row := q.recordRow(name)
+			switch i := slices.Index(names, name); {
+			case i >= 0 && (row.State == change.Met || slices.Equal(rows[i].Next, row.Next)):
+				continue
+			case i >= 0 && rows[i].State == change.Met:
+				rows[i] = row
+				continue
+			}
+			rows, names = append(rows, row), append(names, name)
+		}
 	}
 	return rows
 }

@@ -64,7 +64,7 @@ func bySubmission(a, b change.Review) int {
 }
 
 // mayLift says whether a dismissal lifts an objection: the objector's own does, and that of a holder of the role that the policy
-// names, unless that person contributed.
+// names, of each of them if there are two, unless that person contributed.
 func (q *inquiry) mayLift(r change.Review) bool {
 	by := r.DismissedBy
 	if !by.Known() {
@@ -73,22 +73,25 @@ func (q *inquiry) mayLift(r change.Review) bool {
 	if by.ID == r.By.ID {
 		return true
 	}
-	if _, contributed := q.contributors[by.ID]; contributed || q.policy.DismissedBy == "" {
+	if _, contributed := q.contributors[by.ID]; contributed {
 		return false
 	}
-	return q.holds(q.role(q.policy.DismissedBy), by) == yes
+	return !q.any(func() bool { return q.holds(q.role(q.policy.DismissedBy), by) != yes })
 }
 
-// holdsAny says whether someone holds any role of the policy. Those that cost nothing more to look up are asked first.
+// holdsAny says whether someone holds any role of the policy, or of its owner's floor. Those that cost nothing more to look up are asked
+// first.
 func (q *inquiry) holdsAny(a change.Account) answer {
 	held := no
 	for _, teams := range [...]bool{false, true} {
-		for _, name := range q.roleNames() {
-			if role := q.role(name); (len(role.Teams) > 0) == teams {
-				held = max(held, q.holds(role, a))
-			}
-			if held == yes {
-				return yes
+		for range q.each {
+			for _, name := range q.roleNames() {
+				if role := q.role(name); (len(role.Teams) > 0) == teams {
+					held = max(held, q.holds(role, a))
+				}
+				if held == yes {
+					return yes
+				}
 			}
 		}
 		if held == unknown {
@@ -116,7 +119,12 @@ func (q *inquiry) disqualified(r change.Review, slots []slot) change.Text {
 	if !q.sameContent(r.SHA) {
 		return q.staleness(r)
 	}
-	return q.emptiedSince(r)
+	var why change.Text
+	q.any(func() bool {
+		why = q.emptiedSince(r)
+		return why != nil
+	})
+	return why
 }
 
 // staleness says which push an approval did not see.
@@ -242,8 +250,8 @@ func (q *inquiry) objections(standings []standing) {
 // that is gone cannot approve any more.
 func (q *inquiry) lifting(approvers []change.Text, gone bool) change.Text {
 	var dismissal change.Text
-	if r := q.role(q.policy.DismissedBy); r != nil {
-		dismissal = change.Say(change.Words("a dismissal by "), q.candidates(r), change.Words(" who did not contribute"))
+	if lifters := q.lifters(); len(lifters) > 0 {
+		dismissal = change.Say(change.Words("a dismissal by "), change.Join(" who is also ", lifters), change.Words(" who did not contribute"))
 	} else if gone {
 		dismissal = change.Words("a dismissal by a holder of a role that the policy names under `dismissals`, which it does not so far")
 	}
@@ -258,6 +266,21 @@ func (q *inquiry) lifting(approvers []change.Text, gone bool) change.Text {
 		return change.Say(approval, change.Words(", or "), dismissal)
 	}
 	return approval
+}
+
+// lifters names those who may dismiss someone else's objection, of whom one must be all; none if nobody may.
+func (q *inquiry) lifters() (all []change.Text) {
+	for range q.each {
+		role := q.role(q.policy.DismissedBy)
+		if role == nil {
+			return nil
+		}
+		who := q.candidates(role)
+		if !slices.ContainsFunc(all, func(t change.Text) bool { return slices.Equal(t, who) }) {
+			all = append(all, who)
+		}
+	}
+	return all
 }
 
 func withPrefix(prefix string, texts []change.Text) string {

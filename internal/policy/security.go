@@ -4,7 +4,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// needsSecurityReview says whether the category or a trigger asks for it. An emergency owes what the change underneath would need.
+// needsSecurityReview says whether the category or a trigger of the policy that is looked at asks for it. An emergency owes what the change underneath would need.
 func (q *inquiry) needsSecurityReview() bool {
 	if len(q.triggered) > 0 {
 		return true
@@ -13,7 +13,7 @@ func (q *inquiry) needsSecurityReview() bool {
 	return c != nil && c.SecurityReview
 }
 
-// findTriggers evaluates every trigger of the security review. All that match are reported: by path, by content and by new
+// findTriggers evaluates every trigger of the policy that is looked at. All that match are reported: by path, by content and by new
 // dependencies.
 func (q *inquiry) findTriggers() {
 	s := q.policy.Security

@@ -156,6 +156,9 @@ func (c *compiler) freezes(l list[freezeShape]) []*Freeze {
 		zone := c.zone(s.Timezone)
 		f := &Freeze{Name: s.Name.value, Timezone: zone.String(), Environments: values(s.Environments), Merging: s.Merging.value, Line: s.line}
 		known := environmentNames(c.policy.Environments)
+		if floor := c.policy.Floor; floor != nil {
+			known = append(known, environmentNames(floor.Environments)...)
+		}
 		for _, t := range s.Environments.items {
 			if t.present() && !slices.Contains(known, t.value) {
 				c.problem(t.at, fmt.Sprintf("the environment %q is not defined", t.value), didYouMean(t.value, known))

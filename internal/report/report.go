@@ -257,11 +257,18 @@ func policyLine(d change.Decision) string {
 	if d.Policy.Source == "" {
 		return ""
 	}
-	at := change.Text(nil)
-	if d.Policy.SHA != "" {
-		at = change.Say(change.Words(" at "), change.Code(d.Policy.SHA.Short()))
+	by := policyName(d.Policy)
+	if d.Floor.Source != "" {
+		by = change.Say(by, change.Words(" beside the owner's "), policyName(d.Floor))
 	}
-	return "Decided by " + markdown(change.Say(change.Code(d.Policy.Source), at)) + " for " + markdown(change.Code(d.Head.Short())) + ".\n"
+	return "Decided by " + markdown(by) + " for " + markdown(change.Code(d.Head.Short())) + ".\n"
+}
+
+func policyName(p change.PolicyRef) change.Text {
+	if p.SHA == "" {
+		return change.Code(p.Source)
+	}
+	return change.Say(change.Code(p.Source), change.Words(" at "), change.Code(p.SHA.Short()))
 }
 
 // Text returns the details in Markdown of at most MaxText bytes: every rule that matched, whether or not it decided, and every review.

@@ -57,6 +57,15 @@ func example() change.Decision {
 	}
 }
 
+func TestSummaryNamesTheOwnersPolicy(t *testing.T) {
+	d := example()
+	d.Floor = change.PolicyRef{Source: "acme/.github/change-policy.yml", SHA: "fedcba9876"}
+	want := "Decided by `.github/change-policy.yml` at `abcdef0` beside the owner's `acme/.github/change-policy.yml` at `fedcba9` for `9e8d7c6`.\n"
+	if got := Summary(d); !strings.HasSuffix(got, want) {
+		t.Errorf("does not end in %q:\n%s", want, got)
+	}
+}
+
 func TestSummary(t *testing.T) {
 	want := `| | Requirement | State | Next |
 |---|---|---|---|
