@@ -154,6 +154,8 @@ categories: {normal: {record: [], unattributed: block}}
 		{name: "who is not asked any more", facts: pullRequest(risky, approved("sam", "lea")), want: []string{"high-risk, waiting"}, never: []string{"ask "}},
 		{name: "a member who contributed is named", facts: pullRequest(risky, pushedBy("lea")), want: []string{"high-risk, waiting", "@acme/tech-leads is asked, except lea (pushed 9e8d7c6)"}},
 
+		{name: "watching pings nobody", policy: fourEyes + "mode: observe\n", facts: pullRequest(risky),
+			want: []string{"high-risk, waiting", "awaited Security review [security review] → one more of @acme/security, because it is high-risk"}, never: []string{"ask ", "is asked,"}},
 		{name: "a draft asks nobody", facts: pullRequest(risky, draft), want: []string{"high-risk, waiting", "awaited Ready for review [draft]",
 			"awaited Security review [security review] → @acme/security, when it is ready for review, because it is high-risk"}, never: []string{"ask ", "is asked,"}},
 		{name: "a draft is never green", facts: pullRequest(normal, draft, approved("bob")), want: []string{"normal, waiting"}},

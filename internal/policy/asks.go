@@ -11,8 +11,11 @@ import (
 const maxAskedUsers = 15
 
 // isAskedFor says whether those who hold a role are asked to review: security, and those whom only riskier changes than normal
-// need. Anybody can find a reviewer; whoever is asked on every change stops reading.
+// need. Anybody can find a reviewer; whoever is asked on every change stops reading. A policy that only observes asks nobody.
 func (q *inquiry) isAskedFor(w asked) bool {
+	if q.policy.Mode == Observe {
+		return false
+	}
 	if w.kind == change.KindSecurityReview {
 		return true
 	}
