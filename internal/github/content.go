@@ -39,7 +39,11 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 	if err != nil {
 		return change.Content{}, err
 	}
-	compared, err := s.compare(ctx, repo, tip, p.Head.SHA)
+	compared, err := s.compare(ctx, repo, tip, p.Head.SHA, time.Time{})
+	if err == nil && !since.IsZero() && slices.ContainsFunc(compared.Commits, hasStranger) {
+		// What two commits differ in never changes, but whose an address is does: somebody may have added it to their account since.
+		compared, err = s.compare(ctx, repo, tip, p.Head.SHA, since)
+	}
 	if err != nil {
 		return change.Content{}, err
 	}
@@ -66,13 +70,18 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 	return content, err
 }
 
+// hasStranger says whether a commit names somebody who has no account.
+func hasStranger(c *github.RepositoryCommit) bool {
+	return c.GetAuthor().GetID() == 0 || c.GetCommitter().GetID() == 0
+}
+
 // tipOf reads the tip of the base branch. Where no tip is held, the base that the pull request notes is compared at the same time,
 // because it most often is the tip still.
 func (s *Session) tipOf(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (tip change.SHA, err error) {
 	group, gctx := errgroup.WithContext(ctx)
 	if _, held := s.HeldTip(repo, p.Base.Name); !held && p.Base.SHA != "" {
 		group.Go(func() error {
-			_, err := s.compare(gctx, repo, p.Base.SHA, p.Head.SHA)
+			_, err := s.compare(gctx, repo, p.Base.SHA, p.Head.SHA, time.Time{})
 			var missing *NotFound
 			if errors.As(err, &missing) {
 				return nil // a base that was thrown away
@@ -92,8 +101,8 @@ func comparisonPath(repo change.Repository, base, head change.SHA) (path string)
 }
 
 // compare compares two commits. Branches are not named in it, because a tag of a branch's name, which anyone with write access may make,
-// could come before it; and what two commits differ in never changes, so that an answer that is held is good for ever.
-func (s *Session) compare(ctx context.Context, repo change.Repository, base, head change.SHA) (*github.CommitsComparison, error) {
+// could come before it; and what two commits differ in never changes, so that with a zero since an answer that is held is good for ever.
+func (s *Session) compare(ctx context.Context, repo change.Repository, base, head change.SHA, since time.Time) (*github.CommitsComparison, error) {
 	compared := new(github.CommitsComparison)
 	read := func(since time.Time) error {
 		return s.read(ctx, compare, comparisonPath(repo, base, head), nil, since, compared, func() bool {
@@ -101,7 +110,7 @@ func (s *Session) compare(ctx context.Context, repo change.Repository, base, hea
 				compared.TotalCommits != nil && compared.Files != nil
 		})
 	}
-	err := read(time.Time{})
+	err := read(since)
 	var missing *NotFound
 	if errors.As(err, &missing) {
 		err = read(s.began) // a commit that was not there may have come since
