@@ -2,6 +2,8 @@ package scenario_test
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gh "github.com/google/go-github/v62/github"
@@ -329,12 +332,72 @@ func started(ts *testscript.TestScript, _ bool, _ []string) {
 // forgotten restarts the server with an empty database.
 func forgotten(ts *testscript.TestScript, neg bool, args []string) {
 	stopped(ts, neg, args)
-	old, err := filepath.Glob(filepath.Join(worldOf(ts).dir, ".server.db*"))
+	old, err := filepath.Glob(filepath.Join(worldOf(ts).dir, database+"*"))
 	ts.Check(err)
 	for _, file := range old {
 		ts.Check(os.Remove(file))
 	}
 	started(ts, neg, args)
+}
+
+// crashes ROUTE: at the next such call the process dies. GitHub acts on the call and nobody hears its answer; what follows is as it
+// was in the database at that moment, once the server has recovered.
+func crashes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: crashes ROUTE")
+	}
+	w := worldOf(ts)
+	s := &scene{world: w, ts: ts, args: args}
+	method, template := s.route()
+	var dead atomic.Bool
+	var kept error
+	w.faults = append(w.faults,
+		w.sim.Inject(githubsim.Fault{Times: -1, CutConnection: true, Match: func(*http.Request) bool { return dead.Load() }}),
+		w.sim.Inject(githubsim.Fault{Method: method, Route: template, ActThenLose: true, Match: func(*http.Request) bool {
+			if dead.CompareAndSwap(false, true) {
+				kept = w.keepDatabase()
+				return true
+			}
+			return false
+		}}))
+	w.crashed = func() error {
+		if !dead.Load() {
+			return errors.New("there was no such call, and no crash")
+		}
+		return kept
+	}
+}
+
+// recovered starts a new server after a crash.
+func recovered(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	ts.Check(w.crashed())
+	s := &scene{world: w, ts: ts}
+	w.act(ts, func() error {
+		// The old process, of which nothing is to be left, is ended in good order here.
+		if err := errors.Join(w.stop(), s.heals()); err != nil {
+			return err
+		}
+		old, err := filepath.Glob(filepath.Join(w.dir, database+"*"))
+		if err != nil {
+			return err
+		}
+		for _, file := range old {
+			err = errors.Join(err, os.Remove(file))
+		}
+		return errors.Join(err, os.Rename(filepath.Join(w.dir, keptDatabase), filepath.Join(w.dir, database)), w.start())
+	})
+}
+
+// keepDatabase copies the database as it is now, as of one moment.
+func (w *world) keepDatabase() error {
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, database))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.Exec(`VACUUM INTO ?`, filepath.Join(w.dir, keptDatabase))
+	return err
 }
 
 // in OWNER/NAME: what follows happens in this repository.

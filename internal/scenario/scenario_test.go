@@ -36,6 +36,8 @@ func commands() map[string]command {
 		"after":     after,
 		"restart":   restart,
 		"forgotten": forgotten,
+		"crashes":   crashes,
+		"recovered": recovered,
 		"stopped":   stopped,
 		"started":   started,
 		"in":        in,

@@ -31,6 +31,8 @@ var (
 )
 
 const (
+	database      = ".server.db"
+	keptDatabase  = ".kept.db"
 	checkName     = "Change policy"
 	policyPath    = ".github/change-policy.yml"
 	webhookSecret = "It's a Secret to Everybody"
@@ -79,7 +81,8 @@ type world struct {
 	ended   chan error
 	written int // files that were made up, so that no two are equal
 	errors  bool
-	faults  []func() // end the faults that were injected
+	faults  []func()     // end the faults that were injected
+	crashed func() error // whether the crash that was asked for has happened
 
 	observer *githubsim.App // who asks GitHub what it shows; nil until then
 }
@@ -231,7 +234,7 @@ func (w *world) start() error {
 			},
 		},
 		Server:   config.Server{Address: "127.0.0.1:0"},
-		Database: config.Database{URL: config.NewSecret("sqlite:" + filepath.Join(w.dir, ".server.db"))},
+		Database: config.Database{URL: config.NewSecret("sqlite:" + filepath.Join(w.dir, database))},
 	}
 	ctx, end := context.WithCancel(context.Background())
 	server, err := app.New(ctx, c, zerolog.New(&w.log), app.Options{Clock: w.now})
