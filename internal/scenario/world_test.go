@@ -237,7 +237,7 @@ func (w *world) start() error {
 		Database: config.Database{URL: config.NewSecret("sqlite:" + filepath.Join(w.dir, database))},
 	}
 	ctx, end := context.WithCancel(context.Background())
-	server, err := app.New(ctx, c, zerolog.New(&w.log), app.Options{Clock: w.now})
+	server, err := app.New(ctx, c, zerolog.New(&w.log), app.Options{Clock: w.now, NoSweeps: true})
 	if err != nil {
 		end()
 		return err
@@ -304,6 +304,11 @@ func (w *world) close() []error {
 	if !w.errors {
 		for _, line := range w.log.lines("error") {
 			problems = append(problems, fmt.Errorf("the server logged %s", line))
+		}
+	}
+	for _, secret := range []string{webhookSecret, "ghs_", "PRIVATE KEY"} {
+		if strings.Contains(w.log.String(), secret) {
+			problems = append(problems, fmt.Errorf("the server logged a secret, %q", secret))
 		}
 	}
 	if w.http != nil {
