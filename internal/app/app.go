@@ -35,6 +35,8 @@ const stopTime = 10 * time.Second
 type Options struct {
 	Clock     func() time.Time  // nil: time.Now
 	Transport http.RoundTripper // carries the requests to GitHub; nil: one of its own
+	// NoSweeps leaves out what is done now and then without an event, so that whoever counts calls to GitHub sees those of events only.
+	NoSweeps bool
 }
 
 // App is a service that listens, and works while Run runs.
@@ -46,6 +48,8 @@ type App struct {
 	server *server.Server
 	github *github.GitHub
 	loop   *reconcile.Reconciler
+
+	noSweeps bool
 }
 
 // New opens the database, brings its schema up to date, and listens. Nothing is worked on before Run. Its errors name the part, and
@@ -58,7 +62,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be read, the last good one stays") })
 
-	a := &App{log: log}
+	a := &App{log: log, noSweeps: o.NoSweeps}
 	fallback, err := policy.Parse(policies.DefaultSource, policies.Default())
 	if err != nil {
 		return nil, fmt.Errorf("the built-in default policy: %w", err)
@@ -99,8 +103,10 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	return a, err
 }
 
-// pruneEvery is how often what is no longer needed is deleted.
-const pruneEvery = time.Hour
+const (
+	pruneEvery = time.Hour       // how often what is no longer needed is deleted
+	sweepEvery = 5 * time.Minute // how often some open pull requests are looked at without an event
+)
 
 // Addr is the address that the service listens on, as HOST:PORT.
 func (a *App) Addr() string { return a.server.Addr() }
@@ -110,6 +116,10 @@ func (a *App) Addr() string { return a.server.Addr() }
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.store.Close()) }()
 	a.queue.Every("prune", pruneEvery, a.store.Prune)
+	if !a.noSweeps {
+		sweeper := &reconcile.Sweeper{Open: a.store.OpenPulls, Raise: a.queue.Raise}
+		a.queue.Every("sweep", sweepEvery, sweeper.Sweep)
+	}
 	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: a.loop.Reconcile, Discover: a.discover}); err != nil {
 		return err
 	}
