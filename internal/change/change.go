@@ -18,6 +18,8 @@ type (
 	RepositoryID int64
 	// AccountID is GitHub's numeric id of a user, bot or organization; 0 means nobody known.
 	AccountID int64
+	// TeamID is GitHub's numeric id of an organization's team; 0 means that it is not known.
+	TeamID int64
 	// InstallationID is GitHub's numeric id of the App's installation on one account.
 	InstallationID int64
 	// AppID is GitHub's numeric id of a GitHub App; 0 means no App.

@@ -61,6 +61,7 @@ type Person struct {
 
 // Team is a team of the repository's organization, child teams' members included.
 type Team struct {
+	ID      TeamID    `json:"id,omitempty"`
 	Slug    string    `json:"slug"`
 	Members []Account `json:"members,omitempty"` // ordered by login
 	// Partial says that the team has more members than were listed; then those who matter were looked up one by one, and
@@ -71,6 +72,8 @@ type Team struct {
 	// Missing says that GitHub knows no such team (404): nobody is in it, and a role's fallback stands in.
 	Missing bool   `json:"missing,omitempty"`
 	Problem string `json:"problem,omitempty"` // why it could not be read; then Members means nothing
+	// Replaced says that the slug is another team's than when it was first seen. Then Members means nothing either, and Problem says so.
+	Replaced bool `json:"replaced,omitempty"`
 }
 
 // Has says whether the account is known to be a member. A team that is missing or could not be read has none.

@@ -302,7 +302,11 @@ func TestPermission(t *testing.T) {
 }
 
 func TestTeam(t *testing.T) {
-	const call = "GET /orgs/acme/teams/security/members"
+	const (
+		itself = "GET /orgs/acme/teams/security"
+		call   = itself + "/members"
+	)
+	described := m{"id": 77, "slug": "security", "name": "Security"}
 	team := func(t *testing.T, f *fake, lookFor ...change.Account) change.Team {
 		t.Helper()
 		got, err := f.client().Begin().Team(t.Context(), shop, "security", lookFor, time.Time{})
@@ -313,12 +317,14 @@ func TestTeam(t *testing.T) {
 	}
 	t.Run("small", func(t *testing.T) {
 		f := newFake(t)
+		f.json(itself, 200, described)
 		f.json(call, 200, []m{user(carol), user(bob)})
-		diff(t, team(t, f, alice), change.Team{Slug: "security", Members: []change.Account{bob, carol}, ReadAt: f.clock.Now()})
-		calls(t, f, call+"?per_page=100")
+		diff(t, team(t, f, alice), change.Team{ID: 77, Slug: "security", Members: []change.Account{bob, carol}, ReadAt: f.clock.Now()})
+		calls(t, f, itself, call+"?per_page=100")
 	})
 	t.Run("large", func(t *testing.T) {
 		f := newFake(t)
+		f.json(itself, 200, described)
 		page := func(first int) any {
 			return many(100, func(i int) any { return m{"id": first + i, "login": fmt.Sprintf("m%d", first+i), "type": "User"} })
 		}
@@ -335,7 +341,7 @@ func TestTeam(t *testing.T) {
 		equal(t, "members", len(got.Members), 301)
 		equal(t, "bob", got.Has(bob.ID), true)
 		diff(t, got.Absent, []change.AccountID{alice.ID, carol.ID})
-		equal(t, "calls", len(f.took()), 3+3)
+		equal(t, "calls", len(f.took()), 1+3+3)
 		again, err := s.Team(t.Context(), shop, "security", nil, time.Time{})
 		if err != nil {
 			t.Fatal(err)
@@ -349,6 +355,7 @@ func TestTeam(t *testing.T) {
 	})
 	t.Run("forbidden", func(t *testing.T) {
 		f := newFake(t)
+		f.json(itself, 200, described)
 		f.on(call, refuse(403, "Resource not accessible by integration", "X-Accepted-GitHub-Permissions", "members=read"))
 		got := team(t, f)
 		equal(t, "problem", got.Problem, "the App may not read the organization's teams: grant it members=read")

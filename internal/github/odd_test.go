@@ -41,10 +41,10 @@ func TestOddAnswers(t *testing.T) {
 			_, err := s.workflows(t.Context(), shop, headSHA, s.Began())
 			return err
 		}, nil},
-		"team": {[]string{"GET /orgs/acme/teams/security/members"}, func(s *Session) error {
+		"team": {[]string{"GET /orgs/acme/teams/security", "GET /orgs/acme/teams/security/members"}, func(s *Session) error {
 			_, err := s.Team(t.Context(), shop, "security", nil, s.Began())
 			return err
-		}, []string{"[]", "[null]", "[{}]"}},
+		}, nil},
 		"user": {[]string{"GET /users/bob"}, func(s *Session) error {
 			_, err := s.User(t.Context(), "bob", s.Began())
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-github/v62/github"
@@ -77,8 +78,8 @@ func permission(base, role string) (change.Permission, error) {
 	}
 }
 
-// Team reads the members of a team of the repository's organization, child teams included (teams/list-members-in-org). Of a team with
-// more than 300 the first 300 are listed, Partial is set, and each of lookFor who is not among them is looked up by name
+// Team reads a team of the repository's organization (teams/get-by-name) and, beside it, its members, child teams included
+// (teams/list-members-in-org). Of a team with more than 300 the first 300 are listed, Partial is set, and each of lookFor who is not among them is looked up by name
 // (teams/get-membership-for-user-in-org): a member, or Absent.
 //
 // A team that GitHub does not show the App (404), and any team of a user's own repository, is no error but Missing; one that the App may
@@ -92,25 +93,41 @@ func (s *Session) Team(
 		team.Missing = true
 		return team, nil
 	}
-	listed, err := readPages(ctx, s, listMembers, listMembers.at(repo.Owner, slug), nil, since, maxMembers, entries[github.User])
-	var missing *NotFound
-	var forbidden *Forbidden
-	switch {
-	case errors.As(err, &missing):
-		team.Missing, team.ReadAt = true, listed.sent
+	var (
+		itself    github.Team
+		listed    listing[*github.User]
+		errs      [2]error
+		both      sync.WaitGroup
+		missing   *NotFound
+		forbidden *Forbidden
+	)
+	both.Go(func() {
+		whole := func() bool { return itself.GetID() != 0 }
+		errs[0] = s.read(ctx, getTeam, getTeam.at(repo.Owner, slug), nil, since, &itself, whole)
+	})
+	both.Go(func() {
+		listed, errs[1] = readPages(ctx, s, listMembers, listMembers.at(repo.Owner, slug), nil, since, maxMembers, entries[github.User])
+	})
+	both.Wait()
+	// A team is missing, so that others may stand in for it, only if neither answer says anything else.
+	for _, err := range errs {
+		switch {
+		case err == nil, errors.As(err, &missing):
+		case errors.As(err, &forbidden):
+			team.Problem = "the App may not read the organization's teams: grant it " + cmp.Or(forbidden.Needs, "members=read")
+		default:
+			return change.Team{}, err
+		}
+	}
+	if team.Missing = missing != nil && forbidden == nil; team.Missing || forbidden != nil {
 		return team, nil
-	case errors.As(err, &forbidden):
-		team.Problem = "the App may not read the organization's teams: grant it " + cmp.Or(forbidden.Needs, "members=read")
-		return team, nil
-	case err != nil:
-		return change.Team{}, err
 	}
 	for _, u := range listed.items {
 		if a := account(u); a.Known() {
 			team.Members = append(team.Members, a)
 		}
 	}
-	team.ReadAt, team.Partial = listed.sent, listed.more
+	team.ID, team.ReadAt, team.Partial = change.TeamID(itself.GetID()), listed.sent, listed.more
 	if team.Partial {
 		if err := s.lookUp(ctx, repo.Owner, &team, lookFor, since); err != nil {
 			return change.Team{}, err

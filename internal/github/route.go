@@ -30,6 +30,7 @@ const (
 	createComment    route = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
 	createReaction   route = "POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
 	getPermission    route = "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
+	getTeam          route = "GET /orgs/{org}/teams/{team_slug}"
 	listMembers      route = "GET /orgs/{org}/teams/{team_slug}/members"
 	getMembership    route = "GET /orgs/{org}/teams/{team_slug}/memberships/{username}"
 	getUser          route = "GET /users/{username}"

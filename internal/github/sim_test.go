@@ -198,6 +198,7 @@ func TestAgainstEmbeddedGitHub(t *testing.T) {
 		"GET /repos/{owner}/{repo}/issues/{issue_number}/timeline":      1,
 		"GET /users/{username}":                                         1,
 		"GET /repos/{owner}/{repo}/collaborators/{username}/permission": 1,
+		"GET /orgs/{org}/teams/{team_slug}":                             1,
 		"GET /orgs/{org}/teams/{team_slug}/members":                     1,
 		"GET /repos/{owner}/{repo}/commits/{ref}/check-runs":            2, // all, and our own
 		"GET /repos/{owner}/{repo}/commits/{ref}/statuses":              1,

@@ -382,6 +382,9 @@ func (q *inquiry) unfillable(role *Role) (found, mend change.Text) {
 		case team.Missing:
 			broken = append(broken, change.Say(name, change.Words(" does not exist")))
 			mends = append(mends, change.Say(change.Words("create "), name, change.Words(", or name another team")))
+		case team.Replaced:
+			broken = append(broken, change.Say(name, change.Words(" is another team than the one first seen by this name")))
+			mends = append(mends, change.Words("an owner of the organization who means this one removes the App and installs it again, which forgets the first; or name others"))
 		case team.Problem != "":
 			broken = append(broken, change.Say(name, change.Words(" cannot be read: "), change.Quote(team.Problem)))
 			mends = append(mends, change.Say(change.Words("let the App read the members of "), name, change.Words(", or name others")))

@@ -165,6 +165,9 @@ categories: {normal: {record: [], unattributed: block}}
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
 		}), want: []string{"high-risk, failing", "met 2 reviewers", "met Security review",
 			"blocked Tech lead [tech lead] @acme/tech-leads cannot be read: 403 Forbidden → let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy"}},
+		{name: "a team that took another's name", facts: pullRequest(risky, approved("bob", "carol", "lea", "sam"), func(f *change.Facts) {
+			f.Teams["security"] = change.Team{ID: 9, Slug: "security", Replaced: true, Problem: "another"}
+		}), want: []string{"high-risk, failing", "blocked Security review [security review] @acme/security is another team than the one first seen by this name → an owner of the organization who means this one removes the App and installs it again"}},
 		{name: "a team that does not exist", facts: pullRequest(risky, func(f *change.Facts) { f.Teams["security"] = change.Team{Slug: "security", Missing: true} }),
 			want: []string{"high-risk, failing", "blocked Security review [security review] @acme/security does not exist → create @acme/security, or name another team, on line 6 of the policy"}},
 		{name: "a team that is listed in part", facts: pullRequest(risky, approved("lea"), func(f *change.Facts) { f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Partial: true} }),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -338,7 +339,7 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 		}
 		for _, slug := range slices.Sorted(maps.Keys(lookFor)) {
 			ask(func() error {
-				team, err := r.github.Team(gctx, f.Repository, slug, lookFor[slug], recent)
+				team, err := r.team(gctx, f.Repository, slug, lookFor[slug], recent)
 				mu.Lock()
 				defer mu.Unlock()
 				f.Teams[slug] = team
@@ -413,6 +414,24 @@ func (r *run) resolve(ctx context.Context, login string) (change.Account, error)
 		return change.Account{}, nil
 	}
 	return account, nil
+}
+
+// team reads a team that a policy names. One that is another than when it was first seen by this name cannot be read: whoever may make
+// teams must not step into the place of a team that was renamed or deleted. What was first seen is forgotten with the installation.
+func (r *run) team(ctx context.Context, repo change.Repository, slug string, lookFor []change.Account, since time.Time) (change.Team, error) {
+	team, err := r.github.Team(ctx, repo, slug, lookFor, since)
+	if err != nil || team.Missing || team.Problem != "" {
+		return team, err
+	}
+	scope := strconv.FormatInt(int64(repo.Installation), 10)
+	first, err := r.identities.RememberIdentity(ctx, "team", scope, strings.ToLower(slug), int64(team.ID))
+	if err != nil {
+		return change.Team{}, err
+	}
+	if first != int64(team.ID) {
+		return change.Team{ID: team.ID, Slug: slug, ReadAt: team.ReadAt, Replaced: true, Problem: "it is another team than the one first seen by this name"}, nil
+	}
+	return team, nil
 }
 
 func (r *run) modes(ctx context.Context, f *change.Facts, mu *sync.Mutex) error {
