@@ -23,7 +23,7 @@ Then both stay up until Ctrl-C: on the pages of the embedded GitHub you can act 
 Nothing is sent anywhere, and nothing is kept unless --data names a directory. Each start makes a directory of its own in it, with the
 server's database and log and GitHub's Git repositories, to be looked at afterwards. The embedded GitHub lives in memory, so that
 the next start begins anew.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out = cmd.OutOrStdout()
 			o.Color = isTerminal(o.Out)

@@ -99,14 +99,6 @@ func newDefaultCommand() *cobra.Command {
 	}
 }
 
-// noArguments is cobra.NoArgs as a mistake in how the command was called.
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no %q (see '%s --help')", cmd.CommandPath(), args[0], cmd.CommandPath())}
-	}
-	return nil
-}
-
 // atMostOneFile is cobra.MaximumNArgs(1) as a mistake in how the command was called.
 func atMostOneFile(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {

@@ -21,7 +21,7 @@ func newServeCommand() *cobra.Command {
 
 The configuration is a YAML file; every key can also come from the environment, which wins. Without --config it all comes from the
 environment. A configuration with mistakes is refused before anything starts, with all of them at once.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(file, os.LookupEnv)
 			if err != nil {
