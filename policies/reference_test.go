@@ -165,6 +165,7 @@ func explain(t *testing.T, text, file string, files map[string]string) string {
 	if err := decoder.Decode(&facts); err != nil {
 		t.Fatalf("the facts: %v", err)
 	}
+	facts.Governed = p.Governs(facts.Repository, facts.Pull.Base.Name)
 	d := p.Decide(facts)
 	var b strings.Builder
 	b.WriteString(report.Terminal(d) + "\nWould be done on GitHub:\n")

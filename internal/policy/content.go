@@ -32,18 +32,24 @@ func (q *inquiry) content(i int) *fileContent {
 }
 
 // anyContent returns the files whose added or removed lines match, and those whose lines cannot be read, each kind as one
-// condition with the first file in the alphabet.
+// condition with the first file in the alphabet. Which lines a trigger looks at says nothing of what cannot be read: anything may be in
+// it, unless the policy leaves such files unread.
 func (q *inquiry) anyContent(t *Trigger) []condition {
 	var matched, unread tally
 	for i := range q.facts.Content.Files {
 		f := &q.facts.Content.Files[i]
-		if !q.hasContentFor(t, f) {
+		looked := q.looksAt(t, f)
+		if !looked && q.leavesUnread(f) {
 			continue
 		}
 		c := q.content(i)
-		if expression := q.policy.Security.index.match(t, f.Patch, &c.candidates); expression != nil {
-			matched.add(f.Path, expression.String())
-		} else if !c.readable {
+		if looked {
+			if expression := q.policy.Security.index.match(t, f.Patch, &c.candidates); expression != nil {
+				matched.add(f.Path, expression.String())
+				continue
+			}
+		}
+		if !c.readable {
 			unread.add(f.Path, "")
 		}
 	}
@@ -57,14 +63,19 @@ func (q *inquiry) anyContent(t *Trigger) []condition {
 	return out
 }
 
-// hasContentFor says whether a trigger looks at a file's content: at all but those that the policy leaves unread, unless it names its
-// own. A file that was, or becomes, one to look at is looked at.
-func (q *inquiry) hasContentFor(t *Trigger, f *change.File) bool {
-	if t.ContentIn != nil {
-		return t.ContentIn.Find(f.Path) >= 0 || f.PreviousPath != "" && t.ContentIn.Find(f.PreviousPath) >= 0
+// looksAt says whether a trigger looks at a file's lines: at all but those that the policy leaves unread, unless it names its own. A
+// file that was, or becomes, one to look at is looked at.
+func (q *inquiry) looksAt(t *Trigger, f *change.File) bool {
+	if t.ContentIn == nil {
+		return !q.leavesUnread(f)
 	}
+	return t.ContentIn.Find(f.Path) >= 0 || f.PreviousPath != "" && t.ContentIn.Find(f.PreviousPath) >= 0
+}
+
+// leavesUnread says whether the policy lists a file, by both its names, among those whose content says nothing.
+func (q *inquiry) leavesUnread(f *change.File) bool {
 	unread := q.policy.Security.Unread
-	return unread.Find(f.Path) < 0 || f.PreviousPath != "" && unread.Find(f.PreviousPath) < 0
+	return unread.Find(f.Path) >= 0 && (f.PreviousPath == "" || unread.Find(f.PreviousPath) >= 0)
 }
 
 // readable says whether all lines that a file changes are in the facts. Where that depends on a blob that was not read, it is asked

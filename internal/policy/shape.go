@@ -125,7 +125,7 @@ type triggerShape struct {
 	at
 	Paths           list[text] `key:"paths" jsonschema_description:"A changed file matches one of these patterns, by either name of a rename. Case is ignored."`
 	Content         list[text] `key:"content" jsonschema_description:"An added or removed line matches one of these regular expressions (RE2)."`
-	ContentIn       list[text] `key:"content_in" jsonschema_description:"The files whose lines are looked at; all but those in unread unless said otherwise."`
+	ContentIn       list[text] `key:"content_in" jsonschema_description:"The files whose lines are looked at; all but those in unread unless said otherwise. What cannot be read counts wherever it is, but for files in unread."`
 	NewDependencies list[text] `key:"new_dependencies" jsonschema_description:"Dependency manifests in which a name that was not there before asks for a review."`
 	Because         text       `key:"because" jsonschema_description:"The reason that people are shown."`
 }
