@@ -2,8 +2,9 @@ package change
 
 import "time"
 
-// Concern is a set of the sources of facts that something may have changed. A webhook raises concerns; the reconcile that follows
-// reads those sources again and trusts what it holds of the others, until it verifies a green.
+// Concern is a set of the sources of facts that something may have changed. A webhook raises concerns. Where its delivery told all that
+// there is to know (the pull request, a review, a check) the reconcile that follows goes by that; where it did not (the base moved,
+// somebody's role changed) it reads the source. Before a green it reads them all.
 type Concern uint
 
 // The sources of facts.
