@@ -86,3 +86,39 @@ func TestTextKeepsStrangersApart(t *testing.T) {
 		t.Errorf("as a string %q, want %q", got, want)
 	}
 }
+
+func TestAReRunReplacesWhatItRepeats(t *testing.T) {
+	failed := Check{Name: "build", Suite: 5, RunID: 10, State: CheckFailure}
+	again := Check{Name: "build", Suite: 5, RunID: 11, State: CheckSuccess}
+	elsewhere := Check{Name: "build", Suite: 6, RunID: 9, State: CheckFailure}
+	status := Check{Name: "build", Status: true, State: CheckFailure}
+	if got := LatestRuns([]Check{failed, again, elsewhere, status}); !slices.Equal(got, []Check{again, elsewhere, status}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestWhatIsNotKnownToBeHarmlessHasFailed(t *testing.T) {
+	for _, row := range []struct {
+		status, conclusion string
+		want               CheckState
+	}{
+		{"queued", "", CheckPending},
+		{"in_progress", "success", CheckPending},
+		{"completed", "success", CheckSuccess},
+		{"completed", "neutral", CheckNeutral},
+		{"completed", "skipped", CheckSkipped},
+		{"completed", "cancelled", CheckFailure},
+		{"completed", "stale", CheckFailure},
+		{"completed", "something new", CheckFailure},
+		{"completed", "", CheckFailure},
+	} {
+		if got := RunState(row.status, row.conclusion); got != row.want {
+			t.Errorf("%s, %q: %s, want %s", row.status, row.conclusion, got, row.want)
+		}
+	}
+	for state, want := range map[string]CheckState{"success": CheckSuccess, "pending": CheckPending, "error": CheckFailure, "failure": CheckFailure, "": CheckFailure} {
+		if got := StatusState(state); got != want {
+			t.Errorf("%q: %s, want %s", state, got, want)
+		}
+	}
+}

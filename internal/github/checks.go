@@ -72,7 +72,7 @@ func (s *Session) Checks(
 			continue
 		}
 		checks = append(checks, change.Check{
-			Name: r.GetName(), State: runState(r.GetStatus(), r.GetConclusion()), App: r.GetApp().GetSlug(), AppID: change.AppID(r.GetApp().GetID()),
+			Name: r.GetName(), State: change.RunState(r.GetStatus(), r.GetConclusion()), App: r.GetApp().GetSlug(), AppID: change.AppID(r.GetApp().GetID()),
 			Workflow: workflows[r.GetCheckSuite().GetID()], Suite: r.GetCheckSuite().GetID(), RunID: r.GetID(), URL: r.GetHTMLURL(),
 			At: cmp.Or(at(r.CompletedAt), at(r.StartedAt)),
 		})
@@ -82,7 +82,7 @@ func (s *Session) Checks(
 		if name := st.GetContext(); !seen[name] {
 			seen[name] = true
 			checks = append(checks, change.Check{
-				Name: name, State: statusState(st.GetState()), Status: true, Creator: account(st.Creator), URL: st.GetTargetURL(), At: at(st.UpdatedAt),
+				Name: name, State: change.StatusState(st.GetState()), Status: true, Creator: account(st.Creator), URL: st.GetTargetURL(), At: at(st.UpdatedAt),
 			})
 		}
 	}
@@ -162,33 +162,6 @@ func workflowPath(path string) string {
 		path, _, _ = strings.Cut(path, "@")
 	}
 	return path
-}
-
-func runState(status, conclusion string) change.CheckState {
-	if status != "completed" {
-		return change.CheckPending
-	}
-	switch conclusion {
-	case "success":
-		return change.CheckSuccess
-	case "neutral":
-		return change.CheckNeutral
-	case "skipped":
-		return change.CheckSkipped
-	default:
-		return change.CheckFailure
-	}
-}
-
-func statusState(state string) change.CheckState {
-	switch state {
-	case "success":
-		return change.CheckSuccess
-	case "pending":
-		return change.CheckPending
-	default:
-		return change.CheckFailure
-	}
 }
 
 func checkRun(r *github.CheckRun) CheckRun {

@@ -96,17 +96,6 @@ func TestALabelsHeadComesFromItsOwnDelivery(t *testing.T) {
 	}
 }
 
-func TestAReRunReplacesWhatItRepeats(t *testing.T) {
-	failed := change.Check{Name: "build", Suite: 5, RunID: 10, State: change.CheckFailure}
-	again := change.Check{Name: "build", Suite: 5, RunID: 11, State: change.CheckSuccess}
-	elsewhere := change.Check{Name: "build", Suite: 6, RunID: 9, State: change.CheckFailure}
-	status := change.Check{Name: "build", Status: true, State: change.CheckFailure}
-	got := latestRuns([]change.Check{failed, again, elsewhere, status})
-	if diff := cmp.Diff([]change.Check{again, elsewhere, status}, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestAWorkflowIsKnownByItsSuite(t *testing.T) {
 	read := change.Check{Name: "build", App: "github-actions", Suite: 5, Workflow: ".github/workflows/ci.yml"}
 	told := change.Check{Name: "test", App: "github-actions", Suite: 5}

@@ -203,7 +203,7 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		f.Reviews, f.LabelEvents = timeline.Reviews, withHeads(timeline.Labels, w.LabelEvents)
 	}
 	rememberHeld(f.Reviews, w.Decision)
-	f.Checks, f.ChecksKnown = withWorkflows(latestRuns(w.Checks)), !w.ChecksReadAt.IsZero() && since(change.ConcernVerify).IsZero()
+	f.Checks, f.ChecksKnown = withWorkflows(change.LatestRuns(w.Checks)), !w.ChecksReadAt.IsZero() && since(change.ConcernVerify).IsZero()
 	return f, nil
 }
 
@@ -226,24 +226,6 @@ func (r *run) readAhead(ctx context.Context, s *subject) error {
 		})
 	}
 	return group.Wait()
-}
-
-// latestRuns leaves out the check runs that a re-run replaced: of one name in one suite only the latest counts, as for GitHub's own
-// required checks. Commit statuses are held once a context.
-func latestRuns(checks []change.Check) []change.Check {
-	type place struct {
-		name  string
-		suite int64
-	}
-	latest := map[place]int64{}
-	for _, c := range checks {
-		if p := (place{c.Name, c.Suite}); !c.Status {
-			latest[p] = max(latest[p], c.RunID)
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(checks), func(c change.Check) bool {
-		return !c.Status && c.RunID < latest[place{c.Name, c.Suite}]
-	})
 }
 
 // withWorkflows tells, in place, the workflow of the checks that deliveries brought, which do not say it, from others of the same suite.
@@ -374,13 +356,18 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 				return r.store.SaveChecks(ctx, f.Repository.ID, f.Pull.Head.SHA, checks, since)
 			})
 		}
+		files := f.Content.Files // as they are before anything is asked
 		if head := f.Content.Head; need.Modes && !trees[head] {
 			trees[head] = true
-			ask(func() error { return r.modes(gctx, f, &mu) })
+			ask(func() error {
+				return r.readTree(gctx, f, &mu, head, files, pathAtHead, func(c *change.File, e github.TreeEntry) { c.Mode = e.Mode })
+			})
 		}
 		if base := f.Content.MergeBase; need.Blobs && !trees[base] {
 			trees[base] = true
-			ask(func() error { return r.previousBlobs(gctx, f, &mu) })
+			ask(func() error {
+				return r.readTree(gctx, f, &mu, base, files, pathBefore, func(c *change.File, e github.TreeEntry) { c.PreviousBlob = e.Blob })
+			})
 		}
 		for _, read := range reads {
 			group.Go(read)
@@ -434,14 +421,19 @@ func (r *run) team(ctx context.Context, repo change.Repository, slug string, loo
 	return team, nil
 }
 
-func (r *run) modes(ctx context.Context, f *change.Facts, mu *sync.Mutex) error {
-	paths := make([]string, 0, len(f.Content.Files))
-	for _, file := range f.Content.Files {
-		if file.Status != change.FileRemoved {
-			paths = append(paths, file.Path)
+// readTree reads what a commit's tree holds of some of the changed files and has set note it. Path is a file's path there; empty: it is
+// not asked for.
+func (r *run) readTree(
+	ctx context.Context, f *change.Facts, mu *sync.Mutex, commit change.SHA, files []change.File,
+	path func(change.File) string, set func(*change.File, github.TreeEntry),
+) error {
+	var paths []string
+	for _, file := range files {
+		if p := path(file); p != "" {
+			paths = append(paths, p)
 		}
 	}
-	entries, _, err := r.github.Tree(ctx, f.Repository, f.Content.Head, paths)
+	entries, _, err := r.github.Tree(ctx, f.Repository, commit, paths)
 	if err != nil {
 		return err
 	}
@@ -450,30 +442,27 @@ func (r *run) modes(ctx context.Context, f *change.Facts, mu *sync.Mutex) error 
 	// The files belong to an answer that others hold too.
 	f.Content.Files = slices.Clone(f.Content.Files)
 	for i := range f.Content.Files {
-		f.Content.Files[i].Mode = entries[f.Content.Files[i].Path].Mode
+		if p := path(f.Content.Files[i]); p != "" {
+			set(&f.Content.Files[i], entries[p])
+		}
 	}
 	return nil
 }
 
-func (r *run) previousBlobs(ctx context.Context, f *change.Facts, mu *sync.Mutex) error {
-	previous := func(file change.File) string { return cmp.Or(file.PreviousPath, file.Path) }
-	var paths []string
-	for _, file := range f.Content.Files {
-		if file.Patch == "" && file.Status != change.FileAdded {
-			paths = append(paths, previous(file))
-		}
+// pathAtHead is where a changed file is at the head; empty if it was removed.
+func pathAtHead(f change.File) string {
+	if f.Status == change.FileRemoved {
+		return ""
 	}
-	entries, _, err := r.github.Tree(ctx, f.Repository, f.Content.MergeBase, paths)
-	if err != nil {
-		return err
+	return f.Path
+}
+
+// pathBefore is where a changed file without a patch was before; empty if its content there is of no interest.
+func pathBefore(f change.File) string {
+	if f.Patch != "" || f.Status == change.FileAdded {
+		return ""
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	f.Content.Files = slices.Clone(f.Content.Files)
-	for i := range f.Content.Files {
-		f.Content.Files[i].PreviousBlob = entries[previous(f.Content.Files[i])].Blob
-	}
-	return nil
+	return cmp.Or(f.PreviousPath, f.Path)
 }
 
 // foldReviews makes one review of a review and its dismissal, which deliveries tell as two.

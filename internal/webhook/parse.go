@@ -235,7 +235,7 @@ func readCheckRun(d *change.Delivery, body []byte, ours change.AppID) error {
 	}
 	check := change.Check{
 		Name:  run.Name,
-		State: runState(run.Status, run.Conclusion),
+		State: change.RunState(run.Status, run.Conclusion),
 		Suite: run.CheckSuite.ID,
 		RunID: run.ID,
 		URL:   run.HTMLURL,
@@ -249,23 +249,6 @@ func readCheckRun(d *change.Delivery, body []byte, ours change.AppID) error {
 	}
 	d.Check = &check
 	return setHead(d, run.HeadSHA, change.ConcernChecks)
-}
-
-// runState reads a check run's status and conclusion strictly: what is not known to be harmless has failed.
-func runState(status, conclusion string) change.CheckState {
-	if status != "completed" {
-		return change.CheckPending
-	}
-	switch conclusion {
-	case "success":
-		return change.CheckSuccess
-	case "neutral":
-		return change.CheckNeutral
-	case "skipped":
-		return change.CheckSkipped
-	default:
-		return change.CheckFailure
-	}
 }
 
 func readCheckSuite(d *change.Delivery, body []byte, ours change.AppID) error {
@@ -306,16 +289,9 @@ func readStatus(d *change.Delivery, body []byte, _ change.AppID) error {
 		return err
 	}
 	e.describe(d)
-	state := change.CheckFailure // failure, error, and whatever else there may be one day
-	switch e.State {
-	case "success":
-		state = change.CheckSuccess
-	case "pending":
-		state = change.CheckPending
-	}
 	d.Check = &change.Check{
 		Name:    e.Context,
-		State:   state,
+		State:   change.StatusState(e.State),
 		Status:  true,
 		Creator: d.Sender,
 		RunID:   e.ID,
