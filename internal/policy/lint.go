@@ -27,6 +27,7 @@ func LintBeside(floor *Policy, source string, text []byte) Problems {
 	l.checks(shape.Emergency.Checks)
 	l.security()
 	l.fields()
+	l.unused()
 	return l.problems.sorted()
 }
 
@@ -120,6 +121,9 @@ func (l *linter) categories() {
 			}
 			l.warn(where, "nothing is high-risk but the policy itself", "say `when`: migrations, infrastructure")
 		}
+		if s := c.shape.SecurityReview; c.category == change.HighRisk && s.present() && !compiled.SecurityReview {
+			l.warn(s.at, "high-risk changes get a security review only if something triggers it", "write `security_review: always`")
+		}
 		l.checks(c.shape.Checks)
 		for _, r := range c.shape.When.Any.items {
 			l.rule(c.category, r)
@@ -135,6 +139,8 @@ func (l *linter) rule(category change.Category, r ruleShape) {
 	l.patterns(r.OnlyPaths, false)
 	l.patterns(r.Unless.OnlyPaths, false)
 	if relaxing(category) {
+		l.smallness(r)
+		l.prose(r.Expression)
 		// Manifests are fine where only versions change or only a trusted bot changed them, and code where little changes.
 		guarded := r.BumpsOnly.present() || r.Authors.present() || r.ChangedLines.present() || r.Expression.present()
 		l.tooWide(r.OnlyPaths, guarded)
@@ -158,25 +164,61 @@ func (l *linter) rule(category change.Category, r ruleShape) {
 	}
 }
 
+// smallness warns of a rule that any small change satisfies, whatever it touches.
+func (l *linter) smallness(r ruleShape) {
+	size := r.ChangedLines
+	if !size.present() {
+		size = r.ChangedFiles
+	}
+	narrowed := r.OnlyPaths.present() && !slices.ContainsFunc(r.OnlyPaths.items, func(t text) bool { return len(riskyAmong(t.value)) == len(riskyFiles) })
+	// Who may set a label, or what an expression asks besides, is an answer of its own.
+	other := r.Authors.present() || r.BumpsOnly.present() || r.Labels.present() || r.Expression.present() || r.Paths.present()
+	if size.present() && !narrowed && !other {
+		l.warn(size.at, "any small change is standard, one line of a sign-in too", "add `only_paths`: the files that are low-risk")
+	}
+}
+
+var readsProse = regexp.MustCompile(`\bchange\.(title|body)\b`)
+
+// prose warns of an expression that lowers the risk by what the author wrote.
+func (l *linter) prose(expression text) {
+	if readsProse.MatchString(expression.value) {
+		l.warn(expression.at, "whoever opens or edits the pull request writes its title and body, and so makes it standard", "rest it on files, or on a label that only some may set")
+	}
+}
+
+// unused warns of keys that promise what no decision does so far.
+func (l *linter) unused() {
+	if l.shape.Override.present() {
+		l.warn(l.shape.Override.at, "override is checked in form only: GitHub's limits cannot be overridden", "take it away: a change over the limits is to be split")
+	}
+	for _, f := range l.shape.Freezes.items {
+		if f.Merging.value {
+			l.warn(f.at, "a freeze is checked in form only: it holds up no merge", "hold merges by other means while it lasts")
+			return
+		}
+	}
+}
+
 // Files of which a change is hardly ever low-risk: what runs, and what decides how it is built and reviewed.
 var riskyFiles = []string{
 	"main.go", "app/models/user.rb", "src/app.py", "src/Main.java", "src/index.ts", "src/Kernel.php",
 	".github/workflows/ci.yml", ".github/CODEOWNERS", "infra/main.tf", "db/migrate/20260101000000_add_users.rb", "Dockerfile",
 }
 
+// riskyAmong returns those of the risky files that a pattern matches.
+func riskyAmong(pattern string) []string {
+	g, err := NewGlobs([]string{pattern}, false)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(riskyFiles), func(file string) bool { return g.Find(file) < 0 })
+}
+
 // tooWide warns of patterns that call code, CI or infrastructure low-risk.
 func (l *linter) tooWide(only list[text], guarded bool) {
 	for _, t := range only.items {
-		g, err := NewGlobs([]string{t.value}, false)
-		if err != nil {
-			continue
-		}
-		var covered []string
-		for _, file := range riskyFiles {
-			if g.Find(file) >= 0 {
-				covered = append(covered, file)
-			}
-		}
+		covered := riskyAmong(t.value)
 		switch {
 		case len(covered) == len(riskyFiles) && !guarded:
 			l.warn(t.at, fmt.Sprintf("with %q every change is standard", t.value), "list the files that are low-risk")

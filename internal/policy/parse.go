@@ -21,7 +21,8 @@ const (
 	MaxRegexps        = 200
 	MaxRegexpBytes    = 1024
 	MaxRules          = 100 // in one category
-	MaxRequiredPeople = 20  // of one role
+	MaxBranches       = 50
+	MaxRequiredPeople = 20 // of one role
 	maxNameBytes      = 64
 )
 
@@ -148,6 +149,10 @@ func (c *compiler) goodName(t text, what string) bool {
 }
 
 func (c *compiler) branches(l list[text]) []string {
+	if len(l.items) > MaxBranches {
+		c.problem(l.at, fmt.Sprintf("branches has %d patterns", len(l.items)), fmt.Sprintf("keep it to %d: `release/*` is one", MaxBranches))
+		return nil
+	}
 	for _, t := range l.items {
 		if t.present() {
 			c.pattern(t, false)

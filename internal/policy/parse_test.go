@@ -78,6 +78,7 @@ func TestLimits(t *testing.T) {
 		{"tokens", "version: 1\nbots: [" + many(MaxTokens, "a%d,") + "]", "names, values and marks"},
 		{"patterns", rules("{paths: [" + many(MaxPatterns+1, "a%d,") + "]}"), "paths has 513 patterns"},
 		{"alternatives", rules("{paths: ['" + strings.Repeat("{a,b}", 9) + "']}"), "too many alternatives"},
+		{"branches", "version: 1\nbranches: [" + many(MaxBranches+1, "b%d,") + "]\n", "branches has 51 patterns"},
 		{"rules", rules(many(MaxRules+1, "{labels: [a%d]},")), "high-risk has 101 rules"},
 		{"expressions", rules(many(MaxExpressions+1, "{expression: 'change.number > %d'},")), "more than 50 expressions"},
 		{"the length of an expression", rules("{expression: '" + strings.Repeat("true || ", 600) + "true'}"), "has 4804 bytes"},
