@@ -141,6 +141,9 @@ type Push struct {
 	After  SHA       `json:"after"`
 	By     Account   `json:"by"`
 	At     time.Time `json:"at"`
+	// Base is a commit of the base branch when After was looked at first, MergeBase what After had in common with it; empty: not known.
+	Base      SHA `json:"base,omitempty"`
+	MergeBase SHA `json:"merge_base,omitempty"`
 }
 
 // Description is a pull request's description since it was written or edited.
@@ -148,6 +151,7 @@ type Description struct {
 	Body string    `json:"body"`
 	By   Account   `json:"by"` // the zero Account: nobody known
 	At   time.Time `json:"at"`
+	Was  *string   `json:"was,omitempty"` // what it said before, as the delivery of an edit tells; nil: it was written at the opening
 }
 
 // LabelEvent is a label set or taken off, as GitHub's issue events record it.
@@ -157,6 +161,10 @@ type LabelEvent struct {
 	By    Account   `json:"by"` // the zero Account: nobody known, which gives no authority
 	At    time.Time `json:"at"`
 	Head  SHA       `json:"head,omitempty"` // the head when it was set, from the signed delivery; empty: not known
+	// Into, Base and MergeBase are as those of a Review.
+	Into      string `json:"into,omitempty"`
+	Base      SHA    `json:"base,omitempty"`
+	MergeBase SHA    `json:"merge_base,omitempty"`
 }
 
 // ReviewState is the state of a review, in the words of GitHub's REST API.
@@ -184,4 +192,9 @@ type Review struct {
 	// Held says that the reviewer was seen to hold a role of the policy while this review stood (see Opinion.Held), so that an
 	// objection outlives the objector's role. False: not seen so far.
 	Held bool `json:"held,omitempty"`
+	// Into is the base branch when it was submitted, from the signed delivery, and Base a commit of it at that time; MergeBase is what
+	// SHA had in common with the branch. Empty: not known.
+	Into      string `json:"into,omitempty"`
+	Base      SHA    `json:"base,omitempty"`
+	MergeBase SHA    `json:"merge_base,omitempty"`
 }

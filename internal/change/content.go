@@ -115,6 +115,7 @@ type Content struct {
 	Head      SHA      `json:"head"`
 	BaseTip   SHA      `json:"base_tip,omitempty"` // the tip of the base branch when it was compared
 	MergeBase SHA      `json:"merge_base,omitempty"`
+	Tree      SHA      `json:"tree,omitempty"` // of the head, where it is known
 	Files     []File   `json:"files"`
 	Commits   []Commit `json:"commits"`
 	// FilesCut says that there are more files than GitHub lists (3,000), CommitsCut that not every commit could be read.

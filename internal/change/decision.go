@@ -178,9 +178,16 @@ type PolicyRef struct {
 // Decision is what a policy makes of the facts. It is a pure function of both: equal facts give an equal decision, byte for byte
 // in JSON.
 type Decision struct {
-	Pull   PullKey   `json:"pull"`
-	Head   SHA       `json:"head"`
-	Base   string    `json:"base,omitempty"` // the branch that it would be merged into
+	Pull PullKey `json:"pull"`
+	Head SHA     `json:"head"`
+	// Base is the branch that it would be merged into, BaseTip the tip of it that the head was compared with, and MergeBase what the two
+	// have in common; the last two are empty where it was not compared.
+	Base      string `json:"base,omitempty"`
+	BaseTip   SHA    `json:"base_tip,omitempty"`
+	MergeBase SHA    `json:"merge_base,omitempty"`
+	// Descriptions is how many descriptions were known; the ledger has all edits among them that followed an approval.
+	Descriptions int `json:"descriptions,omitempty"`
+
 	Policy PolicyRef `json:"policy"`
 	// Floor is the owner's policy that was decided beside it; zero: there is none, or it alone decided and is Policy.
 	Floor PolicyRef `json:"floor,omitzero"`

@@ -56,12 +56,14 @@ type Delivery struct {
 	Base     string  `json:"base,omitempty"` // a branch's name, or "*" for all open pull requests of the repository
 	Concerns Concern `json:"concerns,omitempty"`
 
-	Pull    *Pull       `json:"pull,omitempty"`    // the pull request as the payload shows it
-	Push    *Push       `json:"push,omitempty"`    // a head arrived (opened, synchronize); whoever reopens pushes nothing
-	Label   *LabelEvent `json:"label,omitempty"`   // labeled, unlabeled
-	Check   *Check      `json:"check,omitempty"`   // status, check_run: a check on Head
-	Command *Command    `json:"command,omitempty"` // issue_comment created
-	Review  *Review     `json:"review,omitempty"`  // pull_request_review: a hint whose permission will be asked for
+	Pull  *Pull       `json:"pull,omitempty"`  // the pull request as the payload shows it
+	Push  *Push       `json:"push,omitempty"`  // a head arrived (opened, synchronize); whoever reopens pushes nothing
+	Label *LabelEvent `json:"label,omitempty"` // labeled, unlabeled
+	// Description is what the pull request says since it was opened or edited.
+	Description *Description `json:"description,omitempty"`
+	Check       *Check       `json:"check,omitempty"`   // status, check_run: a check on Head
+	Command     *Command     `json:"command,omitempty"` // issue_comment created
+	Review      *Review      `json:"review,omitempty"`  // pull_request_review: a hint whose permission will be asked for
 	// Gone says that the repository or the installation went away: its open pull requests are no longer ours.
 	// An installation that went away has no Repository here.
 	Gone bool `json:"gone,omitempty"`

@@ -21,6 +21,13 @@ type Facts struct {
 	// the present one is judged.
 	Descriptions []Description `json:"descriptions,omitempty"`
 
+	// Retargeted is when the base branch was last changed, zero if it was not. Of what was submitted before it nobody knows what it saw,
+	// unless that is said there.
+	Retargeted time.Time `json:"retargeted,omitzero"`
+	// Seen is what those views show that policy.Needs asked for, Trees what it asked for of trees.
+	Seen  []Seen       `json:"seen,omitempty"`
+	Trees map[SHA]Tree `json:"trees,omitempty"`
+
 	LabelEvents []LabelEvent `json:"label_events,omitempty"` // oldest first
 	Reviews     []Review     `json:"reviews,omitempty"`      // submitted ones, oldest first
 	Checks      []Check      `json:"checks,omitempty"`       // on the head, ours left out
@@ -46,6 +53,18 @@ type Needs struct {
 	Workflows bool         // which workflow posted each check run
 	Modes     bool         // the modes of changed files at the head
 	Blobs     bool         // the merge base's blobs of renamed files, to tell a pure rename
+	Seen      []View       // what they show
+	Trees     []Look       // entries of trees
+}
+
+// Saw returns what a view shows, as far as that was read.
+func (f *Facts) Saw(v View) (Seen, bool) {
+	for _, s := range f.Seen {
+		if s.View == v {
+			return s, true
+		}
+	}
+	return Seen{}, false
 }
 
 // Membership asks whether an account is in a team. The answer goes into the team's Members or Absent.

@@ -49,6 +49,7 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 	}
 	content := change.Content{
 		Head: p.Head.SHA, BaseTip: change.SHA(compared.GetBaseCommit().GetSHA()), MergeBase: change.SHA(compared.GetMergeBaseCommit().GetSHA()),
+		Tree: treeOf(compared, p.Head.SHA),
 	}
 	if content.BaseTip != tip {
 		return change.Content{}, unreadable(fmt.Errorf("GitHub compared with %s and not with %s", content.BaseTip, tip), false)
@@ -103,19 +104,69 @@ func comparisonPath(repo change.Repository, base, head change.SHA) (path string)
 // compare compares two commits. Branches are not named in it, because a tag of a branch's name, which anyone with write access may make,
 // could come before it; and what two commits differ in never changes, so that with a zero since an answer that is held is good for ever.
 func (s *Session) compare(ctx context.Context, repo change.Repository, base, head change.SHA, since time.Time) (*github.CommitsComparison, error) {
-	compared := new(github.CommitsComparison)
-	read := func(since time.Time) error {
-		return s.read(ctx, compare, comparisonPath(repo, base, head), nil, since, compared, func() bool {
-			return compared.GetBaseCommit().GetSHA() != "" && compared.GetMergeBaseCommit().GetSHA() != "" &&
-				compared.TotalCommits != nil && compared.Files != nil
-		})
-	}
-	err := read(since)
+	compared, err := s.comparison(ctx, repo, base, head, since)
 	var missing *NotFound
 	if errors.As(err, &missing) {
-		err = read(s.began) // a commit that was not there may have come since
+		return s.comparison(ctx, repo, base, head, s.began) // a commit that was not there may have come since
 	}
 	return compared, err
+}
+
+// comparison is compare, where a commit that was not there after since is not there.
+func (s *Session) comparison(ctx context.Context, repo change.Repository, base, head change.SHA, since time.Time) (*github.CommitsComparison, error) {
+	compared := new(github.CommitsComparison)
+	err := s.read(ctx, compare, comparisonPath(repo, base, head), nil, since, compared, func() bool {
+		return compared.GetBaseCommit().GetSHA() != "" && compared.GetMergeBaseCommit().GetSHA() != "" &&
+			compared.TotalCommits != nil && compared.Files != nil
+	})
+	return compared, err
+}
+
+// treeOf returns the tree of the head, which is one of the commits that are compared, or the merge base if there are none.
+func treeOf(compared *github.CommitsComparison, head change.SHA) change.SHA {
+	if base := compared.GetMergeBaseCommit(); base.GetSHA() == string(head) {
+		return change.SHA(base.GetCommit().GetTree().GetSHA())
+	}
+	for _, c := range present(compared.Commits) {
+		if c.GetSHA() == string(head) {
+			return change.SHA(c.GetCommit().GetTree().GetSHA())
+		}
+	}
+	return ""
+}
+
+// Seen reads what a view shows, in one call that is never made twice; a view without a base is not for it. It is the comparison that
+// Content makes, so that what was the head before costs nothing. Of more than 300 files or 250 commits it says that they are cut.
+//
+// Gone says that GitHub did not have one of the commits, at since or later.
+func (s *Session) Seen(ctx context.Context, repo change.Repository, v change.View, since time.Time) (_ change.Seen, err error) {
+	defer wrap(&err, "comparing %s with %s in %s", v.Head.Short(), v.Base.Short(), repo)
+	seen := change.Seen{View: v}
+	compared, err := s.comparison(ctx, repo, v.Base, v.Head, time.Time{})
+	var missing *NotFound
+	var rejected *Rejected
+	if errors.As(err, &missing) && !since.IsZero() {
+		compared, err = s.comparison(ctx, repo, v.Base, v.Head, since)
+	}
+	if errors.As(err, &missing) || errors.As(err, &rejected) {
+		seen.Gone = true
+		return seen, nil
+	}
+	if err != nil {
+		return seen, err
+	}
+	commits := present(compared.Commits)
+	seen.MergeBase, seen.Tree = change.SHA(compared.GetMergeBaseCommit().GetSHA()), treeOf(compared, v.Head)
+	seen.FilesCut, seen.CommitsCut = len(compared.Files) >= comparedFiles, len(commits) < compared.GetTotalCommits()
+	for _, f := range present(compared.Files) {
+		seen.Files = append(seen.Files, change.File{
+			Path: f.GetFilename(), PreviousPath: f.GetPreviousFilename(), Status: change.FileStatus(f.GetStatus()), Blob: change.SHA(f.GetSHA()),
+		})
+	}
+	for _, c := range commits {
+		seen.Commits = append(seen.Commits, change.SHA(c.GetSHA()))
+	}
+	return seen, nil
 }
 
 func (s *Session) files(

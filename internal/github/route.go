@@ -19,6 +19,7 @@ const (
 	listReviews      route = "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews"
 	requestReviewers route = "POST /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
 	compare          route = "GET /repos/{owner}/{repo}/compare/{basehead}"
+	listActivity     route = "GET /repos/{owner}/{repo}/activity"
 	listCommits      route = "GET /repos/{owner}/{repo}/commits"
 	getRef           route = "GET /repos/{owner}/{repo}/git/ref/{ref}"
 	getTree          route = "GET /repos/{owner}/{repo}/git/trees/{tree_sha}"

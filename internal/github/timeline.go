@@ -20,6 +20,8 @@ const maxTimeline = 100
 type Timeline struct {
 	Reviews []change.Review     // submitted ones; a dismissed one keeps its place
 	Labels  []change.LabelEvent // Head is not known here
+	// Retargeted is when the base branch was last changed, zero if it was not.
+	Retargeted time.Time
 }
 
 // event is an entry of a timeline or of an issue's events, with the fields of the kinds that matter here; go-github's type lacks
@@ -42,7 +44,7 @@ type event struct {
 	} `json:"dismissed_review"`
 }
 
-// Timeline reads the reviews of a pull request, with who dismissed which, and who set and took off which label: in one list
+// Timeline reads the reviews of a pull request, with who dismissed which, and who set and took off which label, and when the base branch was changed: in one list
 // (issues/list-events-for-timeline), or where a GitHub has no such route in two (pulls/list-reviews and issues/list-events). One call for
 // each 100 events.
 func (s *Session) Timeline(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ Timeline, err error) {
@@ -101,6 +103,10 @@ func timeline(events []event) Timeline {
 			t.Labels = append(t.Labels, change.LabelEvent{
 				Label: e.Label.Name, Added: e.Event == "labeled", By: account(e.Actor), At: at(e.CreatedAt),
 			})
+		case "base_ref_changed", "automatic_base_change_succeeded":
+			if when := at(e.CreatedAt); when.After(t.Retargeted) {
+				t.Retargeted = when
+			}
 		}
 	}
 	for i := range t.Reviews {

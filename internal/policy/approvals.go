@@ -25,6 +25,7 @@ type asked struct {
 	line      int
 	extra     change.Text    // why one more is asked for than the policy's count
 	triggered []change.Match // what asks for a security review besides the category
+	short     int            // how many people are missing
 }
 
 // wanted returns whose approvals the change needs: what each policy asks for, and for one role the larger count.
@@ -175,13 +176,17 @@ func (q *inquiry) whyUnused(slots []slot, by change.Account) change.Text {
 
 // approvalRows makes a requirement of each role that is asked for, and asks those who are to be asked.
 func (q *inquiry) approvalRows(slots []slot) {
-	for row, w := range q.wants {
-		var by []change.Account
-		for _, s := range slots {
-			if s.row == row && s.by.Known() {
-				by = append(by, s.by)
-			}
+	filled := make([][]change.Account, len(q.wants))
+	for _, s := range slots {
+		if s.by.Known() {
+			filled[s.row] = append(filled[s.row], s.by)
 		}
+	}
+	for row := range q.wants {
+		q.wants[row].short = q.wants[row].count - len(filled[row])
+	}
+	for row, w := range q.wants {
+		by := filled[row]
 		slices.SortFunc(by, func(a, b change.Account) int {
 			return strings.Compare(strings.ToLower(a.Login), strings.ToLower(b.Login))
 		})
@@ -190,7 +195,7 @@ func (q *inquiry) approvalRows(slots []slot) {
 }
 
 func (q *inquiry) approvalRow(w asked, first bool, by []change.Account) change.Requirement {
-	short := w.count - len(by)
+	short := w.short
 	r := change.Requirement{Kind: w.kind, Role: w.role.Name, Need: w.count, By: by, State: change.Met, Found: logins(by), Due: q.due()}
 	r.Name, r.Short = approvalNames(w, first, len(by))
 	if short <= 0 {
@@ -276,7 +281,12 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	}
 	who := change.Say(change.Words(many), q.candidates(w.role))
 	if ask, ok := q.ask(w); ok {
-		who = change.Say(enumerated(q.askedNames(ask), "and"), change.Words(isOrAre(ask)+" asked"))
+		asked := change.Say(enumerated(q.askedNames(ask), "and"), change.Words(isOrAre(ask)+" asked"))
+		if q.isAskedFor(w) {
+			who = asked
+		} else {
+			who = change.Say(asked, change.Words(" again; "), who)
+		}
 		q.asks = append(q.asks, ask)
 	} else if q.facts.Pull.Draft && q.isAskedFor(w) {
 		who = change.Say(q.candidates(w.role), change.Words(", when it is ready for review"))

@@ -29,44 +29,93 @@ func (q *inquiry) isAskedFor(w asked) bool {
 }
 
 // ask returns the reviews to request for a requirement that is short of people; ok is false if nobody is to be asked now. Only teams
-// that are known to exist are asked, and only people who could approve.
+// that are known to exist are asked, and only people who could approve. Whoever approved other content is asked again, for any role.
 func (q *inquiry) ask(w asked) (ask change.Ask, ok bool) {
 	f := q.facts
 	open := f.Pull.State == change.Open || f.Pull.State == "" || q.declaration != nil
-	if f.Pull.Draft || !open || !q.isAskedFor(w) {
+	if f.Pull.Draft || !open || q.policy.Mode == Observe {
 		return change.Ask{}, false
 	}
-	ask = change.Ask{Role: w.role.Name, Reason: q.reasonFor(w)}
-	if !f.Repository.OwnerIsUser {
+	again, round := q.voided(w.role)
+	all := q.isAskedFor(w)
+	if !all {
+		again = slices.DeleteFunc(again, q.isAskedOtherwise)
+	}
+	if !all && len(again) == 0 {
+		return change.Ask{}, false
+	}
+	ask = change.Ask{Role: w.role.Name, Reason: q.reasonFor(w), Round: round}
+	if all && !f.Repository.OwnerIsUser {
 		for _, slug := range w.role.Teams {
 			if t, known := q.team(slug); known && !t.Missing && t.Problem == "" {
 				ask.Teams = append(ask.Teams, slug)
 			}
 		}
 	}
-	for _, login := range w.role.Users {
-		a, known := q.user(login)
-		if _, contributed := q.contributors[a.ID]; !known || contributed || len(ask.Users) == maxAskedUsers {
-			continue
+	users := slices.DeleteFunc(again, func(a change.Account) bool {
+		return slices.ContainsFunc(ask.Teams, func(slug string) bool { return f.Teams[slug].Has(a.ID) })
+	})
+	if all {
+		for _, login := range w.role.Users {
+			if a, known := q.user(login); known {
+				users = append(users, a)
+			}
 		}
-		ask.Users = append(ask.Users, a.Login)
+	}
+	for _, a := range users {
+		if _, contributed := q.contributors[a.ID]; !contributed && len(ask.Users) < maxAskedUsers && !slices.Contains(ask.Users, a.Login) {
+			ask.Users = append(ask.Users, a.Login)
+		}
 	}
 	slices.Sort(ask.Teams)
 	slices.SortFunc(ask.Users, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
 	if len(ask.Teams)+len(ask.Users) == 0 {
 		return change.Ask{}, false
 	}
-	ask.Round = q.voided(w.role)
 	return ask, true
 }
 
-// voided counts the reviews by holders of a role that were dismissed, or approved content that is not the present one: each is a
-// reason to ask anew.
-func (q *inquiry) voided(role *Role) int {
-	n := 0
+// isAskedOtherwise says whether somebody holds a role that is short of people and whose holders are asked.
+func (q *inquiry) isAskedOtherwise(a change.Account) bool {
+	return slices.ContainsFunc(q.wants, func(w asked) bool { return w.short > 0 && q.isAskedFor(w) && q.holds(w.role, a) == yes })
+}
+
+// voided returns the holders of a role whose approval is not of the present content, and counts the reasons to ask anew: each review of
+// a holder that was dismissed, that took the place of another of other content, or that a push made stale. A push that leaves an approved
+// head is a reason once, however many follow it.
+func (q *inquiry) voided(role *Role) (people []change.Account, round int) {
+	head := q.facts.Pull.Head.SHA
+	latest := map[change.AccountID]int64{}
+	for _, s := range q.standings() {
+		latest[s.review.By.ID] = s.review.ID
+	}
 	for _, r := range q.facts.Reviews {
-		stale := is(r.State, change.Approved) && !q.sameContent(r.SHA)
-		if (stale || is(r.State, change.Dismissed)) && q.holds(role, r.By) == yes {
+		n := 0
+		isLatest := is(r.State, change.Approved) && latest[r.By.ID] == r.ID
+		switch {
+		case is(r.State, change.Dismissed):
+			n = 1
+		case isLatest && q.staleness(r) != nil:
+			n = max(1, q.departures(r.SHA))
+		case !isLatest && is(r.State, change.Approved) && r.SHA != head:
+			n = 1
+		}
+		if n == 0 || q.holds(role, r.By) != yes {
+			continue
+		}
+		round += n
+		if isLatest && !r.By.IsBot() && !q.declared(r.By) {
+			people = append(people, r.By)
+		}
+	}
+	return people, round
+}
+
+// departures counts the pushes that left a head for another.
+func (q *inquiry) departures(head change.SHA) int {
+	n := 0
+	for _, p := range q.facts.Pushes {
+		if p.Before == head && p.After != head {
 			n++
 		}
 	}

@@ -45,7 +45,8 @@ func claimsGitHub(c *change.Commit) bool {
 }
 
 // findContributors gathers everyone who had a hand in the content: the author of the pull request; author, committer and co-authors
-// of each of its commits; and everyone who pushed.
+// of each of its commits; and everyone whose push changed the content while any of it remains. Whoever only merged the base into it or
+// rebased it, and left the content what it was, is none.
 func (q *inquiry) findContributors() {
 	f := q.facts
 	q.contributors = make(map[change.AccountID]involvement, 8)
@@ -58,19 +59,116 @@ func (q *inquiry) findContributors() {
 		}
 	}
 	add(f.Pull.Author, isAuthor, "")
+	// Those who may have done no more than to merge or to rebase, by what they did.
+	var maybe []involvement
 	for i := range f.Content.Commits {
 		c := &f.Content.Commits[i]
-		add(c.Author.Account, wrote, c.SHA)
+		if len(c.Parents) > 1 {
+			maybe = append(maybe, involvement{c.Author.Account, wrote, c.SHA})
+		} else {
+			add(c.Author.Account, wrote, c.SHA)
+		}
 		if !claimsGitHub(c) {
-			add(c.Committer.Account, committed, c.SHA)
+			maybe = append(maybe, involvement{c.Committer.Account, committed, c.SHA})
 		}
 		for _, s := range q.coAuthors(c) {
 			add(s.Account, coauthored, c.SHA)
 		}
 	}
 	for _, p := range f.Pushes {
-		add(p.By, pushed, p.After)
+		maybe = append(maybe, involvement{p.By, pushed, p.After})
 	}
+	unchanged := map[change.AccountID]bool{} // whose pushes are known to have left nothing
+	for _, i := range maybe {
+		id := i.account.ID
+		if _, certain := q.contributors[id]; certain || !i.account.Known() {
+			continue
+		}
+		if _, asked := unchanged[id]; !asked {
+			unchanged[id] = q.leftNothing(i.account)
+		}
+	}
+	for _, i := range maybe {
+		if unchanged[i.account.ID] && (i.how == pushed || q.cameUnchanged(i)) {
+			continue
+		}
+		add(i.account, i.how, i.sha)
+	}
+}
+
+// leftNothing says whether somebody pushed and nothing of what that changed is in the present content.
+func (q *inquiry) leftNothing(a change.Account) bool {
+	if !q.facts.PushesKnown || q.facts.Pull.Draft || a.IsBot() {
+		return false
+	}
+	did := false
+	for _, p := range slices.Backward(q.facts.Pushes) {
+		if p.By.ID != a.ID {
+			continue
+		}
+		if did = true; q.lasts(p) {
+			return false
+		}
+	}
+	return did
+}
+
+// beforeAndAfter returns what a push found and what it made of it, nil where that has yet to be read.
+func (q *inquiry) beforeAndAfter(p change.Push) (before, after *shown) {
+	from := viewOf(p.Before, "", "")
+	for _, earlier := range q.facts.Pushes {
+		if earlier.After == p.Before && earlier.At.Before(p.At) {
+			from = viewOf(earlier.After, earlier.Base, earlier.MergeBase)
+		}
+	}
+	return q.look(from), q.look(viewOf(p.After, p.Base, p.MergeBase))
+}
+
+// lasts says whether any of what a push changed is in the present content, or that cannot be known.
+func (q *inquiry) lasts(p change.Push) bool {
+	if p.Before == "" {
+		return true // it brought all there was
+	}
+	before, after := q.beforeAndAfter(p)
+	did := q.compare(before, after, false)
+	if did.isNone() {
+		return false
+	}
+	if before == nil || after == nil || !did.known {
+		return true
+	}
+	// A path is as the push made it unless it is as it was before again, or nothing is changed there any more.
+	remains := func(did, since difference) bool {
+		return slices.ContainsFunc(did.paths, func(path string) bool {
+			_, brought := after.files[path]
+			_, there := q.present().files[path]
+			return slices.Contains(since.paths, path) && (there || !brought)
+		})
+	}
+	since := q.compare(before, q.present(), false)
+	if since.isNone() {
+		return false
+	}
+	if !since.known || remains(did, since) {
+		return true
+	}
+	did, since = q.compare(before, after, true), q.compare(before, q.present(), true)
+	return !did.known || !since.known || remains(did, since)
+}
+
+// cameUnchanged says whether a commit came with a push of whoever merged or committed it that left the content what it was.
+func (q *inquiry) cameUnchanged(i involvement) bool {
+	for _, p := range q.facts.Pushes {
+		if p.By.ID != i.account.ID || p.Before == "" {
+			continue
+		}
+		before, after := q.beforeAndAfter(p)
+		if q.compare(before, after, false).isNone() && !before.commitsCut && !after.commitsCut &&
+			slices.Contains(after.commits, i.sha) && !slices.Contains(before.commits, i.sha) {
+			return true
+		}
+	}
+	return false
 }
 
 // coAuthors returns the co-authors of a commit who contributed. GitHub itself commits a suggestion that was accepted, with whoever made it

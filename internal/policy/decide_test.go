@@ -239,6 +239,12 @@ func TestNeeds(t *testing.T) {
 		for _, m := range n.Members {
 			out = append(out, m.Account.Login+" in @"+m.Team)
 		}
+		for _, v := range n.Seen {
+			out = append(out, "what "+v.Head.Short()+" shows")
+		}
+		for _, l := range n.Trees {
+			out = append(out, "entries of "+l.Commit.Short())
+		}
 		for name, on := range map[string]bool{"timeline": n.Timeline, "checks": n.Checks, "workflows": n.Workflows, "modes": n.Modes, "blobs": n.Blobs} {
 			if on {
 				out = append(out, name)
@@ -259,7 +265,8 @@ func TestNeeds(t *testing.T) {
 		{name: "an approval: that person's permission, no team", edits: []edit{files("a.go"), record, checksRan[0], approved("bob")}, want: "bob, checks, timeline"},
 		{name: "a contributor's approval: nobody's", edits: []edit{files("a.go"), record, checksRan[0], approved("alice")}, want: "checks, timeline"},
 		{name: "a bot's approval: nobody's", edits: []edit{files("a.go"), record, checksRan[0], approved("dependabot[bot]")}, want: "checks, timeline"},
-		{name: "a stale approval: nobody's", edits: []edit{files("a.go"), record, checksRan[0], review(change.Approved, "bob", oldHead)}, want: "checks, timeline"},
+		{name: "an approval of another head: what it saw, and whether to ask again", edits: []edit{files("a.go"), record, checksRan[0], review(change.Approved, "bob", oldHead)},
+			want: "bob, checks, timeline, what 3f2c1aa shows"},
 		{name: "an approval more than needed: nobody's", edits: []edit{files("a.go"), record, checksRan[0], approved("bob", "carol")}, want: "bob, checks, timeline"},
 		{name: "an objection: whether that person holds a role", edits: []edit{files("a.go"), record, checksRan[0], objected("bob")}, want: "bob, checks, timeline"},
 		{name: "high-risk: the teams that are asked", edits: []edit{files("a.tf"), record, checksRan[0]}, want: "@security, @tech-leads, checks, timeline, user dan"},

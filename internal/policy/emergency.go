@@ -32,10 +32,10 @@ func (q *inquiry) findEmergency() {
 	case may == no:
 		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" set it, and only "), q.whoMay(e.DeclaredBy), change.Words(" may declare an emergency."))
 		return
-	case q.headSeen(set) == "":
+	case q.declaredOn(set).Head == "":
 		q.remark(label, change.Words(" is ignored: which content "), change.Login(set.By), change.Words(" declared it on is not known. Whoever may declare it takes it off and sets it again."))
 		return
-	case !q.sameContent(q.headSeen(set)):
+	case !q.sameContent(q.declaredOn(set)):
 		q.remark(label, change.Words(" has ended: "), change.Login(set.By), change.Words(" declared it before the present content was pushed. Whoever may declare it takes it off and sets it again."))
 		return
 	}
@@ -60,26 +60,23 @@ func (q *inquiry) declared(a change.Account) bool {
 	return slices.ContainsFunc(q.declarers, func(d change.Account) bool { return d.ID == a.ID })
 }
 
-// headSeen returns the head that a label was set on; empty if that is not known for certain. Times are GitHub's, to the second, so a
-// push in the same second may have come after.
-func (q *inquiry) headSeen(set change.LabelEvent) change.SHA {
-	if set.Head != "" || !q.facts.PushesKnown {
-		return set.Head
+// declaredOn returns what a label was set on; without a head if that is not known for certain. Times are GitHub's, to the second, so a
+// push or a change of the base branch in the same second may have come after.
+func (q *inquiry) declaredOn(set change.LabelEvent) view {
+	v := viewOf(set.Head, set.Base, set.MergeBase)
+	if set.Base == "" && set.MergeBase == "" && !set.At.After(q.facts.Retargeted) {
+		return view{}
 	}
-	var head change.SHA
+	if v.Head != "" || !q.facts.PushesKnown {
+		return v
+	}
 	for _, p := range q.facts.Pushes {
 		if !p.At.Before(set.At) {
-			return ""
+			return view{}
 		}
-		head = p.After
+		v = viewOf(p.After, p.Base, p.MergeBase)
 	}
-	return head
-}
-
-// sameContent says whether a head that someone saw has the content of the present one. It is where approvals will be bound to
-// content; until then only the same commit has the same content.
-func (q *inquiry) sameContent(seen change.SHA) bool {
-	return seen != "" && seen == q.facts.Pull.Head.SHA
+	return v
 }
 
 // owed returns the state of an emergency's requirement that is not met yet: owed until it is overdue, and awaited from then on.

@@ -35,6 +35,8 @@ type inquiry struct {
 	remarks      []change.Text
 
 	contributors map[change.AccountID]involvement
+	now          *shown                 // the present content, once it was compared
+	looked       map[change.View]*shown // others that were looked at
 	wants        []asked
 }
 
@@ -67,6 +69,8 @@ type questions struct {
 	people                          map[change.AccountID]change.Account
 	teams, users                    map[string]bool
 	members                         map[change.Membership]bool
+	seen                            map[change.View]bool
+	trees                           map[change.SHA][]string
 	checks, workflows, modes, blobs bool
 }
 
@@ -98,6 +102,11 @@ func (n *questions) needs() change.Needs {
 	slices.SortFunc(needs.Members, func(a, b change.Membership) int {
 		return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.Account.ID, b.Account.ID))
 	})
+	for v := range n.seen {
+		needs.Seen = append(needs.Seen, v)
+	}
+	slices.SortFunc(needs.Seen, func(a, b change.View) int { return cmp.Or(cmp.Compare(a.Head, b.Head), cmp.Compare(a.Base, b.Base)) })
+	needs.Trees = orderedLooks(n.trees)
 	return needs
 }
 

@@ -116,8 +116,8 @@ func (q *inquiry) disqualified(r change.Review, slots []slot) change.Text {
 	if by.IsBot() && !slices.ContainsFunc(slots, func(s slot) bool { return q.named(s.role.Bots, by) == yes }) {
 		return change.Words("a bot, which no role names")
 	}
-	if !q.sameContent(r.SHA) {
-		return q.staleness(r)
+	if why := q.staleness(r); why != nil {
+		return why
 	}
 	var why change.Text
 	q.any(func() bool {
@@ -125,22 +125,6 @@ func (q *inquiry) disqualified(r change.Review, slots []slot) change.Text {
 		return why != nil
 	})
 	return why
-}
-
-// staleness says which push an approval did not see.
-func (q *inquiry) staleness(r change.Review) change.Text {
-	if r.SHA == "" {
-		return change.Words("submitted on a commit that is gone")
-	}
-	saw := change.Say(change.Words("saw "), change.Code(r.SHA.Short()))
-	pushes := q.facts.Pushes
-	for i := len(pushes) - 1; i >= 0; i-- {
-		if pushes[i].Before != r.SHA || pushes[i].After == r.SHA {
-			continue
-		}
-		return change.Say(saw, change.Words("; "), change.Login(pushes[i].By), change.Words(" pushed "), change.Code(pushes[i].After.Short()), change.Words(" since"))
-	}
-	return change.Say(saw, change.Words(", not the present head "), change.Code(q.facts.Pull.Head.SHA.Short()))
 }
 
 // considerReviews makes opinions of the reviews, and requirements of what they leave open: objections to settle, contributors to

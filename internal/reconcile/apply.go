@@ -171,7 +171,7 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 	if held != nil {
 		return &held.Posted, nil
 	}
-	if slices.ContainsFunc(w.Pushes, func(p change.Push) bool { return p.After == head }) {
+	if !w.ActivityRead && slices.ContainsFunc(w.Pushes, func(p change.Push) bool { return p.After == head }) {
 		return nil, nil // it arrived under our eyes, so that what we did since is in the store
 	}
 	runs, ok := r.seen[head]

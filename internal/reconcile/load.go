@@ -65,7 +65,10 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 		return &subjectError{s, err}
 	}
 	d := &s.decision
-	d.Base = s.pull().Base.Name
+	d.Base, d.Descriptions = s.pull().Base.Name, len(s.facts.Descriptions)
+	if c := s.facts.Content; c.Head == s.pull().Head.SHA {
+		d.BaseTip, d.MergeBase = c.BaseTip, c.MergeBase
+	}
 	if s.policy == nil {
 		*d = keepOpinions(*d, s.work.Decision)
 		return nil
@@ -165,6 +168,10 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		}
 	}
 
+	if err := r.learnPushes(ctx, s); err != nil {
+		return f, err
+	}
+
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		f.Content, err = r.github.Content(gctx, w.Repository, w.Snapshot, since(change.ConcernContent))
@@ -202,6 +209,7 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	} else {
 		f.Reviews, f.LabelEvents = timeline.Reviews, withHeads(timeline.Labels, w.LabelEvents)
 	}
+	recall(&f, w, timeline.Retargeted)
 	rememberHeld(f.Reviews, w.Decision)
 	f.Checks, f.ChecksKnown = withWorkflows(change.LatestRuns(w.Checks)), !w.ChecksReadAt.IsZero() && since(change.ConcernVerify).IsZero()
 	return f, nil
@@ -369,6 +377,16 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 				return r.readTree(gctx, f, &mu, base, files, pathBefore, func(c *change.File, e github.TreeEntry) { c.PreviousBlob = e.Blob })
 			})
 		}
+		for _, v := range need.Seen {
+			if _, ok := f.Saw(v); !ok {
+				ask(func() error { return r.readSeen(gctx, s, v, &mu) })
+			}
+		}
+		for _, l := range need.Trees {
+			if lacksEntries(f, l) {
+				ask(func() error { return r.readTree(gctx, f, l, &mu) })
+			}
+		}
 		for _, read := range reads {
 			group.Go(read)
 		}
@@ -529,7 +547,7 @@ func withHeads(listed, told []change.LabelEvent) []change.LabelEvent {
 		}
 		if best >= 0 {
 			used[best] = true
-			l.Head = told[best].Head
+			l.Head, l.Into, l.Base = told[best].Head, told[best].Into, told[best].Base
 		}
 	}
 	return listed

@@ -19,6 +19,8 @@ type GitHub interface {
 	Pull(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (change.Pull, error)
 	PullsWithHead(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]change.Pull, error)
 	Content(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (change.Content, error)
+	Seen(ctx context.Context, repo change.Repository, v change.View, since time.Time) (change.Seen, error)
+	Pushes(ctx context.Context, repo change.Repository, branch string, since time.Time) ([]change.Push, error)
 	Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (change.SHA, error)
 	HeldTip(repo change.Repository, branch string) (change.SHA, bool)
 	PolicyFile(ctx context.Context, repo change.Repository, commit change.SHA, path string) (github.PolicyFile, error)
@@ -43,6 +45,7 @@ type Store interface {
 	SavePull(ctx context.Context, key change.PullKey, read change.Pull) (change.Pull, error)
 	SaveGone(ctx context.Context, key change.PullKey) error
 	SaveDecision(ctx context.Context, d change.Decision, digest string, entries ...ledger.Draft) error
+	SavePushes(ctx context.Context, key change.PullKey, head change.SHA, pushes []change.Push) error
 	SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt time.Time) error
 
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -13,9 +14,13 @@ import (
 
 // The kinds of fact that are kept as deliveries told them. They are stored: never rename one.
 const (
-	factPush   = "push"
-	factLabel  = "label"
-	factReview = "review"
+	factPush        = "push"
+	factLabel       = "label"
+	factReview      = "review"
+	factDescription = "description"
+	// Not told but done here: a head was compared with its base; it was read from GitHub who pushed it.
+	factCompared = "compared"
+	factActivity = "activity"
 )
 
 // Accepted is what a group of deliveries asks for.
@@ -365,6 +370,9 @@ func (s *Store) saveFacts(ctx context.Context, tx Tx, group []change.Delivery) e
 		if d.Push != nil {
 			rows = append(rows, factRow{d.Key, factPush, d.ID, d.Push.At, d.Push})
 		}
+		if d.Description != nil {
+			rows = append(rows, factRow{d.Key, factDescription, d.ID, d.Description.At, d.Description})
+		}
 		if d.Label != nil {
 			label := *d.Label
 			if label.Head == "" && d.Pull != nil {
@@ -581,16 +589,40 @@ func (s *Store) acceptGone(ctx context.Context, tx Tx, d change.Delivery) error 
 	return nil
 }
 
-// SavePushes keeps pushes that were read from the repository's activity, because a delivery that told of one was missed. They
-// join those that deliveries told; one without Before is an opening.
-func (s *Store) SavePushes(ctx context.Context, key change.PullKey, pushes []change.Push) (err error) {
+// SavePushes notes that it was read from GitHub who pushed a head, because a delivery that told of it was missed, and keeps the pushes
+// that were found. They join those that deliveries told; one without Before is an opening.
+func (s *Store) SavePushes(ctx context.Context, key change.PullKey, head change.SHA, pushes []change.Push) (err error) {
 	defer wrap(&err, "save %d pushes of pull request %s", len(pushes), key)
-	rows := make([]factRow, len(pushes))
-	for i, p := range pushes {
+	rows := []factRow{{key, factActivity, string(head), s.now(), head}}
+	for _, p := range pushes {
 		id := "activity:" + string(p.Before) + ":" + string(p.After) + ":" + p.At.UTC().Format(time.RFC3339)
-		rows[i] = factRow{key, factPush, id, p.At, p}
+		rows = append(rows, factRow{key, factPush, id, p.At, p})
 	}
 	return s.Write(ctx, func(tx Tx) error { return s.insertFacts(ctx, tx, rows, s.now()) })
+}
+
+// saveCompared keeps what the head of a decision was compared with, if that is not what it was compared with last.
+func (s *Store) saveCompared(ctx context.Context, tx Tx, d change.Decision) error {
+	if d.MergeBase == "" {
+		return nil
+	}
+	var all []Compared
+	if err := tx.Query(ctx, `SELECT body FROM facts WHERE repository = $1 AND number = $2 AND kind = $3 ORDER BY arrived`,
+		[]any{d.Pull.Repository, d.Pull.Number, factCompared}, into(&all)); err != nil {
+		return err
+	}
+	now := Compared{Head: d.Head, Base: d.Base, Tip: d.BaseTip, MergeBase: d.MergeBase, At: s.now()}
+	for _, c := range slices.Backward(all) {
+		if c.Head != now.Head {
+			continue
+		}
+		if c.Base == now.Base && c.MergeBase == now.MergeBase {
+			return nil
+		}
+		break
+	}
+	id := string(d.Head) + ":" + strconv.Itoa(len(all))
+	return s.insertFacts(ctx, tx, []factRow{{d.Pull, factCompared, id, now.At, now}}, now.At)
 }
 
 // CommandDone says that a command was carried out or refused, and how that ended. It is not handed out again.

@@ -164,8 +164,8 @@ func (s *Store) SaveGone(ctx context.Context, key change.PullKey) (err error) {
 	})
 }
 
-// SaveDecision keeps the decision that stands for a pull request, with its digest, and in the same transaction writes what the
-// ledger is to know of it.
+// SaveDecision keeps the decision that stands for a pull request, with its digest, and in the same transaction writes what its head was
+// compared with and what the ledger is to know of it.
 func (s *Store) SaveDecision(ctx context.Context, d change.Decision, digest string, entries ...ledger.Draft) (err error) {
 	defer wrap(&err, "save the decision on pull request %s", d.Pull)
 	body, err := json.Marshal(d)
@@ -177,6 +177,9 @@ func (s *Store) SaveDecision(ctx context.Context, d change.Decision, digest stri
 			string(body), digest, string(d.Head), micro(s.now()), d.Pull.Repository, d.Pull.Number)
 		if err == nil && n == 0 {
 			err = ErrNotFound
+		}
+		if err == nil {
+			err = s.saveCompared(ctx, tx, d)
 		}
 		if err != nil {
 			return err

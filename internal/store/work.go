@@ -19,13 +19,26 @@ type Work struct {
 	// a gap; if not, someone unknown may have pushed.
 	Pushes      []change.Push
 	PushesKnown bool
-	LabelEvents []change.LabelEvent // as deliveries told them, oldest first
-	Reviews     []change.Review     // as deliveries told them, oldest first; a review and its dismissal are two
+	// ActivityRead says that it was read from GitHub who pushed the present head, which deliveries did not tell.
+	ActivityRead bool
+	Descriptions []change.Description // as deliveries told them, oldest first
+	Compared     []Compared           // oldest first
+	LabelEvents  []change.LabelEvent  // as deliveries told them, oldest first
+	Reviews      []change.Review      // as deliveries told them, oldest first; a review and its dismissal are two
 	// Checks are those that are held of the head, ordered by name. They are all there were when they were last read from GitHub, at
 	// ChecksReadAt, and what deliveries told since; if ChecksReadAt is zero there may be others.
 	Checks       []change.Check
 	ChecksReadAt time.Time
 	Commands     []change.Command // not answered yet, oldest first
+}
+
+// Compared is what a head was compared with when it was decided. It is stored: members may be added, not renamed.
+type Compared struct {
+	Head      change.SHA `json:"head"`
+	Base      string     `json:"base"` // the base branch
+	Tip       change.SHA `json:"tip"`
+	MergeBase change.SHA `json:"merge_base"`
+	At        time.Time  `json:"at"` // of the first decision on it
 }
 
 // Begin returns what is held about a pull request, as of one moment. ErrNotFound says that the pull request or its repository
@@ -85,6 +98,15 @@ func scanFacts(ctx context.Context, tx Tx, key change.PullKey, w *Work) error {
 				return appendJSON(&w.LabelEvents, body)
 			case factReview:
 				return appendJSON(&w.Reviews, body)
+			case factDescription:
+				return appendJSON(&w.Descriptions, body)
+			case factCompared:
+				return appendJSON(&w.Compared, body)
+			case factActivity:
+				var head change.SHA
+				err := json.Unmarshal([]byte(body), &head)
+				w.ActivityRead = w.ActivityRead || head == w.Snapshot.Head.SHA
+				return err
 			}
 			return nil
 		})

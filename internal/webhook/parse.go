@@ -71,6 +71,11 @@ func readPullRequest(d *change.Delivery, body []byte, _ change.AppID) error {
 	switch e.Action {
 	case "opened":
 		d.Push = &change.Push{After: d.Pull.Head.SHA, By: d.Sender, At: d.Pull.CreatedAt}
+		d.Description = &change.Description{Body: d.Pull.Body, By: d.Sender, At: d.Pull.CreatedAt}
+	case "edited":
+		if was := e.Changes.Body; was != nil {
+			d.Description = &change.Description{Body: d.Pull.Body, By: d.Sender, At: d.Pull.UpdatedAt, Was: &was.From}
+		}
 	case "synchronize":
 		if e.Before == "" || e.After == "" {
 			return errors.New("a push without before and after")
@@ -85,6 +90,8 @@ func readPullRequest(d *change.Delivery, body []byte, _ change.AppID) error {
 				By:    d.Sender,
 				At:    d.Pull.UpdatedAt,
 				Head:  d.Pull.Head.SHA,
+				Into:  d.Pull.Base.Name,
+				Base:  d.Pull.Base.SHA,
 			}
 		}
 	}
@@ -138,6 +145,8 @@ func readReview(d *change.Delivery, body []byte, _ change.AppID) error {
 		State: change.ReviewState(strings.ToUpper(e.Review.State)),
 		SHA:   e.Review.CommitID,
 		At:    e.Review.SubmittedAt,
+		Into:  d.Pull.Base.Name,
+		Base:  d.Pull.Base.SHA,
 	}
 	switch e.Action {
 	case "submitted":

@@ -122,6 +122,7 @@ func TestParse(t *testing.T) {
 		{"opened: nothing is held yet, and the sender brought the head", "pull_request", pr("opened", ""),
 			about("pull_request", "opened", onPull(pullConcern|timeline|content|checks), func(d *change.Delivery) {
 				d.Push = &change.Push{After: "headsha", By: alice, At: day1}
+				d.Description = &change.Description{Body: "## Risk\nlow", By: alice, At: day1}
 			})},
 		{"reopened: everything, and no push, because nobody knows who moved the branch meanwhile", "pull_request", pr("reopened", ""),
 			about("pull_request", "reopened", onPull(pullConcern|timeline|content|checks))},
@@ -129,16 +130,20 @@ func TestParse(t *testing.T) {
 			about("pull_request", "synchronize", onPull(pullConcern|content|checks), func(d *change.Delivery) {
 				d.Push = &change.Push{Before: "oldsha", After: "headsha", By: alice, At: day2}
 			})},
-		{"edited: the description", "pull_request", pr("edited", `"changes":{"body":{"from":"x"}},`), about("pull_request", "edited", onPull(pullConcern))},
+		{"edited: the description", "pull_request", pr("edited", `"changes":{"body":{"from":"x"}},`),
+			about("pull_request", "edited", onPull(pullConcern), func(d *change.Delivery) {
+				was := "x"
+				d.Description = &change.Description{Body: "## Risk\nlow", By: alice, At: day2, Was: &was}
+			})},
 		{"edited: another base", "pull_request", pr("edited", `"changes":{"base":{"ref":{"from":"old"},"sha":{"from":"x"}}},`),
 			about("pull_request", "edited", onPull(pullConcern|content))},
 		{"labeled: who, and which head they saw", "pull_request", pr("labeled", `"label":{"id":1,"name":"EMERGENCY"},`),
 			about("pull_request", "labeled", onPull(pullConcern|timeline), func(d *change.Delivery) {
-				d.Label = &change.LabelEvent{Label: "EMERGENCY", Added: true, By: alice, At: day2, Head: "headsha"}
+				d.Label = &change.LabelEvent{Label: "EMERGENCY", Added: true, By: alice, At: day2, Head: "headsha", Into: "main", Base: "basesha"}
 			})},
 		{"unlabeled", "pull_request", pr("unlabeled", `"label":{"name":"high-risk"},`),
 			about("pull_request", "unlabeled", onPull(pullConcern|timeline), func(d *change.Delivery) {
-				d.Label = &change.LabelEvent{Label: "high-risk", By: alice, At: day2, Head: "headsha"}
+				d.Label = &change.LabelEvent{Label: "high-risk", By: alice, At: day2, Head: "headsha", Into: "main", Base: "basesha"}
 			})},
 		{"unlabeled of a label that is gone", "pull_request", pr("unlabeled", ""), about("pull_request", "unlabeled", onPull(pullConcern|timeline))},
 		{"closed", "pull_request", pr("closed", ""), about("pull_request", "closed", onPull(pullConcern))},
@@ -152,27 +157,27 @@ func TestParse(t *testing.T) {
 		{"approved", "pull_request_review", `{"action":"submitted","pull_request":` + pull + `,"review":{"id":21,"user":{"id":101,"login":"alice","type":"User"},
 			"state":"approved","commit_id":"headsha","submitted_at":"2026-03-02T00:00:00Z"},` + where + `}`,
 			about("pull_request_review", "submitted", onPull(timeline), func(d *change.Delivery) {
-				d.Review = &change.Review{ID: 21, By: alice, State: change.Approved, SHA: "headsha", At: day2}
+				d.Review = &change.Review{ID: 21, By: alice, State: change.Approved, SHA: "headsha", At: day2, Into: "main", Base: "basesha"}
 			})},
 		{"a commit that is gone, a reviewer who is gone", "pull_request_review", `{"action":"submitted","pull_request":` + pull + `,"review":{"id":21,"user":null,
 			"state":"CHANGES_REQUESTED","commit_id":null,"submitted_at":"2026-03-02T00:00:00Z"},` + where + `}`,
 			about("pull_request_review", "submitted", onPull(timeline), func(d *change.Delivery) {
-				d.Review = &change.Review{ID: 21, State: change.ChangesRequested, At: day2}
+				d.Review = &change.Review{ID: 21, State: change.ChangesRequested, At: day2, Into: "main", Base: "basesha"}
 			})},
 		{"a comment is no opinion", "pull_request_review", `{"action":"submitted","pull_request":` + pull + `,"review":{"id":21,"user":{"id":101,"login":"alice","type":"User"},
 			"state":"commented","commit_id":"headsha","submitted_at":"2026-03-02T00:00:00Z"},` + where + `}`,
 			about("pull_request_review", "submitted", onPull(0), func(d *change.Delivery) {
-				d.Review = &change.Review{ID: 21, By: alice, State: change.Commented, SHA: "headsha", At: day2}
+				d.Review = &change.Review{ID: 21, By: alice, State: change.Commented, SHA: "headsha", At: day2, Into: "main", Base: "basesha"}
 			})},
 		{"dismissed, by the sender", "pull_request_review", `{"action":"dismissed","pull_request":` + pull + `,"review":{"id":21,"user":{"id":102,"login":"bob","type":"User"},
 			"state":"dismissed","commit_id":"headsha","submitted_at":"2026-03-01T00:00:00Z"},` + where + `}`,
 			about("pull_request_review", "dismissed", onPull(timeline), func(d *change.Delivery) {
-				d.Review = &change.Review{ID: 21, By: bob, State: change.Dismissed, SHA: "headsha", At: day1, DismissedBy: alice, DismissedAt: day2}
+				d.Review = &change.Review{ID: 21, By: bob, State: change.Dismissed, SHA: "headsha", At: day1, DismissedBy: alice, DismissedAt: day2, Into: "main", Base: "basesha"}
 			})},
 		{"its words edited", "pull_request_review", `{"action":"edited","pull_request":` + pull + `,"review":{"id":21,"user":{"id":101,"login":"alice","type":"User"},
 			"state":"approved","commit_id":"headsha","submitted_at":"2026-03-02T00:00:00Z"},` + where + `}`,
 			about("pull_request_review", "edited", onPull(0), func(d *change.Delivery) {
-				d.Review = &change.Review{ID: 21, By: alice, State: change.Approved, SHA: "headsha", At: day2}
+				d.Review = &change.Review{ID: 21, By: alice, State: change.Approved, SHA: "headsha", At: day2, Into: "main", Base: "basesha"}
 			})},
 
 		// issue_comment

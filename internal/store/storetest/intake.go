@@ -198,11 +198,14 @@ func pushes(t *testing.T, f *fixture) {
 	f.accept(t, push("h4", "h5", 5))
 	equal(t, "known with another missing", f.begin(t, 1).PushesKnown, false)
 	read := []change.Push{{Before: "h3", After: "h4", By: alice(), At: at(4)}}
-	must(t, f.SavePushes(t.Context(), key(1), read))
-	must(t, f.SavePushes(t.Context(), key(1), read))
+	must(t, f.SavePushes(t.Context(), key(1), "h5", read))
+	must(t, f.SavePushes(t.Context(), key(1), "h5", read))
 	w = f.begin(t, 1)
 	equal(t, "known when it was read", w.PushesKnown, true)
 	equal(t, "pushes", len(w.Pushes), 5)
+	equal(t, "whether it was read for the head", w.ActivityRead, true)
+	f.accept(t, push("h5", "h6", 6))
+	equal(t, "whether it was read for another", f.begin(t, 1).ActivityRead, false)
 }
 
 func labelEvents(t *testing.T, f *fixture) {
