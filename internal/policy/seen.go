@@ -237,7 +237,7 @@ func (q *inquiry) staleness(r change.Review) change.Text {
 	if r.SHA == head {
 		return change.Say(saw, change.Words(" against another base"), onPaths(d, " for "))
 	}
-	push, ok := q.voidingPush(r)
+	push, d, ok := q.voidingPush(r, d)
 	if !ok {
 		return change.Say(saw, change.Words(", not the present head "), change.Code(head.Short()))
 	}
@@ -264,9 +264,9 @@ func onPaths(d difference, words string) change.Text {
 // came and costs nothing, but for a server that has forgotten it.
 const maxNamed = 3
 
-// voidingPush returns the push after which the content was another than was approved: the first such since the head was last the
-// approved one, or the last push where that is not known.
-func (q *inquiry) voidingPush(r change.Review) (change.Push, bool) {
+// voidingPush returns the push after which the content was another than was approved, with how it differed then: the first such since the
+// head was last the approved one, or the last push where that is not known. Now is how it differs by now.
+func (q *inquiry) voidingPush(r change.Review, now difference) (change.Push, difference, bool) {
 	pushes := q.facts.Pushes
 	left := -1
 	for i, p := range pushes {
@@ -275,18 +275,16 @@ func (q *inquiry) voidingPush(r change.Review) (change.Push, bool) {
 		}
 	}
 	if left < 0 {
-		return change.Push{}, false
+		return change.Push{}, now, false
 	}
 	pushes = pushes[left:]
 	saw := q.look(viewOfReview(r))
-	last := pushes[len(pushes)-1]
-	for i := range pushes[:min(len(pushes)-1, maxNamed)] {
-		p := pushes[i]
+	for _, p := range pushes[:min(len(pushes)-1, maxNamed)] {
 		if d := q.compare(saw, q.look(viewOf(p.After, p.Base, p.MergeBase)), false); d.known && !d.isNone() {
-			return p, true
+			return p, d, true
 		}
 	}
-	return last, true
+	return pushes[len(pushes)-1], now, true
 }
 
 // orderedLooks returns the entries that are asked for, in a stable order.

@@ -69,6 +69,7 @@ func verbs() map[string]func(*scene) error {
 		"pushes-back":      (*scene).pushesBack,      // N HEAD, a head that was remembered
 		"remembers":        (*scene).remembers,       // N HEAD
 		"rebases":          (*scene).rebases,         // N
+		"updates":          (*scene).updates,         // N: merges the base into it, as GitHub's button does
 		"lands":            (*scene).lands,           // BRANCH CHANGE…, without a pull request
 		"branches":         (*scene).branches,        // BRANCH: makes it from the tip of main
 		"approves":         (*scene).approves,        // N
@@ -219,6 +220,7 @@ func (s *scene) opens() error {
 //	OLD=>NEW         a file that gets another name
 //	link:PATH        a symbolic link
 //	submodule:PATH   a submodule
+//	exec:PATH        an executable file, with the text that it has or one of its own
 //	files:N          N files in many/
 //	commits:N        N commits, each of which changes a file, before this one
 //	by:WHO           the commit's author, a login or "Name <address>"
@@ -241,6 +243,8 @@ func (s *scene) commit(message string, changes []string) (githubsim.Commit, bool
 			c.CoAuthors = append(c.CoAuthors, value)
 		case name == "link":
 			c.Files[value], c.Modes[value] = "README.md", "120000"
+		case name == "exec":
+			c.Modes[value] = "100755"
 		case name == "submodule":
 			c.Files[value], c.Modes[value] = strings.Repeat("c0ffee12", 5), "160000"
 		case name == "files":
@@ -262,7 +266,7 @@ func (s *scene) commit(message string, changes []string) (githubsim.Commit, bool
 			}
 		}
 	}
-	return c, len(c.Files)+len(c.Rename)+len(c.Delete) > 0, nil
+	return c, len(c.Files)+len(c.Rename)+len(c.Delete)+len(c.Modes) > 0, nil
 }
 
 func (s *scene) write(c *githubsim.Commit, a string) error {
@@ -329,6 +333,11 @@ func (s *scene) pushesBack() error {
 
 func (s *scene) rebases() error {
 	_, err := s.who.Rebase(s.pull())
+	return err
+}
+
+func (s *scene) updates() error {
+	_, err := s.who.UpdateBranch(s.pull())
 	return err
 }
 
