@@ -175,16 +175,23 @@ func (s *Session) files(
 	listed := present(compared)
 	if len(compared) >= comparedFiles && p.ChangedFiles != comparedFiles {
 		path := listFiles.at(repo.Owner, repo.Name, itoa(p.Number))
-		all, err := readPages(ctx, s, listFiles, path, nil, since, maxFiles/perPage, entries[github.CommitFile])
+		list := func(since time.Time) (all listing[*github.CommitFile], moved bool, err error) {
+			all, err = readPages(ctx, s, listFiles, path, nil, since, maxFiles/perPage, entries[github.CommitFile])
+			return all, slices.ContainsFunc(all.items, func(f *github.CommitFile) bool { return !isAt(f, p.Head.SHA) }), err
+		}
+		// This list belongs to the pull request and not to a SHA, so that one that is held may be of another head.
+		all, moved, err := list(since)
+		if err == nil && moved && since.Before(s.began) {
+			all, moved, err = list(s.began)
+		}
 		if err != nil {
 			return nil, false, err
 		}
-		listed = all.items
-		cut = len(listed) >= maxFiles && p.ChangedFiles != len(listed) || len(listed) < max(len(compared), p.ChangedFiles)
-		if i := slices.IndexFunc(listed, func(f *github.CommitFile) bool { return !isAt(f, p.Head.SHA) }); i >= 0 {
-			// This list belongs to the pull request and not to a SHA.
+		if moved {
 			return nil, false, &Unavailable{Err: errors.New("the pull request moved while its files were listed")}
 		}
+		listed = all.items
+		cut = len(listed) >= maxFiles && p.ChangedFiles != len(listed) || len(listed) < max(len(compared), p.ChangedFiles)
 	}
 	files = make([]change.File, 0, len(listed))
 	for _, f := range listed {

@@ -109,8 +109,9 @@ func pullRequestConcerns(action string, was previously) change.Concern {
 		// whoever reopens it is not taken for the pusher: a head that no push accounts for is found, and blocks.
 		return change.ConcernPull | change.ConcernTimeline | change.ConcernContent | change.ConcernChecks
 	case "synchronize":
-		// A new head has other content and other checks. Reviews that GitHub dismisses because of it come as events of their own.
-		return change.ConcernPull | change.ConcernContent | change.ConcernChecks
+		// A new head has other content, which is another comparison whatever is held, and other checks. Its base is where it was: a push
+		// to that tells of itself. Reviews that GitHub dismisses because of it come as events of their own.
+		return change.ConcernPull | change.ConcernChecks
 	case "edited":
 		if was.Base != nil {
 			return change.ConcernPull | change.ConcernContent // another base: another comparison, another policy

@@ -127,7 +127,7 @@ func TestParse(t *testing.T) {
 		{"reopened: everything, and no push, because nobody knows who moved the branch meanwhile", "pull_request", pr("reopened", ""),
 			about("pull_request", "reopened", onPull(pullConcern|timeline|content|checks))},
 		{"synchronize: the sender pushed", "pull_request", pr("synchronize", `"before":"oldsha","after":"headsha",`),
-			about("pull_request", "synchronize", onPull(pullConcern|content|checks), func(d *change.Delivery) {
+			about("pull_request", "synchronize", onPull(pullConcern|checks), func(d *change.Delivery) {
 				d.Push = &change.Push{Before: "oldsha", After: "headsha", By: alice, At: day2}
 			})},
 		{"edited: the description", "pull_request", pr("edited", `"changes":{"body":{"from":"x"}},`),
