@@ -384,7 +384,7 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 		}
 		for _, l := range need.Trees {
 			if lacksEntries(f, l) {
-				ask(func() error { return r.readTree(gctx, f, l, &mu) })
+				ask(func() error { return r.readEntries(gctx, f, l, &mu) })
 			}
 		}
 		for _, read := range reads {

@@ -103,8 +103,8 @@ func lacksEntries(f *change.Facts, l change.Look) bool {
 	})
 }
 
-// readTree reads entries of a tree into the facts.
-func (r *run) readTree(ctx context.Context, f *change.Facts, l change.Look, mu *sync.Mutex) error {
+// readEntries reads entries of a tree into the facts.
+func (r *run) readEntries(ctx context.Context, f *change.Facts, l change.Look, mu *sync.Mutex) error {
 	found, complete, err := r.github.Tree(ctx, f.Repository, l.Commit, l.Paths)
 	var missing *github.NotFound
 	if err != nil && !errors.As(err, &missing) {
