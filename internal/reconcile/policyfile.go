@@ -14,8 +14,8 @@ import (
 const PolicyPath = ".github/change-policy.yml"
 
 // policyOf returns the policy that governs a pull request: the file at the tip of its base branch, or the server's default where
-// there is none. Both results are nil where no policy governs the base; where one does, the subject's facts say so. A file that cannot be used gives a decision that says so, and
-// never the default in its stead.
+// there is none. Both results are nil where no policy governs the base; where one does, the subject's facts say so. A file that
+// cannot be used gives a decision that says so, and never the default in its stead.
 func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA) (*policy.Policy, *change.Decision, error) {
 	w := &s.work
 	base := w.Snapshot.Base.Name

@@ -80,6 +80,7 @@ func verbs() map[string]func(*scene) error {
 		"labels":           (*scene).labels,          // N LABEL
 		"unlabels":         (*scene).unlabels,        // N LABEL
 		"renames-label":    (*scene).renamesLabel,    // FROM TO
+		"deletes-label":    (*scene).deletesLabel,    // LABEL, from the repository
 		"edits":            (*scene).edits,           // N FILE: the description
 		"retitles":         (*scene).retitles,        // N TITLE
 		"retargets":        (*scene).retargets,       // N BRANCH
@@ -391,6 +392,8 @@ func (s *scene) unlabels() error {
 	pr := s.pull()
 	return s.who.RemoveLabel(pr, s.next("the label"))
 }
+
+func (s *scene) deletesLabel() error { return s.who.DeleteLabel(s.repo, s.next("the label")) }
 
 func (s *scene) renamesLabel() error {
 	from := s.next("the label")
