@@ -23,6 +23,8 @@ const (
 	ConcernVerify
 	// ConcernAgain: someone pressed Re-run, so the check run is to be posted anew even if nothing has changed.
 	ConcernAgain
+	// ConcernFloor: the owner's policy.
+	ConcernFloor
 )
 
 // Has says whether c includes all of d.
@@ -64,6 +66,9 @@ type Delivery struct {
 	Check       *Check       `json:"check,omitempty"`   // status, check_run: a check on Head
 	Command     *Command     `json:"command,omitempty"` // issue_comment created
 	Review      *Review      `json:"review,omitempty"`  // pull_request_review: a hint whose permission will be asked for
+	// Floor says that the owner's policy may have changed, whatever Concerns says: every open pull request of the installation is to be
+	// decided anew.
+	Floor bool `json:"floor,omitempty"`
 	// Gone says that the repository or the installation went away: its open pull requests are no longer ours.
 	// An installation that went away has no Repository here.
 	Gone bool `json:"gone,omitempty"`

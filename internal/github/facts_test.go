@@ -470,6 +470,65 @@ func TestChecks(t *testing.T) {
 	})
 }
 
+func TestOwnerPolicy(t *testing.T) {
+	const list = "GET /repos/acme/.github/contents/"
+	entry := m{"name": "change-policy.yml", "path": "change-policy.yml", "type": "file", "size": 11, "sha": "f00d", "git_url": "https://api.github.com/repos/acme/.github/git/blobs/f00d"}
+	read := func(t *testing.T, c *Client, old bool) PolicyFile {
+		t.Helper()
+		s := c.Begin()
+		since := s.Began()
+		if old {
+			since = time.Time{}
+		}
+		got, err := s.OwnerPolicy(t.Context(), "acme", "change-policy.yml", since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	t.Run("none", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		for range 2 {
+			diff(t, read(t, c, true), PolicyFile{})
+		}
+		calls(t, f, list)
+		f.clock.advance(time.Second)
+		diff(t, read(t, c, false), PolicyFile{}) // what a green rests on is asked for
+		calls(t, f, list)
+	})
+	t.Run("there", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		f.json(list, 200, []m{entry})
+		f.json("GET /repos/acme/.github/git/blobs/f00d", 200, m{"sha": "f00d", "encoding": "utf-8", "content": "version: 1\n"})
+		want := PolicyFile{Found: true, Text: "version: 1\n", Blob: "f00d"}
+		diff(t, read(t, c, true), want)
+		calls(t, f, list, "GET /repos/acme/.github/git/blobs/f00d")
+		f.clock.advance(time.Second)
+		diff(t, read(t, c, false), want)
+		calls(t, f, list+" 304")
+		diff(t, read(t, c, true), want)
+		calls(t, f)
+	})
+	t.Run("a symlink", func(t *testing.T) {
+		f := newFake(t)
+		f.json(list, 200, []m{{"name": "change-policy.yml", "type": "symlink", "sha": "f00d"}})
+		if got := read(t, f.client(), true); !got.Found || got.Problem == "" {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("refused is not missing", func(t *testing.T) {
+		f := newFake(t)
+		f.on(list, refuse(403, "Resource not accessible by integration"))
+		_, err := f.client().Begin().OwnerPolicy(t.Context(), "acme", "change-policy.yml", time.Time{})
+		var forbidden *Forbidden
+		if !errors.As(err, &forbidden) || !strings.Contains(err.Error(), "acme/.github") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestPolicyFile(t *testing.T) {
 	const (
 		name    = ".github/change-policy.yml"

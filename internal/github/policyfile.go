@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -46,7 +47,8 @@ func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit
 	if held, ok := s.github.objects.get(key); ok {
 		return held.(PolicyFile), nil
 	}
-	file, listed, err := s.policyFile(ctx, repo, commit, name)
+	// A directory that was not there may be a mistake of GitHub's.
+	file, listed, err := s.policyFile(ctx, repo, values("ref", string(commit)), name, s.github.now().Add(-missingFor))
 	if err != nil {
 		return PolicyFile{}, err
 	}
@@ -56,8 +58,23 @@ func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit
 	return file, nil
 }
 
+// OwnerPolicy reads a file at the tip of the default branch of the owner's repository .github, as strictly as PolicyFile does
+// (repos/get-content without a ref, git/get-blob). One call where the file is as it was or is not there, two where it is new.
+//
+// GitHub says of a repository that does not exist, and of one that the App may not read, that it is not found; both are not Found. An App
+// that is installed on all of the owner's repositories reads each, and any reads a public one, so what stays unread is a private .github
+// that was not selected for the App. Whoever can take it from the App, or make it private or rename it, could as well change the file:
+// nobody gains by it. What GitHub refuses in any other way is an error.
+func (s *Session) OwnerPolicy(ctx context.Context, owner, name string, since time.Time) (_ PolicyFile, err error) {
+	repo := change.Repository{Owner: owner, Name: ".github"}
+	defer wrap(&err, "reading %s of %s", name, repo)
+	file, _, err := s.policyFile(ctx, repo, nil, name, since)
+	return file, err
+}
+
+// policyFile lists the file's directory and reads it. Listed says that the directory is there.
 func (s *Session) policyFile(
-	ctx context.Context, repo change.Repository, commit change.SHA, name string,
+	ctx context.Context, repo change.Repository, at url.Values, name string, since time.Time,
 ) (file PolicyFile, listed bool, err error) {
 	dir := path.Dir(name)
 	if dir == "." {
@@ -65,8 +82,7 @@ func (s *Session) policyFile(
 	}
 	var entries []*github.RepositoryContent
 	isDir := true
-	since := s.github.now().Add(-missingFor)
-	_, err = s.get(ctx, getContents, getContents.at(repo.Owner, repo.Name, dir), values("ref", string(commit)), since, func(a *answer) error {
+	_, err = s.get(ctx, getContents, getContents.at(repo.Owner, repo.Name, dir), at, since, func(a *answer) error {
 		var one github.RepositoryContent
 		if into(&one, func() bool { return one.GetType() != "" })(a) == nil {
 			isDir = false

@@ -61,6 +61,16 @@ type discoverArgs struct {
 func (discoverArgs) Kind() string                 { return "discover" }
 func (discoverArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
 
+// floorArgs name the delivery besides the installation: a change that comes while an earlier one is being acted on is another job, because
+// that one may have raised, and seen the end of, some pull requests before it.
+type floorArgs struct {
+	Installation change.InstallationID `json:"installation"`
+	Delivery     string                `json:"delivery"`
+}
+
+func (floorArgs) Kind() string                 { return "floor" }
+func (floorArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
+
 type sweepArgs struct {
 	Name string `json:"name"`
 }
@@ -137,6 +147,18 @@ func (q *Queue) insertDiscoveries(ctx context.Context, tx store.Tx, repos []chan
 	params := make([]river.InsertManyParams, len(repos))
 	for i, id := range repos {
 		params[i] = river.InsertManyParams{Args: discoverArgs{Repository: id}}
+	}
+	return q.insert(ctx, tx, params, atOnce)
+}
+
+// insertFloors inserts the jobs that raise all open pull requests of an installation.
+func (q *Queue) insertFloors(ctx context.Context, tx store.Tx, floors []store.Floor) error {
+	if len(floors) == 0 {
+		return nil
+	}
+	params := make([]river.InsertManyParams, len(floors))
+	for i, f := range floors {
+		params[i] = river.InsertManyParams{Args: floorArgs{Installation: f.Installation, Delivery: f.Delivery}}
 	}
 	return q.insert(ctx, tx, params, atOnce)
 }

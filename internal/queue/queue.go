@@ -99,6 +99,7 @@ func New(c Config) (*Queue, error) {
 	river.AddWorker(workers, &reconcileWorker{queue: q})
 	river.AddWorker(workers, &recheckWorker{queue: q})
 	river.AddWorker(workers, &discoverWorker{queue: q})
+	river.AddWorker(workers, &floorWorker{queue: q})
 	river.AddWorker(workers, &sweepWorker{queue: q})
 	var err error
 	if q.engine, err = newEngine(c, workers); err != nil {
@@ -164,6 +165,9 @@ func (q *Queue) Deliver(ctx context.Context, group []change.Delivery) error {
 			return err
 		}
 		if err := q.insertDiscoveries(ctx, tx, accepted.Added); err != nil {
+			return err
+		}
+		if err := q.insertFloors(ctx, tx, accepted.Floors); err != nil {
 			return err
 		}
 		return q.insertRuns(ctx, tx, accepted.Raised, atOnce)

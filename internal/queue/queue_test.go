@@ -31,6 +31,7 @@ func suite(t *testing.T, open func(t testing.TB) *store.Store) {
 		{"deliveries before the start", deliveriesBeforeTheStart},
 		{"a run is followed by its recheck", aRunIsFollowedByItsRecheck},
 		{"sweeps and discoveries", sweepsAndDiscoveries},
+		{"an owner's policy raises every open pull request", anOwnersPolicyRaisesEveryOpenPullRequest},
 		{"jobs that were deleted are found missing", jobsThatWereDeletedAreFoundMissing},
 	} {
 		t.Run(row.name, func(t *testing.T) { row.test(t, open(t)) })
@@ -90,6 +91,15 @@ func idle(t testing.TB, q *queue.Queue) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := q.Idle(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func quiet(t testing.TB, q *queue.Queue) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := q.Quiet(ctx); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -411,6 +421,45 @@ func sweepsAndDiscoveries(t *testing.T, s *store.Store) {
 	<-swept
 	if id := <-found; id != 9 {
 		t.Errorf("repository %d was discovered, want 9", id)
+	}
+}
+
+func anOwnersPolicyRaisesEveryOpenPullRequest(t *testing.T, s *store.Store) {
+	const n = 230 // more than two batches
+	q := newQueue(t, s)
+	var group []change.Delivery
+	for i := range n {
+		d := labeled(fmt.Sprint(i), pull(i+1))
+		d.Installation = 9
+		d.Pull = &change.Pull{Number: d.Key.Number, State: change.Open, Head: change.Branch{SHA: change.SHA(fmt.Sprint("h", i))}, Base: change.Branch{Name: "main"}, UpdatedAt: time.Unix(1, 0)}
+		group = append(group, d)
+	}
+	deliver(t, q, group...)
+	var mu sync.Mutex
+	seen := map[change.PullKey]int{}
+	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		work, err := s.Begin(ctx, key)
+		mu.Lock()
+		defer mu.Unlock()
+		if work.Concerns.Has(change.ConcernFloor) {
+			seen[key]++
+		}
+		return queue.Result{}, err
+	})
+	quiet(t, q)
+	pushed := labeled("pushed", pull(1))
+	pushed.Installation, pushed.Key, pushed.Concerns, pushed.Floor = 9, change.PullKey{}, 0, true
+	deliver(t, q, pushed)
+	quiet(t, q)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(seen) != n {
+		t.Errorf("%d pull requests were looked at, want %d", len(seen), n)
+	}
+	for key, times := range seen {
+		if times != 1 {
+			t.Errorf("%s was looked at %d times", key, times)
+		}
 	}
 }
 

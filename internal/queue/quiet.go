@@ -10,7 +10,7 @@ import (
 )
 
 // Quiet returns when nothing is left to do now: what is raised was dealt with, or waits for a later time because it failed or GitHub
-// limits it. It differs from Idle in that it does not wait for the latter, and in that it waits for discoveries too.
+// limits it. It differs from Idle in that it does not wait for the latter, and in that it waits too for discoveries and for what an owner's policy raises.
 // A run that gives way to another one on the same head is waited for.
 func (q *Queue) Quiet(ctx context.Context) error {
 	for {
@@ -33,11 +33,11 @@ func (q *Queue) Quiet(ctx context.Context) error {
 	}
 }
 
-// ready counts the jobs on pull requests and repositories that run, or would run at once.
+// ready counts the jobs on pull requests, repositories and owners that run, or would run at once.
 func (q *Queue) ready(ctx context.Context) (n int, err error) {
 	err = q.Store.Read(ctx, func(tx store.Tx) error {
-		return tx.Query(ctx, `SELECT count(*) FROM river_job WHERE state IN ('available', 'running') AND kind IN ($1, $2)`,
-			[]any{reconcileArgs{}.Kind(), discoverArgs{}.Kind()}, func(scan func(...any) error) error { return scan(&n) })
+		return tx.Query(ctx, `SELECT count(*) FROM river_job WHERE state IN ('available', 'running') AND kind IN ($1, $2, $3)`,
+			[]any{reconcileArgs{}.Kind(), discoverArgs{}.Kind(), floorArgs{}.Kind()}, func(scan func(...any) error) error { return scan(&n) })
 	})
 	if err != nil {
 		return 0, fmt.Errorf("count the jobs that are ready: %w", err)

@@ -210,6 +210,37 @@ func (w *discoverWorker) Work(ctx context.Context, job *river.Job[discoverArgs])
 	return nil
 }
 
+type floorWorker struct {
+	river.WorkerDefaults[floorArgs]
+	queue *Queue
+}
+
+// batch is how many pull requests are raised in one transaction, so that deliveries do not wait long for theirs.
+const batch = 100
+
+func (w *floorWorker) Timeout(*river.Job[floorArgs]) time.Duration { return sweepTimeout }
+
+// Work raises every open pull request of an installation and reads nothing of GitHub: the runs do, each when its turn comes. One that is
+// repeated raises them again, which does no harm.
+func (w *floorWorker) Work(ctx context.Context, job *river.Job[floorArgs]) error {
+	q, id := w.queue, job.Args.Installation
+	var after change.PullKey
+	for {
+		keys, err := q.Store.OpenPullsOf(ctx, id, after, batch)
+		if err == nil {
+			err = q.Raise(ctx, keys, change.ConcernFloor)
+		}
+		if err != nil {
+			q.Log.Warn().Int64("installation", int64(id)).Err(err).Msg("not all that an owner's policy concerns was raised, it will be tried again")
+			return river.JobSnooze(maxRetry)
+		}
+		if len(keys) < batch {
+			return nil
+		}
+		after = keys[len(keys)-1]
+	}
+}
+
 type sweepWorker struct {
 	river.WorkerDefaults[sweepArgs]
 	queue *Queue

@@ -61,7 +61,7 @@ func (r *run) mustVerify(ctx context.Context, head change.SHA, subjects []*subje
 	for _, s := range subjects {
 		before := s.work.Decision
 		green = green && before != nil && before.Verdict == change.Satisfied && before.Head == head && before.Base == s.decision.Base &&
-			before.Policy == s.decision.Policy && before.Category == s.decision.Category
+			before.Policy == s.decision.Policy && before.Floor == s.decision.Floor && before.Category == s.decision.Category
 	}
 	return !green, nil
 }

@@ -189,6 +189,11 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 			return err
 		})
 	}
+	group.Go(func() error {
+		// Read beside the others; the session answers when the policy is made of it.
+		_, err := r.ownerPolicy(gctx, s, t)
+		return err
+	})
 	var timeline github.Timeline
 	// Deliveries tell all there was to a pull request whose life is known from its opening; of an older one GitHub tells it.
 	toldAll := w.PushesKnown && t == held && !w.Concerns.Has(change.ConcernVerify)

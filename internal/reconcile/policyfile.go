@@ -13,14 +13,22 @@ import (
 // PolicyPath is where a repository keeps its policy.
 const PolicyPath = ".github/change-policy.yml"
 
-// policyOf returns the policy that governs a pull request: the file at the tip of its base branch, or the server's default where
-// there is none. Both results are nil where no policy governs the base; where one does, the subject's facts say so. A file that
-// cannot be used gives a decision that says so, and never the default in its stead.
+// FloorPath is where an owner keeps the policy that every repository must satisfy besides its own, in the repository .github.
+const FloorPath = "change-policy.yml"
+
+// policyOf returns the policy that governs a pull request: the file at the tip of its base branch, beside the owner's where there is one;
+// the owner's alone where the repository has none; the server's default where neither has one. Both results are nil where no policy
+// governs the base; where one does, the subject's facts say so. A file that cannot be used gives a decision that says so, and never
+// another policy in its stead.
 func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA) (*policy.Policy, *change.Decision, error) {
 	w := &s.work
+	floor, problem, err := r.floorOf(ctx, s, t)
+	if err != nil || problem != nil {
+		return nil, problem, err
+	}
 	base := w.Snapshot.Base.Name
 	if base != w.Repository.DefaultBranch {
-		// Which other branches are governed is the default branch's to say: a branch of one's own gives nothing.
+		// Which other branches are governed is the default branch's to say, and the owner's: a branch of one's own gives nothing.
 		since := time.Time{}
 		if t == verified || w.Concerns != 0 {
 			since = r.github.Began()
@@ -33,7 +41,7 @@ func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA)
 		if err != nil {
 			return nil, nil, err
 		}
-		p, problem, err := r.policyAt(ctx, s, defaultTip)
+		p, problem, err := r.policyAt(ctx, s, floor, defaultTip)
 		if err != nil || problem != nil {
 			return nil, problem, err
 		}
@@ -42,34 +50,72 @@ func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA)
 		}
 	}
 	s.facts.Governed = true
-	return r.policyAt(ctx, s, tip)
+	return r.policyAt(ctx, s, floor, tip)
 }
 
-// policyAt returns the policy in a commit.
-func (r *run) policyAt(ctx context.Context, s *subject, commit change.SHA) (*policy.Policy, *change.Decision, error) {
+// policyAt returns the policy in a commit, beside the owner's if that is not nil.
+func (r *run) policyAt(ctx context.Context, s *subject, floor *policy.Policy, commit change.SHA) (*policy.Policy, *change.Decision, error) {
 	file, err := r.github.PolicyFile(ctx, s.work.Repository, commit, PolicyPath)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !file.Found && file.Problem == "" {
+	if !file.Found {
+		if floor != nil {
+			return floor, nil, nil
+		}
 		return r.fallback, nil, nil
 	}
-	ref := change.PolicyRef{Source: PolicyPath, SHA: file.Blob}
-	if file.Problem != "" {
-		d := policy.Unreadable(ref, s.work.Key, s.pull().Head.SHA, policy.Problems{{Severity: policy.Error, Message: file.Problem}})
-		return nil, &d, nil
-	}
-	p, err := r.policies.parse(file.Text)
-	var problems policy.Problems
-	if errors.As(err, &problems) {
-		d := policy.Unreadable(ref, s.work.Key, s.pull().Head.SHA, problems)
-		return nil, &d, nil
-	}
+	p, problems, err := r.compile(floor, PolicyPath, file)
 	if err != nil {
 		return nil, nil, err
 	}
-	// The compiled policy is shared by all files of the same text.
-	mine := *p
-	mine.Ref.SHA = file.Blob
-	return &mine, nil, nil
+	if problems != nil {
+		d := policy.Unreadable(change.PolicyRef{Source: PolicyPath, SHA: file.Blob}, s.work.Key, s.pull().Head.SHA, problems)
+		if floor != nil {
+			d.Floor = floor.Ref
+		}
+		return nil, &d, nil
+	}
+	return p, nil, nil
+}
+
+// floorOf returns the owner's policy, nil if there is none.
+func (r *run) floorOf(ctx context.Context, s *subject, t trust) (*policy.Policy, *change.Decision, error) {
+	file, err := r.ownerPolicy(ctx, s, t)
+	if err != nil || !file.Found {
+		return nil, nil, err
+	}
+	ref := change.PolicyRef{Source: s.work.Repository.Owner + "/.github/" + FloorPath, SHA: file.Blob}
+	p, problems, err := r.compile(nil, ref.Source, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	if problems != nil {
+		d := policy.UnreadableFloor(ref, s.work.Key, s.pull().Head.SHA, problems)
+		return nil, &d, nil
+	}
+	return p, nil, nil
+}
+
+// ownerPolicy reads the owner's policy: anew where a green could rest on it or something says that it changed, and as it was read last
+// otherwise, that there is none included.
+func (r *run) ownerPolicy(ctx context.Context, s *subject, t trust) (github.PolicyFile, error) {
+	since := time.Time{}
+	if c := s.work.Concerns; t == verified || c.Has(change.ConcernFloor) || c.Has(change.ConcernVerify) {
+		since = r.github.Began()
+	}
+	return r.github.OwnerPolicy(ctx, s.work.Repository.Owner, FloorPath, since)
+}
+
+// compile returns the policy in a file, or why it cannot be used.
+func (r *run) compile(floor *policy.Policy, source string, file github.PolicyFile) (*policy.Policy, policy.Problems, error) {
+	if file.Problem != "" {
+		return nil, policy.Problems{{Severity: policy.Error, Message: file.Problem}}, nil
+	}
+	p, err := r.policies.parse(floor, source, file)
+	var problems policy.Problems
+	if errors.As(err, &problems) {
+		return nil, problems, nil
+	}
+	return p, nil, err
 }

@@ -24,6 +24,7 @@ type GitHub interface {
 	Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (change.SHA, error)
 	HeldTip(repo change.Repository, branch string) (change.SHA, bool)
 	PolicyFile(ctx context.Context, repo change.Repository, commit change.SHA, path string) (github.PolicyFile, error)
+	OwnerPolicy(ctx context.Context, owner, path string, since time.Time) (github.PolicyFile, error)
 	Timeline(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (github.Timeline, error)
 	Checks(ctx context.Context, repo change.Repository, sha change.SHA, workflows bool, since time.Time) ([]change.Check, []github.CheckRun, error)
 	OwnRuns(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]github.CheckRun, error)

@@ -28,6 +28,13 @@ type Accepted struct {
 	New    int                   // deliveries that had not been accepted before
 	Raised []change.PullKey      // pull requests to look at, ordered
 	Added  []change.RepositoryID // repositories whose open pull requests are not known yet
+	Floors []Floor               // owners whose policy may have changed
+}
+
+// Floor is an event that may have changed an owner's policy, and with it what is decided of every open pull request of an installation.
+type Floor struct {
+	Installation change.InstallationID
+	Delivery     string // that told of it
 }
 
 // Accept keeps the facts that a group of deliveries carried and raises the pull requests that they concern. A delivery whose
@@ -44,6 +51,9 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 	}
 	a.New = len(fresh)
 	for _, d := range fresh {
+		if d.Floor && d.Installation != 0 {
+			a.Floors = append(a.Floors, Floor{d.Installation, d.ID})
+		}
 		for _, r := range d.Added {
 			a.Added = append(a.Added, r.ID)
 		}

@@ -259,6 +259,22 @@ func (s *Store) Unsettled(ctx context.Context, after change.PullKey, limit int) 
 	return keys, err
 }
 
+// OpenPullsOf returns the open pull requests of an installation after one, in their order, limit at most.
+func (s *Store) OpenPullsOf(ctx context.Context, id change.InstallationID, after change.PullKey, limit int) (keys []change.PullKey, err error) {
+	defer wrap(&err, "list the open pull requests of installation %d", id)
+	err = s.Read(ctx, func(tx Tx) error {
+		return tx.Query(ctx, `SELECT repository, number FROM pulls WHERE state = 'open' AND gone = 0 AND (repository, number) > ($1, $2)
+			AND repository IN (SELECT id FROM repositories WHERE installation = $3 AND gone = 0)
+			ORDER BY repository, number LIMIT $4`, []any{after.Repository, after.Number, id, limit}, func(scan func(...any) error) error {
+			var k change.PullKey
+			err := scan(&k.Repository, &k.Number)
+			keys = append(keys, k)
+			return err
+		})
+	})
+	return keys, err
+}
+
 // CountUnsettled returns how many pull requests were raised and not yet dealt with.
 func (s *Store) CountUnsettled(ctx context.Context) (n int, err error) {
 	defer wrap(&err, "count what is not yet dealt with")

@@ -222,6 +222,7 @@ func readPush(d *change.Delivery, body []byte, _ change.AppID) error {
 	if !ok {
 		return nil // a tag
 	}
+	d.Floor = isOwners(d.Repository.Name) && name == d.Repository.DefaultBranch
 	// The comparison and the policy rest on the base's tip. Pushes to a head come as synchronize.
 	return setBase(d, name, change.ConcernContent)
 }
@@ -333,6 +334,11 @@ func readRepository(d *change.Delivery, body []byte, _ change.AppID) error {
 	if d.Repository.ID == 0 {
 		return errors.New("no repository")
 	}
+	was := d.Repository.Name
+	if r := e.Changes.Repository; r != nil && r.Name != nil {
+		was = r.Name.From
+	}
+	d.Floor = isOwners(d.Repository.Name) || isOwners(was)
 	switch e.Action {
 	case "deleted", "transferred", "archived":
 		// An archived repository takes no check runs, and a transfer ends what was decided for the former owner.
@@ -376,12 +382,17 @@ func readInstallation(d *change.Delivery, body []byte, _ change.AppID) error {
 			r.OwnerIsUser = e.Installation.Account.Type == "User"
 		}
 		d.Added = append(d.Added, r)
+		d.Floor = d.Floor || isOwners(r.Name)
 	}
 	for i := range removed {
+		d.Floor = d.Floor || isOwners(removed[i].Name)
 		d.Removed = append(d.Removed, removed[i].ID)
 	}
 	return nil
 }
+
+// isOwners says whether a repository of this name holds its owner's policy.
+func isOwners(name string) bool { return strings.EqualFold(name, ".github") }
 
 // readOther notes an event that concerns nobody. Whatever shape it has is fine, if only it is a JSON object.
 func readOther(d *change.Delivery, body []byte, _ change.AppID) error {

@@ -83,6 +83,13 @@ func onBase(name string, concerns change.Concern) func(*change.Delivery) {
 	return func(d *change.Delivery) { d.Base, d.Concerns = name, concerns }
 }
 
+// owners makes a delivery one about the repository with the owner's policy, which may have changed.
+func owners(d *change.Delivery) {
+	d.Repository.ID, d.Repository.Name, d.Floor = 58, ".github", true
+}
+
+func unchangedFloor(d *change.Delivery) { d.Floor = false }
+
 const (
 	pullConcern = change.ConcernPull
 	timeline    = change.ConcernTimeline
@@ -93,6 +100,7 @@ const (
 )
 
 func TestParse(t *testing.T) {
+	inOwners := strings.NewReplacer(`"id":55`, `"id":58`, `"shop"`, `".github"`).Replace(where)
 	pr := func(action, more string) string {
 		return `{"action":"` + action + `","number":12,"pull_request":` + pull + `,` + more + where + `}`
 	}
@@ -213,6 +221,16 @@ func TestParse(t *testing.T) {
 
 		// push
 		{"a push to a branch", "push", `{"ref":"refs/heads/release/1.2","before":"a","after":"b",` + where + `}`, about("push", "", onBase("release/1.2", content))},
+		{"a push to the owner's policy", "push", `{"ref":"refs/heads/main",` + inOwners + `}`, about("push", "", owners, onBase("main", content))},
+		{"a push beside the owner's policy", "push", `{"ref":"refs/heads/topic",` + inOwners + `}`, about("push", "", owners, onBase("topic", content), unchangedFloor)},
+		{"the owner's repository is deleted", "repository", `{"action":"deleted",` + inOwners + `}`, about("repository", "deleted", owners, gone)},
+		{"the owner's repository gets another name", "repository", `{"action":"renamed","changes":{"repository":{"name":{"from":".github"}}},` + where + `}`,
+			about("repository", "renamed", onBase("*", pullConcern), func(d *change.Delivery) { d.Floor = true })},
+		{"the owner's repository leaves", "installation_repositories", `{"action":"removed","installation":{"id":9},"repositories_removed":[{"id":58,"name":".github","full_name":"acme/.github"}]}`,
+			change.Delivery{ID: "d-1", Event: "installation_repositories", Action: "removed", Installation: 9, ReceivedAt: received, Removed: []change.RepositoryID{58}, Floor: true}},
+		{"the owner's repository comes", "installation_repositories", `{"action":"added","installation":{"id":9},"repositories_added":[{"id":58,"name":".github","full_name":"acme/.github"}]}`,
+			change.Delivery{ID: "d-1", Event: "installation_repositories", Action: "added", Installation: 9, ReceivedAt: received,
+				Added: []change.Repository{{ID: 58, Owner: "acme", Name: ".github", Installation: 9}}, Floor: true}},
 		{"a push of a tag", "push", `{"ref":"refs/tags/v1","before":"a","after":"b",` + where + `}`, about("push", "")},
 
 		// check_run, check_suite, workflow_run, status

@@ -162,8 +162,13 @@ type previously struct {
 	Name          *from         `json:"name"`           // of a label
 	DefaultBranch *from         `json:"default_branch"` // of a repository
 	Base          *previousBase `json:"base"`           // of a pull request
+	Repository    *renamed      `json:"repository"`     // of a repository that was renamed
 	Title         *from         `json:"title"`
 	Body          *from         `json:"body"`
+}
+
+type renamed struct {
+	Name *from `json:"name"`
 }
 
 type previousBase struct {

@@ -381,6 +381,32 @@ func addedAndRemoved(t *testing.T, f *fixture) {
 	equal(t, "added again", f.accept(t, d), store.Accepted{})
 }
 
+func floors(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)), f.described(2, "h2", at(1)), f.described(3, "h3", at(1)))
+	elsewhere := f.about(1)
+	elsewhere.Installation = 80
+	elsewhere.Repository = change.Repository{ID: 9, Owner: "bmce", Name: "shop", DefaultBranch: "main", Installation: 80}
+	elsewhere.Key.Repository = 9
+	closed := f.described(2, "h2", at(2))
+	closed.Pull.State = change.Closed
+	f.accept(t, elsewhere, closed)
+
+	d := f.about(0)
+	d.Key, d.Concerns, d.Floor = change.PullKey{}, 0, true
+	d.Repository.ID, d.Repository.Name = 10, ".github"
+	a := f.accept(t, d)
+	equal(t, "floors", a.Floors, []store.Floor{{Installation: shop.Installation, Delivery: d.ID}})
+	equal(t, "raised", len(a.Raised), 0)
+	equal(t, "floors again", f.accept(t, d), store.Accepted{})
+
+	first, err := f.OpenPullsOf(t.Context(), shop.Installation, change.PullKey{}, 1)
+	must(t, err)
+	equal(t, "first", first, []change.PullKey{key(1)})
+	rest, err := f.OpenPullsOf(t.Context(), shop.Installation, key(1), 10)
+	must(t, err)
+	equal(t, "rest", rest, []change.PullKey{key(3)})
+}
+
 func installationGone(t *testing.T, f *fixture) {
 	f.accept(t, f.described(1, "h1", at(1)))
 	other := f.about(1)

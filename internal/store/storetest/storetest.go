@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		{"what is concerned by a branch or a repository", bases},
 		{"going away and coming back", gone},
 		{"a repository that leaves and one that comes", addedAndRemoved},
+		{"an owner's policy", floors},
 		{"an installation that is deleted", installationGone},
 		{"commands are handed out until they are answered", commands},
 		{"runs and what is raised meanwhile", runs},
