@@ -148,6 +148,10 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 	list := func(ctx context.Context, repo change.Repository) ([]change.Pull, error) {
 		return session.OpenPulls(ctx, repo, "", session.Began())
 	}
+	// Held from here on, so that no pull request has to wait for it.
+	if _, err := session.OwnerPolicy(ctx, repo.Owner, reconcile.FloorPath, time.Time{}); err != nil {
+		a.log.Warn().Err(err).Msg("the owner's policy was not read ahead, each decision tries again")
+	}
 	err = reconcile.Discover(ctx, repo, list, a.store, a.queue)
 	var missing *github.NotFound
 	switch {

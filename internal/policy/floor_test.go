@@ -72,7 +72,7 @@ func TestBesideAFloor(t *testing.T) {
 			facts: pullRequest(files("a.tf"), built, approved("bob")), want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals]", "met Rollback plan"}},
 		{name: "for one role the larger count", own: "version: 1\nroles: {own: {users: [bob, carol]}}\ncategories:\n  high-risk: {approvals: [], record: []}\n  normal: {approvals: [{role: reviewer, count: 3}, {role: own}], record: []}\n",
 			facts: pullRequest(files("a.go"), built, approved("bob", "carol", "dan")),
-			want:  []string{"normal, waiting", "awaited 3 reviewers [2 of 3 approvals]", "met Own carol"}, never: []string{"3 of 3"}},
+			want:  []string{"normal, waiting", "awaited 3 reviewers [2 of 3 approvals]", "met Own bob"}, never: []string{"3 of 3"}},
 		{name: "different people over both", own: "version: 1\nroles: {own: {users: [bob, carol]}}\ncategories:\n  high-risk: {approvals: [], record: []}\n  normal: {approvals: [{role: own}], record: []}\n",
 			facts: pullRequest(files("a.go"), built, approved("bob")), want: []string{"normal, waiting", "bob counts for"}},
 		{name: "a role of the floor is known by its name", own: "version: 1\ncategories:\n  high-risk: {approvals: [], record: []}\n  normal: {approvals: [{role: lead}], record: []}\n",

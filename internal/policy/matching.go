@@ -19,12 +19,20 @@ func match(places, people int, fits func(place, person int) bool) []int {
 	tried := make([]bool, people)
 	var seat func(place int) bool
 	seat = func(place int) bool {
+		// Whoever has no place yet is asked first: what the others hold besides the place that they have need not be known then.
 		for person := range people {
-			if tried[person] || !fits(place, person) {
+			if holder[person] < 0 && !tried[person] && fits(place, person) {
+				tried[person] = true
+				holder[person], has[place] = place, person
+				return true
+			}
+		}
+		for person := range people {
+			if tried[person] || holder[person] < 0 || !fits(place, person) {
 				continue
 			}
 			tried[person] = true
-			if holder[person] < 0 || seat(holder[person]) {
+			if seat(holder[person]) {
 				holder[person], has[place] = place, person
 				return true
 			}

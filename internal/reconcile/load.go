@@ -95,7 +95,9 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	if err != nil {
 		return err
 	}
+	earlier := s.facts
 	s.facts = f
+	s.facts.People, s.facts.Teams, s.facts.Users = earlier.People, earlier.Teams, earlier.Users
 	if t == held && f.Content.MergeBase == s.pull().Head.SHA {
 		// The base has all of it: it was merged, and the event that says so is on its way.
 		if err := r.readPull(ctx, s); err != nil {
@@ -295,14 +297,18 @@ func (r *run) accept(ctx context.Context, s *subject, p change.Pull) error {
 }
 
 // satisfy reads what the policy needs beyond the basics until it needs nothing new. What it says of people was read from GitHub after
-// recent, or at any time if that is zero.
+// recent, or at any time if that is zero. What an earlier load in this run knew of people says where to begin: with nothing known, every
+// question looks as if it mattered.
 func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time) error {
 	f := &s.facts
+	need := s.policy.Needs(*f)
 	f.People, f.Teams, f.Users = map[change.AccountID]change.Person{}, map[string]change.Team{}, map[string]change.Account{}
 	trees := map[change.SHA]bool{}
 	checksRead := false
-	for range maxRounds {
-		need := s.policy.Needs(*f)
+	for round := range maxRounds {
+		if round > 0 {
+			need = s.policy.Needs(*f)
+		}
 		var mu sync.Mutex // guards f below
 		group, gctx := errgroup.WithContext(ctx)
 		// All questions are collected before any is asked: collecting them reads f, and answers write to it.
@@ -398,7 +404,7 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 		if err := group.Wait(); err != nil {
 			return err
 		}
-		if len(reads) == 0 {
+		if len(reads) == 0 && round > 0 {
 			return nil
 		}
 	}

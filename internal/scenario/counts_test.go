@@ -200,9 +200,9 @@ func TestCallsOfALife(t *testing.T) {
 		exactly  int
 		limit    int
 	}{
-		{"normal", "src/cart", false, false, 18, 20},
+		{"normal", "src/cart", false, false, 19, 20},
 		{"normal with security review", "src/auth", true, false, 26, 26},
-		{"normal with required checks", "src/cart", false, true, 26, 30},
+		{"normal with required checks", "src/cart", false, true, 27, 30},
 		{"normal with security review and required checks", "src/auth", true, true, 34, 36},
 	} {
 		t.Run(row.name, func(t *testing.T) {
