@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -17,6 +18,14 @@ type (
 		State  change.ReviewState `json:"state"`
 		Roles  []string           `json:"roles,omitempty"`
 		Why    string             `json:"why,omitempty"`
+		// Description is what the pull request said when an approval that counts was submitted.
+		Description string `json:"description,omitempty"`
+	}
+	editBody struct {
+		By          change.Account `json:"by"`
+		At          time.Time      `json:"at"`
+		Description string         `json:"description"` // what it says since
+		Was         string         `json:"was"`
 	}
 	labelBody struct {
 		Label string         `json:"label"`
@@ -101,6 +110,52 @@ func approval(kind ledger.Kind, subject ledger.Subject, o change.Opinion, why st
 	return ledger.Draft{Kind: kind, Subject: subject, Body: approvalBody{
 		By: o.By, Review: o.Review, SHA: o.SHA, State: o.State, Roles: o.Roles, Why: why,
 	}}
+}
+
+// newEdits returns the edits of the description that followed an approval and that the decision before did not know of.
+func newEdits(before *change.Decision, f *change.Facts) []change.Description {
+	known := 0
+	if before != nil {
+		known = min(before.Descriptions, len(f.Descriptions))
+	}
+	var edits []change.Description
+	for _, d := range f.Descriptions[known:] {
+		approved := func(r change.Review) bool {
+			return !r.At.After(d.At) && (strings.EqualFold(string(r.State), string(change.Approved)) || strings.EqualFold(string(r.Was), string(change.Approved)))
+		}
+		if d.Was != nil && slices.ContainsFunc(f.Reviews, approved) {
+			edits = append(edits, d)
+		}
+	}
+	return edits
+}
+
+func edited(d change.Decision, edits []change.Description) []ledger.Draft {
+	var drafts []ledger.Draft
+	for _, e := range edits {
+		drafts = append(drafts, ledger.Draft{Kind: ledger.RecordEdited, Subject: subjectOf(d.Pull, d.Head), Body: editBody{
+			By: e.By, At: e.At, Description: e.Body, Was: *e.Was,
+		}})
+	}
+	return drafts
+}
+
+// describe adds to the approvals that began to count what the pull request said when they were submitted.
+func describe(drafts []ledger.Draft, f *change.Facts) {
+	for i := range drafts {
+		body, ok := drafts[i].Body.(approvalBody)
+		if !ok || drafts[i].Kind != ledger.ApprovalCounted {
+			continue
+		}
+		body.Description = f.Pull.Body
+		at := slices.IndexFunc(f.Reviews, func(r change.Review) bool { return r.ID == body.Review })
+		for _, d := range f.Descriptions {
+			if at >= 0 && !d.At.After(f.Reviews[at].At) {
+				body.Description = d.Body
+			}
+		}
+		drafts[i].Body = body
+	}
 }
 
 func subjectOf(pull change.PullKey, head change.SHA) ledger.Subject {

@@ -88,11 +88,14 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	}
 	digest := plan.Digest(d)
 	labels := newLabels(before, d)
-	if before != nil && digest == s.work.Digest && before.State == "" && before.Base == d.Base && len(labels) == 0 {
+	edits := newEdits(before, &s.facts)
+	if before != nil && digest == s.work.Digest && before.State == "" && before.Base == d.Base && len(labels)+len(edits) == 0 {
 		return nil
 	}
 	r.log.Info().Str("head", string(d.Head)).Stringer("category", d.Category).Stringer("verdict", d.Verdict).Msg("decision changed")
-	return r.store.SaveDecision(ctx, d, digest, evidence(before, d, labels)...)
+	drafts := evidence(before, d, labels)
+	describe(drafts, &s.facts)
+	return r.store.SaveDecision(ctx, d, digest, append(drafts, edited(d, edits)...)...)
 }
 
 // closed records how a pull request ended. A green on the head of one that was closed without a merge is taken back; on a merged one
