@@ -1,0 +1,96 @@
+package policy
+
+import (
+	"testing"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const (
+	oldBase  = change.SHA("b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0")
+	newBase  = change.SHA("b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1")
+	app      = change.SHA("a000000000000000000000000000000000000000")
+	otherApp = change.SHA("a111111111111111111111111111111111111111")
+)
+
+// moved makes the present head a push by somebody on a newer base, with app.go as its one file, where oldHead had it on the older one;
+// GitHub shows all of that.
+func moved(by string) edit {
+	return func(f *change.Facts) {
+		pushedBy(by)(f)
+		file := change.File{Path: "app.go", Status: change.FileModified, Blob: app, Patch: "@@ -1 +1 @@\n-a\n+b", Additions: 1, Deletions: 1}
+		f.Content.Files, f.Content.MergeBase, f.Content.BaseTip = []change.File{file}, newBase, newBase
+		file.Patch = ""
+		f.Seen = []change.Seen{{View: change.View{Head: oldHead, Base: oldBase}, MergeBase: oldBase, Files: []change.File{file}, Commits: []change.SHA{oldHead}}}
+		f.Trees = map[change.SHA]change.Tree{}
+		for _, commit := range [...]change.SHA{head, oldHead} {
+			f.Trees[commit] = change.Tree{Commit: commit, Entries: map[string]change.Entry{"app.go": {Mode: change.ModeRegular, Blob: app}}}
+		}
+		for _, commit := range [...]change.SHA{newBase, oldBase} {
+			f.Trees[commit] = change.Tree{Commit: commit, Entries: map[string]change.Entry{"app.go": {Mode: change.ModeRegular, Blob: otherApp}}}
+		}
+		f.Pushes[0].Base, f.Pushes[0].MergeBase = oldBase, oldBase
+		for i := range f.Reviews {
+			if r := &f.Reviews[i]; r.SHA == oldHead {
+				r.Base, r.MergeBase = oldBase, oldBase
+			}
+		}
+	}
+}
+
+func TestContentBoundApprovals(t *testing.T) {
+	old := review(change.Approved, "bob", oldHead)
+	entry := func(commit change.SHA, e change.Entry) edit {
+		return func(f *change.Facts) { f.Trees[commit].Entries["app.go"] = e }
+	}
+	file := func(e func(*change.File)) edit { return func(f *change.Facts) { e(&f.Content.Files[0]) } }
+	waits := func(why string) []string {
+		return []string{"normal, waiting", "bob does not count: saw 3f2c1aa" + why, "bob is asked again"}
+	}
+	play(t, fourEyes, []scenario{
+		{name: "the same on another base", facts: pullRequest(old, moved("alice")), want: []string{"normal, satisfied", "bob counts"}},
+		{name: "another blob", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice pushed 9e8d7c6 since, which changes app.go")},
+		{name: "another mode", facts: pullRequest(old, moved("alice"), entry(head, change.Entry{Mode: change.ModeExecutable, Blob: app})), want: waits("; alice pushed 9e8d7c6 since, which changes app.go")},
+		{name: "a symlink of the same text", facts: pullRequest(old, moved("alice"), entry(head, change.Entry{Mode: change.ModeSymlink, Blob: app})), want: waits("; alice pushed")},
+		{name: "moved from elsewhere", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.PreviousPath = "old.go" })), want: waits("; alice pushed")},
+		{name: "deleted where it was changed", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Status = change.FileRemoved })), want: waits("; alice pushed")},
+		{name: "one file more", facts: pullRequest(old, moved("alice"), files("b.go")), want: waits("; alice pushed 9e8d7c6 since, which changes b.go")},
+		{name: "the base changed the same path", facts: pullRequest(old, moved("alice"), entry(newBase, change.Entry{Mode: change.ModeRegular, Blob: "c"})),
+			want: waits("; alice pushed 9e8d7c6 since, on a base that changes app.go")},
+		{name: "the base made the same path", facts: pullRequest(old, moved("alice"), entry(oldBase, change.Entry{})), want: waits("; alice pushed")},
+		{name: "a blob that GitHub does not name", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = "" })), want: waits("; alice pushed")},
+		{name: "a tree that is cut", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Trees[oldHead] = change.Tree{Commit: oldHead, Cut: true} }),
+			want: waits(", of whose tree GitHub shows only a part")},
+		{name: "a head that is gone", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].Gone = true }), want: waits(", which GitHub has no more")},
+		{name: "a head with too many files", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].FilesCut = true }), want: waits(", of which GitHub lists only a part")},
+		{name: "what it saw has not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen = nil }), want: waits("; alice pushed 9e8d7c6 since")},
+		{name: "the same head against another base", facts: pullRequest(approved("bob"), moved("alice"), func(f *change.Facts) {
+			f.Reviews[0].Base, f.Reviews[0].MergeBase = oldBase, oldBase
+			f.Seen[0].Head = head
+			f.Seen[0].Files = nil
+		}), want: []string{"normal, waiting", "bob does not count: saw 9e8d7c6 against another base for app.go"}},
+		{name: "nobody knows against which base", facts: pullRequest(approved("bob"), moved("alice"), func(f *change.Facts) { f.Retargeted = f.Now }),
+			want: []string{"normal, waiting", "before the pull request got another base branch"}},
+
+		{name: "whoever updated it cleanly", facts: pullRequest(old, approved("carol"), moved("carol"), func(f *change.Facts) { f.Reviews = f.Reviews[1:] }),
+			want: []string{"normal, satisfied", "carol counts"}},
+		{name: "whoever rebased it cleanly is its committer", facts: pullRequest(approved("carol"), moved("carol"), func(f *change.Facts) {
+			f.Content.Commits[0].Committer = by("carol")
+		}), want: []string{"normal, satisfied", "carol counts"}},
+		{name: "whoever merged the base cleanly is the merge's author", facts: pullRequest(approved("carol"), moved("carol"), func(f *change.Facts) {
+			f.Content.Commits = append(f.Content.Commits, f.Content.Commits[0])
+			f.Content.Commits[0] = change.Commit{SHA: head, Parents: []change.SHA{oldHead, newBase}, Author: by("carol"), Committer: by("web-flow"), Verified: true}
+			f.Content.Commits[1].SHA = oldHead
+		}), want: []string{"normal, satisfied", "carol counts"}},
+		{name: "but not of another's push", facts: pullRequest(approved("carol"), moved("dan"), func(f *change.Facts) { f.Content.Commits[0].Committer = by("carol") }),
+			want: []string{"normal, waiting", "carol does not count: committed 9e8d7c6"}},
+		{name: "nor if not every push is known", facts: pullRequest(approved("carol"), moved("carol"), func(f *change.Facts) { f.PushesKnown = false }),
+			want: []string{"normal, waiting", "carol does not count: pushed 9e8d7c6"}},
+		{name: "nor of a commit that was there before", facts: pullRequest(approved("carol"), moved("carol"), func(f *change.Facts) {
+			f.Content.Commits[0].Committer = by("carol")
+			f.Seen[0].Commits = []change.SHA{head}
+		}), want: []string{"normal, waiting", "carol does not count: committed 9e8d7c6"}},
+		{name: "a push that changed it", facts: pullRequest(approved("carol"), moved("carol"), file(func(f *change.File) { f.Blob = otherApp })),
+			want: []string{"normal, waiting", "carol does not count: pushed 9e8d7c6"}},
+	})
+}
