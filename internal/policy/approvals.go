@@ -176,6 +176,7 @@ func (q *inquiry) whyUnused(slots []slot, by change.Account) change.Text {
 
 // approvalRows makes a requirement of each role that is asked for, and asks those who are to be asked.
 func (q *inquiry) approvalRows(slots []slot) {
+	stuck := q.stuck(slots)
 	filled := make([][]change.Account, len(q.wants))
 	for _, s := range slots {
 		if s.by.Known() {
@@ -190,11 +191,11 @@ func (q *inquiry) approvalRows(slots []slot) {
 		slices.SortFunc(by, func(a, b change.Account) int {
 			return strings.Compare(strings.ToLower(a.Login), strings.ToLower(b.Login))
 		})
-		q.require(q.approvalRow(w, row == 0, by))
+		q.require(q.approvalRow(w, row == 0, by, stuck[row]))
 	}
 }
 
-func (q *inquiry) approvalRow(w asked, first bool, by []change.Account) change.Requirement {
+func (q *inquiry) approvalRow(w asked, first bool, by []change.Account, stuck bool) change.Requirement {
 	short := w.short
 	r := change.Requirement{Kind: w.kind, Role: w.role.Name, Need: w.count, By: by, State: change.Met, Found: logins(by), Due: q.due()}
 	r.Name, r.Short = approvalNames(w, first, len(by))
@@ -205,6 +206,9 @@ func (q *inquiry) approvalRow(w asked, first bool, by []change.Account) change.R
 		r.Short = change.Words(plural(short, "approval", "approvals"))
 	}
 	found, mend := q.unfillable(w.role)
+	if mend == nil && stuck && r.State == change.Awaited {
+		found, mend = q.nobodyLeft(w)
+	}
 	if found != nil && mend != nil {
 		r.State, r.Next = change.Blocked, mend
 		if r.Found.IsEmpty() {

@@ -152,7 +152,9 @@ categories: {normal: {record: [], unattributed: block}}
 		{name: "one is not asked twice for the same content", facts: pullRequest(risky, review(change.Approved, "sam", oldHead), pushedBy("alice")), want: []string{"high-risk, waiting", "ask security of [security][] round 1"}},
 		{name: "but again after each void review", facts: pullRequest(risky, review(change.Approved, "sam", oldHead), pushedBy("alice"), approved("sam"), dismissed("alice")), want: []string{"high-risk, waiting", "ask security of [security][] round 2"}},
 		{name: "who is not asked any more", facts: pullRequest(risky, approved("sam", "lea")), want: []string{"high-risk, waiting"}, never: []string{"ask "}},
-		{name: "a member who contributed is named", facts: pullRequest(risky, pushedBy("lea")), want: []string{"high-risk, waiting", "@acme/tech-leads is asked, except lea (pushed 9e8d7c6)"}},
+		{name: "a member who contributed is named", facts: pullRequest(risky, pushedBy("lea"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Members: []change.Account{account("lea"), account("dan")}}
+		}), want: []string{"high-risk, waiting", "@acme/tech-leads is asked, except lea (pushed 9e8d7c6)"}},
 
 		{name: "watching pings nobody", policy: fourEyes + "mode: observe\n", facts: pullRequest(risky),
 			want: []string{"high-risk, waiting", "awaited Security review [security review] → one more of @acme/security, because it is high-risk"}, never: []string{"ask ", "is asked,"}},

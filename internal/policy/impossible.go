@@ -1,0 +1,126 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// holders returns everyone who is known to hold a role; closed is false where others may hold it too: by a permission, as a program, or in
+// a team that was not read to its end. It asks nothing.
+func (q *inquiry) holders(role *Role) (all []change.Account, closed bool) {
+	f := q.facts
+	if role.Permission > change.PermissionNone || len(role.Bots) > 0 || role.Fallback > change.PermissionNone && q.knownWithoutTeams(role) {
+		return nil, false
+	}
+	for _, login := range role.Users {
+		a, known := f.Users[strings.ToLower(login)]
+		if !known {
+			return nil, false
+		}
+		all = append(all, a)
+	}
+	if !f.Repository.OwnerIsUser {
+		for _, slug := range role.Teams {
+			t, known := f.Teams[slug]
+			if !known || t.Problem != "" || t.Partial {
+				return nil, false
+			}
+			all = append(all, t.Members...)
+		}
+	}
+	return slices.DeleteFunc(all, func(a change.Account) bool { return !a.Known() || a.IsBot() }), true
+}
+
+// mayYetApprove says whether someone's approval can count, now or later.
+func (q *inquiry) mayYetApprove(a change.Account) bool {
+	_, contributed := q.contributors[a.ID]
+	return !contributed && !q.declared(a)
+}
+
+// stuck says of each requirement for people, by its row, whether nobody is left for some of its places, however many approve: places are
+// given to all who could approve, those that are filled first, as approvals would.
+func (q *inquiry) stuck(slots []slot) map[int]bool {
+	if q.facts.Pull.Draft {
+		return nil
+	}
+	var places []slot
+	var people []change.Account
+	open := false
+	for _, s := range slots {
+		all, closed := q.holders(s.role)
+		if !closed {
+			continue
+		}
+		places, open = append(places, s), open || !s.by.Known()
+		for _, a := range all {
+			if q.mayYetApprove(a) && !slices.ContainsFunc(people, func(p change.Account) bool { return p.ID == a.ID }) {
+				people = append(people, a)
+			}
+		}
+	}
+	if !open {
+		return nil
+	}
+	slices.SortStableFunc(places, func(a, b slot) int { return compareBool(!a.by.Known(), !b.by.Known()) })
+	rows := map[int]bool{}
+	for i, person := range match(len(places), len(people), func(s, p int) bool { return q.knownMember(places[s].role, people[p]) }) {
+		if person < 0 && !places[i].by.Known() {
+			rows[places[i].row] = true
+		}
+	}
+	return rows
+}
+
+// nobodyLeft says why a role's places cannot be filled, and what would mend it.
+func (q *inquiry) nobodyLeft(w asked) (found, mend change.Text) {
+	all, _ := q.holders(w.role)
+	var out []change.Text
+	left, trailers := 0, false
+	seen := map[change.AccountID]bool{}
+	for _, a := range all {
+		if seen[a.ID] {
+			continue
+		}
+		seen[a.ID] = true
+		i, contributed := q.contributors[a.ID]
+		switch {
+		case contributed:
+			trailers = trailers || i.how == coauthored
+			out = append(out, change.Say(change.Login(a), change.Words(" ("), i.text(), q.broughtBy(i), change.Words(")")))
+		case q.declared(a):
+			out = append(out, change.Say(change.Login(a), change.Words(" (declared it)")))
+		default:
+			left++
+		}
+	}
+	found = change.Say(change.Quote(w.role.Name), change.Words(" has "+plural(len(seen), "holder", "holders")+", and "+strconv.Itoa(left)+" can approve for "+plural(w.count, "place", "places")))
+	if len(out) > 0 {
+		found = change.Say(found, change.Words("; not "), enumerated(abridged(out, 5), "or"))
+	}
+	mend = change.Say(change.Words("add people to "), q.candidates(w.role), change.Words(" who did not contribute, or change the role on "+q.rolePlace(w.role)))
+	if trailers {
+		mend = change.Say(mend, change.Words("; or push the commits without the trailers that name people who did not write them"))
+	}
+	return found, mend
+}
+
+// broughtBy says who pushed the commit by which someone contributed, where that is known: whoever pushed the first head, at the commit or
+// after it.
+func (q *inquiry) broughtBy(i involvement) change.Text {
+	if i.how == isAuthor || i.how == pushed {
+		return nil
+	}
+	commits := q.facts.Content.Commits
+	at := slices.IndexFunc(commits, func(c change.Commit) bool { return c.SHA == i.sha })
+	for ; at >= 0 && at < len(commits); at++ {
+		for _, p := range q.facts.Pushes {
+			if p.After == commits[at].SHA && p.By.Known() {
+				return change.Say(change.Words(", pushed by "), change.Login(p.By))
+			}
+		}
+	}
+	return nil
+}

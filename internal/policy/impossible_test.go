@@ -1,0 +1,50 @@
+package policy
+
+import (
+	"testing"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// A process that cannot succeed says so, with the commit that is in the way and who pushed it.
+func TestNobodyIsLeft(t *testing.T) {
+	const policy = `version: 1
+roles:
+  reviewer:  {permission: write}
+  tech-lead: {teams: [tech-leads]}
+  security:  {teams: [security]}
+categories:
+  high-risk: {when: {any: [{paths: ["**/*.tf"]}]}, approvals: [{role: tech-lead}], record: []}
+  normal:    {approvals: [{role: reviewer}], record: []}
+security_review: {role: security, triggers: {login: {paths: ["**/auth/**"]}}}
+`
+	team := func(slug string, logins ...string) edit {
+		return func(f *change.Facts) {
+			var members []change.Account
+			for _, l := range logins {
+				members = append(members, account(l))
+			}
+			f.Teams[slug] = change.Team{Slug: slug, Members: members}
+		}
+	}
+	coauthored := func(who string) edit {
+		return func(f *change.Facts) {
+			f.Content.Commits[0].CoAuthors = append(f.Content.Commits[0].CoAuthors, by(who))
+		}
+	}
+	auth, risky := files("auth/a.go"), files("a.tf")
+	play(t, policy, []scenario{
+		{name: "somebody is left", facts: pullRequest(auth), want: []string{"normal, waiting", "awaited Security review"}},
+		{name: "an empty team", facts: pullRequest(auth, team("security")), want: []string{"normal, failing", "blocked Security review", "security has 0 holders", "line 5 of the policy"}},
+		{name: "all of a team made co-authors", facts: pullRequest(auth, coauthored("sam")),
+			want: []string{"normal, failing", "blocked Security review", "not sam (co-authored 9e8d7c6, pushed by alice)", "without the trailers"}},
+		{name: "one person for two places", facts: pullRequest(risky, team("tech-leads", "lea"), team("security", "lea")),
+			want: []string{"high-risk, failing", "blocked Security review"}},
+		{name: "and for the other where it is filled", facts: pullRequest(risky, team("tech-leads", "lea"), team("security", "lea"), approved("lea")),
+			want: []string{"high-risk, failing", "lea counts for"}},
+		{name: "two people for two places", facts: pullRequest(risky, team("tech-leads", "lea", "sam"), team("security", "lea")), want: []string{"high-risk, waiting"}, never: []string{"blocked"}},
+		{name: "a team that was not listed to its end", facts: pullRequest(auth, func(f *change.Facts) { f.Teams["security"] = change.Team{Slug: "security", Partial: true} }),
+			want: []string{"normal, waiting"}, never: []string{"blocked"}},
+		{name: "a draft", facts: pullRequest(auth, team("security"), draft), want: []string{"normal, waiting"}, never: []string{"blocked"}},
+	})
+}
