@@ -234,6 +234,10 @@ func (r *run) readAhead(ctx context.Context, s *subject) error {
 		_, err := r.github.Timeline(ctx, w.Repository, w.Key.Number, began)
 		return err
 	})
+	group.Go(func() error {
+		_, err := r.ownerPolicy(ctx, s, verified)
+		return err
+	})
 	if need := s.needed(); need.Checks {
 		group.Go(func() error {
 			_, _, err := r.github.Checks(ctx, w.Repository, w.Snapshot.Head.SHA, need.Workflows, began)
