@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/go-github/v62/github"
@@ -22,15 +23,24 @@ func tipPath(repo change.Repository, branch string) string {
 	return getRef.at(repo.Owner, repo.Name, "heads/"+branch)
 }
 
-// Tip reads the commit that a branch points to (git/get-ref). A branch that does not exist is a *NotFound.
+// Tip reads the commit that a branch points to (git/get-ref, or repos/get-branch where a GitHub has no such ref or no such route). A branch
+// that does not exist is a *NotFound.
 func (s *Session) Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (_ change.SHA, err error) {
 	defer wrap(&err, "reading the tip of %s in %s", branch, repo)
 	var ref github.Reference
-	if err := s.read(ctx, getRef, tipPath(repo, branch), nil, since, &ref, nil); err != nil {
+	err = s.read(ctx, getRef, tipPath(repo, branch), nil, since, &ref, nil)
+	name, tip := ref.GetRef(), ref.GetObject().GetSHA()
+	var missing *NotFound
+	if errors.As(err, &missing) {
+		var b github.Branch
+		err = s.read(ctx, getBranch, getBranch.at(repo.Owner, repo.Name, branch), nil, since, &b, nil)
+		name, tip = "refs/heads/"+b.GetName(), b.GetCommit().GetSHA()
+	}
+	if err != nil {
 		return "", err
 	}
-	if ref.GetRef() != "refs/heads/"+branch || ref.GetObject().GetSHA() == "" {
+	if name != "refs/heads/"+branch || tip == "" { // a prefix of other names, or the new name of a branch that was renamed
 		return "", &NotFound{Message: "branch " + branch}
 	}
-	return change.SHA(ref.GetObject().GetSHA()), nil
+	return change.SHA(tip), nil
 }

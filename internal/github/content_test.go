@@ -132,6 +132,27 @@ func TestContentGoesByTheTip(t *testing.T) {
 	}
 }
 
+func TestTipWhereRefsHaveNoRoute(t *testing.T) {
+	const branchCall = "GET /repos/acme/shop/branches/main"
+	f := newFake(t)
+	f.on(tipCall, refuse(404, ""))
+	s := f.client().Begin()
+	var missing *NotFound
+	if _, err := s.Tip(t.Context(), shop, "main", s.Began()); !errors.As(err, &missing) {
+		t.Errorf("a branch that does not exist: %v", err)
+	}
+	f.json(branchCall, 200, m{"name": "main", "commit": m{"sha": baseSHA}})
+	s = f.client().Begin()
+	if tip, err := s.Tip(t.Context(), shop, "main", s.Began()); err != nil || tip != baseSHA {
+		t.Errorf("got %s, %v", tip, err)
+	}
+	f.json(branchCall, 200, m{"name": "trunk", "commit": m{"sha": baseSHA}})
+	s = f.client().Begin()
+	if _, err := s.Tip(t.Context(), shop, "main", s.Began()); !errors.As(err, &missing) {
+		t.Errorf("a branch that was renamed: %v", err)
+	}
+}
+
 func TestManyFiles(t *testing.T) {
 	const filesCall = "GET /repos/acme/shop/pulls/1/files"
 	setup := func(t *testing.T, n int, head change.SHA) (*fake, *Client) {

@@ -22,6 +22,7 @@ const (
 	listActivity     route = "GET /repos/{owner}/{repo}/activity"
 	listCommits      route = "GET /repos/{owner}/{repo}/commits"
 	getRef           route = "GET /repos/{owner}/{repo}/git/ref/{ref}"
+	getBranch        route = "GET /repos/{owner}/{repo}/branches/{branch}"
 	getTree          route = "GET /repos/{owner}/{repo}/git/trees/{tree_sha}"
 	getBlob          route = "GET /repos/{owner}/{repo}/git/blobs/{file_sha}"
 	getContents      route = "GET /repos/{owner}/{repo}/contents/{path}"
