@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -98,6 +99,9 @@ func (q *inquiry) decide() change.Decision {
 	q.require(q.recordRows()...)
 	q.considerReviews()
 	q.require(q.checkRows()...)
+	for range q.each {
+		q.remarkFreezes()
+	}
 
 	d.Requirements = append(d.Requirements, q.requirements...)
 	slices.SortStableFunc(d.Requirements, func(a, b change.Requirement) int { return cmp.Compare(kindOrder(a.Kind), kindOrder(b.Kind)) })
@@ -110,6 +114,16 @@ func (q *inquiry) decide() change.Decision {
 		}
 	}
 	return d
+}
+
+// remarkFreezes says which freezes hold nothing up although the policy reads as if they did: those of merging are not enforced.
+func (q *inquiry) remarkFreezes() {
+	for _, f := range q.policy.Freezes {
+		if f.Merging {
+			q.remark(change.Words("The freeze "), change.Quote(f.Name), change.Words(" on line "+strconv.Itoa(f.Line)+
+				" of the policy holds no merge up: freezes of merging are not enforced."))
+		}
+	}
 }
 
 func (q *inquiry) require(rows ...change.Requirement) {
