@@ -42,9 +42,10 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	if known.State != store.EffectIntended {
 		return nil
 	}
-	// If it was intended before, a write to the check run was found not to have happened (see settle), and the others may be done twice
-	// without harm: a reaction that is there already, a request that is still open.
-	// The last moment to notice that another has taken over.
+	// If it was intended before, it is done now: a write to the check run was found not to have happened (see settle), and the others
+	// may be done twice without harm, a reaction that is there already or a request that is still open.
+	//
+	// This is the last moment to notice that another has taken over.
 	if err := r.store.Check(ctx, r.lease); err != nil {
 		return err
 	}

@@ -135,7 +135,10 @@ func (r *run) missing(ctx context.Context, cause error) error {
 	p, err := r.github.Pull(ctx, s.work.Repository, s.work.Key.Number, r.github.Began())
 	switch {
 	case errors.As(err, &missing):
-		return errors.Join(r.store.SaveGone(ctx, s.work.Key), moved(s != r.main))
+		if err := r.store.SaveGone(ctx, s.work.Key); err != nil || s == r.main {
+			return err
+		}
+		return errMoved // one of those that shared the head is gone; the others are decided without it
 	case err != nil:
 		return err
 	}
@@ -143,14 +146,6 @@ func (r *run) missing(ctx context.Context, cause error) error {
 		return err
 	}
 	return cause
-}
-
-// moved returns errMoved if a run is to begin anew.
-func moved(anew bool) error {
-	if anew {
-		return errMoved
-	}
-	return nil
 }
 
 // subjectError says which pull request of a run an error is about.
