@@ -103,6 +103,7 @@ const (
 	KindLimits           RequirementKind = "limits"            // GitHub must have shown all of the change
 	KindDraft            RequirementKind = "draft"             // the author still works on it
 	KindRecord           RequirementKind = "record"            // a section of the change record
+	KindRejection        RequirementKind = "rejection"         // a no by command
 	KindChangesRequested RequirementKind = "changes-requested" // a reviewer's objection
 	KindAttribution      RequirementKind = "attribution"       // somebody unknown contributed
 	KindApprovals        RequirementKind = "approvals"         // approvals by holders of a role

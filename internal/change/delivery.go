@@ -66,6 +66,11 @@ type Delivery struct {
 	Check       *Check       `json:"check,omitempty"`   // status, check_run: a check on Head
 	Command     *Command     `json:"command,omitempty"` // issue_comment created
 	Review      *Review      `json:"review,omitempty"`  // pull_request_review: a hint whose permission will be asked for
+	// Raised are errands that it concerns, with what it leaves for them, whatever Concerns says.
+	Raised []Raised `json:"raised,omitempty"`
+	// Issue is the number of an issue, or of a pull request, that was closed, reopened, edited or commented on. If it is one of ours the
+	// errand behind it is raised.
+	Issue Number `json:"issue,omitempty"`
 	// Floor says that the owner's policy may have changed, whatever Concerns says: every open pull request of the installation is to be
 	// decided anew.
 	Floor bool `json:"floor,omitempty"`

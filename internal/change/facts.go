@@ -34,6 +34,14 @@ type Facts struct {
 	// ChecksKnown says that Checks were read: without it no required check has succeeded.
 	ChecksKnown bool `json:"checks_known,omitempty"`
 
+	// Declared is the declaration under which it was merged: what it owes stays owed, whatever becomes of the label. Nil while it is open,
+	// and where it was merged as anything else.
+	Declared *Declaration `json:"declared,omitempty"`
+	// Debts are those of whoever set the emergency's label, settled ones included: who had an overdue one then could not declare.
+	Debts []Debt `json:"debts,omitempty"`
+	// Rejections are those by command, oldest first, withdrawn ones included.
+	Rejections []Rejection `json:"rejections,omitempty"`
+
 	// Users are the accounts behind the logins that the policy names, by login in lower case, as they were first resolved: an
 	// account that took over a name later is another one. A name that resolves to nobody is left out.
 	Users  map[string]Account   `json:"users,omitempty"`

@@ -1,0 +1,125 @@
+package change
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// ErrandKind says what an errand looks at. Kinds are stored: a kind's name or meaning never changes.
+type ErrandKind string
+
+// The kinds of errand, with what their Name is.
+const (
+	ErrandBranch        ErrandKind = "branch"        // a branch's name: what landed on it; its notes are BranchPush
+	ErrandGroup         ErrandKind = "merge group"   // a merge group's head SHA: its check; its notes are MergeGroup
+	ErrandProtection    ErrandKind = "protection"    // a branch's name: whether our check is required there and pinned to this App
+	ErrandException     ErrandKind = "exception"     // an exception's key: the issue that asks for an explanation; its notes are Exception
+	ErrandRetrospective ErrandKind = "retrospective" // a pull request's number: the issue of its emergency
+	ErrandAnnouncement  ErrandKind = "announcement"  // a thread's name: what is posted to Slack; its notes are Announcement
+)
+
+// Errand names something to look at that is not a pull request. Like a pull request it is raised, and then looked at level-triggered: a
+// run is told what to look at and nothing of why.
+type Errand struct {
+	Kind       ErrandKind   `json:"kind"`
+	Repository RepositoryID `json:"repository"`
+	Name       string       `json:"name"`
+}
+
+// String returns the errand as KIND REPOSITORY NAME, for logs and unique keys.
+func (e Errand) String() string { return fmt.Sprintf("%s %d %s", e.Kind, e.Repository, e.Name) }
+
+// Note is what a delivery, or a run of something else, leaves for an errand, because it cannot be read later. It is kept until the errand
+// says that it dealt with it.
+type Note struct {
+	ID   string          `json:"id"` // unique in its errand; a note that is left twice is one
+	At   time.Time       `json:"at"`
+	Body json.RawMessage `json:"body"` // of the type that the errand's kind says
+}
+
+// NewNote returns a note. The body is one of the types that ErrandKind lists, all of which marshal.
+func NewNote(id string, at time.Time, body any) Note {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(fmt.Sprintf("note %s: %v", id, err)) // none of the types can fail to marshal
+	}
+	return Note{ID: id, At: at, Body: text}
+}
+
+// Raised is an errand that is to be looked at, with the notes that are left for it.
+type Raised struct {
+	Errand Errand `json:"errand"`
+	Notes  []Note `json:"notes,omitempty"`
+}
+
+// BranchPush is a push to a branch, as its delivery told.
+type BranchPush struct {
+	Branch  string  `json:"branch"`
+	Before  SHA     `json:"before,omitempty"` // empty: the branch was made
+	After   SHA     `json:"after,omitempty"`  // empty: it was deleted
+	By      Account `json:"by"`
+	Forced  bool    `json:"forced,omitempty"`
+	Commits []SHA   `json:"commits,omitempty"` // those that GitHub named, oldest first; 2,048 at most
+}
+
+// MergeGroup is a group of a merge queue, as a delivery told.
+type MergeGroup struct {
+	Head      SHA    `json:"head"`
+	HeadRef   string `json:"head_ref"` // refs/heads/gh-readonly-queue/BASE/pr-N-SHA
+	Base      SHA    `json:"base"`     // the commit that it was built on
+	BaseRef   string `json:"base_ref"` // refs/heads/BASE
+	Destroyed string `json:"destroyed,omitempty"`
+}
+
+// ExceptionKind says what went past the policy.
+type ExceptionKind string
+
+// The kinds of exception. They are recorded: a kind's name or meaning never changes.
+const (
+	MergedWithoutGreen ExceptionKind = "merged without green"      // a pull request whose check was not green for this head, base and policy
+	OtherContent       ExceptionKind = "other content"             // what landed is not what was decided
+	OtherPolicy        ExceptionKind = "other policy"              // it was decided by a policy that was not in force when it landed
+	NoPullRequest      ExceptionKind = "no pull request"           // commits that came through none
+	ForcedUpdate       ExceptionKind = "forced update"             // commits were taken off a governed branch
+	BranchDeleted      ExceptionKind = "branch deleted"            // a governed branch
+	Unprotected        ExceptionKind = "check no longer required"  // or not of this App any more
+	RetrospectiveLate  ExceptionKind = "retrospective not written" // an emergency whose people do not look back
+)
+
+// Exception is something that happened on a governed branch and that the policy did not allow.
+type Exception struct {
+	// Key is unique for what happened, so that it is one exception however often it is found.
+	Key        string        `json:"key"`
+	Kind       ExceptionKind `json:"kind"`
+	Repository RepositoryID  `json:"repository"`
+	Branch     string        `json:"branch,omitempty"`
+	Number     Number        `json:"number,omitempty"` // of the pull request, if one is behind it
+	Commits    []SHA         `json:"commits,omitempty"`
+	Before     SHA           `json:"before,omitempty"`
+	After      SHA           `json:"after,omitempty"`
+	By         []Account     `json:"by,omitempty"` // who merged or pushed: none of them may explain it
+	At         time.Time     `json:"at"`           // when it happened, as far as is known, else when it was found
+	What       Text          `json:"what"`         // what happened, in a sentence
+}
+
+// Announcement is something to say to people in a channel, once.
+type Announcement struct {
+	// Key is unique for what is announced. It goes along with the post, so that it is recognised there.
+	Key       string    `json:"key"`
+	Channels  []string  `json:"channels"`            // as the policy names them: slack:#engineering
+	Text      Text      `json:"text"`                // a sentence or two
+	Details   []Text    `json:"details,omitempty"`   // one below the other
+	Links     []Link    `json:"links,omitempty"`     //
+	At        time.Time `json:"at"`                  // when what it tells of happened
+	Pull      PullKey   `json:"pull,omitzero"`       // zero: about none
+	Subject   string    `json:"subject,omitempty"`   // what the thread is about, in a few words, for a reply that finds no thread
+	Opens     bool      `json:"opens,omitempty"`     // it begins the thread; the others follow it there
+	Broadcast bool      `json:"broadcast,omitempty"` // a reply that the whole channel is to see as well
+}
+
+// Link is a page with what it is called.
+type Link struct {
+	Text string `json:"text"`
+	URL  string `json:"url"`
+}

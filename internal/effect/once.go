@@ -1,0 +1,98 @@
+// Package effect does things in the world at most once, however often the process dies or an answer is lost: the intent is recorded under
+// a unique key, then acted on, then the result is recorded. What happened to an intent without a result is found out in the world before
+// anything is done again.
+package effect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/changegate/changegate/internal/store"
+)
+
+// ErrUncertain is for an action's Find to return: whether it happened cannot be found out. The action is not repeated, and the record says
+// that it is uncertain.
+var ErrUncertain = errors.New("whether it was done cannot be found out")
+
+// Failed says that an effect was given up: it was refused, or whether it was done is uncertain. It is final.
+type Failed struct{ Why string }
+
+func (e *Failed) Error() string { return e.Why }
+
+// Store keeps intents and results; see store.Store.
+type Store interface {
+	Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error)
+	Check(ctx context.Context, lease store.Lease) error
+	Complete(ctx context.Context, key string, result any) error
+	FailEffect(ctx context.Context, key, why string) error
+}
+
+// Action is one thing to do, with a result that encoding/json writes and reads.
+type Action[R any] struct {
+	// Find looks whether an earlier attempt was done after all, none of which began before since. It is called only if there was one. An
+	// action that is harmless to repeat has none.
+	Find func(ctx context.Context, since time.Time) (result R, found bool, err error)
+	Do   func(ctx context.Context) (R, error)
+	// Refused says of an error of Do that trying again would not help; nil: no error is such.
+	Refused func(error) bool
+}
+
+// clockSkew is how far an other's clock may be behind ours when an attempt is looked for.
+const clockSkew = 5 * time.Minute
+
+// Once does what is intended, unless it was done before, and returns the result, then or now. It returns *Failed if it was refused, then
+// or now, or if it is uncertain; any other error says that it is to be called again with the same intent.
+func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (result R, err error) {
+	known, fresh, err := s.Intend(ctx, in)
+	if err != nil {
+		return result, err
+	}
+	switch known.State {
+	case store.EffectDone:
+		if err := json.Unmarshal(known.Result, &result); err != nil {
+			return result, fmt.Errorf("reading the result of %s: %w", in.Key, err)
+		}
+		return result, nil
+	case store.EffectFailed:
+		why := new(Failed)
+		if err := json.Unmarshal(known.Result, &why.Why); err != nil {
+			return result, fmt.Errorf("reading why %s failed: %w", in.Key, err)
+		}
+		return result, why
+	}
+	if !fresh && a.Find != nil {
+		result, found, err := a.Find(ctx, known.IntendedAt.Add(-clockSkew))
+		switch {
+		case errors.Is(err, ErrUncertain):
+			return result, fail(ctx, s, in.Key, err)
+		case err != nil:
+			return result, err
+		case found:
+			return result, s.Complete(ctx, in.Key, result)
+		}
+	}
+	// The last moment to notice that another has taken over.
+	if in.Lease != (store.Lease{}) {
+		if err := s.Check(ctx, in.Lease); err != nil {
+			return result, err
+		}
+	}
+	result, err = a.Do(ctx)
+	if err != nil && a.Refused != nil && a.Refused(err) {
+		return result, fail(ctx, s, in.Key, err)
+	}
+	if err != nil {
+		return result, err
+	}
+	return result, s.Complete(ctx, in.Key, result)
+}
+
+func fail(ctx context.Context, s Store, key string, cause error) error {
+	if err := s.FailEffect(ctx, key, cause.Error()); err != nil {
+		return err
+	}
+	return &Failed{Why: cause.Error()}
+}
