@@ -20,6 +20,9 @@ const (
 // breaker is put into what GitHub would otherwise link or ping: it is a space of no width, so that it reads as it was written.
 const breaker = "\u200b"
 
+// Markdown renders a text for one line of Markdown, such as one of a comment: what strangers wrote has no meaning there, and pings nobody.
+func Markdown(t change.Text) string { return markdown(t) }
+
 // markdown renders a text for one line of Markdown, in a table or out of it. Only our own words have meaning there:
 //
 //   - a name of a thing is a code span, where GitHub links and pings nothing;
