@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/golang-jwt/jwt/v4"
 	"github.com/rs/zerolog"
@@ -15,6 +16,7 @@ import (
 const (
 	gitHubWeb = "https://github.com"
 	gitHubAPI = "https://api.github.com"
+	slackAPI  = "https://slack.com/api"
 )
 
 // check makes a configuration of the values, noting all that is wrong with them.
@@ -47,6 +49,7 @@ func (l *loader) check() *Config {
 	c.Server.WebhookSecretFile = l.text(webhookSecretFile, "")
 	c.Server.PrivateKeyFile = l.text(privateKeyFile, "")
 	c.Database.URL = l.database()
+	c.Slack = l.slack()
 	c.Log = l.log()
 	return c
 }
@@ -196,6 +199,44 @@ func (l *loader) privateKey() Secret {
 func isPrivateKey(pem []byte) bool {
 	k, err := jwt.ParseRSAPrivateKeyFromPEM(pem)
 	return err == nil && k.N.BitLen() >= 2048 && k.Validate() == nil
+}
+
+// slack reads how to post to Slack. Without a token nothing is posted, and an address alone is a slip.
+func (l *loader) slack() Slack {
+	s := Slack{TokenFile: l.text(slackTokenFile, "")}
+	switch {
+	case l.isSet(slackTokenFile):
+		if l.isSet(slackToken) {
+			l.wrong(slackToken, "is set and %s too; keep one of them", slackTokenFile)
+		}
+		text, err := readSmall(s.TokenFile)
+		if err != nil {
+			l.wrong(slackTokenFile, "cannot be read: %v", cause(err))
+		} else if s.Token, err = parseToken(string(text)); err != nil {
+			l.wrong(slackTokenFile, "%v", err)
+		}
+	case l.isSet(slackToken):
+		var err error
+		if s.Token, err = parseToken(l.values[slackToken].text); err != nil {
+			l.wrong(slackToken, "%v", err)
+		}
+	default:
+		if l.isSet(slackAPIURL) {
+			l.wrong(slackAPIURL, "is set and there is no token; set %s or %s, or remove it", slackToken, slackTokenFile)
+		}
+		return s
+	}
+	s.APIURL = l.url(slackAPIURL, l.text(slackAPIURL, slackAPI))
+	return s
+}
+
+// parseToken reads a bot's token, which may be one that is rotated.
+func parseToken(text string) (Secret, error) {
+	text = strings.TrimSpace(text)
+	if !strings.HasPrefix(strings.TrimPrefix(text, "xoxe."), "xoxb-") || strings.ContainsFunc(text, unicode.IsSpace) {
+		return Secret{}, errors.New("is not a bot's token, which begins with xoxb-; copy the Bot User OAuth Token of the Slack app, under OAuth & Permissions")
+	}
+	return NewSecret(text), nil
 }
 
 func (l *loader) database() Secret {

@@ -20,6 +20,7 @@ type Config struct {
 	GitHub   GitHub
 	Server   Server
 	Database Database
+	Slack    Slack
 	Log      Log
 }
 
@@ -71,6 +72,13 @@ func (d Database) String() string {
 
 // Format writes what String returns, whatever the verb.
 func (d Database) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(d.String())) }
+
+// Slack is where announcements are posted. Its zero value posts none, and no host of Slack's is called.
+type Slack struct {
+	Token     Secret // a bot's token; from TokenFile if that is set; empty: nothing is posted
+	TokenFile string
+	APIURL    string // https://slack.com/api, without a trailing slash; empty without a token
+}
 
 // Log is what is logged, and how.
 type Log struct {

@@ -91,6 +91,7 @@ server:
   public_url: https://Change.acme.example/gate/
   previous_webhook_secret: before
 database: {url: "postgres://gate:pa%40ss@db.acme.example:5432/gate?sslmode=verify-full"}
+slack: {token: xoxb-1-file, api_url: "https://slack.acme.example/api/"}
 log: {level: debug, format: console}
 `)
 	c, err := Load(path, lookup(map[string]string{
@@ -98,6 +99,7 @@ log: {level: debug, format: console}
 		"GITHUB_APP_PRIVATE_KEY":    strings.ReplaceAll(testKey(), "\n", `\n`),
 		"GITHUB_OAUTH_CLIENT_ID":    "Iv1.x", "GITHUB_OAUTH_CLIENT_SECRET": "oauth-s3cret",
 		"CHANGEGATE_SERVER_ADDRESS": "127.0.0.1:0",
+		"CHANGEGATE_SLACK_TOKEN":    "xoxb-1-environment",
 		"CHANGEGATE_LOG_LEVEL":      "", // set to nothing is not set
 	}))
 	if err != nil {
@@ -113,6 +115,7 @@ log: {level: debug, format: console}
 		},
 		Server:   Server{Address: "127.0.0.1:0", PublicURL: "https://change.acme.example/gate", PreviousWebhookSecret: NewSecret("before")},
 		Database: Database{URL: NewSecret("postgres://gate:pa%40ss@db.acme.example:5432/gate?sslmode=verify-full")},
+		Slack:    Slack{Token: NewSecret("xoxb-1-environment"), APIURL: "https://slack.acme.example/api"},
 		Log:      Log{Level: zerolog.DebugLevel, Format: "console"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -252,6 +255,25 @@ func TestProblems(t *testing.T) {
 				"log.format: is not a format; use json or console",
 			},
 		},
+		"a token that is no bot's": {
+			env:  working("CHANGEGATE_SLACK_TOKEN", "xoxp-hunter2"),
+			want: []string{"slack.token: is not a bot's token, which begins with xoxb-; copy the Bot User OAuth Token of the Slack app, under OAuth & Permissions (CHANGEGATE_SLACK_TOKEN)"},
+		},
+		"a token twice, its file missing": {
+			env: working("CHANGEGATE_SLACK_TOKEN", "xoxb-hunter2", "CHANGEGATE_SLACK_TOKEN_FILE", "testdata/none"),
+			want: []string{
+				"slack.token: is set and slack.token_file too; keep one of them",
+				"slack.token_file: cannot be read: no such file or directory (CHANGEGATE_SLACK_TOKEN_FILE)",
+			},
+		},
+		"an address of Slack without a token": {
+			env:  working("CHANGEGATE_SLACK_API_URL", "https://slack.acme.example/api"),
+			want: []string{"slack.api_url: is set and there is no token; set slack.token or slack.token_file, or remove it (CHANGEGATE_SLACK_API_URL)"},
+		},
+		"a token over plain http": {
+			env:  working("CHANGEGATE_SLACK_TOKEN", "xoxb-hunter2", "CHANGEGATE_SLACK_API_URL", "http://slack.acme.example/api"),
+			want: []string{"slack.api_url: is plain http; use https"},
+		},
 		"a port that is none":            {env: working("CHANGEGATE_SERVER_ADDRESS", ":99999"), want: []string{"server.address: is not HOST:PORT"}},
 		"a database that is not kept":    {env: working("CHANGEGATE_DATABASE_URL", "sqlite::memory:"), want: []string{"database.url: names no file; write sqlite:PATH"}},
 		"a database without a name":      {env: working("CHANGEGATE_DATABASE_URL", "postgres://u:p@h"), want: []string{"database.url: is not postgres://"}},
@@ -335,6 +357,7 @@ func TestNoOutputShowsASecret(t *testing.T) {
 		"GITHUB_OAUTH_CLIENT_ID":                    "Iv1.x",
 		"GITHUB_OAUTH_CLIENT_SECRET":                "s3cret-oauth",
 		"CHANGEGATE_SERVER_PREVIOUS_WEBHOOK_SECRET": "s3cret-before",
+		"CHANGEGATE_SLACK_TOKEN":                    "xoxb-s3cret-slack",
 		"CHANGEGATE_DATABASE_URL":                   "postgres://gate:s3cret-db@h/db?password=s3cret-too",
 	}
 	env := working()
@@ -348,7 +371,7 @@ func TestNoOutputShowsASecret(t *testing.T) {
 
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		for _, v := range []any{c, *c, hidden, &hidden, c.GitHub, c.GitHub.App.PrivateKey, c.Database, c.Database.URL, live} {
+		for _, v := range []any{c, *c, hidden, &hidden, c.GitHub, c.GitHub.App.PrivateKey, c.Slack, c.Database, c.Database.URL, live} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}
 	}

@@ -32,6 +32,9 @@ const (
 	webhookSecretFile     key = "server.webhook_secret_file"
 	privateKeyFile        key = "server.private_key_file"
 	databaseURL           key = "database.url"
+	slackToken            key = "slack.token"
+	slackTokenFile        key = "slack.token_file"
+	slackAPIURL           key = "slack.api_url"
 	logLevel              key = "log.level"
 	logFormat             key = "log.format"
 )
@@ -40,7 +43,8 @@ const (
 func keys() []key {
 	return []key{
 		webURL, v3APIURL, v4APIURL, integrationID, webhookSecret, privateKey, clientID, clientSecret,
-		address, publicURL, previousWebhookSecret, webhookSecretFile, privateKeyFile, databaseURL, logLevel, logFormat,
+		address, publicURL, previousWebhookSecret, webhookSecretFile, privateKeyFile, databaseURL,
+		slackToken, slackTokenFile, slackAPIURL, logLevel, logFormat,
 	}
 }
 

@@ -18,27 +18,31 @@ type Secrets struct {
 	now    func() time.Time
 	report func(error)
 
-	mu       sync.Mutex
-	readAt   time.Time
-	files    Server
-	current  Secret
-	previous Secret
-	key      Secret
-	problems map[key]string
+	mu        sync.Mutex
+	readAt    time.Time
+	files     Server
+	tokenFile string
+	current   Secret
+	previous  Secret
+	key       Secret
+	token     Secret
+	problems  map[key]string
 }
 
 // NewSecrets returns the secrets of a configuration. Report is called for each new problem with a file, while a lock is held: it
 // must not ask for a secret.
 func NewSecrets(c *Config, now func() time.Time, report func(error)) *Secrets {
 	return &Secrets{
-		now:      now,
-		report:   report,
-		readAt:   now(),
-		files:    c.Server,
-		current:  c.GitHub.App.WebhookSecret,
-		previous: c.Server.PreviousWebhookSecret,
-		key:      c.GitHub.App.PrivateKey,
-		problems: map[key]string{},
+		now:       now,
+		report:    report,
+		readAt:    now(),
+		files:     c.Server,
+		tokenFile: c.Slack.TokenFile,
+		current:   c.GitHub.App.WebhookSecret,
+		previous:  c.Server.PreviousWebhookSecret,
+		key:       c.GitHub.App.PrivateKey,
+		token:     c.Slack.Token,
+		problems:  map[key]string{},
 	}
 }
 
@@ -58,6 +62,14 @@ func (s *Secrets) PrivateKey() []byte {
 	return []byte(s.key.Reveal())
 }
 
+// SlackToken returns the token of the bot that posts to Slack; empty: there is none.
+func (s *Secrets) SlackToken() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reread()
+	return s.token.Reveal()
+}
+
 func (s *Secrets) reread() {
 	now := s.now()
 	if now.Sub(s.readAt) < rereadEvery {
@@ -69,6 +81,9 @@ func (s *Secrets) reread() {
 	}
 	if path := s.files.PrivateKeyFile; path != "" {
 		s.noteProblem(privateKeyFile, s.rereadKey(path))
+	}
+	if s.tokenFile != "" {
+		s.noteProblem(slackTokenFile, s.rereadToken(s.tokenFile))
 	}
 }
 
@@ -94,6 +109,19 @@ func (s *Secrets) rereadKey(path string) error {
 		return errors.New("is not an RSA private key in PEM form")
 	}
 	s.key = NewSecret(string(text))
+	return nil
+}
+
+func (s *Secrets) rereadToken(path string) error {
+	text, err := readSmall(path)
+	if err != nil {
+		return fmt.Errorf("cannot be read: %w", cause(err))
+	}
+	token, err := parseToken(string(text))
+	if err != nil {
+		return err
+	}
+	s.token = token
 	return nil
 }
 

@@ -75,6 +75,38 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	}
 }
 
+func TestSlackTokenIsReadAgain(t *testing.T) {
+	file := write(t, "slack-token", "xoxb-first\n")
+	c, err := Load("", lookup(working("CHANGEGATE_SLACK_TOKEN_FILE", file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Slack.APIURL != "https://slack.com/api" {
+		t.Errorf("the address is %q", c.Slack.APIURL)
+	}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var reports []string
+	s := NewSecrets(c, func() time.Time { return now }, func(err error) { reports = append(reports, err.Error()) })
+	for _, step := range []struct {
+		file, token string
+		reports     int
+	}{
+		{"xoxb-first", "xoxb-first", 0},
+		{"xoxe.xoxb-second\n", "xoxe.xoxb-second", 0},
+		{"xapp-other", "xoxe.xoxb-second", 1},
+		{"", "xoxe.xoxb-second", 1},
+		{"xoxb-third", "xoxb-third", 1},
+	} {
+		if err := os.WriteFile(file, []byte(step.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(rereadEvery)
+		if got := s.SlackToken(); got != step.token || len(reports) != step.reports {
+			t.Errorf("with %q in the file the token is %q, with reports %q", step.file, got, reports)
+		}
+	}
+}
+
 func TestParseSecrets(t *testing.T) {
 	tests := []struct {
 		file, current, previous string
