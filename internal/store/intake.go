@@ -18,9 +18,10 @@ const (
 	factLabel       = "label"
 	factReview      = "review"
 	factDescription = "description"
-	// Not told but done here: a head was compared with its base; it was read from GitHub who pushed it.
-	factCompared = "compared"
-	factActivity = "activity"
+	// Not told but done here: a head was compared with its base; it was read from GitHub who pushed it; a command rejected the change.
+	factCompared  = "compared"
+	factActivity  = "activity"
+	factRejection = "rejection"
 )
 
 // Accepted is what a group of deliveries asks for.
@@ -29,6 +30,8 @@ type Accepted struct {
 	Raised []change.PullKey      // pull requests to look at, ordered
 	Added  []change.RepositoryID // repositories whose open pull requests are not known yet
 	Floors []Floor               // owners whose policy may have changed
+	// Errands are those to look at besides, ordered.
+	Errands []change.Errand
 }
 
 // Floor is an event that may have changed an owner's policy, and with it what is decided of every open pull request of an installation.
@@ -68,7 +71,7 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 			}
 		}
 	}
-	raised := map[change.PullKey]change.Concern{}
+	raised, all := map[change.PullKey]change.Concern{}, fresh
 	// What went away and came back within the group must end up as the last delivery says, so the group is cut where something
 	// went away.
 	for len(fresh) > 0 {
@@ -93,7 +96,8 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 		fresh = fresh[n:]
 	}
 	a.Raised = sortedKeys(raised)
-	return a, nil
+	a.Errands, err = s.acceptErrands(ctx, tx, all)
+	return a, err
 }
 
 var deliveryColumns = []column{{"id", text}, {"event", text}, {"action", text}, {"repository", integer}, {"received_at", integer}}
@@ -158,9 +162,6 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 		return err
 	}
 	if err := s.saveFacts(ctx, tx, group); err != nil {
-		return err
-	}
-	if err := s.saveCommands(ctx, tx, group); err != nil {
 		return err
 	}
 	// Only now are the heads those that the group told of.
@@ -421,31 +422,6 @@ func (s *Store) insertFacts(ctx context.Context, tx Tx, rows []factRow, arrived 
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO facts (repository, number, kind, id, at, arrived, body)
 		SELECT repository, number, kind, id, at, arrived, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
-	return err
-}
-
-var commandColumns = []column{{"comment", integer}, {"repository", integer}, {"number", integer}, {"at", integer}, {"body", text}}
-
-func (s *Store) saveCommands(ctx context.Context, tx Tx, group []change.Delivery) error {
-	var values [][]any
-	for _, d := range group {
-		if c := d.Command; c != nil {
-			body, err := json.Marshal(c)
-			if err != nil {
-				return err
-			}
-			values = append(values, []any{c.Comment, c.Pull.Repository, c.Pull.Number, micro(c.At), string(body)})
-		}
-	}
-	if len(values) == 0 {
-		return nil
-	}
-	table, arg, err := s.rows(commandColumns, values)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO commands (comment, repository, number, at, body)
-		SELECT comment, repository, number, at, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
 	return err
 }
 

@@ -21,6 +21,9 @@ func HeadLease(repo change.RepositoryID, head change.SHA) string {
 	return fmt.Sprintf("head:%d:%s", repo, head)
 }
 
+// ErrandLease names the lease of the one who acts for an errand.
+func ErrandLease(e change.Errand) string { return "errand:" + e.String() }
+
 // Acquire takes a lease for a holder. It returns ErrHeld while anybody else's lease of that name lasts. The same holder gets a new
 // lease, and its old one is lost.
 func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (lease Lease, err error) {

@@ -9,8 +9,12 @@ import (
 // older versions say thirty).
 const seenFor = 35 * 24 * time.Hour
 
-// Prune forgets what can have no use any more: the identifiers of old deliveries, leases that ended, and the checks of commits that
-// are the head of no open pull request. Facts about pull requests, effects and the ledger are kept.
+// forgottenAfter is how long an errand is kept that has nothing to do, to wait for or to remember, as those have that a push to any branch
+// raises.
+const forgottenAfter = 14 * 24 * time.Hour
+
+// Prune forgets what can have no use any more: the identifiers of old deliveries and of the notes that they left, leases that ended, errands
+// that left nothing behind, and the checks of commits that are the head of no open pull request. Facts about pull requests, effects and the ledger are kept.
 func (s *Store) Prune(ctx context.Context) (err error) {
 	defer wrap(&err, "prune the database")
 	now := s.now()
@@ -20,6 +24,10 @@ func (s *Store) Prune(ctx context.Context) (err error) {
 	}{
 		{`DELETE FROM deliveries WHERE received_at < $1`, []any{micro(now.Add(-seenFor))}},
 		{`DELETE FROM leases WHERE until < $1`, []any{micro(now)}},
+		{`DELETE FROM errand_notes WHERE taken_at > 0 AND taken_at < $1`, []any{micro(now.Add(-seenFor))}},
+		{`DELETE FROM errands WHERE raised_at < $1 AND wanted = done AND recheck_at = 0 AND state = '' AND issue = 0 AND NOT EXISTS (
+			SELECT 1 FROM errand_notes n WHERE n.repository = errands.repository AND n.kind = errands.kind AND n.name = errands.name AND n.taken_at = 0)`,
+			[]any{micro(now.Add(-forgottenAfter))}},
 		{`DELETE FROM checks WHERE arrived < $1 AND NOT EXISTS (
 			SELECT 1 FROM pulls p WHERE p.repository = checks.repository AND p.head = checks.sha AND p.state = 'open' AND p.gone = 0)`,
 			[]any{micro(now.Add(-24 * time.Hour))}},

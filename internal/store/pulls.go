@@ -164,31 +164,6 @@ func (s *Store) SaveGone(ctx context.Context, key change.PullKey) (err error) {
 	})
 }
 
-// SaveDecision keeps the decision that stands for a pull request, with its digest, and in the same transaction writes what its head was
-// compared with and what the ledger is to know of it.
-func (s *Store) SaveDecision(ctx context.Context, d change.Decision, digest string, entries ...ledger.Draft) (err error) {
-	defer wrap(&err, "save the decision on pull request %s", d.Pull)
-	body, err := json.Marshal(d)
-	if err != nil {
-		return err
-	}
-	return s.Write(ctx, func(tx Tx) error {
-		n, err := tx.Exec(ctx, `UPDATE pulls SET decision = $1, digest = $2, decided_head = $3, decided_at = $4 WHERE repository = $5 AND number = $6`,
-			string(body), digest, string(d.Head), micro(s.now()), d.Pull.Repository, d.Pull.Number)
-		if err == nil && n == 0 {
-			err = ErrNotFound
-		}
-		if err == nil {
-			err = s.saveCompared(ctx, tx, d)
-		}
-		if err != nil {
-			return err
-		}
-		_, err = ledger.Append(ctx, tx, s.now(), entries...)
-		return err
-	})
-}
-
 // Append writes entries to the ledger that go with no other change.
 func (s *Store) Append(ctx context.Context, entries ...ledger.Draft) error {
 	return s.Write(ctx, func(tx Tx) error {

@@ -141,7 +141,7 @@ func decisions(t *testing.T, f *fixture) {
 		Requirements: []change.Requirement{{Kind: change.KindApprovals, Name: change.Words("2 reviewers"), State: change.Awaited, Need: 2}},
 	}
 	entry := ledger.Draft{Kind: ledger.DecisionChanged, Subject: ledger.Subject{Repository: 7, Number: 1, SHA: "h1"}, Body: d}
-	must(t, f.SaveDecision(t.Context(), d, "digest", entry))
+	must(t, f.SaveDecision(t.Context(), d, "digest", store.Consequences{}, entry))
 	w := f.begin(t, 1)
 	equal(t, "verdict", w.Decision.Verdict, change.Waiting)
 	equal(t, "requirements", w.Decision.Requirements, d.Requirements)
@@ -152,7 +152,7 @@ func decisions(t *testing.T, f *fixture) {
 	equal(t, "entries", len(entries), 1)
 
 	d.Pull = key(99)
-	wantError(t, f.SaveDecision(t.Context(), d, "digest", entry), store.ErrNotFound)
+	wantError(t, f.SaveDecision(t.Context(), d, "digest", store.Consequences{}, entry), store.ErrNotFound)
 	entries, err = f.Ledger(t.Context(), ledger.Page{})
 	must(t, err)
 	equal(t, "entries after a decision that was not saved", len(entries), 1)

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// Consequences are what a decision brings about besides its check run.
+type Consequences struct {
+	Debts      []change.Debt      // as they stand now; each is one by its pull request and kind
+	Rejections []change.Rejection // on the pull request, as they stand now; each is one by its comment
+	Raise      []change.Raised    // errands that are to be looked at
+}
+
+// SaveDecision keeps the decision that stands for a pull request, with its digest and its consequences, and in the same transaction writes
+// what its head was compared with and what the ledger is to know of it. Nothing makes jobs of the errands that it raises; see
+// queue.Queue.SaveDecision.
+func (s *Store) SaveDecision(ctx context.Context, d change.Decision, digest string, c Consequences, entries ...ledger.Draft) error {
+	return s.Write(ctx, func(tx Tx) error { return s.SaveDecisionIn(ctx, tx, d, digest, c, entries...) })
+}
+
+// SaveDecisionIn is SaveDecision in the caller's transaction, in which the caller sees to it that the raised errands are worked on.
+func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, digest string, c Consequences, entries ...ledger.Draft) (err error) {
+	defer wrap(&err, "save the decision on pull request %s", d.Pull)
+	body, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	n, err := tx.Exec(ctx, `UPDATE pulls SET decision = $1, digest = $2, decided_head = $3, decided_at = $4 WHERE repository = $5 AND number = $6`,
+		string(body), digest, string(d.Head), micro(s.now()), d.Pull.Repository, d.Pull.Number)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.saveCompared(ctx, tx, d); err != nil {
+		return err
+	}
+	if err := s.saveRejections(ctx, tx, d.Pull, c.Rejections); err != nil {
+		return err
+	}
+	if err := saveDebts(ctx, tx, c.Debts); err != nil {
+		return err
+	}
+	if err := s.RaiseErrands(ctx, tx, c.Raise); err != nil {
+		return err
+	}
+	_, err = ledger.Append(ctx, tx, s.now(), entries...)
+	return err
+}
+
+// saveRejections keeps rejections under their comments. Unlike other facts they change: a rejection may be withdrawn.
+func (s *Store) saveRejections(ctx context.Context, tx Tx, key change.PullKey, list []change.Rejection) error {
+	for _, r := range list {
+		body, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO facts (repository, number, kind, id, at, arrived, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (repository, number, kind, id) DO UPDATE SET body = excluded.body`,
+			key.Repository, key.Number, factRejection, strconv.FormatInt(r.Comment, 10), micro(r.At), micro(s.now()), string(body))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func saveDebts(ctx context.Context, tx Tx, list []change.Debt) error {
+	for _, d := range list {
+		_, err := tx.Exec(ctx, `INSERT INTO debts (repository, number, kind, owner, due_at, settled_at) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (repository, number, kind) DO UPDATE SET owner = excluded.owner, due_at = excluded.due_at, settled_at = excluded.settled_at`,
+			d.Pull.Repository, d.Pull.Number, string(d.Kind), d.Owner, micro(d.Due), micro(d.Settled))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Debts returns what accounts owe, and what they have settled, in the repositories of an installation: the first due first. Those in a
+// repository that is gone, where nothing can be settled any more, are left out.
+func (s *Store) Debts(ctx context.Context, installation change.InstallationID, owners []change.AccountID) (list []change.Debt, err error) {
+	defer wrap(&err, "list the debts of %d accounts", len(owners))
+	if len(owners) == 0 {
+		return nil, nil
+	}
+	args := []any{installation}
+	var in strings.Builder
+	for _, o := range owners {
+		args = append(args, o)
+		fmt.Fprintf(&in, ", $%d", len(args))
+	}
+	err = s.Read(ctx, func(tx Tx) error {
+		list = nil
+		return tx.Query(ctx, `SELECT repository, number, kind, owner, due_at, settled_at FROM debts
+			WHERE owner IN (`+strings.TrimPrefix(in.String(), ", ")+`) AND repository IN (SELECT id FROM repositories WHERE installation = $1 AND gone = 0)
+			ORDER BY due_at, repository, number, kind`, args, func(scan func(...any) error) error {
+			var d change.Debt
+			var due, settled int64
+			err := scan(&d.Pull.Repository, &d.Pull.Number, &d.Kind, &d.Owner, &due, &settled)
+			d.Due, d.Settled = fromMicro(due), fromMicro(settled)
+			list = append(list, d)
+			return err
+		})
+	})
+	return list, err
+}

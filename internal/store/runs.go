@@ -1,0 +1,239 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// Run is one run over a pull request or an errand, from Start or StartErrand to Finish or Fail.
+type Run struct {
+	Key    change.PullKey // zero: over an errand
+	Errand change.Errand  // zero: over a pull request
+	wanted int64          // how often it was raised when the run started
+	number int64          // of the run: a later one takes its place
+}
+
+// Next says what is to follow a run.
+type Next int
+
+// What follows a run.
+const (
+	Settled Next = iota // nothing was raised meanwhile
+	Again               // something was raised meanwhile
+	Stale               // a later run has taken this one's place, and this one counts for nothing
+)
+
+// String names what the run is over.
+func (r Run) String() string {
+	if r.Errand != (change.Errand{}) {
+		return "errand " + r.Errand.String()
+	}
+	return "pull request " + r.Key.String()
+}
+
+// Start begins a run: what was raised so far is its business. A run that ends by neither Finish nor Fail, because the process died,
+// leaves its business to the next.
+func (s *Store) Start(ctx context.Context, key change.PullKey) (run Run, err error) {
+	return s.start(ctx, Run{Key: key}, `UPDATE pulls SET taken = taken | concerns, concerns = 0, run = run + 1
+		WHERE repository = $1 AND number = $2 RETURNING wanted, run`, key.Repository, key.Number)
+}
+
+// StartErrand is Start for an errand. ErrNotFound says that it was never raised, or that its repository is not ours now: what was raised
+// then waits until it is.
+func (s *Store) StartErrand(ctx context.Context, e change.Errand) (run Run, err error) {
+	return s.start(ctx, Run{Errand: e}, `UPDATE errands SET run = run + 1
+		WHERE repository = $1 AND kind = $2 AND name = $3 AND `+ours+` RETURNING wanted, run`, e.Repository, string(e.Kind), e.Name)
+}
+
+func (s *Store) start(ctx context.Context, run Run, query string, args ...any) (_ Run, err error) {
+	defer wrap(&err, "start a run over %s", run)
+	err = s.Write(ctx, func(tx Tx) error {
+		found, err := one(ctx, tx, query, args, &run.wanted, &run.number)
+		if err == nil && !found {
+			err = ErrNotFound
+		}
+		return err
+	})
+	return run, err
+}
+
+// Finish ends a run that did its business. recheckAt is when time alone calls for another, zero for never; the caller makes that
+// happen in the same transaction.
+func (s *Store) Finish(ctx context.Context, tx Tx, run Run, recheckAt time.Time) (next Next, err error) {
+	defer wrap(&err, "finish the run over %s", run)
+	set := `done = $1, failures = 0, problem = '', recheck_at = $2`
+	if run.Errand == (change.Errand{}) {
+		set += `, taken = 0`
+	}
+	next, _, err = s.end(ctx, tx, run, set, run.wanted, micro(recheckAt))
+	return next, err
+}
+
+// Fail ends a run that did not do all of its business, which stays to be done by the next. A problem is why; empty says that the
+// run only waits for something and is no failure.
+func (s *Store) Fail(ctx context.Context, tx Tx, run Run, problem string) (next Next, failures int, err error) {
+	defer wrap(&err, "end the failed run over %s", run)
+	return s.end(ctx, tx, run, `failures = failures + $1, problem = $2`, number(problem != ""), problem)
+}
+
+func (s *Store) end(ctx context.Context, tx Tx, run Run, set string, first, second any) (next Next, failures int, err error) {
+	table, where, args := `pulls`, `repository = $4 AND number = $5`, []any{first, second, run.number, run.Key.Repository, run.Key.Number}
+	if e := run.Errand; e != (change.Errand{}) {
+		table, where = `errands`, `repository = $4 AND kind = $5 AND name = $6`
+		args = []any{first, second, run.number, e.Repository, string(e.Kind), e.Name}
+	}
+	// The update locks the row, so that intake either raised it before this transaction and is seen here, or raises it after and
+	// finds the job ended.
+	var wanted int64
+	found, err := one(ctx, tx, `UPDATE `+table+` SET `+set+` WHERE run = $3 AND `+where+` RETURNING wanted, failures`, args, &wanted, &failures)
+	switch {
+	case err != nil:
+		return Stale, 0, err
+	case !found:
+		return Stale, 0, nil
+	case wanted != run.wanted:
+		return Again, failures, nil
+	default:
+		return Settled, failures, nil
+	}
+}
+
+// Raise says of pull requests that their sources may have changed. The caller sees to it, in the same transaction, that each is
+// worked on. A pull request that was never heard of is one from now on.
+func (s *Store) Raise(ctx context.Context, tx Tx, keys []change.PullKey, concerns change.Concern) (err error) {
+	defer wrap(&err, "raise %d pull requests", len(keys))
+	bits := make(map[change.PullKey]change.Concern, len(keys))
+	for _, k := range keys {
+		bits[k] = concerns
+	}
+	return s.raise(ctx, tx, bits)
+}
+
+// Due says whether a recheck that was asked for at a time is still the one that the last run asked for.
+func (s *Store) Due(ctx context.Context, tx Tx, key change.PullKey, at time.Time) (due bool, err error) {
+	defer wrap(&err, "look up the recheck of pull request %s", key)
+	return one(ctx, tx, `SELECT 1 FROM pulls WHERE repository = $1 AND number = $2 AND recheck_at = $3 AND gone = 0`,
+		[]any{key.Repository, key.Number, micro(at)}, new(int))
+}
+
+// Overdue returns the pull requests whose last run asked for a recheck at a time that has come.
+func (s *Store) Overdue(ctx context.Context, tx Tx) (keys []change.PullKey, err error) {
+	defer wrap(&err, "list the rechecks that are due")
+	err = tx.Query(ctx, `SELECT repository, number FROM pulls WHERE recheck_at > 0 AND recheck_at <= $1 AND gone = 0
+		ORDER BY repository, number`, []any{micro(s.now())}, func(scan func(...any) error) error {
+		var k change.PullKey
+		err := scan(&k.Repository, &k.Number)
+		keys = append(keys, k)
+		return err
+	})
+	return keys, err
+}
+
+// IsUnsettled says whether a pull request was raised and not yet dealt with.
+func (s *Store) IsUnsettled(ctx context.Context, tx Tx, key change.PullKey) (unsettled bool, err error) {
+	defer wrap(&err, "look up whether pull request %s is dealt with", key)
+	return one(ctx, tx, `SELECT 1 FROM pulls WHERE repository = $1 AND number = $2 AND wanted <> done`, []any{key.Repository, key.Number}, new(int))
+}
+
+// Unsettled returns up to limit pull requests after the given key that were raised and not yet dealt with.
+func (s *Store) Unsettled(ctx context.Context, after change.PullKey, limit int) (keys []change.PullKey, err error) {
+	defer wrap(&err, "list what is not yet dealt with")
+	err = s.Read(ctx, func(tx Tx) error {
+		return tx.Query(ctx, `SELECT repository, number FROM pulls WHERE wanted <> done AND (repository, number) > ($1, $2)
+			ORDER BY repository, number LIMIT $3`, []any{after.Repository, after.Number, limit}, func(scan func(...any) error) error {
+			var k change.PullKey
+			err := scan(&k.Repository, &k.Number)
+			keys = append(keys, k)
+			return err
+		})
+	})
+	return keys, err
+}
+
+// OpenPullsOf returns the open pull requests of an installation after one, in their order, limit at most.
+func (s *Store) OpenPullsOf(ctx context.Context, id change.InstallationID, after change.PullKey, limit int) (keys []change.PullKey, err error) {
+	defer wrap(&err, "list the open pull requests of installation %d", id)
+	err = s.Read(ctx, func(tx Tx) error {
+		return tx.Query(ctx, `SELECT repository, number FROM pulls WHERE state = 'open' AND gone = 0 AND (repository, number) > ($1, $2)
+			AND repository IN (SELECT id FROM repositories WHERE installation = $3 AND gone = 0)
+			ORDER BY repository, number LIMIT $4`, []any{after.Repository, after.Number, id, limit}, func(scan func(...any) error) error {
+			var k change.PullKey
+			err := scan(&k.Repository, &k.Number)
+			keys = append(keys, k)
+			return err
+		})
+	})
+	return keys, err
+}
+
+// CountUnsettled returns how many pull requests were raised and not yet dealt with.
+func (s *Store) CountUnsettled(ctx context.Context) (n int, err error) {
+	defer wrap(&err, "count what is not yet dealt with")
+	err = s.Read(ctx, func(tx Tx) error {
+		_, err := one(ctx, tx, `SELECT count(*) FROM pulls WHERE wanted <> done`, nil, &n)
+		return err
+	})
+	return n, err
+}
+
+// ours is true of an errand whose repository the App has access to. Others are left as they are, and are not run.
+const ours = `EXISTS (SELECT 1 FROM repositories WHERE id = errands.repository AND gone = 0)`
+
+// ErrandDue is Due for an errand.
+func (s *Store) ErrandDue(ctx context.Context, tx Tx, e change.Errand, at time.Time) (due bool, err error) {
+	defer wrap(&err, "look up the recheck of errand %s", e)
+	return one(ctx, tx, `SELECT 1 FROM errands WHERE repository = $1 AND kind = $2 AND name = $3 AND recheck_at = $4`,
+		[]any{e.Repository, string(e.Kind), e.Name, micro(at)}, new(int))
+}
+
+// OverdueErrands is Overdue for errands.
+func (s *Store) OverdueErrands(ctx context.Context, tx Tx) (list []change.Errand, err error) {
+	defer wrap(&err, "list the rechecks of errands that are due")
+	return errands(ctx, tx, `recheck_at > 0 AND recheck_at <= $1 ORDER BY repository, kind, name`, micro(s.now()))
+}
+
+// IsErrandUnsettled says whether an errand was raised and not yet dealt with. One of a repository that is gone is not to be dealt with.
+func (s *Store) IsErrandUnsettled(ctx context.Context, tx Tx, e change.Errand) (unsettled bool, err error) {
+	defer wrap(&err, "look up whether errand %s is dealt with", e)
+	return one(ctx, tx, `SELECT 1 FROM errands WHERE repository = $1 AND kind = $2 AND name = $3 AND wanted <> done AND `+ours,
+		[]any{e.Repository, string(e.Kind), e.Name}, new(int))
+}
+
+// UnsettledErrands returns up to limit errands after the given one that were raised and not yet dealt with.
+func (s *Store) UnsettledErrands(ctx context.Context, after change.Errand, limit int) (list []change.Errand, err error) {
+	defer wrap(&err, "list the errands that are not yet dealt with")
+	err = s.Read(ctx, func(tx Tx) error {
+		list, err = errands(ctx, tx, `wanted <> done AND (repository, kind, name) > ($1, $2, $3) AND `+ours+` ORDER BY repository, kind, name LIMIT $4`,
+			after.Repository, string(after.Kind), after.Name, limit)
+		return err
+	})
+	return list, err
+}
+
+func errands(ctx context.Context, tx Tx, where string, args ...any) (list []change.Errand, err error) {
+	err = tx.Query(ctx, `SELECT repository, kind, name FROM errands WHERE `+where, args, func(scan func(...any) error) error {
+		var e change.Errand
+		err := scan(&e.Repository, &e.Kind, &e.Name)
+		list = append(list, e)
+		return err
+	})
+	return list, err
+}
+
+// CountUnsettledErrands returns how many errands of each kind were raised and not yet dealt with.
+func (s *Store) CountUnsettledErrands(ctx context.Context) (counts map[change.ErrandKind]int, err error) {
+	defer wrap(&err, "count the errands that are not yet dealt with")
+	err = s.Read(ctx, func(tx Tx) error {
+		counts = map[change.ErrandKind]int{}
+		return tx.Query(ctx, `SELECT kind, count(*) FROM errands WHERE wanted <> done AND `+ours+` GROUP BY kind`, nil, func(scan func(...any) error) error {
+			var kind change.ErrandKind
+			var n int
+			err := scan(&kind, &n)
+			counts[kind] = n
+			return err
+		})
+	})
+	return counts, err
+}
