@@ -39,21 +39,52 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 	if err != nil {
 		return change.Content{}, err
 	}
-	compared, err := s.compare(ctx, repo, tip, p.Head.SHA, time.Time{})
+	content, _, err := s.content(ctx, repo, p, tip, since)
+	return content, err
+}
+
+// ContentAt is Content against a commit that the base branch had, and not against its tip: for a pull request that was merged, against the
+// one that its decision went by. One call less than Content, since there is no tip to read; what is asked again is asked in this session.
+//
+// Over 300 files are listed as the pull request has them (pulls/list-files). Where that list is not of the same comparison, because GitHub
+// has it against another commit, FilesCut says that they are not known.
+func (s *Session) ContentAt(ctx context.Context, repo change.Repository, p change.Pull, base change.SHA) (_ change.Content, err error) {
+	defer wrap(&err, "comparing %s#%d with %s", repo, p.Number, base.Short())
+	content, compared, err := s.content(ctx, repo, p, base, s.began)
+	if err == nil && !holdsAll(content.Files, compared) {
+		content.FilesCut = true
+	}
+	return content, err
+}
+
+// holdsAll says whether the files hold each of those that were compared, as it is.
+func holdsAll(files []change.File, compared []*github.CommitFile) bool {
+	type version struct{ path, previous, status, blob string }
+	held := map[version]bool{}
+	for _, f := range files {
+		held[version{f.Path, f.PreviousPath, string(f.Status), string(f.Blob)}] = true
+	}
+	return !slices.ContainsFunc(compared, func(f *github.CommitFile) bool {
+		return !held[version{f.GetFilename(), f.GetPreviousFilename(), f.GetStatus(), f.GetSHA()}]
+	})
+}
+
+// content compares the head with a commit of the base branch, and returns the files that the comparison lists as well.
+func (s *Session) content(
+	ctx context.Context, repo change.Repository, p change.Pull, base change.SHA, since time.Time,
+) (content change.Content, listed []*github.CommitFile, err error) {
+	compared, err := s.compare(ctx, repo, base, p.Head.SHA, time.Time{})
 	if err == nil && !since.IsZero() && slices.ContainsFunc(compared.Commits, hasStranger) {
 		// What two commits differ in never changes, but whose an address is does: somebody may have added it to their account since.
-		compared, err = s.compare(ctx, repo, tip, p.Head.SHA, since)
+		compared, err = s.compare(ctx, repo, base, p.Head.SHA, since)
+	}
+	if err == nil {
+		err = isAgainst(compared, base)
 	}
 	if err != nil {
-		return change.Content{}, err
+		return change.Content{}, nil, err
 	}
-	content := change.Content{
-		Head: p.Head.SHA, BaseTip: change.SHA(compared.GetBaseCommit().GetSHA()), MergeBase: change.SHA(compared.GetMergeBaseCommit().GetSHA()),
-		Tree: treeOf(compared, p.Head.SHA),
-	}
-	if content.BaseTip != tip {
-		return change.Content{}, unreadable(fmt.Errorf("GitHub compared with %s and not with %s", content.BaseTip, tip), false)
-	}
+	content = change.Content{Head: p.Head.SHA, BaseTip: base, MergeBase: mergeBaseOf(compared), Tree: treeOf(compared, p.Head.SHA)}
 	var commits []*github.RepositoryCommit
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
@@ -61,14 +92,26 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 		return err
 	})
 	group.Go(func() (err error) {
-		commits, content.CommitsCut, err = s.commits(gctx, comparisonPath(repo, tip, p.Head.SHA), compared)
+		commits, content.CommitsCut, err = s.commits(gctx, comparisonPath(repo, base, p.Head.SHA), compared)
 		return err
 	})
 	if err := group.Wait(); err != nil {
-		return change.Content{}, err
+		return change.Content{}, nil, err
 	}
 	content.Commits, err = s.attributed(ctx, repo, commits)
-	return content, err
+	return content, present(compared.Files), err
+}
+
+// isAgainst is the error of a comparison with another commit than base.
+func isAgainst(compared *github.CommitsComparison, base change.SHA) error {
+	if got := compared.GetBaseCommit().GetSHA(); got != string(base) {
+		return unreadable(fmt.Errorf("GitHub compared with %s and not with %s", got, base), false)
+	}
+	return nil
+}
+
+func mergeBaseOf(compared *github.CommitsComparison) change.SHA {
+	return change.SHA(compared.GetMergeBaseCommit().GetSHA())
 }
 
 // hasStranger says whether a commit names somebody who has no account.
@@ -156,17 +199,23 @@ func (s *Session) Seen(ctx context.Context, repo change.Repository, v change.Vie
 		return seen, err
 	}
 	commits := present(compared.Commits)
-	seen.MergeBase, seen.Tree = change.SHA(compared.GetMergeBaseCommit().GetSHA()), treeOf(compared, v.Head)
+	seen.MergeBase, seen.Tree = mergeBaseOf(compared), treeOf(compared, v.Head)
 	seen.FilesCut, seen.CommitsCut = len(compared.Files) >= comparedFiles, len(commits) < compared.GetTotalCommits()
-	for _, f := range present(compared.Files) {
-		seen.Files = append(seen.Files, change.File{
-			Path: f.GetFilename(), PreviousPath: f.GetPreviousFilename(), Status: change.FileStatus(f.GetStatus()), Blob: change.SHA(f.GetSHA()),
-		})
-	}
+	seen.Files = comparedVersions(compared)
 	for _, c := range commits {
 		seen.Commits = append(seen.Commits, change.SHA(c.GetSHA()))
 	}
 	return seen, nil
+}
+
+// comparedVersions returns the files of a comparison, each with which version of it the head has.
+func comparedVersions(compared *github.CommitsComparison) (files []change.File) {
+	for _, f := range present(compared.Files) {
+		files = append(files, change.File{
+			Path: f.GetFilename(), PreviousPath: f.GetPreviousFilename(), Status: change.FileStatus(f.GetStatus()), Blob: change.SHA(f.GetSHA()),
+		})
+	}
+	return files
 }
 
 func (s *Session) files(

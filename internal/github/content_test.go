@@ -204,6 +204,17 @@ func TestManyFiles(t *testing.T) {
 	})
 }
 
+// pageOf returns what a comparison shows of its commits: the newest if it is not paged.
+func pageOf(r *http.Request, all []any) []any {
+	if r.URL.Query().Get("per_page") == "" {
+		return all[max(0, len(all)-comparedCommits):]
+	}
+	page := 1
+	fmt.Sscan(r.URL.Query().Get("page"), &page)
+	from := (page - 1) * perPage
+	return all[min(from, len(all)):min(from+perPage, len(all))]
+}
+
 func TestManyCommits(t *testing.T) {
 	for _, tt := range []struct {
 		commits, want, calls int
@@ -215,16 +226,7 @@ func TestManyCommits(t *testing.T) {
 			f := newFake(t)
 			all := many(tt.commits, func(i int) any { return commitBy(fmt.Sprint("c", i), user(alice), "") })
 			f.on(compareCall(string(baseSHA)), func(w http.ResponseWriter, r *http.Request) {
-				shown := all
-				if r.URL.Query().Get("per_page") == "" {
-					shown = all[max(0, len(all)-comparedCommits):]
-				} else {
-					page := 1
-					fmt.Sscan(r.URL.Query().Get("page"), &page)
-					from := (page - 1) * perPage
-					shown = all[min(from, len(all)):min(from+perPage, len(all))]
-				}
-				answerWith(200, comparison(shown, []any{}, len(all)))(w, r)
+				answerWith(200, comparison(pageOf(r, all), []any{}, len(all)))(w, r)
 			})
 			got := content(t, f.client(), fix, time.Time{})
 			equal(t, "commits", len(got.Commits), tt.want)
@@ -232,6 +234,71 @@ func TestManyCommits(t *testing.T) {
 			equal(t, "calls besides the tip", len(f.took())-1, tt.calls)
 		})
 	}
+}
+
+// TestContentAt covers a pull request that was merged: its base branch has moved on, or is gone, and nobody asks for its tip.
+func TestContentAt(t *testing.T) {
+	const filesCall = "GET /repos/acme/shop/pulls/1/files"
+	at := func(t *testing.T, c *Client) change.Content {
+		t.Helper()
+		got, err := c.Begin().ContentAt(t.Context(), shop, fix, baseSHA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	f := newFake(t)
+	c := f.client()
+	f.json(tipCall, 200, m{"ref": "refs/heads/main", "object": m{"sha": "moved"}})
+	f.json(compareCall(string(baseSHA)), 200, comparison([]any{landed("c1", "Fix", user(alice), user(alice))}, many(2, func(i int) any { return file(i, headSHA) }), 1))
+	got := at(t, c)
+	if got.BaseTip != baseSHA || got.Head != headSHA || got.MergeBase != mergeBase || len(got.Files) != 2 || got.FilesCut || len(got.Commits) != 1 ||
+		got.Commits[0].Author.Account != alice {
+		t.Errorf("got %+v", got)
+	}
+	calls(t, f, compareCall(string(baseSHA)))
+	at(t, c)
+	calls(t, f)
+
+	f.json(compareCall(string(baseSHA)), 200, comparison([]any{landed("c1", "Fix", nil, user(alice))}, []any{}, 1))
+	c = f.client()
+	at(t, c)
+	f.took()
+	at(t, c)
+	calls(t, f, compareCall(string(baseSHA))+" 304") // somebody nobody knows may be known by now
+
+	for name, tt := range map[string]struct {
+		compared int // the first file of the comparison
+		cut      bool
+	}{"of the same comparison": {0, false}, "of another": {1, true}} {
+		t.Run("files listed "+name, func(t *testing.T) {
+			f := newFake(t)
+			all := many(351, func(i int) any { return file(i, headSHA) })
+			f.json(compareCall(string(baseSHA)), 200, comparison([]any{}, all[tt.compared:tt.compared+300], 0))
+			listed := all[:350]
+			if tt.cut {
+				listed = all[2:] // the one that the comparison has first is not among them
+			}
+			f.pages(filesCall, []any{listed[:100], listed[100:200], listed[200:300], listed[300:]}, true)
+			got := at(t, f.client())
+			equal(t, "files", len(got.Files), len(listed))
+			equal(t, "cut", got.FilesCut, tt.cut)
+			equal(t, "calls", len(f.took()), 5)
+		})
+	}
+	t.Run("another base", func(t *testing.T) {
+		f := newFake(t)
+		f.json(compareCall("0ld"), 200, comparison([]any{}, []any{}, 0)) // which says that it is against the other
+		if _, err := f.client().Begin().ContentAt(t.Context(), shop, fix, "0ld"); !Temporary(err) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a base that is gone", func(t *testing.T) {
+		var missing *NotFound
+		if _, err := newFake(t).client().Begin().ContentAt(t.Context(), shop, fix, "0ld"); !errors.As(err, &missing) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestCoAuthorsAreLookedUp(t *testing.T) {

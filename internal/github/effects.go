@@ -108,15 +108,6 @@ func (c *Client) RequestReviewers(ctx context.Context, repo change.Repository, n
 	return c.write(ctx, requestReviewers, requestReviewers.at(repo.Owner, repo.Name, itoa(n)), body, nil)
 }
 
-// Comment posts a comment and returns its id (issues/create-comment). Posting it twice makes two: if it fails with MayHaveHappened, look
-// for it with Comments.
-func (c *Client) Comment(ctx context.Context, repo change.Repository, n change.Number, markdown string) (id int64, err error) {
-	defer wrap(&err, "commenting on %s#%d", repo, n)
-	var made github.IssueComment
-	err = c.write(ctx, createComment, createComment.at(repo.Owner, repo.Name, itoa(n)), github.IssueComment{Body: &markdown}, &made)
-	return made.GetID(), err
-}
-
 // React adds a reaction to a comment: +1, -1, laugh, confused, heart, hooray, rocket or eyes (reactions/create-for-issue-comment).
 // Reacting twice is reacting once.
 func (c *Client) React(ctx context.Context, repo change.Repository, comment int64, content string) (err error) {

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +32,19 @@ func (s *Session) Pull(ctx context.Context, repo change.Repository, n change.Num
 //
 // GitHub associates commits by branches of the repository, so a pull request from a fork may be missing, and a commit that
 // is in the default branch lists only merged ones: that a pull request is missing proves nothing, ask Pull.
-func (s *Session) PullsWithHead(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (_ []change.Pull, err error) {
+func (s *Session) PullsWithHead(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]change.Pull, error) {
+	pulls, err := s.CommitPulls(ctx, repo, sha, since)
+	return slices.DeleteFunc(pulls, func(p change.Pull) bool { return p.State != change.Open || p.Head.SHA != sha }), err
+}
+
+// CommitPulls reads the pull requests that GitHub associates with a commit, in whatever state, ordered by number: for a commit of the
+// default branch the merged one that brought it there, for any other those, open or merged, that hold it
+// (repos/list-pull-requests-associated-with-commit). A commit that GitHub does not know has none. ChangedFiles and MergedBy are not said
+// there.
+//
+// It is GitHub's opinion: a commit that was pushed is associated with a pull request that held it too, and somebody else's that was merged
+// into another branch may be listed. Compare MergeCommit and Base.
+func (s *Session) CommitPulls(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (_ []change.Pull, err error) {
 	defer wrap(&err, "reading the pull requests of %s in %s", sha.Short(), repo)
 	path := listPullsOf.at(repo.Owner, repo.Name, string(sha))
 	listed, err := readPages(ctx, s, listPullsOf, path, nil, since, maxPulls, entries[github.PullRequest])
@@ -47,13 +60,13 @@ func (s *Session) PullsWithHead(ctx context.Context, repo change.Repository, sha
 	if err := listed.tooMany("more than 5,000 pull requests hold this commit"); err != nil {
 		return nil, err
 	}
-	var open []change.Pull
+	pulls := make([]change.Pull, 0, len(listed.items))
 	for _, p := range listed.items {
-		if p := pull(p); p.State == change.Open && p.Head.SHA == sha {
-			open = append(open, p)
+		if p.GetNumber() != 0 {
+			pulls = append(pulls, pull(p))
 		}
 	}
-	return sortedByNumber(open), nil
+	return sortedByNumber(pulls), nil
 }
 
 // OpenPulls reads the open pull requests of a repository (pulls/list), ordered by number; into base only unless that is empty.
@@ -101,29 +114,6 @@ func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []change
 		})
 	}
 	return repos, nil
-}
-
-// IssueComment is a comment on a pull request's conversation.
-type IssueComment struct {
-	ID   int64
-	By   change.Account
-	Body string
-	At   time.Time
-}
-
-// Comments reads the comments on a pull request, oldest first (issues/list-comments).
-func (s *Session) Comments(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ []IssueComment, err error) {
-	defer wrap(&err, "reading the comments on %s#%d", repo, n)
-	path := listComments.at(repo.Owner, repo.Name, itoa(n))
-	listed, err := readPages(ctx, s, listComments, path, nil, since, maxTimeline, entries[github.IssueComment])
-	if err != nil {
-		return nil, err
-	}
-	comments := make([]IssueComment, 0, len(listed.items))
-	for _, c := range listed.items {
-		comments = append(comments, IssueComment{ID: c.GetID(), By: account(c.User), Body: c.GetBody(), At: at(c.CreatedAt)})
-	}
-	return comments, listed.tooMany("more than 10,000 comments")
 }
 
 func pull(p *github.PullRequest) change.Pull {

@@ -23,12 +23,19 @@ const (
 	listCommits      route = "GET /repos/{owner}/{repo}/commits"
 	getRef           route = "GET /repos/{owner}/{repo}/git/ref/{ref}"
 	getBranch        route = "GET /repos/{owner}/{repo}/branches/{branch}"
+	getBranchRules   route = "GET /repos/{owner}/{repo}/rules/branches/{branch}"
 	getTree          route = "GET /repos/{owner}/{repo}/git/trees/{tree_sha}"
 	getBlob          route = "GET /repos/{owner}/{repo}/git/blobs/{file_sha}"
 	getContents      route = "GET /repos/{owner}/{repo}/contents/{path}"
 	listTimeline     route = "GET /repos/{owner}/{repo}/issues/{issue_number}/timeline"
 	listEvents       route = "GET /repos/{owner}/{repo}/issues/{issue_number}/events"
+	listIssues       route = "GET /repos/{owner}/{repo}/issues"
+	getIssue         route = "GET /repos/{owner}/{repo}/issues/{issue_number}"
+	createIssue      route = "POST /repos/{owner}/{repo}/issues"
+	updateIssue      route = "PATCH /repos/{owner}/{repo}/issues/{issue_number}"
+	addAssignees     route = "POST /repos/{owner}/{repo}/issues/{issue_number}/assignees"
 	listComments     route = "GET /repos/{owner}/{repo}/issues/{issue_number}/comments"
+	getComment       route = "GET /repos/{owner}/{repo}/issues/comments/{comment_id}"
 	createComment    route = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
 	createReaction   route = "POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
 	getPermission    route = "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
@@ -43,6 +50,7 @@ const (
 	listWorkflowRuns route = "GET /repos/{owner}/{repo}/actions/runs"
 	listRepositories route = "GET /installation/repositories"
 	createToken      route = "POST /app/installations/{installation_id}/access_tokens"
+	queryGraphQL     route = "POST /graphql" // whatever its path is: see Config.App.V4APIURL
 )
 
 func (r route) method() string {
