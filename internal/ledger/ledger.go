@@ -31,11 +31,17 @@ const (
 	LabelOfConsequence Kind = "label of consequence" // set or taken off, with or without the authority for it
 	RecordEdited       Kind = "record edited"        // the change record in the description, after an approval
 	PullEnded          Kind = "pull request ended"   // merged or closed, with the decision that stood
+	GroupDecided       Kind = "merge group decided"
 	EffectIntended     Kind = "effect intended"
 	EffectDone         Kind = "effect done"
 	EffectFailed       Kind = "effect failed"
 	CommandAnswered    Kind = "command answered"
 	ExceptionFound     Kind = "exception found" // something landed that was not decided so
+
+	EmergencyWithdrawn   Kind = "emergency withdrawn"   // before anything went past the process
+	RetrospectiveClosed  Kind = "retrospective closed"  // with all that it must say, or once more without
+	RetrospectiveOverdue Kind = "retrospective overdue" // it was not written in time
+	RetrospectiveLost    Kind = "retrospective lost"    // its issue was deleted or moved, or GitHub refused to open one
 )
 
 // Subject is what an entry is about; its zero members say that the entry is not about one.
