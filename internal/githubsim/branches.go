@@ -9,49 +9,6 @@ import (
 	"strings"
 )
 
-// Protection is what a branch asks of those who change it. It binds administrators too unless they say that they bypass it.
-type Protection struct {
-	RequiredChecks []RequiredCheck
-	Strict         bool // the head must contain the base's tip before it is merged
-	// RequiredApprovals is how many people with write access must approve before a merge.
-	RequiredApprovals int
-	// EnforceAdmins takes the bypass from administrators.
-	EnforceAdmins    bool
-	AllowForcePushes bool
-	AllowDeletions   bool
-}
-
-// RequiredCheck is a check or commit status that must be success, neutral or skipped on the head.
-type RequiredCheck struct {
-	Context string
-	AppID   int64 // the App that must have posted it; 0: anyone
-}
-
-// Protect sets what the branch asks for, in place of what it asked before; the zero Protection still forbids forced pushes and
-// deletion.
-func (s *Sim) Protect(repo, branch string, p Protection) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return err
-	}
-	r.protections[branch] = &p
-	return nil
-}
-
-// Unprotect ends the branch's protection.
-func (s *Sim) Unprotect(repo, branch string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return err
-	}
-	delete(r.protections, branch)
-	return nil
-}
-
 // Tip returns the commit that the branch points to.
 func (s *Sim) Tip(repo, branch string) (string, error) {
 	s.mu.Lock()
@@ -133,9 +90,18 @@ func (s *Sim) writeRef(r *repository, branch, sha string) error {
 	return nil
 }
 
+// landing is how a commit came to a branch, in the words of the repository's activity.
+type landing string
+
+const (
+	byPush  landing = "push"
+	byMerge landing = "pr_merge"
+	byQueue landing = "merge_queue_merge"
+)
+
 // updateBranch moves, creates or (to is "") deletes a branch and lets everything follow from it that does on GitHub: events,
-// activity, check suites, and the pull requests from and into the branch.
-func (s *Sim) updateBranch(r *repository, branch, to string, by actor, mergedPull bool) error {
+// activity, check suites, and the pull requests from and into the branch. After a merge the caller says which were merged.
+func (s *Sim) updateBranch(r *repository, branch, to string, by actor, how landing) error {
 	before := r.branches[branch]
 	if before == to {
 		return nil
@@ -145,10 +111,9 @@ func (s *Sim) updateBranch(r *repository, branch, to string, by actor, mergedPul
 	}
 	now := s.Now()
 	forced := before != "" && to != "" && !r.st.reaches(to, before)
-	kind := "push"
+	kind := string(how)
 	switch {
-	case mergedPull:
-		kind = "pr_merge"
+	case how != byPush:
 	case before == "":
 		kind = "branch_creation"
 	case to == "":
@@ -175,7 +140,7 @@ func (s *Sim) updateBranch(r *repository, branch, to string, by actor, mergedPul
 		s.loseBase(r, branch, by)
 		return nil
 	}
-	if !mergedPull {
+	if how == byPush {
 		s.findMerged(r, branch, to, by)
 	}
 	return nil
@@ -240,14 +205,15 @@ func (s *Sim) findMerged(r *repository, branch, tip string, by actor) {
 	reachable := r.st.ancestors(tip)
 	for _, i := range r.issues {
 		if p := i.pull; p != nil && i.state == "open" && p.base == branch && reachable[p.head] {
-			s.markMerged(i, tip, by)
+			s.markMerged(i, tip, by.account, by)
 		}
 	}
 }
 
-func (s *Sim) markMerged(i *issue, mergeCommit string, by actor) {
+// markMerged has the pull request be merged by somebody, through whoever acts: for what a merge queue does those are two.
+func (s *Sim) markMerged(i *issue, mergeCommit string, mergedBy *account, by actor) {
 	p := i.pull
-	p.merged, p.mergedAt, p.mergedBy, p.mergeCommit = true, s.Now(), by.account, mergeCommit
+	p.merged, p.mergedAt, p.mergedBy, p.mergeCommit = true, s.Now(), mergedBy, mergeCommit
 	s.record(i, by, event{kind: "merged", sha: mergeCommit})
 	s.closeIssue(i, by, "")
 }
@@ -288,23 +254,18 @@ func (s *Sim) push(r *repository, branch, start string, commits []Commit, by act
 // pushTo points a branch to a commit as `git push` would, protection permitting.
 func (s *Sim) pushTo(r *repository, branch, to string, by actor) error {
 	before := r.branches[branch]
-	if pr := r.protections[branch]; pr != nil && before != "" {
-		admin := s.role(r, by.account) == Admin && !pr.EnforceAdmins
-		switch {
-		case to == "" && !pr.AllowDeletions:
-			return refuse("GH006: Protected branch update failed for refs/heads/%s. Cannot delete a protected branch.", branch)
-		case to != "" && !r.st.reaches(to, before) && !pr.AllowForcePushes:
-			return refuse("GH006: Protected branch update failed for refs/heads/%s. Cannot force-push to a protected branch.", branch)
-		case to != "" && !admin:
-			if err := s.checksBlock(r, pr, to); err != nil {
-				return refuse("GH006: Protected branch update failed for refs/heads/%s. %s", branch, err)
-			}
-			if pr.RequiredApprovals > 0 {
-				return refuse("GH006: Protected branch update failed for refs/heads/%s. Changes must be made through a pull request.", branch)
-			}
+	if strings.HasPrefix(branch, queuePrefix) {
+		return refuse("GH006: Protected branch update failed for refs/heads/%s. It is the merge queue's.", branch)
+	}
+	if p := r.protection(branch); p != nil && before != "" {
+		if err := s.allowsPush(r, p, branch, before, to, by.account); err != nil {
+			return err
 		}
 	}
-	return s.updateBranch(r, branch, to, by, false)
+	if to == "" && branch == r.defaultBranch {
+		return refuse("refusing to delete the current branch: refs/heads/%s", branch)
+	}
+	return s.updateBranch(r, branch, to, by, byPush)
 }
 
 // PushBranch adds commits to a branch of the repository, which it makes from the default branch if it is not there, and returns

@@ -421,7 +421,7 @@ func (s *Sim) PostCheckRun(repo, sha string, c CheckRun) (int64, error) {
 			if run.name == c.Name && run.status != "completed" {
 				s.updateRun(run, change)
 				s.workflowMoved(cs)
-				return run.id, nil
+				return run.id, s.runQueues(r)
 			}
 		}
 	}
@@ -429,7 +429,7 @@ func (s *Sim) PostCheckRun(repo, sha string, c CheckRun) (int64, error) {
 	if cs != nil {
 		s.workflowMoved(cs)
 	}
-	return run.id, nil
+	return run.id, s.runQueues(r)
 }
 
 func (s *Sim) workflowSuite(r *repository, sha string, a *app, path string) *checkSuite {

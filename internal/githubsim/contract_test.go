@@ -93,7 +93,7 @@ func TestContract(t *testing.T) {
 
 	r, n := "/repos/acme/app", fmt.Sprint(pr.Number)
 	get := func(path string) any { t.Helper(); return w.ok(w.api, "GET", path, nil) }
-	for _, path := range []string{"", "/branches", "/branches?protected=true", "/branches/main", "/branches/release/1", "/branches/feature%2Fhello",
+	for _, path := range []string{"", "/branches", "/branches?protected=true", "/branches/main", "/branches/release/1", "/branches/main/protection", "/branches/feature%2Fhello",
 		"/rules/branches/main", "/contents/", "/contents/lib?ref=" + pr.Head, "/contents/lib/x.go?ref=feature/hello", "/contents/link?ref=" + pr.Head, "/contents/a%20b.txt?ref=" + pr.Head,
 		"/git/trees/" + pr.Head, "/git/trees/feature%2Fhello?recursive=1", "/git/ref/heads/feature/hello", "/commits", "/commits?sha=" + pr.Head, "/commits/" + pr.Head,
 		"/commits/main", "/compare/main...feature%2Fhello", "/compare/main...acme:feature%2Fhello?page=1&per_page=100", "/activity", "/activity?ref=feature/hello&activity_type=force_push",

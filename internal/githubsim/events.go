@@ -38,6 +38,14 @@ func (s *Sim) emitIssue(i *issue, action string, by actor, extra obj) {
 	s.emit(i.repo.owner, i.repo, "issues", action, body, by.account, nil)
 }
 
+func (s *Sim) emitMergeGroup(q *queue, g *mergeGroup, action string, extra obj, by actor) {
+	r := q.repo
+	body := obj{"merge_group": obj{"head_sha": g.head, "head_ref": "refs/heads/" + g.branch, "base_sha": g.base,
+		"base_ref": "refs/heads/" + q.branch, "head_commit": s.simpleCommit(r.st.commits[g.head])}}
+	maps.Copy(body, extra)
+	s.emit(r.owner, r, "merge_group", action, body, by.account, nil)
+}
+
 func (s *Sim) emitLabel(r *repository, l *label, action string, by *account, extra obj) {
 	body := obj{"label": s.labelJSON(r, l)}
 	maps.Copy(body, extra)
@@ -142,7 +150,7 @@ func (s *Sim) emitStatus(r *repository, sha string, st *status, by actor) {
 	branches := []obj{}
 	for _, name := range sortedKeys(r.branches) {
 		if r.branches[name] == sha {
-			branches = append(branches, obj{"name": name, "protected": r.protections[name] != nil,
+			branches = append(branches, obj{"name": name, "protected": r.protection(name) != nil,
 				"commit": obj{"sha": sha, "url": s.repoAPI(r) + "/commits/" + sha}})
 		}
 	}

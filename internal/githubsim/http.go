@@ -255,6 +255,9 @@ func (s *Sim) serve(rt route) http.Handler {
 				return 0, nil, err
 			}
 			out, err := rt.handle(c)
+			if c.repo != nil && r.Method != http.MethodGet {
+				err = errors.Join(err, s.runQueues(c.repo))
+			}
 			return c.status, out, err
 		})
 	})

@@ -19,15 +19,19 @@ const (
 // MergeOptions say how to merge.
 type MergeOptions struct {
 	Method       MergeMethod // default: MergeCommit
-	Bypass       bool        // merge without waiting for requirements to be met: administrators may, unless protection binds them too
+	Bypass       bool        // merge without waiting for requirements to be met: whoever bypasses the branch's protection may
 	DeleteBranch bool
 	SHA          string // refuse if the head is another
 }
 
 // testMerge returns the tree of a merge of the head into the base's tip, or an error: errConflict if there is one.
 func (s *Sim) testMerge(i *issue) (tree string, err error) {
+	return s.mergeOnto(i, i.repo.branches[i.pull.base])
+}
+
+// mergeOnto is testMerge into any commit.
+func (s *Sim) mergeOnto(i *issue, tip string) (tree string, err error) {
 	st, p := i.repo.st, i.pull
-	tip := i.repo.branches[p.base]
 	base := st.mergeBase(tip, p.head)
 	if base == "" {
 		return "", errConflict
@@ -37,7 +41,7 @@ func (s *Sim) testMerge(i *issue) (tree string, err error) {
 
 // blocked returns why protection keeps the pull request from being merged, or nil.
 func (s *Sim) blocked(i *issue) error {
-	pr := i.repo.protections[i.pull.base]
+	pr := i.repo.protection(i.pull.base)
 	if pr == nil {
 		return nil
 	}
@@ -66,14 +70,14 @@ func (s *Sim) blocked(i *issue) error {
 			return refuse("At least %d approving review is required by reviewers with write access.", pr.RequiredApprovals)
 		}
 	}
-	if pr.Strict && !i.repo.st.reaches(i.pull.head, i.repo.branches[i.pull.base]) {
+	if pr.Strict && pr.MergeQueue == nil && !i.repo.st.reaches(i.pull.head, i.repo.branches[i.pull.base]) {
 		return refuse("Head branch is out of date. Review and try the merge again.")
 	}
 	return nil
 }
 
 // checksBlock returns why the commit does not have the checks that protection requires, or nil.
-func (s *Sim) checksBlock(r *repository, pr *Protection, sha string) error {
+func (s *Sim) checksBlock(r *repository, pr *protection, sha string) error {
 	for _, need := range pr.RequiredChecks {
 		switch s.checkState(r, sha, need) {
 		case "success":
@@ -88,39 +92,45 @@ func (s *Sim) checksBlock(r *repository, pr *Protection, sha string) error {
 	return nil
 }
 
-func (s *Sim) merge(i *issue, method MergeMethod, by actor) error {
-	r, p, st := i.repo, i.pull, i.repo.st
-	tip := r.branches[p.base]
-	tree, err := s.testMerge(i)
-	if errors.Is(err, errConflict) {
-		return refuse("Pull Request is not mergeable")
-	}
+// land makes the commit that brings the pull request onto another by the method, and points no branch to it. It is errConflict if
+// the two cannot be merged.
+func (s *Sim) land(i *issue, onto string, method MergeMethod, by *account) (*commit, error) {
+	r, p := i.repo, i.pull
+	tree, err := s.mergeOnto(i, onto)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var landed *commit
 	switch method {
 	case "", MergeCommit:
 		message := fmt.Sprintf("Merge pull request #%d from %s/%s\n\n%s", i.number, p.headOwner.login, p.headRef, i.title)
-		landed, err = s.webCommit(r, tree, []string{tip, p.head}, by.account, message)
+		return s.webCommit(r, tree, []string{onto, p.head}, by, message)
 	case Squash:
-		landed, err = s.webCommit(r, tree, []string{tip}, i.author, s.squashMessage(i))
+		return s.webCommit(r, tree, []string{onto}, i.author, s.squashMessage(i))
 	case Rebase:
-		landed, err = s.replay(r, tip, p.head, by.account)
-	default:
-		return refuse("%q is not a merge method", method)
+		return s.replay(r, onto, p.head, by)
 	}
+	return nil, refuse("%q is not a merge method", method)
+}
+
+func (s *Sim) merge(i *issue, method MergeMethod, by actor) error {
+	r, p := i.repo, i.pull
+	tip := r.branches[p.base]
+	if _, err := s.testMerge(i); errors.Is(err, errConflict) {
+		return refuse("Pull Request is not mergeable")
+	}
+	landed, err := s.land(i, tip, method, by.account)
 	if errors.Is(err, errConflict) {
 		return refuse("This branch can't be rebased")
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.updateBranch(r, p.base, landed.sha, by, true); err != nil {
+	p.landed = r.st.between(tip, landed.sha)
+	if err := s.updateBranch(r, p.base, landed.sha, by, byMerge); err != nil {
 		return err
 	}
-	s.markMerged(i, landed.sha, by)
-	s.findMerged(r, p.base, st.commits[landed.sha].sha, by)
+	s.markMerged(i, landed.sha, by.account, by)
+	s.findMerged(r, p.base, landed.sha, by)
 	return nil
 }
 
@@ -171,7 +181,18 @@ func (s *Sim) replay(r *repository, onto, head string, by *account) (*commit, er
 	return at, nil
 }
 
-// Merge merges the pull request: whoever may write, once protection is satisfied.
+// unmergeable returns why protection keeps a person from merging the pull request, or nil.
+func (s *Sim) unmergeable(i *issue) error {
+	if err := s.blocked(i); err != nil {
+		return err
+	}
+	if i.repo.queueOf(i.pull.base) != nil {
+		return refuse("Changes must be made through the merge queue.")
+	}
+	return nil
+}
+
+// Merge merges the pull request: whoever may write, once protection is satisfied. Where a merge queue is required it takes a bypass.
 func (p *Person) Merge(pr Pull, o MergeOptions) error {
 	return p.on(pr, Write, false, "merge", func(i *issue, by actor) error {
 		s, pull := p.sim, i.pull
@@ -183,11 +204,8 @@ func (p *Person) Merge(pr Pull, o MergeOptions) error {
 		case o.SHA != "" && o.SHA != pull.head:
 			return refuse("Head branch was modified. Review and try the merge again.")
 		}
-		if err := s.blocked(i); err != nil {
-			admin := s.role(i.repo, by.account) == Admin && !i.repo.protections[pull.base].EnforceAdmins
-			if !o.Bypass || !admin {
-				return err
-			}
+		if err := s.unmergeable(i); err != nil && !(o.Bypass && s.bypasses(i.repo, i.repo.protection(pull.base), by.account)) {
+			return err
 		}
 		if err := s.merge(i, o.Method, by); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package githubsim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,7 +65,8 @@ func (p *Person) act(repo string, need Role, what string, f func(r *repository, 
 	if !have.AtLeast(need) {
 		return refuse("Must have %s access to %s to %s: %s has %s.", need, r.fullName(), what, a.login, have)
 	}
-	return f(r, actor{account: a})
+	// What was done stands even where it was refused halfway, and the merge queues go by what is there.
+	return errors.Join(f(r, actor{account: a}), s.runQueues(r))
 }
 
 // on is act on a pull request. An author needs only to read where orAuthor is set.

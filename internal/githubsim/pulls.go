@@ -17,6 +17,7 @@ type pull struct {
 	mergedAt        time.Time
 	mergedBy        *account
 	mergeCommit     string
+	landed          []*commit // what merging put on the base
 	reviews         []*review
 	reviewers       []*account
 	teams           []*team

@@ -27,9 +27,10 @@ type repository struct {
 	parent                   *repository // what it is a fork of
 	st                       *store      // shared by a repository and its forks
 	branches                 map[string]string
-	labels                   map[string]*label // by name in lower case
-	issues                   []*issue          // by number, from 1
-	protections              map[string]*Protection
+	labels                   map[string]*label        // by name in lower case
+	issues                   []*issue                 // by number, from 1
+	protections              map[string]*protection   // by branch or pattern
+	queues                   map[string]*queue        // by branch
 	suites                   map[string][]*checkSuite // by head SHA
 	statuses                 map[string][]*status     // by SHA, newest first
 	activities               []*activity              // oldest first
@@ -69,7 +70,8 @@ func (s *Sim) newRepository(owner *account, name string, opts RepoOptions, paren
 		collaborators: map[*account]Role{},
 		branches:      map[string]string{},
 		labels:        map[string]*label{},
-		protections:   map[string]*Protection{},
+		protections:   map[string]*protection{},
+		queues:        map[string]*queue{},
 		suites:        map[string][]*checkSuite{},
 		statuses:      map[string][]*status{},
 	}

@@ -87,7 +87,7 @@ func commitPulls(c *call) (any, error) {
 			continue
 		}
 		has := p.head == at.sha || p.merged && p.mergeCommit == at.sha ||
-			slices.ContainsFunc(p.commits, func(x *commit) bool { return x.sha == at.sha })
+			slices.ContainsFunc(slices.Concat(p.commits, p.landed), func(x *commit) bool { return x.sha == at.sha })
 		if has {
 			list = append(list, i)
 		}

@@ -14,6 +14,7 @@ func repoRoutes() []route {
 		{"GET", "/repos/{owner}/{repo}", reads("metadata"), func(c *call) (any, error) { return c.repoJSON(c.repo), nil }},
 		{"GET", "/repos/{owner}/{repo}/branches", reads("contents"), listBranches},
 		{"GET", "/repos/{owner}/{repo}/branches/{branch}", reads("contents"), getBranch},
+		{"GET", "/repos/{owner}/{repo}/branches/{branch}/protection", reads("administration"), getProtection},
 		{"GET", "/repos/{owner}/{repo}/rules/branches/{branch}", reads("metadata"), branchRules},
 		{"GET", "/repos/{owner}/{repo}/contents/{path}", reads("contents"), getContents},
 		{"GET", "/repos/{owner}/{repo}/git/trees/{tree_sha}", reads("contents"), getTree},
@@ -29,14 +30,14 @@ func repoRoutes() []route {
 
 func (c *call) shortBranch(name string) obj {
 	sha := c.repo.branches[name]
-	return obj{"name": name, "protected": c.repo.protections[name] != nil,
+	return obj{"name": name, "protected": c.repo.protection(name) != nil,
 		"commit": obj{"sha": sha, "url": c.repoAPI(c.repo) + "/commits/" + sha}}
 }
 
 func listBranches(c *call) (any, error) {
 	names := sortedKeys(c.repo.branches)
 	if want := c.query("protected"); want != "" {
-		names = slices.DeleteFunc(names, func(n string) bool { return (c.repo.protections[n] != nil) != (want == "true") })
+		names = slices.DeleteFunc(names, func(n string) bool { return (c.repo.protection(n) != nil) != (want == "true") })
 	}
 	return each(paginate(c, names), c.shortBranch), nil
 }
@@ -45,67 +46,45 @@ func getBranch(c *call) (any, error) {
 	name := c.path("branch")
 	sha := c.repo.branches[name]
 	if sha == "" {
-		return nil, &apiError{status: http.StatusNotFound, message: "Branch not found"}
+		return nil, errNoBranch
 	}
 	o := c.shortBranch(name)
 	api := c.repoAPI(c.repo) + "/branches/" + name
 	o["commit"] = c.commitJSON(c.repo, c.repo.st.commits[sha])
 	o["_links"] = obj{"self": api, "html": c.htmlURL("/%s/tree/%s", c.repo.fullName(), name)}
 	o["protection_url"] = api + "/protection"
-	level, contexts, checks := "off", []string{}, []obj{}
-	if pr := c.repo.protections[name]; pr != nil {
-		for _, need := range pr.RequiredChecks {
-			level = "non_admins"
-			if pr.EnforceAdmins {
-				level = "everyone"
-			}
-			contexts = append(contexts, need.Context)
-			check := obj{"context": need.Context, "app_id": nil}
-			if need.AppID != 0 {
-				check["app_id"] = need.AppID
-			}
-			checks = append(checks, check)
-		}
+	// The summary is of the classic protection; what a ruleset asks for stands in the branch's rules.
+	summary := obj{"enforcement_level": "off", "contexts": []string{}, "checks": []obj{}}
+	pr := c.repo.protection(name)
+	classic := pr != nil && !pr.Ruleset
+	if classic {
+		summary = obj{"enforcement_level": pr.level(len(pr.RequiredChecks) > 0), "contexts": pr.contexts(), "checks": pr.checkList()}
 	}
-	o["protection"] = obj{"enabled": c.repo.protections[name] != nil,
-		"required_status_checks": obj{"enforcement_level": level, "contexts": contexts, "checks": checks}}
+	o["protection"] = obj{"enabled": classic, "required_status_checks": summary}
 	return o, nil
 }
 
-// branchRules shows a branch's protection as the rules of a ruleset, which is how most repositories say it today.
+var errNoBranch = &apiError{status: http.StatusNotFound, message: "Branch not found"}
+
+// branchRules lists what rulesets ask of a branch, which need not exist.
 func branchRules(c *call) (any, error) {
 	rules := []obj{}
-	add := func(kind string, parameters obj) {
-		o := obj{"type": kind, "ruleset_source_type": "Repository", "ruleset_source": c.repo.fullName(), "ruleset_id": c.repo.id}
-		if parameters != nil {
-			o["parameters"] = parameters
-		}
-		rules = append(rules, o)
-	}
-	if pr := c.repo.protections[c.path("branch")]; pr != nil {
-		if !pr.AllowDeletions {
-			add("deletion", nil)
-		}
-		if !pr.AllowForcePushes {
-			add("non_fast_forward", nil)
-		}
-		if len(pr.RequiredChecks) > 0 {
-			checks := []obj{}
-			for _, need := range pr.RequiredChecks {
-				check := obj{"context": need.Context}
-				if need.AppID != 0 {
-					check["integration_id"] = need.AppID
-				}
-				checks = append(checks, check)
-			}
-			add("required_status_checks", obj{"required_status_checks": checks, "strict_required_status_checks_policy": pr.Strict})
-		}
-		if pr.RequiredApprovals > 0 {
-			add("pull_request", obj{"required_approving_review_count": pr.RequiredApprovals, "dismiss_stale_reviews_on_push": false,
-				"require_code_owner_review": false, "require_last_push_approval": false, "required_review_thread_resolution": false})
-		}
+	if pr := c.repo.protection(c.path("branch")); pr != nil && pr.Ruleset {
+		rules = each(pr.rules(), func(rule obj) obj { return detailed(c.repo, pr, rule) })
 	}
 	return paginate(c, rules), nil
+}
+
+func getProtection(c *call) (any, error) {
+	name := c.path("branch")
+	if c.repo.branches[name] == "" {
+		return nil, errNoBranch
+	}
+	pr := c.repo.protection(name)
+	if pr == nil || pr.Ruleset {
+		return nil, &apiError{status: http.StatusNotFound, message: "Branch not protected"}
+	}
+	return c.protectionJSON(c.repo, name, pr), nil
 }
 
 func (c *call) entryJSON(path, ref string, e entry) obj {

@@ -48,6 +48,7 @@ type Sim struct {
 	orgs          map[*account]*organization
 	ghost         *account
 	webFlow       *account
+	mergeQueue    *account
 	repos         map[int64]*repository
 	repoNames     map[string]*repository // by owner/name in lower case, names of the past included
 	apps          map[string]*app        // by slug
@@ -103,6 +104,7 @@ func New(cfg Config) (*Sim, error) {
 	s.webFlow = s.addAccount(19864447, "web-flow", kindUser)
 	s.webFlow.email = "noreply@github.com"
 	s.byEmail[s.webFlow.email] = s.webFlow
+	s.mergeQueue = s.addAccount(118344674, "github-merge-queue[bot]", kindBot)
 	s.addAccount(9919, "github", kindOrganization)
 	s.addApp(15368, AppOptions{Slug: "github-actions", Name: "GitHub Actions", Owner: "github",
 		Permissions: map[string]string{"actions": "write", "checks": "write", "contents": "write", "statuses": "write", "metadata": "read"}}, nil)

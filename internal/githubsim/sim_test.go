@@ -92,10 +92,12 @@ func check(t *testing.T, errs ...error) {
 }
 
 var permissions = map[string]string{"checks": "write", "statuses": "write", "pull_requests": "write", "deployments": "write",
-	"contents": "read", "issues": "write", "actions": "read", "members": "read"}
+	"contents": "read", "issues": "write", "actions": "read", "members": "read",
+	"administration": "read", "merge_queues": "read"}
 
 var events = []string{"pull_request", "pull_request_review", "issue_comment", "issues", "label", "push", "create", "delete", "check_run",
-	"check_suite", "status", "workflow_run", "repository", "team", "membership", "member", "organization"}
+	"check_suite", "status", "workflow_run", "repository", "team", "membership", "member", "organization",
+	"merge_group", "branch_protection_rule", "repository_ruleset"}
 
 // start makes the world. A world fails its test if any call or webhook did not fit GitHub's description.
 func start(t *testing.T, change ...func(*githubsim.Config)) *world {

@@ -162,7 +162,7 @@ func (s *Sim) PullView(repo string, number int) (PullView, error) {
 	v := PullView{
 		Pull: pullOf(i), Title: i.title, Body: i.body, State: i.stateWord(), Draft: p.draft, Author: viewName(i.author), Base: p.base,
 		Created: i.created, Labels: viewLabels(i.labels), Additions: p.diff.additions, Deletions: p.diff.deletions,
-		Reviews: s.latestReviews(r, p.reviews), Checks: s.checkViews(r, p.base, p.head), Required: viewRequired(r.protections[p.base]),
+		Reviews: s.latestReviews(r, p.reviews), Checks: s.checkViews(r, p.base, p.head), Required: viewRequired(r.protection(p.base)),
 	}
 	if p.headRepo != nil {
 		v.HeadRepo = p.headRepo.fullName()
@@ -192,7 +192,7 @@ func (s *Sim) PullView(repo string, number int) (PullView, error) {
 		_, conflict := s.testMerge(i)
 		v.HasMerging = conflict == nil
 		v.HeadIsBehind = !r.st.reaches(p.head, r.branches[p.base])
-		switch blocked := s.blocked(i); {
+		switch blocked := s.unmergeable(i); {
 		case p.draft:
 			v.Refusal = "Pull Request is still a draft"
 		case blocked != nil:
@@ -257,7 +257,7 @@ func (s *Sim) latestReviews(r *repository, reviews []*review) []ReviewView {
 	return out
 }
 
-func viewRequired(p *Protection) []string {
+func viewRequired(p *protection) []string {
 	if p == nil {
 		return nil
 	}
@@ -270,7 +270,7 @@ func viewRequired(p *Protection) []string {
 
 func (s *Sim) checkViews(r *repository, base, sha string) []CheckView {
 	requires := func(name string, app int64) bool {
-		p := r.protections[base]
+		p := r.protection(base)
 		return p != nil && slices.ContainsFunc(p.RequiredChecks, func(c RequiredCheck) bool {
 			return c.Context == name && (c.AppID == 0 || c.AppID == app)
 		})
@@ -323,7 +323,7 @@ func (s *Sim) RepositoryView(repo string) (RepositoryView, error) {
 		return RepositoryView{}, err
 	}
 	v := RepositoryView{Name: r.fullName(), Description: r.description, DefaultBranch: r.defaultBranch,
-		Required: viewRequired(r.protections[r.defaultBranch])}
+		Required: viewRequired(r.protection(r.defaultBranch))}
 	for _, key := range sortedKeys(r.labels) {
 		v.Labels = append(v.Labels, r.labels[key].name)
 	}
@@ -333,7 +333,7 @@ func (s *Sim) RepositoryView(repo string) (RepositoryView, error) {
 		}
 		p := PullSummary{Pull: pullOf(i), Title: i.title, Author: viewName(i.author), State: i.stateWord(), Draft: i.pull.draft,
 			Created: i.created, Labels: viewLabels(i.labels)}
-		if pr := r.protections[i.pull.base]; pr != nil && len(pr.RequiredChecks) > 0 {
+		if pr := r.protection(i.pull.base); pr != nil && len(pr.RequiredChecks) > 0 {
 			p.Check = s.checkState(r, i.pull.head, pr.RequiredChecks[0])
 			for _, c := range s.checkViews(r, i.pull.base, i.pull.head) {
 				if c.Name == pr.RequiredChecks[0].Context && c.Required {

@@ -352,6 +352,7 @@ var eventNeeds = map[string][]string{
 	"issues": {"issues"}, "label": {"metadata"}, "repository": {"metadata"}, "push": {"contents"}, "create": {"contents"},
 	"delete": {"contents"}, "status": {"statuses"}, "workflow_run": {"actions"}, "check_run": {"checks"}, "check_suite": {"checks"},
 	"team": {"members"}, "membership": {"members"}, "organization": {"members"}, "member": {"members"},
+	"merge_group": {"merge_queues"}, "branch_protection_rule": {"administration"}, "repository_ruleset": {"administration"},
 }
 
 func (s *Sim) emit(account *account, r *repository, event, action string, body obj, by *account, only *app) {
