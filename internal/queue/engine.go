@@ -63,8 +63,10 @@ func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *rive
 	client, err := river.NewClient(driver, &river.Config{
 		ID: replica,
 		Queues: map[string]river.QueueConfig{
-			runQueue:   {MaxWorkers: c.Workers},
-			sweepQueue: {MaxWorkers: 4},
+			runQueue:          {MaxWorkers: c.Workers},
+			errandQueue:       {MaxWorkers: 4},
+			announcementQueue: {MaxWorkers: 2},
+			sweepQueue:        {MaxWorkers: 4},
 		},
 		Workers: workers,
 		// A job is looked for when it was inserted; polling is for those that another process inserted.

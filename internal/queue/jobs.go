@@ -11,10 +11,12 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// The queues: runs do not wait for sweeps.
+// The queues: runs over pull requests wait neither for sweeps nor for errands, and no errand waits for Slack.
 const (
-	runQueue   = "runs"
-	sweepQueue = "sweeps"
+	runQueue          = "runs"
+	sweepQueue        = "sweeps"
+	errandQueue       = "errands"
+	announcementQueue = "announcements"
 )
 
 // maxAttempts is for what ends outside our hands: a panic of River's, a database that is away. Our own failures use up none.
@@ -34,6 +36,12 @@ func once(queue string) river.InsertOpts {
 
 // The arguments of the kinds of job are stored: a member's name or meaning never changes.
 
+// jobArgs say themselves how their job is inserted.
+type jobArgs interface {
+	river.JobArgs
+	river.JobArgsWithInsertOpts
+}
+
 type reconcileArgs struct {
 	Repository change.RepositoryID `json:"repository"`
 	Number     change.Number       `json:"number"`
@@ -41,8 +49,19 @@ type reconcileArgs struct {
 
 func (reconcileArgs) Kind() string                 { return "reconcile" }
 func (reconcileArgs) InsertOpts() river.InsertOpts { return once(runQueue) }
-func (a reconcileArgs) key() change.PullKey {
-	return change.PullKey{Repository: a.Repository, Number: a.Number}
+
+type errandArgs struct {
+	ErrandKind change.ErrandKind   `json:"kind"`
+	Repository change.RepositoryID `json:"repository"`
+	Name       string              `json:"name"`
+}
+
+func (errandArgs) Kind() string { return "errand" }
+func (a errandArgs) InsertOpts() river.InsertOpts {
+	if a.ErrandKind == change.ErrandAnnouncement {
+		return once(announcementQueue)
+	}
+	return once(errandQueue)
 }
 
 type recheckArgs struct {
@@ -53,6 +72,14 @@ type recheckArgs struct {
 
 func (recheckArgs) Kind() string                 { return "recheck" }
 func (recheckArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
+
+type errandRecheckArgs struct {
+	Errand errandArgs `json:"errand"`
+	At     int64      `json:"at"` // microseconds since 1970, by Config.Clock
+}
+
+func (errandRecheckArgs) Kind() string                 { return "errand-recheck" }
+func (errandRecheckArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
 
 type discoverArgs struct {
 	Repository change.RepositoryID `json:"repository"`
@@ -86,14 +113,14 @@ const (
 	whenDue                // it goes on waiting
 )
 
-// insertRuns sees to it that there is a job for each pull request.
-func (q *Queue) insertRuns(ctx context.Context, tx store.Tx, keys []change.PullKey, u urgency) error {
-	if len(keys) == 0 {
+// insertRuns sees to it that there is a job for each subject. None of them is there twice.
+func (q *Queue) insertRuns(ctx context.Context, tx store.Tx, subjects []subject, u urgency) error {
+	if len(subjects) == 0 {
 		return nil
 	}
-	params := make([]river.InsertManyParams, len(keys))
-	for i, k := range keys {
-		params[i] = river.InsertManyParams{Args: reconcileArgs{Repository: k.Repository, Number: k.Number}}
+	params := make([]river.InsertManyParams, len(subjects))
+	for i, s := range subjects {
+		params[i] = river.InsertManyParams{Args: s}
 	}
 	return q.insert(ctx, tx, params, u)
 }
@@ -126,17 +153,14 @@ func waits(job *rivertype.JobRow, now time.Time) bool {
 	}
 }
 
-// insertRunLater inserts the job that follows a run after a delay. The run's own job has ended in the same transaction.
-func (q *Queue) insertRunLater(ctx context.Context, tx store.Tx, key change.PullKey, delay time.Duration) error {
-	opts := once(runQueue)
-	opts.ScheduledAt = time.Now().Add(delay)
-	return q.insert(ctx, tx, []river.InsertManyParams{{Args: reconcileArgs{Repository: key.Repository, Number: key.Number}, InsertOpts: &opts}}, whenDue)
+func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at time.Time) error {
+	return q.insertLater(ctx, tx, s.recheck(at), at.Sub(q.Clock()))
 }
 
-func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, key change.PullKey, at time.Time) error {
-	opts := once(sweepQueue)
-	opts.ScheduledAt = time.Now().Add(at.Sub(q.Clock()))
-	args := recheckArgs{Repository: key.Repository, Number: key.Number, At: at.UnixMicro()}
+// insertLater inserts a job that is due after a delay, if there is none.
+func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration) error {
+	opts := args.InsertOpts()
+	opts.ScheduledAt = time.Now().Add(delay)
 	return q.insert(ctx, tx, []river.InsertManyParams{{Args: args, InsertOpts: &opts}}, whenDue)
 }
 

@@ -1,7 +1,8 @@
-// Package queue decides when a pull request is looked at. Deliveries, people and time raise pull requests; each that is raised gets
-// one River job, however many events there were, and River runs one job of a pull request at a time, across all replicas.
+// Package queue decides when a pull request or an errand is looked at. Deliveries, people and time raise them; each that is raised gets
+// one River job, however many events there were, and River runs one job of each at a time, across all replicas. Errands have workers of
+// their own, so that pull requests do not wait for them.
 //
-// Nothing that is raised is lost. The job is inserted in the transaction that raises the pull request. River swallows the insert of
+// Nothing that is raised is lost. The job is inserted in the transaction that raises its subject. River swallows the insert of
 // a job that is there already; if that one is running, the run finds at its end that more was raised meanwhile, and is followed by
 // another; if it waits for a later time, it is made available at once. A run ends in one transaction that compares, completes the job
 // and inserts the one that follows, if any. What a killed process was running is freed when the next one starts.
@@ -14,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,13 +38,13 @@ const (
 	sweepTimeout = 10 * time.Minute
 )
 
-// Result is how a run over a pull request ended.
+// Result is how a run over a pull request or an errand ended.
 type Result struct {
 	// RetryAt says that the run did not do all of its business because it has to wait, and is no failure. Its concerns stay, and
 	// another run follows at that time or a minute from now, whichever is earlier, or as soon as anything is raised.
 	RetryAt time.Time
-	// RecheckAt is when time alone may change the decision; then the pull request is raised with ConcernVerify. It replaces the time
-	// that an earlier run asked for; zero: never. It may be some seconds late.
+	// RecheckAt is when time alone may change the decision, or what there is to do; then the errand is raised, or the pull request with
+	// ConcernVerify. It replaces the time that an earlier run asked for; zero: never. It may be some seconds late.
 	RecheckAt time.Time
 }
 
@@ -54,12 +56,14 @@ type Handlers struct {
 	// Discover looks for the open pull requests of a repository that came to the installation, and raises them. It is called
 	// again until it returns nil. Without one, such repositories wait for a sweep.
 	Discover func(ctx context.Context, repo change.RepositoryID) error
+	// Errands look at one errand each, as Reconcile does at one pull request. Errands of other kinds are left raised, and are not counted.
+	Errands map[change.ErrandKind]func(ctx context.Context, e change.Errand) (Result, error)
 }
 
 // Config is what a queue needs.
 type Config struct {
 	Store *store.Store
-	// Workers is how many runs there are at a time in this process; 0: 16.
+	// Workers is how many runs over pull requests there are at a time in this process; 0: 16. Those of errands come on top.
 	Workers int
 	// Clock tells the time that RetryAt and RecheckAt are compared with; nil: time.Now. River keeps to the system's clock, so what
 	// is passed to it is how long to wait.
@@ -71,11 +75,12 @@ type Config struct {
 // raise then waits.
 type Queue struct {
 	Config
-	engine   engine
-	handlers Handlers
-	sweeps   map[string]func(context.Context) error
-	running  atomic.Int64
-	soon     atomic.Int64 // runs that gave way to another and are repeated within a second
+	engine    engine
+	handlers  atomic.Pointer[Handlers] // nil before Start
+	sweeps    map[string]func(context.Context) error
+	running   atomic.Int64
+	soon      atomic.Int64 // runs that gave way to another and are repeated within a second
+	unhandled sync.Map     // the kinds of errand of which it was logged that nothing handles them
 
 	mu      sync.Mutex
 	started bool
@@ -98,6 +103,8 @@ func New(c Config) (*Queue, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &reconcileWorker{queue: q})
 	river.AddWorker(workers, &recheckWorker{queue: q})
+	river.AddWorker(workers, &errandWorker{queue: q})
+	river.AddWorker(workers, &errandRecheckWorker{queue: q})
 	river.AddWorker(workers, &discoverWorker{queue: q})
 	river.AddWorker(workers, &floorWorker{queue: q})
 	river.AddWorker(workers, &sweepWorker{queue: q})
@@ -125,7 +132,7 @@ func (q *Queue) Start(ctx context.Context, h Handlers) error {
 	if q.started {
 		return errors.New("start the queue: it was started before")
 	}
-	q.handlers = h
+	q.handlers.Store(&h)
 	q.Every("recover", time.Minute, q.recover)
 	if err := q.engine.free(ctx, q.Store); err != nil {
 		return fmt.Errorf("free the jobs of a process that is gone: %w", err)
@@ -170,7 +177,7 @@ func (q *Queue) Deliver(ctx context.Context, group []change.Delivery) error {
 		if err := q.insertFloors(ctx, tx, accepted.Floors); err != nil {
 			return err
 		}
-		return q.insertRuns(ctx, tx, accepted.Raised, atOnce)
+		return q.insertRuns(ctx, tx, append(pulls(accepted.Raised), errands(accepted.Errands)...), atOnce)
 	})
 	if err != nil {
 		return fmt.Errorf("deliver: %w", err)
@@ -197,26 +204,37 @@ func (q *Queue) raise(ctx context.Context, tx store.Tx, keys []change.PullKey, c
 	if err := q.Store.Raise(ctx, tx, keys, concerns); err != nil {
 		return err
 	}
-	return q.insertRuns(ctx, tx, keys, atOnce)
+	return q.insertRuns(ctx, tx, pulls(keys), atOnce)
 }
 
 // Depth is how much there is to do.
 type Depth struct {
-	Unsettled int // pull requests that were raised and not yet dealt with, those of Running among them
+	Unsettled int // pull requests and errands that were raised and not yet dealt with, those of Running among them
 	Running   int // runs in this process
 }
 
 // Depth returns how much there is to do.
 func (q *Queue) Depth(ctx context.Context) (Depth, error) {
-	n, err := q.Store.CountUnsettled(ctx)
+	n, err := q.unsettled(ctx)
 	return Depth{Unsettled: n, Running: int(q.running.Load())}, err
 }
 
-// Idle returns when everything that was raised so far has been dealt with. A pull request that keeps failing keeps it waiting.
+// unsettled counts what was raised and not yet dealt with, without the errands that nothing here handles.
+func (q *Queue) unsettled(ctx context.Context) (int, error) {
+	n, errands, err := q.Store.CountAllUnsettled(ctx)
+	for kind, count := range errands {
+		if q.handlers.Load() == nil || q.handles(kind) {
+			n += count
+		}
+	}
+	return n, err
+}
+
+// Idle returns when everything that was raised so far has been dealt with. What keeps failing keeps it waiting.
 func (q *Queue) Idle(ctx context.Context) error {
 	for {
 		changed := q.ends()
-		n, err := q.Store.CountUnsettled(ctx)
+		n, err := q.unsettled(ctx)
 		if err != nil {
 			return err
 		}
@@ -227,7 +245,7 @@ func (q *Queue) Idle(ctx context.Context) error {
 		case <-changed:
 		case <-time.After(time.Second): // a run may have ended in another process
 		case <-ctx.Done():
-			return fmt.Errorf("%d pull requests are not yet dealt with: %w", n, context.Cause(ctx))
+			return fmt.Errorf("%d pull requests and errands are not yet dealt with: %w", n, context.Cause(ctx))
 		}
 	}
 }
@@ -246,24 +264,35 @@ func (q *Queue) signal() {
 	q.changed = make(chan struct{})
 }
 
-// recover inserts the jobs of pull requests that were raised and have none. There is no way known in which that can happen; whoever
-// deletes River's rows makes one.
+// recover inserts the jobs of pull requests and errands that were raised and have none. Errands come to that when their repository is ours
+// again, or when they were left for a version of the program that handles them. Of pull requests there is no way known; whoever deletes
+// River's rows makes one.
 func (q *Queue) recover(ctx context.Context) error {
+	if err := recoverJobs(ctx, q, q.Store.Unsettled, pulls); err != nil {
+		return err
+	}
+	return recoverJobs(ctx, q, q.Store.UnsettledErrands, func(all []change.Errand) []subject {
+		return errands(slices.DeleteFunc(all, func(e change.Errand) bool { return !q.handles(e.Kind) }))
+	})
+}
+
+func recoverJobs[K any](ctx context.Context, q *Queue, unsettled func(ctx context.Context, after K, limit int) ([]K, error), subjects func([]K) []subject) error {
 	const page = 500
-	var after change.PullKey
+	var after K
 	for {
-		keys, err := q.Store.Unsettled(ctx, after, page)
+		keys, err := unsettled(ctx, after, page)
 		if err != nil {
 			return err
 		}
 		if len(keys) == 0 {
 			return nil
 		}
-		err = q.Store.Write(ctx, func(tx store.Tx) error { return q.insertRuns(ctx, tx, keys, whenDue) })
+		after = keys[len(keys)-1]
+		list := subjects(keys)
+		err = q.Store.Write(ctx, func(tx store.Tx) error { return q.insertRuns(ctx, tx, list, whenDue) })
 		if err != nil {
 			return fmt.Errorf("recover jobs: %w", err)
 		}
 		q.engine.wake()
-		after = keys[len(keys)-1]
 	}
 }

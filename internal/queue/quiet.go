@@ -33,11 +33,11 @@ func (q *Queue) Quiet(ctx context.Context) error {
 	}
 }
 
-// ready counts the jobs on pull requests, repositories and owners that run, or would run at once.
+// ready counts the jobs on pull requests, errands, repositories and owners that run, or would run at once.
 func (q *Queue) ready(ctx context.Context) (n int, err error) {
 	err = q.Store.Read(ctx, func(tx store.Tx) error {
-		return tx.Query(ctx, `SELECT count(*) FROM river_job WHERE state IN ('available', 'running') AND kind IN ($1, $2, $3)`,
-			[]any{reconcileArgs{}.Kind(), discoverArgs{}.Kind(), floorArgs{}.Kind()}, func(scan func(...any) error) error { return scan(&n) })
+		return tx.Query(ctx, `SELECT count(*) FROM river_job WHERE state IN ('available', 'running') AND kind IN ($1, $2, $3, $4)`,
+			[]any{reconcileArgs{}.Kind(), errandArgs{}.Kind(), discoverArgs{}.Kind(), floorArgs{}.Kind()}, func(scan func(...any) error) error { return scan(&n) })
 	})
 	if err != nil {
 		return 0, fmt.Errorf("count the jobs that are ready: %w", err)
@@ -49,19 +49,33 @@ func (q *Queue) ready(ctx context.Context) (n int, err error) {
 // waits after a failure or for a limit. It is for clocks that were set forward, which River's timers know nothing of.
 func (q *Queue) Elapse(ctx context.Context) error {
 	const all = 1 << 20
-	waiting, err := q.Store.Unsettled(ctx, change.PullKey{}, all)
+	keys, err := q.Store.Unsettled(ctx, change.PullKey{}, all)
+	if err != nil {
+		return err
+	}
+	waiting, err := q.Store.UnsettledErrands(ctx, change.Errand{}, all)
 	if err != nil {
 		return err
 	}
 	err = q.Store.Write(ctx, func(tx store.Tx) error {
-		due, err := q.Store.Overdue(ctx, tx)
+		if err := q.insertRuns(ctx, tx, append(pulls(keys), errands(waiting)...), atOnce); err != nil {
+			return err
+		}
+		overdue, err := q.Store.Overdue(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if err := q.insertRuns(ctx, tx, waiting, atOnce); err != nil || len(due) == 0 {
+		due, err := q.Store.OverdueErrands(ctx, tx)
+		if err != nil {
 			return err
 		}
-		return q.raise(ctx, tx, due, change.ConcernVerify)
+		subjects := append(pulls(overdue), errands(due)...)
+		for _, s := range subjects {
+			if err := s.raise(ctx, q.Store, tx); err != nil {
+				return err
+			}
+		}
+		return q.insertRuns(ctx, tx, subjects, atOnce)
 	})
 	if err != nil {
 		return fmt.Errorf("act on the time that has passed: %w", err)

@@ -49,9 +49,10 @@ func (d *localDriver) GetListener(*riverdriver.GetListenenerParams) riverdriver.
 // SupportsListenNotify says that nothing need be written for listeners.
 func (d *localDriver) SupportsListenNotify() bool { return false }
 
-// listener hands wakings to River as the notifications that it knows.
+// listener hands wakings to River as the notifications that it knows, one for each queue that does not wait to be polled.
 type listener struct {
 	woken chan struct{} // has room for one: several wakings are as good as one
+	rest  []string      // queues that the last waking is yet to reach; only WaitForNotification, which River calls in turn, uses it
 }
 
 func (l *listener) wake() {
@@ -62,12 +63,17 @@ func (l *listener) wake() {
 }
 
 func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
-	select {
-	case <-l.woken:
-		return &riverdriver.Notification{Topic: "river_insert", Payload: `{"queue":"` + runQueue + `"}`}, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if len(l.rest) == 0 {
+		select {
+		case <-l.woken:
+			l.rest = []string{runQueue, errandQueue, announcementQueue}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
+	next := l.rest[0]
+	l.rest = l.rest[1:]
+	return &riverdriver.Notification{Topic: "river_insert", Payload: `{"queue":"` + next + `"}`}, nil
 }
 
 func (l *listener) Connect(context.Context) error          { return nil }

@@ -19,37 +19,56 @@ type reconcileWorker struct {
 	queue *Queue
 }
 
-// Work is one run over a pull request. Whatever it returns has no effect once the run's end is written, because that ended the job.
 func (w *reconcileWorker) Work(ctx context.Context, job *river.Job[reconcileArgs]) error {
-	q, key := w.queue, job.Args.key()
+	return w.queue.run(ctx, job.JobRow, job.Args)
+}
+
+type errandWorker struct {
+	river.WorkerDefaults[errandArgs]
+	queue *Queue
+}
+
+// Work is one run of an errand. One whose kind nothing here handles is left raised, for a version of the program that does.
+func (w *errandWorker) Work(ctx context.Context, job *river.Job[errandArgs]) error {
+	if kind := job.Args.ErrandKind; !w.queue.handles(kind) {
+		if _, again := w.queue.unhandled.LoadOrStore(kind, true); !again {
+			w.queue.Log.Warn().Str("kind", string(kind)).Msg("nothing handles errands of this kind, they are left for later")
+		}
+		return nil
+	}
+	return w.queue.run(ctx, job.JobRow, job.Args)
+}
+
+// run is one run over a subject. Whatever it returns has no effect once the run's end is written, because that ended the job.
+func (q *Queue) run(ctx context.Context, job *rivertype.JobRow, s subject) error {
 	q.running.Add(1)
 	defer q.signal()
 	defer q.running.Add(-1)
 
-	run, err := q.Store.Start(ctx, key)
+	run, err := s.start(ctx, q.Store)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil // there is nothing to look at, and nothing to remember it by
+		return nil // there is nothing to look at
 	}
 	if err != nil {
 		return err
 	}
-	result, err := q.reconcile(ctx, key)
+	result, err := q.handle(ctx, s)
 
 	// The end is written also when the run was cancelled. If it cannot be, the job is still there and will be run again.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	return q.end(end, job.JobRow, run, q.outcome(ctx, key, result, err))
+	return q.end(end, job, s, run, q.outcome(ctx, s, result, err))
 }
 
-// reconcile calls the handler. A panic is the run's error: it concerns one pull request, and ends nothing else.
-func (q *Queue) reconcile(ctx context.Context, key change.PullKey) (r Result, err error) {
+// handle calls the handler. A panic is the run's error: it concerns one subject, and ends nothing else.
+func (q *Queue) handle(ctx context.Context, s subject) (r Result, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			q.Log.Error().Str("pull", key.String()).Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("panic while reconciling")
+			q.Log.Error().Str(s.field()).Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("panic during a run")
 			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()
-	return q.handlers.Reconcile(ctx, key)
+	return s.handle(ctx, q.handlers.Load())
 }
 
 // outcome is how a run ended, as it is written.
@@ -60,12 +79,12 @@ type outcome struct {
 	recheckAt time.Time
 }
 
-func (q *Queue) outcome(ctx context.Context, key change.PullKey, r Result, err error) outcome {
+func (q *Queue) outcome(ctx context.Context, s subject, r Result, err error) outcome {
 	switch {
 	case err != nil && ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return outcome{} // the process stops: no failure, and the next process goes on at once
 	case err != nil:
-		q.Log.Warn().Str("pull", key.String()).Err(err).Msg("reconcile failed, it will be tried again")
+		q.Log.Warn().Str(s.field()).Err(err).Msg("a run failed, it will be tried again")
 		return outcome{problem: err.Error()}
 	case !r.RetryAt.IsZero():
 		return outcome{wait: min(max(r.RetryAt.Sub(q.Clock()), minRetry), maxRetry)}
@@ -83,7 +102,7 @@ func backoff(failures int) time.Duration {
 }
 
 // end writes the end of a run, completes its job and inserts the one that follows, all or nothing.
-func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, run store.Run, o outcome) error {
+func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run store.Run, o outcome) error {
 	var next store.Next
 	wait := o.wait
 	err := q.Store.Write(ctx, func(tx store.Tx) (err error) {
@@ -99,30 +118,30 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, run store.Run, o
 			return err
 		}
 		if err := q.engine.complete(ctx, tx, job); err != nil {
-			return fmt.Errorf("complete the job of pull request %s: %w", run.Key, err)
+			return fmt.Errorf("complete the job of %s: %w", run, err)
 		}
 		if o.done && !o.recheckAt.IsZero() {
-			if err := q.insertRecheck(ctx, tx, run.Key, o.recheckAt); err != nil {
+			if err := q.insertRecheck(ctx, tx, s, o.recheckAt); err != nil {
 				return err
 			}
 		}
 		switch {
 		case next == store.Again, !o.done && wait == 0:
-			return q.insertRuns(ctx, tx, []change.PullKey{run.Key}, atOnce)
+			return q.insertRuns(ctx, tx, []subject{s}, atOnce)
 		case !o.done:
-			return q.insertRunLater(ctx, tx, run.Key, wait)
+			return q.insertLater(ctx, tx, s, wait)
 		default:
 			return nil
 		}
 	})
 	if err != nil {
-		q.Log.Error().Str("pull", run.Key.String()).Err(err).Msg("the end of a run was not written, it will be repeated")
+		q.Log.Error().Str(s.field()).Err(err).Msg("the end of a run was not written, it will be repeated")
 		return err
 	}
 	switch {
 	case next == store.Stale:
 		// River took this run for dead and gave its job to another, which has what this one had and more.
-		q.Log.Warn().Str("pull", run.Key.String()).Msg("a run went on after its job was given to another")
+		q.Log.Warn().Str(s.field()).Msg("a run went on after its job was given to another")
 	case next == store.Again, !o.done && wait == 0:
 		q.engine.wake()
 	case !o.done:
@@ -132,7 +151,7 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, run store.Run, o
 			q.soon.Add(1)
 		}
 		time.AfterFunc(wait, func() {
-			q.nudge(run.Key)
+			q.nudge(s)
 			if soon {
 				q.soon.Add(-1)
 			}
@@ -141,8 +160,8 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, run store.Run, o
 	return nil
 }
 
-// nudge makes the waiting job of a pull request available, if there still is something to do.
-func (q *Queue) nudge(key change.PullKey) {
+// nudge makes the waiting job of a subject available, if there still is something to do.
+func (q *Queue) nudge(s subject) {
 	q.mu.Lock()
 	stopped := q.stopped
 	q.mu.Unlock()
@@ -152,14 +171,14 @@ func (q *Queue) nudge(key change.PullKey) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	err := q.Store.Write(ctx, func(tx store.Tx) error {
-		unsettled, err := q.Store.IsUnsettled(ctx, tx, key)
+		unsettled, err := s.isUnsettled(ctx, q.Store, tx)
 		if err != nil || !unsettled {
 			return err
 		}
-		return q.insertRuns(ctx, tx, []change.PullKey{key}, atOnce)
+		return q.insertRuns(ctx, tx, []subject{s}, atOnce)
 	})
 	if err != nil {
-		q.Log.Debug().Str("pull", key.String()).Err(err).Msg("a waiting run was not made available early")
+		q.Log.Debug().Str(s.field()).Err(err).Msg("a waiting run was not made available early")
 		return
 	}
 	q.engine.wake()
@@ -170,20 +189,36 @@ type recheckWorker struct {
 	queue *Queue
 }
 
-// Work raises a pull request because of the time, unless a later run has asked for another time.
 func (w *recheckWorker) Work(ctx context.Context, job *river.Job[recheckArgs]) error {
-	q, key := w.queue, change.PullKey{Repository: job.Args.Repository, Number: job.Args.Number}
+	s := reconcileArgs{Repository: job.Args.Repository, Number: job.Args.Number}
+	return w.queue.recheck(ctx, job.JobRow, s, time.UnixMicro(job.Args.At))
+}
+
+type errandRecheckWorker struct {
+	river.WorkerDefaults[errandRecheckArgs]
+	queue *Queue
+}
+
+func (w *errandRecheckWorker) Work(ctx context.Context, job *river.Job[errandRecheckArgs]) error {
+	return w.queue.recheck(ctx, job.JobRow, job.Args.Errand, time.UnixMicro(job.Args.At))
+}
+
+// recheck raises a subject because of the time, unless a later run has asked for another time.
+func (q *Queue) recheck(ctx context.Context, job *rivertype.JobRow, s subject, at time.Time) error {
 	err := q.Store.Write(ctx, func(tx store.Tx) error {
-		due, err := q.Store.Due(ctx, tx, key, time.UnixMicro(job.Args.At))
+		due, err := s.isDue(ctx, q.Store, tx, at)
 		if err != nil {
 			return err
 		}
 		if due {
-			if err := q.raise(ctx, tx, []change.PullKey{key}, change.ConcernVerify); err != nil {
+			if err := s.raise(ctx, q.Store, tx); err != nil {
+				return err
+			}
+			if err := q.insertRuns(ctx, tx, []subject{s}, atOnce); err != nil {
 				return err
 			}
 		}
-		return q.engine.complete(ctx, tx, job.JobRow)
+		return q.engine.complete(ctx, tx, job)
 	})
 	if err == nil {
 		q.engine.wake()
@@ -200,10 +235,11 @@ func (w *discoverWorker) Timeout(*river.Job[discoverArgs]) time.Duration { retur
 
 func (w *discoverWorker) Work(ctx context.Context, job *river.Job[discoverArgs]) error {
 	q := w.queue
-	if q.handlers.Discover == nil {
+	discover := q.handlers.Load().Discover
+	if discover == nil {
 		return nil
 	}
-	if err := q.handlers.Discover(ctx, job.Args.Repository); err != nil {
+	if err := discover(ctx, job.Args.Repository); err != nil {
 		q.Log.Warn().Int64("repository", int64(job.Args.Repository)).Err(err).Msg("discovery failed, it will be tried again")
 		return river.JobSnooze(maxRetry)
 	}

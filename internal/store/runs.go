@@ -170,12 +170,27 @@ func (s *Store) OpenPullsOf(ctx context.Context, id change.InstallationID, after
 
 // CountUnsettled returns how many pull requests were raised and not yet dealt with.
 func (s *Store) CountUnsettled(ctx context.Context) (n int, err error) {
+	n, _, err = s.CountAllUnsettled(ctx)
+	return n, err
+}
+
+// CountAllUnsettled returns how many pull requests, and how many errands of each kind, were raised and not yet dealt with, as of one moment.
+func (s *Store) CountAllUnsettled(ctx context.Context) (pulls int, errands map[change.ErrandKind]int, err error) {
 	defer wrap(&err, "count what is not yet dealt with")
 	err = s.Read(ctx, func(tx Tx) error {
-		_, err := one(ctx, tx, `SELECT count(*) FROM pulls WHERE wanted <> done`, nil, &n)
-		return err
+		if _, err := one(ctx, tx, `SELECT count(*) FROM pulls WHERE wanted <> done`, nil, &pulls); err != nil {
+			return err
+		}
+		errands = map[change.ErrandKind]int{}
+		return tx.Query(ctx, `SELECT kind, count(*) FROM errands WHERE wanted <> done AND `+ours+` GROUP BY kind`, nil, func(scan func(...any) error) error {
+			var kind change.ErrandKind
+			var n int
+			err := scan(&kind, &n)
+			errands[kind] = n
+			return err
+		})
 	})
-	return n, err
+	return pulls, errands, err
 }
 
 // ours is true of an errand whose repository the App has access to. Others are left as they are, and are not run.
@@ -220,20 +235,4 @@ func errands(ctx context.Context, tx Tx, where string, args ...any) (list []chan
 		return err
 	})
 	return list, err
-}
-
-// CountUnsettledErrands returns how many errands of each kind were raised and not yet dealt with.
-func (s *Store) CountUnsettledErrands(ctx context.Context) (counts map[change.ErrandKind]int, err error) {
-	defer wrap(&err, "count the errands that are not yet dealt with")
-	err = s.Read(ctx, func(tx Tx) error {
-		counts = map[change.ErrandKind]int{}
-		return tx.Query(ctx, `SELECT kind, count(*) FROM errands WHERE wanted <> done AND `+ours+` GROUP BY kind`, nil, func(scan func(...any) error) error {
-			var kind change.ErrandKind
-			var n int
-			err := scan(&kind, &n)
-			counts[kind] = n
-			return err
-		})
-	})
-	return counts, err
 }

@@ -1,0 +1,80 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// RaiseErrands says of errands that there may be something to do for them, and leaves them notes.
+func (q *Queue) RaiseErrands(ctx context.Context, raised []change.Raised) error {
+	if len(raised) == 0 {
+		return nil
+	}
+	err := q.writeAndRaise(ctx, raised, func(tx store.Tx) error { return q.Store.RaiseErrands(ctx, tx, raised) })
+	if err != nil {
+		return fmt.Errorf("raise errand %s and others: %w", raised[0].Errand, err)
+	}
+	return nil
+}
+
+// SaveErrand keeps what a run of an errand leaves, in one transaction with the jobs of what it raises; see store.Store.SaveErrand.
+func (q *Queue) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
+	return q.writeAndRaise(ctx, save.Raise, func(tx store.Tx) error { return q.Store.SaveErrand(ctx, tx, e, save) })
+}
+
+// SaveDecision keeps a decision, in one transaction with the jobs of what it raises; see store.Store.SaveDecision.
+func (q *Queue) SaveDecision(ctx context.Context, d change.Decision, digest string, c store.Consequences, entries ...ledger.Draft) error {
+	return q.writeAndRaise(ctx, c.Raise, func(tx store.Tx) error { return q.Store.SaveDecisionIn(ctx, tx, d, digest, c, entries...) })
+}
+
+// writeAndRaise writes in a transaction what raises errands, and their jobs with it.
+func (q *Queue) writeAndRaise(ctx context.Context, raised []change.Raised, write func(tx store.Tx) error) error {
+	all := make([]change.Errand, len(raised))
+	for i, r := range raised {
+		all[i] = r.Errand
+	}
+	err := q.Store.Write(ctx, func(tx store.Tx) error {
+		if err := write(tx); err != nil {
+			return err
+		}
+		return q.insertRuns(ctx, tx, errands(all), atOnce)
+	})
+	if err == nil && len(raised) > 0 {
+		q.engine.wake()
+	}
+	return err
+}
+
+// Memory is the store as handlers know it: what they raise when they save has its jobs at once.
+type Memory struct {
+	*store.Store
+	queue *Queue
+}
+
+// Memory returns the store for handlers.
+func (q *Queue) Memory() Memory { return Memory{q.Store, q} }
+
+// RaiseErrands is that of Queue.
+func (m Memory) RaiseErrands(ctx context.Context, raised []change.Raised) error {
+	return m.queue.RaiseErrands(ctx, raised)
+}
+
+// SaveErrand is that of Queue.
+func (m Memory) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
+	return m.queue.SaveErrand(ctx, e, save)
+}
+
+// SaveDecision is that of Queue.
+func (m Memory) SaveDecision(ctx context.Context, d change.Decision, digest string, c store.Consequences, entries ...ledger.Draft) error {
+	return m.queue.SaveDecision(ctx, d, digest, c, entries...)
+}
+
+// handles says whether the queue was started with a handler for errands of a kind.
+func (q *Queue) handles(kind change.ErrandKind) bool {
+	h := q.handlers.Load()
+	return h != nil && h.Errands[kind] != nil
+}
