@@ -167,6 +167,8 @@ type Declaration struct {
 	At  time.Time `json:"at"`
 	SHA SHA       `json:"sha"` // the content that it saw
 	Due time.Time `json:"due"` // by when approvals and the retrospective are owed
+	// Underlying is what the change would have been without it. Once it is merged, what is owed is never less than this asks for.
+	Underlying Category `json:"underlying,omitzero"`
 }
 
 // PolicyRef says which policy decided.

@@ -58,13 +58,13 @@ func (q *inquiry) wantedHere() []asked {
 		}
 		wanted = append(wanted, asked{kind: change.KindApprovals, role: role, count: a.Count, line: a.Line})
 	}
-	if q.declaration != nil {
+	if q.declaration != nil && q.emergency() != nil {
 		if e := q.policy.Emergency; e != nil {
 			for _, a := range e.Approvals {
 				add(a)
 			}
 		}
-	} else {
+	} else { // where a policy knows emergencies no more, a merged one owes what it would have needed without
 		if c := q.policy.Categories[q.category]; c != nil {
 			for _, a := range c.Approvals {
 				add(a)
@@ -206,11 +206,14 @@ func (q *inquiry) approvalRow(w asked, first bool, by []change.Account, stuck bo
 		r.Short = change.Words(plural(short, "approval", "approvals"))
 	}
 	found, mend := q.unfillable(w.role)
-	if mend == nil && stuck && r.State == change.Awaited {
+	if mend == nil && stuck && (r.State == change.Awaited || q.merged) {
 		found, mend = q.nobodyLeft(w)
 	}
 	if found != nil && mend != nil {
-		r.State, r.Next = change.Blocked, mend
+		r.Next = mend
+		if !q.merged { // then it stays owed
+			r.State = change.Blocked
+		}
 		if r.Found.IsEmpty() {
 			r.Found = found
 		} else {

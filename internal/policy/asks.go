@@ -32,7 +32,7 @@ func (q *inquiry) isAskedFor(w asked) bool {
 // that are known to exist are asked, and only people who could approve. Whoever approved other content is asked again, for any role.
 func (q *inquiry) ask(w asked) (ask change.Ask, ok bool) {
 	f := q.facts
-	open := f.Pull.State == change.Open || f.Pull.State == "" || q.declaration != nil
+	open := f.Pull.State == change.Open || f.Pull.State == ""
 	if f.Pull.Draft || !open || q.policy.Mode == Observe {
 		return change.Ask{}, false
 	}
@@ -139,7 +139,11 @@ func (q *inquiry) reasonFor(w asked) change.Text {
 	if w.kind != change.KindSecurityReview {
 		return nil
 	}
-	if len(w.triggered) == 0 {
+	switch {
+	case len(w.triggered) > 0:
+	case q.isUnseen():
+		return change.Words("not all of it could be looked at")
+	default:
 		return change.Words("it is " + q.category.String())
 	}
 	m := w.triggered[0]

@@ -80,6 +80,10 @@ func (q *inquiry) classify() {
 	slices.SortStableFunc(q.matches, func(a, b change.Match) int {
 		return cmp.Or(-cmp.Compare(a.Category, b.Category), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Line, b.Line))
 	})
+	if q.merged {
+		q.keepDeclared()
+		return
+	}
 	for range q.each {
 		q.findEmergency()
 	}

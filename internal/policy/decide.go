@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -39,11 +38,11 @@ func (p *Policy) Needs(f change.Facts) change.Needs {
 	return needs
 }
 
-// onlyPeopleAwaited says whether reviews alone could turn the decision green.
+// onlyPeopleAwaited says whether reviews alone could turn the decision green, now or once a freeze has ended.
 func onlyPeopleAwaited(d change.Decision) bool {
 	for _, r := range d.Requirements {
 		switch r.Kind {
-		case change.KindApprovals, change.KindSecurityReview, change.KindChangesRequested:
+		case change.KindApprovals, change.KindSecurityReview, change.KindChangesRequested, change.KindFreeze:
 			continue
 		}
 		if r.State != change.Met && r.State != change.Owed {
@@ -93,14 +92,20 @@ func (q *inquiry) decide() change.Decision {
 		d.Category, d.Underlying, d.Declaration = change.Emergency, q.category, q.declaration
 	}
 
-	q.require(q.expressionRows()...)
-	q.require(q.limitRows()...)
-	q.require(q.draftRows()...)
-	q.require(q.recordRows()...)
-	q.considerReviews()
-	q.require(q.checkRows()...)
-	for range q.each {
-		q.remarkFreezes()
+	if q.merged {
+		d.State = change.Merged
+		q.considerReviews()
+	} else {
+		q.require(q.expressionRows()...)
+		q.require(q.limitRows()...)
+		q.require(q.draftRows()...)
+		q.require(q.recordRows()...)
+		q.require(q.rejectionRows()...)
+		q.considerReviews()
+		q.require(q.checkRows()...)
+		for range q.each {
+			q.freezes()
+		}
 	}
 
 	d.Requirements = append(d.Requirements, q.requirements...)
@@ -109,20 +114,18 @@ func (q *inquiry) decide() change.Decision {
 	d.Opinions, d.Asks, d.Notes = q.opinions, q.asks, q.remarks
 	d.Verdict = verdict(d.Requirements, f.Pull.Draft)
 	for _, r := range d.Requirements {
-		if r.State == change.Owed && (d.RecheckAt.IsZero() || r.Due.Before(d.RecheckAt)) {
-			d.RecheckAt = r.Due
+		if r.State == change.Owed {
+			q.wakeAt(r.Due)
 		}
 	}
+	d.RecheckAt = q.recheckAt
 	return d
 }
 
-// remarkFreezes says which freezes hold nothing up although the policy reads as if they did: those of merging are not enforced.
-func (q *inquiry) remarkFreezes() {
-	for _, f := range q.policy.Freezes {
-		if f.Merging {
-			q.remark(change.Words("The freeze "), change.Quote(f.Name), change.Words(" on line "+strconv.Itoa(f.Line)+
-				" of the policy holds no merge up: freezes of merging are not enforced."))
-		}
+// wakeAt notes a time that may change the decision: the earliest of them counts.
+func (q *inquiry) wakeAt(t time.Time) {
+	if q.recheckAt.IsZero() || t.Before(q.recheckAt) {
+		q.recheckAt = t
 	}
 }
 
@@ -140,8 +143,8 @@ func (q *inquiry) remark(parts ...change.Text) {
 
 // kinds are the kinds of requirement in the order in which they are shown.
 var kinds = [...]change.RequirementKind{
-	change.KindPolicy, change.KindLimits, change.KindDraft, change.KindRecord, change.KindChangesRequested, change.KindAttribution,
-	change.KindApprovals, change.KindSecurityReview, change.KindChecks, change.KindFreeze,
+	change.KindPolicy, change.KindLimits, change.KindDraft, change.KindRecord, change.KindRejection, change.KindChangesRequested,
+	change.KindAttribution, change.KindApprovals, change.KindSecurityReview, change.KindChecks, change.KindFreeze,
 }
 
 func kindOrder(k change.RequirementKind) int { return slices.Index(kinds[:], k) }
@@ -217,14 +220,6 @@ func (q *inquiry) expressionRows() []change.Requirement {
 		})
 	}
 	return rows
-}
-
-// due returns when an emergency's debts are owed by; zero if there is no emergency.
-func (q *inquiry) due() time.Time {
-	if q.declaration == nil {
-		return time.Time{}
-	}
-	return q.declaration.Due
 }
 
 // plural returns the number with the noun that goes with it, digits in groups of three.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -22,7 +23,9 @@ type inquiry struct {
 	category    change.Category // what it would be without an emergency
 	declaration *change.Declaration
 	declarers   []change.Account // everyone who declared it, now or before; none without a declaration
-	broken      []brokenExpression
+	// merged says that the change was merged as an emergency: what it still owes is all that there is to decide.
+	merged bool
+	broken []brokenExpression
 	// guarded says that the change touches what is never an emergency.
 	guarded bool
 	// modesMissing counts the files that may be submodules, for all that was read of them.
@@ -33,6 +36,7 @@ type inquiry struct {
 	opinions     []change.Opinion
 	asks         []change.Ask
 	remarks      []change.Text
+	recheckAt    time.Time // when time alone may change the decision; zero: never
 
 	contributors map[change.AccountID]involvement
 	now          *shown                 // the present content, once it was compared
@@ -52,6 +56,14 @@ func newInquiry(f *change.Facts, policies ...*Policy) *inquiry {
 		q.layers[i].policy = p
 	}
 	q.layer = &q.layers[0]
+	if f.Declared != nil && f.Pull.State == change.Merged {
+		q.merged = true
+		if f.Pull.Draft { // a push to the base merges a draft too
+			ready := *f
+			ready.Pull.Draft = false
+			q.facts = &ready
+		}
+	}
 	return q
 }
 

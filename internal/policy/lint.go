@@ -57,7 +57,10 @@ func (l *linter) roles() {
 
 func (l *linter) usedRoles() map[string]bool {
 	p := l.policy
-	used := map[string]bool{p.Labels.LoweredBy: true, p.DismissedBy: true, p.Override: true}
+	used := map[string]bool{
+		p.Labels.LoweredBy: true, p.DismissedBy: true, p.Override: true,
+		p.Commands.Refresh: true, p.Commands.Reject: true, p.Commands.Explain: true,
+	}
 	for _, c := range p.Categories {
 		for _, a := range c.Approvals {
 			used[a.Role] = true
@@ -75,8 +78,11 @@ func (l *linter) usedRoles() map[string]bool {
 	return used
 }
 
-// approves says whether the role's approval is asked for anywhere.
+// approves says whether the role's approval is asked for anywhere, or its no and its explanations count.
 func (l *linter) approves(role string) bool {
+	if c := l.policy.Commands; role == c.Reject || role == c.Explain {
+		return true
+	}
 	asked := func(as []Approvals) bool {
 		return slices.ContainsFunc(as, func(a Approvals) bool { return a.Role == role })
 	}
@@ -191,12 +197,6 @@ func (l *linter) prose(expression text) {
 func (l *linter) unused() {
 	if l.shape.Override.present() {
 		l.warn(l.shape.Override.at, "override is checked in form only: GitHub's limits cannot be overridden", "take it away: a change over the limits is to be split")
-	}
-	for _, f := range l.shape.Freezes.items {
-		if f.Merging.value {
-			l.warn(f.at, "a freeze is checked in form only: it holds up no merge", "hold merges by other means while it lasts")
-			return
-		}
 	}
 }
 

@@ -107,6 +107,11 @@ func (c *compiler) compile(s *policyShape) {
 	p.DismissedBy = c.role(s.Dismissals.By)
 	c.requires(s.Dismissals.at, s.Dismissals.By, "dismissals", "by")
 	p.Override = c.role(s.Override)
+	p.Commands = Commands{
+		Refresh: c.role(s.Commands.Refresh), Reject: c.role(s.Commands.Reject), Explain: c.role(s.Commands.Explain), Line: s.Commands.line,
+	}
+	p.Exceptions = Exceptions{Announce: c.announce(s.Exceptions.Announce), Line: s.Exceptions.line}
+	c.requires(s.Exceptions.at, s.Exceptions.Announce, "exceptions", "announce")
 	p.Environments = c.environments(s.Environment)
 	p.Freezes = c.freezes(s.Freezes)
 }
@@ -386,7 +391,7 @@ func (c *compiler) emergency(s emergencyShape) *Emergency {
 		DeclaredBy: c.role(s.DeclaredBy),
 		Approvals:  []Approvals{{Role: c.impliedRole("reviewer"), Count: 1, Line: s.line}},
 		Within:     c.duration(s.Within, "within", 24*time.Hour, time.Hour, 30*24*time.Hour),
-		Announce:   values(s.Announce),
+		Announce:   c.announce(s.Announce),
 		Record:     []string{"justification"},
 		Checks:     c.checks(s.Checks),
 		Line:       s.line,
@@ -400,12 +405,17 @@ func (c *compiler) emergency(s emergencyShape) *Emergency {
 	if s.Record.present() {
 		e.Record = c.fieldNames(s.Record)
 	}
-	for _, t := range s.Announce.items {
+	return e
+}
+
+// announce reads where something is announced.
+func (c *compiler) announce(l list[text]) []string {
+	for _, t := range l.items {
 		if t.present() && !announceForm.MatchString(t.value) {
 			c.problem(t.at, fmt.Sprintf("%q is not a place to announce at", t.value), `write "slack:#engineering"`)
 		}
 	}
-	return e
+	return values(l)
 }
 
 // impliedRole returns a role that a default names, and defines it by permission where the file does not.

@@ -159,7 +159,7 @@ func TestParseExample(t *testing.T) {
 	if want := time.Date(2027, 1, 5, 0, 0, 0, 0, time.UTC); !year.Until.Equal(want) {
 		t.Errorf("the year ends at %v, want %v: the last day is frozen too", year.Until, want)
 	}
-	if quarter.Every != "FREQ=MONTHLY;BYMONTH=3,6,9,12;BYMONTHDAY=-1" || quarter.Lasts != 24*time.Hour || !quarter.Merging || len(quarter.Environments) != 0 {
+	if quarter.Rule.String() != "FREQ=MONTHLY;BYMONTH=3,6,9,12;BYMONTHDAY=-1" || quarter.Lasts != 24*time.Hour || !quarter.Merging || len(quarter.Environments) != 0 {
 		t.Errorf("the quarter is %+v", quarter)
 	}
 	if p.Line["freezes"] == 0 || p.Line["version"] != 1 {

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
 )
 
@@ -46,6 +47,8 @@ type Policy struct {
 	// DismissedBy names the role that may lift someone else's objection; empty: only the objector.
 	DismissedBy  string
 	Override     string // the role that may override GitHub's limits with a reason; empty: nobody
+	Commands     Commands
+	Exceptions   Exceptions
 	Environments []*Environment
 	Freezes      []*Freeze
 	Line         map[string]int // the line of each top-level key that is present
@@ -195,12 +198,8 @@ type Environment struct {
 
 // Freeze is a time in which environments take no deployment, or branches no merge.
 type Freeze struct {
-	Name         string
-	From, Until  time.Time // a single freeze; dates are whole days in Timezone
-	Every        string    // an RFC 5545 RRULE, instead of From and Until
-	Lasts        time.Duration
-	Timezone     string
-	Environments []string
-	Merging      bool
-	Line         int
+	calendar.Freeze          // Zone is always set; From and Until that are dates are whole days there
+	Environments    []string // this package checks their names; deployments act on them
+	Merging         bool
+	Line            int
 }

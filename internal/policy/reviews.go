@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -221,8 +222,12 @@ func (q *inquiry) objections(standings []standing) {
 	if len(who) == 0 {
 		return
 	}
+	state, due := change.Failed, time.Time{}
+	if q.merged { // it is too late to hold anything up, and what was asked for is still to be settled
+		state, due = q.owed(), q.due()
+	}
 	q.require(change.Requirement{
-		Kind: change.KindChangesRequested, State: change.Failed, By: by,
+		Kind: change.KindChangesRequested, State: state, Due: due, By: by,
 		Name:  change.Words("No changes requested"),
 		Short: change.Say(change.Words("changes requested by "), change.Join(", ", abridged(who, 3))),
 		Found: change.Say(change.Words("requested by "), change.Join(", ", who), change.Words(withPrefix("; ", notes)), change.Join("; ", notes)),

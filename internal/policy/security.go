@@ -6,7 +6,7 @@ import (
 
 // needsSecurityReview says whether the category or a trigger of the policy that is looked at asks for it. An emergency owes what the change underneath would need.
 func (q *inquiry) needsSecurityReview() bool {
-	if len(q.triggered) > 0 {
+	if len(q.triggered) > 0 || q.policy.Security != nil && q.isUnseen() {
 		return true
 	}
 	c := q.policy.Categories[q.category]

@@ -226,11 +226,14 @@ func (q *inquiry) staleness(r change.Review) change.Text {
 	if q.isLost(r) {
 		return change.Say(saw, change.Words(" before the pull request got another base branch"))
 	}
+	head := q.facts.Pull.Head.SHA
+	if merged := q.facts.Pull.MergedAt; q.merged && r.SHA == head && !merged.IsZero() && !r.At.Before(merged) {
+		return nil // it saw what was merged: by then the head has everything in common with the base, and a comparison shows nothing
+	}
 	d := q.compare(q.look(viewOfReview(r)), q.present(), false)
 	if d.isNone() {
 		return nil
 	}
-	head := q.facts.Pull.Head.SHA
 	if d.why != nil {
 		saw = change.Say(saw, change.Words(", "), d.why)
 	}

@@ -19,6 +19,8 @@ type policyShape struct {
 	Suggestions text                    `key:"suggestions" jsonschema:"enum=count,enum=allow,default=count" jsonschema_description:"Whether the co-author of an accepted suggestion is a contributor (count) or may still approve (allow)."`
 	Dismissals  dismissalsShape         `key:"dismissals" jsonschema_description:"Who may lift someone else's objection by dismissing it."`
 	Override    text                    `key:"override" jsonschema_description:"The role that may override GitHub's limits (3,000 files, unreadable commits) with a reason."`
+	Commands    commandsShape           `key:"commands" jsonschema_description:"Who may give which command in a comment."`
+	Exceptions  exceptionsShape         `key:"exceptions" jsonschema_description:"What is done about what went past the policy."`
 	Environment names[environmentShape] `key:"environments" jsonschema_description:"Where it is deployed, and when."`
 	Freezes     list[freezeShape]       `key:"freezes" jsonschema_description:"Times without deployments or merges."`
 }
@@ -140,6 +142,18 @@ type dismissalsShape struct {
 	By text `key:"by" jsonschema:"required" jsonschema_description:"The role that may dismiss someone else's objection."`
 }
 
+type commandsShape struct {
+	at
+	Refresh text `key:"refresh" jsonschema_description:"The role that may have everything looked at again: /change refresh. The author and anyone with write access unless said otherwise."`
+	Reject  text `key:"reject" jsonschema_description:"The role that may reject a change: /change reject \"reason\". Anyone with maintain access unless said otherwise."`
+	Explain text `key:"explain" jsonschema_description:"The role that may explain what went past the policy: /change explain \"…\". Anyone with maintain access unless said otherwise."`
+}
+
+type exceptionsShape struct {
+	at
+	Announce list[text] `key:"announce" jsonschema:"required" jsonschema_description:"Where it is announced: \"slack:#engineering\"."`
+}
+
 type environmentShape struct {
 	at
 	After    text `key:"after" jsonschema_description:"The environment that the same commit must have been in before."`
@@ -153,8 +167,8 @@ type freezeShape struct {
 	From         text       `key:"from" jsonschema_description:"The first day, or a time: 2026-12-18, 2026-12-18 17:00."`
 	Until        text       `key:"until" jsonschema_description:"The last day, which is frozen too, or the time it ends."`
 	Every        text       `key:"every" jsonschema_description:"An RFC 5545 rule, daily or coarser: RRULE:FREQ=MONTHLY;BYMONTHDAY=-1."`
-	Lasts        text       `key:"lasts" jsonschema_description:"How long each occurrence lasts, from midnight: 24h, 2d."`
+	Lasts        text       `key:"lasts" jsonschema_description:"How long each occurrence lasts, from midnight or the time that the rule names: 24h, 2d."`
 	Timezone     text       `key:"timezone" jsonschema:"default=UTC" jsonschema_description:"An IANA time zone: Europe/Berlin."`
 	Environments list[text] `key:"environments" jsonschema_description:"The environments that take no deployment; all of them if neither these nor merging are given."`
-	Merging      boolean    `key:"merging" jsonschema_description:"Whether merging is frozen too."`
+	Merging      boolean    `key:"merging" jsonschema_description:"Whether merging is frozen too. Emergencies pass."`
 }

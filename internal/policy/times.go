@@ -9,7 +9,7 @@ import (
 	"time"
 	_ "time/tzdata" // so that a policy means the same on a machine without time zones
 
-	"github.com/teambition/rrule-go"
+	"github.com/changegate/changegate/internal/calendar"
 )
 
 // duration reads "30m", "24h" or "2d"; fallback where it is absent or wrong.
@@ -154,7 +154,10 @@ func (c *compiler) freezes(l list[freezeShape]) []*Freeze {
 		}
 		c.requires(s.at, s.Name, "a freeze", "name")
 		zone := c.zone(s.Timezone)
-		f := &Freeze{Name: s.Name.value, Timezone: zone.String(), Environments: values(s.Environments), Merging: s.Merging.value, Line: s.line}
+		f := &Freeze{
+			Freeze:       calendar.Freeze{Name: s.Name.value, Zone: zone},
+			Environments: values(s.Environments), Merging: s.Merging.value, Line: s.line,
+		}
 		known := environmentNames(c.policy.Environments)
 		if floor := c.policy.Floor; floor != nil {
 			known = append(known, environmentNames(floor.Environments)...)
@@ -173,7 +176,7 @@ func (c *compiler) freezes(l list[freezeShape]) []*Freeze {
 		if s.Every.present() {
 			c.recurring(f, s)
 		} else {
-			c.single(f, s, zone)
+			c.single(f, s)
 		}
 		out = append(out, f)
 	}
@@ -181,7 +184,7 @@ func (c *compiler) freezes(l list[freezeShape]) []*Freeze {
 }
 
 // single reads a freeze that happens once. Until a day means until its end.
-func (c *compiler) single(f *Freeze, s freezeShape, zone *time.Location) {
+func (c *compiler) single(f *Freeze, s freezeShape) {
 	if s.Lasts.present() {
 		c.problem(s.Lasts.at, "lasts goes with every", "write `until`")
 	}
@@ -190,8 +193,8 @@ func (c *compiler) single(f *Freeze, s freezeShape, zone *time.Location) {
 		return
 	}
 	var okFrom, okUntil bool
-	f.From, okFrom = c.moment(s.From, zone, 0)
-	f.Until, okUntil = c.moment(s.Until, zone, 1)
+	f.From, okFrom = c.moment(s.From, f.Zone, 0)
+	f.Until, okUntil = c.moment(s.Until, f.Zone, 1)
 	if okFrom && okUntil && !f.From.Before(f.Until) {
 		c.problem(s.Until.at, fmt.Sprintf("the freeze ends (%s) before it begins (%s)", s.Until.value, s.From.value), "swap them, or mend the year")
 	}
@@ -199,13 +202,14 @@ func (c *compiler) single(f *Freeze, s freezeShape, zone *time.Location) {
 
 // moment reads a day or a time of a day; a day is its first moment, plus so many days.
 func (c *compiler) moment(t text, zone *time.Location, days int) (time.Time, bool) {
-	if d, err := time.ParseInLocation(time.DateOnly, t.value, zone); err == nil {
-		return d.AddDate(0, 0, days), true
+	if d, err := time.Parse(time.DateOnly, t.value); err == nil {
+		return calendar.Local(d.AddDate(0, 0, days), zone), true
 	}
-	for _, layout := range []string{"2006-01-02 15:04", time.RFC3339} {
-		if m, err := time.ParseInLocation(layout, t.value, zone); err == nil {
-			return m, true
-		}
+	if m, err := time.Parse("2006-01-02 15:04", t.value); err == nil {
+		return calendar.Local(m, zone), true
+	}
+	if m, err := time.Parse(time.RFC3339, t.value); err == nil {
+		return m, true
 	}
 	c.problem(t.at, fmt.Sprintf("%q is not a date", t.value), "write 2026-12-18, or 2026-12-18 17:00")
 	return time.Time{}, false
@@ -213,50 +217,13 @@ func (c *compiler) moment(t text, zone *time.Location, days int) (time.Time, boo
 
 // recurring reads a freeze that happens again and again.
 func (c *compiler) recurring(f *Freeze, s freezeShape) {
-	f.Every = strings.TrimPrefix(s.Every.value, "RRULE:")
 	if s.From.present() || s.Until.present() {
 		c.problem(s.Every.at, "the freeze has every and from or until", `make two of it, or write ";UNTIL=20271231T000000Z" into the rule`)
 	}
 	c.requires(s.at, s.Lasts, "a freeze with every", "lasts")
 	f.Lasts = c.duration(s.Lasts, "lasts", 0, time.Hour, 90*24*time.Hour)
-	if err := checkRule(f.Every); err != nil {
+	var err error
+	if f.Rule, err = calendar.ParseRule(s.Every.value); err != nil {
 		c.problem(s.Every.at, fmt.Sprintf("%q %v", s.Every.value, err), `write an RFC 5545 rule, daily or coarser: "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1"`)
 	}
-}
-
-// checkRule says why a recurrence rule cannot be used: what it means must not depend on a first occurrence, which the file
-// does not have.
-func checkRule(rule string) error {
-	if strings.ContainsAny(rule, "\r\n") {
-		return fmt.Errorf("has more than one line")
-	}
-	o, err := rrule.StrToROption(rule)
-	switch {
-	case err != nil:
-		return fmt.Errorf("is not a recurrence rule: %w", err)
-	case !strings.Contains(strings.ToUpper(rule), "FREQ="):
-		return fmt.Errorf("does not say FREQ")
-	case o.Freq > rrule.DAILY, len(o.Byhour)+len(o.Byminute)+len(o.Bysecond) > 0:
-		return fmt.Errorf("is finer than a day")
-	case o.Count != 0 || o.Interval > 1:
-		return fmt.Errorf("counts occurrences (COUNT or INTERVAL), and has no first one to count from")
-	case o.Freq == rrule.WEEKLY && len(o.Byweekday) == 0,
-		o.Freq == rrule.MONTHLY && len(o.Bymonthday)+len(o.Byweekday)+len(o.Byyearday) == 0,
-		o.Freq == rrule.YEARLY && len(o.Bymonthday)+len(o.Byweekday)+len(o.Byyearday)+len(o.Byeaster) == 0:
-		return fmt.Errorf("does not say on which day (BYDAY or BYMONTHDAY)")
-	}
-	// Every date there is comes back within 40 years, February 29th on a given weekday included.
-	o.Dtstart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-	end := o.Dtstart.AddDate(40, 0, 0)
-	if o.Until.IsZero() || o.Until.After(end) {
-		o.Until = end
-	}
-	r, err := rrule.NewRRule(*o)
-	if err != nil {
-		return fmt.Errorf("is not a recurrence rule: %w", err)
-	}
-	if r.After(o.Dtstart, true).IsZero() {
-		return fmt.Errorf("never happens")
-	}
-	return nil
 }

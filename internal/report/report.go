@@ -57,7 +57,7 @@ func isDraft(d change.Decision) bool {
 // byUrgency are the kinds of requirement in the order of the title: what stops everything, then the people, then what the author
 // does alone.
 var byUrgency = [...]change.RequirementKind{
-	change.KindPolicy, change.KindLimits, change.KindChangesRequested, change.KindApprovals, change.KindSecurityReview, change.KindRecord,
+	change.KindPolicy, change.KindLimits, change.KindRejection, change.KindChangesRequested, change.KindApprovals, change.KindSecurityReview, change.KindRecord,
 	change.KindAttribution, change.KindChecks, change.KindFreeze,
 }
 
@@ -81,7 +81,7 @@ func headline(d change.Decision) []string {
 		switch {
 		case r.State == change.Owed:
 			what += " due by " + deadline(r.Due, d.Declaration)
-		case r.State == change.Awaited && !r.Due.IsZero():
+		case r.State == change.Awaited && !r.Due.IsZero() && r.Kind != change.KindFreeze:
 			what += " overdue since " + r.Due.UTC().Format(dayAndTime)
 		}
 		words = append(words, what)

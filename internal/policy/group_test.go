@@ -1,0 +1,134 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+func stateOf(d change.Decision) string { return d.Verdict.String() }
+
+// member returns a member of a group that may merge, and changes the files, each with a blob named after it and the member.
+func member(n change.Number, paths ...string) change.GroupMember {
+	m := change.GroupMember{Number: n, Queued: "aaa", Decision: change.Decision{Head: "aaa", Governed: true, Verdict: change.Satisfied}}
+	for _, p := range paths {
+		m.Files = append(m.Files, change.File{Path: p, Status: change.FileModified, Blob: change.SHA(fmt.Sprintf("%s by %d", p, n))})
+	}
+	return m
+}
+
+// groupOf returns a group of members that changes what they change.
+func groupOf(members ...change.GroupMember) change.Group {
+	g := change.Group{Members: members, MembersKnown: true, Ahead: change.Satisfied}
+	for _, m := range members {
+		g.Content.Files = append(g.Content.Files, m.Files...)
+	}
+	return g
+}
+
+func TestGroups(t *testing.T) {
+	waiting := func(kind change.RequirementKind) change.Decision {
+		return change.Decision{Head: "aaa", Governed: true, Verdict: change.Waiting, Requirements: []change.Requirement{
+			{Kind: change.KindApprovals, State: change.Met}, {Kind: kind, State: change.Awaited},
+		}}
+	}
+	for _, row := range []struct {
+		name   string
+		change func(g *change.Group)
+		want   change.Verdict
+		says   string
+	}{
+		{"two that may merge", func(*change.Group) {}, change.Satisfied, ""},
+		{"one of them waits for people", func(g *change.Group) { g.Members[1].Decision = waiting(change.KindApprovals) }, change.Failing, ""},
+		{"one of them waits for the end of a freeze", func(g *change.Group) { g.Members[1].Decision = waiting(change.KindFreeze) }, change.Failing, ""},
+		{"one of them waits for its checks", func(g *change.Group) { g.Members[1].Decision = waiting(change.KindChecks) }, change.Waiting, ""},
+		{"one of them is red", func(g *change.Group) { g.Members[0].Decision.Verdict = change.Failing }, change.Failing, ""},
+		{"one of them has another head by now", func(g *change.Group) { g.Members[0].Decision.Head = "bbb" }, change.Failing, ""},
+		{"one of them is not governed", func(g *change.Group) { g.Members[0].Decision = change.Decision{Head: "aaa"} }, change.Failing, ""},
+		{"no members", func(g *change.Group) { g.Members = nil }, change.Failing, "cannot be told"},
+		{"the group ahead is red", func(g *change.Group) { g.Ahead = change.Failing }, change.Failing, ""},
+		{"the group ahead waits", func(g *change.Group) { g.Ahead = change.Waiting }, change.Waiting, ""},
+		{"it changes a file of nobody's", func(g *change.Group) {
+			g.Content.Files = append(g.Content.Files, change.File{Path: "c", Blob: "x"})
+		}, change.Failing, "by no pull request of this group"},
+		{"it changes a file of another's, and the members are not known", func(g *change.Group) {
+			g.MembersKnown = false
+			g.Content.Files = append(g.Content.Files, change.File{Path: "c", Blob: "x"})
+		}, change.Failing, "by another pull request"},
+		{"the members are not known, and the named one explains it all", func(g *change.Group) { g.MembersKnown = false }, change.Satisfied, ""},
+		{"a file became another", func(g *change.Group) { g.Content.Files[0].Blob = "x" }, change.Failing, "not what was decided for #1"},
+		{"a file was removed instead", func(g *change.Group) { g.Content.Files[0].Status = change.FileRemoved }, change.Failing, "not what was decided for #1"},
+		{"two change one file", func(g *change.Group) {
+			g.Members[1].Files[0].Path, g.Content.Files[1].Path = "a", "a"
+			g.Content.Files = []change.File{{Path: "a", Blob: "x"}}
+		}, change.Failing, "by #1 and by #2"},
+		{"a file that the branch has by now", func(g *change.Group) { g.Content.Files = g.Content.Files[:1] }, change.Satisfied, ""},
+		{"files that GitHub does not list", func(g *change.Group) { g.Content.FilesCut = true }, change.Failing, "one at a time"},
+		{"commits that GitHub does not have", func(g *change.Group) { g.Content.Gone = true }, change.Failing, "does not show"},
+	} {
+		g := groupOf(member(1, "a"), member(2, "b"))
+		row.change(&g)
+		d := DecideGroup(g, stateOf)
+		said := make([]string, len(d.Problems))
+		for i, p := range d.Problems {
+			said[i] = p.String()
+		}
+		if d.Verdict != row.want || !strings.Contains(strings.Join(said, "\n"), row.says) {
+			t.Errorf("%s: %s %q, want %s %q", row.name, d.Verdict, said, row.want, row.says)
+		}
+	}
+}
+
+func TestAGroupOnlyObservesIfAllDo(t *testing.T) {
+	g := groupOf(member(1, "a"), member(2, "b"))
+	g.Members[0].Decision.Observing = true
+	if DecideGroup(g, stateOf).Observing {
+		t.Error("one of two observes, and the group does")
+	}
+	g.Members[1].Decision.Observing = true
+	if !DecideGroup(g, stateOf).Observing {
+		t.Error("both observe, and the group does not")
+	}
+}
+
+// TestAGroupIsNoMoreThanItsMembers holds that a group is never green if a member is not, or if it changes a file otherwise than every
+// member that does.
+func TestAGroupIsNoMoreThanItsMembers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var members []change.GroupMember
+		for n := range rapid.IntRange(0, 4).Draw(t, "members") {
+			m := member(change.Number(n+1), rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 0, 3, rapid.ID[string]).Draw(t, "paths")...)
+			m.Decision.Verdict = rapid.SampledFrom([]change.Verdict{change.Undecided, change.Satisfied, change.Satisfied, change.Satisfied, change.Waiting, change.Failing}).Draw(t, "verdict")
+			members = append(members, m)
+		}
+		g := change.Group{Members: members, MembersKnown: rapid.Bool().Draw(t, "known"), Ahead: change.Satisfied}
+		explained := true
+		for _, path := range []string{"a", "b", "c", "d"} {
+			if !rapid.Bool().Draw(t, "changes "+path) {
+				continue
+			}
+			blob := change.SHA(path + rapid.SampledFrom([]string{" by 1", " by 2", " by 3", " otherwise"}).Draw(t, "blob"))
+			g.Content.Files = append(g.Content.Files, change.File{Path: path, Status: change.FileModified, Blob: blob})
+			found := false
+			for _, m := range members {
+				for _, f := range m.Files {
+					found = found || f.Path == path && f.Blob == blob
+				}
+			}
+			explained = explained && found
+		}
+		green := DecideGroup(g, stateOf).Verdict == change.Satisfied
+		for _, m := range members {
+			if green && m.Decision.Verdict != change.Satisfied {
+				t.Fatalf("green, and #%d is %s", m.Number, m.Decision.Verdict)
+			}
+		}
+		if green && (!explained || len(members) == 0) {
+			t.Fatal("green, and some content of it was not decided")
+		}
+	})
+}
