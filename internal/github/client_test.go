@@ -342,12 +342,14 @@ func TestConfigIsChecked(t *testing.T) {
 		change func(*githubapp.Config)
 		want   string
 	}{
-		"no id":            {func(c *githubapp.Config) { c.App.IntegrationID = 0 }, "integration_id"},
-		"no key":           {func(c *githubapp.Config) { c.App.PrivateKey = "" }, "private_key"},
-		"a broken key":     {func(c *githubapp.Config) { c.App.PrivateKey = "hunter2" }, "private_key"},
-		"no address":       {func(c *githubapp.Config) { c.V3APIURL = "github" }, "v3_api_url"},
-		"no encryption":    {func(c *githubapp.Config) { c.V3APIURL = "http://github.acme.example/api/v3" }, "use https"},
-		"a broken web URL": {func(c *githubapp.Config) { c.WebURL = "::" }, "web_url"},
+		"no id":                {func(c *githubapp.Config) { c.App.IntegrationID = 0 }, "integration_id"},
+		"no key":               {func(c *githubapp.Config) { c.App.PrivateKey = "" }, "private_key"},
+		"a broken key":         {func(c *githubapp.Config) { c.App.PrivateKey = "hunter2" }, "private_key"},
+		"no address":           {func(c *githubapp.Config) { c.V3APIURL = "github" }, "v3_api_url"},
+		"no encryption":        {func(c *githubapp.Config) { c.V3APIURL = "http://github.acme.example/api/v3" }, "use https"},
+		"GraphQL in the clear": {func(c *githubapp.Config) { c.V4APIURL = "http://github.acme.example/api/graphql" }, "v4_api_url"},
+		"no GraphQL address":   {func(c *githubapp.Config) { c.V4APIURL = "graphql" }, "v4_api_url"},
+		"a broken web URL":     {func(c *githubapp.Config) { c.WebURL = "::" }, "web_url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := f.config()
@@ -360,7 +362,7 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 	config := f.config()
 	config.App.V3APIURL, config.App.WebURL, config.Registerer = "", "", nil
-	if g, err := New(config); err != nil || g.api.String() != "https://api.github.com/" {
+	if g, err := New(config); err != nil || g.api.String() != "https://api.github.com/" || g.graphql.String() != "https://api.github.com/graphql" {
 		t.Errorf("defaults: %v", err)
 	}
 }

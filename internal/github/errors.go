@@ -92,6 +92,13 @@ type Rejected struct {
 // Error implements error.
 func (e *Rejected) Error() string { return fmt.Sprintf("GitHub answered %d: %s", e.Status, e.Message) }
 
+// NoGraphQL says that GitHub does not tell something by GraphQL, which no other part of its API tells: it has no such field, or none for this
+// App, or the configuration names no GraphQL API. Asking again does not help.
+type NoGraphQL struct{ Message string }
+
+// Error implements error.
+func (e *NoGraphQL) Error() string { return "not told by GitHub's GraphQL API: " + e.Message }
+
 // AlreadyCompleted says that a check run is completed and cannot be anything else any more. To take its conclusion back, create
 // another run.
 type AlreadyCompleted struct{ Run CheckRun }

@@ -128,16 +128,6 @@ func TestRepositories(t *testing.T) {
 	diff(t, got, []change.Repository{shop, {ID: 2, Owner: "alice", Name: "notes", DefaultBranch: "trunk", OwnerIsUser: true, Installation: 5}})
 }
 
-func TestComments(t *testing.T) {
-	f := newFake(t)
-	f.json("GET /repos/acme/shop/issues/1/comments", 200, []m{{"id": 3, "user": user(bob), "body": "hello", "created_at": stamp(0)}, {"id": 4, "user": nil}})
-	got, err := f.client().Begin().Comments(t.Context(), shop, 1, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	diff(t, got, []IssueComment{{ID: 3, By: bob, Body: "hello", At: noon}, {ID: 4}})
-}
-
 // review is a reviewed event of a timeline.
 func review(id int, by any, state string, minutes int) m {
 	return m{"event": "reviewed", "id": id, "user": by, "state": state, "commit_id": headSHA, "submitted_at": stamp(minutes)}

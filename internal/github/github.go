@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +22,7 @@ import (
 const (
 	userAgent      = "changegate"
 	defaultAPI     = "https://api.github.com/"
+	defaultGraphQL = "https://api.github.com/graphql"
 	defaultWeb     = "https://github.com"
 	defaultTimeout = 10 * time.Second
 	defaultCache   = 64 << 20
@@ -31,7 +33,8 @@ const (
 // Config is what a GitHub needs to work. Only App is required.
 type Config struct {
 	// App holds GitHub's addresses and the App's id and private key. V3APIURL defaults to github.com's, and must be https unless
-	// it is this machine; WebURL is used to tell GitHub's own e-mail addresses.
+	// it is this machine; V4APIURL is alike, but where only it is left out there is no GraphQL. WebURL is used to tell GitHub's own e-mail
+	// addresses.
 	App githubapp.Config
 	// CheckName is the name of our check run; empty: plan.CheckRunName.
 	CheckName string
@@ -53,7 +56,8 @@ type Config struct {
 type GitHub struct {
 	app       githubapp.Config
 	api       *url.URL
-	noreply   string // the domain of the e-mail addresses that GitHub gives its users
+	graphql   *url.URL // nil: there is none
+	noreply   string   // the domain of the e-mail addresses that GitHub gives its users
 	checkName string
 	base      http.RoundTripper
 	now       func() time.Time
@@ -73,16 +77,20 @@ type GitHub struct {
 func New(c Config) (*GitHub, error) {
 	if c.App.V3APIURL == "" {
 		c.App.V3APIURL = defaultAPI
+		c.App.V4APIURL = cmp.Or(c.App.V4APIURL, defaultGraphQL)
 	}
 	if c.App.WebURL == "" {
 		c.App.WebURL = defaultWeb
 	}
-	api, err := url.Parse(c.App.V3APIURL)
-	if err != nil || api.Host == "" {
-		return nil, fmt.Errorf("github.v3_api_url: %q is not an address: use https://api.github.com/ or https://HOST/api/v3/", c.App.V3APIURL)
+	api, err := address("v3_api_url", c.App.V3APIURL, "https://api.github.com/ or https://HOST/api/v3/")
+	if err != nil {
+		return nil, err
 	}
-	if api.Scheme != "https" && !(api.Scheme == "http" && isLoopback(api.Hostname())) {
-		return nil, fmt.Errorf("github.v3_api_url: %q is not encrypted: use https", c.App.V3APIURL)
+	var graphql *url.URL
+	if c.App.V4APIURL != "" {
+		if graphql, err = address("v4_api_url", c.App.V4APIURL, "https://api.github.com/graphql or https://HOST/api/graphql"); err != nil {
+			return nil, err
+		}
 	}
 	web, err := url.Parse(c.App.WebURL)
 	if err != nil || web.Host == "" {
@@ -99,7 +107,7 @@ func New(c Config) (*GitHub, error) {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	g := &GitHub{
-		app: c.App, api: api, noreply: "users.noreply." + web.Hostname(), checkName: c.CheckName,
+		app: c.App, api: api, graphql: graphql, noreply: "users.noreply." + web.Hostname(), checkName: c.CheckName,
 		base: c.Transport, now: c.Now, log: c.Logger, metrics: m, timeout: c.Timeout,
 		clients: map[change.InstallationID]*Client{},
 	}
@@ -124,6 +132,24 @@ func New(c Config) (*GitHub, error) {
 		return nil, errors.New("github.app.private_key: not a private key in PEM form: give the .pem file that GitHub made for the App")
 	}
 	return g, nil
+}
+
+// address reads an address that tokens are sent to.
+func address(key, value, use string) (*url.URL, error) {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("github.%s: %q is not an address: use %s", key, value, use)
+	}
+	if u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+		return nil, fmt.Errorf("github.%s: %q is not encrypted: use https", key, value)
+	}
+	return u, nil
+}
+
+// isConfigured says whether an address is on one of the hosts that the configuration names for the API.
+func (g *GitHub) isConfigured(u *url.URL) bool {
+	is := func(api *url.URL) bool { return api != nil && u.Host == api.Host && u.Scheme == api.Scheme }
+	return is(g.api) || is(g.graphql)
 }
 
 func isLoopback(host string) bool {

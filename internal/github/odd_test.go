@@ -72,6 +72,47 @@ func TestOddAnswers(t *testing.T) {
 			_, err := s.PullsWithHead(t.Context(), shop, headSHA, s.Began())
 			return err
 		}, []string{"[]", "[null]", "[{}]"}},
+		"commit's pulls": {[]string{"GET " + head + "/pulls"}, func(s *Session) error {
+			pulls, err := s.CommitPulls(t.Context(), shop, headSHA, s.Began())
+			if len(pulls) != 0 {
+				t.Errorf("pulls %v", pulls)
+			}
+			return err
+		}, []string{"[]", "[null]", "[{}]"}},
+		"range": {[]string{compareCall(string(baseSHA))}, func(s *Session) error {
+			_, err := s.Range(t.Context(), shop, baseSHA, headSHA, s.Began())
+			return err
+		}, nil},
+		"issue": {[]string{issueCall}, func(s *Session) error {
+			_, err := s.Issue(t.Context(), shop, 7, s.Began())
+			return err
+		}, nil},
+		"our issue": {[]string{issuesCall}, func(s *Session) error {
+			_, found, err := s.FindIssue(t.Context(), shop, Marker("x"), noon)
+			if found {
+				t.Error("found one")
+			}
+			return err
+		}, []string{"[]", "[null]", "[{}]"}},
+		"our comment": {[]string{commentsCall}, func(s *Session) error {
+			_, found, err := s.FindComment(t.Context(), shop, 1, Marker("x"), noon)
+			if found {
+				t.Error("found one")
+			}
+			return err
+		}, []string{"[]", "[null]", "[{}]"}},
+		"comment": {[]string{"GET /repos/acme/shop/issues/comments/3"}, func(s *Session) error {
+			_, err := s.IssueComment(t.Context(), shop, 3, s.Began())
+			return err
+		}, nil},
+		"branch's rules": {[]string{rulesCall}, func(s *Session) error {
+			_, err := s.rulesetChecks(t.Context(), shop, "main", s.Began())
+			return err
+		}, []string{"[]", "[null]", "[{}]"}},
+		"branch protection": {[]string{branchCall}, func(s *Session) error {
+			_, err := s.protectionChecks(t.Context(), shop, "main", s.Began())
+			return err
+		}, nil},
 	}
 	// Those that pass for a listing come last: what a commit lists is never asked again.
 	odd := []string{"null", "{}", `"text"`, "7", "true", "[[]]", `{"sha":7}`, "{", "", "[]", "[null]", "[{}]"}

@@ -37,6 +37,7 @@ type transport struct {
 
 	mu      sync.Mutex
 	blocked RateLimited // Until is in the past or zero while nothing is limited
+	queries RateLimited // the same of GraphQL's hourly budget, which is one of its own
 	strikes int         // secondary limits without a time, one after the other
 }
 
@@ -54,7 +55,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Host != t.github.api.Host || req.URL.Scheme != t.github.api.Scheme {
+	if !t.github.isConfigured(req.URL) {
 		return nil, &refusedError{fmt.Sprintf("a request to %q was refused: only the configured GitHub is called", req.URL.Host)}
 	}
 	sending := sendingOf(req.Context())
@@ -73,7 +74,7 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
-	if limited := t.limitedNow(); limited != nil {
+	if limited := t.limitedNow(r); limited != nil {
 		return nil, limited
 	}
 
@@ -138,28 +139,33 @@ func readAll(resp *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// limitedNow returns a copy of the limit that holds, or nil.
-func (t *transport) limitedNow() *RateLimited {
+// limitedNow returns a copy of the limit that holds for a route, or nil.
+func (t *transport) limitedNow(r route) *RateLimited {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.github.now().Before(t.blocked.Until) {
+	limited := t.blocked
+	if r == queryGraphQL && t.queries.Until.After(limited.Until) {
+		limited = t.queries
+	}
+	if !t.github.now().Before(limited.Until) {
 		return nil
 	}
-	limited := t.blocked
 	return &limited
 }
 
 // learnLimits notes what an answer says of the installation's rate limits, and returns the limit if the answer is a refusal because of
 // one. GitHub answers 403 or 429, with retry-after; or else with x-ratelimit-remaining 0 and the reset's time; or else with
-// words only, and then a minute is the least to wait (docs: rate limits for the REST API).
+// words only, and then a minute is the least to wait (docs: rate limits for the REST API). To GraphQL it may answer 200 and say so among the
+// errors (docs: rate limits for the GraphQL API).
 func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *RateLimited {
 	now := t.github.now()
 	remaining, err := strconv.Atoi(resp.Header.Get("X-RateLimit-Remaining"))
 	known := err == nil
-	if known && r != createToken { // a token is paid for from the App's own budget
+	if known && r != createToken && r != queryGraphQL { // a token is paid for from the App's own budget, a query from another
 		t.github.metrics.setRemaining(t.id, remaining)
 	}
-	refused := resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusTooManyRequests
+	spent := r == queryGraphQL && resp.StatusCode == http.StatusOK && isLimited(body)
+	refused := spent || resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusTooManyRequests
 	retry, hasRetry := t.retryAfter(resp.Header.Get("Retry-After"))
 	reset, hasReset := t.untilReset(resp.Header.Get("X-RateLimit-Reset"))
 	says := func(words string) bool { return refused && bytes.Contains(bytes.ToLower(body), []byte(words)) }
@@ -167,6 +173,10 @@ func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *Rate
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	budget := &t.blocked
+	if r == queryGraphQL {
+		budget = &t.queries
+	}
 	switch {
 	case !refused:
 		if resp.StatusCode < 400 {
@@ -174,30 +184,30 @@ func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *Rate
 		}
 		if known && remaining == 0 && hasReset && r != createToken {
 			// The next call would be refused, and calls past the limit may get the App banned.
-			t.block(now.Add(reset), false)
+			t.block(budget, now.Add(reset), false)
 		}
 		return nil
 	case hasRetry:
-		return t.block(now.Add(retry), secondary || !known || remaining > 0)
+		return t.block(&t.blocked, now.Add(retry), secondary || !known || remaining > 0)
 	case known && remaining == 0 && hasReset:
-		return t.block(now.Add(reset), false)
-	case secondary || resp.StatusCode == http.StatusTooManyRequests || says("rate limit exceeded"):
+		return t.block(budget, now.Add(reset), false)
+	case spent || secondary || resp.StatusCode == http.StatusTooManyRequests || says("rate limit exceeded"):
 		if now.Before(t.blocked.Until) {
 			limited := t.blocked // the same limit, told to another call that was under way
 			return &limited
 		}
 		wait := min(minSecondaryWait<<min(t.strikes, 10), maxSecondaryWait)
 		t.strikes++
-		return t.block(now.Add(wait), true)
+		return t.block(&t.blocked, now.Add(wait), true)
 	default:
 		return nil // forbidden, and no limit
 	}
 }
 
-// block notes a limit, with mu held. A limit that holds longer already stays.
-func (t *transport) block(until time.Time, secondary bool) *RateLimited {
-	if until.After(t.blocked.Until) {
-		t.blocked = RateLimited{Until: until, Secondary: secondary}
+// block notes a limit of all calls, or of a budget's, with mu held. One that holds longer already stays.
+func (t *transport) block(what *RateLimited, until time.Time, secondary bool) *RateLimited {
+	if until.After(what.Until) {
+		*what = RateLimited{Until: until, Secondary: secondary}
 		limit := "primary"
 		if secondary {
 			limit = "secondary"
@@ -205,7 +215,7 @@ func (t *transport) block(until time.Time, secondary bool) *RateLimited {
 		t.github.metrics.limited.WithLabelValues(limit).Inc()
 		t.github.log.Warn().Int64("installation", int64(t.id)).Str("limit", limit).Time("until", until).Msg("GitHub limits the installation")
 	}
-	limited := t.blocked
+	limited := *what
 	return &limited
 }
 
