@@ -33,6 +33,10 @@ var allowed = map[string][]string{
 	"internal/reconcile": {
 		"internal/change", "internal/policy", "internal/plan", "internal/report", "internal/store", "internal/queue", "internal/github", "internal/ledger",
 	},
+	"internal/emergency": {
+		"internal/change", "internal/effect", "internal/github", "internal/ledger", "internal/policy", "internal/queue", "internal/record",
+		"internal/report", "internal/store",
+	},
 	"internal/githubsim":          {"internal/githubsim/pathtree"},
 	"internal/githubsim/pathtree": {},
 	"internal/githubsim/pages":    {"internal/githubsim"},

@@ -1,0 +1,411 @@
+package emergency
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/record"
+	"github.com/changegate/changegate/internal/store"
+)
+
+const (
+	// leaseTime is how long a run may write: as long as the queue lets a run last, and a little more.
+	leaseTime = 30 * time.Second
+	// heldElsewhere is how soon a run is tried again that found another at work.
+	heldElsewhere = 200 * time.Millisecond
+	// lookAgain is how soon an issue is looked for again that is hidden together with all else of its repository.
+	lookAgain = time.Minute
+	// maxWrites is how many writes one run makes. More than three never follow one another.
+	maxWrites = 8
+)
+
+// Store is what is remembered; see store.Store, and queue.Memory, which has what SaveErrand raises looked at.
+type Store interface {
+	effect.Store
+	Begin(ctx context.Context, key change.PullKey) (store.Work, error)
+	BeginErrand(ctx context.Context, e change.Errand) (store.ErrandWork, error)
+	SaveErrand(ctx context.Context, e change.Errand, s store.ErrandSave) error
+	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
+	Release(ctx context.Context, lease store.Lease) error
+}
+
+// GitHub is what a run reads and writes there; see github.Session.
+type GitHub interface {
+	Began() time.Time
+	Now() time.Time
+	Pull(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (change.Pull, error)
+	Issue(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (github.Issue, error)
+	Comments(ctx context.Context, repo change.Repository, n change.Number, since time.Time) ([]github.IssueComment, error)
+
+	CreateIssue(ctx context.Context, repo change.Repository, w github.IssueWrite) (github.Issue, error)
+	EditIssue(ctx context.Context, repo change.Repository, n change.Number, e github.IssueEdit) (github.Issue, error)
+	FindIssue(ctx context.Context, repo change.Repository, marker string, since time.Time) (github.Issue, bool, error)
+	Comment(ctx context.Context, repo change.Repository, n change.Number, markdown string) (int64, error)
+	FindComment(ctx context.Context, repo change.Repository, n change.Number, marker string, since time.Time) (int64, bool, error)
+}
+
+// Config is what a Keeper needs. All of it is required but Log.
+type Config struct {
+	Store Store
+	// GitHub begins a session for an installation.
+	GitHub func(change.InstallationID) GitHub
+	// Policy returns the policy that is in force for a base branch, with the owner's beside it.
+	Policy func(ctx context.Context, repo change.Repository, branch string) (*policy.Policy, error)
+	// Holder names this process in leases.
+	Holder string
+	Clock  func() time.Time
+	Log    zerolog.Logger
+}
+
+// Keeper follows emergencies. It is safe for many goroutines.
+type Keeper struct{ Config }
+
+// New returns a Keeper.
+func New(c Config) *Keeper { return &Keeper{c} }
+
+// run is one run: the state of one Run call.
+type run struct {
+	*Keeper
+	errand change.Errand
+	github GitHub
+	pull   store.Work
+	lease  store.Lease
+	saved  []byte // the memory as it is stored
+	log    zerolog.Logger
+}
+
+// Run looks at the emergency of the pull request that an ErrandRetrospective names, and takes the steps that are to be taken. What it
+// announces and records is durable before anything is written on GitHub, so that GitHub's troubles delay the issue and nothing else. An
+// error says that the run is to be repeated; waiting is no error but a Result with RetryAt.
+func (k *Keeper) Run(ctx context.Context, e change.Errand) (queue.Result, error) {
+	n, err := strconv.Atoi(e.Name)
+	if err != nil || e.Kind != change.ErrandRetrospective {
+		return queue.Result{}, fmt.Errorf("follow an emergency: %s is none", e)
+	}
+	r := &run{Keeper: k, errand: e, log: k.Log.With().Stringer("errand", e).Logger()}
+	result, err := r.run(ctx, change.PullKey{Repository: e.Repository, Number: change.Number(n)})
+	now := k.Clock()
+	var limited *github.RateLimited
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return queue.Result{}, nil // never heard of, or not ours any more
+	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrFenced):
+		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
+	case errors.As(err, &limited):
+		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
+	case err != nil:
+		return queue.Result{}, fmt.Errorf("follow the emergency %s: %w", e, err)
+	}
+	return result, nil
+}
+
+func (r *run) run(ctx context.Context, key change.PullKey) (_ queue.Result, err error) {
+	// The lease comes first: what is read under it nobody else changes.
+	r.lease, err = r.Store.Acquire(ctx, store.ErrandLease(r.errand), r.Holder+" "+r.errand.String(), leaseTime)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	// Given back even if the run was cancelled; if that fails the lease ends by itself.
+	defer func() { _ = r.Store.Release(context.WithoutCancel(ctx), r.lease) }()
+	if r.pull, err = r.Store.Begin(ctx, key); err != nil || r.pull.Gone {
+		return queue.Result{}, err
+	}
+	errand, err := r.Store.BeginErrand(ctx, r.errand)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	var m Memory
+	if r.saved = errand.State; r.saved != nil {
+		if err := json.Unmarshal(r.saved, &m); err != nil {
+			return queue.Result{}, fmt.Errorf("reading what is remembered: %w", err)
+		}
+	}
+	r.github = r.GitHub(r.pull.Repository.Installation)
+	return r.follow(ctx, m)
+}
+
+func (r *run) follow(ctx context.Context, m Memory) (queue.Result, error) {
+	f, err := r.facts(ctx, m)
+	if errors.Is(err, errHidden) {
+		return queue.Result{RetryAt: r.Clock().Add(lookAgain)}, nil
+	}
+	if err != nil {
+		return queue.Result{}, err
+	}
+	for range maxWrites {
+		var steps []Step
+		m, steps = Next(f, m)
+		if err := r.save(ctx, m, steps); err != nil {
+			return queue.Result{}, err
+		}
+		i := slices.IndexFunc(steps, func(s Step) bool { return s.Write != nil })
+		if i < 0 {
+			return queue.Result{RecheckAt: m.RecheckAt(f.Now)}, nil
+		}
+		if m, f.Issue, err = r.take(ctx, m, steps[i], f.Issue); err != nil {
+			return queue.Result{}, err
+		}
+		f.Lost = ""
+	}
+	return queue.Result{}, errors.New("its steps do not come to an end")
+}
+
+// errHidden says that GitHub shows neither the issue nor the pull request: it is the repository that is gone, or the App's access to it.
+var errHidden = errors.New("the pull request is not to be seen")
+
+func (r *run) facts(ctx context.Context, m Memory) (Facts, error) {
+	p := &r.pull
+	f := Facts{Repository: p.Repository, Pull: p.Snapshot, Decision: p.Decision, Pushes: p.Pushes}
+	stands := f.Decision != nil && f.Decision.Declaration != nil
+	if stands && m.Episode == 0 {
+		in, err := r.Policy(ctx, p.Repository, p.Snapshot.Base.Name)
+		if err != nil {
+			return f, fmt.Errorf("reading the policy: %w", err)
+		}
+		f.Terms = terms(in, p.Snapshot.Body)
+	}
+	if m.Issue != 0 && (m.owes() || m.Withdrawn && stands) {
+		if err := r.issue(ctx, &f, m.Issue); err != nil {
+			return f, err
+		}
+	}
+	f.Now = r.github.Now() // after GitHub was asked, which is how its clock is known
+	return f, nil
+}
+
+// issue reads the retrospective.
+func (r *run) issue(ctx context.Context, f *Facts, n change.Number) error {
+	repo, since := f.Repository, r.github.Began()
+	issue, err := r.github.Issue(ctx, repo, n, since)
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		// GitHub does not tell what is gone from what the App may not see any more.
+		if _, err := r.github.Pull(ctx, repo, f.Pull.Number, since); errors.As(err, &missing) {
+			return errHidden
+		} else if err != nil {
+			return err
+		}
+		f.Lost = missing.Message
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	texts := []string{issue.Body}
+	if len(Empty(issue.Body)) > 0 {
+		comments, err := r.github.Comments(ctx, repo, n, since)
+		if err != nil {
+			return err
+		}
+		for _, c := range comments {
+			if c.By.Known() && !c.By.IsBot() && len(Empty(c.Body)) < len(sections()) {
+				texts = append(texts, c.Body)
+			}
+		}
+	}
+	f.Issue = &Issue{
+		Open: issue.State != github.IssueClosed, ClosedBy: issue.ClosedBy, ClosedAt: issue.ClosedAt, Empty: Empty(texts...),
+		Text: evidence(texts),
+	}
+	return nil
+}
+
+// maxText is how much of a retrospective the ledger keeps, in bytes: four descriptions of the greatest length.
+const maxText = 4 * 65_536
+
+func evidence(texts []string) string {
+	text := strings.Join(texts, "\n\n")
+	if len(text) > maxText {
+		text = text[:maxText] + "…"
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// save makes the memory durable, and with it what is announced, recorded and owed.
+func (r *run) save(ctx context.Context, m Memory, steps []Step) error {
+	state, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if m.Episode == 0 || string(state) == string(r.saved) {
+		return nil
+	}
+	s := store.ErrandSave{Lease: r.lease, State: json.RawMessage(state), Issue: m.Issue, Debts: m.debt(r.pull.Key)}
+	thread := change.Raised{Errand: change.Errand{
+		Kind: change.ErrandAnnouncement, Repository: r.errand.Repository, Name: "pull/" + r.errand.Name,
+	}}
+	for _, step := range steps {
+		if a := step.Announce; a != nil {
+			thread.Notes = append(thread.Notes, change.NewNote(a.Key, a.At, a))
+		}
+		if step.Record != nil {
+			s.Entries = append(s.Entries, *step.Record)
+		}
+	}
+	if len(thread.Notes) > 0 {
+		s.Raise = []change.Raised{thread}
+	}
+	if err := r.Store.SaveErrand(ctx, r.errand, s); err != nil {
+		return err
+	}
+	r.saved = state
+	return nil
+}
+
+// opened is what is kept of an issue that was opened. It is stored: members may be added, not renamed.
+type opened struct {
+	Number change.Number `json:"number"`
+	URL    string        `json:"url"`
+}
+
+// take does one write on GitHub, and returns what is then remembered and known of the issue. What GitHub refuses is given up: the record
+// says so.
+func (r *run) take(ctx context.Context, m Memory, s Step, issue *Issue) (Memory, *Issue, error) {
+	w := s.Write
+	in := store.Intent{
+		Key: "retrospective:" + r.pull.Key.String() + ":" + s.Key, Kind: "retrospective " + kind(w), Pull: r.pull.Key,
+		Head: r.pull.Snapshot.Head.SHA, Body: w, Lease: r.lease,
+	}
+	if w.Title != "" {
+		made, err := effect.Once(ctx, r.Store, in, r.open(w, github.Marker(in.Key)))
+		var failed *effect.Failed
+		if errors.As(err, &failed) {
+			r.log.Warn().Str("why", failed.Why).Msg("GitHub refused to open the retrospective")
+			return m.Refused(s, failed.Why, r.github.Now()), nil, nil
+		}
+		if err != nil {
+			return m, nil, err
+		}
+		return m.Wrote(s, made.Number, made.URL), &Issue{Open: true, Empty: Empty(w.Body)}, nil
+	}
+	// The comment goes first: whoever is told that the issue was reopened or closed finds the reason there.
+	if w.Body != "" {
+		if _, err := effect.Once(ctx, r.Store, in, r.comment(m.Issue, w, github.Marker(in.Key))); r.given(err) != nil {
+			return m, nil, err
+		}
+	}
+	if w.State != "" {
+		in.Key += ":state"
+		if _, err := effect.Once(ctx, r.Store, in, r.edit(m.Issue, w)); r.given(err) != nil {
+			return m, nil, err
+		}
+		if issue != nil {
+			changed := *issue
+			changed.Open = w.State == Reopened
+			issue = &changed
+		}
+	}
+	return m.Wrote(s, 0, ""), issue, nil
+}
+
+// kind names a write in the record.
+func kind(w *Write) string {
+	switch {
+	case w.Title != "":
+		return "opened"
+	case w.State != "":
+		return string(w.State)
+	}
+	return "comment"
+}
+
+// given returns the error of an effect, unless it was given up for good: the run goes on without it.
+func (r *run) given(err error) error {
+	var failed *effect.Failed
+	if errors.As(err, &failed) {
+		r.log.Warn().Str("why", failed.Why).Msg("GitHub refused a write on the retrospective")
+		return nil
+	}
+	return err
+}
+
+func (r *run) open(w *Write, marker string) effect.Action[opened] {
+	repo := r.pull.Repository
+	return effect.Action[opened]{
+		Find: func(ctx context.Context, since time.Time) (opened, bool, error) {
+			i, found, err := r.github.FindIssue(ctx, repo, marker, since)
+			return opened{i.Number, i.URL}, found, err
+		},
+		Do: func(ctx context.Context) (opened, error) {
+			issue := github.IssueWrite{Title: w.Title, Body: marker + "\n" + w.Body}
+			if w.Assign != "" {
+				issue.Assignees = []string{w.Assign}
+			}
+			i, err := r.github.CreateIssue(ctx, repo, issue)
+			return opened{i.Number, i.URL}, err
+		},
+		Refused: refused,
+	}
+}
+
+func (r *run) comment(n change.Number, w *Write, marker string) effect.Action[int64] {
+	repo := r.pull.Repository
+	return effect.Action[int64]{
+		Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
+			return r.github.FindComment(ctx, repo, n, marker, since)
+		},
+		Do: func(ctx context.Context) (int64, error) {
+			return r.github.Comment(ctx, repo, n, w.Body+"\n\n"+marker)
+		},
+		Refused: refused,
+	}
+}
+
+// edit gives the issue its state and whom it is assigned to, which is harmless to repeat.
+func (r *run) edit(n change.Number, w *Write) effect.Action[struct{}] {
+	e := github.IssueEdit{State: github.IssueOpen, StateReason: "reopened"}
+	if w.State == NotPlanned {
+		e = github.IssueEdit{State: github.IssueClosed, StateReason: "not_planned"}
+	}
+	if w.Assign != "" {
+		e.AddAssignees = []string{w.Assign}
+	}
+	return effect.Action[struct{}]{
+		Do: func(ctx context.Context) (struct{}, error) {
+			_, err := r.github.EditIssue(ctx, r.pull.Repository, n, e)
+			return struct{}{}, err
+		},
+		Refused: refused,
+	}
+}
+
+// refused says whether GitHub understood and will not, now or later.
+func refused(err error) bool {
+	var rejected *github.Rejected
+	var forbidden *github.Forbidden
+	var missing *github.NotFound
+	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
+}
+
+// terms returns what a policy says of emergencies, and what a description says in its justification.
+func terms(p *policy.Policy, body string) Terms {
+	t := Terms{Channels: p.AnnounceEmergency()}
+	for _, layer := range p.Layers() {
+		if e := layer.Emergency; e != nil && t.Label == "" {
+			t.Label = e.Label
+		}
+		for _, f := range layer.Fields {
+			if f.Name != "justification" || t.Justification != "" {
+				continue
+			}
+			field := record.Field{Name: f.Name, Headings: f.Headings}
+			if v := record.Parse(body, []record.Field{field}).Get(f.Name); v.State == record.Present {
+				t.Justification = v.Text
+			}
+		}
+	}
+	return t
+}
