@@ -12,5 +12,6 @@
 // What GitHub would not tell is an error or a Problem in the facts, never an empty answer. Errors have types, because the loop acts
 // on their kind: see Temporary and RetryAt. Once GitHub limits an installation, its calls fail at once, here, until the limit ends.
 //
-// Sources, named in the comments: operation ids are those of GitHub's OpenAPI description of its REST API, version 2022-11-28.
+// Sources, named in the comments: operation ids are those of GitHub's OpenAPI description of its REST API, version 2022-11-28. Merge queues
+// are in GraphQL only, whose hourly budget is another; a GitHub that has no such thing says NoGraphQL.
 package github

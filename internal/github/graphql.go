@@ -64,7 +64,8 @@ func (c *Client) query(ctx context.Context, query string, variables map[string]a
 	}
 	for _, e := range answer.Errors {
 		switch {
-		case e.Type == "NOT_FOUND", e.Type == "FORBIDDEN", e.Type == "INSUFFICIENT_SCOPES", e.Extensions.Code != "":
+		case e.Type == "NOT_FOUND", e.Type == "FORBIDDEN", e.Type == "INSUFFICIENT_SCOPES", e.Extensions.Code != "",
+			strings.Contains(e.Message, "doesn't exist on type"):
 			return &NoGraphQL{Message: cmp.Or(e.Message, e.Type, e.Extensions.Code)}
 		}
 	}

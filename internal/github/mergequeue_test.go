@@ -105,6 +105,7 @@ func TestGraphQLThatDoesNotTell(t *testing.T) {
 		"forbidden":               {failed(m{"type": "FORBIDDEN", "message": "Resource not accessible by integration"}), true},
 		"not shown":               {failed(m{"type": "NOT_FOUND", "message": "Could not resolve to a Repository"}), true},
 		"no such field":           {failed(m{"message": "Field 'mergeQueue' doesn't exist on type 'Repository'", "extensions": m{"code": "undefinedField"}}), true},
+		"no such field, in words": {failed(m{"message": "Field 'mergeQueue' doesn't exist on type 'Repository'"}), true},
 		"a pull request unshown":  {answerWith(200, queuePage("", m{"position": 1, "pullRequest": nil})), true},
 		"it went wrong":           {failed(m{"message": "Something went wrong while executing your query."}), false},
 		"it says nothing":         {failed(m{}), false},

@@ -87,13 +87,13 @@ func start(t *testing.T) *world {
 	w.app = must[*githubsim.App](t)(w.RegisterApp(githubsim.AppOptions{
 		Slug: "changegate", Key: must[*rsa.PrivateKey](t)(appKey()),
 		Permissions: map[string]string{
-			"checks": "write", "statuses": "write", "pull_requests": "write", "contents": "read", "issues": "write", "actions": "read", "members": "read",
+			"checks": "write", "statuses": "write", "pull_requests": "write", "contents": "read", "issues": "write", "actions": "read", "members": "read", "merge_queues": "read",
 		},
 	}))
 	installation := change.InstallationID(must[int64](t)(w.app.Install("acme")))
 
 	var app githubapp.Config
-	app.V3APIURL, app.WebURL = server.URL+"/api/v3", server.URL
+	app.V3APIURL, app.V4APIURL, app.WebURL = server.URL+"/api/v3", server.URL+"/api/graphql", server.URL
 	app.App.IntegrationID, app.App.PrivateKey = w.app.ID, string(w.app.PrivateKey)
 	w.github = must[*github.GitHub](t)(github.New(github.Config{App: app}))
 	w.client = w.github.Installation(installation)
