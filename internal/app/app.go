@@ -84,7 +84,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	a.loop = reconcile.New(reconcile.Config{
-		Store: a.store, Identities: a.store, Raise: a.queue.Raise, Default: fallback, Render: report.Render, Holder: holder(), Clock: o.Clock, Log: log,
+		Store: a.queue.Memory(), Identities: a.store, Raise: a.queue.Raise, Default: fallback, Render: report.Render, Holder: holder(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
 	})
 	if a.hook, err = webhook.New(webhook.Config{
@@ -120,13 +120,20 @@ func (a *App) Run(ctx context.Context) (err error) {
 		sweeper := &reconcile.Sweeper{Open: a.store.OpenPulls, Raise: a.queue.Raise}
 		a.queue.Every("sweep", sweepEvery, sweeper.Sweep)
 	}
-	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: a.loop.Reconcile, Discover: a.discover}); err != nil {
+	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: a.loop.Reconcile, Discover: a.discover, Errands: a.errands()}); err != nil {
 		return err
 	}
 	served := a.server.Serve(ctx)
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	return errors.Join(served, a.hook.Close(limit), a.queue.Stop(limit))
+}
+
+// errands returns what looks at each kind of errand.
+func (a *App) errands() map[change.ErrandKind]func(context.Context, change.Errand) (queue.Result, error) {
+	return map[change.ErrandKind]func(context.Context, change.Errand) (queue.Result, error){
+		change.ErrandGroup: a.loop.Group,
+	}
 }
 
 // Idle waits until nothing that was delivered so far is left to do: for the demo and for tests.
@@ -152,7 +159,7 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 	if _, err := session.OwnerPolicy(ctx, repo.Owner, reconcile.FloorPath, time.Time{}); err != nil {
 		a.log.Warn().Err(err).Msg("the owner's policy was not read ahead, each decision tries again")
 	}
-	err = reconcile.Discover(ctx, repo, list, a.store, a.queue)
+	err = reconcile.Discover(ctx, repo, list, a.queue.Memory(), a.queue)
 	var missing *github.NotFound
 	switch {
 	case errors.As(err, &missing):

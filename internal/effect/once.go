@@ -40,8 +40,8 @@ type Action[R any] struct {
 	Refused func(error) bool
 }
 
-// clockSkew is how far an other's clock may be behind ours when an attempt is looked for.
-const clockSkew = 5 * time.Minute
+// ClockSkew is how far another's clock may be behind ours when an attempt is looked for.
+const ClockSkew = 5 * time.Minute
 
 // Once does what is intended, unless it was done before, and returns the result, then or now. It returns *Failed if it was refused, then
 // or now, or if it is uncertain; any other error says that it is to be called again with the same intent.
@@ -64,7 +64,7 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		return result, why
 	}
 	if !fresh && a.Find != nil {
-		result, found, err := a.Find(ctx, known.IntendedAt.Add(-clockSkew))
+		result, found, err := a.Find(ctx, known.IntendedAt.Add(-ClockSkew))
 		switch {
 		case errors.Is(err, ErrUncertain):
 			return result, fail(ctx, s, in.Key, err)

@@ -82,6 +82,7 @@ const (
 	UpdateCheckRun Kind = "update check run"
 	RequestReview  Kind = "request review"
 	React          Kind = "react"
+	Comment        Kind = "comment"
 )
 
 // Effect is one thing to do on GitHub. Its Key is unique for what it wants to achieve, so that an effect whose result was lost
@@ -98,8 +99,8 @@ type Effect struct {
 
 	Teams   []string `json:"teams,omitempty"`
 	Users   []string `json:"users,omitempty"`
-	Comment int64    `json:"comment,omitempty"` // the comment to react to
-	Body    string   `json:"body,omitempty"`    // a reaction's content
+	Comment int64    `json:"comment,omitempty"` // the comment to react to, or that is answered
+	Body    string   `json:"body,omitempty"`    // a reaction's content, or a comment's Markdown
 }
 
 // String describes the effect in a line, for dry runs and logs.
@@ -165,26 +166,40 @@ func AskKey(pull change.PullKey, ask change.Ask) string {
 
 func checkRun(d change.Decision, present Present, render Render) (Effect, bool) {
 	status, conclusion := Outcome(d)
-	digest := Digest(d)
+	return Write(Wanted{d.Pull, d.Head, Digest(d), status, conclusion}, present, func() (title, summary, text string) { return render(d) })
+}
+
+// Wanted is what a head's check run should be.
+type Wanted struct {
+	Pull       change.PullKey
+	Head       change.SHA
+	Digest     string // of what it says
+	Status     Status
+	Conclusion Conclusion
+}
+
+// Write returns the effect that makes a head's check run what is wanted, with the words that say makes; false if the run that is there is
+// so already.
+func Write(w Wanted, present Present, say func() (title, summary, text string)) (Effect, bool) {
 	run := present.Run
 	fresh := run != nil && (run.Status == Completed || present.Now.Before(RefreshAt(*run)))
-	if fresh && !present.Again && run.Digest == digest && run.Status == status && run.Conclusion == conclusion {
+	if fresh && !present.Again && run.Digest == w.Digest && run.Status == w.Status && run.Conclusion == w.Conclusion {
 		return Effect{}, false
 	}
-	title, summary, text := render(d)
+	title, summary, text := say()
 	e := Effect{
-		Kind: UpdateCheckRun, Pull: d.Pull, Head: d.Head, Digest: digest,
-		Output: &Output{Status: status, Conclusion: conclusion, Title: title, Summary: summary, Text: text},
+		Kind: UpdateCheckRun, Pull: w.Pull, Head: w.Head, Digest: w.Digest,
+		Output: &Output{Status: w.Status, Conclusion: w.Conclusion, Title: title, Summary: summary, Text: text},
 	}
 	// A completed run cannot go back, and asking for a re-run resets the suite and not the run: both need a new run of the same
 	// name, which takes the old one's place.
-	goesBack := fresh && run.Status == Completed && (status != Completed || present.Again)
+	goesBack := fresh && run.Status == Completed && (w.Status != Completed || present.Again)
 	if !fresh || goesBack {
 		e.Kind = CreateCheckRun
 	} else {
 		e.RunID = run.RunID
 	}
-	e.Key = runKey(d.Pull.Repository, d.Head, present.Writes)
+	e.Key = runKey(w.Pull.Repository, w.Head, present.Writes)
 	return e, true
 }
 

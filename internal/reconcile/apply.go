@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/store"
@@ -20,7 +21,8 @@ type Identities interface {
 
 // result is what is kept of an effect that was done. It is stored: members may be added, not renamed.
 type result struct {
-	RunID int64 `json:"run_id,omitempty"`
+	RunID   int64 `json:"run_id,omitempty"`
+	Comment int64 `json:"comment,omitempty"`
 }
 
 // apply carries out effects in order. Each is intended in the store before GitHub hears of it and completed after, so that a crash
@@ -35,7 +37,7 @@ func (r *run) apply(ctx context.Context, effects []plan.Effect) error {
 }
 
 func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
-	known, _, err := r.store.Intend(ctx, store.Intent{Key: e.Key, Kind: string(e.Kind), Pull: e.Pull, Head: e.Head, Body: e, Lease: r.lease})
+	known, fresh, err := r.store.Intend(ctx, store.Intent{Key: e.Key, Kind: string(e.Kind), Pull: e.Pull, Head: e.Head, Body: e, Lease: r.lease})
 	if err != nil {
 		return err
 	}
@@ -43,15 +45,24 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 		return nil
 	}
 	// If it was intended before, it is done now: a write to the check run was found not to have happened (see settle), and the others
-	// may be done twice without harm, a reaction that is there already or a request that is still open.
-	//
+	// may be done twice without harm, a reaction that is there already or a request that is still open; but for a comment, which is
+	// looked for.
+	if !fresh && e.Kind == plan.Comment {
+		id, found, err := r.github.FindComment(ctx, r.main.work.Repository, e.Pull.Number, github.Marker(e.Key), known.IntendedAt.Add(-effect.ClockSkew))
+		if err != nil {
+			return err
+		}
+		if found {
+			return r.complete(ctx, e, result{Comment: id})
+		}
+	}
 	// This is the last moment to notice that another has taken over.
 	if err := r.store.Check(ctx, r.lease); err != nil {
 		return err
 	}
 	done, err := r.act(ctx, e)
 	old := e.Head != r.main.work.Snapshot.Head.SHA
-	if refused(err) && (e.Kind == plan.RequestReview || e.Kind == plan.React || old) {
+	if refused(err) && (!writesCheckRun(e.Kind) || old) {
 		// The team has no access to the repository, the plan has no team reviews, the comment was deleted, an old head's run is
 		// gone. The check run says what is needed all the same; asking again would not help.
 		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
@@ -157,6 +168,9 @@ func (r *run) act(ctx context.Context, e plan.Effect) (result, error) {
 		return result{}, r.github.RequestReviewers(ctx, repo, e.Pull.Number, e.Teams, e.Users)
 	case plan.React:
 		return result{}, r.github.React(ctx, repo, e.Comment, e.Body)
+	case plan.Comment:
+		id, err := r.github.Comment(ctx, repo, e.Pull.Number, e.Body+"\n\n"+github.Marker(e.Key))
+		return result{Comment: id}, err
 	default:
 		return result{}, fmt.Errorf("no way to do %q", e.Kind)
 	}

@@ -18,28 +18,6 @@ var (
 
 func at(minutes float64) time.Time { return nine.Add(time.Duration(minutes * float64(time.Minute))) }
 
-func TestCommandsAreReadStrictly(t *testing.T) {
-	for _, row := range []struct {
-		body, words string
-		ok          bool
-	}{
-		{"/change refresh", "refresh", true},
-		{"/change   refresh  ", "refresh", true},
-		{"/change refresh\nthanks!", "refresh", true},
-		{"/change refresh please", "refresh please", false},
-		{"/change Refresh", "Refresh", false},
-		{"/change", "", false},
-		{"/changerefresh", "", false},
-		{"please /change refresh", "", false},
-		{"", "", false},
-	} {
-		c, words, ok := parseCommand(row.body)
-		if ok != row.ok || words != row.words || ok && c != commandRefresh {
-			t.Errorf("%q: got %q, %q, %v", row.body, c, words, ok)
-		}
-	}
-}
-
 func TestAReviewAndItsDismissalAreOneReview(t *testing.T) {
 	approved := change.Review{ID: 7, By: bob, State: change.Approved, SHA: "a1", At: at(1)}
 	dismissed := change.Review{ID: 7, By: bob, State: "dismissed", SHA: "a1", At: at(1), DismissedBy: alice, DismissedAt: at(5)}

@@ -47,6 +47,8 @@ type subject struct {
 	facts  change.Facts
 	// decision is the last one made of the facts in this run.
 	decision change.Decision
+	// rejections are those that commands made or withdrew in this run.
+	rejections []change.Rejection
 }
 
 func (s *subject) pull() change.Pull { return s.work.Snapshot }
@@ -126,12 +128,12 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	case t == verified, concerns.Has(change.ConcernVerify):
 		since = recent
 	}
-	if err := r.satisfy(ctx, s, t, since); err != nil {
+	if err := r.satisfy(ctx, s, t, since, p.Needs); err != nil {
 		return err
 	}
 	s.decision = p.Decide(s.facts)
 	if since.IsZero() && s.doubtsPeople() {
-		if err := r.satisfy(ctx, s, t, recent); err != nil {
+		if err := r.satisfy(ctx, s, t, recent, p.Needs); err != nil {
 			return err
 		}
 		s.decision = p.Decide(s.facts)
@@ -174,9 +176,14 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		return f, err
 	}
 
+	merged := s.mergedAs()
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		f.Content, err = r.github.Content(gctx, w.Repository, w.Snapshot, since(change.ConcernContent))
+		if merged != nil {
+			f.Content, err = r.github.ContentAt(gctx, w.Repository, w.Snapshot, merged.BaseTip)
+		} else {
+			f.Content, err = r.github.Content(gctx, w.Repository, w.Snapshot, since(change.ConcernContent))
+		}
 		return err
 	})
 	if base := w.Snapshot.Base; t == held && base.SHA != "" && !r.holdsTip(w.Repository, base.Name) {
@@ -216,10 +223,32 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	} else {
 		f.Reviews, f.LabelEvents = timeline.Reviews, withHeads(timeline.Labels, w.LabelEvents)
 	}
+	if merged != nil {
+		f.Declared = merged.Declaration
+	}
+	f.Rejections = w.Rejections
+	var err error
+	if f.Debts, err = r.debtsOfSetters(ctx, w.Repository, f.LabelEvents); err != nil {
+		return f, err
+	}
 	recall(&f, w, timeline.Retargeted)
 	rememberHeld(f.Reviews, w.Decision)
 	f.Checks, f.ChecksKnown = withWorkflows(change.LatestRuns(w.Checks)), !w.ChecksReadAt.IsZero() && since(change.ConcernVerify).IsZero()
 	return f, nil
+}
+
+// debtsOfSetters returns what those owe who set a label, because whoever owes something overdue cannot declare an emergency.
+func (r *run) debtsOfSetters(ctx context.Context, repo change.Repository, events []change.LabelEvent) ([]change.Debt, error) {
+	var setters []change.AccountID
+	for _, e := range events {
+		if e.Added && e.By.Known() && !slices.Contains(setters, e.By.ID) {
+			setters = append(setters, e.By.ID)
+		}
+	}
+	if len(setters) == 0 {
+		return nil, nil
+	}
+	return r.store.Debts(ctx, repo.Installation, setters)
 }
 
 // readAhead reads what a verified decision will ask for, beside what else is read before it; the session answers from then on.
@@ -300,18 +329,18 @@ func (r *run) accept(ctx context.Context, s *subject, p change.Pull) error {
 	return nil
 }
 
-// satisfy reads what the policy needs beyond the basics until it needs nothing new. What it says of people was read from GitHub after
-// recent, or at any time if that is zero. What an earlier load in this run knew of people says where to begin: with nothing known, every
-// question looks as if it mattered.
-func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time) error {
+// satisfy reads what needs says beyond the basics until that is nothing new. What it says of people was read from GitHub after recent, or
+// at any time if that is zero. What an earlier load in this run knew of people says where to begin: with nothing known, every question
+// looks as if it mattered.
+func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time, needs func(change.Facts) change.Needs) error {
 	f := &s.facts
-	need := s.policy.Needs(*f)
+	need := needs(*f)
 	f.People, f.Teams, f.Users = map[change.AccountID]change.Person{}, map[string]change.Team{}, map[string]change.Account{}
 	trees := map[change.SHA]bool{}
 	checksRead := false
 	for round := range maxRounds {
 		if round > 0 {
-			need = s.policy.Needs(*f)
+			need = needs(*f)
 		}
 		var mu sync.Mutex // guards f below
 		group, gctx := errgroup.WithContext(ctx)

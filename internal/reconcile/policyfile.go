@@ -19,38 +19,55 @@ const FloorPath = "change-policy.yml"
 // policyOf returns the policy that governs a pull request: the file at the tip of its base branch, beside the owner's where there is one;
 // the owner's alone where the repository has none; the server's default where neither has one. Both results are nil where no policy
 // governs the base; where one does, the subject's facts say so. A file that cannot be used gives a decision that says so, and never
-// another policy in its stead.
+// another policy in its stead. An empty tip is looked up, if it matters.
 func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA) (*policy.Policy, *change.Decision, error) {
 	w := &s.work
 	floor, problem, err := r.floorOf(ctx, s, t)
 	if err != nil || problem != nil {
 		return nil, problem, err
 	}
-	base := w.Snapshot.Base.Name
-	if base != w.Repository.DefaultBranch {
-		// Which other branches are governed is the default branch's to say, and the owner's: a branch of one's own gives nothing.
-		since := time.Time{}
-		if t == verified || w.Concerns != 0 {
-			since = r.github.Began()
-		}
-		defaultTip, err := r.github.Tip(ctx, w.Repository, w.Repository.DefaultBranch, since)
-		var missing *github.NotFound
-		if errors.As(err, &missing) {
-			return nil, nil, nil
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		p, problem, err := r.policyAt(ctx, s, floor, defaultTip)
-		if err != nil || problem != nil {
-			return nil, problem, err
-		}
-		if !p.Governs(w.Repository, base) {
-			return nil, nil, nil
-		}
+	governed, problem, err := r.governed(ctx, s, t, floor)
+	if err != nil || problem != nil || !governed {
+		return nil, problem, err
 	}
 	s.facts.Governed = true
+	if tip == "" {
+		if tip, err = r.github.Tip(ctx, w.Repository, w.Snapshot.Base.Name, r.since(s, t)); err != nil {
+			return nil, nil, err
+		}
+	}
 	return r.policyAt(ctx, s, floor, tip)
+}
+
+// governed says whether the base is a governed branch. Which branches are, besides the default one, is the default branch's to say, and the
+// owner's: a branch of one's own gives nothing.
+func (r *run) governed(ctx context.Context, s *subject, t trust, floor *policy.Policy) (bool, *change.Decision, error) {
+	w := &s.work
+	base := w.Snapshot.Base.Name
+	if base == w.Repository.DefaultBranch {
+		return true, nil, nil
+	}
+	tip, err := r.github.Tip(ctx, w.Repository, w.Repository.DefaultBranch, r.since(s, t))
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		return false, nil, nil
+	}
+	if err != nil {
+		return false, nil, err
+	}
+	p, problem, err := r.policyAt(ctx, s, floor, tip)
+	if err != nil || problem != nil {
+		return false, problem, err
+	}
+	return p.Governs(w.Repository, base), nil, nil
+}
+
+// since says how old what is read of a branch may be: as it is held, where nothing says that it moved and no green rests on it.
+func (r *run) since(s *subject, t trust) time.Time {
+	if t == verified || s.work.Concerns != 0 {
+		return r.github.Began()
+	}
+	return time.Time{}
 }
 
 // policyAt returns the policy in a commit, beside the owner's if that is not nil.

@@ -19,6 +19,7 @@ type GitHub interface {
 	Pull(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (change.Pull, error)
 	PullsWithHead(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]change.Pull, error)
 	Content(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (change.Content, error)
+	ContentAt(ctx context.Context, repo change.Repository, p change.Pull, base change.SHA) (change.Content, error)
 	Seen(ctx context.Context, repo change.Repository, v change.View, since time.Time) (change.Seen, error)
 	Pushes(ctx context.Context, repo change.Repository, branch string, since time.Time) ([]change.Push, error)
 	Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (change.SHA, error)
@@ -33,10 +34,15 @@ type GitHub interface {
 	User(ctx context.Context, login string, since time.Time) (change.Account, error)
 	Tree(ctx context.Context, repo change.Repository, commit change.SHA, paths []string) (map[string]github.TreeEntry, bool, error)
 
+	MergeQueue(ctx context.Context, repo change.Repository, branch string) ([]github.QueueEntry, error)
+	IssueComment(ctx context.Context, repo change.Repository, id int64, since time.Time) (github.IssueComment, error)
+	FindComment(ctx context.Context, repo change.Repository, n change.Number, marker string, since time.Time) (id int64, found bool, err error)
+
 	CreateCheckRun(ctx context.Context, repo change.Repository, w github.CheckRunWrite) (github.CheckRun, error)
 	UpdateCheckRun(ctx context.Context, repo change.Repository, id int64, w github.CheckRunWrite) (github.CheckRun, error)
 	RequestReviewers(ctx context.Context, repo change.Repository, n change.Number, teams, users []string) error
 	React(ctx context.Context, repo change.Repository, comment int64, content string) error
+	Comment(ctx context.Context, repo change.Repository, n change.Number, markdown string) (id int64, err error)
 }
 
 // Store is what the loop remembers; see store.Store.
@@ -45,7 +51,11 @@ type Store interface {
 	PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) ([]store.Pull, error)
 	SavePull(ctx context.Context, key change.PullKey, read change.Pull) (change.Pull, error)
 	SaveGone(ctx context.Context, key change.PullKey) error
-	SaveDecision(ctx context.Context, d change.Decision, digest string, entries ...ledger.Draft) error
+	SaveDecision(ctx context.Context, d change.Decision, digest string, c store.Consequences, entries ...ledger.Draft) error
+	Debts(ctx context.Context, installation change.InstallationID, owners []change.AccountID) ([]change.Debt, error)
+	BeginErrand(ctx context.Context, e change.Errand) (store.ErrandWork, error)
+	SaveErrand(ctx context.Context, e change.Errand, s store.ErrandSave) error
+	ErrandsOf(ctx context.Context, kind change.ErrandKind, repo change.RepositoryID) ([]store.ErrandWork, error)
 	SavePushes(ctx context.Context, key change.PullKey, head change.SHA, pushes []change.Push) error
 	SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt time.Time) error
 

@@ -71,6 +71,16 @@ type run struct {
 	lease      store.Lease
 	// seen are our check runs that GitHub listed in this run, by head.
 	seen map[change.SHA][]github.CheckRun
+	// outcomes are those of the main subject's commands, in their order.
+	outcomes []string
+}
+
+// begin returns a run about a pull request, or about something else that is described as one.
+func (rc *Reconciler) begin(work store.Work) *run {
+	return &run{
+		Reconciler: rc, github: rc.GitHub(work.Repository.Installation), store: rc.Store, identities: rc.Identities, fallback: rc.Default,
+		log: rc.Log.With().Stringer("pull", work.Key).Logger(), main: &subject{work: work}, seen: map[change.SHA][]github.CheckRun{},
+	}
 }
 
 // Reconcile makes GitHub agree with what the policy says of a pull request, and of all others that share its head. An error says that
@@ -98,10 +108,7 @@ func (rc *Reconciler) once(ctx context.Context, key change.PullKey) (queue.Resul
 	if work.Gone {
 		return queue.Result{}, nil
 	}
-	r := &run{
-		Reconciler: rc, github: rc.GitHub(work.Repository.Installation), store: rc.Store, identities: rc.Identities, fallback: rc.Default,
-		log: rc.Log.With().Stringer("pull", key).Logger(), main: &subject{work: work}, seen: map[change.SHA][]github.CheckRun{},
-	}
+	r := rc.begin(work)
 	result, err := r.reconcile(ctx)
 	return r.outcome(ctx, result, err)
 }
@@ -173,12 +180,16 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	// Given back even if the run was cancelled; if that fails the lease ends by itself.
 	defer func() { _ = r.store.Release(context.WithoutCancel(ctx), lease) }()
 
-	if w.Snapshot.State != change.Open {
-		return queue.Result{}, r.closed(ctx)
-	}
 	again, err := r.commands(ctx)
 	if err != nil {
 		return queue.Result{}, err
+	}
+	if w.Snapshot.State != change.Open {
+		result, err := r.closed(ctx)
+		if err != nil {
+			return queue.Result{}, err
+		}
+		return result, r.answered(ctx)
 	}
 	if err := r.perhapsMerged(ctx); err != nil {
 		return queue.Result{}, err

@@ -73,11 +73,15 @@ func (r *run) recheck(ctx context.Context, d change.Decision, head change.SHA) (
 			at = stale
 		}
 	}
+	return queue.Result{RecheckAt: r.wakeAt(at)}, nil
+}
+
+// wakeAt returns a time of GitHub's clock by ours; zero stays zero.
+func (r *run) wakeAt(at time.Time) time.Time {
 	if at.IsZero() {
-		return queue.Result{}, nil
+		return at
 	}
-	wait := max(at.Sub(r.github.Now()), soonest)
-	return queue.Result{RecheckAt: r.Clock().Add(wait)}, nil
+	return r.Clock().Add(max(at.Sub(r.github.Now()), soonest))
 }
 
 // record saves the decision on a pull request if it changed, with the evidence of what changed.
@@ -89,23 +93,36 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	digest := plan.Digest(d)
 	labels := newLabels(before, d)
 	edits := newEdits(before, &s.facts)
-	if before != nil && digest == s.work.Digest && before.State == "" && before.Base == d.Base && len(labels)+len(edits) == 0 {
+	if before != nil && digest == s.work.Digest && before.State == d.State && before.Base == d.Base && len(labels)+len(edits)+len(s.rejections) == 0 {
 		return nil
+	}
+	raise, err := r.concerned(ctx, before, d)
+	if err != nil {
+		return err
 	}
 	r.log.Info().Str("head", string(d.Head)).Stringer("category", d.Category).Stringer("verdict", d.Verdict).Msg("decision changed")
 	drafts := evidence(before, d, labels)
 	describe(drafts, &s.facts)
-	return r.store.SaveDecision(ctx, d, digest, append(drafts, edited(d, edits)...)...)
+	consequences := store.Consequences{Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise}
+	return r.store.SaveDecision(ctx, d, digest, consequences, append(drafts, edited(d, edits)...)...)
 }
 
-// closed records how a pull request ended. A green on the head of one that was closed without a merge is taken back; on a merged one
+// closed records how a pull request ended, and follows what is owed after.
+func (r *run) closed(ctx context.Context) (queue.Result, error) {
+	w := &r.main.work
+	if w.Decision == nil || w.Decision.State != w.Snapshot.State {
+		if err := r.end(ctx); err != nil {
+			return queue.Result{}, err
+		}
+	}
+	return r.follow(ctx)
+}
+
+// end records how a pull request ended. A green on the head of one that was closed without a merge is taken back; on a merged one
 // it stays, as evidence of what was decided.
-func (r *run) closed(ctx context.Context) error {
+func (r *run) end(ctx context.Context) error {
 	w := &r.main.work
 	head := w.Snapshot.Head.SHA
-	if w.Decision != nil && w.Decision.State == w.Snapshot.State {
-		return nil
-	}
 	if err := r.raiseLeft(ctx, head); err != nil {
 		return err
 	}
@@ -122,7 +139,20 @@ func (r *run) closed(ctx context.Context) error {
 	}
 	d := *w.Decision
 	d.State = w.Snapshot.State
-	return r.store.SaveDecision(ctx, d, w.Digest, ended(w.Snapshot, d))
+	raise, err := r.concerned(ctx, w.Decision, d)
+	if err != nil {
+		return err
+	}
+	consequences := store.Consequences{Raise: raise}
+	if owed := reviewDebt(&d); d.State == change.Closed && owed != nil && owed.Settled.IsZero() {
+		owed.Settled = r.github.Now() // nothing went past the process
+		consequences.Debts = []change.Debt{*owed}
+	}
+	if err := r.store.SaveDecision(ctx, d, w.Digest, consequences, ended(w.Snapshot, d)); err != nil {
+		return err
+	}
+	w.Decision = &d
+	return nil
 }
 
 // withdrawOld takes back the greens of this pull request's earlier heads that are no open pull request's head any more.

@@ -1,0 +1,347 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/report"
+	"github.com/changegate/changegate/internal/store"
+)
+
+const (
+	// queueLags is how long after a group was made its place in the queue may still be missing from what GitHub lists.
+	queueLags = time.Minute
+	// lookSoon is when a group is looked at again whose members cannot be told yet.
+	lookSoon = 5 * time.Second
+)
+
+// groupState is what is remembered of a merge group. It is stored: members may be added, not renamed.
+type groupState struct {
+	Group   change.MergeGroup `json:"group"`
+	Members []change.Number   `json:"members,omitempty"`
+	Verdict change.Verdict    `json:"verdict"`
+	Ended   bool              `json:"ended,omitempty"`
+}
+
+// Group makes the check on a merge group's head agree with what is decided of its members: see policy.DecideGroup. It is looked at again
+// whenever a decision on one of them changes, or the one on the group ahead. A group that was destroyed loses a green, unless it was merged.
+func (rc *Reconciler) Group(ctx context.Context, e change.Errand) (queue.Result, error) {
+	work, err := rc.Store.BeginErrand(ctx, e)
+	if errors.Is(err, store.ErrNotFound) {
+		return queue.Result{}, nil
+	}
+	if err != nil {
+		return queue.Result{}, err
+	}
+	state, taken, told, err := readGroup(work)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	if state.Group.Head == "" || state.Ended {
+		return queue.Result{}, nil // nobody told of such a group, or it is over
+	}
+	r := rc.begin(store.Work{Repository: work.Repository, Pull: store.Pull{
+		// Not a pull request's own check run, so that none takes it for that of an earlier head.
+		Key: change.PullKey{Repository: e.Repository}, Snapshot: change.Pull{Head: change.Branch{SHA: state.Group.Head}},
+	}})
+	result, err := r.group(ctx, e, state, taken, told)
+	return r.outcome(ctx, result, err)
+}
+
+// readGroup returns what is known of a group, with the notes that say it and when the first came.
+func readGroup(held store.ErrandWork) (state groupState, taken []string, told time.Time, err error) {
+	if held.State != nil {
+		if err := json.Unmarshal(held.State, &state); err != nil {
+			return state, nil, told, fmt.Errorf("reading what is remembered: %w", err)
+		}
+	}
+	for _, n := range held.Notes {
+		var g change.MergeGroup
+		if err := json.Unmarshal(n.Body, &g); err != nil {
+			return state, nil, told, fmt.Errorf("reading note %s: %w", n.ID, err)
+		}
+		gone := cmp.Or(state.Group.Destroyed, g.Destroyed)
+		state.Group = g
+		state.Group.Destroyed = gone // deliveries may come in any order
+		taken = append(taken, n.ID)
+		if told.IsZero() {
+			told = n.At
+		}
+	}
+	return state, taken, told, nil
+}
+
+func (r *run) group(ctx context.Context, e change.Errand, state groupState, taken []string, told time.Time) (queue.Result, error) {
+	g := state.Group
+	lease, err := r.store.Acquire(ctx, store.HeadLease(e.Repository, g.Head), r.Holder+" "+e.String(), leaseTime)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	r.lease = lease
+	defer func() { _ = r.store.Release(context.WithoutCancel(ctx), lease) }()
+
+	if g.Destroyed != "" {
+		return queue.Result{}, r.groupEnded(ctx, e, state, taken)
+	}
+	branch := strings.TrimPrefix(g.BaseRef, "refs/heads/")
+	// A policy that cannot be used shows in each member's decision.
+	if p, err := r.Policy(ctx, r.main.work.Repository, branch); !errors.Is(err, ErrUnusable) && (err != nil || p == nil) {
+		return queue.Result{}, err
+	}
+	facts, err := r.groupFacts(ctx, g, branch, told)
+	if errors.Is(err, errNotListed) {
+		return queue.Result{RetryAt: r.Clock().Add(lookSoon)}, nil
+	}
+	if err != nil {
+		return queue.Result{}, err
+	}
+	d := policy.DecideGroup(facts, report.Title)
+	if err := r.showGroup(ctx, d); err != nil {
+		return queue.Result{}, err
+	}
+	before := state
+	state.Verdict, state.Members = d.Verdict, nil
+	for _, m := range d.Members {
+		state.Members = append(state.Members, m.Number)
+	}
+	save := store.ErrandSave{Lease: lease, State: state, Taken: taken}
+	if before.Verdict != state.Verdict || !slices.Equal(before.Members, state.Members) {
+		save.Entries = []ledger.Draft{{Kind: ledger.GroupDecided, Subject: ledger.Subject{Repository: int64(e.Repository), SHA: string(g.Head)}, Body: d}}
+		if save.Raise, err = r.groupsOn(ctx, e.Repository, g.Head); err != nil {
+			return queue.Result{}, err
+		}
+	}
+	result := queue.Result{}
+	if d.Verdict == change.Waiting {
+		result.RecheckAt = r.Clock().Add(queueLags) // should what is awaited never tell
+	}
+	return result, r.store.SaveErrand(ctx, e, save)
+}
+
+// groupEnded takes a green back from a group that will not be merged, and ends a check that is under way.
+func (r *run) groupEnded(ctx context.Context, e change.Errand, state groupState, taken []string) error {
+	head := state.Group.Head
+	writes, err := r.settle(ctx, head)
+	if err != nil {
+		return err
+	}
+	posted, err := r.store.CheckRun(ctx, e.Repository, head)
+	if err != nil {
+		return err
+	}
+	if posted != nil && !(posted.IsGreen() && state.Group.Destroyed == "merged") {
+		if err := r.apply(ctx, plan.Withdrawn(r.main.work.Key, head, &posted.Posted, writes)); err != nil {
+			return err
+		}
+	}
+	state.Ended = true
+	return r.store.SaveErrand(ctx, e, store.ErrandSave{Lease: r.lease, State: state, Taken: taken})
+}
+
+// errNotListed says that GitHub does not list a group in its queue yet.
+var errNotListed = errors.New("the group is not in the merge queue yet")
+
+// groupRef is the end of a merge group's branch: the pull request that it is named after.
+var groupRef = regexp.MustCompile(`/pr-(\d+)-[0-9a-f]{40}$`)
+
+// groupFacts reads all that a group's decision rests on.
+func (r *run) groupFacts(ctx context.Context, g change.MergeGroup, branch string, told time.Time) (change.Group, error) {
+	repo := r.main.work.Repository
+	facts := change.Group{MergeGroup: g}
+	entries, err := r.github.MergeQueue(ctx, repo, branch)
+	var without *github.NoGraphQL
+	switch {
+	case errors.As(err, &without):
+		// Without GraphQL the group's name says one of its members, and its content whether there are others.
+		r.log.Info().Err(err).Msg("the merge queue cannot be read")
+	case err != nil:
+		return facts, err
+	default:
+		members, ok := membersOf(g, entries)
+		if !ok && r.github.Now().Sub(told) < queueLags {
+			return facts, errNotListed
+		}
+		facts.Members, facts.MembersKnown = members, ok
+	}
+	if !facts.MembersKnown {
+		if m := groupRef.FindStringSubmatch(g.HeadRef); m != nil {
+			n, err := strconv.Atoi(m[1])
+			if err != nil {
+				return facts, fmt.Errorf("the pull request in %q: %w", g.HeadRef, err)
+			}
+			facts.Members = []change.GroupMember{{Number: change.Number(n)}}
+		}
+	}
+	for i := range facts.Members {
+		if err := r.decideMember(ctx, &facts.Members[i]); err != nil {
+			return facts, fmt.Errorf("#%d, which is in the group: %w", facts.Members[i].Number, err)
+		}
+	}
+	if facts.Ahead, err = r.ahead(ctx, g, branch); err != nil {
+		return facts, err
+	}
+	facts.Content, err = r.github.Seen(ctx, repo, change.View{Head: g.Head, Base: g.Base}, r.github.Began())
+	return facts, err
+}
+
+// membersOf returns the entries of a group: the one that its head is of, and those before it down to the commit that the group was built on.
+// It returns false if the queue does not tell.
+func membersOf(g change.MergeGroup, entries []github.QueueEntry) ([]change.GroupMember, bool) {
+	var members []change.GroupMember
+	for commit := g.Head; commit != g.Base; {
+		i := slices.IndexFunc(entries, func(e github.QueueEntry) bool { return e.Head == commit })
+		if i < 0 || len(members) == len(entries) {
+			return nil, false
+		}
+		members = append(members, change.GroupMember{Number: entries[i].Number, Queued: entries[i].PullHead})
+		commit = entries[i].Base
+	}
+	slices.Reverse(members)
+	return members, len(members) > 0
+}
+
+// decideMember decides a pull request of a group, on what GitHub says of it now. What it finds it does not show: that is the business of the
+// pull request's own runs.
+func (r *run) decideMember(ctx context.Context, m *change.GroupMember) error {
+	key := change.PullKey{Repository: r.main.work.Key.Repository, Number: m.Number}
+	work, err := r.store.Begin(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		p, err := r.github.Pull(ctx, r.main.work.Repository, m.Number, r.github.Began())
+		if err != nil {
+			return err
+		}
+		if _, err := r.store.SavePull(ctx, key, p); err != nil {
+			return err
+		}
+		work, err = r.store.Begin(ctx, key)
+		if err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	work.Concerns |= change.ConcernVerify
+	member := r.begin(work)
+	if err := member.readPull(ctx, member.main); err != nil {
+		return err
+	}
+	head := member.main.pull().Head.SHA
+	if member.main.pull().State != change.Open {
+		// It was merged or closed meanwhile; the group will be told.
+		m.Decision = change.Decision{Pull: key, Head: head, Verdict: change.Failing}
+		return nil
+	}
+	subjects, err := member.decideHead(ctx, head)
+	if d, ok := undecidable(err, key, head); ok {
+		m.Decision = d
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.Decision = strictest(subjects)
+	m.Files = member.main.facts.Content.Files
+	return nil
+}
+
+// ahead returns what was decided of the group that a group was built on; Satisfied if it was built on the branch itself.
+func (r *run) ahead(ctx context.Context, g change.MergeGroup, branch string) (change.Verdict, error) {
+	tip, err := r.github.Tip(ctx, r.main.work.Repository, branch, r.github.Began())
+	if err != nil || tip == g.Base {
+		return change.Satisfied, err
+	}
+	groups, err := r.groups(ctx, g.BaseRef)
+	if err != nil {
+		return change.Undecided, err
+	}
+	for _, other := range groups {
+		if other.Group.Head == g.Base && other.Verdict != change.Undecided && !other.Ended {
+			return other.Verdict, nil
+		}
+	}
+	return change.Waiting, nil // nobody has told of it yet
+}
+
+// groups returns the groups of a repository, those of one branch if it is named.
+func (r *run) groups(ctx context.Context, branch string) ([]groupState, error) {
+	held, err := r.store.ErrandsOf(ctx, change.ErrandGroup, r.main.work.Key.Repository)
+	if err != nil {
+		return nil, err
+	}
+	var groups []groupState
+	for _, h := range held {
+		state, _, _, err := readGroup(h)
+		if err != nil {
+			return nil, err
+		}
+		if state.Group.Head != "" && (branch == "" || state.Group.BaseRef == branch) {
+			groups = append(groups, state)
+		}
+	}
+	return groups, nil
+}
+
+// groupsOn raises the groups that were built on another.
+func (r *run) groupsOn(ctx context.Context, repo change.RepositoryID, head change.SHA) ([]change.Raised, error) {
+	return r.raiseGroups(ctx, repo, func(s groupState) bool { return s.Group.Base == head })
+}
+
+// openGroupsWith raises the groups that a pull request is in.
+func (r *run) openGroupsWith(ctx context.Context, key change.PullKey) ([]change.Raised, error) {
+	return r.raiseGroups(ctx, key.Repository, func(s groupState) bool { return slices.Contains(s.Members, key.Number) })
+}
+
+func (r *run) raiseGroups(ctx context.Context, repo change.RepositoryID, which func(groupState) bool) ([]change.Raised, error) {
+	groups, err := r.groups(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	var raised []change.Raised
+	for _, s := range groups {
+		if !s.Ended && which(s) {
+			raised = append(raised, change.Raised{Errand: change.Errand{Kind: change.ErrandGroup, Repository: repo, Name: string(s.Group.Head)}})
+		}
+	}
+	return raised, nil
+}
+
+// showGroup makes the check on the group's head say what was decided.
+func (r *run) showGroup(ctx context.Context, d change.GroupDecision) error {
+	head := d.Group.Head
+	writes, err := r.settle(ctx, head)
+	if err != nil {
+		return err
+	}
+	posted, err := r.posted(ctx, head)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256(text)
+	wanted := plan.Wanted{Pull: r.main.work.Key, Head: head, Digest: hex.EncodeToString(digest[:])}
+	wanted.Status, wanted.Conclusion = plan.Outcome(change.Decision{Verdict: d.Verdict, Observing: d.Observing})
+	effect, ok := plan.Write(wanted, plan.Present{Run: posted, Writes: writes, Now: r.github.Now()}, func() (title, summary, text string) { return report.Group(d) })
+	if !ok {
+		return nil
+	}
+	return r.apply(ctx, []plan.Effect{effect})
+}

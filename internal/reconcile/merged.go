@@ -1,0 +1,101 @@
+package reconcile
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/queue"
+)
+
+// mergedAs returns the decision under which a pull request was merged as an emergency; nil where it was not, or is open. One that was
+// merged with another head than was decided went past the decision, and owes nothing under it: it is an exception.
+func (s *subject) mergedAs() *change.Decision {
+	d := s.work.Decision
+	if now := s.pull(); now.State != change.Merged || d == nil || d.Declaration == nil || d.Head != now.Head.SHA {
+		return nil
+	}
+	return d
+}
+
+// follow decides a merged emergency again, until what it owes is settled: on the content as it was decided before the merge, by the policy
+// of that time, and on who approved since. Its check goes on saying what is owed, unless an open pull request has the same head: then
+// the check is about that.
+func (r *run) follow(ctx context.Context) (queue.Result, error) {
+	s := r.main
+	if before := s.mergedAs(); before == nil || policy.Settled(*before) {
+		return queue.Result{}, nil
+	}
+	if err := r.decide(ctx, s, verified); err != nil {
+		return queue.Result{}, err
+	}
+	s.decision.State = change.Merged
+	if err := r.record(ctx, s); err != nil {
+		return queue.Result{}, err
+	}
+	head := s.pull().Head.SHA
+	if open, err := r.store.PullsWithHead(ctx, s.work.Key.Repository, head); err != nil || len(open) > 0 {
+		return queue.Result{RecheckAt: r.wakeAt(s.decision.RecheckAt)}, err
+	}
+	writes, err := r.settle(ctx, head)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	posted, err := r.posted(ctx, head)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	// Nobody is asked anew: GitHub takes no requests for reviews of what is merged, and the thread of the emergency reminds.
+	present := plan.Present{Run: posted, Writes: writes, Now: r.github.Now()}
+	if err := r.apply(ctx, plan.Decided(s.decision, nil, present, r.Render)); err != nil {
+		return queue.Result{}, err
+	}
+	return r.recheck(ctx, s.decision, head)
+}
+
+// debts returns what a decision says of the debts of an emergency, if that is not what the one before said. A declaration that ended before
+// the merge owes nothing.
+func (r *run) debts(before *change.Decision, now change.Decision) []change.Debt {
+	if now.Category == change.Uncategorized {
+		return nil // nothing could be decided: that settles nothing
+	}
+	was, is := reviewDebt(before), reviewDebt(&now)
+	if is == nil && was != nil {
+		d := *was
+		is, d.Settled = &d, r.github.Now()
+	}
+	if is == nil || was != nil && was.Owner == is.Owner && was.Due.Equal(is.Due) && was.Settled.IsZero() == is.Settled.IsZero() {
+		return nil
+	}
+	if !is.Settled.IsZero() {
+		is.Settled = r.github.Now()
+	}
+	return []change.Debt{*is}
+}
+
+// reviewDebt returns the debt of an emergency as a decision has it; nil without one. When it was settled is not known here, only that it was.
+func reviewDebt(d *change.Decision) *change.Debt {
+	if d == nil || d.Declaration == nil {
+		return nil
+	}
+	debt := &change.Debt{Pull: d.Pull, Kind: change.DebtReview, Owner: d.Declaration.By.ID, Due: d.Declaration.Due}
+	if policy.Settled(*d) {
+		debt.Settled = d.Declaration.Due
+	}
+	return debt
+}
+
+// concerned returns the errands that a change of decision is to be told to: the emergency's people, and the merge groups that the pull
+// request is in.
+func (r *run) concerned(ctx context.Context, before *change.Decision, now change.Decision) ([]change.Raised, error) {
+	var raised []change.Raised
+	if now.Declaration != nil || before != nil && (before.Declaration != nil || now.State != before.State && len(before.Labels) > 0) {
+		raised = append(raised, change.Raised{Errand: change.Errand{
+			Kind: change.ErrandRetrospective, Repository: now.Pull.Repository, Name: strconv.Itoa(int(now.Pull.Number)),
+		}})
+	}
+	groups, err := r.openGroupsWith(ctx, now.Pull)
+	return append(raised, groups...), err
+}
