@@ -25,12 +25,7 @@ func TestRejections(t *testing.T) {
 	a, ok := files("a.go"), approved("bob")
 	no := rejected("lea", "tech-lead", "Not **before** the audit, @acme/all.")
 	row := "failed No rejection [rejected by lea] rejected by lea: Not **before** the audit, @acme/all. → lea or another holder of tech-lead comments /change withdraw"
-	play(t, `
-version: 1
-roles: {reviewer: {permission: write}, incident: {teams: [on-call]}}
-emergency: {declared_by: incident, record: []}
-categories: {normal: {record: []}}
-`, []scenario{
+	play(t, brief, []scenario{
 		{name: "one that stands", facts: pullRequest(a, ok, no), want: []string{"normal, failing", row}},
 		{name: "in an emergency too", facts: pullRequest(a, label("EMERGENCY", "olga"), no), want: []string{"emergency, failing", row}},
 		{name: "across pushes", facts: pullRequest(a, no, pushedBy("alice"), ok), want: []string{"normal, failing", row}},

@@ -78,11 +78,8 @@ func headline(d change.Decision) []string {
 		if what == "" {
 			what = plain(r.Name)
 		}
-		switch {
-		case r.State == change.Owed:
-			what += " due by " + deadline(r.Due, d.Declaration)
-		case r.State == change.Awaited && !r.Due.IsZero() && r.Kind != change.KindFreeze:
-			what += " overdue since " + r.Due.UTC().Format(dayAndTime)
+		if when := term(d, r); when != "" {
+			what += " " + when
 		}
 		words = append(words, what)
 	}
@@ -104,6 +101,17 @@ func headline(d change.Decision) []string {
 		return []string{"approved by " + strings.Join(by, ", ")}
 	}
 	return []string{"nothing more is needed"}
+}
+
+// term says when something that an emergency owes is due, or since when it is overdue; empty for all else.
+func term(d change.Decision, r change.Requirement) string {
+	switch {
+	case r.State == change.Owed:
+		return "due by " + deadline(r.Due, d.Declaration)
+	case r.State == change.Awaited && !r.Due.IsZero() && r.Kind != change.KindFreeze:
+		return "overdue since " + r.Due.UTC().Format(dayAndTime)
+	}
+	return ""
 }
 
 const (
@@ -129,8 +137,12 @@ func Summary(d change.Decision) string {
 		return "This pull request goes into a branch that no policy governs.\n"
 	}
 	if e := d.Declaration; e != nil {
+		wouldBe := ". Without the declaration it would be "
+		if d.State == change.Merged {
+			wouldBe = ". It is merged. Without the declaration it would have been "
+		}
 		p.add(block{head: "Declared an emergency by " + markdown(change.Login(e.By)) + " on " + e.At.UTC().Format("2 January 2006 at 15:04 UTC") +
-			". What is owed is due by " + e.Due.UTC().Format("2 January 2006 at 15:04 UTC") + ". Without the declaration it would be " + d.Underlying.String() + ".\n\n"})
+			". What is owed is due by " + e.Due.UTC().Format("2 January 2006 at 15:04 UTC") + wouldBe + d.Underlying.String() + ".\n\n"})
 	}
 	if len(d.Requirements) > 0 {
 		p.add(block{head: "| | Requirement | State | Next |\n|---|---|---|---|\n", rows: requirementRows(d), more: moreRow, tail: "\n"})
@@ -161,8 +173,8 @@ func requirementRows(d change.Decision) []string {
 			found = "–"
 		}
 		next := markdown(r.Next)
-		if r.State == change.Owed {
-			next = strings.TrimPrefix(next+"; due by "+deadline(r.Due, d.Declaration), "; ")
+		if when := term(d, r); when != "" {
+			next = strings.TrimPrefix(next+"; "+when, "; ")
 		}
 		rows[i] = "| " + marks[r.State] + " | " + markdown(r.Name) + " | " + found + " | " + next + " |\n"
 	}
@@ -187,10 +199,12 @@ func why(d change.Decision) block {
 		}
 	}
 	head := "**Why " + category.String() + ":**"
-	switch len(rows) {
-	case 0:
+	switch {
+	case len(rows) == 0 && d.State == change.Merged && category != change.Normal:
+		return block{head: head + " it was when it was merged.\n\n"}
+	case len(rows) == 0:
 		return block{head: head + " no rule of another category matches.\n\n"}
-	case 1:
+	case len(rows) == 1:
 		return block{head: head + " " + rows[0] + "\n\n"}
 	}
 	return bullets(head+"\n\n", rows)

@@ -92,6 +92,27 @@ Decided by ` + "`.github/change-policy.yml` at `abcdef0` for `9e8d7c6`" + `.
 	}
 }
 
+func TestSummaryOfAMergedEmergency(t *testing.T) {
+	overdue := row(change.KindApprovals, change.Awaited, "Reviewer", "1 approval")
+	overdue.Next, overdue.Due = change.Words("one more of anyone with write access"), noon
+	got := Summary(change.Decision{
+		Governed: true, State: change.Merged, Category: change.Emergency, Underlying: change.HighRisk, Requirements: []change.Requirement{overdue},
+		Declaration: &change.Declaration{By: alice, At: noon.Add(-24 * time.Hour), Due: noon},
+	})
+	want := `Declared an emergency by alice on 1 March 2026 at 12:00 UTC. What is owed is due by 2 March 2026 at 12:00 UTC. It is merged. Without the declaration it would have been high-risk.
+
+| | Requirement | State | Next |
+|---|---|---|---|
+| ⏳ | Reviewer | – | one more of anyone with write access; overdue since 2 March 12:00 UTC |
+
+**Why high-risk:** it was when it was merged.
+
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+}
+
 func TestTerminal(t *testing.T) {
 	want := `High-risk: 1 of 2 approvals · tech lead · security review · rollback plan missing
 pull request 41 at 9e8d7c6 is failing
@@ -123,6 +144,10 @@ func TestTitle(t *testing.T) {
 	overdue := owed
 	overdue.State = change.Awaited
 	declared := &change.Declaration{By: alice, At: owed.Due.Add(-4 * time.Hour), Due: owed.Due}
+	objection := row(change.KindChangesRequested, change.Owed, "No changes requested", "changes requested by bob")
+	objection.Due = owed.Due
+	frozen := row(change.KindFreeze, change.Awaited, "No freeze", "merging frozen until Mon 4 Jan 00:00 CET (year end)")
+	frozen.Due = owed.Due
 	for _, test := range []struct {
 		name     string
 		decision change.Decision
@@ -139,6 +164,15 @@ func TestTitle(t *testing.T) {
 			Declaration: &change.Declaration{At: owed.Due.Add(-4 * time.Hour).In(time.FixedZone("", -14*60*60))}}, "Emergency: 1 approval due by 14:05 UTC"},
 		{"an overdue debt", change.Decision{Governed: true, Category: change.Emergency, Declaration: declared, Requirements: []change.Requirement{overdue}},
 			"Emergency: 1 approval overdue since 2 March 14:05 UTC"},
+		{"a merged emergency's objection", change.Decision{Governed: true, State: change.Merged, Category: change.Emergency, Declaration: declared,
+			Requirements: []change.Requirement{objection, owed}}, "Emergency: changes requested by bob due by 14:05 UTC · 1 approval due by 14:05 UTC"},
+		{"a merged emergency that is settled", change.Decision{Governed: true, State: change.Merged, Category: change.Emergency, Declaration: declared,
+			Requirements: []change.Requirement{met}}, "Emergency: approved by bob"},
+		{"a freeze", change.Decision{Governed: true, Category: change.Normal, Requirements: []change.Requirement{met, frozen}},
+			"Normal: merging frozen until Mon 4 Jan 00:00 CET (year end)"},
+		{"a rejection before people", change.Decision{Governed: true, Category: change.Normal, Requirements: []change.Requirement{
+			row(change.KindApprovals, change.Awaited, "Reviewer", "0 of 1 approvals"), row(change.KindRejection, change.Failed, "No rejection", "rejected by bob")}},
+			"Normal: rejected by bob · 0 of 1 approvals"},
 		{"observing", change.Decision{Governed: true, Observing: true, Category: change.Normal, Requirements: []change.Requirement{met}}, "Observing: Normal: approved by bob"},
 		{"a draft", change.Decision{Governed: true, Category: change.Normal, Requirements: []change.Requirement{
 			row(change.KindDraft, change.Awaited, "Ready", "draft"), row(change.KindApprovals, change.Awaited, "Reviewer", "0 of 1 approvals")}},

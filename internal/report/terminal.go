@@ -71,8 +71,8 @@ func requirementLine(d change.Decision, r change.Requirement) string {
 	if next := plain(r.Next); next != "" {
 		line += " → " + next
 	}
-	if r.State == change.Owed {
-		line += ", due by " + deadline(r.Due, d.Declaration)
+	if when := term(d, r); when != "" {
+		line += ", " + when
 	}
 	return line
 }
