@@ -61,8 +61,8 @@ type installation struct {
 	updated     time.Time
 	suspended   time.Time
 	suspendedBy *account
-	calls       int // in the window that ends at reset
-	reset       time.Time
+	core        budget // of REST
+	graphQL     budget
 }
 
 // token is an installation access token.

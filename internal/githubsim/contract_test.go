@@ -18,11 +18,22 @@ import (
 // do calls the API and returns what was answered, decoded into any.
 func (w *world) do(c *github.Client, method, path string, body any) (status int, answer any, header http.Header) {
 	w.t.Helper()
+	return w.call(c, method, "/api/v3"+path, body)
+}
+
+// query asks by GraphQL, as the installation.
+func (w *world) query(query string, variables m) (status int, answer any, header http.Header) {
+	w.t.Helper()
+	return w.call(w.api, "POST", "/api/graphql", m{"query": query, "variables": variables})
+}
+
+func (w *world) call(c *github.Client, method, path string, body any) (status int, answer any, header http.Header) {
+	w.t.Helper()
 	var send io.Reader
 	if body != nil {
 		send = bytes.NewReader(must[[]byte](w.t)(json.Marshal(body)))
 	}
-	req := must[*http.Request](w.t)(http.NewRequestWithContext(context.Background(), method, w.base+"/api/v3"+path, send))
+	req := must[*http.Request](w.t)(http.NewRequestWithContext(context.Background(), method, w.base+path, send))
 	resp := must[*http.Response](w.t)(c.Client().Do(req))
 	defer resp.Body.Close()
 	raw := must[[]byte](w.t)(io.ReadAll(resp.Body))

@@ -45,9 +45,10 @@ func unprocessable(format string, args ...any) error {
 
 // access says what a caller must hold for a route.
 type access struct {
-	jwt   bool     // the App itself, by its JWT
-	perms []string // one of these permissions; none: any token
-	level string
+	jwt     bool     // the App itself, by its JWT
+	perms   []string // one of these permissions; none: any token
+	level   string
+	graphQL bool // it is counted apart, and what is refused is told otherwise
 }
 
 func asApp() access { return access{jwt: true} }
@@ -167,9 +168,11 @@ func each[T any](items []T, render func(T) obj) []obj {
 
 const apiPrefix = "/api/v3"
 
-// ServeHTTP answers the REST API under /api/v3/ and leaves the rest to the pages.
+// ServeHTTP answers the REST API under /api/v3/ and GraphQL, and leaves the rest to the pages.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case r.Method == http.MethodPost && (r.URL.Path == graphQLRoute || r.URL.Path == "/api"+graphQLRoute):
+		s.graphQL.ServeHTTP(w, r)
 	case strings.HasPrefix(r.URL.Path, apiPrefix+"/"):
 		s.api.ServeHTTP(w, s.byName(r))
 	case strings.HasPrefix(r.URL.Path, "/api/"):
@@ -378,7 +381,10 @@ func (s *Sim) conditional(r *http.Request, h http.Header, body []byte, in *insta
 func failure(err error) (status int, body any) {
 	var api *apiError
 	var refused *Refused
+	var gql *gqlError
 	switch {
+	case errors.As(err, &gql):
+		return http.StatusOK, obj{"errors": []obj{{"type": gql.kind, "message": gql.message}}}
 	case errors.As(err, &api):
 	case errors.As(err, &refused):
 		api = &apiError{status: http.StatusUnprocessableEntity, message: refused.Message}
@@ -411,7 +417,11 @@ func (c *call) authorize(need access) error {
 		return errBadToken
 	}
 	c.token, c.in, c.app = t, t.installation, t.installation.app
-	if err := c.spend(); err != nil {
+	spend := c.spend
+	if need.graphQL {
+		spend = c.spendGraphQL
+	}
+	if err := spend(); err != nil {
 		return err
 	}
 	if !c.in.suspended.IsZero() {
@@ -500,36 +510,59 @@ func (c *call) byJWT(signed string) error {
 
 const shownLimit = 15_000
 
+// budget is the calls of one kind in the window that ends at reset.
+type budget struct {
+	calls int
+	reset time.Time
+}
+
 // spend takes one call from the installation's hourly limit.
 func (c *call) spend() error {
-	now := c.cfg.WallClock()
-	if !now.Before(c.in.reset) {
-		c.in.reset, c.in.calls = now.Add(time.Hour), 0
+	if c.take(&c.in.core, "core") {
+		return nil
 	}
-	c.in.calls++
+	return &apiError{status: http.StatusForbidden, message: exhausted(c.in)}
+}
+
+// spendGraphQL is spend for the limit of GraphQL, which says in an answer of 200 that there is no more.
+func (c *call) spendGraphQL() error {
+	if c.take(&c.in.graphQL, "graphql") {
+		return nil
+	}
+	return &gqlError{"RATE_LIMITED", exhausted(c.in)}
+}
+
+func exhausted(in *installation) string {
+	return "API rate limit exceeded for installation ID " + strconv.FormatInt(in.id, 10) + "."
+}
+
+// take takes one call from a budget and says whether there was one.
+func (c *call) take(b *budget, resource string) bool {
+	now := c.cfg.WallClock()
+	if !now.Before(b.reset) {
+		b.reset, b.calls = now.Add(time.Hour), 0
+	}
+	b.calls++
 	limit := c.cfg.RateLimit
 	if limit == 0 {
 		limit = shownLimit
 	}
-	remaining := limit - c.in.calls
+	remaining := limit - b.calls
 	h := c.w.Header()
 	h.Set("X-RateLimit-Limit", strconv.Itoa(limit))
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(max(remaining, 0)))
-	h.Set("X-RateLimit-Used", strconv.Itoa(c.in.calls))
-	h.Set("X-RateLimit-Reset", strconv.FormatInt(c.in.reset.Unix(), 10))
-	h.Set("X-RateLimit-Resource", "core")
-	if remaining < 0 && c.cfg.RateLimit > 0 {
-		return &apiError{status: http.StatusForbidden, message: "API rate limit exceeded for installation ID " + strconv.FormatInt(c.in.id, 10) + "."}
-	}
-	return nil
+	h.Set("X-RateLimit-Used", strconv.Itoa(b.calls))
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(b.reset.Unix(), 10))
+	h.Set("X-RateLimit-Resource", resource)
+	return remaining >= 0 || c.cfg.RateLimit == 0
 }
 
 // refund gives back the call of a 304, which costs nothing.
 func (s *Sim) refund(in *installation, h http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	in.calls--
-	h.Set("X-RateLimit-Used", strconv.Itoa(in.calls))
+	in.core.calls--
+	h.Set("X-RateLimit-Used", strconv.Itoa(in.core.calls))
 	if left, err := strconv.Atoi(h.Get("X-RateLimit-Remaining")); err == nil {
 		h.Set("X-RateLimit-Remaining", strconv.Itoa(left+1))
 	}

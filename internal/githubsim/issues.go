@@ -159,6 +159,9 @@ func (s *Sim) closeIssue(i *issue, by actor, reason string) {
 	if i.state == "closed" {
 		return
 	}
+	if i.pull == nil && reason == "" {
+		reason = "completed"
+	}
 	i.state, i.stateReason, i.closed, i.closedBy = "closed", reason, s.Now(), by.account
 	i.repo.json = nil
 	s.record(i, by, event{kind: "closed"})
@@ -192,6 +195,26 @@ func (s *Sim) reopenIssue(i *issue, by actor) error {
 	s.emitEither(i, "reopened", by, nil)
 	return nil
 }
+
+// assign adds or removes assignees. GitHub passes over those who cannot be assigned without a word.
+func (s *Sim) assign(i *issue, logins []string, add bool, by actor) {
+	for _, login := range logins {
+		a, err := s.account(login)
+		if err != nil || add && !s.collaborates(i.repo, a) || slices.Contains(i.assignees, a) == add {
+			continue
+		}
+		kind := "unassigned"
+		if add {
+			kind = "assigned"
+			i.assignees = append(i.assignees, a)
+		} else {
+			i.assignees = slices.DeleteFunc(i.assignees, func(x *account) bool { return x == a })
+		}
+		s.record(i, by, event{kind: kind, user: a})
+		s.emitEither(i, kind, by, func() obj { return obj{"assignee": s.userJSON(a)} })
+	}
+}
+
 func (s *Sim) deleteComment(c *comment, by actor) {
 	i := c.issue
 	i.comments = slices.DeleteFunc(i.comments, func(x *comment) bool { return x == c })

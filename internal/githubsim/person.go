@@ -367,6 +367,22 @@ func (s *Sim) requestByName(i *issue, who string, by actor) error {
 	return nil
 }
 
+// Assign assigns the accounts to the pull request or issue, those that can be.
+func (p *Person) Assign(pr Pull, logins ...string) error {
+	return p.onEither(pr, Triage, false, "assign", func(i *issue, by actor) error {
+		p.sim.assign(i, logins, true, by)
+		return nil
+	})
+}
+
+// Unassign ends that the accounts are assigned.
+func (p *Person) Unassign(pr Pull, logins ...string) error {
+	return p.onEither(pr, Triage, false, "assign", func(i *issue, by actor) error {
+		p.sim.assign(i, logins, false, by)
+		return nil
+	})
+}
+
 // Comment writes a comment and returns its id.
 func (p *Person) Comment(pr Pull, body string) (int64, error) {
 	var id int64
@@ -428,7 +444,7 @@ func (p *Person) Retarget(pr Pull, base string) error {
 	})
 }
 
-// Close closes the pull request without merging it.
+// Close closes the pull request without merging it, or the issue as completed.
 func (p *Person) Close(pr Pull) error {
 	return p.onEither(pr, Triage, true, "close", func(i *issue, by actor) error {
 		p.sim.closeIssue(i, by, "")

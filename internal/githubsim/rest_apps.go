@@ -86,9 +86,9 @@ func appRoutes() []route {
 			return obj{"total_count": len(repos), "repositories": list}, nil
 		}},
 		{"GET", "/rate_limit", anyToken(), func(c *call) (any, error) {
-			c.in.calls-- // asking is free
+			c.in.core.calls-- // asking is free
 			limit := cmp.Or(c.cfg.RateLimit, shownLimit)
-			rate := obj{"limit": limit, "used": c.in.calls, "remaining": max(limit-c.in.calls, 0), "reset": c.in.reset.Unix(), "resource": "core"}
+			rate := obj{"limit": limit, "used": c.in.core.calls, "remaining": max(limit-c.in.core.calls, 0), "reset": c.in.core.reset.Unix(), "resource": "core"}
 			return obj{"resources": obj{"core": rate, "search": rate}, "rate": rate}, nil
 		}},
 	}

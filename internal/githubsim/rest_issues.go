@@ -46,6 +46,7 @@ func issueRoutes() []route {
 		{"POST", one + "/comments", writes("issues", "pull_requests"), onIssue("write", createComment)},
 		{"POST", one + "/assignees", writes("issues", "pull_requests"), onIssue("write", assign(true))},
 		{"DELETE", one + "/assignees", writes("issues", "pull_requests"), onIssue("write", assign(false))},
+		{"GET", all + "/comments", reads("issues", "pull_requests"), listComments},
 		{"GET", all + "/comments/{comment_id}", reads("issues", "pull_requests"), onComment("read", func(c *call, x *comment) (any, error) {
 			return c.commentJSON(x), nil
 		})},
@@ -111,15 +112,19 @@ func onLabel(f func(c *call, l *label) (any, error)) func(c *call) (any, error) 
 
 func listIssues(c *call) (any, error) {
 	state := c.query("state")
+	since, _ := time.Parse(time.RFC3339, c.query("since")) // without one: everything
 	var list []*issue
 	for _, i := range slices.Backward(c.repo.issues) {
 		if state != "all" && i.state != state && !(state == "" && i.state == "open") {
 			continue
 		}
-		if i.pull == nil && !c.may("issues", "read") {
+		if i.pull == nil && !c.may("issues", "read") || i.updated.Before(since) {
 			continue
 		}
-		fits := true
+		if who := c.query("creator"); who != "" && (i.author == nil || !strings.EqualFold(i.author.login, who)) {
+			continue
+		}
+		fits := c.assignedTo(i, c.query("assignee"))
 		for _, name := range strings.FieldsFunc(c.query("labels"), func(r rune) bool { return r == ',' }) {
 			l := c.repo.labels[strings.ToLower(name)]
 			fits = fits && l != nil && i.hasLabel(l)
@@ -128,7 +133,49 @@ func listIssues(c *call) (any, error) {
 			list = append(list, i)
 		}
 	}
+	switch c.query("sort") {
+	case "updated":
+		slices.SortStableFunc(list, func(a, b *issue) int { return b.updated.Compare(a.updated) })
+	case "comments":
+		slices.SortStableFunc(list, func(a, b *issue) int { return len(b.comments) - len(a.comments) })
+	}
+	if c.query("direction") == "asc" {
+		slices.Reverse(list)
+	}
 	return each(paginate(c, list), c.issueJSON), nil
+}
+
+// assignedTo says whether the issue is assigned to somebody ("*"), nobody ("none") or a login; "": whoever it is.
+func (c *call) assignedTo(i *issue, who string) bool {
+	switch who {
+	case "":
+		return true
+	case "*", "none":
+		return (who == "*") == (len(i.assignees) > 0)
+	}
+	return slices.ContainsFunc(i.assignees, func(a *account) bool { return strings.EqualFold(a.login, who) })
+}
+
+// listComments lists the comments of all issues and pull requests.
+func listComments(c *call) (any, error) {
+	since, _ := time.Parse(time.RFC3339, c.query("since")) // without one: everything
+	var list []*comment
+	for _, i := range c.repo.issues {
+		for _, x := range i.comments {
+			if (i.pull != nil || c.may("issues", "read")) && !x.updated.Before(since) {
+				list = append(list, x)
+			}
+		}
+	}
+	by := func(x *comment) time.Time { return x.created }
+	if c.query("sort") == "updated" {
+		by = func(x *comment) time.Time { return x.updated }
+	}
+	slices.SortStableFunc(list, func(a, b *comment) int { return by(a).Compare(by(b)) })
+	if c.query("direction") == "desc" {
+		slices.Reverse(list)
+	}
+	return each(paginate(c, list), c.commentJSON), nil
 }
 
 // readLabels reads labels that are written as names or as objects with a name.
@@ -175,10 +222,13 @@ func createIssue(c *call) (any, error) {
 	for _, name := range names {
 		c.addLabel(i, name, c.by())
 	}
-	c.assign(i, ask.Assignees, true)
+	c.assign(i, ask.Assignees, true, c.by())
 	c.status = http.StatusCreated
 	return c.issueJSON(i), nil
 }
+
+// stateReasons are why an issue may be said to be closed.
+var stateReasons = []string{"completed", "not_planned", "duplicate", "reopened"}
 
 func updateIssue(c *call, i *issue) (any, error) {
 	var ask struct {
@@ -187,11 +237,25 @@ func updateIssue(c *call, i *issue) (any, error) {
 		State       *string           `json:"state"`
 		StateReason *string           `json:"state_reason"`
 		Labels      []json.RawMessage `json:"labels"`
+		Assignees   []string          `json:"assignees"`
 	}
 	if err := c.decode(&ask); err != nil {
 		return nil, err
 	}
+	if ask.StateReason != nil && !slices.Contains(stateReasons, *ask.StateReason) {
+		return nil, invalid("Issue", "state_reason", "is not one of "+strings.Join(stateReasons, ", "))
+	}
 	c.editIssue(i, c.by(), ask.Title, ask.Body)
+	if ask.Assignees != nil {
+		var gone []string
+		for _, a := range i.assignees {
+			if !slices.ContainsFunc(ask.Assignees, func(login string) bool { return strings.EqualFold(login, a.login) }) {
+				gone = append(gone, a.login)
+			}
+		}
+		c.assign(i, gone, false, c.by())
+		c.assign(i, ask.Assignees, true, c.by())
+	}
 	if ask.Labels != nil {
 		if err := c.replaceLabels(i, ask.Labels); err != nil {
 			return nil, err
@@ -201,9 +265,6 @@ func updateIssue(c *call, i *issue) (any, error) {
 		switch *ask.State {
 		case "closed":
 			reason := ""
-			if i.pull == nil {
-				reason = "completed"
-			}
 			if ask.StateReason != nil {
 				reason = *ask.StateReason
 			}
@@ -339,30 +400,11 @@ func assign(add bool) func(c *call, i *issue) (any, error) {
 		if err := c.decode(&ask); err != nil {
 			return nil, err
 		}
-		c.assign(i, ask.Assignees, add)
+		c.assign(i, ask.Assignees, add, c.by())
 		if add {
 			c.status = http.StatusCreated
 		}
 		return c.issueJSON(i), nil
-	}
-}
-
-// assign adds or removes assignees. GitHub passes over those who cannot be assigned without a word.
-func (c *call) assign(i *issue, logins []string, add bool) {
-	for _, login := range logins {
-		a, err := c.account(login)
-		if err != nil || !c.collaborates(c.repo, a) || slices.Contains(i.assignees, a) == add {
-			continue
-		}
-		kind := "unassigned"
-		if add {
-			kind = "assigned"
-			i.assignees = append(i.assignees, a)
-		} else {
-			i.assignees = slices.DeleteFunc(i.assignees, func(x *account) bool { return x == a })
-		}
-		c.record(i, c.by(), event{kind: kind, user: a})
-		c.emitEither(i, kind, c.by(), func() obj { return obj{"assignee": c.userJSON(a)} })
 	}
 }
 

@@ -38,6 +38,7 @@ type Sim struct {
 	cfg     Config
 	ownsDir bool
 	api     http.Handler
+	graphQL http.Handler
 	server  *http.Server
 
 	mu            sync.Mutex // guards everything below
@@ -59,7 +60,9 @@ type Sim struct {
 	intercept     func(Delivery) Fate
 	held          []heldDelivery
 
-	treeLimit int
+	treeLimit      int
+	noGraphQL      bool
+	graphQLFailure string // "": none
 
 	traffic traffic
 	pages   http.Handler
@@ -109,6 +112,7 @@ func New(cfg Config) (*Sim, error) {
 	s.addApp(15368, AppOptions{Slug: "github-actions", Name: "GitHub Actions", Owner: "github",
 		Permissions: map[string]string{"actions": "write", "checks": "write", "contents": "write", "statuses": "write", "metadata": "read"}}, nil)
 	s.api = s.routes()
+	s.graphQL = s.serve(route{"POST", graphQLRoute, access{graphQL: true}, answerQuery})
 	return s, nil
 }
 
