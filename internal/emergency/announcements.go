@@ -23,6 +23,14 @@ func (l *look) declarer() change.Text { return change.Login(l.m.Declaration.By) 
 
 func (l *look) due() string { return when(l.m.Declaration.Due) }
 
+// isDue says when the retrospective is due, or was.
+func (l *look) isDue() string {
+	if l.Now.Before(l.m.Declaration.Due) {
+		return "is due by " + l.due()
+	}
+	return "was due by " + l.due()
+}
+
 // links lead to the pull request and to the retrospective, where there is one.
 func (l *look) links() []change.Link {
 	var links []change.Link
@@ -46,9 +54,16 @@ func (l *look) declared() change.Announcement {
 	}
 	a.Details = append(a.Details, l.underlying())
 	if held := l.held(); len(held) > 0 {
-		a.Details = append(a.Details, change.Say(words("It cannot merge yet: "), change.Join(", ", held), words(".")))
+		a.Details = append(a.Details, change.Say(words("It cannot be merged yet: "), change.Join(", ", held), words(".")))
+	} else {
+		a.Details = append(a.Details, words("It may be merged now."))
 	}
 	a.Details = append(a.Details, l.owed())
+	for _, r := range l.unmet() {
+		if !r.Next.IsEmpty() {
+			a.Details = append(a.Details, change.Say(short(r), words(": "), r.Next))
+		}
+	}
 	if l.Pull.URL != "" {
 		a.Links = append(a.Links, change.Link{Text: "Its check", URL: l.Pull.URL + "/checks"})
 	}
@@ -209,15 +224,15 @@ func (l *look) closedEmpty() change.Announcement {
 	return change.Announcement{
 		Text: change.Say(words("The retrospective of emergency ", l.number(), " was closed again without "), titles(l.Issue.Empty),
 			words(", and counts as not written.")),
-		Details: []change.Text{change.Say(words("It is still due by ", l.due(), " from "), l.declarer(), words(": fill in what is empty; it may stay closed."))},
+		Details: []change.Text{change.Say(words("It ", l.isDue(), " from "), l.declarer(), words(": fill in what is empty. The issue may stay closed."))},
 		Links:   l.links(),
 	}
 }
 
 func (l *look) lost() change.Announcement {
 	return change.Announcement{
-		Text:    words("The issue for the retrospective of emergency ", l.number(), " was deleted or moved."),
-		Details: []change.Text{change.Say(words("The retrospective is still due by ", l.due(), " from "), l.declarer(), words("; another issue will be opened for it."))},
+		Text:    words("The issue for the retrospective of emergency ", l.number(), " was deleted or moved. Another is opened within a day."),
+		Details: []change.Text{change.Say(words("The retrospective ", l.isDue(), " from "), l.declarer(), words(", and stays owed."))},
 		Links:   l.links(),
 	}
 }
@@ -225,8 +240,10 @@ func (l *look) lost() change.Announcement {
 func (l *look) refused() change.Announcement {
 	return change.Announcement{
 		Text: change.Say(words("GitHub refused to open an issue for the retrospective of emergency ", l.number(), ": "), change.Quote(l.m.Refusal)),
-		Details: []change.Text{change.Say(words("The retrospective is still due by ", l.due(), " from "), l.declarer(),
-			words(". An admin turns issues on in the repository's settings, or grants the App to write them; it is tried again once a day."))},
+		Details: []change.Text{
+			change.Say(words("The retrospective ", l.isDue(), " from "), l.declarer(), words(", and stays owed.")),
+			words("An admin turns issues on in the repository's settings, or grants the App to write them. It is tried again once a day."),
+		},
 		Links: l.links(),
 	}
 }

@@ -85,11 +85,7 @@ func plainTitle(s string) string {
 }
 
 func (l *look) reminder() string {
-	due := "is due by " + l.due()
-	if l.m.Overdue {
-		due = "was due by " + l.due() + " and is overdue"
-	}
-	body := mention(l.m.Declaration.By) + ", this retrospective " + due + ". "
+	body := mention(l.m.Declaration.By) + ", this retrospective " + l.isDue() + ". "
 	if len(l.Issue.Empty) == 0 {
 		return body + "Its sections are written: close the issue, and it is done."
 	}
@@ -113,7 +109,7 @@ func mention(a change.Account) string {
 
 func (l *look) reopenedComment() string {
 	return "Reopened, because these sections say nothing yet: " + report.Markdown(titles(l.Issue.Empty)) + ". Fill them in, in the description or in a " +
-		"comment under the same headings, then close the issue again. It is due by " + l.due() + ". Closed like this once more it stays closed, " +
+		"comment under the same headings, then close the issue again. It " + l.isDue() + ". Closed like this once more it stays closed, " +
 		"and counts as not written."
 }
 
@@ -124,7 +120,7 @@ func (l *look) withdrawnComment() string {
 
 func (l *look) resumedComment() string {
 	return report.Markdown(l.declarer()) + " declared the emergency again, so the retrospective is owed after all. The time runs from the first " +
-		"declaration: it is due by " + l.due() + ". Fill in the four sections, then close the issue."
+		"declaration: it " + l.isDue() + ". Fill in the four sections, then close the issue."
 }
 
 func (l *look) mergedComment() string {

@@ -161,7 +161,7 @@ func (l *look) merge() {
 	case len(unmet) == 0:
 		l.announce("reviewed", l.reviewed())
 	case !l.Now.Before(m.Declaration.Due):
-		l.announce("reviews overdue", l.reviewsOverdue(unmet))
+		l.announce("reviews-overdue", l.reviewsOverdue(unmet))
 	}
 }
 
@@ -181,8 +181,8 @@ func (l *look) retrospective() {
 	if l.Lost != "" && m.Issue != 0 {
 		key := "lost:" + strconv.Itoa(m.Issues)
 		l.record(key, ledger.RetrospectiveLost, recorded{At: l.Now, Why: l.Lost})
-		l.announce(key, l.lost())
 		m.Issue, m.IssueURL, l.Issue = 0, "", nil
+		l.announce(key, l.lost())
 		if m.Issues > 1 {
 			m.TryAt = l.Now.Add(tryAgain) // somebody may want it gone: that is recorded once a day and not in a circle
 		}

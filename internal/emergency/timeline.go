@@ -30,7 +30,21 @@ func (l *look) timeline(after time.Time) []moment {
 			add(push.At, change.Login(push.By), words(" pushed "), change.Code(push.After.Short()))
 		}
 	}
-	add(l.m.Declaration.At, words("the emergency was first declared"))
+	declared := l.m.Declaration.At
+	for _, e := range l.Decision.Labels {
+		if !change.SameLabel(e.Label, l.m.Terms.Label) {
+			continue
+		}
+		what := " took off "
+		if e.Added {
+			what = " set "
+		}
+		add(e.At, change.Login(e.By), words(what), change.Code(e.Label))
+		if e.Added && e.At.Equal(declared) {
+			declared = time.Time{} // that was it
+		}
+	}
+	add(declared, words("the emergency was first declared"))
 	for _, o := range l.Decision.Opinions {
 		switch {
 		case strings.EqualFold(string(o.State), string(change.Approved)) && o.Counts:
