@@ -115,7 +115,7 @@ func postTo(ctx context.Context, api *slack.Client, to, thread string, a change.
 		return posted{}, err
 	}
 	if channel == "" || ts == "" {
-		return posted{}, errors.New("Slack's answer names no message")
+		return posted{}, fmt.Errorf("%w: it names no message", errNonsense)
 	}
 	return posted{Channel: channel, TS: ts, Thread: sent.ThreadTimestamp}, nil
 }
@@ -147,7 +147,7 @@ func find(ctx context.Context, api *slack.Client, to string, thread posted, key 
 	for range maxPages {
 		answer, err := api.GetConversationHistoryContext(ctx, params)
 		if err == nil && !answer.Ok {
-			err = errors.New("Slack's answer is no history")
+			err = fmt.Errorf("%w: it is no history", errNonsense)
 		}
 		if err != nil {
 			return posted{}, false, unlessPassing("the channel's history cannot be read", err)
@@ -171,7 +171,7 @@ func findReply(ctx context.Context, api *slack.Client, id, thread, key string) (
 		case errors.As(err, &answer) && answer.Err == "thread_not_found":
 			return posted{}, false, nil // it was posted on its own, or not at all
 		case err == nil && len(messages) == 0:
-			err = errors.New("Slack's answer is no thread") // the post that opened it would be there
+			err = fmt.Errorf("%w: it is no thread", errNonsense) // the post that opened it would be there
 		}
 		if err != nil {
 			return posted{}, false, unlessPassing("the thread cannot be read", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -20,6 +21,9 @@ const (
 	// longest is what we wait at most because Slack says so.
 	longest = time.Hour
 )
+
+// elsewhere is what to do where something else than Slack answers.
+const elsewhere = "see that slack.api_url is Slack's, and what stands in between"
 
 // trouble is why something was not done at Slack, or is not known to have been done.
 type trouble struct {
@@ -79,24 +83,30 @@ func mends(code string) (mend string, ok bool) {
 	return "", false
 }
 
+// errNonsense says that an answer came and is not one of Slack's.
+var errNonsense = errors.New("Slack's answer makes no sense")
+
 // judge says what an error of a call to Slack means.
 func judge(err error) *trouble {
 	var limited *slack.RateLimitedError
 	var status slack.StatusCodeError
 	var answer slack.SlackErrorResponse
-	var typeError *json.UnmarshalTypeError
+	var wrongType *json.UnmarshalTypeError
+	var noJSON *json.SyntaxError
 	var operation *net.OpError
 	switch {
 	case errors.As(err, &limited):
 		return &trouble{cause: err, remedy: untilBack, after: min(max(limited.RetryAfter, time.Second), longest), refused: true}
-	case errors.As(err, &status) && status.Code == 429:
+	case errors.As(err, &status) && status.Code == http.StatusTooManyRequests:
 		return &trouble{cause: err, remedy: untilBack, after: time.Minute, refused: true}
-	case errors.As(err, &status) && status.Code < 500:
-		return &trouble{cause: err, mend: "see that slack.api_url is Slack's, and what stands in between", remedy: untilMended, after: seldom, refused: true}
+	case errors.As(err, &status) && status.Code < http.StatusInternalServerError:
+		return &trouble{cause: err, mend: elsewhere, remedy: untilMended, after: seldom, refused: true}
 	case errors.As(err, &answer):
 		return judgeCode(answer)
-	case errors.As(err, &typeError):
-		return &trouble{cause: fmt.Errorf("Slack's answer makes no sense: %w", err), remedy: untilBack, after: seldom}
+	case errors.Is(err, errNonsense):
+		return &trouble{cause: err, mend: elsewhere, remedy: untilMended, after: seldom}
+	case errors.As(err, &wrongType), errors.As(err, &noJSON):
+		return &trouble{cause: fmt.Errorf("%w: %w", errNonsense, err), mend: elsewhere, remedy: untilMended, after: seldom}
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return &trouble{cause: err, remedy: untilBack, after: soon, refused: true, everywhere: true}
 	default: // 5xx, a timeout, an answer that was cut off
