@@ -162,11 +162,14 @@ func TestContract(t *testing.T) {
 	post("PUT", "/issues/"+issue+"/labels", m{"labels": []string{"late", "bug"}})
 	post("DELETE", "/issues/"+issue+"/labels/late", nil)
 	comment := number(field(post("POST", "/issues/"+issue+"/comments", m{"body": "Hello"}), "id"))
+	get(r + "/issues/comments?sort=updated&direction=desc&since=2026-01-01T00:00:00Z")
+	get(r + "/issues?creator=changegate%5Bbot%5D&state=all&sort=updated&direction=asc&labels=bug&since=2026-01-01T00:00:00Z&assignee=*")
 	path = fmt.Sprintf("/issues/comments/%d", comment)
 	post("PATCH", path, m{"body": "Hello again"})
 	post("POST", path+"/reactions", m{"content": "eyes"})
 	post("DELETE", path, nil)
-	post("PATCH", "/issues/"+issue, m{"state": "closed"})
+	post("PATCH", "/issues/"+issue, m{"state": "closed", "state_reason": "not_planned", "assignees": []string{"alice"}})
+	post("POST", "/pulls/"+n+"/reviews", m{"event": "COMMENT", "body": "Looked at", "commit_id": pr.Head})
 	get(r + "/issues/" + issue + "/events")
 	post("PATCH", "/issues/"+issue, m{"state": "open"})
 	post("POST", "/labels", m{"name": "fresh", "color": "ff0000", "description": "new"})
@@ -178,6 +181,20 @@ func TestContract(t *testing.T) {
 	get(r + "/pulls/" + n)
 	get(r + "/issues/" + n + "/timeline?per_page=100")
 	get(r + "/issues/" + n + "/events?per_page=100")
+
+	// A merge queue without checks merges at once.
+	check(t, w.Protect("acme/app", "release/*", githubsim.Protection{Ruleset: true, MergeQueue: &githubsim.MergeQueue{}}))
+	next := w.open(githubsim.PullOptions{Branch: "next", Base: "release/1"})
+	check(t, bob.Enqueue(next))
+	get(r + "/rules/branches/release%2F1")
+	get(fmt.Sprintf("%s/issues/%d/timeline", r, next.Number))
+	for _, p := range []githubsim.Protection{{EnforceAdmins: true}, {Ruleset: true, RequiredApprovals: 1, Strict: true},
+		{Ruleset: true, AllowDeletions: true, RequiredChecks: []githubsim.RequiredCheck{{Context: "ci"}, {Context: "Change policy", AppID: w.app.ID}}}} {
+		check(t, w.Protect("acme/app", "main", p))
+		get(r + "/branches/main")
+		get(r + "/rules/branches/main")
+	}
+	check(t, w.Unprotect("acme/app", "main"))
 
 	// Everything that organizations, teams and installations can tell.
 	check(t, w.AddMember("acme", "mallory", false), w.AddToTeam("acme", "tech-leads", "mallory"), w.RemoveFromTeam("acme", "tech-leads", "mallory"),
@@ -210,7 +227,9 @@ func TestContract(t *testing.T) {
 		"workflow_run requested", "workflow_run completed", "installation created", "installation deleted", "installation suspend", "installation unsuspend", "installation new_permissions_accepted",
 		"installation_repositories added", "installation_repositories removed", "repository created", "repository renamed", "repository deleted", "team created", "team edited", "team deleted",
 		"team added_to_repository", "team removed_from_repository", "membership added", "membership removed", "member added", "member edited", "member removed", "organization member_added",
-		"organization member_removed"} {
+		"organization member_removed", "pull_request enqueued", "pull_request dequeued", "merge_group checks_requested", "merge_group destroyed",
+		"branch_protection_rule created", "branch_protection_rule edited", "branch_protection_rule deleted", "repository_ruleset created",
+		"repository_ruleset edited", "repository_ruleset deleted"} {
 		if !sent[want] {
 			t.Errorf("no %s was sent", want)
 		}

@@ -216,3 +216,34 @@ func (p *Person) Merge(pr Pull, o MergeOptions) error {
 		return nil
 	})
 }
+
+// MergeLocally merges the pull request into its base on the person's own machine, pushes the base as Git would, protection permitting,
+// and returns the new tip. GitHub takes the pull request for merged if its head is among what was pushed, which after a merge commit it
+// is. After a squash or a rebase it is not, and the pull request stays open.
+func (p *Person) MergeLocally(pr Pull, method MergeMethod) (string, error) {
+	var tip string
+	err := p.on(pr, Write, false, "push", func(i *issue, by actor) error {
+		s, base := p.sim, i.pull.base
+		onto := i.repo.branches[base]
+		c, err := s.land(i, onto, method, by.account)
+		if errors.Is(err, errConflict) {
+			return refuse("Automatic merge failed; fix conflicts and then commit the result.")
+		}
+		if err != nil {
+			return err
+		}
+		if method != Rebase { // what Git makes, GitHub neither commits nor signs
+			local := *c
+			local.author, local.committer, local.signed = s.signature(by.account, s.Now()), s.signature(by.account, s.Now()), false
+			if len(c.parents) > 1 {
+				local.message = fmt.Sprintf("Merge branch '%s'\n", i.pull.headRef)
+			}
+			if c, err = i.repo.st.writeCommit(local); err != nil {
+				return err
+			}
+		}
+		tip = c.sha
+		return s.pushTo(i.repo, base, tip, by)
+	})
+	return tip, err
+}

@@ -298,7 +298,7 @@ func (p *Person) CommentReview(pr Pull, body string) error { return p.review(pr,
 
 func (p *Person) review(pr Pull, state, body string) error {
 	return p.on(pr, Read, false, "review", func(i *issue, by actor) error {
-		_, err := p.sim.submitReview(i, state, body, by)
+		_, err := p.sim.submitReview(i, state, body, i.pull.head, by)
 		return err
 	})
 }

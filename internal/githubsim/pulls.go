@@ -97,7 +97,8 @@ func (s *Sim) openPull(r, head *repository, branch, base string, by actor, title
 	return i, nil
 }
 
-func (s *Sim) submitReview(i *issue, state, body string, by actor) (*review, error) {
+// submitReview adds a review of the commit. GitHub takes one after the merge too.
+func (s *Sim) submitReview(i *issue, state, body, sha string, by actor) (*review, error) {
 	p := i.pull
 	if by.account == i.author && state != "COMMENTED" {
 		what := map[string]string{"APPROVED": "approve", "CHANGES_REQUESTED": "request changes on"}[state]
@@ -106,7 +107,7 @@ func (s *Sim) submitReview(i *issue, state, body string, by actor) (*review, err
 	if body == "" && state != "APPROVED" {
 		return nil, refuse("You need to leave a comment indicating the requested changes.")
 	}
-	rv := &review{id: s.nextID(), author: by.account, state: state, body: body, sha: p.head, at: s.Now()}
+	rv := &review{id: s.nextID(), author: by.account, state: state, body: body, sha: sha, at: s.Now()}
 	p.reviews = append(p.reviews, rv)
 	// Submitting a review answers what was asked of the reviewer, and of the reviewer's teams.
 	p.reviewers = slices.DeleteFunc(p.reviewers, func(a *account) bool { return a == by.account })

@@ -22,6 +22,7 @@ func pullRoutes() []route {
 		{"GET", one + "/reviews", reads("pull_requests"), onPull(func(c *call, i *issue) (any, error) {
 			return each(paginate(c, i.pull.reviews), func(rv *review) obj { return c.reviewJSON(i, rv) }), nil
 		})},
+		{"POST", one + "/reviews", writes("pull_requests"), onPull(createReview)},
 		{"GET", one + "/requested_reviewers", reads("pull_requests"), onPull(func(c *call, i *issue) (any, error) {
 			return obj{"users": c.usersJSON(i.pull.reviewers), "teams": each(i.pull.teams, c.teamJSON)}, nil
 		})},
@@ -93,6 +94,35 @@ func commitPulls(c *call) (any, error) {
 		}
 	}
 	return each(paginate(c, list), func(i *issue) obj { return c.pullJSON(i, false) }), nil
+}
+
+var reviewEvents = map[string]string{"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
+
+// createReview submits a review at once. A pending one, which GitHub makes where no event is named, is refused.
+func createReview(c *call, i *issue) (any, error) {
+	var ask struct {
+		CommitID string `json:"commit_id"`
+		Body     string `json:"body"`
+		Event    string `json:"event"`
+	}
+	if err := c.decode(&ask); err != nil {
+		return nil, err
+	}
+	state := reviewEvents[ask.Event]
+	if state == "" {
+		return nil, unprocessable("A review needs an event: APPROVE, REQUEST_CHANGES or COMMENT.")
+	}
+	if ask.CommitID == "" {
+		ask.CommitID = i.pull.head
+	}
+	if _, err := c.repo.st.commit(ask.CommitID); err != nil {
+		return nil, unprocessable("No commit found for SHA: %s", ask.CommitID)
+	}
+	rv, err := c.submitReview(i, state, ask.Body, ask.CommitID, c.by())
+	if err != nil {
+		return nil, err
+	}
+	return c.reviewJSON(i, rv), nil
 }
 
 type reviewersBody struct {
