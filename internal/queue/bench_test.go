@@ -15,7 +15,7 @@ import (
 // check runs on heads and on other commits, over 200 pull requests whose jobs wait. An operation is one group.
 func BenchmarkDeliver(b *testing.B) {
 	const size = 200
-	s := open(b)
+	s := open(b, time.Now)
 	q := newQueue(b, s)
 	n := 0
 	for b.Loop() {
@@ -60,7 +60,7 @@ func described(key change.PullKey, head change.SHA, at time.Time) *change.Pull {
 
 // BenchmarkPickUp measures how long after Deliver returned, which is when GitHub gets its answer, a run begins, one at a time.
 func BenchmarkPickUp(b *testing.B) {
-	s := open(b)
+	s := open(b, time.Now)
 	q := newQueue(b, s)
 	began := make(chan time.Time, 1)
 	start(b, q, func(context.Context, change.PullKey) (queue.Result, error) {

@@ -4,6 +4,7 @@ package queue_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/changegate/changegate/internal/store"
 	"github.com/changegate/changegate/internal/store/pgtest"
@@ -11,5 +12,5 @@ import (
 
 func TestPostgres(t *testing.T) {
 	server := pgtest.Start(t)
-	suite(t, func(t testing.TB) *store.Store { return openAt(t, server.Database(t)) })
+	suite(t, func(t testing.TB, clock func() time.Time) *store.Store { return openAt(t, server.Database(t), clock) })
 }

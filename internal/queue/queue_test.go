@@ -17,7 +17,7 @@ import (
 )
 
 // suite says what the queue guarantees, on every database.
-func suite(t *testing.T, open func(t testing.TB) *store.Store) {
+func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.Store) {
 	for _, row := range []struct {
 		name string
 		test func(t *testing.T, s *store.Store)
@@ -33,20 +33,31 @@ func suite(t *testing.T, open func(t testing.TB) *store.Store) {
 		{"sweeps and discoveries", sweepsAndDiscoveries},
 		{"an owner's policy raises every open pull request", anOwnersPolicyRaisesEveryOpenPullRequest},
 		{"jobs that were deleted are found missing", jobsThatWereDeletedAreFoundMissing},
+		{"no note is swallowed", noNoteIsSwallowed},
+		{"an errand that fails or waits is repeated", anErrandThatFailsOrWaitsIsRepeated},
+		{"a killed process loses no errand", aKilledProcessLosesNoErrand},
+		{"an errand of a kind that nothing handles is left", anErrandOfAKindThatNothingHandlesIsLeft},
+		{"an errand of a repository that is gone waits", anErrandOfARepositoryThatIsGoneWaits},
+		{"nothing waits for slow errands", nothingWaitsForSlowErrands},
+		{"what is saved raises, or nothing is", whatIsSavedRaisesOrNothingIs},
 	} {
-		t.Run(row.name, func(t *testing.T) { row.test(t, open(t)) })
+		t.Run(row.name, func(t *testing.T) { row.test(t, open(t, time.Now)) })
 	}
+	t.Run("an errand is followed by its recheck", func(t *testing.T) {
+		c := &clock{now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)}
+		anErrandIsFollowedByItsRecheck(t, open(t, c.Now), c)
+	})
 }
 
 func TestSQLite(t *testing.T) { suite(t, open) }
 
-func open(t testing.TB) *store.Store {
-	return openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+func open(t testing.TB, clock func() time.Time) *store.Store {
+	return openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), clock)
 }
 
-func openAt(t testing.TB, url string) *store.Store {
+func openAt(t testing.TB, url string, clock func() time.Time) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{URL: url})
+	s, err := store.Open(t.Context(), store.Config{URL: url, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
