@@ -83,6 +83,7 @@ const (
 	NoPullRequest      ExceptionKind = "no pull request"           // commits that came through none
 	ForcedUpdate       ExceptionKind = "forced update"             // commits were taken off a governed branch
 	BranchDeleted      ExceptionKind = "branch deleted"            // a governed branch
+	TooManyCommits     ExceptionKind = "too many commits"          // more at once than can be looked at
 	Unprotected        ExceptionKind = "check no longer required"  // or not of this App any more
 	RetrospectiveLate  ExceptionKind = "retrospective not written" // an emergency whose people do not look back
 )

@@ -37,6 +37,10 @@ var allowed = map[string][]string{
 		"internal/change", "internal/effect", "internal/github", "internal/ledger", "internal/policy", "internal/queue", "internal/record",
 		"internal/report", "internal/store",
 	},
+	"internal/landing": {
+		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/ledger", "internal/plan", "internal/policy",
+		"internal/queue", "internal/store",
+	},
 	"internal/githubsim":          {"internal/githubsim/pathtree"},
 	"internal/githubsim/pathtree": {},
 	"internal/githubsim/pages":    {"internal/githubsim"},

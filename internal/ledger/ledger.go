@@ -37,6 +37,8 @@ const (
 	EffectFailed       Kind = "effect failed"
 	CommandAnswered    Kind = "command answered"
 	ExceptionFound     Kind = "exception found" // something landed that was not decided so
+	ExceptionExplained Kind = "exception explained"
+	ProtectionChanged  Kind = "protection changed" // whether our check is required on a branch
 
 	EmergencyWithdrawn   Kind = "emergency withdrawn"   // before anything went past the process
 	RetrospectiveClosed  Kind = "retrospective closed"  // with all that it must say, or once more without

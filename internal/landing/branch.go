@@ -1,0 +1,312 @@
+package landing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+const (
+	// maxLine is about how many commits of a line are judged in one run. What is left is for the run that follows at once.
+	maxLine = 40
+	// lookAgain is how soon something is tried again that GitHub does not show.
+	lookAgain = time.Hour
+)
+
+// branchState is what is remembered of a branch between two looks. It is stored: members may be added, not renamed.
+type branchState struct {
+	Known   change.SHA `json:"known,omitempty"`   // all up to it was judged, or was there before our time
+	Default bool       `json:"default,omitempty"` // it was the default branch
+	Deleted bool       `json:"deleted,omitempty"` // it was gone, which was found to be an exception
+	Left    bool       `json:"left,omitempty"`    // it was not governed any more
+	// Waiting is since when GitHub is given time to say which pull requests the commits after Known came through; zero: it is not.
+	Waiting time.Time `json:"waiting,omitzero"`
+	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip.
+	Found []string `json:"found,omitempty"`
+}
+
+// branch walks the branch from the last commit known to its tip. What it finds and where it stands are saved at once, so that a run that
+// was killed is done again from where it began, and finds the same under the same keys.
+func (r *run) branch(ctx context.Context) (queue.Result, error) {
+	repo, name := r.work.Repository, r.work.Errand.Name
+	var state branchState
+	if err := r.remembered(&state); err != nil {
+		return queue.Result{}, err
+	}
+	var pushes []Push
+	taken, err := notes(r, func(n change.Note, p change.BranchPush) { pushes = append(pushes, Push{p, n.At}) })
+	if err != nil {
+		return queue.Result{}, err
+	}
+	rules, err := r.Policies.Rules(ctx, repo, name, "")
+	if err != nil {
+		return queue.Result{}, err
+	}
+	isDefault := name == repo.DefaultBranch
+	if !rules.Governed && !(rules.Unusable && (isDefault || state.Known != "" && !state.Left)) {
+		return queue.Result{}, r.leave(ctx, state, taken)
+	}
+
+	moved := &Moved{Repository: repo.ID, Branch: name, Now: r.github.Now(), Known: state.Known, Deleted: state.Deleted, Pushes: pushes}
+	moved.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		return r.gone(ctx, state, moved, taken)
+	}
+	if err != nil {
+		return queue.Result{}, err
+	}
+	var orphan []change.Exception
+	if state.Known == "" || state.Left {
+		if moved.Known, err = r.start(ctx, moved, state.Left); err != nil {
+			return queue.Result{}, err
+		}
+		if moved.Known == "" {
+			orphan, moved.Known = []change.Exception{moved.orphan()}, moved.Tip
+		}
+	} else if state.Known == moved.Tip && len(pushes) == 0 && !state.Deleted && state.Default == isDefault {
+		return queue.Result{}, nil
+	}
+	walk, whole, exceptions, err := r.ahead(ctx, moved)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	next := branchState{Known: moved.Tip, Default: isDefault}
+	landed, unexplained, err := r.judge(ctx, walk)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	if n := len(walk.Line); !whole && n > 0 {
+		next.Known = walk.Line[n-1].SHA
+	}
+	if wait := r.patience(&state, unexplained); wait > 0 {
+		// Nothing of this walk is kept but since when it waits.
+		return queue.Result{RetryAt: r.Clock().Add(wait)}, r.save(ctx, store.ErrandSave{State: state})
+	}
+	exceptions = append(append(orphan, exceptions...), landed...)
+	for i := range exceptions {
+		if err := r.whoPushed(ctx, &exceptions[i], moved); err != nil {
+			return queue.Result{}, err
+		}
+	}
+	save, err := r.leaving(ctx, &state, moved, exceptions)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	result := queue.Result{}
+	if whole {
+		save.Taken = taken
+	} else {
+		// The notes tell who pushed what is still to come; what they told of the branch itself is not to be found again.
+		next.Found = state.Found
+		for _, e := range exceptions {
+			next.Found = append(next.Found, e.Key)
+		}
+		result.RetryAt = r.Clock()
+	}
+	save.State = next
+	return result, r.save(ctx, save)
+}
+
+// leave forgets what was left for a branch that is not governed. Should it be governed again, what it holds that the default branch does not
+// is judged.
+func (r *run) leave(ctx context.Context, state branchState, taken []string) error {
+	save := store.ErrandSave{Taken: taken}
+	if state.Known != "" && !state.Left {
+		state.Left, state.Waiting, state.Found = true, time.Time{}, nil
+		save.State = state
+	}
+	if len(taken) == 0 && save.State == nil {
+		return nil
+	}
+	return r.save(ctx, save)
+}
+
+// gone deals with a branch that is not there. Where it stood is remembered: should it be made again, it is walked from there.
+func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken []string) (queue.Result, error) {
+	told := slices.ContainsFunc(moved.Pushes, func(p Push) bool { return p.After == "" })
+	if !told && r.work.Errand.Name == r.work.Repository.DefaultBranch {
+		// GitHub lets nobody delete a default branch: it is the repository that is empty, or not shown to us.
+		r.log.Warn().Msg("the default branch is not shown")
+		return queue.Result{RecheckAt: r.Clock().Add(lookAgain)}, nil
+	}
+	save, err := r.leaving(ctx, &state, moved, moved.Judge())
+	if err != nil {
+		return queue.Result{}, err
+	}
+	save.Taken = taken
+	state.Deleted, state.Waiting, state.Found = true, time.Time{}, nil
+	save.State = state
+	return queue.Result{}, r.save(ctx, save)
+}
+
+// start returns the commit from which a branch is walked that is looked at for the first time, or is governed again. Empty: it has no history
+// in common with the default branch.
+//
+//   - The default branch: where the former default branch was known to be, if another one was; so nothing comes in by making another branch
+//     the default one. Otherwise where it was before the first push told of, or its tip.
+//   - Any other: where it was before the first push told of. If that made it, or it was not governed for a while, what it has in common with
+//     the default branch. If no push was told of, its tip: what it holds was there before our time.
+func (r *run) start(ctx context.Context, moved *Moved, left bool) (change.SHA, error) {
+	repo := r.work.Repository
+	if moved.Branch == repo.DefaultBranch {
+		former, err := r.formerDefault(ctx)
+		switch {
+		case err != nil:
+			return "", err
+		case former != "":
+			return r.inCommon(ctx, former, moved.Tip)
+		case len(moved.Pushes) > 0 && moved.Pushes[0].Before != "":
+			return moved.Pushes[0].Before, nil
+		case len(moved.Pushes) > 0 && moved.Pushes[0].After != "":
+			return moved.Pushes[0].After, nil
+		}
+		return moved.Tip, nil
+	}
+	switch {
+	case !left && len(moved.Pushes) == 0:
+		return moved.Tip, nil
+	case !left && moved.Pushes[0].Before != "":
+		return moved.Pushes[0].Before, nil
+	}
+	tip, err := r.github.Tip(ctx, repo, repo.DefaultBranch, r.github.Began())
+	if err != nil {
+		return "", err
+	}
+	return r.inCommon(ctx, tip, moved.Tip)
+}
+
+// inCommon returns the merge base of two commits, empty if there is none.
+func (r *run) inCommon(ctx context.Context, a, b change.SHA) (change.SHA, error) {
+	between, err := r.github.Range(ctx, r.work.Repository, a, b, time.Time{})
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		return "", nil
+	}
+	return between.MergeBase, err
+}
+
+// formerDefault returns the last commit known of the branch that was the default one before; empty if none is known. One that is governed
+// still, or was not looked at since, tells it best.
+func (r *run) formerDefault(ctx context.Context) (former change.SHA, err error) {
+	others, err := r.Store.ErrandsOf(ctx, change.ErrandBranch, r.work.Repository.ID)
+	if err != nil {
+		return "", err
+	}
+	for _, o := range others {
+		var s branchState
+		if o.State == nil {
+			continue
+		}
+		if err := json.Unmarshal(o.State, &s); err != nil {
+			return "", err
+		}
+		if s.Default && s.Known != "" && (former == "" || !s.Left) {
+			former = s.Known
+		}
+	}
+	return former, nil
+}
+
+// ahead returns the walk from the last commit known to the tip, or the first part of it, with what is to be said of how the tip came there.
+func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, exceptions []change.Exception, err error) {
+	repo := r.work.Repository
+	walk = &Walk{
+		Repository: repo.ID, Branch: moved.Branch, Now: moved.Now, PolicyPath: r.PolicyPath, Pushes: moved.Pushes,
+		Pulls: map[change.SHA][]Merged{}, Seen: map[change.View]change.Seen{}, Trees: map[change.SHA]change.Tree{},
+		Policies: map[change.SHA]change.SHA{},
+	}
+	if moved.Known == moved.Tip {
+		moved.Kept = true
+		return walk, true, moved.Judge(), nil
+	}
+	between, err := r.github.Range(ctx, repo, moved.Known, moved.Tip, time.Time{})
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		// The last commit known is gone, or the branch was put onto another history: what landed since cannot be told. Not kept says so.
+		return walk, true, moved.Judge(), nil
+	}
+	if err != nil {
+		return nil, false, nil, err
+	}
+	moved.Kept = between.Status == github.RangeAhead || between.Status == github.RangeIdentical
+	exceptions = moved.Judge()
+	if between.CommitsCut {
+		return walk, true, append(exceptions, moved.tooMany()), nil
+	}
+	commits := make([]Commit, len(between.Commits))
+	for i, c := range between.Commits {
+		commits[i] = Commit{SHA: c.SHA, Parents: c.Parents, By: known(c.Author, c.Committer)}
+	}
+	walk.Line = firstParents(moved.Tip, commits)
+	n, err := r.part(ctx, walk)
+	if err != nil {
+		return nil, false, nil, err
+	}
+	whole = n == len(walk.Line)
+	walk.Line = walk.Line[:n]
+	return walk, whole, exceptions, nil
+}
+
+// part returns how many commits of a long line are judged in this run: so many that a pull request which was rebased is not cut in two.
+func (r *run) part(ctx context.Context, w *Walk) (int, error) {
+	if len(w.Line) <= maxLine {
+		return len(w.Line), nil
+	}
+	last := w.Line[maxLine-1]
+	if err := r.readPulls(ctx, w, last.SHA); err != nil {
+		return 0, err
+	}
+	n := maxLine
+	for _, p := range w.Pulls[last.SHA] {
+		end := slices.IndexFunc(w.Line, func(c Commit) bool { return c.SHA == p.MergeCommit || c.SHA == p.Head.SHA })
+		n = max(n, end+1)
+	}
+	return n, nil
+}
+
+// patience returns how long to wait for GitHub to say which pull requests the unexplained commits came through; 0: not any longer. It notes
+// since when.
+func (r *run) patience(state *branchState, unexplained []change.SHA) time.Duration {
+	if len(unexplained) == 0 {
+		return 0
+	}
+	now := r.github.Now()
+	if state.Waiting.IsZero() {
+		state.Waiting = now
+	}
+	return state.Waiting.Add(r.Patience).Sub(now)
+}
+
+// leaving returns what the exceptions leave that were not left before on this walk. Whether the policy only observes is what it said before
+// the exception: whoever turns it to observing is judged by what it was.
+func (r *run) leaving(ctx context.Context, state *branchState, moved *Moved, exceptions []change.Exception) (save store.ErrandSave, err error) {
+	for _, e := range exceptions {
+		if slices.Contains(state.Found, e.Key) {
+			continue
+		}
+		before := e.Before
+		if before == "" {
+			before = moved.Known
+		}
+		rules := Rules{}
+		if before != "" {
+			rules, err = r.Policies.Rules(ctx, r.work.Repository, moved.Branch, before)
+			var missing *github.NotFound
+			if err != nil && !errors.As(err, &missing) {
+				return save, err
+			}
+		}
+		r.log.Warn().Str("kind", string(e.Kind)).Str("exception", e.Key).Bool("observed", rules.Observing).Msg("the policy was bypassed")
+		draft, raised := found(e, rules.Observing && err == nil)
+		save.Entries, save.Raise = append(save.Entries, draft), append(save.Raise, raised...)
+	}
+	return save, nil
+}

@@ -1,0 +1,95 @@
+package landing
+
+import (
+	"slices"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// sameness says how what landed compares with what was decided.
+type sameness int
+
+const (
+	sameContent  sameness = iota
+	otherContent          // it is other content
+	tooLarge              // GitHub does not list all files of one of the two
+	lost                  // GitHub has one of the two no more
+)
+
+// decidedView is what was decided of a pull request: its head against what that had in common with the base then. Where nothing was decided
+// of that head it is against the base that GitHub noted.
+func decidedView(p Merged) change.View {
+	if d := p.Decision; d != nil && d.Head == p.Head.SHA && d.MergeBase != "" {
+		return change.View{Head: p.Head.SHA, Base: d.MergeBase}
+	}
+	return change.View{Head: p.Head.SHA, Base: p.Base.SHA}
+}
+
+// compare compares the content that landed with the line from start to end with the content that was decided: no path may have changed
+// that was not decided, and each path that was decided must be what it was there, its mode and blob, or be gone as it was there. So it may
+// land on a base that changed other paths. Where the base changed the same path, the two are the same only if nothing of that is left.
+func (j *judge) compare(start, end int, decided change.Seen) (same sameness, differing []string, needs Needs) {
+	view := change.View{Head: j.Line[end].SHA, Base: j.before(start)}
+	if view.Base == "" {
+		return lost, nil, Needs{}
+	}
+	landed, ok := j.Seen[view]
+	switch {
+	case !ok:
+		return 0, nil, Needs{Seen: []change.View{view}}
+	case landed.Gone || decided.Gone:
+		return lost, nil, Needs{}
+	case landed.Tree != "" && landed.Tree == decided.Tree && landed.MergeBase == decided.MergeBase:
+		return sameContent, nil, Needs{}
+	case landed.FilesCut || decided.FilesCut:
+		return tooLarge, nil, Needs{}
+	}
+	paths := touched(decided)
+	for _, path := range touched(landed) {
+		if _, ok := slices.BinarySearch(paths, path); !ok {
+			differing = append(differing, path)
+		}
+	}
+	if len(differing) > 0 {
+		return otherContent, differing, Needs{}
+	}
+	for _, commit := range []change.SHA{view.Head, decided.Head} {
+		if tree, ok := j.Trees[commit]; !ok || !tree.Cut && slices.ContainsFunc(paths, func(p string) bool { return !has(tree, p) }) {
+			needs.Trees = append(needs.Trees, change.Look{Commit: commit, Paths: paths})
+		}
+	}
+	if !needs.IsEmpty() {
+		return 0, nil, needs
+	}
+	there, then := j.Trees[view.Head], j.Trees[decided.Head]
+	for _, path := range paths {
+		switch {
+		case !has(there, path) || !has(then, path):
+			return tooLarge, nil, Needs{}
+		case there.Entries[path] != then.Entries[path]:
+			differing = append(differing, path)
+		}
+	}
+	if len(differing) > 0 {
+		return otherContent, differing, Needs{}
+	}
+	return sameContent, nil, Needs{}
+}
+
+func has(tree change.Tree, path string) bool {
+	_, ok := tree.Entries[path]
+	return ok
+}
+
+// touched returns the paths that a comparison changes, in order: both names of a rename.
+func touched(s change.Seen) []string {
+	var paths []string
+	for _, f := range s.Files {
+		paths = append(paths, f.Path)
+		if f.Status == change.FileRenamed && f.PreviousPath != "" {
+			paths = append(paths, f.PreviousPath)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}

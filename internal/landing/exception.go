@@ -1,0 +1,234 @@
+package landing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
+	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// exceptionState is what is remembered of an exception. It is stored: members may be added, not renamed.
+type exceptionState struct {
+	Exception change.Exception `json:"exception"`
+	Channels  []string         `json:"channels,omitempty"` // where it was announced
+	Issue     change.Number    `json:"issue,omitempty"`    // 0: not opened
+	URL       string           `json:"url,omitempty"`      // of the issue
+	NoIssue   string           `json:"no_issue,omitempty"` // why none could be opened
+	Lost      bool             `json:"lost,omitempty"`     // the issue was deleted or moved away
+	Explained *explanation     `json:"explained,omitempty"`
+	Closed    bool             `json:"closed,omitempty"`   // by us, after it was explained
+	Reopened  bool             `json:"reopened,omitempty"` // by us, once, after somebody had closed it without an explanation
+}
+
+// explanation is what somebody who may explained an exception with. It is the body of a ledger entry too: members may be added; their names
+// and meanings never change.
+type explanation struct {
+	Key     string               `json:"key"` // the exception's
+	Kind    change.ExceptionKind `json:"kind"`
+	By      change.Account       `json:"by"`
+	Role    string               `json:"role,omitempty"` // by which the explanation counts
+	At      time.Time            `json:"at"`
+	Text    string               `json:"text"`
+	Issue   change.Number        `json:"issue"`
+	Comment int64                `json:"comment"`
+}
+
+// opened is what is kept of an issue that was opened. It is stored: members may be added, not renamed.
+type opened struct {
+	Number change.Number `json:"number"`
+	URL    string        `json:"url"`
+}
+
+// exception opens the exception's issue and announces it, answers the commands on it, and has the issue open until it is explained.
+func (r *run) exception(ctx context.Context) (queue.Result, error) {
+	var s exceptionState
+	if err := r.remembered(&s); err != nil {
+		return queue.Result{}, err
+	}
+	taken, err := notes(r, func(_ change.Note, e change.Exception) {
+		if s.Exception.Key == "" {
+			s.Exception = e
+		}
+	})
+	if err != nil || s.Exception.Key == "" {
+		return queue.Result{}, err
+	}
+	if s.Issue == 0 && s.NoIssue == "" {
+		if err := r.open(ctx, &s, taken); err != nil {
+			return queue.Result{}, err
+		}
+	}
+	for _, c := range r.work.Commands {
+		if err := r.command(ctx, &s, c); err != nil {
+			return queue.Result{}, fmt.Errorf("the command in comment %d: %w", c.Comment, err)
+		}
+	}
+	if s.Issue == 0 || s.Lost {
+		return queue.Result{}, nil
+	}
+	return queue.Result{}, r.settle(ctx, &s)
+}
+
+// open opens the issue, once, and announces the exception. A repository without issues has none, which is recorded; it is announced all the
+// same.
+func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error {
+	repo, e := r.work.Repository, s.Exception
+	rules, err := r.Policies.Rules(ctx, repo, r.branchOf(e), "")
+	if err != nil {
+		return err
+	}
+	may, err := r.Policies.MayCommand(ctx, repo, r.branchOf(e), string(command.Explain), change.Account{})
+	if err != nil {
+		return err
+	}
+	write := github.IssueWrite{Title: issueTitle(e)}
+	in := r.intent(e, "issue", "open issue", nil)
+	marker := github.Marker(in.Key)
+	write.Body = r.issueBody(e, may.Who) + "\n\n" + marker
+	in.Body = write
+	made, err := effect.Once(ctx, r.Store, in, effect.Action[opened]{
+		Find: func(ctx context.Context, since time.Time) (opened, bool, error) {
+			i, found, err := r.github.FindIssue(ctx, repo, marker, since)
+			return opened{i.Number, i.URL}, found, err
+		},
+		Do: func(ctx context.Context) (opened, error) {
+			i, err := r.github.CreateIssue(ctx, repo, write)
+			return opened{i.Number, i.URL}, err
+		},
+		Refused: refused,
+	})
+	var failed *effect.Failed
+	switch {
+	case errors.As(err, &failed):
+		r.log.Warn().Err(err).Msg("no issue can be opened for an exception")
+		s.NoIssue = failed.Why
+	case err != nil:
+		return err
+	}
+	s.Issue, s.URL, s.Channels = made.Number, made.URL, rules.Announce
+	return r.save(ctx, store.ErrandSave{State: s, Taken: taken, Issue: s.Issue, Raise: r.announce(s, "found", announceFound(repo, s, may.Who))})
+}
+
+// branchOf is the branch whose policy says who may explain an exception, and where it is announced.
+func (r *run) branchOf(e change.Exception) string {
+	if e.Branch != "" {
+		return e.Branch
+	}
+	return r.work.Repository.DefaultBranch
+}
+
+func (r *run) intent(e change.Exception, what, kind string, body any) store.Intent {
+	return store.Intent{
+		Key: fmt.Sprintf("exception:%d:%s:%s", e.Repository, e.Key, what), Kind: kind,
+		Pull: change.PullKey{Repository: e.Repository, Number: e.Number}, Head: e.After, Body: body, Lease: r.lease,
+	}
+}
+
+// announce raises what is said in the exception's thread, if the policy names a channel.
+func (r *run) announce(s *exceptionState, what string, a change.Announcement) []change.Raised {
+	if len(s.Channels) == 0 {
+		return nil
+	}
+	e := s.Exception
+	a.Key = fmt.Sprintf("exception:%d:%s:%s", e.Repository, e.Key, what)
+	a.Channels = s.Channels
+	if e.Number != 0 {
+		a.Pull = change.PullKey{Repository: e.Repository, Number: e.Number}
+	}
+	if s.URL != "" {
+		a.Links = []change.Link{{Text: fmt.Sprintf("issue #%d", s.Issue), URL: s.URL}}
+	}
+	return []change.Raised{{
+		Errand: change.Errand{Kind: change.ErrandAnnouncement, Repository: e.Repository, Name: "exception/" + e.Key},
+		Notes:  []change.Note{change.NewNote(a.Key, a.At, a)},
+	}}
+}
+
+// settle makes the issue agree with what is known: closed once the exception is explained. Whoever closes it before is told why it is open
+// again, once. After that it stays as people leave it, and the exception stays unexplained in the record.
+func (r *run) settle(ctx context.Context, s *exceptionState) error {
+	if s.Closed {
+		return nil
+	}
+	issue, err := r.github.Issue(ctx, r.work.Repository, s.Issue, r.github.Began())
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		r.log.Warn().Int("issue", int(s.Issue)).Msg("the issue of an exception is gone")
+		s.Lost = true
+		return r.save(ctx, store.ErrandSave{State: s})
+	}
+	if err != nil {
+		return err
+	}
+	e := s.Exception
+	switch {
+	case s.Explained != nil:
+		// The comment goes first, so that an issue that is closed says why.
+		err = r.say(ctx, s.Issue, r.intent(e, "closing", string(plan.Comment), nil), r.Markdown(change.Say(
+			change.Words("Explained by "), change.Login(s.Explained.By), change.Words(". The explanation is in the record."))))
+		if err == nil && issue.State != github.IssueClosed {
+			_, err = r.github.EditIssue(ctx, r.work.Repository, s.Issue, github.IssueEdit{State: github.IssueClosed, StateReason: "completed"})
+		}
+		s.Closed = true
+	case issue.State == github.IssueClosed && !s.Reopened:
+		err = r.say(ctx, s.Issue, r.intent(e, "reopening", string(plan.Comment), nil), r.Markdown(change.Say(
+			change.Words("Closing this issue explains nothing, so it is open again. "), howToExplain())))
+		if err == nil {
+			_, err = r.github.EditIssue(ctx, r.work.Repository, s.Issue, github.IssueEdit{State: github.IssueOpen, StateReason: "reopened"})
+		}
+		s.Reopened = true
+	default:
+		return nil
+	}
+	if refused(err) {
+		r.log.Warn().Err(err).Int("issue", int(s.Issue)).Msg("GitHub refused to change the issue of an exception")
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.save(ctx, store.ErrandSave{State: s})
+}
+
+// say posts a comment, once. A refusal ends it: the issue is locked, or gone.
+func (r *run) say(ctx context.Context, issue change.Number, in store.Intent, markdown string) error {
+	repo, marker := r.work.Repository, github.Marker(in.Key)
+	in.Body = markdown
+	_, err := effect.Once(ctx, r.Store, in, effect.Action[int64]{
+		Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
+			return r.github.FindComment(ctx, repo, issue, marker, since)
+		},
+		Do: func(ctx context.Context) (int64, error) {
+			return r.github.Comment(ctx, repo, issue, markdown+"\n\n"+marker)
+		},
+		Refused: refused,
+	})
+	return r.unlessFailed(err)
+}
+
+// unlessFailed lets pass that an effect was given up, which the record says, for the effects that the run can do without.
+func (r *run) unlessFailed(err error) error {
+	var failed *effect.Failed
+	if errors.As(err, &failed) {
+		r.log.Warn().Err(err).Msg("GitHub refused")
+		return nil
+	}
+	return err
+}
+
+// explainedEntry is the evidence of an explanation.
+func explainedEntry(e change.Exception, x explanation) ledger.Draft {
+	return ledger.Draft{
+		Kind: ledger.ExceptionExplained, Body: x,
+		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
+	}
+}

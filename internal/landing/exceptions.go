@@ -1,0 +1,259 @@
+package landing
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// keyOf is the key of an exception: equal for what happened, whenever and however often it is found. It holds nothing that a stranger wrote.
+func keyOf(kind change.ExceptionKind, repo change.RepositoryID, branch string, parts ...any) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%d\x00%s", kind, repo, branch)
+	for _, p := range parts {
+		fmt.Fprintf(h, "\x00%v", p)
+	}
+	return strings.ReplaceAll(string(kind), " ", "-") + "-" + hex.EncodeToString(h.Sum(nil))[:20]
+}
+
+// exception says what is wrong with what a pull request brought, nil if nothing is. What is not green is not looked at any further.
+func (j *judge) exception(u unit) (*change.Exception, Needs) {
+	p, before := u.pull, j.before(u.start)
+	e := change.Exception{
+		Repository: j.Repository, Branch: j.Branch, Number: p.Number, Before: before, After: j.Line[u.end].SHA, At: p.MergedAt,
+	}
+	for _, c := range j.Line[u.start : u.end+1] {
+		e.Commits = append(e.Commits, c.SHA)
+	}
+	landed := change.Say(change.Words(fmt.Sprintf("pull request #%d was merged into ", p.Number)), change.Code(j.Branch))
+	switch why := notGreen(p, j.Branch); {
+	case !why.IsEmpty():
+		e.Kind, e.What = change.MergedWithoutGreen, change.Say(landed, change.Words(" without a green check: "), why)
+	case u.same != sameContent:
+		e.Kind, e.What = change.OtherContent, change.Say(landed, change.Words(" with other content than was decided: "), u.why())
+	default:
+		blob, ok := j.Policies[before]
+		if !ok {
+			return nil, Needs{Policies: []change.SHA{before}}
+		}
+		if why := j.otherPolicy(p.Decision.Policy, blob); !why.IsEmpty() {
+			e.Kind, e.What = change.OtherPolicy, change.Say(landed, change.Words(" by another policy than was in force: "), why)
+		}
+	}
+	if e.Kind == "" {
+		return nil, Needs{}
+	}
+	e.What = change.Say(change.Words(capital(e.What[0].Text)), e.What[1:], change.Words("."))
+	e.Key = keyOf(e.Kind, j.Repository, j.Branch, p.Number, e.After)
+	e.By = known(p.MergedBy)
+	if push := j.pushOf(u.end); push != nil {
+		e.By = known(append(e.By, push.By)...)
+	}
+	if len(e.By) == 0 {
+		e.By = known(p.Author)
+	}
+	if e.At.IsZero() {
+		e.At = j.Now
+	}
+	return &e, Needs{}
+}
+
+// notGreen says why a pull request's check was not green when it was merged; empty if it was, or the policy only observed.
+func notGreen(p Merged, branch string) change.Text {
+	d := p.Decision
+	switch {
+	case d == nil:
+		return change.Words("nothing had been decided of it")
+	case d.Head != p.Head.SHA:
+		return change.Words(fmt.Sprintf("what had been decided is of %s, and its last commit is %s", d.Head.Short(), p.Head.SHA.Short()))
+	case d.Base != branch:
+		return change.Say(change.Words("it had been decided for another branch, "), change.Code(d.Base))
+	case d.Verdict == change.Satisfied || d.Observing:
+		return nil
+	}
+	var open []change.Text
+	for _, r := range d.Requirements {
+		if r.State == change.Met || r.State == change.Owed {
+			continue
+		}
+		if short := r.Short; !short.IsEmpty() {
+			open = append(open, short)
+		} else {
+			open = append(open, r.Name)
+		}
+	}
+	if len(open) == 0 {
+		return change.Words("it was " + d.Verdict.String())
+	}
+	return change.Join(" · ", open)
+}
+
+// maxPaths is how many paths are named where the content differs.
+const maxPaths = 5
+
+// why says how a unit's content differs from what was decided.
+func (u unit) why() change.Text {
+	switch u.same {
+	case tooLarge:
+		return change.Words("GitHub does not list so many files, so that the two cannot be compared")
+	case lost:
+		return change.Words("GitHub does not have both any more, so that they cannot be compared")
+	}
+	var paths []change.Text
+	for i, p := range u.differing {
+		if i == maxPaths {
+			paths = append(paths, change.Words(fmt.Sprintf("and %d more", len(u.differing)-maxPaths)))
+			break
+		}
+		paths = append(paths, change.Code(p))
+	}
+	return change.Join(", ", paths)
+}
+
+// otherPolicy says how the policy that decided differs from the file that was on the branch right before; empty: not at all. What is compared
+// is the repository's own file. The owner's is not on the branch, and what it was then nobody can read.
+func (w *Walk) otherPolicy(decided change.PolicyRef, blob change.SHA) change.Text {
+	var own change.SHA
+	if decided.Source == w.PolicyPath {
+		own = decided.SHA
+	}
+	switch {
+	case own == blob:
+		return nil
+	case blob == "":
+		return change.Words("the repository's policy, which decided it, was gone")
+	case own == "":
+		return change.Words("the repository had no policy of its own when it was decided")
+	default:
+		return change.Words("the policy had changed")
+	}
+}
+
+// noPullRequest is the exception of the commits from start to end, which came through no pull request.
+func (j *judge) noPullRequest(start, end int, push *Push) change.Exception {
+	e := change.Exception{
+		Kind: change.NoPullRequest, Repository: j.Repository, Branch: j.Branch, Before: j.before(start), After: j.Line[end].SHA, At: j.Now,
+	}
+	for i := start; i <= end; i++ {
+		e.Commits = append(e.Commits, j.Line[i].SHA)
+		if push == nil || !push.By.Known() {
+			// Nobody knows who pushed. Whoever made the commits is the next best guess at who may not explain them.
+			e.By = known(append(e.By, j.Line[i].By...)...)
+		}
+	}
+	if push != nil {
+		e.At = push.At
+		e.By = known(append(e.By, push.By)...)
+	}
+	e.Key = keyOf(e.Kind, j.Repository, j.Branch, e.After)
+	e.What = change.Say(change.Words(count(len(e.Commits), "commit", "commits")+" landed on "), change.Code(j.Branch),
+		change.Words(" without a pull request."))
+	return e
+}
+
+// Moved is how a branch's tip came to be where it is, as far as that is not about single commits.
+type Moved struct {
+	Repository change.RepositoryID
+	Branch     string
+	Now        time.Time
+	Known      change.SHA // the last commit known; empty: there is none
+	Tip        change.SHA // empty: the branch is gone
+	// Kept says that Known is an ancestor of Tip, or Tip itself. Not looked at if one of them is empty.
+	Kept    bool
+	Deleted bool   // it was known before that the branch is gone
+	Pushes  []Push // oldest first
+}
+
+// Judge returns the exceptions: each forced push, each deletion, and what no push told of.
+func (m *Moved) Judge() []change.Exception {
+	var found []change.Exception
+	forced, deleted := false, m.Deleted
+	for _, p := range m.Pushes {
+		switch {
+		case p.After == "":
+			deleted = true
+			found = append(found, m.deleted(p.Before, p.By, p.At))
+		case p.Forced && p.Before != "":
+			forced = true
+			found = append(found, m.forced(p.Before, p.After, p.By, p.At))
+		}
+	}
+	switch {
+	case m.Known == "":
+	case m.Tip == "" && !deleted:
+		found = append(found, m.deleted(m.Known, change.Account{}, m.Now))
+	case m.Tip != "" && !m.Kept && !forced:
+		found = append(found, m.forced(m.Known, m.Tip, change.Account{}, m.Now))
+	}
+	return found
+}
+
+func (m *Moved) forced(before, after change.SHA, by change.Account, at time.Time) change.Exception {
+	return change.Exception{
+		Key:  keyOf(change.ForcedUpdate, m.Repository, m.Branch, before, after),
+		Kind: change.ForcedUpdate, Repository: m.Repository, Branch: m.Branch, Before: before, After: after, By: known(by), At: at,
+		What: change.Say(change.Code(m.Branch), change.Words(fmt.Sprintf(
+			" was moved by force from %s to %s, which may have taken commits off it.", before.Short(), after.Short()))),
+	}
+}
+
+func (m *Moved) deleted(before change.SHA, by change.Account, at time.Time) change.Exception {
+	return change.Exception{
+		Key:  keyOf(change.BranchDeleted, m.Repository, m.Branch, before),
+		Kind: change.BranchDeleted, Repository: m.Repository, Branch: m.Branch, Before: before, By: known(by), At: at,
+		What: change.Say(change.Code(m.Branch), change.Words(fmt.Sprintf(" was deleted at %s.", before.Short()))),
+	}
+}
+
+// tooMany is the exception of more commits than GitHub lists.
+func (m *Moved) tooMany() change.Exception {
+	e := change.Exception{
+		Key:  keyOf(change.TooManyCommits, m.Repository, m.Branch, m.Known, m.Tip),
+		Kind: change.TooManyCommits, Repository: m.Repository, Branch: m.Branch, Before: m.Known, After: m.Tip, At: m.Now,
+		What: change.Say(change.Words("More than 1,000 commits landed on "), change.Code(m.Branch),
+			change.Words(fmt.Sprintf(" at once, from %s to %s. They were not compared with what was decided.", m.Known.Short(), m.Tip.Short()))),
+	}
+	for _, p := range m.Pushes {
+		e.By = known(append(e.By, p.By)...)
+	}
+	return e
+}
+
+// known returns the accounts that are somebody, each once. GitHub's own committer is nobody.
+func known(accounts ...change.Account) []change.Account {
+	var out []change.Account
+	for _, a := range accounts {
+		if a.Known() && a.Login != "web-flow" && !slices.ContainsFunc(out, func(b change.Account) bool { return a.ID == b.ID }) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// orphan is the exception of a branch that was begun with a history of its own.
+func (m *Moved) orphan() change.Exception {
+	e := change.Exception{
+		Key:  keyOf(change.NoPullRequest, m.Repository, m.Branch, m.Tip),
+		Kind: change.NoPullRequest, Repository: m.Repository, Branch: m.Branch, Commits: []change.SHA{m.Tip}, After: m.Tip, At: m.Now,
+		What: change.Say(change.Code(m.Branch), change.Words(fmt.Sprintf(
+			" was begun with a history of its own, up to %s, which came through no pull request.", m.Tip.Short()))),
+	}
+	for _, p := range m.Pushes {
+		e.By, e.At = known(append(e.By, p.By)...), p.At
+	}
+	return e
+}

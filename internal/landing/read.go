@@ -1,0 +1,210 @@
+package landing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// judge judges a walk, reading what that needs. Where no push is known that brought what came through no pull request, it is read from the
+// repository's activity who pushed.
+func (r *run) judge(ctx context.Context, w *Walk) (exceptions []change.Exception, unexplained []change.SHA, err error) {
+	learned := false
+	for {
+		exceptions, unexplained, needs := w.Judge()
+		if needs.IsEmpty() {
+			if learned || len(unexplained) == 0 {
+				return exceptions, unexplained, nil
+			}
+			if w.Pushes, err = r.learnPushes(ctx, w.Branch, w.Pushes); err != nil {
+				return nil, nil, err
+			}
+			learned = true
+			continue
+		}
+		if err := r.read(ctx, w, needs); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// learnPushes adds to the pushes that were told of those that the repository's activity knows. A GitHub without activities, or one that does
+// not show them to us, leaves them as they are.
+func (r *run) learnPushes(ctx context.Context, branch string, told []Push) ([]Push, error) {
+	listed, err := r.github.Pushes(ctx, r.work.Repository, branch, r.github.Began())
+	if refused(err) {
+		r.log.Warn().Err(err).Msg("who pushed cannot be read")
+		return told, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	pushes := slices.Clone(told)
+	for _, p := range listed {
+		if !slices.ContainsFunc(told, func(t Push) bool { return t.Before == p.Before && t.After == p.After }) {
+			pushes = append(pushes, Push{BranchPush: change.BranchPush{Branch: branch, Before: p.Before, After: p.After, By: p.By}, At: p.At})
+		}
+	}
+	slices.SortStableFunc(pushes, func(a, b Push) int { return a.At.Compare(b.At) })
+	return pushes, nil
+}
+
+// whoPushed looks in the repository's activity for who moved a branch by force, where no push told of it.
+func (r *run) whoPushed(ctx context.Context, e *change.Exception, moved *Moved) error {
+	if e.Kind != change.ForcedUpdate || len(e.By) > 0 {
+		return nil
+	}
+	pushes, err := r.learnPushes(ctx, moved.Branch, moved.Pushes)
+	for _, p := range slices.Backward(pushes) {
+		if p.After == e.After {
+			e.By, e.At = known(p.By), p.At
+			break
+		}
+	}
+	return err
+}
+
+func (r *run) read(ctx context.Context, w *Walk, needs Needs) error {
+	repo := r.work.Repository
+	for _, sha := range needs.Pulls {
+		if err := r.readPulls(ctx, w, sha); err != nil {
+			return err
+		}
+	}
+	for _, v := range needs.Seen {
+		seen, err := r.github.Seen(ctx, repo, v, r.github.Began())
+		if err != nil {
+			return err
+		}
+		w.Seen[v] = seen
+	}
+	for _, l := range needs.Trees {
+		if err := r.readTree(ctx, w, l); err != nil {
+			return err
+		}
+	}
+	for _, commit := range needs.Policies {
+		if commit == "" { // before the first commit there was no policy
+			w.Policies[commit] = ""
+			continue
+		}
+		file, err := r.github.PolicyFile(ctx, repo, commit, w.PolicyPath)
+		if err != nil {
+			return err
+		}
+		w.Policies[commit] = file.Blob
+	}
+	return nil
+}
+
+func (r *run) readTree(ctx context.Context, w *Walk, l change.Look) error {
+	entries, complete, err := r.github.Tree(ctx, r.work.Repository, l.Commit, l.Paths)
+	var missing *github.NotFound
+	if err != nil && !errors.As(err, &missing) {
+		return err
+	}
+	tree := w.Trees[l.Commit]
+	tree.Commit, tree.Cut = l.Commit, tree.Cut || !complete || missing != nil
+	if tree.Entries == nil {
+		tree.Entries = map[string]change.Entry{}
+	}
+	for _, path := range l.Paths {
+		if e, ok := entries[path]; ok || complete && missing == nil {
+			tree.Entries[path] = change.Entry{Mode: e.Mode, Blob: e.Blob}
+		}
+	}
+	w.Trees[l.Commit] = tree
+	return nil
+}
+
+// readPulls reads the pull requests that GitHub associates with a commit and that were merged into the branch, with the decision that stood
+// when they were.
+func (r *run) readPulls(ctx context.Context, w *Walk, sha change.SHA) error {
+	if _, ok := w.Pulls[sha]; ok {
+		return nil
+	}
+	listed, err := r.github.CommitPulls(ctx, r.work.Repository, sha, r.github.Began())
+	if err != nil {
+		return err
+	}
+	merged := []Merged{}
+	for _, p := range listed {
+		if p.State != change.Merged || p.Base.Name != w.Branch {
+			continue
+		}
+		m, err := r.merged(ctx, p)
+		if err != nil {
+			return err
+		}
+		merged = append(merged, m)
+	}
+	w.Pulls[sha] = merged
+	return nil
+}
+
+// merged completes a pull request, of which a list does not say who merged it.
+func (r *run) merged(ctx context.Context, p change.Pull) (m Merged, err error) {
+	key := change.PullKey{Repository: r.work.Repository.ID, Number: p.Number}
+	held, err := r.Store.Pull(ctx, key)
+	switch {
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return m, err
+	case err == nil && held.Snapshot.State == change.Merged && held.Snapshot.Head.SHA == p.Head.SHA && held.Snapshot.MergedBy.Known():
+		m.Pull = held.Snapshot
+	default:
+		// The delivery of its end may be on its way still. What was decided before its end is known already.
+		if m.Pull, err = r.github.Pull(ctx, r.work.Repository, p.Number, r.github.Began()); err != nil {
+			return m, err
+		}
+	}
+	m.Decision, err = r.decidedBy(ctx, key, m.MergedAt)
+	return m, err
+}
+
+// clockTolerance is by how much a decision may seem to be later than the merge that went by it: GitHub's times are cut to seconds, and so is
+// what is known of its clock.
+const clockTolerance = 2 * time.Second
+
+// decidedBy returns the decision on a pull request that stood at a time by GitHub's clock, nil if none did. It is the ledger that knows: a
+// decision is recorded there before the check run shows it, and what is recorded after the merge, such as an approval that came too late,
+// changes nothing.
+func (r *run) decidedBy(ctx context.Context, key change.PullKey, at time.Time) (last *change.Decision, err error) {
+	const page = 200
+	ahead := r.github.Now().Sub(r.Clock()) // of our clock, which timed the entries
+	next := ledger.Page{Repository: int64(key.Repository), Number: int(key.Number), Limit: page}
+	for {
+		entries, err := r.Store.Ledger(ctx, next)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if e.Kind != ledger.DecisionChanged || e.At.Add(ahead).After(at.Add(clockTolerance)) {
+				continue
+			}
+			last = new(change.Decision)
+			if err := json.Unmarshal(e.Body, last); err != nil {
+				return nil, fmt.Errorf("reading the ledger's entry %d: %w", e.Seq, err)
+			}
+		}
+		if len(entries) < page {
+			return last, nil
+		}
+		next.From = entries[page-1].Seq + 1
+	}
+}
+
+// refused says whether GitHub understood and will not, now or later.
+func refused(err error) bool {
+	var rejected *github.Rejected
+	var forbidden *github.Forbidden
+	var missing *github.NotFound
+	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
+}

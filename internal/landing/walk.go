@@ -1,0 +1,316 @@
+package landing
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// Walk is all that is known of what landed on a branch between two looks at it. Judge says what went past the policy, or what must be read
+// before that can be said.
+type Walk struct {
+	Repository change.RepositoryID
+	Branch     string
+	Now        time.Time // GitHub's clock
+	PolicyPath string    // where a repository keeps its policy
+
+	// Line is what landed: from the commit after the last one known to the tip, along first parents, oldest first. What a merge brought is
+	// not in it: it landed with the merge.
+	Line   []Commit
+	Pushes []Push // those that were told of, oldest first
+
+	// Pulls are the pull requests merged into the branch that GitHub associates with a commit of the line. A commit that is no key was
+	// not asked about.
+	Pulls    map[change.SHA][]Merged
+	Seen     map[change.View]change.Seen
+	Trees    map[change.SHA]change.Tree
+	Policies map[change.SHA]change.SHA // by commit, the blob of its policy file; empty: it has none
+}
+
+// Commit is a commit of a branch's line.
+type Commit struct {
+	SHA     change.SHA
+	Parents []change.SHA
+	By      []change.Account // its author and committer, those who have an account
+}
+
+// Push is a push to the branch.
+type Push struct {
+	change.BranchPush
+	At time.Time
+}
+
+// Merged is a pull request that was merged into the branch.
+type Merged struct {
+	change.Pull
+	Decision *change.Decision // as it stood at the merge; nil: none did
+}
+
+// Needs is what must be read before a walk can be judged. The shell reads it and judges again until nothing is new, because one answer
+// may raise another question.
+type Needs struct {
+	Pulls    []change.SHA
+	Seen     []change.View
+	Trees    []change.Look
+	Policies []change.SHA
+}
+
+// IsEmpty says whether nothing more need be read.
+func (n Needs) IsEmpty() bool { return len(n.Pulls)+len(n.Seen)+len(n.Trees)+len(n.Policies) == 0 }
+
+// firstParents returns the line that leads to a tip: those of the commits that are reached from it by first parents, oldest first.
+func firstParents(tip change.SHA, commits []Commit) []Commit {
+	by := make(map[change.SHA]Commit, len(commits))
+	for _, c := range commits {
+		by[c.SHA] = c
+	}
+	var line []Commit
+	for c, ok := by[tip]; ok; {
+		line = append(line, c)
+		if len(c.Parents) == 0 {
+			break
+		}
+		delete(by, c.SHA) // a loop, which Git knows none of, would be no reason to hang
+		c, ok = by[c.Parents[0]]
+	}
+	slices.Reverse(line)
+	return line
+}
+
+// Judge returns the exceptions, in the order in which they landed, and the commits that no pull request is known to have brought, which are
+// in exceptions too. If there are needs, it returns nothing else.
+//
+// The line is taken apart from its tip: each commit is the end of what one merged pull request brought, or came through none.
+//
+//   - A merge commit is all that its pull request brought: its first parent is the base, and what it changes there is what landed.
+//   - A commit that is the pull request's own head, or one of its commits, was pushed after a merge on somebody's machine; all of its
+//     commits that follow one another on the line came with it.
+//   - Otherwise the pull request was squashed into one commit, or rebased: then it is as many of the last commits as together change what
+//     was decided, and no more than it had.
+func (w *Walk) Judge() (exceptions []change.Exception, unexplained []change.SHA, needs Needs) {
+	j := judge{Walk: w, index: make(map[change.SHA]int, len(w.Line)), through: make([]bool, len(w.Line))}
+	for i, c := range w.Line {
+		j.index[c.SHA] = i
+	}
+	for i := len(w.Line) - 1; i >= 0; {
+		next, needs := j.step(i)
+		if !needs.IsEmpty() {
+			return nil, nil, needs
+		}
+		i = next
+	}
+	j.withoutPull()
+	slices.SortStableFunc(j.found, func(a, b change.Exception) int { return cmp.Compare(j.index[a.After], j.index[b.After]) })
+	for i, c := range w.Line {
+		if !j.through[i] {
+			unexplained = append(unexplained, c.SHA)
+		}
+	}
+	return j.found, unexplained, Needs{}
+}
+
+// judge is one call of Judge.
+type judge struct {
+	*Walk
+	index   map[change.SHA]int // of the line's commits
+	through []bool             // by index: it came through a pull request
+	found   []change.Exception
+	// doubtful is the exception of a pull request of which it is not known where it begins; nil: none. Earlier commits that GitHub says
+	// came with it are its own. They are next to it.
+	doubtful *doubt
+}
+
+type doubt struct {
+	number change.Number
+	at     int // in found
+}
+
+// unit is what one pull request brought: the line from start to end.
+type unit struct {
+	start, end int
+	pull       Merged
+	same       sameness
+	differing  []string // paths, where the content is another
+}
+
+// before is the commit of the branch that a unit landed on; empty: it began a history of its own.
+func (j *judge) before(start int) change.SHA {
+	if parents := j.Line[start].Parents; len(parents) > 0 {
+		return parents[0]
+	}
+	return ""
+}
+
+// step explains the commit at i, and returns the index of the next one to explain.
+func (j *judge) step(i int) (next int, needs Needs) {
+	c := j.Line[i]
+	pulls, ok := j.Pulls[c.SHA]
+	if !ok {
+		return 0, Needs{Pulls: []change.SHA{c.SHA}}
+	}
+	var first *change.Exception
+	var of unit
+	for _, p := range endingAt(c, pulls) {
+		u, needs := j.unit(i, p)
+		if !needs.IsEmpty() {
+			return 0, needs
+		}
+		e, needs := j.exception(u)
+		if !needs.IsEmpty() {
+			return 0, needs
+		}
+		if e == nil {
+			j.take(u)
+			return u.start - 1, Needs{}
+		}
+		if first == nil {
+			first, of = e, u
+		}
+	}
+	if first != nil {
+		j.take(of)
+		if of.same != sameContent && len(c.Parents) < 2 {
+			j.doubtful = &doubt{of.pull.Number, len(j.found)}
+		}
+		j.found = append(j.found, *first)
+		return of.start - 1, Needs{}
+	}
+	if d := j.doubtful; d != nil && slices.ContainsFunc(pulls, func(p Merged) bool { return p.Number == d.number }) {
+		e := &j.found[d.at]
+		e.Commits = slices.Insert(e.Commits, 0, c.SHA)
+		e.Before = j.before(i)
+		j.through[i] = true
+		return i - 1, Needs{}
+	}
+	j.doubtful = nil
+	return i - 1, Needs{}
+}
+
+func (j *judge) take(u unit) {
+	j.doubtful = nil
+	for i := u.start; i <= u.end; i++ {
+		j.through[i] = true
+	}
+}
+
+// endingAt returns those of the pull requests whose last commit on the line is c, those first that GitHub says were merged as it.
+func endingAt(c Commit, pulls []Merged) []Merged {
+	var ending []Merged
+	for _, p := range pulls {
+		if p.MergeCommit == c.SHA || p.Head.SHA == c.SHA || len(c.Parents) > 1 && slices.Contains(c.Parents[1:], p.Head.SHA) {
+			ending = append(ending, p)
+		}
+	}
+	slices.SortStableFunc(ending, func(a, b Merged) int {
+		if a, b := a.MergeCommit == c.SHA, b.MergeCommit == c.SHA; a != b {
+			if a {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Number, b.Number)
+	})
+	return ending
+}
+
+// maxSizes is how many lengths are tried of a pull request that was squashed or rebased: one, what was pushed at once, and as many as it had
+// commits, or a few less, because a rebase drops merges and what the base has already.
+const maxSizes = 10
+
+// unit finds what a pull request brought that ends at the commit at i.
+func (j *judge) unit(i int, p Merged) (unit, Needs) {
+	c := j.Line[i]
+	view := decidedView(p)
+	decided, ok := j.Seen[view]
+	if !ok {
+		return unit{}, Needs{Seen: []change.View{view}}
+	}
+	starts := []int{i}
+	switch own := func(i int) bool { return slices.Contains(decided.Commits, j.Line[i].SHA) }; {
+	case own(i):
+		for starts[0] > 0 && own(starts[0]-1) {
+			starts[0]--
+		}
+	case len(c.Parents) < 2:
+		starts = j.starts(i, decided)
+	}
+	best := unit{start: starts[0], end: i, pull: p}
+	for n, start := range starts {
+		same, differing, needs := j.compare(start, i, decided)
+		if !needs.IsEmpty() {
+			return unit{}, needs
+		}
+		if n == 0 || same == sameContent {
+			best.start, best.same, best.differing = start, same, differing
+		}
+		if same == sameContent {
+			break
+		}
+	}
+	return best, Needs{}
+}
+
+// starts returns where a squashed or rebased pull request that ends at i may begin, the likeliest first. It cannot begin before a push that
+// ended below i.
+func (j *judge) starts(i int, decided change.Seen) []int {
+	most := len(decided.Commits)
+	if decided.CommitsCut {
+		most = len(j.Line)
+	}
+	lowest, pushed := 0, -1
+	for _, push := range j.Pushes {
+		after, ok := j.index[push.After]
+		switch {
+		case !ok:
+		case after < i:
+			lowest = max(lowest, after+1)
+		case after == i:
+			if before, ok := j.index[push.Before]; ok {
+				pushed = before + 1
+			} else if push.Before == j.before(0) {
+				pushed = 0
+			}
+		}
+	}
+	starts := []int{i}
+	add := func(start int) {
+		if start >= lowest && i-start < most && len(starts) < maxSizes && !slices.Contains(starts, start) {
+			starts = append(starts, start)
+		}
+	}
+	if pushed >= 0 && pushed <= i {
+		add(pushed)
+	}
+	for start := max(lowest, i-most+1); start < i; start++ {
+		add(start)
+	}
+	return starts
+}
+
+// withoutPull finds the commits that came through no pull request: one exception for those that follow one another and were pushed together.
+func (j *judge) withoutPull() {
+	for i := 0; i < len(j.Line); i++ {
+		if j.through[i] {
+			continue
+		}
+		push := j.pushOf(i)
+		start := i
+		for i+1 < len(j.Line) && !j.through[i+1] && j.pushOf(i+1) == push {
+			i++
+		}
+		j.found = append(j.found, j.noPullRequest(start, i, push))
+	}
+}
+
+// pushOf returns the push that brought the commit at i, nil if none is known that did.
+func (j *judge) pushOf(i int) *Push {
+	for n := range j.Pushes {
+		p := &j.Pushes[n]
+		if after, ok := j.index[p.After]; ok && after >= i || slices.Contains(p.Commits, j.Line[i].SHA) {
+			return p
+		}
+	}
+	return nil
+}
