@@ -29,14 +29,18 @@
 //	id, err := app.Install("acme")
 //	// app.ID and app.PrivateKey sign the JWTs
 //
-// What it does not have is answered 404: GraphQL, and routes that are not in its tables. The answers and the webhooks are held in
-// tests to GitHub's published OpenAPI description; package openapitest does that for any other traffic too.
+// GraphQL, at URL()+"/api/graphql", answers what is asked about merge queues and nothing else. Routes that are not in the tables are
+// answered 404. The answers and the webhooks are held in tests to GitHub's published OpenAPI description; package openapitest does that
+// for any other traffic too.
 //
 // # Where it is a GitHub and where it is not
 //
 // Permissions of people and Apps, the life of tokens, pagination, conditional requests, rate limits, limits of lists, diffs as Git
 // makes them, the rules of check runs, reviews, merging and protection are GitHub's. Requests take effect at once and webhooks follow
 // in order, which GitHub promises nobody: Intercept delays, drops, doubles and reorders them, and Inject makes calls fail.
+//
+// A merge queue tests each pull request on top of those before it, as MergeQueue says, and acts at once but for RunMergeQueues. A branch
+// has one protection, by a ruleset or a classic one, where GitHub adds up as many as there are.
 //
 // An installation's token opens only repositories of that installation, public ones of others too are answered 404. Code owners are
 // not asked by themselves, stale reviews are not dismissed, and nobody can sign in: people act through Go, or through pages that
