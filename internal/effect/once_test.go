@@ -1,0 +1,289 @@
+package effect_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/store"
+)
+
+var (
+	errDied    = errors.New("the process died")
+	errRefused = errors.New("403 forbidden")
+	errOutage  = errors.New("502 bad gateway")
+	intendedAt = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+)
+
+// blow kills the process at a step: before the step took effect, or after it did, so that its answer is lost.
+type blow struct {
+	step  string
+	after bool
+}
+
+func (b blow) String() string {
+	if b.after {
+		return "after " + b.step
+	}
+	return "before " + b.step
+}
+
+// world is a database and a place where things are posted, both of which outlive the process.
+type world struct {
+	blow    *blow // the next one
+	effects map[string]store.Effect
+	posted  []string // what the place shows
+	tries   int      // calls of Do that reached the place
+	refuses error    // the place's answer, if it does nothing
+	hidden  bool     // the place does not show what was posted
+	fenced  bool     // the lease was lost
+	since   []time.Time
+}
+
+func newWorld() *world { return &world{effects: map[string]store.Effect{}} }
+
+// step does something to the world, unless the process dies before, and loses its answer if the process dies after.
+func (w *world) step(name string, do func() error) error {
+	b := w.blow
+	if b != nil && b.step == name {
+		w.blow = nil
+		if !b.after {
+			return errDied
+		}
+	}
+	err := do()
+	if b != nil && b.step == name {
+		return errDied
+	}
+	return err
+}
+
+func (w *world) Intend(_ context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
+	err = w.step("intend", func() error {
+		if e, fresh = w.effects[in.Key]; !fresh {
+			w.effects[in.Key] = store.Effect{Key: in.Key, State: store.EffectIntended, IntendedAt: intendedAt}
+		}
+		e, fresh = w.effects[in.Key], !fresh
+		return nil
+	})
+	return e, fresh, err
+}
+
+func (w *world) Check(context.Context, store.Lease) error {
+	return w.step("check", func() error {
+		if w.fenced {
+			return store.ErrFenced
+		}
+		return nil
+	})
+}
+
+func (w *world) Complete(_ context.Context, key string, result any) error {
+	return w.step("complete", func() error { return w.end(key, store.EffectDone, result) })
+}
+
+func (w *world) FailEffect(_ context.Context, key, why string) error {
+	return w.step("fail", func() error { return w.end(key, store.EffectFailed, why) })
+}
+
+func (w *world) end(key string, state store.EffectState, result any) (err error) {
+	e, ok := w.effects[key]
+	if !ok || e.State != store.EffectIntended {
+		return fmt.Errorf("%s is %q", key, e.State)
+	}
+	e.State = state
+	e.Result, err = json.Marshal(result)
+	w.effects[key] = e
+	return err
+}
+
+// post is done at most once: it looks for what an earlier attempt posted.
+func (w *world) post() effect.Action[string] {
+	return effect.Action[string]{
+		Find: func(_ context.Context, since time.Time) (result string, found bool, err error) {
+			w.since = append(w.since, since)
+			err = w.step("find", func() error {
+				if w.hidden {
+					return fmt.Errorf("reading the channel: %w", effect.ErrUncertain)
+				}
+				if found = len(w.posted) > 0; found {
+					result = w.posted[0]
+				}
+				return nil
+			})
+			return result, found, err
+		},
+		Do: func(context.Context) (result string, err error) {
+			err = w.step("do", func() error {
+				w.tries++
+				if w.refuses != nil {
+					return w.refuses
+				}
+				result = fmt.Sprint("post ", len(w.posted)+1)
+				w.posted = append(w.posted, result)
+				return nil
+			})
+			return result, err
+		},
+		Refused: func(err error) bool { return errors.Is(err, errRefused) },
+	}
+}
+
+var intent = store.Intent{Key: "announce:7#1:declared", Kind: "post", Lease: store.Lease{Name: "errand", Fence: 1}}
+
+func (w *world) once(t *testing.T) (string, error) {
+	return effect.Once(t.Context(), w, intent, w.post())
+}
+
+// blows are all sequences of up to n blows at the steps.
+func blows(n int, steps ...string) (all [][]blow) {
+	all = [][]blow{nil}
+	for last := all; n > 0; n-- {
+		var longer [][]blow
+		for _, s := range last {
+			for _, step := range steps {
+				for _, after := range []bool{false, true} {
+					longer = append(longer, append(slices.Clone(s), blow{step, after}))
+				}
+			}
+		}
+		all, last = append(all, longer...), longer
+	}
+	return all
+}
+
+// suffer calls Once with each blow in turn, as processes that follow one another do.
+func (w *world) suffer(t *testing.T, sequence []blow) {
+	t.Helper()
+	for _, b := range sequence {
+		w.blow = &b
+		if _, err := w.once(t); err != nil && !errors.Is(err, errDied) && !errors.As(err, new(*effect.Failed)) {
+			t.Errorf("dying %s: %v", b, err)
+		}
+		w.blow = nil // a step that the call did not come to
+	}
+}
+
+func TestItIsDoneOnceWhereverTheProcessDies(t *testing.T) {
+	for _, sequence := range blows(3, "intend", "find", "check", "do", "complete") {
+		w := newWorld()
+		w.suffer(t, sequence)
+		for range 2 { // the second finds it done
+			if got, err := w.once(t); got != "post 1" || err != nil {
+				t.Errorf("%v: got %q, %v", sequence, got, err)
+			}
+		}
+		if len(w.posted) != 1 || w.effects[intent.Key].State != store.EffectDone {
+			t.Errorf("%v: posted %q, recorded as %q", sequence, w.posted, w.effects[intent.Key].State)
+		}
+		for _, since := range w.since {
+			if !since.Before(intendedAt) || since.Before(intendedAt.Add(-time.Hour)) {
+				t.Errorf("%v: it was looked for since %s", sequence, since)
+			}
+		}
+	}
+}
+
+func TestARefusalIsFinal(t *testing.T) {
+	for _, sequence := range blows(2, "intend", "find", "check", "do", "fail") {
+		w := newWorld()
+		w.refuses = errRefused
+		w.suffer(t, sequence)
+		for range 2 {
+			_, err := w.once(t)
+			if failed := new(effect.Failed); !errors.As(err, &failed) || failed.Why != errRefused.Error() {
+				t.Errorf("%v: got %v", sequence, err)
+			}
+		}
+		w.refuses = nil // whatever changes, it was said to have failed
+		tries := w.tries
+		if _, err := w.once(t); !errors.As(err, new(*effect.Failed)) || w.tries != tries {
+			t.Errorf("%v: after the refusal got %v and %d more tries", sequence, err, w.tries-tries)
+		}
+		if w.effects[intent.Key].State != store.EffectFailed || len(w.posted) != 0 {
+			t.Errorf("%v: recorded as %q, posted %q", sequence, w.effects[intent.Key].State, w.posted)
+		}
+	}
+}
+
+// Where nobody can tell whether an attempt went through, it is done at most once, and the record says so.
+func TestWhatIsUncertainIsNotRepeated(t *testing.T) {
+	for _, sequence := range blows(2, "intend", "find", "check", "do", "complete", "fail") {
+		w := newWorld()
+		w.hidden = true
+		w.suffer(t, sequence)
+		_, err := w.once(t)
+		state := w.effects[intent.Key].State
+		failed := new(effect.Failed)
+		switch {
+		case err == nil && state == store.EffectDone && len(w.posted) == 1:
+		case errors.As(err, &failed) && strings.Contains(failed.Why, effect.ErrUncertain.Error()) && state == store.EffectFailed && len(w.posted) <= 1:
+		default:
+			t.Errorf("%v: got %v, recorded as %q, posted %q", sequence, err, state, w.posted)
+		}
+	}
+}
+
+func TestOnce(t *testing.T) {
+	t.Run("an outage is tried again", func(t *testing.T) {
+		w := newWorld()
+		w.refuses = errOutage
+		if _, err := w.once(t); !errors.Is(err, errOutage) || w.effects[intent.Key].State != store.EffectIntended {
+			t.Errorf("got %v, recorded as %q", err, w.effects[intent.Key].State)
+		}
+		w.refuses = nil
+		if got, err := w.once(t); got != "post 1" || err != nil {
+			t.Errorf("then got %q, %v", got, err)
+		}
+	})
+	t.Run("whoever lost the lease does nothing", func(t *testing.T) {
+		w := newWorld()
+		w.fenced = true
+		if _, err := w.once(t); !errors.Is(err, store.ErrFenced) || w.tries != 0 {
+			t.Errorf("got %v, %d tries", err, w.tries)
+		}
+		w.fenced = false
+		if got, err := w.once(t); got != "post 1" || err != nil {
+			t.Errorf("whoever has it then got %q, %v", got, err)
+		}
+	})
+	t.Run("without a lease none is checked", func(t *testing.T) {
+		w := newWorld()
+		w.fenced = true
+		free := intent
+		free.Lease = store.Lease{}
+		if _, err := effect.Once(t.Context(), w, free, w.post()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("what is harmless is repeated", func(t *testing.T) {
+		w := newWorld()
+		harmless := w.post()
+		harmless.Find, harmless.Refused = nil, nil
+		w.blow = &blow{"do", true}
+		if _, err := effect.Once(t.Context(), w, intent, harmless); !errors.Is(err, errDied) {
+			t.Errorf("got %v", err)
+		}
+		if got, err := effect.Once(t.Context(), w, intent, harmless); got != "post 2" || err != nil {
+			t.Errorf("then got %q, %v", got, err)
+		}
+		if got, err := effect.Once(t.Context(), w, intent, harmless); got != "post 2" || err != nil || w.tries != 2 {
+			t.Errorf("when it is done got %q, %v, %d tries", got, err, w.tries)
+		}
+	})
+	t.Run("a record that cannot be read", func(t *testing.T) {
+		for _, state := range []store.EffectState{store.EffectDone, store.EffectFailed} {
+			w := newWorld()
+			w.effects[intent.Key] = store.Effect{Key: intent.Key, State: state, Result: json.RawMessage(`{`)}
+			if _, err := w.once(t); err == nil || errors.As(err, new(*effect.Failed)) || w.tries != 0 {
+				t.Errorf("%s: got %v, %d tries", state, err, w.tries)
+			}
+		}
+	})
+}
