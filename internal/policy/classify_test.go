@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -131,6 +132,34 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "not from somebody whose team cannot be read", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
 		}), want: []string{"normal, waiting"}},
+		{name: "not from somebody who has lost the role since", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Members: []change.Account{account("carol")}}
+		}), want: []string{"normal, waiting", "set by lea, and counts only from @acme/tech-leads"}},
+		{name: "nor does that take a label of risk off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads"}
+		}), want: []string{"high-risk, waiting", "lea took it off, who neither set it nor may lower the risk"}},
+		{name: "not from a program", facts: pullRequest(small, label("trivial", "renovate[bot]")), want: []string{"normal, waiting", "set by renovate[bot], and counts only from"}},
+		{name: "but for one that the role names", policy: strings.Replace(classes, "lead: {teams: [tech-leads]}", "lead: {teams: [tech-leads], bots: ['renovate[bot]']}", 1),
+			facts: pullRequest(small, label("trivial", "renovate[bot]")), want: []string{"standard, waiting"}},
+		{name: "a label of risk counts from a program", facts: pullRequest(small, label("high-risk", "dependabot[bot]")), want: []string{"high-risk, waiting"}},
+		{name: "and is not taken off by another", facts: pullRequest(small, label("high-risk", "dependabot[bot]"), unlabel("high-risk", "renovate[bot]")), want: []string{"high-risk, waiting", "renovate[bot] took it off"}},
+		{name: "removed, and set again by somebody without the role", facts: pullRequest(small, label("trivial", "lea"), unlabel("trivial", "lea"), label("trivial", "bob")),
+			want: []string{"normal, waiting", "it was set by bob"}},
+		{name: "removed, and set again by a holder", facts: pullRequest(small, label("trivial", "bob"), unlabel("trivial", "bob"), label("trivial", "lea")), want: []string{"standard, waiting"}},
+		{name: "a label of risk that a holder took off and anyone set again", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), label("high-risk", "bob")),
+			want: []string{"high-risk, waiting"}, never: []string{"note"}},
+		{name: "then who first set it does not take it off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), label("high-risk", "bob"), unlabel("high-risk", "eve")),
+			want: []string{"high-risk, waiting", "eve took it off"}},
+		{name: "another label that was renamed to one that lowers", facts: pullRequest(small, label("bug", "bob"), func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }),
+			want: []string{"normal, waiting", "set by nobody known"}},
+		{name: "one that a holder set, renamed and taken off, and another in its place", facts: pullRequest(small, label("bug", "bob"), label("trivial", "lea"), unlabel("was-trivial", "lea"),
+			func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }), want: []string{"normal, waiting", "set by nobody known"}},
+		{name: "made anew and set again by a holder", facts: pullRequest(small, label("trivial", "bob"), unlabel("was-trivial", "bob"), label("trivial", "lea")), want: []string{"standard, waiting"}},
+		{name: "one that was renamed to one of risk, taken off by who set it under another name", facts: pullRequest(small, label("bug", "bob"), unlabel("high-risk", "bob")),
+			want: []string{"high-risk, waiting", "bob took it off, who neither set it nor may lower the risk"}},
+		{name: "taken off by a holder", facts: pullRequest(small, label("bug", "bob"), unlabel("high-risk", "lea")), want: []string{"normal, waiting"}},
+		{name: "set on a draft: it raises at once", facts: pullRequest(small, draft, label("high-risk", "eve")), want: []string{"high-risk, waiting"}},
+		{name: "and lowers", facts: pullRequest(small, draft, label("trivial", "lea")), want: []string{"standard, waiting"}},
 		{name: "an expression sees a label that was taken off without authority", policy: `
 version: 1
 roles: {reviewer: {permission: write}}
@@ -194,6 +223,18 @@ func TestEmergency(t *testing.T) {
 		{name: "without the pushes nobody knows what it saw", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.LabelEvents[0].Head, f.PushesKnown = "", false
 		}), want: []string{"normal, failing", "which content olga declared it on is not known"}, never: []string{"ended"}},
+		{name: "set by a program", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "renovate[bot]")), want: []string{"normal, failing", "renovate[bot] set it, and only @acme/on-call may declare"}},
+		{name: "set by somebody who has lost the role since", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
+			f.Teams["on-call"] = change.Team{Slug: "on-call", Members: []change.Account{account("carol")}}
+		}), want: []string{"normal, failing", "olga set it, and only @acme/on-call may declare"}},
+		{name: "taken off", facts: pullRequest(files("a.go"), justified, smoke, declared, unlabel("EMERGENCY", "bob")), want: []string{"normal, failing"}, never: []string{"EMERGENCY"}},
+		{name: "taken off, and set again by somebody who may not", facts: pullRequest(files("a.go"), justified, smoke, declared, unlabel("EMERGENCY", "bob"), label("EMERGENCY", "bob")),
+			want: []string{"normal, failing", "bob set it, and only"}},
+		{name: "another label that was renamed to it", facts: pullRequest(files("a.go"), justified, smoke, label("bug", "olga"), func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }),
+			want: []string{"normal, failing", "nobody is known to have set it"}},
+		{name: "renamed and taken off, and another renamed to it", facts: pullRequest(files("a.go"), justified, smoke, label("bug", "bob"), declared, unlabel("was-emergency", "olga"),
+			func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }), want: []string{"normal, failing", "nobody is known to have set it"}},
+		{name: "other labels come and go", facts: pullRequest(files("a.go"), justified, smoke, label("bug", "bob"), declared, unlabel("bug", "bob")), want: []string{"emergency, satisfied"}},
 		{name: "the policy is never an emergency", facts: pullRequest(files(".github/change-policy.yml"), justified, smoke, declared), want: []string{"high-risk, failing", "note: EMERGENCY is ignored: a change of the policy"}},
 		{name: "neither is a submodule", facts: pullRequest(files("lib"), mode(change.ModeSubmodule), justified, smoke, declared), want: []string{"high-risk, failing"}},
 		{name: "nor what may be one", facts: pullRequest(files("lib"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "file modes awaited"}},
@@ -210,6 +251,8 @@ func TestEmergency(t *testing.T) {
 		{name: "an overdue debt holds it up", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) { f.Now = morning.Add(48 * time.Hour) }),
 			want: []string{"emergency, waiting", "awaited Reviewer [1 approval]"}},
 		{name: "a draft waits", facts: pullRequest(files("a.go"), justified, smoke, declared, draft), want: []string{"emergency, waiting"}},
+		{name: "declared on a draft: it holds for that content once it is ready", facts: pullRequest(files("a.go"), justified, smoke, draft, declared, func(f *change.Facts) { f.Pull.Draft = false }),
+			want: []string{"emergency, satisfied"}},
 	})
 
 	t.Run("the deadline runs from the first valid declaration", func(t *testing.T) {

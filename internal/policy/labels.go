@@ -30,7 +30,7 @@ func (q *inquiry) matchLabels(r *Rule, category change.Category) (condition, boo
 }
 
 // heldOn says whether a label that raises the risk still counts although it is gone: whoever took it off had not set it and does
-// not hold the role that the policy names.
+// not hold the role that the policy names. One that was taken off without having been set came by a rename: nobody set it.
 func (q *inquiry) heldOn(label string) bool {
 	var (
 		on     bool
@@ -42,15 +42,15 @@ func (q *inquiry) heldOn(label string) bool {
 			continue
 		}
 		switch {
-		case e.Added && !on:
-			on, setter = true, e.By
-		case !e.Added && on:
+		case !e.Added:
 			mine := e.By.Known() && e.By.ID == setter.ID
 			if mine || q.holds(q.role(q.policy.Labels.LoweredBy), e.By) == yes {
-				on = false
+				on, setter = false, change.Account{}
 			} else {
-				stuck = e
+				on, stuck = true, e
 			}
+		case !on:
+			on, setter = true, e.By
 		}
 	}
 	if !on {
@@ -83,14 +83,28 @@ func (q *inquiry) mayRelax(label string) bool {
 	return false
 }
 
-// lastSet returns the event that set a label which the change carries. A label that was renamed or made anew has none.
+// lastSet returns the event that set a label which the change carries. A label that was renamed or made anew has none: events keep the
+// names that labels had then, so whoever takes one off that nobody set by its name may have taken off this one.
 func (q *inquiry) lastSet(label string) (set change.LabelEvent, ok bool) {
-	for _, e := range q.facts.LabelEvents {
-		if change.SameLabel(e.Label, label) {
+	for i, e := range q.facts.LabelEvents {
+		switch {
+		case change.SameLabel(e.Label, label):
 			set, ok = e, e.Added
+		case !e.Added && !wasOn(q.facts.LabelEvents[:i], e.Label):
+			set, ok = change.LabelEvent{}, false
 		}
 	}
 	return set, ok
+}
+
+// wasOn says whether a label was on after the events, by their names.
+func wasOn(events []change.LabelEvent, label string) bool {
+	for _, e := range slices.Backward(events) {
+		if change.SameLabel(e.Label, label) {
+			return e.Added
+		}
+	}
+	return false
 }
 
 // whoMay names those who hold a role, by the role's name.
