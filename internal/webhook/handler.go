@@ -202,7 +202,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event, id string,
 	}
 	switch err := h.committer.submit(r.Context(), delivery); {
 	case err == nil && concernsNobody(delivery):
-		return answer{ignored, http.StatusAccepted, "accepted; concerns no pull request", nil}
+		return answer{ignored, http.StatusAccepted, "accepted; concerns nobody", nil}
 	case err == nil:
 		return answer{accepted, http.StatusAccepted, "accepted", nil}
 	case errors.Is(err, errFull) || errors.Is(err, errClosed):
@@ -238,7 +238,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, event, id, sig
 }
 
 func concernsNobody(d change.Delivery) bool {
-	return d.Concerns == 0 && !d.Gone && len(d.Added) == 0 && len(d.Removed) == 0
+	return d.Concerns == 0 && !d.Gone && len(d.Added) == 0 && len(d.Removed) == 0 && len(d.Raised) == 0 && d.Issue == 0
 }
 
 // read reads the body into the buffer, or returns why not. Call done when the buffer is no longer needed.

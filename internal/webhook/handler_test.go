@@ -146,8 +146,10 @@ func TestStatuses(t *testing.T) {
 		text   string
 	}{
 		{"a pull request", "pull_request", opened, nil, 202, "accepted"},
-		{"an event that concerns nobody", "ping", ping, nil, 202, "accepted; concerns no pull request"},
-		{"an unknown event", "merge_train", ping, nil, 202, "accepted; concerns no pull request"},
+		{"an event that concerns nobody", "ping", ping, nil, 202, "accepted; concerns nobody"},
+		{"a merge group", "merge_group", []byte(`{"action":"checks_requested","merge_group":{"head_sha":"a"},` + where + `}`), nil, 202, "accepted\n"},
+		{"an issue", "issues", []byte(`{"action":"closed","issue":{"number":7},` + where + `}`), nil, 202, "accepted\n"},
+		{"an unknown event", "merge_train", ping, nil, 202, "accepted; concerns nobody"},
 		{"a content type with a charset", "ping", ping, header("Content-Type", "application/json; charset=utf-8"), 202, "accepted"},
 		{"no JSON", "ping", []byte("zen"), nil, 400, "the body is not a payload of this event"},
 		{"half of it", "pull_request", opened[:len(opened)/2], nil, 400, "the body is not a payload of this event"},
@@ -291,8 +293,8 @@ func TestNewRefuses(t *testing.T) {
 
 // push is a payload of about the given size.
 func push(size int) []byte {
-	body := []byte(`{"ref":"refs/heads/main",` + where + `,"commits":["` + strings.Repeat("x", size))
-	return append(body, `"]}`...)
+	body := []byte(`{"ref":"refs/heads/main",` + where + `,"commits":[{"message":"` + strings.Repeat("x", size))
+	return append(body, `"}]}`...)
 }
 
 func TestLargeBodies(t *testing.T) {

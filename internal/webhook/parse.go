@@ -35,26 +35,31 @@ func Parse(event, deliveryID string, body []byte, received time.Time, app change
 	return d, nil
 }
 
-// readers has a reader for each event that can concern a pull request, or the repositories that it may be in.
+// readers has a reader for each event that can concern a pull request or an errand, or the repositories that they may be in.
 //
 // What is missing here concerns nobody, on purpose. Comments on lines and review threads are no opinion. Membership and
 // organization events name no repository, and whoever's membership matters is asked for anew when a decision needs it: no answer
 // older than 60 seconds makes a check green. Creating or deleting a branch comes as a push too.
 var readers = map[string]func(*change.Delivery, []byte, change.AppID) error{
-	"pull_request":              readPullRequest,
-	"pull_request_review":       readReview,
-	"issue_comment":             readComment,
-	"label":                     readLabel,
-	"push":                      readPush,
-	"check_run":                 readCheckRun,
-	"check_suite":               readCheckSuite,
-	"workflow_run":              readWorkflowRun,
-	"status":                    readStatus,
-	"member":                    readPeople,
-	"team":                      readPeople,
-	"repository":                readRepository,
-	"installation":              readInstallation,
-	"installation_repositories": readInstallation,
+	"pull_request":                    readPullRequest,
+	"pull_request_review":             readReview,
+	"issue_comment":                   readComment,
+	"issues":                          readIssue,
+	"label":                           readLabel,
+	"push":                            readPush,
+	"merge_group":                     readMergeGroup,
+	"check_run":                       readCheckRun,
+	"check_suite":                     readCheckSuite,
+	"workflow_run":                    readWorkflowRun,
+	"status":                          readStatus,
+	"member":                          readPeople,
+	"team":                            readPeople,
+	"repository":                      readRepository,
+	"repository_ruleset":              readProtection,
+	"branch_protection_rule":          readProtection,
+	"branch_protection_configuration": readProtection,
+	"installation":                    readInstallation,
+	"installation_repositories":       readInstallation,
 }
 
 func readPullRequest(d *change.Delivery, body []byte, _ change.AppID) error {
@@ -93,6 +98,11 @@ func readPullRequest(d *change.Delivery, body []byte, _ change.AppID) error {
 				Into:  d.Pull.Base.Name,
 				Base:  d.Pull.Base.SHA,
 			}
+		}
+	case "closed":
+		if d.Pull.State == change.Merged {
+			// The push that merges tells it as well, with what there is to note; this one comes where that is lost.
+			raise(d, change.ErrandBranch, d.Pull.Base.Name)
 		}
 	}
 	return nil
@@ -175,11 +185,23 @@ func readComment(d *change.Delivery, body []byte, _ change.AppID) error {
 	case e.Issue == nil || e.Comment == nil:
 		return errors.New("no issue or no comment")
 	case e.Issue.PullRequest == nil:
-		return nil // a plain issue
+		if err := setIssue(d, e.Issue.Number); err != nil {
+			return err
+		}
+		d.Command = e.command(d)
+		return nil
 	}
 	if err := setKey(d, e.Issue.Number); err != nil {
 		return err
 	}
+	if d.Command = e.command(d); d.Command != nil {
+		d.Concerns = change.ConcernVerify
+	}
+	return nil
+}
+
+// command returns what the comment commands, about the pull request or issue that it is on; nil if it does not.
+func (e *commentEvent) command(d *change.Delivery) *change.Command {
 	by := e.Comment.User.value()
 	switch {
 	case e.Action != "created" || !isCommand(e.Comment.Body):
@@ -187,9 +209,8 @@ func readComment(d *change.Delivery, body []byte, _ change.AppID) error {
 	case e.Comment.App != nil || by.Kind != change.KindUser || by.ID != d.Sender.ID:
 		return nil // only a person commands, and only by a comment of their own
 	}
-	d.Command = &change.Command{Comment: e.Comment.ID, Pull: d.Key, By: by, Body: e.Comment.Body, At: e.Comment.CreatedAt}
-	d.Concerns = change.ConcernVerify
-	return nil
+	on := change.PullKey{Repository: d.Repository.ID, Number: e.Issue.Number}
+	return &change.Command{Comment: e.Comment.ID, Pull: on, By: by, Body: e.Comment.Body, At: e.Comment.CreatedAt}
 }
 
 // isCommand says whether a comment starts with the word /change; "/changelog" is another word.
@@ -222,9 +243,16 @@ func readPush(d *change.Delivery, body []byte, _ change.AppID) error {
 	if !ok {
 		return nil // a tag
 	}
-	d.Floor = isOwners(d.Repository.Name) && name == d.Repository.DefaultBranch
+	if isQueue(name) {
+		return nil
+	}
 	// The comparison and the policy rest on the base's tip. Pushes to a head come as synchronize.
-	return setBase(d, name, change.ConcernContent)
+	if err := setBase(d, name, change.ConcernContent); err != nil {
+		return err
+	}
+	d.Floor = isOwners(d.Repository.Name) && name == d.Repository.DefaultBranch
+	raise(d, change.ErrandBranch, name, note(d, e.branchPush(name, d.Sender)))
+	return nil
 }
 
 func readCheckRun(d *change.Delivery, body []byte, ours change.AppID) error {

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,29 @@ func onBase(name string, concerns change.Concern) func(*change.Delivery) {
 	return func(d *change.Delivery) { d.Base, d.Concerns = name, concerns }
 }
 
+// raising makes a delivery one that raises an errand of the shop.
+func raising(kind change.ErrandKind, name string, notes ...any) func(*change.Delivery) {
+	return func(d *change.Delivery) {
+		r := change.Raised{Errand: change.Errand{Kind: kind, Repository: d.Repository.ID, Name: name}}
+		for _, body := range notes {
+			r.Notes = append(r.Notes, change.NewNote("d-1", received, body))
+		}
+		d.Raised = append(d.Raised, r)
+	}
+}
+
+// onBranch makes a delivery that of a push.
+func onBranch(push change.BranchPush) func(*change.Delivery) {
+	return func(d *change.Delivery) {
+		onBase(push.Branch, content)(d)
+		raising(change.ErrandBranch, push.Branch, push)(d)
+	}
+}
+
+func onIssue(number change.Number) func(*change.Delivery) {
+	return func(d *change.Delivery) { d.Issue = number }
+}
+
 // owners makes a delivery one about the repository with the owner's policy, which may have changed.
 func owners(d *change.Delivery) {
 	d.Repository.ID, d.Repository.Name, d.Floor = 58, ".github", true
@@ -114,6 +138,16 @@ func TestParse(t *testing.T) {
 			"app":` + app + `,"check_suite":{"id":62,"app":{"id":15368,"slug":"github-actions"}}},` + where + `}`
 	}
 	const actions, own = `{"id":15368,"slug":"github-actions"}`, `{"id":4711,"slug":"changegate"}`
+	onPlain := func(comment string) string { return strings.Replace(comment, `,"pull_request":{"url":"x"}`, "", 1) }
+	issue := func(action string) string {
+		return `{"action":"` + action + `","issue":{"number":7,"title":"x","user":null},` + where + `}`
+	}
+	group := func(action, more string) string {
+		return `{"action":"` + action + `",` + more + `"merge_group":{"head_sha":"headsha","head_ref":"refs/heads/gh-readonly-queue/main/pr-12-abc",
+			"base_sha":"basesha","base_ref":"refs/heads/main","head_commit":{"id":"headsha"}},` + where + `}`
+	}
+	queued := change.MergeGroup{Head: "headsha", HeadRef: "refs/heads/gh-readonly-queue/main/pr-12-abc", Base: "basesha", BaseRef: "refs/heads/main"}
+	gone40 := strings.Repeat("0", 40)
 	built := func(state change.CheckState) *change.Check {
 		return &change.Check{
 			Name: "build", State: state, App: "github-actions", AppID: 15368, Suite: 62, RunID: 61, URL: "https://github.com/run/61", At: day1,
@@ -155,6 +189,10 @@ func TestParse(t *testing.T) {
 			})},
 		{"unlabeled of a label that is gone", "pull_request", pr("unlabeled", ""), about("pull_request", "unlabeled", onPull(pullConcern|timeline))},
 		{"closed", "pull_request", pr("closed", ""), about("pull_request", "closed", onPull(pullConcern))},
+		{"merged: what landed on the base is looked at", "pull_request", strings.Replace(pr("closed", ""), `"merged":false`, `"merged":true`, 1),
+			about("pull_request", "closed", onPull(pullConcern), raising(change.ErrandBranch, "main"), func(d *change.Delivery) {
+				d.Pull.State, d.Pull.MergeCommit = change.Merged, "testmerge"
+			})},
 		{"ready for review", "pull_request", pr("ready_for_review", ""), about("pull_request", "ready_for_review", onPull(pullConcern))},
 		{"back to draft", "pull_request", pr("converted_to_draft", ""), about("pull_request", "converted_to_draft", onPull(pullConcern))},
 		{"our own request comes back", "pull_request", pr("review_requested", ""), about("pull_request", "review_requested", onPull(0))},
@@ -209,8 +247,28 @@ func TestParse(t *testing.T) {
 			about("issue_comment", "created", onKey, func(d *change.Delivery) { d.Sender.Kind = change.KindBot })},
 		{"a command in another's name", "issue_comment", strings.Replace(comment("created", `"/change refresh"`, ""), `"id":101`, `"id":102`, 1),
 			about("issue_comment", "created", onKey)},
-		{"a command on an issue", "issue_comment", strings.Replace(comment("created", `"/change refresh"`, ""), `,"pull_request":{"url":"x"}`, "", 1),
-			about("issue_comment", "created")},
+		{"a command on an issue: whoever has the issue is told, and no pull request", "issue_comment", onPlain(comment("created", `"/change explain \"it was late\""`, "")),
+			about("issue_comment", "created", onIssue(12), func(d *change.Delivery) {
+				d.Command = &change.Command{Comment: 31, Pull: key12, By: alice, Body: `/change explain "it was late"`, At: day2}
+			})},
+		{"a comment on an issue", "issue_comment", onPlain(comment("created", `"so what"`, "")), about("issue_comment", "created", onIssue(12))},
+		{"a command on an issue that was edited in", "issue_comment", onPlain(comment("edited", `"/change refresh"`, "")), about("issue_comment", "edited", onIssue(12))},
+		{"a command on an issue through an App", "issue_comment", onPlain(comment("created", `"/change refresh"`, `,"performed_via_github_app":{"id":1,"slug":"x"}`)),
+			about("issue_comment", "created", onIssue(12))},
+		{"our own comment on an issue", "issue_comment", onPlain(strings.ReplaceAll(comment("created", `"Explain this."`, ""), `"type":"User"`, `"type":"Bot"`)),
+			about("issue_comment", "created", onIssue(12), func(d *change.Delivery) { d.Sender.Kind = change.KindBot })},
+
+		// issues
+		{"an issue is closed", "issues", issue("closed"), about("issues", "closed", onIssue(7))},
+		{"an issue is opened again", "issues", issue("reopened"), about("issues", "reopened", onIssue(7))},
+		{"an issue is edited", "issues", issue("edited"), about("issues", "edited", onIssue(7))},
+		{"an issue is assigned", "issues", issue("assigned"), about("issues", "assigned", onIssue(7))},
+		{"an issue is unassigned", "issues", issue("unassigned"), about("issues", "unassigned", onIssue(7))},
+		{"an issue is deleted", "issues", issue("deleted"), about("issues", "deleted", onIssue(7))},
+		{"an issue is transferred", "issues", issue("transferred"), about("issues", "transferred", onIssue(7))},
+		{"an issue is opened: it is no errand's yet", "issues", issue("opened"), about("issues", "opened")},
+		{"an issue is labeled", "issues", issue("labeled"), about("issues", "labeled")},
+		{"an issue's action of tomorrow", "issues", issue("stacked"), about("issues", "stacked")},
 
 		// label
 		{"a label renamed", "label", `{"action":"edited","label":{"name":"new"},"changes":{"name":{"from":"high-risk"}},` + where + `}`,
@@ -220,9 +278,23 @@ func TestParse(t *testing.T) {
 		{"a label created", "label", `{"action":"created","label":{"name":"x"},` + where + `}`, about("label", "created")},
 
 		// push
-		{"a push to a branch", "push", `{"ref":"refs/heads/release/1.2","before":"a","after":"b",` + where + `}`, about("push", "", onBase("release/1.2", content))},
-		{"a push to the owner's policy", "push", `{"ref":"refs/heads/main",` + inOwners + `}`, about("push", "", owners, onBase("main", content))},
-		{"a push beside the owner's policy", "push", `{"ref":"refs/heads/topic",` + inOwners + `}`, about("push", "", owners, onBase("topic", content), unchangedFloor)},
+		{"a push to a branch", "push", `{"ref":"refs/heads/release/1.2","before":"a","after":"c","forced":false,"pusher":{"name":"mallory"},
+			"commits":[{"id":"b","author":{"username":"bob"}},{"id":"c"}],` + where + `}`,
+			about("push", "", onBranch(change.BranchPush{Branch: "release/1.2", Before: "a", After: "c", By: alice, Commits: []change.SHA{"b", "c"}}))},
+		{"a push by force", "push", `{"ref":"refs/heads/main","before":"a","after":"b","forced":true,"commits":[],` + where + `}`,
+			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", After: "b", By: alice, Forced: true}))},
+		{"a push that makes a branch", "push", `{"ref":"refs/heads/main","before":"` + gone40 + `","after":"b","created":true,` + where + `}`,
+			about("push", "", onBranch(change.BranchPush{Branch: "main", After: "b", By: alice}))},
+		{"a push that deletes a branch", "push", `{"ref":"refs/heads/main","before":"a","after":"` + gone40 + `","deleted":true,"forced":true,"head_commit":null,` + where + `}`,
+			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", By: alice, Forced: true}))},
+		{"a push with more commits than GitHub names", "push", `{"ref":"refs/heads/main","before":"a","after":"b","commits":[` + strings.Repeat(`{"id":"c"},`, 3000) + `{}],` + where + `}`,
+			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", After: "b", By: alice, Commits: slices.Repeat([]change.SHA{"c"}, 2048)}))},
+		{"a push by nobody known", "push", strings.Replace(`{"ref":"refs/heads/main","before":"a","after":"b",`+where+`}`, `{"id":101,"login":"alice","type":"User"}`, "null", 1),
+			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", After: "b"}), func(d *change.Delivery) { d.Sender = change.Account{} })},
+		{"a push by a merge queue to a branch of its own", "push", `{"ref":"refs/heads/gh-readonly-queue/main/pr-12-abc","before":"a","after":"b",` + where + `}`, about("push", "")},
+		{"a branch is deleted: the push tells", "delete", `{"ref":"main","ref_type":"branch",` + where + `}`, about("delete", "")},
+		{"a push to the owner's policy", "push", `{"ref":"refs/heads/main",` + inOwners + `}`, about("push", "", owners, onBranch(change.BranchPush{Branch: "main", By: alice}))},
+		{"a push beside the owner's policy", "push", `{"ref":"refs/heads/topic",` + inOwners + `}`, about("push", "", owners, onBranch(change.BranchPush{Branch: "topic", By: alice}), unchangedFloor)},
 		{"the owner's repository is deleted", "repository", `{"action":"deleted",` + inOwners + `}`, about("repository", "deleted", owners, gone)},
 		{"the owner's repository gets another name", "repository", `{"action":"renamed","changes":{"repository":{"name":{"from":".github"}}},` + where + `}`,
 			about("repository", "renamed", onBase("*", pullConcern), func(d *change.Delivery) { d.Floor = true })},
@@ -232,6 +304,24 @@ func TestParse(t *testing.T) {
 			change.Delivery{ID: "d-1", Event: "installation_repositories", Action: "added", Installation: 9, ReceivedAt: received,
 				Added: []change.Repository{{ID: 58, Owner: "acme", Name: ".github", Installation: 9}}, Floor: true}},
 		{"a push of a tag", "push", `{"ref":"refs/tags/v1","before":"a","after":"b",` + where + `}`, about("push", "")},
+
+		// merge_group
+		{"a merge group asks for its check", "merge_group", group("checks_requested", ""), about("merge_group", "checks_requested", raising(change.ErrandGroup, "headsha", queued))},
+		{"a merge group is merged", "merge_group", group("destroyed", `"reason":"merged",`),
+			about("merge_group", "destroyed", raising(change.ErrandGroup, "headsha", func() change.MergeGroup { g := queued; g.Destroyed = "merged"; return g }()))},
+		{"a merge group ends without a reason", "merge_group", group("destroyed", ""),
+			about("merge_group", "destroyed", raising(change.ErrandGroup, "headsha", func() change.MergeGroup { g := queued; g.Destroyed = "destroyed"; return g }()))},
+		{"a merge group's action of tomorrow", "merge_group", group("reordered", ""), about("merge_group", "reordered")},
+
+		// what a branch requires
+		{"a ruleset", "repository_ruleset", `{"action":"edited","repository_ruleset":{"id":1,"name":"main"},` + where + `}`,
+			about("repository_ruleset", "edited", raising(change.ErrandProtection, "main"))},
+		{"an organization's ruleset", "repository_ruleset", `{"action":"edited","repository_ruleset":{"id":1},"installation":{"id":9},"sender":{"id":101,"login":"alice","type":"User"}}`,
+			change.Delivery{ID: "d-1", Event: "repository_ruleset", Action: "edited", Installation: 9, Sender: alice, ReceivedAt: received}},
+		{"a branch protection rule", "branch_protection_rule", `{"action":"deleted","rule":{"name":"release/*"},` + where + `}`,
+			about("branch_protection_rule", "deleted", raising(change.ErrandProtection, "main"))},
+		{"branch protection is switched off", "branch_protection_configuration", `{"action":"disabled",` + where + `}`,
+			about("branch_protection_configuration", "disabled", raising(change.ErrandProtection, "main"))},
 
 		// check_run, check_suite, workflow_run, status
 		{"a check begins", "check_run", run("created", "in_progress", `null`, actions), about("check_run", "created", onHead(checks, built(change.CheckPending)))},
@@ -398,6 +488,12 @@ func TestParseRefuses(t *testing.T) {
 		{"a comment on pull request zero", "issue_comment", `{"action":"created","issue":{"pull_request":{}},"comment":{},` + where + `}`, "no number"},
 		{"a label of no repository", "label", `{"action":"deleted"}`, "no repository"},
 		{"a push to no repository", "push", `{"ref":"refs/heads/main"}`, "no repository"},
+		{"a merge group without itself", "merge_group", `{"action":"checks_requested",` + where + `}`, "no merge_group"},
+		{"a merge group of no commit", "merge_group", `{"action":"checks_requested","merge_group":{},` + where + `}`, "no commit"},
+		{"a merge group of no repository", "merge_group", `{"action":"checks_requested","merge_group":{"head_sha":"x"}}`, "no repository"},
+		{"an issue without itself", "issues", `{"action":"closed",` + where + `}`, "no issue"},
+		{"issue zero", "issues", `{"action":"closed","issue":{},` + where + `}`, "no number of an issue"},
+		{"a comment on issue zero", "issue_comment", `{"action":"created","issue":{},"comment":{},` + where + `}`, "no number of an issue"},
 		{"a check run without itself", "check_run", `{` + where + `}`, "no check_run"},
 		{"a check run on nothing", "check_run", `{"check_run":{},` + where + `}`, "no commit"},
 		{"a check suite without itself", "check_suite", `{` + where + `}`, "no check_suite"},
@@ -448,6 +544,19 @@ func FuzzParse(f *testing.F) {
 		f.Add(e.event, e.body)
 		seen[e.event] = true
 	}
+	// Of these there is no real example.
+	for _, e := range []example{
+		{"merge_group", []byte(`{"action":"destroyed","reason":"invalidated","merge_group":{"head_sha":"a","head_ref":"refs/heads/gh-readonly-queue/main/pr-1-b"},` + where + `}`)},
+		{"repository_ruleset", []byte(`{"action":"edited","repository_ruleset":{"id":1},` + where + `}`)},
+		{"branch_protection_configuration", []byte(`{"action":"disabled",` + where + `}`)},
+		{"push", []byte(`{"ref":"refs/heads/main","before":"` + strings.Repeat("0", 40) + `","after":"b","forced":true,"commits":[{"id":"b"},{}],` + where + `}`)},
+		{"push", []byte(`{"ref":"refs/heads/gh-readonly-queue/main/pr-1-b",` + where + `}`)},
+		{"pull_request", []byte(`{"action":"closed","pull_request":` + strings.Replace(pull, `"merged":false`, `"merged":true`, 1) + `,` + where + `}`)},
+		{"issue_comment", []byte(`{"action":"created","issue":{"number":7},"comment":{"id":1,"body":"/change explain \"x\"","user":{"id":101,"type":"User"}},` + where + `}`)},
+	} {
+		f.Add(e.event, e.body)
+		seen[e.event] = true
+	}
 	for event := range readers {
 		if !seen[event] {
 			f.Errorf("no example of %s", event)
@@ -482,6 +591,22 @@ func FuzzParse(f *testing.F) {
 		}
 		if d.Command != nil && (d.Command.By.Kind != change.KindUser || !strings.HasPrefix(d.Command.Body, "/change")) {
 			t.Fatalf("a command that is none: %+v", d.Command)
+		}
+		if d.Command != nil && (d.Command.Pull.Repository != d.Repository.ID || d.Command.Pull.Number != d.Key.Number+d.Issue) {
+			t.Fatalf("a command about something else: %+v", d)
+		}
+		if d.Issue < 0 || d.Issue > 0 && (d.Repository.ID == 0 || targets > 0) {
+			t.Fatalf("an issue that is none: %+v", d)
+		}
+		for _, r := range d.Raised {
+			if r.Errand.Kind == "" || r.Errand.Name == "" || r.Errand.Repository != d.Repository.ID || d.Repository.ID == 0 || len(r.Notes) > 1 {
+				t.Fatalf("an errand that is none: %+v", r)
+			}
+			for _, n := range r.Notes {
+				if n.ID != d.ID || !n.At.Equal(received) || !json.Valid(n.Body) {
+					t.Fatalf("a note that is none: %+v", n)
+				}
+			}
 		}
 		if _, err := json.Marshal(d); err != nil {
 			t.Fatalf("a delivery that cannot be stored: %v", err)

@@ -227,7 +227,31 @@ type repositoryEvent struct {
 
 type pushEvent struct {
 	envelope
-	Ref string `json:"ref"`
+	Ref     string     `json:"ref"`
+	Before  change.SHA `json:"before"`
+	After   change.SHA `json:"after"`
+	Forced  bool       `json:"forced"`
+	Commits []struct {
+		ID change.SHA `json:"id"`
+	} `json:"commits"`
+}
+
+type mergeGroupEvent struct {
+	envelope
+	MergeGroup *struct {
+		HeadSHA change.SHA `json:"head_sha"`
+		HeadRef string     `json:"head_ref"`
+		BaseSHA change.SHA `json:"base_sha"`
+		BaseRef string     `json:"base_ref"`
+	} `json:"merge_group"`
+	Reason string `json:"reason"` // destroyed: merged, invalidated or dequeued
+}
+
+type issueEvent struct {
+	envelope
+	Issue *struct {
+		Number change.Number `json:"number"`
+	} `json:"issue"`
 }
 
 type app struct {
