@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"internal/ledger":   {},
 	"internal/store":    {"internal/change", "internal/ledger", "internal/plan"},
 	"internal/queue":    {"internal/change", "internal/store"},
+	"internal/effect":   {"internal/store"},
 	"internal/webhook":  {"internal/change"},
 	"internal/config":   {},
 	"internal/server":   {},
@@ -33,6 +34,7 @@ var allowed = map[string][]string{
 	"internal/reconcile": {
 		"internal/change", "internal/policy", "internal/plan", "internal/report", "internal/store", "internal/queue", "internal/github", "internal/ledger",
 	},
+	"internal/notify": {"internal/change", "internal/effect", "internal/queue", "internal/store"},
 	"internal/emergency": {
 		"internal/change", "internal/effect", "internal/github", "internal/ledger", "internal/policy", "internal/queue", "internal/record",
 		"internal/report", "internal/store",

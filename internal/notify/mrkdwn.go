@@ -149,7 +149,7 @@ func (m *mrkdwn) text(t change.Text) {
 
 // prose writes a line of text.
 func (m *mrkdwn) prose(s string) {
-	if first, _ := utf8.DecodeRuneInString(s); m.code && (unicode.IsLetter(first) || unicode.IsDigit(first)) {
+	if m.code && s != "" && !strings.ContainsRune(" .,;:!?)", rune(s[0])) {
 		m.put(breaker) // a code span ends at a word's end only
 	}
 	for i, r := range s {
