@@ -16,7 +16,10 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/config"
+	"github.com/changegate/changegate/internal/emergency"
 	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/landing"
+	"github.com/changegate/changegate/internal/notify"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
@@ -48,6 +51,9 @@ type App struct {
 	server *server.Server
 	github *github.GitHub
 	loop   *reconcile.Reconciler
+	lander *landing.Lander
+	keeper *emergency.Keeper
+	posts  *notify.Announcer
 
 	noSweeps bool
 }
@@ -87,6 +93,20 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		Store: a.queue.Memory(), Identities: a.store, Raise: a.queue.Raise, Default: fallback, Render: report.Render, Holder: holder(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
 	})
+	a.lander = landing.New(landing.Config{
+		Store: a.queue.Memory(), Policies: rules{a.loop}, PolicyPath: reconcile.PolicyPath, CheckName: plan.CheckRunName, Markdown: report.Markdown,
+		Holder: holder(), Clock: o.Clock, Log: log,
+		GitHub: func(id change.InstallationID) landing.GitHub { return a.github.Installation(id).Begin() },
+	})
+	a.keeper = emergency.New(emergency.Config{
+		Store: a.queue.Memory(), Policy: a.loop.Policy, Holder: holder(), Clock: o.Clock, Log: log,
+		GitHub: func(id change.InstallationID) emergency.GitHub { return a.github.Installation(id).Begin() },
+	})
+	if a.posts, err = notify.New(notify.Config{
+		Store: a.store, Save: a.queue.SaveErrand, Token: secrets.SlackToken, APIURL: c.Slack.APIURL, Holder: holder(), Clock: o.Clock, Log: log, Metrics: metrics,
+	}); err != nil {
+		return nil, err
+	}
 	if a.hook, err = webhook.New(webhook.Config{
 		Sink: a.queue, Secrets: secrets.Webhook, App: a.github.AppID(), Log: log, Metrics: metrics, Now: o.Clock,
 	}); err != nil {
@@ -119,6 +139,8 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if !a.noSweeps {
 		sweeper := &reconcile.Sweeper{Open: a.store.OpenPulls, Raise: a.queue.Raise}
 		a.queue.Every("sweep", sweepEvery, sweeper.Sweep)
+		landings := &landing.Sweeper{Repositories: a.store.Repositories, Errands: a.store.ErrandsOf, Raise: a.queue.RaiseErrands}
+		a.queue.Every("landings", sweepEvery, landings.Sweep)
 	}
 	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: a.loop.Reconcile, Discover: a.discover, Errands: a.errands()}); err != nil {
 		return err
@@ -132,7 +154,12 @@ func (a *App) Run(ctx context.Context) (err error) {
 // errands returns what looks at each kind of errand.
 func (a *App) errands() map[change.ErrandKind]func(context.Context, change.Errand) (queue.Result, error) {
 	return map[change.ErrandKind]func(context.Context, change.Errand) (queue.Result, error){
-		change.ErrandGroup: a.loop.Group,
+		change.ErrandGroup:         a.loop.Group,
+		change.ErrandBranch:        a.lander.Branch,
+		change.ErrandException:     a.lander.Exception,
+		change.ErrandProtection:    a.lander.Protection,
+		change.ErrandRetrospective: a.keeper.Run,
+		change.ErrandAnnouncement:  a.posts.Run,
 	}
 }
 

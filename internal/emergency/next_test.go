@@ -30,6 +30,7 @@ type world struct {
 	text  []string
 	// refuses says that GitHub refuses to open issues.
 	refuses bool
+	gone    bool
 	steps   []string
 	said    map[string]change.Announcement
 	wrote   map[string]Write

@@ -25,14 +25,15 @@ var allowed = map[string][]string{
 	"policies":          {},
 	"internal/ledger":   {},
 	"internal/store":    {"internal/change", "internal/ledger", "internal/plan"},
-	"internal/queue":    {"internal/change", "internal/store"},
+	"internal/queue":    {"internal/change", "internal/ledger", "internal/store"},
 	"internal/effect":   {"internal/store"},
 	"internal/webhook":  {"internal/change"},
 	"internal/config":   {},
 	"internal/server":   {},
 	"internal/github":   {"internal/change", "internal/plan"},
 	"internal/reconcile": {
-		"internal/change", "internal/policy", "internal/plan", "internal/report", "internal/store", "internal/queue", "internal/github", "internal/ledger",
+		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/ledger", "internal/plan", "internal/policy",
+		"internal/queue", "internal/report", "internal/store",
 	},
 	"internal/notify": {"internal/change", "internal/effect", "internal/queue", "internal/store"},
 	"internal/emergency": {
@@ -47,8 +48,8 @@ var allowed = map[string][]string{
 	"internal/githubsim/pathtree": {},
 	"internal/githubsim/pages":    {"internal/githubsim"},
 	"internal/app": {
-		"internal/change", "internal/config", "internal/github", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile",
-		"internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
+		"internal/change", "internal/config", "internal/emergency", "internal/github", "internal/landing", "internal/notify", "internal/plan",
+		"internal/policy", "internal/queue", "internal/reconcile", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
 	},
 	"internal/scenario": {}, // holds tests only, which may import all
 	"internal/demo":     {"internal/app", "internal/change", "internal/config", "internal/githubsim", "internal/githubsim/pages"},

@@ -9,8 +9,13 @@ import (
 // sameness says how what landed compares with what was decided.
 type sameness int
 
+// isDecided says whether nothing landed but what was decided.
+func (s sameness) isDecided() bool { return s == sameContent || s == restContent }
+
 const (
-	sameContent  sameness = iota
+	notCompared  sameness = iota
+	sameContent           // it is the same
+	restContent           // it is the rest of what was decided: the other paths were so before
 	otherContent          // it is other content
 	tooLarge              // GitHub does not list all files of one of the two
 	lost                  // GitHub has one of the two no more
@@ -27,8 +32,11 @@ func decidedView(p Merged) change.View {
 
 // compare compares the content that landed with the line from start to end with the content that was decided: no path may have changed
 // that was not decided, and each path that was decided must be what it was there, its mode and blob, or be gone as it was there. So it may
-// land on a base that changed other paths. Where the base changed the same path, the two are the same only if nothing of that is left.
-func (j *judge) compare(start, end int, decided change.Seen) (same sameness, differing []string, needs Needs) {
+// land on a base that changed other paths. Where the base changed the same path, the two are the same only if nothing of that is left: a
+// merge of both is content that nobody has seen.
+//
+// The paths that differ are returned of other content, those that landed of any that was decided.
+func (j *judge) compare(start, end int, decided change.Seen) (same sameness, paths []string, needs Needs) {
 	view := change.View{Head: j.Line[end].SHA, Base: j.before(start)}
 	if view.Base == "" {
 		return lost, nil, Needs{}
@@ -44,9 +52,10 @@ func (j *judge) compare(start, end int, decided change.Seen) (same sameness, dif
 	case landed.FilesCut || decided.FilesCut:
 		return tooLarge, nil, Needs{}
 	}
-	paths := touched(decided)
-	for _, path := range touched(landed) {
-		if _, ok := slices.BinarySearch(paths, path); !ok {
+	then, now := touched(decided), touched(landed)
+	var differing []string
+	for _, path := range now {
+		if _, ok := slices.BinarySearch(then, path); !ok {
 			differing = append(differing, path)
 		}
 	}
@@ -54,26 +63,30 @@ func (j *judge) compare(start, end int, decided change.Seen) (same sameness, dif
 		return otherContent, differing, Needs{}
 	}
 	for _, commit := range []change.SHA{view.Head, decided.Head} {
-		if tree, ok := j.Trees[commit]; !ok || !tree.Cut && slices.ContainsFunc(paths, func(p string) bool { return !has(tree, p) }) {
-			needs.Trees = append(needs.Trees, change.Look{Commit: commit, Paths: paths})
+		if tree, ok := j.Trees[commit]; !ok || !tree.Cut && slices.ContainsFunc(then, func(p string) bool { return !has(tree, p) }) {
+			needs.Trees = append(needs.Trees, change.Look{Commit: commit, Paths: then})
 		}
 	}
 	if !needs.IsEmpty() {
 		return 0, nil, needs
 	}
-	there, then := j.Trees[view.Head], j.Trees[decided.Head]
-	for _, path := range paths {
+	is, was := j.Trees[view.Head], j.Trees[decided.Head]
+	for _, path := range then {
 		switch {
-		case !has(there, path) || !has(then, path):
+		case !has(is, path) || !has(was, path):
 			return tooLarge, nil, Needs{}
-		case there.Entries[path] != then.Entries[path]:
+		case is.Entries[path] != was.Entries[path]:
 			differing = append(differing, path)
 		}
 	}
-	if len(differing) > 0 {
+	switch {
+	case len(differing) > 0:
 		return otherContent, differing, Needs{}
+	case len(now) < len(then):
+		return restContent, now, Needs{}
+	default:
+		return sameContent, now, Needs{}
 	}
-	return sameContent, nil, Needs{}
 }
 
 func has(tree change.Tree, path string) bool {

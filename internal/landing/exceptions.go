@@ -34,7 +34,7 @@ func (j *judge) exception(u unit) (*change.Exception, Needs) {
 	switch why := notGreen(p, j.Branch); {
 	case !why.IsEmpty():
 		e.Kind, e.What = change.MergedWithoutGreen, change.Say(landed, change.Words(" without a green check: "), why)
-	case u.same != sameContent:
+	case !u.same.isDecided():
 		e.Kind, e.What = change.OtherContent, change.Say(landed, change.Words(" with other content than was decided: "), u.why())
 	default:
 		blob, ok := j.Policies[before]
@@ -105,9 +105,9 @@ func (u unit) why() change.Text {
 		return change.Words("GitHub does not have both any more, so that they cannot be compared")
 	}
 	var paths []change.Text
-	for i, p := range u.differing {
+	for i, p := range u.paths {
 		if i == maxPaths {
-			paths = append(paths, change.Words(fmt.Sprintf("and %d more", len(u.differing)-maxPaths)))
+			paths = append(paths, change.Words(fmt.Sprintf("and %d more", len(u.paths)-maxPaths)))
 			break
 		}
 		paths = append(paths, change.Code(p))

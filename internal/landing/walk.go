@@ -86,9 +86,10 @@ func firstParents(tip change.SHA, commits []Commit) []Commit {
 //
 //   - A merge commit is all that its pull request brought: its first parent is the base, and what it changes there is what landed.
 //   - A commit that is the pull request's own head, or one of its commits, was pushed after a merge on somebody's machine; all of its
-//     commits that follow one another on the line came with it.
+//     commits that follow one another on the line came with it, up to one that another pull request ends with.
 //   - Otherwise the pull request was squashed into one commit, or rebased: then it is as many of the last commits as together change what
-//     was decided, and no more than it had.
+//     was decided, no more than it had, and none that another pull request ends with. Commits that were pushed to the branch one by one, and
+//     that together are just what was decided, are told from a rebase by the pushes, where those are known.
 func (w *Walk) Judge() (exceptions []change.Exception, unexplained []change.SHA, needs Needs) {
 	j := judge{Walk: w, index: make(map[change.SHA]int, len(w.Line)), through: make([]bool, len(w.Line))}
 	for i, c := range w.Line {
@@ -132,7 +133,7 @@ type unit struct {
 	start, end int
 	pull       Merged
 	same       sameness
-	differing  []string // paths, where the content is another
+	paths      []string // that differ, where the content is another
 }
 
 // before is the commit of the branch that a unit landed on; empty: it began a history of its own.
@@ -171,7 +172,7 @@ func (j *judge) step(i int) (next int, needs Needs) {
 	}
 	if first != nil {
 		j.take(of)
-		if of.same != sameContent && len(c.Parents) < 2 {
+		if !of.same.isDecided() && len(c.Parents) < 2 {
 			j.doubtful = &doubt{of.pull.Number, len(j.found)}
 		}
 		j.found = append(j.found, *first)
@@ -231,6 +232,13 @@ func (j *judge) unit(i int, p Merged) (unit, Needs) {
 	switch own := func(i int) bool { return slices.Contains(decided.Commits, j.Line[i].SHA) }; {
 	case own(i):
 		for starts[0] > 0 && own(starts[0]-1) {
+			another, needs := j.swallows(starts[0]-1, starts[0], p.Number)
+			if !needs.IsEmpty() {
+				return unit{}, needs
+			}
+			if another {
+				break
+			}
 			starts[0]--
 		}
 	case len(c.Parents) < 2:
@@ -238,18 +246,41 @@ func (j *judge) unit(i int, p Merged) (unit, Needs) {
 	}
 	best := unit{start: starts[0], end: i, pull: p}
 	for n, start := range starts {
-		same, differing, needs := j.compare(start, i, decided)
+		same, paths, needs := j.compare(start, i, decided)
 		if !needs.IsEmpty() {
 			return unit{}, needs
 		}
-		if n == 0 || same == sameContent {
-			best.start, best.same, best.differing = start, same, differing
+		better := n == 0 || same == sameContent || same == restContent && (!best.same.isDecided() || len(paths) > len(best.paths))
+		if !better {
+			continue
 		}
+		if another, needs := j.swallows(start, i, p.Number); another || !needs.IsEmpty() {
+			if !needs.IsEmpty() {
+				return unit{}, needs
+			}
+			continue
+		}
+		best.start, best.same, best.paths = start, same, paths
 		if same == sameContent {
 			break
 		}
 	}
 	return best, Needs{}
+}
+
+// swallows says whether another pull request ends on the line from start to before end. What it brought may be a part of what was decided of
+// this one, and is judged by itself all the same.
+func (j *judge) swallows(start, end int, n change.Number) (bool, Needs) {
+	for _, c := range j.Line[start:end] {
+		pulls, ok := j.Pulls[c.SHA]
+		if !ok {
+			return false, Needs{Pulls: []change.SHA{c.SHA}}
+		}
+		if slices.ContainsFunc(endingAt(c, pulls), func(p Merged) bool { return p.Number != n }) {
+			return true, Needs{}
+		}
+	}
+	return false, Needs{}
 }
 
 // starts returns where a squashed or rebased pull request that ends at i may begin, the likeliest first. It cannot begin before a push that

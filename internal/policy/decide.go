@@ -34,7 +34,7 @@ func (p *Policy) Needs(f change.Facts) change.Needs {
 		return change.Needs{}
 	}
 	needs := q.notes.needs()
-	needs.Timeline = q.any(q.relaxingLabel) || !f.Pull.Draft && onlyPeopleAwaited(d)
+	needs.Timeline = q.any(q.relaxingLabel) || !q.facts.Pull.Draft && onlyPeopleAwaited(d)
 	return needs
 }
 

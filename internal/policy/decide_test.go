@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -38,6 +39,9 @@ security_review:
   triggers:
     authentication: {paths: ["**/auth/**"], content: ['(?i)password']}
     dependencies: {new_dependencies: ["**/go.mod"]}
+freezes:
+  - {name: afternoon, from: "2026-03-02 15:00", until: "2026-03-02 18:00", merging: true}
+  - {name: quarter close, every: FREQ=MONTHLY;BYMONTHDAY=-1, lasts: 24h, timezone: Europe/Berlin, merging: true}
 `
 
 // anyPullRequest draws a pull request in which anything may have happened.
@@ -77,6 +81,17 @@ func anyPullRequest(t *rapid.T) change.Facts {
 			},
 			func(f *change.Facts) { f.PushesKnown = false }, func(f *change.Facts) { f.Content.FilesCut = true },
 			func(f *change.Facts) { f.ChecksKnown = true },
+			rejected(who, "tech-lead", "No."), func(f *change.Facts) {
+				if len(f.Rejections) > 0 {
+					withdrawn(who)(f)
+				}
+			},
+			owes(who, 12, morning.Add(-time.Hour)), owes(who, 41, due), func(f *change.Facts) {
+				if len(f.Debts) > 0 {
+					theDebt(func(d *change.Debt) { d.Settled = later(f) })(f)
+				}
+			},
+			merged(who), now(morning.Add(7 * time.Hour)), now(due), now(due.AddDate(0, 0, 28)),
 		}).Draw(t, "edit"))
 	}
 	return pullRequest(edits...)

@@ -15,8 +15,13 @@ var ErrUnusable = errors.New("the policy that governs the branch cannot be used"
 // Policy returns the policy at the present tip of a branch, beside the owner's; nil if none governs it, which costs no call as long as the
 // default branch's policy is held. It returns ErrUnusable if one does and cannot be used.
 func (rc *Reconciler) Policy(ctx context.Context, repo change.Repository, branch string) (*policy.Policy, error) {
+	return rc.PolicyAt(ctx, repo, branch, "")
+}
+
+// PolicyAt is Policy with the branch's file as it was at a commit. Whether the branch is governed is what is true now all the same.
+func (rc *Reconciler) PolicyAt(ctx context.Context, repo change.Repository, branch string, commit change.SHA) (*policy.Policy, error) {
 	r := rc.begin(onBranch(repo, branch))
-	p, problem, err := r.policyOf(ctx, r.main, held, "")
+	p, problem, err := r.policyOf(ctx, r.main, held, commit)
 	if problem != nil {
 		return nil, ErrUnusable
 	}

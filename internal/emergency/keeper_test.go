@@ -1,0 +1,510 @@
+package emergency
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+var errKilled = errors.New("killed")
+
+// fault stops a process at one of its writes: before the write takes effect, or after it did and before that is known.
+type fault struct {
+	at     int // which write, from 1; 0: none
+	after  bool
+	writes int
+}
+
+// write does a write, unless the process is killed around it.
+func (f *fault) write(do func() error) error {
+	f.writes++
+	if f.writes != f.at {
+		return do()
+	}
+	if f.after {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return errKilled
+}
+
+// database is the store, with the pull request as the test has it.
+type database struct {
+	*store.Store
+	*fault
+	world *world
+}
+
+func (d *database) Begin(context.Context, change.PullKey) (store.Work, error) {
+	f := d.world.f
+	w := store.Work{Repository: f.Repository, Pushes: f.Pushes}
+	w.Key, w.Snapshot, w.Decision = change.PullKey{Repository: f.Repository.ID, Number: f.Pull.Number}, f.Pull, f.Decision
+	w.Gone = d.world.gone
+	return w, nil
+}
+
+func (d *database) SaveErrand(ctx context.Context, e change.Errand, s store.ErrandSave) error {
+	return d.write(func() error {
+		return d.Write(ctx, func(tx store.Tx) error { return d.Store.SaveErrand(ctx, tx, e, s) })
+	})
+}
+
+func (d *database) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
+	err = d.write(func() error { e, fresh, err = d.Store.Intend(ctx, in); return err })
+	return e, fresh, err
+}
+
+func (d *database) Complete(ctx context.Context, key string, result any) error {
+	return d.write(func() error { return d.Store.Complete(ctx, key, result) })
+}
+
+func (d *database) FailEffect(ctx context.Context, key, why string) error {
+	return d.write(func() error { return d.Store.FailEffect(ctx, key, why) })
+}
+
+// hub is a GitHub with issues of one repository.
+type hub struct {
+	*fault
+	world    *world
+	issues   []*github.Issue
+	comments []comment
+	refused  error // what opening an issue fails with
+	hidden   bool  // the repository is not shown any more
+}
+
+type comment struct {
+	github.IssueComment
+	on change.Number
+}
+
+func (h *hub) Began() time.Time { return h.world.f.Now }
+func (h *hub) Now() time.Time   { return h.world.f.Now }
+
+func (h *hub) find(n change.Number) (*github.Issue, error) {
+	for _, i := range h.issues {
+		if i.Number == n && !h.hidden {
+			return i, nil
+		}
+	}
+	return nil, &github.NotFound{Message: "Not Found"}
+}
+
+func (h *hub) Pull(context.Context, change.Repository, change.Number, time.Time) (change.Pull, error) {
+	if h.hidden {
+		return change.Pull{}, &github.NotFound{Message: "Not Found"}
+	}
+	return h.world.f.Pull, nil
+}
+
+func (h *hub) Issue(_ context.Context, _ change.Repository, n change.Number, _ time.Time) (github.Issue, error) {
+	i, err := h.find(n)
+	if err != nil {
+		return github.Issue{}, err
+	}
+	return *i, nil
+}
+
+func (h *hub) Comments(_ context.Context, _ change.Repository, n change.Number, _ time.Time) (list []github.IssueComment, err error) {
+	for _, c := range h.comments {
+		if c.on == n {
+			list = append(list, c.IssueComment)
+		}
+	}
+	return list, nil
+}
+
+func (h *hub) CreateIssue(_ context.Context, _ change.Repository, w github.IssueWrite) (made github.Issue, err error) {
+	err = h.write(func() error {
+		if h.refused != nil {
+			return h.refused
+		}
+		made = github.Issue{Number: change.Number(101 + len(h.issues)), Title: w.Title, Body: w.Body, State: github.IssueOpen, CreatedAt: h.Now()}
+		made.URL = fmt.Sprintf("https://github.example/acme/shop/issues/%d", made.Number)
+		h.assign(&made, w.Assignees)
+		kept := made
+		h.issues = append(h.issues, &kept)
+		return nil
+	})
+	return made, err
+}
+
+func (h *hub) assign(i *github.Issue, logins []string) {
+	for _, login := range logins {
+		i.Assignees = append(i.Assignees, change.Account{Login: login})
+	}
+}
+
+func (h *hub) EditIssue(_ context.Context, _ change.Repository, n change.Number, e github.IssueEdit) (edited github.Issue, err error) {
+	err = h.write(func() error {
+		i, err := h.find(n)
+		if err != nil {
+			return err
+		}
+		i.State, i.StateReason = e.State, e.StateReason
+		h.assign(i, e.AddAssignees)
+		edited = *i
+		return nil
+	})
+	return edited, err
+}
+
+func (h *hub) FindIssue(_ context.Context, _ change.Repository, marker string, since time.Time) (github.Issue, bool, error) {
+	for _, i := range h.issues {
+		if strings.Contains(i.Body, marker) && !i.CreatedAt.Before(since) {
+			return *i, true, nil
+		}
+	}
+	return github.Issue{}, false, nil
+}
+
+func (h *hub) Comment(_ context.Context, _ change.Repository, n change.Number, markdown string) (id int64, err error) {
+	err = h.write(func() error {
+		if _, err := h.find(n); err != nil {
+			return err
+		}
+		id = h.say(n, change.Account{ID: 99, Login: "changegate[bot]", Kind: change.KindBot}, markdown)
+		return nil
+	})
+	return id, err
+}
+
+func (h *hub) say(n change.Number, by change.Account, body string) int64 {
+	c := comment{on: n}
+	c.ID, c.By, c.Body, c.At = int64(len(h.comments)+1), by, body, h.Now()
+	h.comments = append(h.comments, c)
+	return c.ID
+}
+
+func (h *hub) FindComment(_ context.Context, _ change.Repository, n change.Number, marker string, since time.Time) (int64, bool, error) {
+	for _, c := range h.comments {
+		if c.on == n && strings.Contains(c.Body, marker) && !c.At.Before(since) {
+			return c.ID, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// service is a Keeper with all around it.
+type service struct {
+	*world
+	*fault
+	hub     *hub
+	store   *store.Store
+	keeper  *Keeper
+	errand  change.Errand
+	crashes int
+}
+
+const policyText = `version: 1
+roles: {on-call: {permission: admin}, reviewer: {permission: write}}
+emergency: {declared_by: on-call, announce: ["slack:#engineering"]}
+`
+
+func newService(t *testing.T) *service {
+	t.Helper()
+	p, err := policy.Parse("test", []byte(policyText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{world: newWorld(), fault: &fault{}, errand: change.Errand{Kind: change.ErrandRetrospective, Repository: 7, Name: "12"}}
+	s.f.Pull.Body = "## Justification\nShop is down."
+	s.f.Terms = Terms{}
+	s.hub = &hub{fault: s.fault, world: s.world}
+	clock := func() time.Time { return s.f.Now }
+	s.store, err = store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.store.Close() })
+	if err := s.store.SaveRepository(t.Context(), s.f.Repository); err != nil {
+		t.Fatal(err)
+	}
+	raised := []change.Raised{{Errand: s.errand}}
+	if err := s.store.Write(t.Context(), func(tx store.Tx) error { return s.store.RaiseErrands(t.Context(), tx, raised) }); err != nil {
+		t.Fatal(err)
+	}
+	s.keeper = New(Config{
+		Store: &database{s.store, s.fault, s.world}, GitHub: func(change.InstallationID) GitHub { return s.hub }, Clock: clock, Holder: "test",
+		Policy: func(context.Context, change.Repository, string) (*policy.Policy, error) { return p, nil },
+	})
+	return s
+}
+
+// run runs the errand as the queue does: again after each failure.
+func (s *service) run(t *testing.T) queue.Result {
+	t.Helper()
+	for range 3 {
+		result, err := s.keeper.Run(t.Context(), s.errand)
+		if err == nil {
+			return result
+		}
+		if !errors.Is(err, errKilled) {
+			t.Fatal(err)
+		}
+		s.crashes++
+	}
+	t.Fatal("the run goes on failing")
+	return queue.Result{}
+}
+
+func (s *service) memory(t *testing.T) (m Memory) {
+	t.Helper()
+	w, err := s.store.BeginErrand(t.Context(), s.errand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(w.State, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// outcome is all that people and auditors see of an emergency, as lines.
+func (s *service) outcome(t *testing.T) (lines []string) {
+	t.Helper()
+	for _, i := range s.hub.issues {
+		lines = append(lines, fmt.Sprintf("issue %d %s %s of %v", i.Number, i.State, i.StateReason, i.Assignees))
+	}
+	for _, c := range s.hub.comments {
+		lines = append(lines, fmt.Sprintf("comment by %s on %d: %s", c.By.Login, c.on, c.Body))
+	}
+	thread := change.Errand{Kind: change.ErrandAnnouncement, Repository: 7, Name: "pull/12"}
+	notes, err := s.store.BeginErrand(t.Context(), thread)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range notes.Notes {
+		var a change.Announcement
+		if err := json.Unmarshal(n.Body, &a); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprintf("announced %s: %s", a.Key, a.Text))
+	}
+	slices.Sort(lines) // notes of one moment have no order of their own
+	debts, err := s.store.Debts(t.Context(), s.f.Repository.Installation, []change.AccountID{carol.ID, dave.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range debts {
+		lines = append(lines, fmt.Sprintf("%s debt of %d, settled %s", d.Kind, d.Owner, d.Settled.Format(time.RFC3339)))
+	}
+	entries, err := s.store.Ledger(t.Context(), ledger.Page{Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Kind != ledger.EffectIntended && e.Kind != ledger.EffectDone {
+			lines = append(lines, "recorded "+string(e.Kind))
+		}
+	}
+	return lines
+}
+
+// close closes the newest issue as a person does.
+func (s *service) close() {
+	i := s.hub.issues[len(s.hub.issues)-1]
+	i.State, i.StateReason, i.ClosedAt, i.ClosedBy = github.IssueClosed, "completed", s.f.Now, dave
+}
+
+// stories are lives of emergencies, a run after each act.
+func stories() map[string][]func(s *service) {
+	does := func(acts ...act) func(*service) {
+		return func(s *service) {
+			for _, a := range acts {
+				a(s.world)
+			}
+		}
+	}
+	fill := func(s *service) { s.hub.say(s.hub.issues[0].Number, carol, written) }
+	return map[string][]func(s *service){
+		"merged, reopened, late and written": {
+			does(at(0), declare(carol)), does(at(1), merge), does(at(2), review), (*service).close, does(at(20)), does(at(24)),
+			func(s *service) { at(25)(s.world); fill(s); s.close() },
+		},
+		"withdrawn and declared again": {does(at(0), declare(carol)), does(at(1), unlabel), does(at(2), declare(dave)), fill, (*service).close},
+		"deleted and refused": {
+			does(at(0), declare(carol)),
+			func(s *service) {
+				at(1)(s.world)
+				s.hub.issues[0].Number = -1
+				s.hub.refused = &github.Rejected{Status: 410, Message: "Issues are disabled"}
+			},
+			func(s *service) { at(26)(s.world); s.hub.refused = nil },
+		},
+	}
+}
+
+// A process that is killed at any write, before or after it took effect, leaves one issue, one comment, one announcement and one entry of each.
+func TestKilledAtEachStep(t *testing.T) {
+	for name, story := range stories() {
+		t.Run(name, func(t *testing.T) {
+			play := func(f fault) (*service, []string) {
+				s := newService(t)
+				*s.fault = f
+				for _, act := range story {
+					act(s)
+					s.run(t)
+				}
+				return s, s.outcome(t)
+			}
+			whole, want := play(fault{})
+			if whole.writes < 6 {
+				t.Fatalf("%d writes: %q", whole.writes, want)
+			}
+			for n := 1; n <= whole.writes; n++ {
+				for _, after := range []bool{false, true} {
+					s, got := play(fault{at: n, after: after})
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Errorf("killed at write %d, done %t:\n%s", n, after, diff)
+					}
+					if s.crashes != 1 {
+						t.Errorf("killed %d times at write %d", s.crashes, n)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestRun(t *testing.T) {
+	s := newService(t)
+	if got := s.run(t); got != (queue.Result{}) {
+		t.Errorf("without an emergency the run ends with %+v", got)
+	}
+	at(0)(s.world)
+	declare(carol)(s.world)
+	if got := s.run(t); !got.RecheckAt.Equal(start.Add(20 * time.Hour)) {
+		t.Errorf("looked at again at %s", got.RecheckAt)
+	}
+	issue := s.hub.issues[0]
+	if !strings.HasPrefix(issue.Body, github.Marker("retrospective:7#12:open:1")+"\n") || issue.Assignees[0].Login != "carol" {
+		t.Errorf("opened as %+v", issue)
+	}
+	work, err := s.store.BeginErrand(t.Context(), s.errand)
+	if err != nil || work.Issue != issue.Number {
+		t.Errorf("the errand's issue is %d: %v", work.Issue, err)
+	}
+	if m := s.memory(t); m.Terms.Justification != "Shop is down." || m.Terms.Label != "EMERGENCY" || len(m.Terms.Channels) != 1 {
+		t.Errorf("the policy says %+v", m.Terms)
+	}
+	at(20)(s.world)
+	if got := s.run(t); !got.RecheckAt.Equal(start.Add(24 * time.Hour)) {
+		t.Errorf("looked at again at %s", got.RecheckAt)
+	}
+	at(21)(s.world)
+	issue.Body = written
+	s.close()
+	if got := s.run(t); !got.RecheckAt.IsZero() {
+		t.Errorf("looked at again at %s", got.RecheckAt)
+	}
+	before := s.writes
+	if s.run(t); s.writes != before {
+		t.Error("something is written once all is done")
+	}
+}
+
+// What our own comments and other programs say fills in nothing.
+func TestWhoWrites(t *testing.T) {
+	for _, r := range []struct {
+		by      change.Account
+		settles bool
+	}{
+		{bob, true},
+		{change.Account{ID: 99, Login: "helper[bot]", Kind: change.KindBot}, false},
+		{change.Account{}, false}, // a deleted account
+	} {
+		s := newService(t)
+		at(0)(s.world)
+		declare(carol)(s.world)
+		s.run(t)
+		s.hub.say(101, r.by, written)
+		s.close()
+		s.run(t)
+		if m := s.memory(t); m.Settled.IsZero() == r.settles {
+			t.Errorf("written by %q: settled is %t", r.by.Login, !m.Settled.IsZero())
+		}
+	}
+}
+
+func TestTroubles(t *testing.T) {
+	begun := func(t *testing.T) *service {
+		s := newService(t)
+		at(0)(s.world)
+		declare(carol)(s.world)
+		return s
+	}
+	t.Run("GitHub is down: it is announced and owed all the same", func(t *testing.T) {
+		s := begun(t)
+		s.hub.refused = &github.Unavailable{Status: 502}
+		if _, err := s.keeper.Run(t.Context(), s.errand); err == nil {
+			t.Error("no error")
+		}
+		want := []string{
+			"announced emergency:7#12:declared: EMERGENCY declared by carol for #12 “Stop the leak” in acme/shop: Shop is down.",
+			"retrospective debt of 3, settled 0001-01-01T00:00:00Z",
+		}
+		if diff := cmp.Diff(want, s.outcome(t)); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("a rate limit is waited for", func(t *testing.T) {
+		s := begun(t)
+		s.hub.refused = &github.RateLimited{Until: start.Add(time.Minute)}
+		if got := s.run(t); !got.RetryAt.Equal(start.Add(time.Minute)) {
+			t.Errorf("tried again at %s", got.RetryAt)
+		}
+	})
+	t.Run("another is at work", func(t *testing.T) {
+		s := begun(t)
+		if _, err := s.store.Acquire(t.Context(), store.ErrandLease(s.errand), "another", time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.run(t); !got.RetryAt.Equal(start.Add(heldElsewhere)) || len(s.hub.issues) != 0 {
+			t.Errorf("tried again at %s", got.RetryAt)
+		}
+	})
+	t.Run("the repository is hidden: the issue is not lost", func(t *testing.T) {
+		s := begun(t)
+		s.run(t)
+		s.hub.hidden = true
+		if got := s.run(t); got.RetryAt.IsZero() || s.memory(t).Issue != 101 {
+			t.Errorf("ended with %+v", got)
+		}
+	})
+	t.Run("the repository is gone", func(t *testing.T) {
+		s := begun(t)
+		s.world.gone = true
+		if got := s.run(t); got != (queue.Result{}) || s.writes != 0 {
+			t.Errorf("ended with %+v", got)
+		}
+	})
+	t.Run("the policy cannot be read: nothing is announced halfway", func(t *testing.T) {
+		s := begun(t)
+		s.keeper.Policy = func(context.Context, change.Repository, string) (*policy.Policy, error) { return nil, errKilled }
+		if _, err := s.keeper.Run(t.Context(), s.errand); !errors.Is(err, errKilled) || s.writes != 0 {
+			t.Errorf("ended with %v", err)
+		}
+	})
+	t.Run("no emergency's errand", func(t *testing.T) {
+		s := newService(t)
+		if _, err := s.keeper.Run(t.Context(), change.Errand{Kind: change.ErrandRetrospective, Repository: 7, Name: "x"}); err == nil {
+			t.Error("no error")
+		}
+	})
+}
