@@ -167,6 +167,9 @@ func TestLessNeverTurnsGreener(t *testing.T) {
 			less(&g)
 			about := strings.HasPrefix(name, "as a") || name == "without an approval" || name == "without a permission"
 			after := p.Decide(g)
+			if before.Declaration != nil && after.Declaration == nil {
+				continue // what an emergency lacks (its justification) need not be missing without one
+			}
 			if after.Verdict < before.Verdict && (after.Verdict == change.Satisfied || about) {
 				t.Fatalf("greener %s of %s:\n%s\n\nbefore:\n%s", name, who.Login, lines(after), lines(before))
 			}
