@@ -52,7 +52,8 @@ func (l *look) announce(key string, a change.Announcement) {
 	if !l.once(key) || len(l.m.Terms.Channels) == 0 {
 		return
 	}
-	a.Key, a.Channels, a.At = "emergency:"+l.pull().String()+":"+key, l.m.Terms.Channels, l.Now
+	a.Key, a.Channels = "emergency:"+l.pull().String()+":"+key, l.m.Terms.Channels
+	a.At = l.Now.Add(time.Duration(len(l.m.Done)) * time.Microsecond) // what is said at one time keeps its order
 	a.Pull, a.Subject = l.pull(), l.subject()
 	l.steps = append(l.steps, Step{Key: key, Announce: &a})
 }

@@ -78,7 +78,9 @@ func row(kind change.RequirementKind, short string, state change.RequirementStat
 }
 
 func owed() []change.Requirement {
-	return []change.Requirement{row(change.KindApprovals, "1 approval", change.Owed), row(change.KindSecurityReview, "security review", change.Owed)}
+	rows := []change.Requirement{row(change.KindApprovals, "1 approval", change.Owed), row(change.KindSecurityReview, "security review", change.Owed)}
+	rows[1].Next = change.Say(change.TeamName("acme", "security"), change.Words(" is asked"))
+	return rows
 }
 
 func given() []change.Requirement {

@@ -1,0 +1,75 @@
+package emergency
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+var update = flag.Bool("update", false, "write the file that the texts are compared with")
+
+// Every text that people get is in one file, to be read as they read it.
+func TestTexts(t *testing.T) {
+	const file = "testdata/texts.txt"
+	var b strings.Builder
+	for _, acts := range [][]act{
+		{
+			func(w *world) {
+				w.f.Pushes = []change.Push{{After: "aaaaaaaaaa", By: alice}, {Before: "aaaaaaaaaa", After: "dddddddddd", By: bob, At: start.Add(-1)}}
+			},
+			at(0), declare(carol), at(1), merge, closeIssue, at(20), at(24), review, closeIssue, at(25), write,
+		},
+		{at(0), declareApproved, at(1), unlabel, at(2), declare(dave), deleteIssue, at(3), merge, refuse, deleteIssue, at(30)},
+		{at(0), declare(carol), at(1), write, at(20), closeIssue},
+	} {
+		w := newWorld()
+		for _, a := range acts {
+			w.steps = nil
+			a(w)
+			w.look(t)
+			for _, s := range w.steps {
+				w.print(&b, s)
+			}
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func (w *world) print(b *strings.Builder, step string) {
+	kind, key, _ := strings.Cut(step, " ")
+	switch kind {
+	case "announce":
+		a := w.said[key]
+		fmt.Fprintf(b, "-- %s --\n%s\n", step, a.Text)
+		for _, d := range a.Details {
+			fmt.Fprintf(b, "  %s\n", d)
+		}
+		for _, l := range a.Links {
+			fmt.Fprintf(b, "  %s: %s\n", l.Text, l.URL)
+		}
+	case "write":
+		text := w.wrote[key]
+		fmt.Fprintf(b, "-- %s --\n", step)
+		if text.Title != "" {
+			fmt.Fprintf(b, "# %s\n\n", text.Title)
+		}
+		fmt.Fprintln(b, text.Body)
+	}
+}
