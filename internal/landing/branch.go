@@ -54,6 +54,12 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 		return queue.Result{}, r.leave(ctx, state, taken)
 	}
 
+	for _, p := range pushes {
+		if settled := p.Told.Add(r.Settle); settled.After(r.Clock()) {
+			return queue.Result{RetryAt: settled}, nil
+		}
+	}
+
 	moved := &Moved{Repository: repo.ID, Branch: name, Now: r.github.Now(), Known: state.Known, Deleted: state.Deleted, Pushes: pushes}
 	moved.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
 	var missing *github.NotFound

@@ -101,7 +101,7 @@ type Policies interface {
 	MayCommand(ctx context.Context, repo change.Repository, branch, verb string, by change.Account) (policy.Authority, error)
 }
 
-// Config is what a Lander needs. All of it is required but Log and Patience.
+// Config is what a Lander needs. All of it is required but Log, Patience and Settle.
 type Config struct {
 	Store Store
 	// GitHub begins a session for an installation.
@@ -118,7 +118,10 @@ type Config struct {
 	Clock  func() time.Time
 	// Patience is how long GitHub is given to say which pull request a commit came through, before it came through none; 0: two minutes.
 	Patience time.Duration
-	Log      zerolog.Logger
+	// Settle is how long a branch is left alone after a push to it: so that a train of merges is walked once, and what tells that its pull
+	// requests were merged has come; 0: not at all.
+	Settle time.Duration
+	Log    zerolog.Logger
 }
 
 // Lander looks at branches, exceptions and protections. It is safe for many goroutines.

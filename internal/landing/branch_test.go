@@ -1,0 +1,357 @@
+package landing
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+func jsonInto(text []byte, v any) error { return json.Unmarshal(text, v) }
+
+// started returns a rig whose main was looked at before.
+func started(t *testing.T) *rig {
+	r := newRig(t)
+	r.told()
+	return r
+}
+
+func (r *rig) known() change.SHA {
+	r.t.Helper()
+	return r.stateOf(isMain).Known
+}
+
+func (r *rig) stateOf(branch string) (s branchState) {
+	r.t.Helper()
+	w, err := r.store.BeginErrand(r.t.Context(), onBranch(branch))
+	r.must(err)
+	if w.State != nil {
+		r.must(json.Unmarshal(w.State, &s))
+	}
+	return s
+}
+
+func (r *rig) want(kinds ...change.ExceptionKind) {
+	r.t.Helper()
+	if got := r.kinds(); !slices.Equal(got, kinds) {
+		r.t.Errorf("found %q, want %q", got, kinds)
+	}
+	if n := len(r.errands(change.ErrandException)); n != len(kinds) {
+		r.t.Errorf("%d exceptions were raised, want %d", n, len(kinds))
+	}
+}
+
+func TestAsDecided(t *testing.T) {
+	r := started(t)
+	for name, land := range methods {
+		p := r.pull(files{name + ".txt": blob(name)}, files{name + "2.txt": blob(name)})
+		r.decide(p)
+		land(r.world, p, nil)
+	}
+	r.told()
+	r.want()
+	if r.known() != r.tip {
+		t.Error("the walk did not come to the tip")
+	}
+	r.calls = nil
+	r.told()
+	if fmt.Sprint(r.calls) != "[tip]" {
+		t.Errorf("a sweep that finds nothing new calls %v", r.calls)
+	}
+}
+
+// TestTheDecisionOfThatTime has a decision that came after the merge change nothing.
+func TestTheDecisionOfThatTime(t *testing.T) {
+	r := started(t)
+	p := r.pull(files{"a.txt": blob("a")})
+	p.Decision.Verdict = change.Waiting
+	r.decide(p)
+	r.squash(p, nil)
+	r.now = r.now.Add(time.Minute)
+	p.Decision.Verdict = change.Satisfied
+	r.decide(p)
+	q := r.pull(files{"b.txt": blob("b")})
+	r.decide(q)
+	r.squash(q, nil)
+	r.now = r.now.Add(time.Minute)
+	q.Decision.Verdict = change.Failing
+	r.decide(q)
+	r.told()
+	r.want(change.MergedWithoutGreen)
+	if e := r.found()[0]; e.Number != p.Number || fmt.Sprint(e.By) != fmt.Sprint([]change.Account{bob}) {
+		t.Errorf("found %+v", e)
+	}
+}
+
+func TestUndecided(t *testing.T) {
+	r := started(t)
+	r.squash(r.pull(files{"a.txt": blob("a")}), nil) // nothing is known of it here
+	r.told()
+	r.want(change.MergedWithoutGreen)
+}
+
+// TestGitHubHasTime has a commit be held back until GitHub had time to say which pull request it came through.
+func TestGitHubHasTime(t *testing.T) {
+	r := started(t)
+	before := r.known()
+	p := r.pull(files{"a.txt": blob("a")})
+	r.decide(p)
+	r.squash(p, nil)
+	brings := r.brings
+	r.brings = map[change.SHA][]change.Number{}
+	if result := r.told(); result.RetryAt.IsZero() || r.known() != before {
+		t.Errorf("it did not wait: %+v", result)
+	}
+	r.brings = brings
+	r.told()
+	r.want()
+	if r.known() != r.tip {
+		t.Error("the walk did not come to the tip")
+	}
+
+	r.direct(files{"x.txt": blob("x")})
+	r.told()
+	r.want()
+	r.now = r.now.Add(defaultPatience)
+	r.told()
+	r.want(change.NoPullRequest)
+	if e := r.found()[0]; len(e.By) != 1 || e.By[0].ID != carol.ID {
+		t.Errorf("pushed by %v", e.By)
+	}
+}
+
+func TestActivityTellsWhoPushed(t *testing.T) {
+	r := started(t)
+	r.Patience = time.Nanosecond
+	before := r.tip
+	r.direct(files{"x.txt": blob("x")})
+	r.pushes = nil
+	r.activity = []change.Push{{Before: before, After: r.tip, By: bob, At: r.now}}
+	r.told()
+	r.now = r.now.Add(time.Second)
+	r.told()
+	r.want(change.NoPullRequest)
+	if e := r.found()[0]; len(e.By) != 1 || e.By[0].ID != bob.ID {
+		t.Errorf("pushed by %v", e.By)
+	}
+}
+
+func TestForcedAndDeleted(t *testing.T) {
+	r := started(t)
+	r.Patience = time.Nanosecond
+	start := r.tip
+	p := r.pull(files{"a.txt": blob("a")})
+	r.decide(p)
+	r.squash(p, nil)
+	r.told()
+	r.move(r.commit(r.with(start, files{"x.txt": blob("x")}), carol, start), carol)
+	r.told()
+	r.now = r.now.Add(time.Second)
+	r.told()
+	r.want(change.ForcedUpdate, change.NoPullRequest)
+
+	r.move(start, carol) // behind
+	r.pushes = nil
+	r.told()
+	r.want(change.ForcedUpdate, change.NoPullRequest, change.ForcedUpdate)
+
+	name := "release/1"
+	r.branches[name] = r.tip
+	r.branch(name)
+	delete(r.branches, name)
+	r.branch(name)
+	r.branch(name)
+	if s := r.stateOf(name); !s.Deleted || s.Known != r.tip || len(r.found()) != 4 {
+		t.Errorf("deleted: %+v, %v", s, r.kinds())
+	}
+	r.branches[name] = r.commit(r.with(r.tip, files{"y.txt": blob("y")}), carol, r.tip)
+	r.branch(name)
+	r.now = r.now.Add(time.Second)
+	r.branch(name)
+	want := []change.ExceptionKind{change.ForcedUpdate, change.NoPullRequest, change.ForcedUpdate, change.BranchDeleted, change.NoPullRequest}
+	r.want(want...)
+	if s := r.stateOf(name); s.Deleted {
+		t.Error("it is there again")
+	}
+}
+
+func TestTheDefaultBranchIsNotShown(t *testing.T) {
+	r := started(t)
+	r.branches[isMain] = ""
+	if result := r.told(); result.RecheckAt.IsZero() || r.stateOf(isMain).Deleted {
+		t.Errorf("taken for deleted: %+v", result)
+	}
+	r.want()
+}
+
+func TestWhereAWalkBegins(t *testing.T) {
+	push := func(before, after change.SHA) change.Note {
+		return change.NewNote("push "+string(after), epoch, change.BranchPush{Branch: "x", Before: before, After: after, By: carol})
+	}
+	release := "release/1"
+	for _, row := range []struct {
+		name string
+		look func(r *rig)
+		want []change.ExceptionKind
+	}{
+		{"the sweep takes what is there", func(r *rig) {
+			r.direct(files{"x.txt": blob("x")})
+			r.pushes = nil
+			r.told()
+		}, nil},
+		{"a push told of judges what it brought", func(r *rig) {
+			r.direct(files{"x.txt": blob("x")})
+			r.told()
+		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"a new branch is judged from what it has in common with the default one", func(r *rig) {
+			r.branches[release] = r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
+			r.branch(release, push("", r.branches[release]))
+		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"a new branch at a commit of the default one", func(r *rig) {
+			r.branches[release] = r.tip
+			r.branch(release, push("", r.tip))
+		}, nil},
+		{"a new branch with a history of its own", func(r *rig) {
+			r.branches[release] = r.commit(files{"x.txt": blob("x")}, carol)
+			r.branch(release, push("", r.branches[release]))
+		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"a branch that was not governed for a while", func(r *rig) {
+			r.branches[release] = r.tip
+			r.branch(release)
+			r.policies.now.Governed = false
+			r.branch(release)
+			r.branches[release] = r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
+			r.branch(release)
+			r.policies.now.Governed = true
+			r.branch(release)
+		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"another default branch", func(r *rig) {
+			r.told()
+			r.branches["trunk"] = r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
+			renamed := shop
+			renamed.DefaultBranch = "trunk"
+			r.must(r.store.SaveRepository(r.t.Context(), renamed))
+			r.policies.now.Unusable = true // the fake knows main as the default branch only
+			r.policies.now.Governed = false
+			r.branch("trunk")
+		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"a commit that GitHub has no more", func(r *rig) {
+			r.told()
+			known := r.tip
+			r.move(r.commit(files{"x.txt": blob("x")}, carol), carol)
+			delete(r.commits, known)
+			r.pushes = nil
+			r.told()
+		}, []change.ExceptionKind{change.ForcedUpdate}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t)
+			r.Patience = -1
+			row.look(r)
+			r.want(row.want...)
+		})
+	}
+}
+
+func TestNotGoverned(t *testing.T) {
+	r := newRig(t)
+	r.branch("topic", change.NewNote("n", epoch, change.BranchPush{Branch: "topic", After: r.tip, By: alice}))
+	w, err := r.store.BeginErrand(t.Context(), onBranch("topic"))
+	r.must(err)
+	if len(w.Notes) > 0 || w.State != nil || len(r.calls) > 0 {
+		t.Errorf("notes %v, state %s, calls %v", w.Notes, w.State, r.calls)
+	}
+}
+
+// TestObserving has what the policy observed before the exception count, and not what the exception made of it.
+func TestObserving(t *testing.T) {
+	r := started(t)
+	r.Patience = -1
+	watching := blob("mode: observe")
+	r.policies.observing[watching.Blob] = true
+	r.direct(files{policyPath: watching})
+	r.told()
+	r.direct(files{"x.txt": blob("x")})
+	r.told()
+	all := r.found()
+	if len(all) != 2 || all[0].Observed || !all[1].Observed {
+		t.Errorf("found %+v", all)
+	}
+	if n := len(r.errands(change.ErrandException)); n != 1 {
+		t.Errorf("%d are to be explained", n)
+	}
+}
+
+func TestLongWalks(t *testing.T) {
+	r := started(t)
+	for i := range maxLine - 1 {
+		p := r.pull(files{fmt.Sprintf("%d.txt", i): blob("x")})
+		r.decide(p)
+		r.squash(p, nil)
+	}
+	long := r.pull(files{"a.txt": blob("a")}, files{"b.txt": blob("b")}, files{"c.txt": blob("c")})
+	r.decide(long)
+	r.rebase(long, nil) // the first part ends within it
+	last := r.pull(files{"d.txt": blob("d")})
+	r.decide(last)
+	r.squash(last, nil)
+	if result := r.told(); result.RetryAt.IsZero() {
+		t.Error("nothing is left for another run")
+	}
+	if r.known() != long.MergeCommit {
+		t.Error("a pull request was cut in two")
+	}
+	r.branch(isMain)
+	r.want()
+	if r.known() != r.tip {
+		t.Error("the walk did not come to the tip")
+	}
+
+	for i := range 1001 {
+		r.direct(files{fmt.Sprintf("many/%d.txt", i%7): blob(fmt.Sprint(i))})
+	}
+	r.pushes = nil
+	r.told()
+	r.want(change.TooManyCommits)
+	if r.known() != r.tip {
+		t.Error("the walk did not come to the tip")
+	}
+}
+
+// TestBranchIsKilled ends a run at each of its writes, and has the next one find the same, once.
+func TestBranchIsKilled(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for at := 1; ; at++ {
+			r := started(t)
+			r.Patience = -1
+			r.direct(files{"x.txt": blob("x")})
+			r.killer.at, r.killer.after, r.killer.step = at, after, 0
+			notes := []change.Note{change.NewNote("push", r.now, r.pushes[0].BranchPush)}
+			r.raise(onBranch(isMain), notes...)
+			_, err := r.Branch(t.Context(), onBranch(isMain))
+			killed := r.killed()
+			if killed == (err == nil) {
+				t.Fatalf("killed %v, and the error is %v", killed, err)
+			}
+			r.killer.at = 0
+			r.branch(isMain, notes...)
+			r.want(change.NoPullRequest)
+			if !killed {
+				break
+			}
+		}
+	}
+}
+
+func TestGitHubLimits(t *testing.T) {
+	r := started(t)
+	r.direct(files{"x.txt": blob("x")})
+	r.limited = true
+	if result := r.told(); !result.RetryAt.Equal(r.now.Add(time.Hour)) {
+		t.Errorf("%+v", result)
+	}
+	r.want()
+}

@@ -1,0 +1,408 @@
+package landing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// errKilled is the end of a process.
+var errKilled = errors.New("killed")
+
+// killer ends a run at one of its steps, right before the step takes effect or right after it, so that its answer is lost.
+type killer struct {
+	at    int // the step, from 1; 0: none
+	after bool
+	step  int
+}
+
+// do takes a step. Whoever is killed takes no further ones.
+func (k *killer) do(f func() error) error {
+	k.step++
+	switch {
+	case k.at == 0 || k.step < k.at:
+		return f()
+	case k.step == k.at && k.after:
+		if err := f(); err != nil {
+			return err
+		}
+		return errKilled
+	default:
+		return errKilled
+	}
+}
+
+func (k *killer) killed() bool { return k.at != 0 && k.step >= k.at }
+
+// hub is GitHub with one repository.
+type hub struct {
+	*world
+	*killer
+	branches map[string]change.SHA
+	activity []change.Push
+	required github.RequiredCheck
+	issues   []github.Issue
+	comments []comment
+	reacted  map[int64]string
+	noIssues bool
+	limited  bool
+	calls    []string
+}
+
+type comment struct {
+	github.IssueComment
+	issue change.Number
+}
+
+func (h *hub) call(name string) error {
+	h.calls = append(h.calls, name)
+	if h.limited {
+		return &github.RateLimited{Until: h.now.Add(time.Hour)}
+	}
+	return nil
+}
+
+func (h *hub) Began() time.Time { return h.now }
+func (h *hub) Now() time.Time   { return h.now }
+
+func (h *hub) Tip(_ context.Context, _ change.Repository, branch string, _ time.Time) (change.SHA, error) {
+	if err := h.call("tip"); err != nil {
+		return "", err
+	}
+	tip, ok := h.branches[branch]
+	if branch == isMain && !ok {
+		return h.tip, nil
+	}
+	if tip == "" {
+		return "", &github.NotFound{Message: branch}
+	}
+	return tip, nil
+}
+
+func (h *hub) Range(_ context.Context, _ change.Repository, base, head change.SHA, _ time.Time) (github.Range, error) {
+	if err := h.call("range"); err != nil {
+		return github.Range{}, err
+	}
+	if h.commits[base] == nil || h.mergeBase(base, head) == "" {
+		return github.Range{}, &github.NotFound{Message: string(base)}
+	}
+	r := github.Range{Base: base, Head: head, MergeBase: h.mergeBase(base, head), Status: h.status(base, head)}
+	for _, c := range h.between(base, head) {
+		l := github.LandedCommit{SHA: c.SHA, Parents: c.Parents}
+		if len(c.By) > 0 {
+			l.Author = c.By[0]
+		}
+		r.Commits = append(r.Commits, l)
+	}
+	if n := len(r.Commits); n > 1000 {
+		r.Commits, r.CommitsCut = r.Commits[n-1000:], true
+	}
+	return r, nil
+}
+
+func (h *hub) CommitPulls(_ context.Context, _ change.Repository, sha change.SHA, _ time.Time) (list []change.Pull, err error) {
+	if err := h.call("pulls"); err != nil {
+		return nil, err
+	}
+	for _, n := range h.brings[sha] {
+		p := h.pulls[n].Pull
+		p.MergedBy = change.Account{}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func (h *hub) Pull(_ context.Context, _ change.Repository, n change.Number, _ time.Time) (change.Pull, error) {
+	return h.pulls[n].Pull, h.call("pull")
+}
+
+func (h *hub) Pushes(context.Context, change.Repository, string, time.Time) ([]change.Push, error) {
+	if h.activity == nil {
+		return nil, &github.Forbidden{Message: "activity"}
+	}
+	return h.activity, h.call("pushes")
+}
+
+func (h *hub) Seen(_ context.Context, _ change.Repository, v change.View, _ time.Time) (change.Seen, error) {
+	return h.seen(v), h.call("seen")
+}
+
+func (h *hub) Tree(_ context.Context, _ change.Repository, c change.SHA, paths []string) (map[string]github.TreeEntry, bool, error) {
+	entries := map[string]github.TreeEntry{}
+	for _, p := range paths {
+		if e, ok := h.commits[c].tree[p]; ok {
+			entries[p] = github.TreeEntry{Mode: e.Mode, Blob: e.Blob}
+		}
+	}
+	return entries, true, h.call("tree")
+}
+
+func (h *hub) PolicyFile(_ context.Context, _ change.Repository, c change.SHA, path string) (github.PolicyFile, error) {
+	e, ok := h.commits[c].tree[path]
+	return github.PolicyFile{Found: ok, Blob: e.Blob}, h.call("policy")
+}
+
+func (h *hub) RequiredCheck(context.Context, change.Repository, string, string, time.Time) (github.RequiredCheck, error) {
+	return h.required, h.call("required")
+}
+
+func (h *hub) Issue(_ context.Context, _ change.Repository, n change.Number, _ time.Time) (github.Issue, error) {
+	i := h.issue(n)
+	if i == nil {
+		return github.Issue{}, &github.NotFound{Message: "issue"}
+	}
+	return *i, h.call("issue")
+}
+
+func (h *hub) issue(n change.Number) *github.Issue {
+	i := slices.IndexFunc(h.issues, func(i github.Issue) bool { return i.Number == n })
+	if i < 0 {
+		return nil
+	}
+	return &h.issues[i]
+}
+
+func (h *hub) CreateIssue(_ context.Context, _ change.Repository, w github.IssueWrite) (i github.Issue, err error) {
+	if h.noIssues {
+		return i, &github.NotFound{Message: "Issues are disabled for this repo"}
+	}
+	err = h.do(func() error {
+		i = github.Issue{Number: change.Number(100 + len(h.issues)), Title: w.Title, Body: w.Body, State: github.IssueOpen, URL: "https://github.example/acme/shop/issues/100"}
+		h.issues = append(h.issues, i)
+		return nil
+	})
+	return i, err
+}
+
+func (h *hub) FindIssue(_ context.Context, _ change.Repository, marker string, _ time.Time) (github.Issue, bool, error) {
+	for _, i := range h.issues {
+		if strings.Contains(i.Body, marker) {
+			return i, true, nil
+		}
+	}
+	return github.Issue{}, false, nil
+}
+
+func (h *hub) EditIssue(_ context.Context, _ change.Repository, n change.Number, e github.IssueEdit) (github.Issue, error) {
+	i := h.issue(n)
+	return *i, h.do(func() error {
+		i.State, i.StateReason = e.State, e.StateReason
+		return nil
+	})
+}
+
+func (h *hub) IssueComment(_ context.Context, _ change.Repository, id int64, _ time.Time) (github.IssueComment, error) {
+	for _, c := range h.comments {
+		if c.ID == id {
+			return c.IssueComment, h.call("comment")
+		}
+	}
+	return github.IssueComment{}, &github.NotFound{Message: "comment"}
+}
+
+func (h *hub) Comment(_ context.Context, _ change.Repository, n change.Number, markdown string) (id int64, err error) {
+	id = int64(1000 + len(h.comments))
+	return id, h.do(func() error {
+		h.comments = append(h.comments, comment{github.IssueComment{ID: id, Via: 1, Body: markdown}, n})
+		return nil
+	})
+}
+
+func (h *hub) FindComment(_ context.Context, _ change.Repository, n change.Number, marker string, _ time.Time) (int64, bool, error) {
+	for _, c := range h.comments {
+		if c.issue == n && strings.Contains(c.Body, marker) {
+			return c.ID, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+func (h *hub) React(_ context.Context, _ change.Repository, id int64, content string) error {
+	return h.do(func() error {
+		h.reacted[id] = content
+		return nil
+	})
+}
+
+// ours returns what we said on an issue.
+func (h *hub) ours(n change.Number) (bodies []string) {
+	for _, c := range h.comments {
+		if c.issue == n && c.Via == 1 {
+			bodies = append(bodies, c.Body)
+		}
+	}
+	return bodies
+}
+
+// memory is the store, whose writes a killer may end.
+type memory struct {
+	*store.Store
+	*killer
+}
+
+func (m memory) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
+	return m.do(func() error {
+		return m.Store.Write(ctx, func(tx store.Tx) error { return m.Store.SaveErrand(ctx, tx, e, save) })
+	})
+}
+
+func (m memory) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
+	err = m.do(func() (err error) { e, fresh, err = m.Store.Intend(ctx, in); return err })
+	return e, fresh, err
+}
+
+func (m memory) Complete(ctx context.Context, key string, result any) error {
+	return m.do(func() error { return m.Store.Complete(ctx, key, result) })
+}
+
+func (m memory) CommandDone(ctx context.Context, comment int64, outcome string) error {
+	return m.do(func() error { return m.Store.CommandDone(ctx, comment, outcome) })
+}
+
+// rules says what policies say: main is governed, and release/*, until said otherwise.
+type rules struct {
+	w         *world
+	now       Rules
+	observing map[change.SHA]bool // by the blob of the policy file
+	unknown   bool
+}
+
+func (p *rules) Rules(_ context.Context, _ change.Repository, branch string, c change.SHA) (Rules, error) {
+	r := p.now
+	r.Governed = r.Governed && (branch == shop.DefaultBranch || strings.HasPrefix(branch, "release/"))
+	if c != "" && p.w.commits[c] != nil {
+		r.Observing = p.observing[p.w.commits[c].tree[policyPath].Blob]
+	}
+	return r, nil
+}
+
+func (p *rules) MayCommand(_ context.Context, _ change.Repository, _, verb string, by change.Account) (policy.Authority, error) {
+	return policy.Authority{
+		May: verb == "explain" && !p.unknown && (by.ID == alice.ID || by.ID == bob.ID), Unknown: p.unknown, Role: "tech-lead", Who: change.Words("a tech lead"),
+	}, nil
+}
+
+// rig is a Lander on a real store.
+type rig struct {
+	t *testing.T
+	*hub
+	store    *store.Store
+	policies *rules
+	*Lander
+}
+
+func newRig(t *testing.T) *rig {
+	w := newWorld()
+	k := &killer{}
+	h := &hub{world: w, killer: k, branches: map[string]change.SHA{}, reacted: map[int64]string{}}
+	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Clock: func() time.Time { return w.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.SaveRepository(t.Context(), shop); err != nil {
+		t.Fatal(err)
+	}
+	p := &rules{w: w, now: Rules{Governed: true, Announce: []string{"slack:#engineering"}}, observing: map[change.SHA]bool{}}
+	return &rig{t: t, hub: h, store: s, policies: p, Lander: New(Config{
+		Store: memory{s, k}, GitHub: func(change.InstallationID) GitHub { return h }, Policies: p, PolicyPath: policyPath,
+		CheckName: "Change policy", Markdown: change.Text.String, Holder: "test", Clock: func() time.Time { return w.now },
+	})}
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) raise(e change.Errand, notes ...change.Note) {
+	r.t.Helper()
+	r.must(r.store.Write(r.t.Context(), func(tx store.Tx) error {
+		return r.store.RaiseErrands(r.t.Context(), tx, []change.Raised{{Errand: e, Notes: notes}})
+	}))
+}
+
+func onBranch(name string) change.Errand {
+	return change.Errand{Kind: change.ErrandBranch, Repository: shop.ID, Name: name}
+}
+
+// told delivers the pushes to main since the last call and looks at it.
+func (r *rig) told() queue.Result {
+	r.t.Helper()
+	var notes []change.Note
+	for i, p := range r.pushes {
+		notes = append(notes, change.NewNote(fmt.Sprint(p.After, i), p.At, p.BranchPush))
+	}
+	r.pushes = nil
+	return r.branch(isMain, notes...)
+}
+
+func (r *rig) branch(name string, notes ...change.Note) queue.Result {
+	r.t.Helper()
+	r.raise(onBranch(name), notes...)
+	result, err := r.Branch(r.t.Context(), onBranch(name))
+	r.must(err)
+	return result
+}
+
+// decide records a pull request's decision, as the reconciler does.
+func (r *rig) decide(p *Merged) {
+	r.t.Helper()
+	key := change.PullKey{Repository: shop.ID, Number: p.Number}
+	_, err := r.store.SavePull(r.t.Context(), key, p.Pull)
+	r.must(err)
+	r.must(r.store.SaveDecision(r.t.Context(), *p.Decision, "digest", store.Consequences{}, ledger.Draft{
+		Kind: ledger.DecisionChanged, Subject: ledger.Subject{Repository: int64(shop.ID), Number: int(p.Number), SHA: string(p.Head.SHA)}, Body: p.Decision,
+	}))
+}
+
+// found returns the exceptions that were raised, in the order of the record.
+func (r *rig) found() (list []exceptionBody) {
+	r.t.Helper()
+	for _, e := range r.entries(ledger.ExceptionFound) {
+		var body exceptionBody
+		r.must(jsonInto(e.Body, &body))
+		list = append(list, body)
+	}
+	return list
+}
+
+func (r *rig) kinds() (kinds []change.ExceptionKind) {
+	r.t.Helper()
+	for _, e := range r.found() {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+func (r *rig) entries(kind ledger.Kind) []ledger.Entry {
+	r.t.Helper()
+	all, err := r.store.Ledger(r.t.Context(), ledger.Page{Limit: 10_000})
+	r.must(err)
+	return slices.DeleteFunc(all, func(e ledger.Entry) bool { return e.Kind != kind })
+}
+
+func (r *rig) errands(kind change.ErrandKind) []store.ErrandWork {
+	r.t.Helper()
+	list, err := r.store.ErrandsOf(r.t.Context(), kind, shop.ID)
+	r.must(err)
+	return list
+}
