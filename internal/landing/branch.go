@@ -55,7 +55,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	}
 
 	for _, p := range pushes {
-		if settled := p.Told.Add(r.Settle); settled.After(r.Clock()) {
+		if settled := p.At.Add(r.Settle); settled.After(r.Clock()) {
 			return queue.Result{RetryAt: settled}, nil
 		}
 	}

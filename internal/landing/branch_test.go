@@ -355,3 +355,23 @@ func TestGitHubLimits(t *testing.T) {
 	}
 	r.want()
 }
+
+// TestSettle has a branch be left alone for a while after a push, and be walked by a run without one.
+func TestSettle(t *testing.T) {
+	r := started(t)
+	r.Settle = 10 * time.Second
+	p := r.pull(files{"a.txt": blob("a")})
+	r.decide(p)
+	r.squash(p, nil)
+	pushed := r.now
+	r.calls = nil
+	if result := r.told(); !result.RetryAt.Equal(pushed.Add(r.Settle)) || len(r.calls) > 0 {
+		t.Errorf("%+v, calls %v", result, r.calls)
+	}
+	r.now = pushed.Add(r.Settle)
+	r.told()
+	r.want()
+	if r.known() != r.tip {
+		t.Error("the walk did not come to the tip")
+	}
+}
