@@ -14,7 +14,7 @@ const (
 	explain = "explain"
 )
 
-// Commands names the roles that may give commands by comment; empty: as commandRoles says.
+// Commands names the roles that may give commands by comment; for what an empty one means see MayCommand.
 type Commands struct {
 	Refresh, Reject, Explain string
 	Line                     int

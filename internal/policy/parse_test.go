@@ -162,6 +162,12 @@ func TestParseExample(t *testing.T) {
 	if quarter.Rule.String() != "FREQ=MONTHLY;BYMONTH=3,6,9,12;BYMONTHDAY=-1" || quarter.Lasts != 24*time.Hour || !quarter.Merging || len(quarter.Environments) != 0 {
 		t.Errorf("the quarter is %+v", quarter)
 	}
+	if want := (Commands{Refresh: "reviewer", Reject: "tech-lead", Explain: "tech-lead", Line: p.Line["commands"]}); p.Commands != want || want.Line == 0 {
+		t.Errorf("commands are %+v", p.Commands)
+	}
+	if len(p.Exceptions.Announce) != 1 || p.Exceptions.Line != p.Line["exceptions"] {
+		t.Errorf("exceptions are %+v", p.Exceptions)
+	}
 	if p.Line["freezes"] == 0 || p.Line["version"] != 1 {
 		t.Errorf("lines are %v", p.Line)
 	}
