@@ -29,7 +29,7 @@ type workspace struct {
 	last     int      // of the posts
 	calls    []string // methods, in their order
 	page     int      // posts on a page of history
-	withheld bool     // it tells nobody of metadata
+	withheld string   // "metadata" or "blocks": it tells nobody of them
 	// fault looks at each call before it is carried out.
 	fault func(method string, form url.Values) fault
 }
@@ -179,14 +179,17 @@ func (w *workspace) postMessage(form url.Values) (map[string]any, string) {
 }
 
 func (w *workspace) show(p said) map[string]any {
-	m := map[string]any{"type": "message", "ts": p.TS, "text": p.Text, "blocks": p.Blocks, "bot_id": "B1"}
+	m := map[string]any{"type": "message", "ts": p.TS, "text": p.Text, "bot_id": "B1"}
 	if p.Thread != "" {
 		m["thread_ts"] = p.Thread
 	} else if slices.ContainsFunc(w.posts, func(o said) bool { return o.Thread == p.TS }) {
 		m["thread_ts"] = p.TS // a post with replies is in its own thread
 	}
-	if !w.withheld {
+	if w.withheld != "metadata" && p.Metadata.EventType != "" {
 		m["metadata"] = p.Metadata
+	}
+	if w.withheld != "blocks" {
+		m["blocks"] = p.Blocks
 	}
 	return m
 }
@@ -263,6 +266,16 @@ func (w *workspace) count(method string) (n int) {
 		}
 	}
 	return n
+}
+
+// chat has people post in #engineering.
+func (w *workspace) chat(posts int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for range posts {
+		w.last++
+		w.posts = append(w.posts, said{Channel: "C0ENG001", TS: fmt.Sprintf("%d.%06d", w.clock().Unix(), w.last), Text: "hello"})
+	}
 }
 
 // remove deletes a post.

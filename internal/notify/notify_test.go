@@ -293,7 +293,9 @@ func TestReplyWithoutThread(t *testing.T) {
 	f.restart()
 	f.leave(announcement("closed"))
 	f.settle()
-	equal(t, "posts", f.keys(), []string{"merged", "(approved)", "closed"})
+	f.leave(opening("declared again"), announcement("merged again"))
+	f.settle()
+	equal(t, "posts", f.keys(), []string{"merged", "(approved)", "closed", "declared again", "(merged again)"})
 	for _, i := range []int{0, 2} {
 		if text := f.slack.all()[i].Text; !strings.HasPrefix(text, "acme/shop#"+breaker+"12: It is") {
 			t.Errorf("what stands alone does not say what it is about: %q", text)
@@ -341,9 +343,9 @@ func kills() map[string]func(f *fixture) {
 }
 
 func TestKills(t *testing.T) {
-	for _, withheld := range []bool{false, true} {
+	for _, withheld := range []string{"nothing", "metadata", "blocks"} {
 		for name, kill := range kills() {
-			t.Run(fmt.Sprintf("%s, metadata withheld %t", name, withheld), func(t *testing.T) {
+			t.Run(name+", withholding "+withheld, func(t *testing.T) {
 				f := newFixture(t)
 				f.slack.withheld = withheld
 				f.slack.page = 2
@@ -407,11 +409,69 @@ func TestRefusedThenKilled(t *testing.T) {
 	f.slack.refuse("invalid_auth", "chat.postMessage")
 	f.leave(opening("declared"))
 	f.run()
-	kills()["after Slack acted"](f)
-	f.run()
+	ctx, kill := context.WithCancel(t.Context())
+	f.slack.on(func(string, url.Values) fault {
+		f.slack.fault = nil
+		kill()
+		return fault{hangUp: true, acted: true}
+	})
+	if _, err := f.Run(ctx, thread); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Run: %v, want that it was cancelled", err)
+	}
 	f.restart()
 	f.settle()
 	equal(t, "posts", f.keys(), []string{"declared"})
+}
+
+// TestLongHistory looks for what was posted a while ago.
+func TestLongHistory(t *testing.T) {
+	for _, tt := range []struct {
+		since int
+		want  string
+	}{{7, "done"}, {maxPages, "uncertain: the channel's history: it is too long to be read"}} {
+		f := newFixture(t)
+		f.slack.page = 1
+		kills()["after Slack acted"](f)
+		f.leave(opening("declared"))
+		f.run()
+		f.slack.chat(tt.since)
+		f.pass(time.Minute)
+		f.settle()
+		equal(t, "posts with a key", len(slices.DeleteFunc(f.keys(), func(k string) bool { return k == "" })), 1)
+		if got := f.outcome("declared"); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("after %d other posts the record says %q, want %q", tt.since, got, tt.want)
+		}
+	}
+}
+
+// TestHistoryThatIsNone: an empty answer does not say that nothing was posted.
+func TestHistoryThatIsNone(t *testing.T) {
+	for _, method := range []string{"conversations.history", "conversations.replies"} {
+		f := newFixture(t)
+		f.leave(opening("declared"))
+		f.settle()
+		kills()["after Slack acted"](f)
+		a := announcement("merged")
+		a.Opens = method == "conversations.history"
+		if a.Opens {
+			a.Channels = []string{"slack:#operations"}
+		}
+		f.leave(a)
+		f.run()
+		f.slack.on(func(m string, _ url.Values) fault {
+			if m == method {
+				return fault{body: "{}"}
+			}
+			return fault{}
+		})
+		f.pass(time.Minute)
+		equal(t, method+": the result", f.run(), queue.Result{RecheckAt: f.clock().Add(seldom)})
+		f.settle()
+		equal(t, method+": posts", len(f.slack.all()), 2)
+		if got := f.outcome("merged"); !strings.HasPrefix(got, "uncertain: an attempt had no answer: for a day: "+errNonsense.Error()) {
+			t.Errorf("%s: the record says %q", method, got)
+		}
+	}
 }
 
 // TestOnceProperty holds that whatever fails in whatever order, each announcement is posted once, and in order.
@@ -557,7 +617,10 @@ func TestSlackIsNotThere(t *testing.T) {
 	b.Channels = append(b.Channels, "slack:#operations")
 	f.leave(b)
 	equal(t, "the result", f.run(), queue.Result{RetryAt: f.clock().Add(soon)})
-	equal(t, "the second channel, which would be no better", f.outcome("declared"), "intended")
+	list, err := f.store.EffectsOf(t.Context(), pull)
+	if err != nil || len(list) != 1 {
+		t.Errorf("the second channel, which would be no better, was tried too: %v, %v", list, err)
+	}
 	f.restart()
 	f.slack.refuse("missing_scope", "conversations.history", "conversations.list")
 	f.settle()

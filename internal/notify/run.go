@@ -209,7 +209,7 @@ func (r *run) attempted(key string, refused bool) {
 		r.state.Open = map[string]attempt{}
 	}
 	last := r.state.Open[key]
-	last.Refused = last.Refused || refused
+	last.Refused = refused
 	r.state.Open[key] = last
 }
 
