@@ -95,7 +95,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	})
 	a.lander = landing.New(landing.Config{
 		Store: a.queue.Memory(), Policies: rules{a.loop}, PolicyPath: reconcile.PolicyPath, CheckName: plan.CheckRunName, Markdown: report.Markdown,
-		Holder: holder(), Clock: o.Clock, Log: log,
+		Holder: holder(), Clock: o.Clock, Log: log, Settle: settle,
 		GitHub: func(id change.InstallationID) landing.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.keeper = emergency.New(emergency.Config{
@@ -126,6 +126,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 const (
 	pruneEvery = time.Hour       // how often what is no longer needed is deleted
 	sweepEvery = 5 * time.Minute // how often some open pull requests are looked at without an event
+	settle     = time.Minute     // how long after a push it is looked at what landed
 )
 
 // Addr is the address that the service listens on, as HOST:PORT.

@@ -25,3 +25,12 @@ func (r rules) Rules(ctx context.Context, repo change.Repository, branch string,
 	// The first layer is the owner's policy where there is one, which alone may say that all is only observed.
 	return landing.Rules{Governed: true, Observing: p.Layers()[0].Mode == policy.Observe, Announce: p.AnnounceExceptions()}, nil
 }
+
+// MayCommand implements landing.Policies. By a policy that cannot be used nobody may, and nobody knows who.
+func (r rules) MayCommand(ctx context.Context, repo change.Repository, branch, verb string, by change.Account) (policy.Authority, error) {
+	a, err := r.Reconciler.MayCommand(ctx, repo, branch, verb, by)
+	if errors.Is(err, reconcile.ErrUnusable) {
+		return policy.Authority{Unknown: true, Who: change.Words("whoever the policy names, once it can be used")}, nil
+	}
+	return a, err
+}

@@ -54,11 +54,11 @@ func register(sim *githubsim.Sim) (*githubsim.App, error) {
 	return sim.RegisterApp(githubsim.AppOptions{
 		Slug: appSlug, Name: "changegate", Owner: org,
 		Permissions: map[string]string{
-			"actions": "read", "checks": "write", "contents": "read", "issues": "write", "members": "read", "metadata": "read",
+			"actions": "read", "checks": "write", "contents": "read", "issues": "write", "members": "read", "merge_queues": "read", "metadata": "read",
 			"pull_requests": "write", "statuses": "write",
 		},
 		Events: []string{
-			"check_run", "check_suite", "issue_comment", "label", "member", "membership", "organization", "pull_request",
+			"check_run", "check_suite", "issue_comment", "issues", "label", "merge_group", "member", "membership", "organization", "pull_request",
 			"pull_request_review", "push", "repository", "status", "team", "workflow_run",
 		},
 	})

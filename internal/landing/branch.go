@@ -45,6 +45,11 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
+	for _, p := range pushes {
+		if settled := p.At.Add(r.Settle); settled.After(r.Clock()) {
+			return queue.Result{RetryAt: settled}, nil
+		}
+	}
 	rules, err := r.Policies.Rules(ctx, repo, name, "")
 	if err != nil {
 		return queue.Result{}, err
@@ -52,12 +57,6 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	isDefault := name == repo.DefaultBranch
 	if !rules.Governed && !(rules.Unusable && (isDefault || state.Known != "" && !state.Left)) {
 		return queue.Result{}, r.leave(ctx, state, taken)
-	}
-
-	for _, p := range pushes {
-		if settled := p.At.Add(r.Settle); settled.After(r.Clock()) {
-			return queue.Result{RetryAt: settled}, nil
-		}
 	}
 
 	moved := &Moved{Repository: repo.ID, Branch: name, Now: r.github.Now(), Known: state.Known, Deleted: state.Deleted, Pushes: pushes}

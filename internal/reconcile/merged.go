@@ -91,7 +91,7 @@ func reviewDebt(d *change.Decision) *change.Debt {
 // request is in.
 func (r *run) concerned(ctx context.Context, before *change.Decision, now change.Decision) ([]change.Raised, error) {
 	var raised []change.Raised
-	if now.Declaration != nil || before != nil && (before.Declaration != nil || now.State != before.State && len(before.Labels) > 0) {
+	if now.Declaration != nil || before != nil && (before.Declaration != nil || len(before.Labels) != len(now.Labels) || now.State != before.State && len(before.Labels) > 0) {
 		raised = append(raised, change.Raised{Errand: change.Errand{
 			Kind: change.ErrandRetrospective, Repository: now.Pull.Repository, Name: strconv.Itoa(int(now.Pull.Number)),
 		}})

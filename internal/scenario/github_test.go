@@ -55,6 +55,8 @@ func deeds() map[string]func(*scene) error {
 		"suspends":         (*scene).suspends,
 		"unsuspends":       (*scene).unsuspends,
 		"protects":         (*scene).protects, // BRANCH
+		"queues":           (*scene).queues,   // BRANCH [CHECK…]: it takes a merge queue to merge, and our check and others
+		"lacks-graphql":    (*scene).lacksGraphQL,
 	}
 }
 
@@ -435,4 +437,18 @@ func (w *world) countRuns(repo, sha string) (int, error) {
 		return 0, fmt.Errorf("count the check runs: %w", err)
 	}
 	return len(list.CheckRuns), nil
+}
+
+func (s *scene) queues() error {
+	p := githubsim.Protection{Ruleset: true, MergeQueue: &githubsim.MergeQueue{}, RequiredChecks: []githubsim.RequiredCheck{{Context: checkName, AppID: s.gate.ID}}}
+	branch := s.next("the branch")
+	for _, name := range s.args {
+		p.RequiredChecks = append(p.RequiredChecks, githubsim.RequiredCheck{Context: name})
+	}
+	return s.sim.Protect(s.repo, branch, p)
+}
+
+func (s *scene) lacksGraphQL() error {
+	s.sim.NoGraphQL()
+	return nil
 }

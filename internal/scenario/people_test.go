@@ -93,6 +93,11 @@ func verbs() map[string]func(*scene) error {
 		"reports":          (*scene).reports,         // CONTEXT STATE N: a commit status
 		"asks":             (*scene).asks,            // N WHOM
 		"forks":            (*scene).forks,
+		"answers":          (*scene).answers,     // N TEXT: a comment on an issue
+		"finishes":         (*scene).finishes,    // N [FILE]: closes an issue, its description being the file's
+		"enqueues":         (*scene).enqueues,    // N: adds it to the merge queue
+		"forces":           (*scene).forcesBack,  // BRANCH back by one commit
+		"drops":            (*scene).dropsBranch, // BRANCH
 	}
 }
 
@@ -448,3 +453,28 @@ func (s *scene) forks() error {
 	_, err := s.who.Fork(s.repo)
 	return err
 }
+
+func (s *scene) answers() error {
+	i := s.numbered(s.ts, s.next("the issue's number"))
+	_, err := s.who.Comment(i, s.rest())
+	return err
+}
+
+func (s *scene) finishes() error {
+	i := s.numbered(s.ts, s.next("the issue's number"))
+	if len(s.args) > 0 {
+		if err := s.who.EditBody(i, s.ts.ReadFile(s.args[0])); err != nil {
+			return err
+		}
+	}
+	return s.who.Close(i)
+}
+
+func (s *scene) enqueues() error { return s.who.Enqueue(s.pull()) }
+
+func (s *scene) forcesBack() error {
+	branch := s.next("the branch")
+	return s.who.PushRef(s.repo, branch, s.ts.Getenv(s.next("what it is to be")))
+}
+
+func (s *scene) dropsBranch() error { return s.who.PushRef(s.repo, s.next("the branch"), "") }

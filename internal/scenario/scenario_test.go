@@ -51,6 +51,12 @@ func commands() map[string]command {
 		"harmless":  harmless,
 		"state":     state,
 		"logged":    logged,
+		"slack":     slackSays,
+		"issue":     issueIs,
+		"issues":    issuesCount,
+		"body":      bodySays,
+		"said":      said,
+		"reacted":   reacted,
 	}
 	for name, login := range people() {
 		all[name] = person(login)

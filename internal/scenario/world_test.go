@@ -46,14 +46,14 @@ const (
 func permissions() map[string]string {
 	return map[string]string{
 		"checks": "write", "statuses": "write", "pull_requests": "write", "deployments": "write", "contents": "read", "issues": "write",
-		"actions": "read", "merge_queues": "read", "metadata": "read", "members": "read",
+		"actions": "read", "merge_queues": "read", "metadata": "read", "members": "read", "administration": "read",
 	}
 }
 
 func events() []string {
 	return []string{
 		"pull_request", "pull_request_review", "issue_comment", "label", "push", "status", "check_run", "check_suite", "workflow_run",
-		"member", "team", "membership", "organization", "repository",
+		"member", "team", "membership", "organization", "repository", "issues", "merge_group", "branch_protection_rule", "repository_ruleset",
 	}
 }
 
@@ -71,6 +71,7 @@ type world struct {
 	sim     *githubsim.Sim
 	http    *httptest.Server
 	checker *openapitest.Checker // nil: traffic is not checked
+	slack   *slackChannel
 	gate    *githubsim.App
 	repo    string // owner/name that commands without one are about
 	ahead   atomic.Int64
@@ -117,7 +118,7 @@ func (l *log) lines(level string) []string {
 }
 
 func newWorld(o options) (_ *world, err error) {
-	w := &world{dir: o.dir, repo: "acme/shop"}
+	w := &world{dir: o.dir, repo: "acme/shop", slack: newSlackChannel()}
 	if w.sim, err = githubsim.New(githubsim.Config{Clock: w.now, Dir: filepath.Join(o.dir, ".github-sim")}); err != nil {
 		return nil, err
 	}
@@ -234,6 +235,7 @@ func (w *world) start() error {
 			},
 		},
 		Server:   config.Server{Address: "127.0.0.1:0"},
+		Slack:    config.Slack{Token: config.NewSecret(slackToken), APIURL: w.slack.url()},
 		Database: config.Database{URL: config.NewSecret("sqlite:" + filepath.Join(w.dir, database))},
 	}
 	ctx, end := context.WithCancel(context.Background())
@@ -306,7 +308,8 @@ func (w *world) close() []error {
 			problems = append(problems, fmt.Errorf("the server logged %s", line))
 		}
 	}
-	for _, secret := range []string{webhookSecret, "ghs_", "PRIVATE KEY"} {
+	w.slack.close()
+	for _, secret := range []string{webhookSecret, slackToken, "ghs_", "PRIVATE KEY"} {
 		if strings.Contains(w.log.String(), secret) {
 			problems = append(problems, fmt.Errorf("the server logged a secret, %q", secret))
 		}

@@ -99,11 +99,6 @@ func readPullRequest(d *change.Delivery, body []byte, _ change.AppID) error {
 				Base:  d.Pull.Base.SHA,
 			}
 		}
-	case "closed":
-		if d.Pull.State == change.Merged {
-			// The push that merges tells it as well, with what there is to note; this one comes where that is lost.
-			raise(d, change.ErrandBranch, d.Pull.Base.Name)
-		}
 	}
 	return nil
 }

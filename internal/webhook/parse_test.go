@@ -189,8 +189,8 @@ func TestParse(t *testing.T) {
 			})},
 		{"unlabeled of a label that is gone", "pull_request", pr("unlabeled", ""), about("pull_request", "unlabeled", onPull(pullConcern|timeline))},
 		{"closed", "pull_request", pr("closed", ""), about("pull_request", "closed", onPull(pullConcern))},
-		{"merged: what landed on the base is looked at", "pull_request", strings.Replace(pr("closed", ""), `"merged":false`, `"merged":true`, 1),
-			about("pull_request", "closed", onPull(pullConcern), raising(change.ErrandBranch, "main"), func(d *change.Delivery) {
+		{"merged: the push tells what landed", "pull_request", strings.Replace(pr("closed", ""), `"merged":false`, `"merged":true`, 1),
+			about("pull_request", "closed", onPull(pullConcern), func(d *change.Delivery) {
 				d.Pull.State, d.Pull.MergeCommit = change.Merged, "testmerge"
 			})},
 		{"ready for review", "pull_request", pr("ready_for_review", ""), about("pull_request", "ready_for_review", onPull(pullConcern))},
