@@ -45,8 +45,9 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
-	for _, p := range pushes {
-		if settled := p.At.Add(r.Settle); settled.After(r.Clock()) {
+	// The first push counts, or a branch that is pushed to without pause would never be walked.
+	if len(pushes) > 0 {
+		if settled := pushes[0].At.Add(r.Settle); settled.After(r.Clock()) {
 			return queue.Result{RetryAt: settled}, nil
 		}
 	}
