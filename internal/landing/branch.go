@@ -48,7 +48,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	// The first push counts, or a branch that is pushed to without pause would never be walked.
 	if len(pushes) > 0 {
 		if settled := pushes[0].At.Add(r.Settle); settled.After(r.Clock()) {
-			return queue.Result{RetryAt: settled}, nil
+			return queue.Result{RecheckAt: settled}, nil
 		}
 	}
 	rules, err := r.Policies.Rules(ctx, repo, name, "")
@@ -94,7 +94,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	}
 	if wait := r.patience(&state, unexplained); wait > 0 {
 		// Nothing of this walk is kept but since when it waits.
-		return queue.Result{RetryAt: r.Clock().Add(wait)}, r.save(ctx, store.ErrandSave{State: state})
+		return queue.Result{RecheckAt: r.Clock().Add(wait)}, r.save(ctx, store.ErrandSave{State: state})
 	}
 	exceptions = append(append(orphan, exceptions...), landed...)
 	for i := range exceptions {

@@ -102,7 +102,7 @@ func TestGitHubHasTime(t *testing.T) {
 	r.squash(p, nil)
 	brings := r.brings
 	r.brings = map[change.SHA][]change.Number{}
-	if result := r.told(); result.RetryAt.IsZero() || r.known() != before {
+	if result := r.told(); result.RecheckAt.IsZero() || r.known() != before {
 		t.Errorf("it did not wait: %+v", result)
 	}
 	r.brings = brings
@@ -365,7 +365,7 @@ func TestSettle(t *testing.T) {
 	r.squash(p, nil)
 	pushed := r.now
 	r.calls = nil
-	if result := r.told(); !result.RetryAt.Equal(pushed.Add(r.Settle)) || len(r.calls) > 0 {
+	if result := r.told(); !result.RecheckAt.Equal(pushed.Add(r.Settle)) || len(r.calls) > 0 {
 		t.Errorf("%+v, calls %v", result, r.calls)
 	}
 	r.now = pushed.Add(r.Settle)
