@@ -294,6 +294,11 @@ func listCommits(c *call) (any, error) {
 	list = slices.DeleteFunc(list, func(x *commit) bool {
 		since, err := time.Parse(time.RFC3339, c.query("since"))
 		until, err2 := time.Parse(time.RFC3339, c.query("until"))
+		if author := c.query("author"); author != "" && !strings.EqualFold(x.author.email, author) {
+			if by := c.accountOf(x.author); by == nil || !strings.EqualFold(by.login, author) {
+				return true
+			}
+		}
 		return err == nil && x.committer.at.Before(since) || err2 == nil && x.committer.at.After(until)
 	})
 	return each(paginate(c, list), func(x *commit) obj { return c.commitJSON(c.repo, x) }), nil
