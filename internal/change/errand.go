@@ -17,6 +17,7 @@ const (
 	ErrandException     ErrandKind = "exception"     // an exception's key: the issue that asks for an explanation; its notes are Exception
 	ErrandRetrospective ErrandKind = "retrospective" // a pull request's number: the issue of its emergency
 	ErrandAnnouncement  ErrandKind = "announcement"  // a thread's name: what is posted to Slack; its notes are Announcement
+	ErrandDeployments   ErrandKind = "deployments"   // DeploymentsName: all environments of a repository; its notes are ReleaseNote
 )
 
 // Errand names something to look at that is not a pull request. Like a pull request it is raised, and then looked at level-triggered: a
@@ -86,22 +87,27 @@ const (
 	TooManyCommits     ExceptionKind = "too many commits"          // more at once than can be looked at
 	Unprotected        ExceptionKind = "check no longer required"  // or not of this App any more
 	RetrospectiveLate  ExceptionKind = "retrospective not written" // an emergency whose people do not look back
+	DeployedPastPolicy ExceptionKind = "deployed past the policy"  // what the policy would not have let through, or not yet
+	UnknownEnvironment ExceptionKind = "unknown environment"       // a deployment to one that the policy does not name
+	UnknownDeployer    ExceptionKind = "unknown deployer"          // a deployment or its status by an account that the policy does not name for it
+	NotVerified        ExceptionKind = "not verified"              // nobody said in time that what was deployed works
 )
 
-// Exception is something that happened on a governed branch and that the policy did not allow.
+// Exception is something that happened on a governed branch, or was deployed, and that the policy did not allow.
 type Exception struct {
 	// Key is unique for what happened, so that it is one exception however often it is found.
-	Key        string        `json:"key"`
-	Kind       ExceptionKind `json:"kind"`
-	Repository RepositoryID  `json:"repository"`
-	Branch     string        `json:"branch,omitempty"`
-	Number     Number        `json:"number,omitempty"` // of the pull request, if one is behind it
-	Commits    []SHA         `json:"commits,omitempty"`
-	Before     SHA           `json:"before,omitempty"`
-	After      SHA           `json:"after,omitempty"`
-	By         []Account     `json:"by,omitempty"` // who merged or pushed: none of them may explain it
-	At         time.Time     `json:"at"`           // when it happened, as far as is known, else when it was found
-	What       Text          `json:"what"`         // what happened, in a sentence
+	Key         string        `json:"key"`
+	Kind        ExceptionKind `json:"kind"`
+	Repository  RepositoryID  `json:"repository"`
+	Branch      string        `json:"branch,omitempty"`
+	Number      Number        `json:"number,omitempty"` // of the pull request, if one is behind it
+	Commits     []SHA         `json:"commits,omitempty"`
+	Environment string        `json:"environment,omitempty"` // of a deployment
+	Before      SHA           `json:"before,omitempty"`
+	After       SHA           `json:"after,omitempty"`
+	By          []Account     `json:"by,omitempty"` // who merged or pushed: none of them may explain it
+	At          time.Time     `json:"at"`           // when it happened, as far as is known, else when it was found
+	What        Text          `json:"what"`         // what happened, in a sentence
 }
 
 // Announcement is something to say to people in a channel, once.

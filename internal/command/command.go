@@ -28,12 +28,33 @@ const (
 	Explain  Verb = "explain"
 	Reject   Verb = "reject"
 	Withdraw Verb = "withdraw"
+	Deploy   Verb = "deploy"
+	Deployed Verb = "deployed"
+	Accept   Verb = "accept"
+	Override Verb = "override"
+	Freeze   Verb = "freeze"
+	Thaw     Verb = "thaw"
+	Verified Verb = "verified"
+	Rollback Verb = "rollback"
+	Queue    Verb = "queue"
+	Hold     Verb = "hold"
+	Cancel   Verb = "cancel"
+	Start    Verb = "start"
 )
+
+// IsAboutDeployments says whether a verb asks for something about what was deployed, or is to be.
+func (v Verb) IsAboutDeployments() bool {
+	switch v {
+	case Deploy, Deployed, Accept, Override, Freeze, Thaw, Verified, Rollback, Queue, Hold, Cancel, Start:
+		return true
+	}
+	return false
+}
 
 // Command is a command as it was given.
 type Command struct {
 	Verb   Verb
-	Args   []string // as many as the verb's Usage has
+	Args   []string // those of the verb's Usage, as far as they were given; its literal words too
 	Reason string   // unescaped; empty: none was given
 }
 
@@ -58,8 +79,10 @@ const (
 
 // Usage is a verb with what it takes.
 type Usage struct {
-	Verb   Verb
-	Args   []string // what each argument is, in capitals
+	Verb Verb
+	// Args are what each argument is: in capitals; in brackets, [ENVIRONMENT], if it may be left out, which no other then follows
+	// that may not; in small letters if it is that word.
+	Args   []string
 	Reason Need
 	Ask    string // what the reason tells, as an example shows it
 	Does   string // what it does, in a sentence
@@ -77,6 +100,11 @@ func (u Usage) Line() string {
 	return strings.Join(words, " ")
 }
 
+const (
+	environment         = "ENVIRONMENT"
+	optionalEnvironment = "[ENVIRONMENT]"
+)
+
 // Verbs returns all that can be asked for, in the order in which people are shown it.
 func Verbs() []Usage {
 	return []Usage{
@@ -84,6 +112,20 @@ func Verbs() []Usage {
 		{Verb: Explain, Reason: MustReason, Ask: "why it happened", Does: "Explains what went past the policy, on the issue that asks for it."},
 		{Verb: Reject, Reason: MustReason, Ask: "why it must not ship", Does: "Says no to a change, until a holder of the same role withdraws it."},
 		{Verb: Withdraw, Reason: MayReason, Ask: "why it may ship after all", Does: "Takes back the rejections of one's role."},
+		{Verb: Deploy, Args: []string{environment}, Does: "Says that the change may go to an environment to which it ships by hand."},
+		{Verb: Accept, Args: []string{environment}, Does: "Gives a release approval for the change's commit."},
+		{Verb: Verified, Args: []string{optionalEnvironment}, Reason: MustReason, Ask: "what was looked at", Does: "Says that what was deployed works, once it was watched for long enough."},
+		{Verb: Rollback, Args: []string{optionalEnvironment, "[COMMIT]", "[CLASS]"}, Reason: MustReason, Ask: "what went wrong",
+			Does: "Deploys the version that was verified last, or the one with the commit. The class is errors, degradation, security or failed-verification."},
+		{Verb: Queue, Args: []string{optionalEnvironment}, Does: "Lists what is deployed, what waits and for what."},
+		{Verb: Hold, Args: []string{environment}, Reason: MayReason, Ask: "why it is to wait", Does: "Keeps the change from being deployed; others pass it by."},
+		{Verb: Start, Args: []string{environment}, Does: "Lets a change go on that was held, or queues it again after it was cancelled or failed."},
+		{Verb: Cancel, Args: []string{environment}, Reason: MayReason, Ask: "why it must not go on", Does: "Takes the change out of the queue, or gives its deployment up."},
+		{Verb: Deployed, Args: []string{environment}, Does: "Says that the change was deployed by something that does not tell GitHub."},
+		{Verb: Override, Args: []string{environment}, Reason: MustReason, Ask: "why it cannot wait", Does: "Lets the change pass business hours and freezes."},
+		{Verb: Freeze, Args: []string{environment, "until", "TIME"}, Reason: MustReason, Ask: "why nothing must change",
+			Does: "Freezes an environment until a time: 2026-12-24T17:00, or 2026-12-24 for the beginning of that day."},
+		{Verb: Thaw, Args: []string{environment}, Does: "Ends the freezes of an environment that were declared by command."},
 	}
 }
 
@@ -136,8 +178,14 @@ func (u Usage) parse(rest string) (Command, error) {
 		if !startsReason(rest) {
 			arg, rest = word(rest)
 		}
-		if arg == "" {
+		optional := strings.HasPrefix(name, "[")
+		switch literal := strings.ToLower(name) == name; {
+		case arg == "" && optional:
+			continue
+		case arg == "":
 			return Command{}, problem(change.Words(string(u.Verb)+" needs "+name), right)
+		case literal && !optional && arg != name:
+			return Command{}, problem(change.Say(change.Words("after "), change.Code(shorten(c.Args[len(c.Args)-1])), change.Words(" comes "+name)), right)
 		}
 		if !isArgument(arg) {
 			return Command{}, problem(change.Code(shorten(arg)), change.Words(" cannot be "+name), right)
@@ -181,11 +229,11 @@ func isArgument(s string) bool {
 	return len(s) <= maxArgument && strings.Trim(s, plain) == ""
 }
 
-// forms lists all commands as they are given.
+// forms lists all verbs. Whoever writes one of them without what it takes is shown its whole form.
 func forms(usages []Usage) change.Text {
 	all := make([]change.Text, len(usages))
 	for i, u := range usages {
-		all[i] = change.Code(u.Line())
+		all[i] = change.Code(string(u.Verb))
 	}
-	return change.Join(" or ", all)
+	return change.Say(change.Code("/change"), change.Words(" with one of "), change.Join(", ", all))
 }

@@ -50,8 +50,8 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	const all = `write /change refresh or /change explain "why it happened" or /change reject "why it must not ship" or ` +
-		`/change withdraw ["why it may ship after all"]`
+	const all = "write /change with one of refresh, explain, reject, withdraw, deploy, accept, verified, rollback, queue, hold, start, cancel, " +
+		"deployed, override, freeze, thaw"
 	tests := []struct{ name, body, want string }{
 		{"nothing", "", "a command starts with /change"},
 		{"another word", "/changelog", "a command starts with /change"},
@@ -128,6 +128,8 @@ func TestWhatAStrangerWroteIsKeptApart(t *testing.T) {
 var release = []Usage{
 	{Verb: "hold", Args: []string{"ENVIRONMENT", "UNTIL"}, Reason: MustReason, Ask: "why"},
 	{Verb: "ship", Args: []string{"ENVIRONMENT"}, Reason: MayReason, Ask: "why now"},
+	{Verb: "undo", Args: []string{"[ENVIRONMENT]", "[COMMIT]"}, Reason: MustReason, Ask: "why"},
+	{Verb: "wait", Args: []string{"ENVIRONMENT", "until", "TIME"}, Reason: NoReason},
 }
 
 func TestArguments(t *testing.T) {
@@ -138,6 +140,14 @@ func TestArguments(t *testing.T) {
 		{`/change hold production 2026-12-18T17:00 "year end"`, `/change hold production 2026-12-18T17:00 "year end"`},
 		{"/change  ship\tstaging/eu-1 ", "/change ship staging/eu-1"},
 		{`/change ship staging “now”`, `/change ship staging "now"`},
+		{`/change undo "it is slow"`, `/change undo "it is slow"`},
+		{`/change undo production "it is slow"`, `/change undo production "it is slow"`},
+		{`/change undo production 3f2c1aa "it is slow"`, `/change undo production 3f2c1aa "it is slow"`},
+		{`/change undo a b c "it is slow"`, `the reason goes in quotation marks: write /change undo [ENVIRONMENT] [COMMIT] "why"`},
+		{"/change undo production", `undo needs a reason: write /change undo [ENVIRONMENT] [COMMIT] "why"`},
+		{"/change wait staging until 17:00", "/change wait staging until 17:00"},
+		{"/change wait staging till 17:00", "after staging comes until: write /change wait ENVIRONMENT until TIME"},
+		{"/change wait staging until", "wait needs TIME: write /change wait ENVIRONMENT until TIME"},
 		{"/change ship", `ship needs ENVIRONMENT: write /change ship ENVIRONMENT ["why now"]`},
 		{`/change ship "now"`, `ship needs ENVIRONMENT: write /change ship ENVIRONMENT ["why now"]`},
 		{`/change hold production "now"`, `hold needs UNTIL: write /change hold ENVIRONMENT UNTIL "why"`},
