@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
 // watch notes when a webhook is sent and when GitHub has the check run that answers it.
@@ -71,54 +72,46 @@ func BenchmarkWebhookToCheckRun(b *testing.B) {
 }
 
 func benchmark(b *testing.B, event string, latency time.Duration) {
-	w, err := newWorld(options{dir: b.TempDir(), policy: strings.Replace(ownPolicy, "count: 2}]\nsecurity_review", "count: 1}]\nsecurity_review", 1)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	watch := &watch{next: w.sim}
-	w.http.Config.Handler = watch
-	w.sim.Intercept(watch.sent)
-	b.Cleanup(func() {
-		for _, problem := range w.close() {
-			b.Error(problem)
-		}
-	})
+	w := worldtest.Begin(b, worldtest.Options{Dir: b.TempDir(), Policy: strings.Replace(worldtest.OwnPolicy, "count: 2}]\nsecurity_review", "count: 1}]\nsecurity_review", 1)})
+	watch := &watch{next: w.Sim}
+	w.HTTP.Config.Handler = watch
+	w.Sim.Intercept(watch.sent)
 	n := 0
 	once := func() time.Duration {
 		n++
-		w.forward(7 * time.Minute)
+		w.Forward(7 * time.Minute)
 		watch.expect("pull_request opened")
-		pull, err := w.sim.As("alice").OpenPull(w.repo, githubsim.PullOptions{
-			Title: "Change it", Body: fullRecord, Branch: fmt.Sprintf("topic-%d", n), Files: files(fmt.Sprintf("src/part%d", n)),
+		pull, err := w.Sim.As("alice").OpenPull(w.Repo, githubsim.PullOptions{
+			Title: "Change it", Body: worldtest.FullRecord, Branch: fmt.Sprintf("topic-%d", n), Files: files(fmt.Sprintf("src/part%d", n)),
 		})
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := w.quiet(); err != nil {
+		if err := w.Quiet(); err != nil {
 			b.Fatal(err)
 		}
 		if event == "opened" {
 			return watch.took(b)
 		}
-		w.forward(7 * time.Minute)
+		w.Forward(7 * time.Minute)
 		watch.expect("pull_request_review submitted")
-		if err := w.sim.As("bob").Approve(pull); err != nil {
+		if err := w.Sim.As("bob").Approve(pull); err != nil {
 			b.Fatal(err)
 		}
-		if err := w.quiet(); err != nil {
+		if err := w.Quiet(); err != nil {
 			b.Fatal(err)
 		}
-		v, err := w.sim.PullView(w.repo, pull.Number)
+		v, err := w.Sim.PullView(w.Repo, pull.Number)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if c, _ := ourCheck(v); outcome(c) != "success" {
-			b.Fatalf("it should be green\n%s", w.whole(v))
+		if c, _ := worldtest.OurCheck(v); worldtest.Outcome(c) != "success" {
+			b.Fatalf("it should be green\n%s", w.Whole(v))
 		}
 		return watch.took(b)
 	}
 	once() // connections, tokens and compiled policies are there from now on
-	w.sim.SetLatency(latency)
+	w.Sim.SetLatency(latency)
 	b.ResetTimer()
 	var all []time.Duration
 	for b.Loop() {

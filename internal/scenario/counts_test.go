@@ -10,32 +10,8 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
-
-// ownPolicy is the policy of the repositories whose calls are counted. The category high-risk is what the built-in default says.
-const ownPolicy = `version: 1
-roles:
-  reviewer:  {permission: write}
-  tech-lead: {teams: [tech-leads]}
-  security:  {teams: [security]}
-  incident:  {teams: [on-call]}
-emergency:
-  label: EMERGENCY
-  declared_by: incident
-  approvals: [{role: reviewer, count: 1}]
-  within: 24h
-categories:
-  high-risk:
-    when: {any: [{paths: ["**/migrations/**"]}, {labels: [high-risk]}]}
-    approvals: [{role: reviewer, count: 2}, {role: tech-lead, count: 1}]
-    security_review: always
-  normal:
-    approvals: [{role: reviewer, count: 2}]
-security_review:
-  role: security
-  triggers:
-    authentication: {paths: ["**/auth/**"]}
-`
 
 // sixChecks requires the six checks of a life to be green.
 const sixChecks = `checks:
@@ -49,7 +25,7 @@ const sixChecks = `checks:
 
 // life is a world in which each act's calls are counted.
 type life struct {
-	*world
+	*worldtest.World
 	t      *testing.T
 	pull   githubsim.Pull
 	routes map[string]int
@@ -58,28 +34,20 @@ type life struct {
 }
 
 func newLife(t *testing.T, policy string) *life {
-	w, err := newWorld(options{dir: t.TempDir(), policy: policy, spec: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, problem := range w.close() {
-			t.Error(problem)
-		}
-	})
-	w.sim.Intercept(func(githubsim.Delivery) githubsim.Fate { return githubsim.Hold })
-	return &life{world: w, t: t, routes: map[string]int{}}
+	w := worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: policy, Spec: true})
+	w.Sim.Intercept(func(githubsim.Delivery) githubsim.Fate { return githubsim.Hold })
+	return &life{World: w, t: t, routes: map[string]int{}}
 }
 
 // act does something, some minutes after the act before, and counts the calls that it causes.
 func (l *life) act(name string, do func() error) int {
 	l.t.Helper()
-	l.forward(7 * time.Minute)
-	l.sim.ResetCalls()
+	l.Forward(7 * time.Minute)
+	l.Sim.ResetCalls()
 	if err := errors.Join(do(), l.oneByOne()); err != nil {
 		l.t.Fatalf("%s: %v", name, err)
 	}
-	made := l.calls()
+	made := l.Calls()
 	for _, c := range made {
 		l.routes[c.Method+" "+c.Route]++
 		l.acts = append(l.acts, fmt.Sprintf("%-28s %s %s: %d", name, c.Method, c.Path, c.Status))
@@ -92,14 +60,14 @@ func (l *life) act(name string, do func() error) int {
 // happens to see changes no count.
 func (l *life) oneByOne() error {
 	for {
-		if err := l.quiet(); err != nil {
+		if err := l.Quiet(); err != nil {
 			return err
 		}
-		held := l.sim.Held()
+		held := l.Sim.Held()
 		if len(held) == 0 {
 			return nil
 		}
-		l.sim.Release(held[0])
+		l.Sim.Release(held[0])
 	}
 }
 
@@ -107,13 +75,13 @@ func (l *life) oneByOne() error {
 // that only where all are required.
 func (l *life) ci(required bool) {
 	l.t.Helper()
-	ci := l.sim.As("sam")
+	ci := l.Sim.As("sam")
 	for _, context := range []string{"ci/lint", "ci/deploy"} {
-		l.free("status "+context, func() error { return ci.PostStatus(l.repo, l.pull.Head, context, "success", "") })
+		l.free("status "+context, func() error { return ci.PostStatus(l.Repo, l.pull.Head, context, "success", "") })
 	}
 	for _, name := range []string{"build", "unit", "integration", "e2e"} {
 		post := func() error {
-			_, err := l.sim.PostCheckRun(l.repo, l.pull.Head, githubsim.CheckRun{Name: name, Conclusion: "success"})
+			_, err := l.Sim.PostCheckRun(l.Repo, l.pull.Head, githubsim.CheckRun{Name: name, Conclusion: "success"})
 			return err
 		}
 		if required && name == "e2e" {
@@ -147,35 +115,35 @@ func (l *life) live(dir string, security, checks bool) {
 	t := l.t
 	t.Helper()
 	l.act("opened", func() (err error) {
-		l.pull, err = l.sim.As("alice").OpenPull(l.repo, githubsim.PullOptions{Title: "Change it", Body: fullRecord, Branch: "topic", Files: files(dir)})
+		l.pull, err = l.Sim.As("alice").OpenPull(l.Repo, githubsim.PullOptions{Title: "Change it", Body: worldtest.FullRecord, Branch: "topic", Files: files(dir)})
 		return err
 	})
 	l.ci(checks)
-	l.act("approved by bob", func() error { return l.sim.As("bob").Approve(l.pull) })
+	l.act("approved by bob", func() error { return l.Sim.As("bob").Approve(l.pull) })
 	l.act("pushed", func() (err error) {
-		l.pull, err = l.sim.As("alice").Push(l.pull, githubsim.Commit{Files: map[string]string{dir + "/file00.go": "package p // again\n"}})
+		l.pull, err = l.Sim.As("alice").Push(l.pull, githubsim.Commit{Files: map[string]string{dir + "/file00.go": "package p // again\n"}})
 		return err
 	})
 	l.ci(checks)
 	if security {
-		l.act("approved by security", func() error { return l.sim.As("sam").Approve(l.pull) })
+		l.act("approved by security", func() error { return l.Sim.As("sam").Approve(l.pull) })
 	}
-	l.act("approved by bob again", func() error { return l.sim.As("bob").Approve(l.pull) })
-	l.act("approved by carol", func() error { return l.sim.As("carol").Approve(l.pull) })
-	v, err := l.sim.PullView(l.repo, l.pull.Number)
+	l.act("approved by bob again", func() error { return l.Sim.As("bob").Approve(l.pull) })
+	l.act("approved by carol", func() error { return l.Sim.As("carol").Approve(l.pull) })
+	v, err := l.Sim.PullView(l.Repo, l.pull.Number)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, _ := ourCheck(v); outcome(c) != "success" {
-		t.Fatalf("the check should be green before it is merged\n%s", l.whole(v))
+	if c, _ := worldtest.OurCheck(v); worldtest.Outcome(c) != "success" {
+		t.Fatalf("the check should be green before it is merged\n%s", l.Whole(v))
 	}
-	l.free("labelled", func() error { return l.sim.As("alice").AddLabel(l.pull, "enhancement") })
-	l.act("merged", func() error { return l.sim.As("alice").Merge(l.pull, githubsim.MergeOptions{}) })
-	if v, err = l.sim.PullView(l.repo, l.pull.Number); err != nil || v.State != "merged" {
+	l.free("labelled", func() error { return l.Sim.As("alice").AddLabel(l.pull, "enhancement") })
+	l.act("merged", func() error { return l.Sim.As("alice").Merge(l.pull, githubsim.MergeOptions{}) })
+	if v, err = l.Sim.PullView(l.Repo, l.pull.Number); err != nil || v.State != "merged" {
 		t.Fatalf("it is %s, and not merged: %v", v.State, err)
 	}
-	if c, _ := ourCheck(v); outcome(c) != "success" {
-		t.Errorf("the check of what was merged should stay green\n%s", l.whole(v))
+	if c, _ := worldtest.OurCheck(v); worldtest.Outcome(c) != "success" {
+		t.Errorf("the check of what was merged should stay green\n%s", l.Whole(v))
 	}
 }
 
@@ -207,7 +175,7 @@ func TestCallsOfALife(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			policy := ownPolicy
+			policy := worldtest.OwnPolicy
 			if row.checks {
 				policy += sixChecks
 			}

@@ -11,24 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
-
-// ourCheck returns the check run that the pull request's page shows for us.
-func ourCheck(v githubsim.PullView) (githubsim.CheckView, bool) {
-	i := slices.IndexFunc(v.Checks, func(c githubsim.CheckView) bool { return c.Name == checkName && c.App == "changegate" })
-	if i < 0 {
-		return githubsim.CheckView{}, false
-	}
-	return v.Checks[i], true
-}
-
-// outcome is a check's status, or its conclusion once it has one.
-func outcome(c githubsim.CheckView) string {
-	if c.Conclusion != "" {
-		return c.Conclusion
-	}
-	return c.Status
-}
 
 // matches compares with an exact text, or with /a regular expression/.
 func matches(ts *testscript.TestScript, want, got string) bool {
@@ -40,24 +24,6 @@ func matches(ts *testscript.TestScript, want, got string) bool {
 	return want == got
 }
 
-// whole shows a check run as it is, so that a failure explains itself.
-func (w *world) whole(v githubsim.PullView) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s is %s (%s), labels %v", v.Pull, v.State, v.Head[:7], v.Labels)
-	if c, ok := ourCheck(v); ok {
-		fmt.Fprintf(&b, "\n%s: %s\n\n%s\n%s", outcome(c), c.Title, c.Summary, c.Text)
-	} else {
-		b.WriteString("\nit has no check run of ours")
-	}
-	for _, c := range w.calls() {
-		fmt.Fprintf(&b, "\ncall: %s %s: %d", c.Method, c.Path, c.Status)
-	}
-	if warnings := append(w.log.lines("warn"), w.log.lines("error")...); len(warnings) > 0 {
-		fmt.Fprintf(&b, "\nthe server logged:\n%s", strings.Join(warnings, "\n"))
-	}
-	return b.String()
-}
-
 // expect N OUTCOME [TITLE]: the check on the pull request's head, as its page shows it. OUTCOME is success, failure, neutral, cancelled,
 // in_progress or none; TITLE is exact, or /a regular expression/.
 func expect(ts *testscript.TestScript, neg bool, args []string) {
@@ -66,13 +32,13 @@ func expect(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: expect N OUTCOME [TITLE]")
 	}
 	v := w.view(ts, args[0])
-	c, ok := ourCheck(v)
+	c, ok := worldtest.OurCheck(v)
 	got := "none"
 	if ok {
-		got = outcome(c)
+		got = worldtest.Outcome(c)
 	}
 	if got != args[1] || len(args) == 3 && !matches(ts, args[2], c.Title) {
-		ts.Fatalf("expected %s\n%s", strings.Join(args[1:], ": "), w.whole(v))
+		ts.Fatalf("expected %s\n%s", strings.Join(args[1:], ": "), w.Whole(v))
 	}
 }
 
@@ -92,7 +58,7 @@ func contains(ts *testscript.TestScript, neg bool, args []string, part func(gith
 		ts.Fatalf("usage: [!] summary|details N TEXT")
 	}
 	v := w.view(ts, args[0])
-	c, _ := ourCheck(v)
+	c, _ := worldtest.OurCheck(v)
 	text := part(c)
 	// What is shown may be written with entities; what must not be there must not be there in either form.
 	found := strings.Contains(text, args[1]) || strings.Contains(html.UnescapeString(text), args[1])
@@ -100,7 +66,7 @@ func contains(ts *testscript.TestScript, neg bool, args []string, part func(gith
 		found = matches(ts, args[1], html.UnescapeString(text))
 	}
 	if found == neg {
-		ts.Fatalf("expected %q in it to be %v\n%s", args[1], !neg, w.whole(v))
+		ts.Fatalf("expected %q in it to be %v\n%s", args[1], !neg, w.Whole(v))
 	}
 }
 
@@ -118,7 +84,7 @@ func asked(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	if !slices.Equal(who, args[1:]) {
-		ts.Fatalf("asked were %v, expected %v\n%s", who, args[1:], w.whole(v))
+		ts.Fatalf("asked were %v, expected %v\n%s", who, args[1:], w.Whole(v))
 	}
 }
 
@@ -132,7 +98,7 @@ func runs(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := w.countRuns(v.Repo, v.Head)
 	ts.Check(err)
 	if strconv.Itoa(n) != args[1] {
-		ts.Fatalf("there are %d check runs, expected %s\n%s", n, args[1], w.whole(v))
+		ts.Fatalf("there are %d check runs, expected %s\n%s", n, args[1], w.Whole(v))
 	}
 }
 
@@ -143,7 +109,7 @@ func costs(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	var made []string
 	n := 0
-	for _, c := range worldOf(ts).calls() {
+	for _, c := range worldOf(ts).Calls() {
 		route := c.Method + " " + c.Route
 		made = append(made, fmt.Sprintf("%s %s: %d", c.Method, c.Path, c.Status))
 		if len(args) == 1 || route == args[1] {
@@ -159,7 +125,7 @@ func costs(ts *testscript.TestScript, neg bool, args []string) {
 func merged(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	if v := w.view(ts, args[0]); (v.State == "merged") == neg {
-		ts.Fatalf("it is %s\n%s", v.State, w.whole(v))
+		ts.Fatalf("it is %s\n%s", v.State, w.Whole(v))
 	}
 }
 
@@ -167,14 +133,14 @@ func merged(ts *testscript.TestScript, neg bool, args []string) {
 func state(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	if v := w.view(ts, args[0]); (v.State == args[1]) == neg {
-		ts.Fatalf("it is %s\n%s", v.State, w.whole(v))
+		ts.Fatalf("it is %s\n%s", v.State, w.Whole(v))
 	}
 }
 
 // logged TEXT: the server's log contains the text; with ! it does not.
 func logged(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	if strings.Contains(w.log.String(), args[0]) == neg {
-		ts.Fatalf("the server logged:\n%s", w.log.String())
+	if strings.Contains(w.Log.String(), args[0]) == neg {
+		ts.Fatalf("the server logged:\n%s", w.Log.String())
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
 // deeds are what happens on GitHub, or to it, by nobody's hand. The arguments of each follow it in its comment.
@@ -102,7 +103,7 @@ func (s *scene) number(ifNone int) int {
 }
 
 func (s *scene) inject(f githubsim.Fault) error {
-	s.faults = append(s.faults, s.sim.Inject(f))
+	s.faults = append(s.faults, s.Sim.Inject(f))
 	return nil
 }
 
@@ -163,7 +164,7 @@ func (s *scene) posts() error {
 			s.ts.Fatalf("what is %q?", a)
 		}
 	}
-	_, err := s.sim.PostCheckRun(s.repo, pr.Head, c)
+	_, err := s.Sim.PostCheckRun(s.Repo, pr.Head, c)
 	return err
 }
 
@@ -175,7 +176,7 @@ func (s *scene) fate() error {
 	if len(s.args) > 1 && s.args[1] != "deliveries" {
 		event = s.args[1]
 	}
-	s.sim.Intercept(func(d githubsim.Delivery) githubsim.Fate {
+	s.Sim.Intercept(func(d githubsim.Delivery) githubsim.Fate {
 		if event == "" || d.Event == event {
 			return fate
 		}
@@ -185,22 +186,22 @@ func (s *scene) fate() error {
 }
 
 func (s *scene) releases() error {
-	s.sim.Intercept(nil)
-	held := s.sim.Held()
+	s.Sim.Intercept(nil)
+	held := s.Sim.Held()
 	if s.rest() == "backwards" {
 		slices.Reverse(held)
 	}
 	if len(held) > 0 {
-		s.sim.Release(held...)
+		s.Sim.Release(held...)
 	}
 	return nil
 }
 
 func (s *scene) redelivers() error {
 	event := s.next("the event")
-	for _, d := range s.gate.Deliveries() {
+	for _, d := range s.Gate.Deliveries() {
 		if d.Event == event && !d.Redelivery {
-			if err := s.gate.Redeliver(d.ID); err != nil {
+			if err := s.Gate.Redeliver(d.ID); err != nil {
 				return err
 			}
 		}
@@ -208,31 +209,31 @@ func (s *scene) redelivers() error {
 	return nil
 }
 
-func (s *scene) deletesAccount() error { return s.sim.DeleteAccount(s.next("the login")) }
+func (s *scene) deletesAccount() error { return s.Sim.DeleteAccount(s.next("the login")) }
 
 func (s *scene) renamesAccount() error {
 	from := s.next("the login")
-	return s.sim.RenameAccount(from, s.next("the new login"))
+	return s.Sim.RenameAccount(from, s.next("the new login"))
 }
 
-func (s *scene) deletesRepo() error { return s.sim.DeleteRepository(s.next("the repository")) }
+func (s *scene) deletesRepo() error { return s.Sim.DeleteRepository(s.next("the repository")) }
 
 func (s *scene) renamesRepo() error {
 	from := s.next("the repository")
-	return s.sim.RenameRepository(from, s.next("its new name"))
+	return s.Sim.RenameRepository(from, s.next("its new name"))
 }
 
 func (s *scene) makesRepo() error {
 	owner, name, _ := strings.Cut(s.next("the repository"), "/")
-	return s.addRepository(owner, name, map[string]string{"README.md": "# " + name + "\n"})
+	return s.AddRepository(owner, name, map[string]string{"README.md": "# " + name + "\n"})
 }
 
 func (s *scene) makesApp() error {
-	k, err := key()
+	k, err := worldtest.Key()
 	if err != nil {
 		return err
 	}
-	a, err := s.sim.RegisterApp(githubsim.AppOptions{Slug: s.next("the App's slug"), Permissions: map[string]string{"checks": "write"}, Key: k})
+	a, err := s.Sim.RegisterApp(githubsim.AppOptions{Slug: s.next("the App's slug"), Permissions: map[string]string{"checks": "write"}, Key: k})
 	if err != nil {
 		return err
 	}
@@ -241,58 +242,58 @@ func (s *scene) makesApp() error {
 }
 
 func (s *scene) installs() error {
-	_, err := s.gate.Install(s.next("the owner"))
+	_, err := s.Gate.Install(s.next("the owner"))
 	return err
 }
 
-func (s *scene) adds() error    { return s.gate.AddRepositories("acme", s.next("the repository")) }
-func (s *scene) removes() error { return s.gate.RemoveRepositories("acme", s.next("the repository")) }
+func (s *scene) adds() error    { return s.Gate.AddRepositories("acme", s.next("the repository")) }
+func (s *scene) removes() error { return s.Gate.RemoveRepositories("acme", s.next("the repository")) }
 
 func (s *scene) makesTeam() error {
 	slug := s.next("the team")
-	if err := s.sim.AddTeam("acme", slug, s.args...); err != nil {
+	if err := s.Sim.AddTeam("acme", slug, s.args...); err != nil {
 		return err
 	}
-	return s.sim.SetTeamPermission(s.repo, slug, githubsim.Write)
+	return s.Sim.SetTeamPermission(s.Repo, slug, githubsim.Write)
 }
 
-func (s *scene) dropsTeam() error { return s.sim.RemoveTeam("acme", s.next("the team")) }
+func (s *scene) dropsTeam() error { return s.Sim.RemoveTeam("acme", s.next("the team")) }
 
 func (s *scene) joins() error {
 	login := s.next("the login")
-	return s.sim.AddToTeam("acme", s.next("the team"), login)
+	return s.Sim.AddToTeam("acme", s.next("the team"), login)
 }
 
 func (s *scene) leaves() error {
 	login := s.next("the login")
-	return s.sim.RemoveFromTeam("acme", s.next("the team"), login)
+	return s.Sim.RemoveFromTeam("acme", s.next("the team"), login)
 }
 
 func (s *scene) permits() error {
 	login := s.next("the login")
-	return s.sim.SetPermission(s.repo, login, githubsim.Role(s.next("the role")))
+	return s.Sim.SetPermission(s.Repo, login, githubsim.Role(s.next("the role")))
 }
 
 func (s *scene) takesPermission() error {
-	return s.gate.AcceptPermissions("acme", map[string]string{s.next("the permission"): ""})
+	return s.Gate.AcceptPermissions("acme", map[string]string{s.next("the permission"): ""})
 }
 
 func (s *scene) givesPermission() error {
 	name := s.next("the permission")
-	return s.gate.AcceptPermissions("acme", map[string]string{name: s.next("the level")})
+	return s.Gate.AcceptPermissions("acme", map[string]string{name: s.next("the level")})
 }
 
 func (s *scene) revokesTokens() error {
-	s.gate.RevokeTokens()
+	s.Gate.RevokeTokens()
 	return nil
 }
 
-func (s *scene) suspends() error   { return s.gate.Suspend("acme") }
-func (s *scene) unsuspends() error { return s.gate.Unsuspend("acme") }
+func (s *scene) suspends() error   { return s.Gate.Suspend("acme") }
+func (s *scene) unsuspends() error { return s.Gate.Unsuspend("acme") }
 
 func (s *scene) protects() error {
-	return s.sim.Protect(s.repo, s.next("the branch"), githubsim.Protection{
-		RequiredChecks: []githubsim.RequiredCheck{{Context: checkName, AppID: s.gate.ID}},
+	return s.Sim.Protect(s.Repo, s.next("the branch"), githubsim.Protection{
+		RequiredChecks: []githubsim.RequiredCheck{{Context: worldtest.CheckName, AppID: s.Gate.ID}},
 	})
 }
 
@@ -305,11 +306,11 @@ func after(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	w := worldOf(ts)
 	w.act(ts, func() error {
-		w.forward(d)
-		if w.server == nil {
+		w.Forward(d)
+		if w.Server == nil {
 			return nil
 		}
-		return w.server.Elapse(context.Background())
+		return w.Server.Elapse(context.Background())
 	})
 }
 
@@ -322,19 +323,19 @@ func restart(ts *testscript.TestScript, neg bool, args []string) {
 // stopped ends the server: deliveries fail until it is started.
 func stopped(ts *testscript.TestScript, _ bool, _ []string) {
 	w := worldOf(ts)
-	w.act(ts, w.stop)
+	w.act(ts, w.Stop)
 }
 
 // started starts the server again.
 func started(ts *testscript.TestScript, _ bool, _ []string) {
 	w := worldOf(ts)
-	w.act(ts, w.start)
+	w.act(ts, w.Start)
 }
 
 // forgotten restarts the server with an empty database.
 func forgotten(ts *testscript.TestScript, neg bool, args []string) {
 	stopped(ts, neg, args)
-	old, err := filepath.Glob(filepath.Join(worldOf(ts).dir, database+"*"))
+	old, err := filepath.Glob(filepath.Join(worldOf(ts).Dir, worldtest.Database+"*"))
 	ts.Check(err)
 	for _, file := range old {
 		ts.Check(os.Remove(file))
@@ -354,8 +355,8 @@ func crashes(ts *testscript.TestScript, neg bool, args []string) {
 	var dead atomic.Bool
 	var kept error
 	w.faults = append(w.faults,
-		w.sim.Inject(githubsim.Fault{Times: -1, CutConnection: true, Match: func(*http.Request) bool { return dead.Load() }}),
-		w.sim.Inject(githubsim.Fault{Method: method, Route: template, ActThenLose: true, Match: func(*http.Request) bool {
+		w.Sim.Inject(githubsim.Fault{Times: -1, CutConnection: true, Match: func(*http.Request) bool { return dead.Load() }}),
+		w.Sim.Inject(githubsim.Fault{Method: method, Route: template, ActThenLose: true, Match: func(*http.Request) bool {
 			if dead.CompareAndSwap(false, true) {
 				kept = w.keepDatabase()
 				return true
@@ -377,28 +378,31 @@ func recovered(ts *testscript.TestScript, neg bool, args []string) {
 	s := &scene{world: w, ts: ts}
 	w.act(ts, func() error {
 		// The old process, of which nothing is to be left, is ended in good order here.
-		if err := errors.Join(w.stop(), s.heals()); err != nil {
+		if err := errors.Join(w.Stop(), s.heals()); err != nil {
 			return err
 		}
-		old, err := filepath.Glob(filepath.Join(w.dir, database+"*"))
+		old, err := filepath.Glob(filepath.Join(w.Dir, worldtest.Database+"*"))
 		if err != nil {
 			return err
 		}
 		for _, file := range old {
 			err = errors.Join(err, os.Remove(file))
 		}
-		return errors.Join(err, os.Rename(filepath.Join(w.dir, keptDatabase), filepath.Join(w.dir, database)), w.start())
+		return errors.Join(err, os.Rename(filepath.Join(w.Dir, keptDatabase), filepath.Join(w.Dir, worldtest.Database)), w.Start())
 	})
 }
 
+// keptDatabase is the file of the database as it was when the process died.
+const keptDatabase = ".kept.db"
+
 // keepDatabase copies the database as it is now, as of one moment.
 func (w *world) keepDatabase() error {
-	db, err := sql.Open("sqlite", filepath.Join(w.dir, database))
+	db, err := sql.Open("sqlite", filepath.Join(w.Dir, worldtest.Database))
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	_, err = db.Exec(`VACUUM INTO ?`, filepath.Join(w.dir, keptDatabase))
+	_, err = db.Exec(`VACUUM INTO ?`, filepath.Join(w.Dir, keptDatabase))
 	return err
 }
 
@@ -407,18 +411,18 @@ func in(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: in OWNER/NAME")
 	}
-	worldOf(ts).repo = args[0]
+	worldOf(ts).Repo = args[0]
 }
 
 // countRuns asks GitHub how many check runs of ours a commit has.
 func (w *world) countRuns(repo, sha string) (int, error) {
 	owner, name, _ := strings.Cut(repo, "/")
 	if w.observer == nil {
-		k, err := key()
+		k, err := worldtest.Key()
 		if err != nil {
 			return 0, err
 		}
-		if w.observer, err = w.sim.RegisterApp(githubsim.AppOptions{Slug: "observer", Permissions: map[string]string{"checks": "read", "contents": "read"}, Key: k}); err != nil {
+		if w.observer, err = w.Sim.RegisterApp(githubsim.AppOptions{Slug: "observer", Permissions: map[string]string{"checks": "read", "contents": "read"}, Key: k}); err != nil {
 			return 0, err
 		}
 	}
@@ -427,12 +431,12 @@ func (w *world) countRuns(repo, sha string) (int, error) {
 		return 0, err
 	}
 	defer w.observer.Uninstall(owner) //nolint:errcheck // it was installed just now
-	client, err := githubapp.NewClientCreator(w.http.URL+"/api/v3/", w.http.URL+"/api/graphql", w.observer.ID, w.observer.PrivateKey).NewInstallationClient(installation)
+	client, err := githubapp.NewClientCreator(w.HTTP.URL+"/api/v3/", w.HTTP.URL+"/api/graphql", w.observer.ID, w.observer.PrivateKey).NewInstallationClient(installation)
 	if err != nil {
 		return 0, err
 	}
 	list, _, err := client.Checks.ListCheckRunsForRef(context.Background(), owner, name, sha,
-		&gh.ListCheckRunsOptions{CheckName: gh.String(checkName), Filter: gh.String("all"), AppID: gh.Int64(w.gate.ID)})
+		&gh.ListCheckRunsOptions{CheckName: gh.String(worldtest.CheckName), Filter: gh.String("all"), AppID: gh.Int64(w.Gate.ID)})
 	if err != nil {
 		return 0, fmt.Errorf("count the check runs: %w", err)
 	}
@@ -440,15 +444,15 @@ func (w *world) countRuns(repo, sha string) (int, error) {
 }
 
 func (s *scene) queues() error {
-	p := githubsim.Protection{Ruleset: true, MergeQueue: &githubsim.MergeQueue{}, RequiredChecks: []githubsim.RequiredCheck{{Context: checkName, AppID: s.gate.ID}}}
+	p := githubsim.Protection{Ruleset: true, MergeQueue: &githubsim.MergeQueue{}, RequiredChecks: []githubsim.RequiredCheck{{Context: worldtest.CheckName, AppID: s.Gate.ID}}}
 	branch := s.next("the branch")
 	for _, name := range s.args {
 		p.RequiredChecks = append(p.RequiredChecks, githubsim.RequiredCheck{Context: name})
 	}
-	return s.sim.Protect(s.repo, branch, p)
+	return s.Sim.Protect(s.Repo, branch, p)
 }
 
 func (s *scene) lacksGraphQL() error {
-	s.sim.NoGraphQL()
+	s.Sim.NoGraphQL()
 	return nil
 }

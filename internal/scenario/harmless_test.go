@@ -9,6 +9,8 @@ import (
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/text"
+
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
 // mention is what GitHub takes for a mention in text.
@@ -21,10 +23,10 @@ func harmless(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	w := worldOf(ts)
 	v := w.view(ts, args[0])
-	c, _ := ourCheck(v)
+	c, _ := worldtest.OurCheck(v)
 	for _, part := range []string{c.Summary, c.Text} {
 		for _, problem := range harms(part) {
-			ts.Fatalf("%s\n%s", problem, w.whole(v))
+			ts.Fatalf("%s\n%s", problem, w.Whole(v))
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // issueView returns an issue by its number.
 func (w *world) issueView(ts *testscript.TestScript, number string) githubsim.IssueView {
-	all, err := w.sim.Issues(w.repo)
+	all, err := w.Sim.Issues(w.Repo)
 	ts.Check(err)
 	i := slices.IndexFunc(all, func(v githubsim.IssueView) bool { return fmt.Sprint(v.Number) == number })
 	if i < 0 {
@@ -40,10 +40,10 @@ func issueIs(ts *testscript.TestScript, neg bool, args []string) {
 // issues COUNT: how many issues there are that are no pull requests.
 func issuesCount(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	all, err := w.sim.Issues(w.repo)
+	all, err := w.Sim.Issues(w.Repo)
 	ts.Check(err)
 	if neg || len(args) != 1 || fmt.Sprint(len(all)) != args[0] {
-		ts.Fatalf("there are %d issues: %v\n%s", len(all), all, strings.Join(w.log.lines("warn"), "\n"))
+		ts.Fatalf("there are %d issues: %v\n%s", len(all), all, strings.Join(w.Log.Lines("warn"), "\n"))
 	}
 }
 
@@ -58,7 +58,7 @@ func bodySays(ts *testscript.TestScript, neg bool, args []string) {
 // said N TEXT: the last comment on the issue or pull request contains the text; with ! it does not. said N none: there is none.
 func said(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	all, err := w.sim.Comments(w.numbered(ts, args[0]))
+	all, err := w.Sim.Comments(w.numbered(ts, args[0]))
 	ts.Check(err)
 	last := ""
 	if len(all) > 0 {
@@ -72,7 +72,7 @@ func said(ts *testscript.TestScript, neg bool, args []string) {
 // reacted N CONTENT…: our reactions to the comments on an issue or pull request, in their order.
 func reacted(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	all, err := w.sim.Comments(w.numbered(ts, args[0]))
+	all, err := w.Sim.Comments(w.numbered(ts, args[0]))
 	ts.Check(err)
 	var got []string
 	for _, c := range all {
@@ -91,5 +91,5 @@ func (w *world) numbered(ts *testscript.TestScript, number string) githubsim.Pul
 	if _, err := fmt.Sscan(number, &n); err != nil {
 		ts.Fatalf("%q is not a number", number)
 	}
-	return githubsim.Pull{Repo: w.repo, Number: n}
+	return githubsim.Pull{Repo: w.Repo, Number: n}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
 // people returns the commands that act as somebody, with the login of each.
@@ -21,35 +22,6 @@ func people() map[string]string {
 	}
 	return all
 }
-
-// fullRecord is the description of a pull request whose script says nothing of one: all that any category asks for.
-const fullRecord = `## Description
-
-The checkout loses a cart when two tabs are open. This keeps it.
-
-## Justification
-
-Customers lost what they had chosen; support hears of it every day.
-
-## Risk
-
-low
-
-## Rollback
-
-Revert the commit and deploy again; nothing is stored in a new form.
-
-## Testing
-
-Unit tests, and by hand on staging with two tabs.
-
-- [x] unit tests
-- [x] by hand
-
-## Security
-
-Nothing that an attacker could reach changes.
-`
 
 // scene is one command of a person.
 type scene struct {
@@ -112,7 +84,7 @@ func person(login string) command {
 			ts.Fatalf("%s cannot do %q", login, args[0])
 		}
 		w := worldOf(ts)
-		s := &scene{world: w, ts: ts, who: w.sim.As(login), args: args[1:]}
+		s := &scene{world: w, ts: ts, who: w.Sim.As(login), args: args[1:]}
 		w.act(ts, func() error {
 			err := do(s)
 			var refused *githubsim.Refused
@@ -130,10 +102,10 @@ func person(login string) command {
 
 // act does something and waits until nothing is left to do because of it.
 func (w *world) act(ts *testscript.TestScript, do func() error) {
-	w.forward(pace)
-	w.sim.ResetCalls()
+	w.Forward(worldtest.Pace)
+	w.Sim.ResetCalls()
 	ts.Check(do())
-	ts.Check(w.quiet())
+	ts.Check(w.Quiet())
 }
 
 // next returns the next argument, and takes it.
@@ -154,7 +126,7 @@ func (w *world) view(ts *testscript.TestScript, number string) githubsim.PullVie
 	if err != nil {
 		ts.Fatalf("%q is not the number of a pull request", number)
 	}
-	v, err := w.sim.PullView(w.repo, n)
+	v, err := w.Sim.PullView(w.Repo, n)
 	ts.Check(err)
 	return v
 }
@@ -182,7 +154,7 @@ func earlier(changes []string) ([]githubsim.Commit, error) {
 }
 
 func (s *scene) opens() error {
-	o := githubsim.PullOptions{Title: s.next("a title"), Body: fullRecord}
+	o := githubsim.PullOptions{Title: s.next("a title"), Body: worldtest.FullRecord}
 	var changes []string
 	for _, a := range s.args {
 		name, value, _ := strings.Cut(a, ":")
@@ -213,7 +185,7 @@ func (s *scene) opens() error {
 	if any {
 		o.Commits = append(o.Commits, commit)
 	}
-	_, err = s.who.OpenPull(s.repo, o)
+	_, err = s.who.OpenPull(s.Repo, o)
 	return err
 }
 
@@ -242,9 +214,9 @@ func (s *scene) commit(message string, changes []string) (githubsim.Commit, bool
 		case a == "web":
 			c.Web = true
 		case name == "by":
-			c.Author = signature(value)
+			c.Author = worldtest.Signature(value)
 		case name == "committer":
-			c.Committer = signature(value)
+			c.Committer = worldtest.Signature(value)
 		case name == "with":
 			c.CoAuthors = append(c.CoAuthors, value)
 		case name == "link":
@@ -285,7 +257,7 @@ func (s *scene) write(c *githubsim.Commit, a string) error {
 	if !named {
 		file = path
 	}
-	text, err := os.ReadFile(filepath.Join(s.dir, filepath.FromSlash(file)))
+	text, err := os.ReadFile(filepath.Join(s.Dir, filepath.FromSlash(file)))
 	if err != nil && named {
 		return err
 	}
@@ -295,14 +267,6 @@ func (s *scene) write(c *githubsim.Commit, a string) error {
 	}
 	c.Files[path] = string(text)
 	return nil
-}
-
-// signature reads a login, or "Name <address>".
-func signature(who string) *githubsim.Signature {
-	if name, address, ok := strings.Cut(who, " <"); ok {
-		return &githubsim.Signature{Name: name, Email: strings.TrimSuffix(address, ">")}
-	}
-	return &githubsim.Signature{Name: who, Email: who + "@example.com"}
 }
 
 func (s *scene) pushes() error {
@@ -353,16 +317,16 @@ func (s *scene) lands() error {
 	if err != nil {
 		return err
 	}
-	_, err = s.who.PushBranch(s.repo, branch, c)
+	_, err = s.who.PushBranch(s.Repo, branch, c)
 	return err
 }
 
 func (s *scene) branches() error {
-	tip, err := s.sim.Tip(s.repo, "main")
+	tip, err := s.Sim.Tip(s.Repo, "main")
 	if err != nil {
 		return err
 	}
-	return s.who.PushRef(s.repo, s.next("the branch"), tip)
+	return s.who.PushRef(s.Repo, s.next("the branch"), tip)
 }
 
 func (s *scene) approves() error { return s.who.Approve(s.pull()) }
@@ -398,11 +362,11 @@ func (s *scene) unlabels() error {
 	return s.who.RemoveLabel(pr, s.next("the label"))
 }
 
-func (s *scene) deletesLabel() error { return s.who.DeleteLabel(s.repo, s.next("the label")) }
+func (s *scene) deletesLabel() error { return s.who.DeleteLabel(s.Repo, s.next("the label")) }
 
 func (s *scene) renamesLabel() error {
 	from := s.next("the label")
-	return s.who.RenameLabel(s.repo, from, s.next("its new name"))
+	return s.who.RenameLabel(s.Repo, from, s.next("its new name"))
 }
 
 func (s *scene) edits() error {
@@ -432,16 +396,16 @@ func (s *scene) merges() error {
 
 func (s *scene) reruns() error {
 	v := s.view(s.ts, s.next("the pull request's number"))
-	c, ok := ourCheck(v)
+	c, ok := worldtest.OurCheck(v)
 	if !ok {
 		return errors.New("there is no check to run again")
 	}
-	return s.who.RerequestCheckRun(s.repo, c.ID)
+	return s.who.RerequestCheckRun(s.Repo, c.ID)
 }
 
 func (s *scene) reports() error {
 	context, state := s.next("the context"), s.next("the state")
-	return s.who.PostStatus(s.repo, s.pull().Head, context, state, "")
+	return s.who.PostStatus(s.Repo, s.pull().Head, context, state, "")
 }
 
 func (s *scene) asks() error {
@@ -450,7 +414,7 @@ func (s *scene) asks() error {
 }
 
 func (s *scene) forks() error {
-	_, err := s.who.Fork(s.repo)
+	_, err := s.who.Fork(s.Repo)
 	return err
 }
 
@@ -474,7 +438,7 @@ func (s *scene) enqueues() error { return s.who.Enqueue(s.pull()) }
 
 func (s *scene) forcesBack() error {
 	branch := s.next("the branch")
-	return s.who.PushRef(s.repo, branch, s.ts.Getenv(s.next("what it is to be")))
+	return s.who.PushRef(s.Repo, branch, s.ts.Getenv(s.next("what it is to be")))
 }
 
-func (s *scene) dropsBranch() error { return s.who.PushRef(s.repo, s.next("the branch"), "") }
+func (s *scene) dropsBranch() error { return s.who.PushRef(s.Repo, s.next("the branch"), "") }

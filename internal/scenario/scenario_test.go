@@ -2,10 +2,8 @@
 // the check run then shows. The server is the real one, on SQLite; the GitHub is githubsim, over real HTTP, and every request and
 // answer between the two is held to GitHub's OpenAPI description.
 //
-// A story has its own world: the organization acme with the repository acme/shop, whose branch main requires the check "Change
-// policy". alice, bob and carol may write there, dave maintain, erin administer, frank triage, and mallory and trent only read. dave is
-// in the team tech-leads, erin and sam in security, carol and erin in on-call. A file policy.yml in the script is the repository's
-// policy; without one the built-in default holds. Files under repo/ are the repository's first commit.
+// A story has its own world, with the people and the repository that package worldtest describes. A file policy.yml in the script is the
+// repository's policy; without one the built-in default holds. Files under repo/ are the repository's first commit.
 //
 // Time goes on by ten seconds with each act. After each act the script waits until there is nothing left to do now. The commands
 // are described where they are defined: people's in people_test.go, those of GitHub in github_test.go, what is expected in
@@ -13,9 +11,16 @@
 package scenario_test
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
 func TestStories(t *testing.T) {
@@ -66,6 +71,15 @@ func commands() map[string]command {
 
 const worldKey = "world"
 
+// world is a world with what only stories need.
+type world struct {
+	*worldtest.World
+	written  int            // files that were made up, so that no two are equal
+	faults   []func()       // end the faults that were injected
+	crashed  func() error   // whether the crash that was asked for has happened
+	observer *githubsim.App // who asks GitHub what it shows; nil until then
+}
+
 func setup(env *testscript.Env) error {
 	files, err := readDir(env.WorkDir + "/repo")
 	if err != nil {
@@ -76,13 +90,14 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	t := env.T().(testing.TB)
-	w, err := newWorld(options{dir: env.WorkDir, files: files, policy: policy, spec: true})
+	made, err := worldtest.New(worldtest.Options{Dir: env.WorkDir, Files: files, Policy: policy, Spec: true})
 	if err != nil {
 		return err
 	}
+	w := &world{World: made}
 	env.Values[worldKey] = w
 	env.Defer(func() {
-		for _, problem := range w.close() {
+		for _, problem := range w.Close() {
 			t.Error(problem)
 		}
 	})
@@ -90,3 +105,33 @@ func setup(env *testscript.Env) error {
 }
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey).(*world) }
+
+// readDir returns the files under a directory by their slash-separated paths; none if there is no such directory.
+func readDir(dir string) (map[string]string, error) {
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path == dir {
+			return filepath.SkipAll
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		files[filepath.ToSlash(name)] = string(text)
+		return err
+	})
+	return files, err
+}
+
+// readFile returns a file's text; none if there is no such file.
+func readFile(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(text), err
+}

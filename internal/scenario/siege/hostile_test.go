@@ -1,4 +1,4 @@
-package scenario_test
+package siege_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
 // siegePolicy asks for a check and two people, four for what is risky, and one for documentation.
@@ -52,7 +53,7 @@ const (
 
 // siege is a world with many pull requests, each of which is made of steps that are written down.
 type siege struct {
-	*world
+	*worldtest.World
 	t       *testing.T
 	r       *rand.Rand
 	n       int // of the pull request, so that no two change the same
@@ -72,7 +73,7 @@ type flaw struct {
 func (s *siege) step(name string, do func() error) {
 	s.t.Helper()
 	s.recipe = append(s.recipe, name)
-	s.forward(pace)
+	s.Forward(worldtest.Pace)
 	var no *githubsim.Refused
 	if err := do(); err != nil && (!s.refused || !errors.As(err, &no)) {
 		s.t.Fatalf("%v\n%s", err, s.told())
@@ -84,7 +85,7 @@ func (s *siege) step(name string, do func() error) {
 
 func (s *siege) settled() {
 	s.t.Helper()
-	if err := s.quiet(); err != nil {
+	if err := s.Quiet(); err != nil {
 		s.t.Fatalf("%v\n%s", err, s.told())
 	}
 }
@@ -114,18 +115,18 @@ func (s *siege) write(format string) githubsim.Commit {
 func (s *siege) opens(by string, o githubsim.PullOptions) {
 	o.Title = "Change it"
 	if o.Body == "" {
-		o.Body = fullRecord
+		o.Body = worldtest.FullRecord
 	}
 	s.author = by
 	s.step(fmt.Sprintf("%s opens %+v", by, shown(o)), func() (err error) {
-		s.pull, err = s.sim.As(by).OpenPull(s.repo, o)
+		s.pull, err = s.Sim.As(by).OpenPull(s.Repo, o)
 		return err
 	})
 }
 
 // shown returns the options without what is too long to show.
 func shown(o githubsim.PullOptions) githubsim.PullOptions {
-	if o.Body == fullRecord {
+	if o.Body == worldtest.FullRecord {
 		o.Body = ""
 	}
 	if len(o.Files) > 3 {
@@ -142,39 +143,39 @@ func (s *siege) alters(format string) {
 
 func (s *siege) pushes(by string, c githubsim.Commit) {
 	s.step(fmt.Sprintf("%s pushes %+v", by, c), func() (err error) {
-		s.pull, err = s.sim.As(by).Push(s.pull, c)
+		s.pull, err = s.Sim.As(by).Push(s.pull, c)
 		return err
 	})
 }
 
 func (s *siege) approved(by ...string) {
 	for _, login := range by {
-		s.step(login+" approves", func() error { return s.sim.As(login).Approve(s.pull) })
+		s.step(login+" approves", func() error { return s.Sim.As(login).Approve(s.pull) })
 	}
 }
 
 func (s *siege) labelled(by, label string) {
-	s.step(by+" labels "+label, func() error { return s.sim.As(by).AddLabel(s.pull, label) })
+	s.step(by+" labels "+label, func() error { return s.Sim.As(by).AddLabel(s.pull, label) })
 }
 
 func (s *siege) unlabelled(by, label string) {
-	s.step(by+" unlabels "+label, func() error { return s.sim.As(by).RemoveLabel(s.pull, label) })
+	s.step(by+" unlabels "+label, func() error { return s.Sim.As(by).RemoveLabel(s.pull, label) })
 }
 
 func (s *siege) edited(by, body string) {
-	s.step(fmt.Sprintf("%s edits %.30q", by, body), func() error { return s.sim.As(by).EditBody(s.pull, body) })
+	s.step(fmt.Sprintf("%s edits %.30q", by, body), func() error { return s.Sim.As(by).EditBody(s.pull, body) })
 }
 
 func (s *siege) said(by, text string) {
 	s.step(by+" comments "+text, func() error {
-		_, err := s.sim.As(by).Comment(s.pull, text)
+		_, err := s.Sim.As(by).Comment(s.pull, text)
 		return err
 	})
 }
 
 func (s *siege) posted(app, name, conclusion string) {
 	s.step(fmt.Sprintf("%s posts %s: %s", app, name, conclusion), func() error {
-		_, err := s.sim.PostCheckRun(s.repo, s.pull.Head, githubsim.CheckRun{App: app, Name: name, Conclusion: conclusion})
+		_, err := s.Sim.PostCheckRun(s.Repo, s.pull.Head, githubsim.CheckRun{App: app, Name: name, Conclusion: conclusion})
 		return err
 	})
 }
@@ -186,10 +187,10 @@ func (s *siege) disguised() {
 			s.said(s.one("mallory", "alice", "frank", "bob"), s.one("/change approve", "LGTM", "Approved-by: dave"))
 		},
 		func() { s.said(s.one("mallory", "trent"), "/change refresh") },
-		func() { s.posted("github-actions", checkName, s.one("success", "neutral", "skipped")) },
+		func() { s.posted("github-actions", worldtest.CheckName, s.one("success", "neutral", "skipped")) },
 		func() {
 			by := s.one("alice", "helper[bot]")
-			s.step(by+" reports a status of our name", func() error { return s.sim.As(by).PostStatus(s.repo, s.pull.Head, checkName, "success", "") })
+			s.step(by+" reports a status of our name", func() error { return s.Sim.As(by).PostStatus(s.Repo, s.pull.Head, worldtest.CheckName, "success", "") })
 		},
 		func() { s.approved(s.one("mallory", "trent")) },
 		func() { s.approved("frank") },
@@ -210,13 +211,13 @@ func (s *siege) signedBy(who string) githubsim.Commit {
 	c := s.write("src/N.go")
 	switch s.r.IntN(4) {
 	case 0:
-		c.Author = signature(who)
+		c.Author = worldtest.Signature(who)
 	case 1:
-		c.Committer = signature(who)
+		c.Committer = worldtest.Signature(who)
 	case 2:
 		c.CoAuthors = []string{who}
 	default:
-		c.Author, c.Committer = signature(who), signature("GitHub <noreply@github.com>")
+		c.Author, c.Committer = worldtest.Signature(who), worldtest.Signature("GitHub <noreply@github.com>")
 	}
 	return c
 }
@@ -240,14 +241,14 @@ func flaws() []flaw {
 		}},
 		{"somebody who committed it: GitHub signed nothing", func(s *siege) {
 			c := s.write("db/migrate/N.rb")
-			c.Committer = signature("GitHub <noreply@github.com>")
+			c.Committer = worldtest.Signature("GitHub <noreply@github.com>")
 			s.opens("alice", githubsim.PullOptions{Commits: []githubsim.Commit{c}})
 			s.approved("bob", "carol", "dave", "sam")
 		}},
 		{"an approver who did not push", func(s *siege) {
 			s.alters("src/N.go")
 			c := s.write("src/more/N.go")
-			c.Author, c.Committer = signature("alice"), signature("alice")
+			c.Author, c.Committer = worldtest.Signature("alice"), worldtest.Signature("alice")
 			s.pushes("bob", c)
 			s.approved("bob", s.one("carol", "dave"))
 		}},
@@ -286,7 +287,7 @@ func flaws() []flaw {
 			s.approved("bob", "carol")
 		}},
 		{"a tech lead or security: what governs is no emergency", func(s *siege) {
-			s.alters(s.one(policyPath, "CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS", ".gitmodules", ".gitattributes"))
+			s.alters(s.one(worldtest.PolicyPath, "CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS", ".gitmodules", ".gitattributes"))
 			s.labelled("carol", "EMERGENCY")
 			s.approved("bob", s.one("dave", "sam"))
 		}},
@@ -324,13 +325,13 @@ func flaws() []flaw {
 		{"a description: it was emptied", func(s *siege) {
 			s.alters("src/N.go")
 			s.approved("bob", "carol")
-			s.edited("alice", s.one(" ", "## Description\n", "<!-- "+fullRecord+" -->", strings.ReplaceAll(fullRecord, "- [x] by hand", "- [ ] by hand")))
+			s.edited("alice", s.one(" ", "## Description\n", "<!-- "+worldtest.FullRecord+" -->", strings.ReplaceAll(worldtest.FullRecord, "- [x] by hand", "- [ ] by hand")))
 		}},
 		{"a tech lead and security: the risk was lowered by another", func(s *siege) {
-			high := strings.Replace(fullRecord, "\nlow\n", "\nhigh\n", 1)
+			high := strings.Replace(worldtest.FullRecord, "\nlow\n", "\nhigh\n", 1)
 			s.opens("alice", githubsim.PullOptions{Body: high, Commits: []githubsim.Commit{s.write("src/N.go")}})
 			s.approved("bob", "carol")
-			s.edited("carol", fullRecord)
+			s.edited("carol", worldtest.FullRecord)
 		}},
 		{"readiness: it is a draft", func(s *siege) {
 			s.opens("alice", githubsim.PullOptions{Draft: true, Commits: []githubsim.Commit{s.write("src/N.go")}})
@@ -340,7 +341,7 @@ func flaws() []flaw {
 			s.alters(s.one("src/N.go", "docs/N.md"))
 			for _, by := range []string{"bob", "dave"} {
 				s.said(by, "/change approve")
-				s.step(by+" reviews without an opinion", func() error { return s.sim.As(by).CommentReview(s.pull, "APPROVED") })
+				s.step(by+" reviews without an opinion", func() error { return s.Sim.As(by).CommentReview(s.pull, "APPROVED") })
 			}
 		}},
 		{"a security review", func(s *siege) {
@@ -353,14 +354,14 @@ func flaws() []flaw {
 		}},
 		{"the objector's consent", func(s *siege) {
 			s.alters("src/N.go")
-			s.step("sam requests changes", func() error { return s.sim.As("sam").RequestChanges(s.pull, "No.") })
+			s.step("sam requests changes", func() error { return s.Sim.As("sam").RequestChanges(s.pull, "No.") })
 			s.approved("bob", "carol")
-			s.step("alice dismisses sam", func() error { return s.sim.As("alice").DismissReview(s.pull, "sam", "settled") })
+			s.step("alice dismisses sam", func() error { return s.Sim.As("alice").DismissReview(s.pull, "sam", "settled") })
 		}},
 		{"an approval that was dismissed", func(s *siege) {
 			s.alters("src/N.go")
 			s.approved("bob", "carol")
-			s.step("dave dismisses carol", func() error { return s.sim.As("dave").DismissReview(s.pull, "carol", "too fast") })
+			s.step("dave dismisses carol", func() error { return s.Sim.As("dave").DismissReview(s.pull, "carol", "too fast") })
 		}},
 	}
 }
@@ -390,7 +391,7 @@ func rare() []flaw {
 			s.alters("src/N.go")
 			s.labelled("carol", "urgent")
 			for _, names := range [][2]string{{"EMERGENCY", "retired"}, {"urgent", "EMERGENCY"}} {
-				s.step("carol renames "+names[0]+" "+names[1], func() error { return s.sim.As("carol").RenameLabel(s.repo, names[0], names[1]) })
+				s.step("carol renames "+names[0]+" "+names[1], func() error { return s.Sim.As("carol").RenameLabel(s.Repo, names[0], names[1]) })
 			}
 			s.approved("bob")
 		}},
@@ -450,16 +451,16 @@ func (s *siege) generated(number int) []attempt {
 // judge compares what a pull request's page shows with what it lacks.
 func (s *siege) judge(a attempt, when string) {
 	s.t.Helper()
-	v, err := s.sim.PullView(s.repo, a.pull.Number)
+	v, err := s.Sim.PullView(s.Repo, a.pull.Number)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c, _ := ourCheck(v)
-	switch got := outcome(c); {
+	c, _ := worldtest.OurCheck(v)
+	switch got := worldtest.Outcome(c); {
 	case a.lacks == "" && got != "success":
-		s.t.Errorf("%s, an honest pull request is %q\n%s\n%s", when, got, a.recipe, s.whole(v))
+		s.t.Errorf("%s, an honest pull request is %q\n%s\n%s", when, got, a.recipe, s.Whole(v))
 	case a.lacks != "" && got != "failure" && got != "in_progress":
-		s.t.Errorf("%s, it is %q and lacks %s\n%s\n%s", when, got, a.lacks, a.recipe, s.whole(v))
+		s.t.Errorf("%s, it is %q and lacks %s\n%s\n%s", when, got, a.lacks, a.recipe, s.Whole(v))
 	}
 }
 
@@ -474,37 +475,29 @@ func TestHostilePullRequests(t *testing.T) {
 				files[fmt.Sprintf("old/migrations/%d.sql", i)] = fmt.Sprintf("create table t%d;\n", i)
 				files[fmt.Sprintf("old/src/%d.go", i)] = fmt.Sprintf("package p%d\n", i)
 			}
-			w, err := newWorld(options{dir: t.TempDir(), policy: siegePolicy, files: files, spec: true})
-			if err != nil {
+			w := worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: siegePolicy, Files: files})
+			if _, err := w.Sim.As("mallory").Fork(w.Repo); err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() {
-				for _, problem := range w.close() {
-					t.Error(problem)
-				}
-			})
-			if _, err := w.sim.As("mallory").Fork(w.repo); err != nil {
-				t.Fatal(err)
-			}
-			if err := w.sim.AddLabel(w.repo, "routine"); err != nil {
+			if err := w.Sim.AddLabel(w.Repo, "routine"); err != nil {
 				t.Fatal(err)
 			}
 			// GitHub tells whose an address is that stands in a commit of theirs, and of no other co-author's.
 			for _, login := range []string{"bob", "carol", "dave", "erin", "sam"} {
-				c := githubsim.Commit{Author: signature(login), Files: map[string]string{"people/" + login: "here\n"}}
-				if _, err := w.sim.As("erin").PushBranch(w.repo, "main", c); err != nil {
+				c := githubsim.Commit{Author: worldtest.Signature(login), Files: map[string]string{"people/" + login: "here\n"}}
+				if _, err := w.Sim.As("erin").PushBranch(w.Repo, "main", c); err != nil {
 					t.Fatal(err)
 				}
 			}
-			s := &siege{world: w, t: t, r: rand.New(rand.NewPCG(2026, uint64(number)))}
+			s := &siege{World: w, t: t, r: rand.New(rand.NewPCG(2026, uint64(number)))}
 			all := s.generated(number)
 			s.settled()
 			for _, a := range all {
 				s.judge(a, "once all is quiet")
 			}
-			s.forward(5 * time.Minute)
+			s.Forward(5 * time.Minute)
 			for _, a := range all {
-				if _, err := w.sim.As("bob").Comment(a.pull, "/change refresh"); err != nil {
+				if _, err := w.Sim.As("bob").Comment(a.pull, "/change refresh"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -515,7 +508,7 @@ func TestHostilePullRequests(t *testing.T) {
 					continue
 				}
 				var no *githubsim.Refused
-				if err := w.sim.As(a.author).Merge(a.pull, githubsim.MergeOptions{}); !errors.As(err, &no) {
+				if err := w.Sim.As(a.author).Merge(a.pull, githubsim.MergeOptions{}); !errors.As(err, &no) {
 					t.Errorf("%s could merge it (%v), and it lacks %s\n%s", a.author, err, a.lacks, a.recipe)
 				}
 			}

@@ -1,4 +1,4 @@
-package scenario_test
+package siege_test
 
 import (
 	"errors"
@@ -9,22 +9,23 @@ import (
 	"testing"
 
 	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
 // deed is something that somebody does in a world. GitHub may refuse it, in every world alike.
 type deed struct {
 	name string
-	do   func(w *world) error
+	do   func(w *worldtest.World) error
 }
 
 // randomDeeds returns a story of n deeds on three pull requests, two of which share a branch.
 func randomDeeds(r *rand.Rand, n int) []deed {
-	pull := func(w *world, n int) (githubsim.Pull, error) {
-		v, err := w.sim.PullView(w.repo, n)
+	pull := func(w *worldtest.World, n int) (githubsim.Pull, error) {
+		v, err := w.Sim.PullView(w.Repo, n)
 		return v.Pull, err
 	}
-	on := func(f func(w *world, pr githubsim.Pull) error, number int) func(w *world) error {
-		return func(w *world) error {
+	on := func(f func(w *worldtest.World, pr githubsim.Pull) error, number int) func(w *worldtest.World) error {
+		return func(w *worldtest.World) error {
 			pr, err := pull(w, number)
 			if err != nil {
 				return err
@@ -33,19 +34,19 @@ func randomDeeds(r *rand.Rand, n int) []deed {
 		}
 	}
 	open := func(who, title, branch, base, path string) deed {
-		return deed{who + " opens " + title, func(w *world) error {
-			o := githubsim.PullOptions{Title: title, Body: fullRecord, Branch: branch, Base: base}
+		return deed{who + " opens " + title, func(w *worldtest.World) error {
+			o := githubsim.PullOptions{Title: title, Body: worldtest.FullRecord, Branch: branch, Base: base}
 			if path != "" {
 				o.Files = map[string]string{path: "text\n"}
 			}
-			_, err := w.sim.As(who).OpenPull(w.repo, o)
+			_, err := w.Sim.As(who).OpenPull(w.Repo, o)
 			return err
 		}}
 	}
 	deeds := []deed{
-		{"erin branches release", func(w *world) error {
-			tip, err := w.sim.Tip(w.repo, "main")
-			return errors.Join(err, w.sim.As("erin").PushRef(w.repo, "release", tip))
+		{"erin branches release", func(w *worldtest.World) error {
+			tip, err := w.Sim.Tip(w.Repo, "main")
+			return errors.Join(err, w.Sim.As("erin").PushRef(w.Repo, "release", tip))
 		}},
 		open("alice", "one", "topic", "main", "src/auth/one.go"),
 		open("bob", "two", "topic", "release", ""),
@@ -55,44 +56,44 @@ func randomDeeds(r *rand.Rand, n int) []deed {
 	for i := range n {
 		number := 1 + r.IntN(3)
 		who := pick("alice", "bob", "carol", "dave", "erin", "sam", "frank", "mallory")
-		as := func(w *world) *githubsim.Person { return w.sim.As(who) }
+		as := func(w *worldtest.World) *githubsim.Person { return w.Sim.As(who) }
 		var d deed
 		switch r.IntN(16) {
 		case 0, 1, 2, 3:
-			d = deed{"approves", on(func(w *world, pr githubsim.Pull) error { return as(w).Approve(pr) }, number)}
+			d = deed{"approves", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).Approve(pr) }, number)}
 		case 4:
-			d = deed{"requests changes", on(func(w *world, pr githubsim.Pull) error { return as(w).RequestChanges(pr, "no") }, number)}
+			d = deed{"requests changes", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).RequestChanges(pr, "no") }, number)}
 		case 5:
 			of := pick("bob", "carol", "dave", "sam")
-			d = deed{"dismisses " + of, on(func(w *world, pr githubsim.Pull) error { return as(w).DismissReview(pr, of, "done") }, number)}
+			d = deed{"dismisses " + of, on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).DismissReview(pr, of, "done") }, number)}
 		case 6:
 			text := fmt.Sprintf("text %d\n", i)
-			d = deed{"pushes", on(func(w *world, pr githubsim.Pull) error {
+			d = deed{"pushes", on(func(w *worldtest.World, pr githubsim.Pull) error {
 				_, err := as(w).Push(pr, githubsim.Commit{Files: map[string]string{"src/more.go": text}})
 				return err
 			}, number)}
 		case 7:
 			text := fmt.Sprintf("other %d\n", i)
-			d = deed{"force-pushes", on(func(w *world, pr githubsim.Pull) error {
+			d = deed{"force-pushes", on(func(w *worldtest.World, pr githubsim.Pull) error {
 				_, err := as(w).ForcePush(pr, githubsim.Commit{Files: map[string]string{"src/anew.go": text}})
 				return err
 			}, number)}
 		case 8, 9:
 			l := pick("high-risk", "EMERGENCY", "bug")
-			d = deed{"labels " + l, on(func(w *world, pr githubsim.Pull) error { return as(w).AddLabel(pr, l) }, number)}
+			d = deed{"labels " + l, on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).AddLabel(pr, l) }, number)}
 		case 10:
 			l := pick("high-risk", "EMERGENCY", "bug")
-			d = deed{"unlabels " + l, on(func(w *world, pr githubsim.Pull) error { return as(w).RemoveLabel(pr, l) }, number)}
+			d = deed{"unlabels " + l, on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).RemoveLabel(pr, l) }, number)}
 		case 11:
-			body := pick("", fullRecord, strings.Replace(fullRecord, "low", "high", 1))
-			d = deed{"edits the description", on(func(w *world, pr githubsim.Pull) error { return as(w).EditBody(pr, body) }, number)}
+			body := pick("", worldtest.FullRecord, strings.Replace(worldtest.FullRecord, "low", "high", 1))
+			d = deed{"edits the description", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).EditBody(pr, body) }, number)}
 		case 12:
-			d = deed{"closes", on(func(w *world, pr githubsim.Pull) error { return as(w).Close(pr) }, number)}
+			d = deed{"closes", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).Close(pr) }, number)}
 		case 13, 14:
-			d = deed{"reopens", on(func(w *world, pr githubsim.Pull) error { return as(w).Reopen(pr) }, number)}
+			d = deed{"reopens", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).Reopen(pr) }, number)}
 		case 15:
 			base := pick("main", "release")
-			d = deed{"retargets to " + base, on(func(w *world, pr githubsim.Pull) error { return as(w).Retarget(pr, base) }, number)}
+			d = deed{"retargets to " + base, on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).Retarget(pr, base) }, number)}
 		}
 		d.name = fmt.Sprintf("%s %s #%d", who, d.name, number)
 		deeds = append(deeds, d)
@@ -102,37 +103,37 @@ func randomDeeds(r *rand.Rand, n int) []deed {
 
 // told does the deeds, and has their deliveries sent as GitHub may send them: some at a time in any order, and some twice. With a nil
 // r every delivery is sent at once.
-func (w *world) told(t *testing.T, deeds []deed, r *rand.Rand) {
+func told(t *testing.T, w *worldtest.World, deeds []deed, r *rand.Rand) {
 	t.Helper()
 	release := func() {
-		if err := w.quiet(); err != nil {
+		if err := w.Quiet(); err != nil {
 			t.Fatal(err)
 		}
-		held := w.sim.Held()
+		held := w.Sim.Held()
 		r.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
-		w.sim.Release(held...)
-		if err := w.quiet(); err != nil {
+		w.Sim.Release(held...)
+		if err := w.Quiet(); err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range held {
 			if r.IntN(4) > 0 {
 				continue
 			}
-			for _, sent := range w.gate.Deliveries() {
+			for _, sent := range w.Gate.Deliveries() {
 				if sent.GUID == d.GUID && !sent.Redelivery {
-					if err := w.gate.Redeliver(sent.ID); err != nil {
+					if err := w.Gate.Redeliver(sent.ID); err != nil {
 						t.Fatal(err)
 					}
 					break
 				}
 			}
 		}
-		if err := w.quiet(); err != nil {
+		if err := w.Quiet(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if r != nil {
-		w.sim.Intercept(func(d githubsim.Delivery) githubsim.Fate {
+		w.Sim.Intercept(func(d githubsim.Delivery) githubsim.Fate {
 			if d.Redelivery {
 				return githubsim.Deliver
 			}
@@ -140,14 +141,14 @@ func (w *world) told(t *testing.T, deeds []deed, r *rand.Rand) {
 		})
 	}
 	for _, d := range deeds {
-		w.forward(pace)
+		w.Forward(worldtest.Pace)
 		var refused *githubsim.Refused
 		if err := d.do(w); err != nil && !errors.As(err, &refused) {
 			t.Fatalf("%s: %v", d.name, err)
 		}
 		switch {
 		case r == nil:
-			if err := w.quiet(); err != nil {
+			if err := w.Quiet(); err != nil {
 				t.Fatal(err)
 			}
 		case r.IntN(4) == 0:
@@ -159,17 +160,17 @@ func (w *world) told(t *testing.T, deeds []deed, r *rand.Rand) {
 	}
 }
 
-// shown is what GitHub shows of the three pull requests.
-func (w *world) shown(t *testing.T) []string {
+// shownOf returns what GitHub shows of the three pull requests.
+func shownOf(t *testing.T, w *worldtest.World) []string {
 	t.Helper()
 	var all []string
 	for n := 1; n <= 3; n++ {
-		v, err := w.sim.PullView(w.repo, n)
+		v, err := w.Sim.PullView(w.Repo, n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, _ := ourCheck(v)
-		shows := outcome(c) + " " + c.Title
+		c, _ := worldtest.OurCheck(v)
+		shows := worldtest.Outcome(c) + " " + c.Title
 		if v.State != "open" {
 			// What its last commit shows besides depends on what was looked at before it was closed.
 			shows = fmt.Sprint("green: ", c.Conclusion == "success")
@@ -182,16 +183,18 @@ func (w *world) shown(t *testing.T) []string {
 // TestDeliveriesInAnyOrder plays the same deeds in two worlds, in one of which deliveries are late, shuffled and doubled. In the end
 // both show the same.
 func TestDeliveriesInAnyOrder(t *testing.T) {
-	policy := strings.Replace(ownPolicy, "version: 1\n", "version: 1\nbranches: [release]\n", 1)
+	policy := strings.Replace(worldtest.OwnPolicy, "version: 1\n", "version: 1\nbranches: [release]\n", 1)
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			deeds := randomDeeds(rand.New(rand.NewPCG(seed, 1)), 24)
-			calm, wild := newLife(t, policy).world, newLife(t, policy).world
-			calm.sim.Intercept(nil)
-			calm.told(t, deeds, nil)
-			wild.told(t, deeds, rand.New(rand.NewPCG(seed, 2)))
-			want, got := calm.shown(t), wild.shown(t)
+			world := func() *worldtest.World {
+				return worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: policy, Spec: true})
+			}
+			calm, wild := world(), world()
+			told(t, calm, deeds, nil)
+			told(t, wild, deeds, rand.New(rand.NewPCG(seed, 2)))
+			want, got := shownOf(t, calm), shownOf(t, wild)
 			if !slices.Equal(want, got) {
 				var names []string
 				for _, d := range deeds {
@@ -199,9 +202,9 @@ func TestDeliveriesInAnyOrder(t *testing.T) {
 				}
 				var views []string
 				for n := 1; n <= 3; n++ {
-					a, _ := calm.sim.PullView(calm.repo, n)
-					b, _ := wild.sim.PullView(wild.repo, n)
-					views = append(views, "calm: "+calm.whole(a), "wild: "+wild.whole(b))
+					a, _ := calm.Sim.PullView(calm.Repo, n)
+					b, _ := wild.Sim.PullView(wild.Repo, n)
+					views = append(views, "calm: "+calm.Whole(a), "wild: "+wild.Whole(b))
 				}
 				t.Errorf("calm:\n%s\nwild:\n%s\nafter:\n%s\n\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"), strings.Join(names, "\n"), strings.Join(views, "\n\n"))
 			}

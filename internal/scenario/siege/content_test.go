@@ -1,4 +1,4 @@
-package scenario_test
+package siege_test
 
 import (
 	"errors"
@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
 // twoOfAny asks for two people whatever changes, on two branches.
@@ -27,7 +28,7 @@ categories:
 
 // history is a pull request whose content Git is asked for, step by step.
 type history struct {
-	*world
+	*worldtest.World
 	rt      *rapid.T
 	objects string                       // where Git's objects are
 	trees   map[string]map[string]string // by commit
@@ -58,7 +59,7 @@ func (h *history) git(args ...string) string {
 
 // find finds the repository on disk: the one that has the head.
 func (h *history) find() {
-	dirs, err := filepath.Glob(filepath.Join(h.dir, ".github-sim", "*"))
+	dirs, err := filepath.Glob(filepath.Join(h.Dir, ".github-sim", "*"))
 	if err != nil {
 		h.rt.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func (h *history) tree(commit string) map[string]string {
 
 // content returns what the pull request changes: by path, what was there and what is.
 func (h *history) content() map[string]string {
-	tip, err := h.sim.Tip(h.repo, h.base)
+	tip, err := h.Sim.Tip(h.Repo, h.base)
 	if err != nil {
 		h.rt.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func (h *history) settled(err error) {
 	if err != nil && !errors.As(err, &refused) && !strings.Contains(err.Error(), "conflict") {
 		h.rt.Fatal(err)
 	}
-	if err := h.quiet(); err != nil {
+	if err := h.Quiet(); err != nil {
 		h.rt.Fatal(err)
 	}
 }
@@ -117,7 +118,7 @@ func (h *history) settled(err error) {
 // push has somebody move the head.
 func (h *history) push(by string, do func(p *githubsim.Person) (githubsim.Pull, error)) {
 	before := h.content()
-	pull, err := do(h.sim.As(by))
+	pull, err := do(h.Sim.As(by))
 	if err == nil {
 		h.pull = pull
 	}
@@ -167,7 +168,7 @@ func (h *history) step() string {
 	kind := rapid.SampledFrom([]string{
 		"commit", "commit", "rebase", "update", "back", "land", "land", "retarget", "approve", "approve", "approve",
 	}).Draw(h.rt, "step")
-	h.forward(pace)
+	h.Forward(worldtest.Pace)
 	switch kind {
 	case "commit":
 		h.push(who, func(p *githubsim.Person) (githubsim.Pull, error) { return p.Push(h.pull, h.commit(h.pull.Head)) })
@@ -179,15 +180,15 @@ func (h *history) step() string {
 		to := rapid.SampledFrom(h.heads).Draw(h.rt, "head")
 		h.push(who, func(p *githubsim.Person) (githubsim.Pull, error) { return p.PushSHA(h.pull, to) })
 	case "land":
-		tip, err := h.sim.Tip(h.repo, h.base)
+		tip, err := h.Sim.Tip(h.Repo, h.base)
 		if err != nil {
 			h.rt.Fatal(err)
 		}
-		_, err = h.sim.As("erin").PushBranch(h.repo, h.base, h.commit(tip))
+		_, err = h.Sim.As("erin").PushBranch(h.Repo, h.base, h.commit(tip))
 		h.settled(err)
 	case "retarget":
 		to := map[string]string{"main": "release/1", "release/1": "main"}[h.base]
-		err := h.sim.As("alice").Retarget(h.pull, to)
+		err := h.Sim.As("alice").Retarget(h.pull, to)
 		if err == nil {
 			h.base = to
 		}
@@ -199,8 +200,8 @@ func (h *history) step() string {
 }
 
 func (h *history) approve(by string) {
-	h.forward(pace)
-	err := h.sim.As(by).Approve(h.pull)
+	h.Forward(worldtest.Pace)
+	err := h.Sim.As(by).Approve(h.pull)
 	if err == nil {
 		h.saw[by] = h.content()
 	}
@@ -222,15 +223,7 @@ func (h *history) contributed(who string, now map[string]string) bool {
 // TestNothingIsGreenUnseen has people do all that Git lets them do to a pull request, and asks Git what it changes: it is green only if
 // two people who have no part in it approved exactly that, and whenever two who never pushed did.
 func TestNothingIsGreenUnseen(t *testing.T) {
-	w, err := newWorld(options{dir: t.TempDir(), policy: twoOfAny})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, problem := range w.close() {
-			t.Error(problem)
-		}
-	})
+	w := worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: twoOfAny})
 	// The server takes its time, so that a hundred histories would take too long.
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
 		if err := flag.Set(f.Name, "15"); err != nil {
@@ -242,16 +235,17 @@ func TestNothingIsGreenUnseen(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		repos++
 		name := fmt.Sprint("repo", repos)
-		files := map[string]string{policyPath: twoOfAny, "README.md": "# Shop\n", "a.txt": "one\ntwo\nthree\nfour\n", "sub/b.txt": "1\n2\n3\n4\n5\n"}
-		if err := w.addRepository("acme", name, files); err != nil {
+		files := map[string]string{worldtest.PolicyPath: twoOfAny, "README.md": "# Shop\n", "a.txt": "one\ntwo\nthree\nfour\n", "sub/b.txt": "1\n2\n3\n4\n5\n"}
+		if err := w.AddRepository("acme", name, files); err != nil {
 			rt.Fatal(err)
 		}
-		w.repo = "acme/" + name
-		h := &history{world: w, rt: rt, base: "main", trees: map[string]map[string]string{}, saw: map[string]map[string]string{}}
-		if _, err := w.sim.As("erin").PushBranch(w.repo, "release/1", githubsim.Commit{Message: "Release", Files: map[string]string{"VERSION": "1\n"}}); err != nil {
+		w.Repo = "acme/" + name
+		h := &history{World: w, rt: rt, base: "main", trees: map[string]map[string]string{}, saw: map[string]map[string]string{}}
+		if _, err := w.Sim.As("erin").PushBranch(w.Repo, "release/1", githubsim.Commit{Message: "Release", Files: map[string]string{"VERSION": "1\n"}}); err != nil {
 			rt.Fatal(err)
 		}
-		if h.pull, err = w.sim.As("alice").OpenPull(w.repo, githubsim.PullOptions{Title: "Change it", Files: map[string]string{"a.txt": "two\none\n"}}); err != nil {
+		var err error
+		if h.pull, err = w.Sim.As("alice").OpenPull(w.Repo, githubsim.PullOptions{Title: "Change it", Files: map[string]string{"a.txt": "two\none\n"}}); err != nil {
 			rt.Fatal(err)
 		}
 		h.settled(nil)
@@ -275,20 +269,20 @@ func TestNothingIsGreenUnseen(t *testing.T) {
 					}
 				}
 			}
-			v, err := w.sim.PullView(w.repo, h.pull.Number)
+			v, err := w.Sim.PullView(w.Repo, h.pull.Number)
 			if err != nil {
 				rt.Fatal(err)
 			}
-			c, _ := ourCheck(v)
+			c, _ := worldtest.OurCheck(v)
 			green := c.Conclusion == "success"
 			if green {
 				greens++
 			}
 			switch {
 			case green && seen < 2:
-				rt.Fatalf("after %s it is green, and %d have seen %v\n%s", kind, seen, now, w.whole(v))
+				rt.Fatalf("after %s it is green, and %d have seen %v\n%s", kind, seen, now, w.Whole(v))
 			case !green && idle == 2:
-				rt.Fatalf("after %s it is not green, and bob and dave have seen %v\n%s", kind, now, w.whole(v))
+				rt.Fatalf("after %s it is not green, and bob and dave have seen %v\n%s", kind, now, w.Whole(v))
 			}
 		}
 	})
