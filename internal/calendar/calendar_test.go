@@ -245,7 +245,7 @@ func TestBruteForce(t *testing.T) {
 }
 
 // listed returns the instants at which a rule's occurrences begin, the plain way.
-func listed(t *rapid.T, text string, z *time.Location, from, until time.Time) []time.Time {
+func listed(t interface{ Fatal(...any) }, text string, z *time.Location, from, until time.Time) []time.Time {
 	o, err := rrule.StrToROption(text)
 	if err != nil {
 		t.Fatal(err)
