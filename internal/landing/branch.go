@@ -311,7 +311,7 @@ func (r *run) leaving(ctx context.Context, state *branchState, moved *Moved, exc
 			}
 		}
 		r.log.Warn().Str("kind", string(e.Kind)).Str("exception", e.Key).Bool("observed", rules.Observing).Msg("the policy was bypassed")
-		draft, raised := found(e, rules.Observing && err == nil)
+		draft, raised := Found(e, rules.Observing && err == nil)
 		save.Entries, save.Raise = append(save.Entries, draft), append(save.Raise, raised...)
 	}
 	return save, nil

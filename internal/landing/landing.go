@@ -232,8 +232,8 @@ type exceptionBody struct {
 	Observed bool `json:"observed,omitempty"`
 }
 
-// found returns what an exception leaves: the evidence, and the errand that asks for an explanation, unless the policy only observes.
-func found(e change.Exception, observed bool) (ledger.Draft, []change.Raised) {
+// Found returns what an exception leaves: the evidence, and the errand that asks for an explanation, unless the policy only observes.
+func Found(e change.Exception, observed bool) (ledger.Draft, []change.Raised) {
 	draft := ledger.Draft{
 		Kind: ledger.ExceptionFound, Body: exceptionBody{e, observed},
 		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},

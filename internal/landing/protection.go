@@ -80,7 +80,7 @@ func (r *run) protection(ctx context.Context) (queue.Result, error) {
 		Kind: ledger.ProtectionChanged, Subject: ledger.Subject{Repository: int64(repo.ID)}, Body: protectionBody{branch, next},
 	}}}
 	if lapsed {
-		draft, raised := found(r.unprotected(state, next), rules.Observing)
+		draft, raised := Found(r.unprotected(state, next), rules.Observing)
 		save.Entries, save.Raise = append(save.Entries, draft), raised
 	}
 	return again, r.save(ctx, save)

@@ -165,7 +165,8 @@ func (r *run) merged(ctx context.Context, p change.Pull) (m Merged, err error) {
 			return m, err
 		}
 	}
-	m.Decision, err = r.decidedBy(ctx, key, m.MergedAt)
+	// The entries were timed by our clock, the merge by GitHub's.
+	m.Decision, err = DecidedAt(ctx, r.Store, key, m.MergedAt, r.github.Now().Sub(r.Clock()))
 	return m, err
 }
 
@@ -173,15 +174,19 @@ func (r *run) merged(ctx context.Context, p change.Pull) (m Merged, err error) {
 // what is known of its clock.
 const clockTolerance = 2 * time.Second
 
-// decidedBy returns the decision on a pull request that stood at a time by GitHub's clock, nil if none did. It is the ledger that knows: a
-// decision is recorded there before the check run shows it, and what is recorded after the merge, such as an approval that came too late,
-// changes nothing.
-func (r *run) decidedBy(ctx context.Context, key change.PullKey, at time.Time) (last *change.Decision, err error) {
+// Record is where decisions are kept; see store.Store.
+type Record interface {
+	Ledger(ctx context.Context, p ledger.Page) ([]ledger.Entry, error)
+}
+
+// DecidedAt returns the decision on a pull request that stood at a time by GitHub's clock, nil if none did. Ahead is how far that is ahead of
+// ours. It is the ledger that knows: a decision is recorded there before the check run shows it, and what is recorded after the merge, such
+// as an approval that came too late, changes nothing.
+func DecidedAt(ctx context.Context, in Record, key change.PullKey, at time.Time, ahead time.Duration) (last *change.Decision, err error) {
 	const page = 200
-	ahead := r.github.Now().Sub(r.Clock()) // of our clock, which timed the entries
 	next := ledger.Page{Repository: int64(key.Repository), Number: int(key.Number), Limit: page}
 	for {
-		entries, err := r.Store.Ledger(ctx, next)
+		entries, err := in.Ledger(ctx, next)
 		if err != nil {
 			return nil, err
 		}
