@@ -2,8 +2,9 @@
 //
 // Output rules. What a command was asked for goes to standard output, everything else to standard error; standard output is the same
 // whether or not it is a terminal, so that it can be piped. Exit codes: 0 it worked, 1 it ran and the answer is bad (a policy with
-// errors, a story that failed, a server that stopped with an error), 2 it was called wrongly. An error is one paragraph: what was
-// attempted, what is wrong, and the mend.
+// errors, a story that failed, a server that stopped with an error), 2 it was called wrongly. Of gate, which scripts build on, they are 0 go,
+// 75 not yet (EX_TEMPFAIL of sysexits), and 1 for everything else. An error is one paragraph: what was attempted, what is wrong, and the
+// mend.
 package cli
 
 import (
@@ -27,10 +28,14 @@ const (
 	exitOK    = 0
 	exitBad   = 1
 	exitUsage = 2
+	exitLater = 75
 )
 
 // errBadAnswer is an error whose explanation has already been printed: the command ran, and its answer is bad.
 var errBadAnswer = errors.New("the answer is bad")
+
+// errNotYet is the answer of a gate that may open later, and has already been printed.
+var errNotYet = errors.New("not yet")
 
 // usageError is a mistake in how a command was called.
 type usageError struct{ error }
@@ -38,7 +43,11 @@ type usageError struct{ error }
 // Run runs the command that args name (without the program's own name) and returns its exit code. Cancelling ctx stops a running
 // server gracefully.
 func Run(ctx context.Context, args []string, streams Streams) int {
-	root := New()
+	return run(ctx, args, streams, realTime{})
+}
+
+func run(ctx context.Context, args []string, streams Streams, c clock) int {
+	root := newRoot(c)
 	root.SetArgs(args)
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
@@ -50,6 +59,8 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 		return exitOK
 	case errors.Is(err, errBadAnswer):
 		return exitBad
+	case errors.Is(err, errNotYet):
+		return exitLater
 	case errors.As(err, &usage):
 		fmt.Fprintf(streams.Err, "changegate: %v\n", err)
 		return exitUsage
@@ -60,7 +71,9 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 }
 
 // New returns the command tree.
-func New() *cobra.Command {
+func New() *cobra.Command { return newRoot(realTime{}) }
+
+func newRoot(c clock) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "changegate",
 		Short:         "Enforce a change policy on pull requests",
@@ -72,7 +85,7 @@ func New() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServeCommand(), newDemoCommand(), NewPolicyCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newDemoCommand(), NewPolicyCommand(), newGateCommand(c), newVersionCommand())
 	return root
 }
 

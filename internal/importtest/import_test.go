@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"internal/webhook":  {"internal/change"},
 	"internal/config":   {},
 	"internal/server":   {},
+	"internal/gate":     {"internal/change", "internal/release", "internal/store"},
 	"internal/github":   {"internal/change", "internal/plan"},
 	"internal/reconcile": {
 		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/ledger", "internal/plan", "internal/policy",
@@ -49,15 +50,15 @@ var allowed = map[string][]string{
 	"internal/githubsim/pathtree": {},
 	"internal/githubsim/pages":    {"internal/githubsim"},
 	"internal/app": {
-		"internal/change", "internal/config", "internal/emergency", "internal/github", "internal/landing", "internal/notify", "internal/plan",
+		"internal/change", "internal/config", "internal/emergency", "internal/gate", "internal/github", "internal/landing", "internal/notify", "internal/plan",
 		"internal/policy", "internal/queue", "internal/reconcile", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
 	},
 	"internal/scenario":       {}, // holds tests only, which may import all
 	"internal/scenario/siege": {}, // the same
 	"internal/demo":           {"internal/app", "internal/change", "internal/config", "internal/githubsim", "internal/githubsim/pages"},
 	"internal/cli": {
-		"internal/app", "internal/backtest", "internal/change", "internal/config", "internal/demo", "internal/plan", "internal/policy",
-		"internal/report", "policies",
+		"internal/app", "internal/backtest", "internal/change", "internal/config", "internal/demo", "internal/gate", "internal/plan", "internal/policy",
+		"internal/release", "internal/report", "policies",
 	},
 	"cmd/changegate": {"internal/cli"},
 }

@@ -2,6 +2,7 @@
 // ready, shows metrics, and ends without cutting off what is under way.
 //
 //	POST /api/github/hook   GitHub's deliveries
+//	POST /api/gate          jobs that ask whether they may deploy
 //	GET  /healthz           200 while the process serves at all
 //	GET  /readyz            200 when everything that a delivery needs works; else 503 and what does not
 //	GET  /metrics           Prometheus
@@ -22,8 +23,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// HookPath is where GitHub sends deliveries to.
-const HookPath = "/api/github/hook"
+const (
+	HookPath = "/api/github/hook" // where GitHub sends deliveries to
+	GatePath = "/api/gate"        // where jobs ask whether they may deploy
+)
 
 // Registry is what metrics are registered with and collected from; a *prometheus.Registry is one.
 type Registry interface {
@@ -35,6 +38,7 @@ type Registry interface {
 type Config struct {
 	Address string       // HOST:PORT; port 0 takes a free one, which Addr tells
 	Hook    http.Handler // takes deliveries, and refuses other methods than POST itself
+	Gate    http.Handler // takes what jobs ask, and refuses other methods than POST itself; nil: 404
 	Pages   http.Handler // everything else; nil: 404
 	Ready   []Probe
 	Metrics Registry
@@ -136,6 +140,11 @@ func (s *Server) routes() (http.Handler, error) {
 		mux.Handle(pattern, m.observe(route, recovered(h, route, s.config.Log, m)))
 	}
 	handle(HookPath, HookPath, s.config.Hook)
+	gate := s.config.Gate
+	if gate == nil {
+		gate = http.NotFoundHandler() // and not the pages, which would answer a job with something to read
+	}
+	handle(GatePath, GatePath, gate)
 	handle("GET /healthz", "/healthz", http.HandlerFunc(healthy))
 	handle("GET /readyz", "/readyz", s.ready)
 	handle("GET /metrics", "/metrics", promhttp.HandlerFor(s.config.Metrics, promhttp.HandlerOpts{ErrorLog: errorLog(s.config.Log)}))

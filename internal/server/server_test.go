@@ -52,7 +52,8 @@ func get(h http.Handler, method, path string) *httptest.ResponseRecorder {
 
 func TestRoutes(t *testing.T) {
 	bare, _ := newServer(t, nil)
-	full, _ := newServer(t, func(c *Config) { c.Pages = text("pages") })
+	full, _ := newServer(t, func(c *Config) { c.Pages, c.Gate = text("pages"), text("gate") })
+	noGate, _ := newServer(t, func(c *Config) { c.Pages = text("pages") })
 	tests := []struct {
 		server       *Server
 		method, path string
@@ -66,6 +67,9 @@ func TestRoutes(t *testing.T) {
 		{bare, "GET", "/readyz", 200, `{"ready":true}` + "\n"},
 		{bare, "POST", "/nowhere", 404, "404 page not found\n"},
 		{full, "GET", "/", 200, "pages"},
+		{full, "POST", "/api/gate", 200, "gate"},
+		{full, "GET", "/api/gate", 200, "gate"}, // the same
+		{noGate, "POST", "/api/gate", 404, "404 page not found\n"},
 		{full, "GET", "/api/github/hook/", 200, "pages"},
 	}
 	for _, tt := range tests {
