@@ -65,11 +65,14 @@ func (c *Client) Now() time.Time { return c.github.Now() }
 // connect makes a go-github client that authenticates as the transport's installation. Installation tokens carry all of the App's
 // permissions for all of the installation's repositories; a narrower token would be asked for here.
 func (g *GitHub) connect(t *transport) (*github.Client, error) {
-	creator := githubapp.NewClientCreator(g.api.String(), "", g.app.App.IntegrationID, []byte(g.app.App.PrivateKey),
+	return g.creator(t).NewInstallationClient(int64(t.id))
+}
+
+func (g *GitHub) creator(t *transport) githubapp.ClientCreator {
+	return githubapp.NewClientCreator(g.api.String(), "", g.app.App.IntegrationID, []byte(g.app.App.PrivateKey),
 		githubapp.WithClientUserAgent(userAgent),
 		githubapp.WithClientTimeout(g.timeout),
 		githubapp.WithTransport(t))
-	return creator.NewInstallationClient(int64(t.id))
 }
 
 func (c *Client) connection() (*github.Client, error) {

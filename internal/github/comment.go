@@ -108,6 +108,24 @@ func (c *Client) Comment(ctx context.Context, repo change.Repository, n change.N
 	return made.GetID(), nil
 }
 
+// EditComment changes what a comment says (issues/update-comment). One that was deleted is a *NotFound. Repeating an edit is harmless. A
+// session that has read the comment goes on seeing it as it was.
+func (c *Client) EditComment(ctx context.Context, repo change.Repository, id int64, markdown string) (err error) {
+	defer wrap(&err, "editing comment %d in %s", id, repo)
+	var edited github.IssueComment
+	path := updateComment.at(repo.Owner, repo.Name, itoa(id))
+	if err := c.write(ctx, updateComment, path, github.IssueComment{Body: &markdown}, &edited); err != nil {
+		return err
+	}
+	c.expire(path)
+	issue := edited.GetIssueURL()
+	c.expire(listComments.at(repo.Owner, repo.Name, issue[strings.LastIndexByte(issue, '/')+1:]))
+	if edited.GetID() != id {
+		return unreadable(errors.New("GitHub's answer is of another comment"), true)
+	}
+	return nil
+}
+
 // FindComment looks for a comment that this App posted on an issue or a pull request, not before since, whose body holds the marker; the
 // first of several. It always asks GitHub: one call for each 100 comments that were posted or edited after since (issues/list-comments).
 func (c *Client) FindComment(

@@ -99,6 +99,26 @@ type NoGraphQL struct{ Message string }
 // Error implements error.
 func (e *NoGraphQL) Error() string { return "not told by GitHub's GraphQL API: " + e.Message }
 
+// GateClosed says that GitHub takes no answer for a gate: it was answered, its run ended or was run anew, or no such environment waits in it.
+// GitHub does not tell these apart; repeating the answer does not help. It unwraps to the *Rejected or *NotFound that GitHub gave.
+type GateClosed struct{ Err error }
+
+// Error implements error.
+func (e *GateClosed) Error() string {
+	return "GitHub takes no answer for the gate any more: " + e.Err.Error()
+}
+
+// Unwrap returns what GitHub answered.
+func (e *GateClosed) Unwrap() error { return e.Err }
+
+// BadCallback says that an address is not one that a gate of the repository is answered at. It was not called, and never will be.
+type BadCallback struct{ Why string }
+
+// Error implements error.
+func (e *BadCallback) Error() string {
+	return "the callback is not a gate's of this repository: " + e.Why
+}
+
 // AlreadyCompleted says that a check run is completed and cannot be anything else any more. To take its conclusion back, create
 // another run.
 type AlreadyCompleted struct{ Run CheckRun }

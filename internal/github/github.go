@@ -65,12 +65,15 @@ type GitHub struct {
 	metrics   *metrics
 	timeout   time.Duration
 
+	itself  *transport    // for what the App asks about itself, with its key and not with an installation's token
 	answers *lru[*answer] // by installation and URL: revalidated
 	objects *lru[any]     // by installation, repository and SHA: immutable
 
 	mu      sync.Mutex
 	clients map[change.InstallationID]*Client
 	offset  time.Duration // GitHub's clock less ours
+	bot     string        // see BotLogin
+	botAt   time.Time     // when it was read
 }
 
 // New checks the configuration and returns a GitHub. Nothing is sent. Its errors name the key that is wrong.
@@ -127,7 +130,8 @@ func New(c Config) (*GitHub, error) {
 		limit = defaultCache
 	}
 	g.answers, g.objects = newLRU[*answer](limit-limit/4), newLRU[any](limit/4)
-	if _, err := g.connect(newTransport(g, 0)); err != nil {
+	g.itself = newTransport(g, 0)
+	if _, err := g.connect(g.itself); err != nil {
 		// The only thing left that can be wrong; the error quotes nothing of the key.
 		return nil, errors.New("github.app.private_key: not a private key in PEM form: give the .pem file that GitHub made for the App")
 	}

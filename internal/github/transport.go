@@ -161,7 +161,7 @@ func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *Rate
 	now := t.github.now()
 	remaining, err := strconv.Atoi(resp.Header.Get("X-RateLimit-Remaining"))
 	known := err == nil
-	if known && r != createToken && r != queryGraphQL { // a token is paid for from the App's own budget, a query from another
+	if known && r != createToken && r != getApp && r != queryGraphQL { // the first two are paid for from the App's own budget, a query from another
 		t.github.metrics.setRemaining(t.id, remaining)
 	}
 	spent := r == queryGraphQL && resp.StatusCode == http.StatusOK && isLimited(body)

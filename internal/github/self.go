@@ -1,0 +1,63 @@
+package github
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+)
+
+// botFor is how long the login of the App's account is good without asking: it changes when somebody renames the App.
+const botFor = time.Hour
+
+// BotLogin returns the login of the account that the App acts as, which is its slug and [bot] (apps/get-authenticated): one call an hour.
+//
+// It is what our own deployments and their statuses are told by, because GitHub leaves performed_via_github_app null in what an App deploys.
+// Nobody else can have such a login: GitHub lets no person have brackets in theirs.
+func (g *GitHub) BotLogin(ctx context.Context) (_ string, err error) {
+	defer wrap(&err, "reading the App's own name")
+	g.mu.Lock()
+	bot, at := g.bot, g.botAt
+	g.mu.Unlock()
+	if bot != "" && g.now().Sub(at) < botFor {
+		return bot, nil
+	}
+	asked := g.now()
+	slug, err := g.slug(ctx)
+	if err != nil {
+		return "", err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.bot, g.botAt = slug+"[bot]", asked
+	return g.bot, nil
+}
+
+// BotLogin is GitHub.BotLogin.
+func (c *Client) BotLogin(ctx context.Context) (string, error) { return c.github.BotLogin(ctx) }
+
+func (g *GitHub) slug(ctx context.Context) (string, error) {
+	conn, err := g.creator(g.itself).NewAppClient()
+	if err != nil {
+		return "", err
+	}
+	req, err := conn.NewRequest(http.MethodGet, getApp.at(), nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := conn.BareDo(withSending(ctx, &sending{route: getApp}), req)
+	if err != nil {
+		return "", classify(err, false)
+	}
+	var app github.App
+	if err := json.NewDecoder(resp.Body).Decode(&app); err != nil {
+		return "", unreadable(err, false)
+	}
+	if app.GetSlug() == "" {
+		return "", unreadable(errors.New("GitHub's answer lacks the App's slug"), false)
+	}
+	return app.GetSlug(), nil
+}
