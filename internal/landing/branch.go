@@ -51,7 +51,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 			return queue.Result{RecheckAt: settled}, nil
 		}
 	}
-	rules, err := r.Policies.Rules(ctx, repo, name, "")
+	rules, _, err := r.rules(ctx)
 	if err != nil {
 		return queue.Result{}, err
 	}
@@ -119,6 +119,16 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	}
 	save.State = next
 	return result, r.save(ctx, save)
+}
+
+// rules returns those of the errand's branch as it is now. One that is governed and is not there has no policy.
+func (r *run) rules(ctx context.Context) (_ Rules, there bool, err error) {
+	rules, err := r.Policies.Rules(ctx, r.work.Repository, r.work.Errand.Name, "")
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		return Rules{Governed: true}, false, nil
+	}
+	return rules, true, err
 }
 
 // leave forgets what was left for a branch that is not governed. Should it be governed again, what it holds that the default branch does not

@@ -85,7 +85,7 @@ func (r *run) carryOut(ctx context.Context, s *exceptionState, c change.Command)
 	case comment.Via != 0 || c.By.IsBot() || !c.By.Known():
 		return refuse("through an App", change.Words("An explanation is a person's, and cannot come from an App."))
 	}
-	may, err := r.Policies.MayCommand(ctx, r.work.Repository, r.branchOf(e), string(command.Explain), c.By)
+	may, err := r.mayExplain(ctx, e, c.By)
 	switch own := slices.ContainsFunc(e.By, func(a change.Account) bool { return a.ID == c.By.ID }); {
 	case err != nil:
 		return answer{}, err

@@ -12,6 +12,7 @@ import (
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/store"
 )
@@ -82,11 +83,11 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 // same.
 func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error {
 	repo, e := r.work.Repository, s.Exception
-	rules, err := r.Policies.Rules(ctx, repo, r.branchOf(e), "")
+	rules, err := byBranch(r, e, func(branch string) (Rules, error) { return r.Policies.Rules(ctx, repo, branch, "") })
 	if err != nil {
 		return err
 	}
-	may, err := r.Policies.MayCommand(ctx, repo, r.branchOf(e), string(command.Explain), change.Account{})
+	may, err := r.mayExplain(ctx, e, change.Account{})
 	if err != nil {
 		return err
 	}
@@ -118,12 +119,24 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 	return r.save(ctx, store.ErrandSave{State: s, Taken: taken, Issue: s.Issue, Raise: r.announce(s, "found", announceFound(repo, s, may.Who))})
 }
 
-// branchOf is the branch whose policy says who may explain an exception, and where it is announced.
-func (r *run) branchOf(e change.Exception) string {
-	if e.Branch != "" {
-		return e.Branch
+// mayExplain says whether somebody may explain an exception, by what they may do now.
+func (r *run) mayExplain(ctx context.Context, e change.Exception, by change.Account) (policy.Authority, error) {
+	return byBranch(r, e, func(branch string) (policy.Authority, error) {
+		return r.Policies.MayCommand(ctx, r.work.Repository, branch, string(command.Explain), by)
+	})
+}
+
+// byBranch asks by the policy of an exception's branch. A branch that is gone, which may be the exception itself, has none: the default
+// branch's is asked instead.
+func byBranch[T any](r *run, e change.Exception, ask func(branch string) (T, error)) (T, error) {
+	if e.Branch != "" && e.Branch != r.work.Repository.DefaultBranch {
+		answer, err := ask(e.Branch)
+		var missing *github.NotFound
+		if !errors.As(err, &missing) {
+			return answer, err
+		}
 	}
-	return r.work.Repository.DefaultBranch
+	return ask(r.work.Repository.DefaultBranch)
 }
 
 func (r *run) intent(e change.Exception, what, kind string, body any) store.Intent {

@@ -274,6 +274,7 @@ func (m memory) CommandDone(ctx context.Context, comment int64, outcome string) 
 // rules says what policies say: main is governed, and release/*, until said otherwise.
 type rules struct {
 	w         *world
+	branches  map[string]change.SHA // the hub's
 	now       Rules
 	observing map[change.SHA]bool // by the blob of the policy file
 	unknown   bool
@@ -281,6 +282,9 @@ type rules struct {
 
 func (p *rules) Rules(_ context.Context, _ change.Repository, branch string, c change.SHA) (Rules, error) {
 	r := p.now
+	if p.isGone(branch) && c == "" {
+		return Rules{}, &github.NotFound{}
+	}
 	r.Governed = r.Governed && (branch == shop.DefaultBranch || strings.HasPrefix(branch, "release/"))
 	if c != "" && p.w.commits[c] != nil {
 		r.Observing = p.observing[p.w.commits[c].tree[policyPath].Blob]
@@ -288,7 +292,14 @@ func (p *rules) Rules(_ context.Context, _ change.Repository, branch string, c c
 	return r, nil
 }
 
-func (p *rules) MayCommand(_ context.Context, _ change.Repository, _, verb string, by change.Account) (policy.Authority, error) {
+func (p *rules) isGone(branch string) bool {
+	return strings.HasPrefix(branch, "release/") && p.branches[branch] == ""
+}
+
+func (p *rules) MayCommand(_ context.Context, _ change.Repository, branch, verb string, by change.Account) (policy.Authority, error) {
+	if p.isGone(branch) {
+		return policy.Authority{}, &github.NotFound{}
+	}
 	return policy.Authority{
 		May: verb == "explain" && !p.unknown && (by.ID == alice.ID || by.ID == bob.ID), Unknown: p.unknown, Role: "tech-lead", Who: change.Words("a tech lead"),
 	}, nil
@@ -319,7 +330,7 @@ func newRig(t *testing.T) *rig {
 	if err := s.SaveRepository(t.Context(), shop); err != nil {
 		t.Fatal(err)
 	}
-	p := &rules{w: w, now: Rules{Governed: true, Announce: []string{"slack:#engineering"}}, observing: map[change.SHA]bool{}}
+	p := &rules{w: w, branches: h.branches, now: Rules{Governed: true, Announce: []string{"slack:#engineering"}}, observing: map[change.SHA]bool{}}
 	return &rig{t: t, hub: h, store: s, policies: p, Lander: New(Config{
 		Store: memory{s, k}, GitHub: func(change.InstallationID) GitHub { return h }, Policies: p, PolicyPath: policyPath,
 		CheckName: "Change policy", Markdown: change.Text.String, Holder: "test", Clock: func() time.Time { return w.now },

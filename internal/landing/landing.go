@@ -94,10 +94,11 @@ type Rules struct {
 // Policies says what a policy says. All of its errors are GitHub's or the App's.
 type Policies interface {
 	// Rules returns those of a branch: as its policy was at a commit, or is at its present tip if the commit is empty. Whether it is
-	// governed is what is true now either way. A branch that is not governed costs no call as long as the default branch's policy is held.
+	// governed is what is true now either way. A branch that is not governed costs no call as long as the default branch's policy is held;
+	// a governed one that is not there is a github.NotFound.
 	Rules(ctx context.Context, repo change.Repository, branch string, commit change.SHA) (Rules, error)
 	// MayCommand says whether somebody may give a command about a branch, by what they may do now. It is asked about nobody (the zero
-	// Account) too, for who may.
+	// Account) too, for who may. A branch that is not there is a github.NotFound.
 	MayCommand(ctx context.Context, repo change.Repository, branch, verb string, by change.Account) (policy.Authority, error)
 }
 

@@ -55,7 +55,7 @@ func (r *run) protection(ctx context.Context) (queue.Result, error) {
 	if err := r.remembered(&state); err != nil {
 		return queue.Result{}, err
 	}
-	rules, err := r.Policies.Rules(ctx, repo, branch, "")
+	rules, there, err := r.rules(ctx)
 	if err != nil {
 		return queue.Result{}, err
 	}
@@ -63,10 +63,13 @@ func (r *run) protection(ctx context.Context) (queue.Result, error) {
 		return queue.Result{}, nil
 	}
 	again := queue.Result{RecheckAt: r.Clock().Add(protectionEvery)}
+	if !there {
+		return again, nil // that is another errand's affair
+	}
 	seen, err := r.github.RequiredCheck(ctx, repo, branch, r.CheckName, r.github.Began())
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
-		return again, nil // no such branch: that is another errand's affair
+		return again, nil // it went just now
 	}
 	if err != nil {
 		return queue.Result{}, err

@@ -55,8 +55,9 @@ func deeds() map[string]func(*scene) error {
 		"revokes-tokens":   (*scene).revokesTokens,
 		"suspends":         (*scene).suspends,
 		"unsuspends":       (*scene).unsuspends,
-		"protects":         (*scene).protects, // BRANCH
-		"queues":           (*scene).queues,   // BRANCH [CHECK…]: it takes a merge queue to merge, and our check and others
+		"protects":         (*scene).protects,   // BRANCH [unpinned]: our check is required, of whoever posts it
+		"unprotects":       (*scene).unprotects, // BRANCH
+		"queues":           (*scene).queues,     // BRANCH [CHECK…]: it takes a merge queue to merge, and our check and others
 		"lacks-graphql":    (*scene).lacksGraphQL,
 	}
 }
@@ -292,10 +293,15 @@ func (s *scene) suspends() error   { return s.Gate.Suspend("acme") }
 func (s *scene) unsuspends() error { return s.Gate.Unsuspend("acme") }
 
 func (s *scene) protects() error {
-	return s.Sim.Protect(s.Repo, s.next("the branch"), githubsim.Protection{
-		RequiredChecks: []githubsim.RequiredCheck{{Context: worldtest.CheckName, AppID: s.Gate.ID}},
-	})
+	branch := s.next("the branch")
+	check := githubsim.RequiredCheck{Context: worldtest.CheckName, AppID: s.Gate.ID}
+	if s.rest() == "unpinned" {
+		check.AppID = 0
+	}
+	return s.Sim.Protect(s.Repo, branch, githubsim.Protection{RequiredChecks: []githubsim.RequiredCheck{check}})
 }
+
+func (s *scene) unprotects() error { return s.Sim.Unprotect(s.Repo, s.next("the branch")) }
 
 // after DURATION: so much time goes by, and what was to happen meanwhile happens.
 func after(ts *testscript.TestScript, neg bool, args []string) {
@@ -304,7 +310,25 @@ func after(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	d, err := time.ParseDuration(args[0])
 	ts.Check(err)
+	worldOf(ts).elapse(ts, d)
+}
+
+// at TIME: it becomes as late as that, such as 2090-01-01T00:00:00Z, and what was to happen meanwhile happens.
+func at(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: at TIME")
+	}
+	then, err := time.Parse(time.RFC3339, args[0])
+	ts.Check(err)
 	w := worldOf(ts)
+	d := then.Sub(w.Now())
+	if d < 0 {
+		ts.Fatalf("it is %s already", w.Now())
+	}
+	w.elapse(ts, d)
+}
+
+func (w *world) elapse(ts *testscript.TestScript, d time.Duration) {
 	w.act(ts, func() error {
 		w.Forward(d)
 		if w.Server == nil {

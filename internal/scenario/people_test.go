@@ -39,7 +39,7 @@ func verbs() map[string]func(*scene) error {
 		"pushes":           (*scene).pushes,          // N CHANGE…
 		"force-pushes":     (*scene).forcePushes,     // N CHANGE…, in place of what was there
 		"pushes-back":      (*scene).pushesBack,      // N HEAD, a head that was remembered
-		"remembers":        (*scene).remembers,       // N HEAD
+		"remembers":        (*scene).remembers,       // N|BRANCH HEAD
 		"rebases":          (*scene).rebases,         // N
 		"updates":          (*scene).updates,         // N: merges the base into it, as GitHub's button does
 		"lands":            (*scene).lands,           // BRANCH CHANGE…, without a pull request
@@ -68,7 +68,7 @@ func verbs() map[string]func(*scene) error {
 		"answers":          (*scene).answers,     // N TEXT: a comment on an issue
 		"finishes":         (*scene).finishes,    // N [FILE]: closes an issue, its description being the file's
 		"enqueues":         (*scene).enqueues,    // N: adds it to the merge queue
-		"forces":           (*scene).forcesBack,  // BRANCH back by one commit
+		"forces":           (*scene).forcesBack,  // BRANCH HEAD, a head that was remembered
 		"drops":            (*scene).dropsBranch, // BRANCH
 	}
 }
@@ -290,9 +290,13 @@ func (s *scene) forcePushes() error {
 }
 
 func (s *scene) remembers() error {
-	pr := s.pull()
-	s.ts.Setenv(s.next("a name for the head"), pr.Head)
-	return nil
+	of := s.next("the pull request's number or the branch")
+	tip, err := s.Sim.Tip(s.Repo, of)
+	if _, isNumber := strconv.Atoi(of); isNumber == nil {
+		tip, err = s.view(s.ts, of).Head, nil
+	}
+	s.ts.Setenv(s.next("a name for the head"), tip)
+	return err
 }
 
 func (s *scene) pushesBack() error {

@@ -39,6 +39,7 @@ func commands() map[string]command {
 	all := map[string]command{
 		"github":    github,
 		"after":     after,
+		"at":        at,
 		"restart":   restart,
 		"forgotten": forgotten,
 		"crashes":   crashes,

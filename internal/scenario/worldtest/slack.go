@@ -25,6 +25,9 @@ type Slack struct {
 type Post struct {
 	Text   string
 	Thread string // of the post that it replies to; empty: it begins a thread
+
+	ts       string
+	metadata json.RawMessage
 }
 
 func newSlack() *Slack {
@@ -50,19 +53,35 @@ func (s *Slack) post(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	thread := r.Form.Get("thread_ts")
-	s.posts = append(s.posts, Post{Text: r.Form.Get("text"), Thread: thread})
-	ts := fmt.Sprintf("1700000000.%06d", len(s.posts))
-	s.answer(w, map[string]any{"ok": true, "channel": "C0ENG", "ts": ts, "message": map[string]any{"ts": ts, "thread_ts": thread}})
+	p := Post{Text: r.Form.Get("text"), Thread: r.Form.Get("thread_ts"), ts: fmt.Sprintf("1700000000.%06d", len(s.posts)+1)}
+	if m := r.Form.Get("metadata"); json.Valid([]byte(m)) {
+		p.metadata = json.RawMessage(m)
+	}
+	s.posts = append(s.posts, p)
+	s.answer(w, map[string]any{"ok": true, "channel": "C0ENG", "ts": p.ts, "message": p.json()})
+}
+
+func (p Post) json() map[string]any {
+	m := map[string]any{"type": "message", "ts": p.ts, "text": p.Text, "thread_ts": p.Thread}
+	if p.metadata != nil {
+		m["metadata"] = p.metadata
+	}
+	return m
 }
 
 func (s *Slack) list(w http.ResponseWriter, _ *http.Request) {
 	s.answer(w, map[string]any{"ok": true, "channels": []any{map[string]any{"id": "C0ENG", "name": "engineering"}}})
 }
 
-// history tells of nothing: whoever asks for a lost post is told by package notify's own tests.
+// history shows all posts, in threads or not.
 func (s *Slack) history(w http.ResponseWriter, _ *http.Request) {
-	s.answer(w, map[string]any{"ok": true, "messages": []any{}})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := []map[string]any{}
+	for _, p := range s.posts {
+		all = append(all, p.json())
+	}
+	s.answer(w, map[string]any{"ok": true, "messages": all})
 }
 
 func (s *Slack) answer(w http.ResponseWriter, body any) {
