@@ -382,6 +382,7 @@ func crashes(ts *testscript.TestScript, neg bool, args []string) {
 		w.Sim.Inject(githubsim.Fault{Times: -1, CutConnection: true, Match: func(*http.Request) bool { return dead.Load() }}),
 		w.Sim.Inject(githubsim.Fault{Method: method, Route: template, ActThenLose: true, Match: func(*http.Request) bool {
 			if dead.CompareAndSwap(false, true) {
+				w.Slack.SetDown(true) // it hears of a dead process no more than GitHub does
 				kept = w.keepDatabase()
 				return true
 			}
@@ -405,6 +406,7 @@ func recovered(ts *testscript.TestScript, neg bool, args []string) {
 		if err := errors.Join(w.Stop(), s.heals()); err != nil {
 			return err
 		}
+		w.Slack.SetDown(false)
 		old, err := filepath.Glob(filepath.Join(w.Dir, worldtest.Database+"*"))
 		if err != nil {
 			return err
