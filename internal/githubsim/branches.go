@@ -132,6 +132,7 @@ func (s *Sim) updateBranch(r *repository, branch, to string, by actor, how landi
 			s.emitRef(r, "create", branch, by)
 		}
 		s.requestSuites(r, branch, before, to)
+		s.startPushed(r, branch, to, by)
 	}
 	if err := s.moveHeads(r, branch, to, forced, by); err != nil {
 		return err

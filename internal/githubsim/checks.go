@@ -48,6 +48,7 @@ type workflowRun struct {
 	event            string
 	actor            *account
 	created, updated time.Time
+	job              *deployJob // nil: the run is what others post of it
 }
 
 // state returns the suite's status and conclusion, which follow from its latest runs.

@@ -196,6 +196,8 @@ func TestContract(t *testing.T) {
 	}
 	check(t, w.Unprotect("acme/app", "main"))
 
+	w.deployAll(get, post)
+
 	// Everything that organizations, teams and installations can tell.
 	check(t, w.AddMember("acme", "mallory", false), w.AddToTeam("acme", "tech-leads", "mallory"), w.RemoveFromTeam("acme", "tech-leads", "mallory"),
 		w.RemoveMember("acme", "mallory"), w.RenameTeam("acme", "tech-leads", "leads"), w.SetTeamPermission("acme/app", "leads", githubsim.None), w.SetTeamPermission("acme/app", "leads", githubsim.Write), w.RemoveTeam("acme", "leads"),
@@ -229,7 +231,8 @@ func TestContract(t *testing.T) {
 		"team added_to_repository", "team removed_from_repository", "membership added", "membership removed", "member added", "member edited", "member removed", "organization member_added",
 		"organization member_removed", "pull_request enqueued", "pull_request dequeued", "merge_group checks_requested", "merge_group destroyed",
 		"branch_protection_rule created", "branch_protection_rule edited", "branch_protection_rule deleted", "repository_ruleset created",
-		"repository_ruleset edited", "repository_ruleset deleted"} {
+		"repository_ruleset edited", "repository_ruleset deleted", "deployment created", "deployment_status created",
+		"deployment_protection_rule requested", "workflow_run in_progress"} {
 		if !sent[want] {
 			t.Errorf("no %s was sent", want)
 		}

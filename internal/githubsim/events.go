@@ -163,12 +163,16 @@ func (s *Sim) emitStatus(r *repository, sha string, st *status, by actor) {
 
 func (s *Sim) emitWorkflowRun(w *workflowRun, action string) {
 	r := w.suite.repo
-	api := s.repoAPI(r)
-	workflow := obj{"id": w.workflowID, "node_id": node("Workflow", w.workflowID), "name": w.name, "path": w.path, "state": "active",
-		"created_at": stamp(w.created), "updated_at": stamp(w.created), "url": fmt.Sprintf("%s/actions/workflows/%d", api, w.workflowID),
+	s.emit(r.owner, r, "workflow_run", action, obj{"workflow_run": s.workflowJSON(w), "workflow": s.workflowFile(w)}, w.actor, nil)
+}
+
+// workflowFile returns the workflow that a run is of.
+func (s *Sim) workflowFile(w *workflowRun) obj {
+	r := w.suite.repo
+	return obj{"id": w.workflowID, "node_id": node("Workflow", w.workflowID), "name": w.name, "path": w.path, "state": "active",
+		"created_at": stamp(w.created), "updated_at": stamp(w.created), "url": fmt.Sprintf("%s/actions/workflows/%d", s.repoAPI(r), w.workflowID),
 		"html_url":  s.htmlURL("/%s/blob/%s/%s", r.fullName(), r.defaultBranch, w.path),
 		"badge_url": s.htmlURL("/%s/workflows/%s/badge.svg", r.fullName(), w.name)}
-	s.emit(r.owner, r, "workflow_run", action, obj{"workflow_run": s.workflowJSON(w), "workflow": workflow}, w.actor, nil)
 }
 
 func (s *Sim) emitRepository(r *repository, action string, by *account, extra obj) {

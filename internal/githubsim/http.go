@@ -168,13 +168,15 @@ func each[T any](items []T, render func(T) obj) []obj {
 
 const apiPrefix = "/api/v3"
 
-// ServeHTTP answers the REST API under /api/v3/ and GraphQL, and leaves the rest to the pages.
+// ServeHTTP answers the REST API under /api/v3/, GraphQL and the issuer of jobs' tokens, and leaves the rest to the pages.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && (r.URL.Path == graphQLRoute || r.URL.Path == "/api"+graphQLRoute):
 		s.graphQL.ServeHTTP(w, r)
 	case strings.HasPrefix(r.URL.Path, apiPrefix+"/"):
 		s.api.ServeHTTP(w, s.byName(r))
+	case strings.HasPrefix(r.URL.Path, issuerPath+"/"):
+		s.serveTokens(w, r)
 	case strings.HasPrefix(r.URL.Path, "/api/"):
 		http.Error(w, `{"message":"Not Found"}`, http.StatusNotFound)
 	default:
@@ -216,7 +218,7 @@ type methods map[string]http.Handler
 
 func (s *Sim) routes() http.Handler {
 	var tree pathtree.Tree[methods]
-	for _, rt := range slices.Concat(appRoutes(), repoRoutes(), pullRoutes(), issueRoutes(), checkRoutes(), orgRoutes()) {
+	for _, rt := range slices.Concat(appRoutes(), repoRoutes(), pullRoutes(), issueRoutes(), checkRoutes(), deploymentRoutes(), orgRoutes()) {
 		m := tree.Add(rt.template)
 		if *m == nil {
 			*m = methods{}

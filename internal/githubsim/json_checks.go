@@ -88,16 +88,20 @@ func (s *Sim) simpleStatus(r *repository, sha string, st *status) obj {
 
 func (s *Sim) workflowJSON(w *workflowRun) obj {
 	cs, r := w.suite, w.suite.repo
-	state, conclusion := cs.state()
+	state, conclusion := w.state()
+	previous := any(nil)
+	if w.attempt() > 1 {
+		previous = fmt.Sprintf("%s/actions/runs/%d/attempts/%d", s.repoAPI(r), w.id, w.attempt()-1)
+	}
 	api := fmt.Sprintf("%s/actions/runs/%d", s.repoAPI(r), w.id)
 	head := s.simpleCommit(r.st.commits[cs.sha])
 	return obj{"id": w.id, "node_id": node("WorkflowRun", w.id), "name": w.name, "path": w.path, "head_branch": orNull(cs.branch), "head_sha": cs.sha,
-		"run_number": w.number, "run_attempt": 1, "event": w.event, "status": state, "conclusion": orNull(conclusion),
+		"run_number": w.number, "run_attempt": w.attempt(), "event": w.event, "status": state, "conclusion": orNull(conclusion),
 		"workflow_id": w.workflowID, "check_suite_id": cs.id, "check_suite_node_id": node("CheckSuite", cs.id), "url": api,
 		"html_url": s.htmlURL("/%s/actions/runs/%d", r.fullName(), w.id), "pull_requests": s.pullsAt(r, cs.sha),
 		"created_at": stamp(w.created), "updated_at": stamp(w.updated), "run_started_at": stamp(w.created), "jobs_url": api + "/jobs",
 		"logs_url": api + "/logs", "check_suite_url": fmt.Sprintf("%s/check-suites/%d", s.repoAPI(r), cs.id),
-		"artifacts_url": api + "/artifacts", "cancel_url": api + "/cancel", "rerun_url": api + "/rerun", "previous_attempt_url": nil,
+		"artifacts_url": api + "/artifacts", "cancel_url": api + "/cancel", "rerun_url": api + "/rerun", "previous_attempt_url": previous,
 		"workflow_url": fmt.Sprintf("%s/actions/workflows/%d", s.repoAPI(r), w.workflowID), "head_commit": head, "repository": s.repoJSON(r),
 		"head_repository": s.repoJSON(r), "display_title": head["message"], "actor": s.userJSON(w.actor),
 		"triggering_actor": s.userJSON(w.actor), "referenced_workflows": []obj{}}

@@ -35,6 +35,9 @@ type repository struct {
 	statuses                 map[string][]*status     // by SHA, newest first
 	activities               []*activity              // oldest first
 	workflows                []*workflowRun           // oldest first
+	deployments              []*deployment            // oldest first
+	environments             []*environment           // oldest first
+	deployers                []*Workflow              // what runs, of which each run has a copy
 	deleted                  bool
 	json                     json.RawMessage
 }

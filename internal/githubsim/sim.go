@@ -2,6 +2,7 @@ package githubsim
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"maps"
@@ -31,6 +32,8 @@ type Config struct {
 	RateLimit int
 	// DeliveryWorkers is how many webhooks are sent to one App at the same time. Default: 1, so that they arrive in order.
 	DeliveryWorkers int
+	// TokenKey signs the tokens by which workflows' jobs say who they are. Default: a new one, made when it is first needed.
+	TokenKey *rsa.PrivateKey
 }
 
 // Sim is a GitHub. It is an http.Handler: the REST API is under /api/v3/. All methods may be called by many goroutines.
@@ -40,6 +43,8 @@ type Sim struct {
 	api     http.Handler
 	graphQL http.Handler
 	server  *http.Server
+	// tokenKey signs jobs' tokens. It takes a moment to make, and few need it.
+	tokenKey func() (*rsa.PrivateKey, error)
 
 	mu            sync.Mutex // guards everything below
 	url           string
@@ -92,6 +97,10 @@ func New(cfg Config) (*Sim, error) {
 		suites:        map[int64]*checkSuite{},
 		runs:          map[int64]*checkRun{},
 	}
+	s.tokenKey = sync.OnceValues(newKey)
+	if cfg.TokenKey != nil {
+		s.tokenKey = func() (*rsa.PrivateKey, error) { return cfg.TokenKey, nil }
+	}
 	s.traffic.reset()
 	if s.url == "" {
 		s.url = "http://github.invalid"
@@ -109,8 +118,8 @@ func New(cfg Config) (*Sim, error) {
 	s.byEmail[s.webFlow.email] = s.webFlow
 	s.mergeQueue = s.addAccount(118344674, "github-merge-queue[bot]", kindBot)
 	s.addAccount(9919, "github", kindOrganization)
-	s.addApp(15368, AppOptions{Slug: "github-actions", Name: "GitHub Actions", Owner: "github",
-		Permissions: map[string]string{"actions": "write", "checks": "write", "contents": "write", "statuses": "write", "metadata": "read"}}, nil)
+	s.addApp(15368, AppOptions{Slug: actionsSlug, Name: "GitHub Actions", Owner: "github",
+		Permissions: map[string]string{"actions": "write", "checks": "write", "contents": "write", "deployments": "write", "statuses": "write", "metadata": "read"}}, nil)
 	s.api = s.routes()
 	s.graphQL = s.serve(route{"POST", graphQLRoute, access{graphQL: true}, answerQuery})
 	return s, nil

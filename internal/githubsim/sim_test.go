@@ -97,7 +97,7 @@ var permissions = map[string]string{"checks": "write", "statuses": "write", "pul
 
 var events = []string{"pull_request", "pull_request_review", "issue_comment", "issues", "label", "push", "create", "delete", "check_run",
 	"check_suite", "status", "workflow_run", "repository", "team", "membership", "member", "organization",
-	"merge_group", "branch_protection_rule", "repository_ruleset"}
+	"merge_group", "branch_protection_rule", "repository_ruleset", "deployment", "deployment_status", "deployment_protection_rule"}
 
 // start makes the world. A world fails its test if any call or webhook did not fit GitHub's description.
 func start(t *testing.T, change ...func(*githubsim.Config)) *world {

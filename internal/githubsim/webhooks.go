@@ -352,6 +352,7 @@ var eventNeeds = map[string][]string{
 	"issues": {"issues"}, "label": {"metadata"}, "repository": {"metadata"}, "push": {"contents"}, "create": {"contents"},
 	"delete": {"contents"}, "status": {"statuses"}, "workflow_run": {"actions"}, "check_run": {"checks"}, "check_suite": {"checks"},
 	"team": {"members"}, "membership": {"members"}, "organization": {"members"}, "member": {"members"},
+	"deployment": {"deployments"}, "deployment_status": {"deployments"}, "deployment_protection_rule": {"deployments"},
 	"merge_group": {"merge_queues"}, "branch_protection_rule": {"administration"}, "repository_ruleset": {"administration"},
 }
 

@@ -111,6 +111,8 @@ func Exceptions() []Exception {
 		{"webhook", "payload", "/events/", "an App may subscribe to events that this list of them lacks, such as repository_ruleset"},
 		{"", "response", `/conclusion: value is not one of the allowed values ["success","failure","neutral","cancelled","skipped","timed_out","action_required"]`,
 			"a check run that GitHub gives up is stale, as the description itself says elsewhere"},
+		{"", "response", `/state: value is not one of the allowed values ["error","failure","inactive","pending","success","queued","in_progress"]`,
+			"the deployment of a job that waits for its environment's rules is waiting, as the webhooks that GitHub sends of it show"},
 		{"", "response", "/description: Value is not nullable", "labels without a description have null, and only some schemas say so"},
 	}
 }
