@@ -50,6 +50,7 @@ func (l *loader) check() *Config {
 	c.Server.PrivateKeyFile = l.text(privateKeyFile, "")
 	c.Database.URL = l.database()
 	c.Slack = l.slack()
+	c.Gate = l.gate(c.GitHub, c.Server)
 	c.Log = l.log()
 	return c
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Server   Server
 	Database Database
 	Slack    Slack
+	Gate     Gate
 	Log      Log
 }
 
@@ -49,7 +50,7 @@ type OAuth struct {
 // Server is how the server is reached, and where its secrets are kept.
 type Server struct {
 	Address               string // HOST:PORT to listen on
-	PublicURL             string // where people reach it; empty: check runs link to no page
+	PublicURL             string // where people and jobs reach it; empty: check runs link to no page
 	PreviousWebhookSecret Secret // accepted too while the webhook secret is being replaced, from WebhookSecretFile if that is set; empty: none
 	WebhookSecretFile     string
 	PrivateKeyFile        string

@@ -73,6 +73,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Server:   Server{Address: "127.0.0.1:8080"},
 		Database: Database{URL: NewSecret("sqlite:changegate.db")},
+		Gate:     Gate{Issuers: []string{"https://token.actions.githubusercontent.com"}},
 		Log:      Log{Level: zerolog.InfoLevel, Format: "json"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -116,6 +117,7 @@ log: {level: debug, format: console}
 		Server:   Server{Address: "127.0.0.1:0", PublicURL: "https://change.acme.example/gate", PreviousWebhookSecret: NewSecret("before")},
 		Database: Database{URL: NewSecret("postgres://gate:pa%40ss@db.acme.example:5432/gate?sslmode=verify-full")},
 		Slack:    Slack{Token: NewSecret("xoxb-1-environment"), APIURL: "https://slack.acme.example/api"},
+		Gate:     Gate{Audience: "https://change.acme.example/gate", Issuers: []string{"https://ghe.acme.example/_services/token"}},
 		Log:      Log{Level: zerolog.DebugLevel, Format: "console"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {

@@ -35,6 +35,9 @@ const (
 	slackToken            key = "slack.token"
 	slackTokenFile        key = "slack.token_file"
 	slackAPIURL           key = "slack.api_url"
+	gateAudience          key = "gate.audience"
+	gateIssuers           key = "gate.issuers"
+	gateTokens            key = "gate.tokens"
 	logLevel              key = "log.level"
 	logFormat             key = "log.format"
 )
@@ -44,9 +47,12 @@ func keys() []key {
 	return []key{
 		webURL, v3APIURL, v4APIURL, integrationID, webhookSecret, privateKey, clientID, clientSecret,
 		address, publicURL, previousWebhookSecret, webhookSecretFile, privateKeyFile, databaseURL,
-		slackToken, slackTokenFile, slackAPIURL, logLevel, logFormat,
+		slackToken, slackTokenFile, slackAPIURL, gateAudience, gateIssuers, gateTokens, logLevel, logFormat,
 	}
 }
+
+// isList says whether a setting is a list of things.
+func (k key) isList() bool { return k == gateIssuers || k == gateTokens }
 
 // variable returns the environment variable of a setting: go-githubapp's own for the github block, and for the rest
 // CHANGEGATE_ before the key.
@@ -61,6 +67,7 @@ func (k key) variable() string {
 // value is what a setting was given, and where.
 type value struct {
 	text         string
+	node         *ast.SequenceNode // of a list in the file, whose text is of no account
 	source       string
 	line, column int
 }
@@ -193,6 +200,13 @@ func isBlock(name string) bool {
 func (l *loader) readValue(k key, node ast.Node, path string) {
 	at := node.GetToken().Position
 	v := value{source: path, line: at.Line, column: at.Column}
+	if list, ok := node.(*ast.SequenceNode); ok && k.isList() {
+		if len(list.Values) > 0 { // an empty one is as if it were not there
+			v.node, v.text = list, list.String()
+			l.values[k] = v
+		}
+		return
+	}
 	switch n := node.(type) {
 	case *ast.StringNode:
 		v.text = n.Value
@@ -206,7 +220,11 @@ func (l *loader) readValue(k key, node ast.Node, path string) {
 	case *ast.NullNode:
 		return // as if it were not there
 	default:
-		l.problemAt(string(k), node, path, "is not a text; put it in quotes")
+		text := "is not a text; put it in quotes"
+		if k.isList() {
+			text = "is not a list; begin each of its entries with a hyphen"
+		}
+		l.problemAt(string(k), node, path, text)
 	}
 	l.values[k] = v
 }
@@ -221,13 +239,17 @@ func (l *loader) problemAt(name string, node ast.Node, path, text string) {
 
 // wrong notes a problem with a setting's value, or with its absence, once a setting.
 func (l *loader) wrong(k key, format string, args ...any) {
-	if slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Key == string(k) }) {
+	if l.isWrong(string(k)) {
 		return
 	}
 	v := l.values[k]
 	l.problems = append(l.problems, Problem{
 		Key: string(k), Text: fmt.Sprintf(format, args...), Source: v.source, Line: v.line, Column: v.column,
 	})
+}
+
+func (l *loader) isWrong(name string) bool {
+	return slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Key == name })
 }
 
 func (l *loader) isSet(k key) bool { return l.values[k].text != "" }

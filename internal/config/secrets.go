@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 )
@@ -26,6 +27,7 @@ type Secrets struct {
 	previous  Secret
 	key       Secret
 	token     Secret
+	gate      []GateToken
 	problems  map[key]string
 }
 
@@ -42,6 +44,7 @@ func NewSecrets(c *Config, now func() time.Time, report func(error)) *Secrets {
 		previous:  c.Server.PreviousWebhookSecret,
 		key:       c.GitHub.App.PrivateKey,
 		token:     c.Slack.Token,
+		gate:      slices.Clone(c.Gate.Tokens),
 		problems:  map[key]string{},
 	}
 }
@@ -70,6 +73,14 @@ func (s *Secrets) SlackToken() string {
 	return s.token.Reveal()
 }
 
+// GateTokens returns the static tokens that jobs may ask at the gate with.
+func (s *Secrets) GateTokens() []GateToken {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reread()
+	return slices.Clone(s.gate)
+}
+
 func (s *Secrets) reread() {
 	now := s.now()
 	if now.Sub(s.readAt) < rereadEvery {
@@ -84,6 +95,15 @@ func (s *Secrets) reread() {
 	}
 	if s.tokenFile != "" {
 		s.noteProblem(slackTokenFile, s.rereadToken(s.tokenFile))
+	}
+	for i, t := range s.gate {
+		if t.File != "" {
+			digest, err := readGateToken(t.File)
+			if err == nil {
+				s.gate[i].SHA256 = digest
+			}
+			s.noteProblem(key(fmt.Sprintf("%s[%d].token_file", gateTokens, i)), err)
+		}
 	}
 }
 
