@@ -52,6 +52,9 @@ var readers = map[string]func(*change.Delivery, []byte, change.AppID) error{
 	"check_suite":                     readCheckSuite,
 	"workflow_run":                    readWorkflowRun,
 	"status":                          readStatus,
+	"deployment":                      readDeployment,
+	"deployment_status":               readDeploymentStatus,
+	"deployment_protection_rule":      readProtectionRule,
 	"member":                          readPeople,
 	"team":                            readPeople,
 	"repository":                      readRepository,
@@ -99,6 +102,8 @@ func readPullRequest(d *change.Delivery, body []byte, _ change.AppID) error {
 				Base:  d.Pull.Base.SHA,
 			}
 		}
+	case "closed":
+		raiseLanded(d)
 	}
 	return nil
 }
@@ -314,6 +319,7 @@ func readWorkflowRun(d *change.Delivery, body []byte, _ change.AppID) error {
 	case e.Action != "completed":
 		return nil // its jobs tell of themselves as check runs
 	}
+	e.raiseRun(d)
 	return setHead(d, e.WorkflowRun.HeadSHA, change.ConcernChecks)
 }
 

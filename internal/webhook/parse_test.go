@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -103,6 +104,11 @@ func onBranch(push change.BranchPush) func(*change.Delivery) {
 	}
 }
 
+// deploying makes a delivery one that tells the shop's deployments something.
+func deploying(n change.ReleaseNote) func(*change.Delivery) {
+	return raising(change.ErrandDeployments, change.DeploymentsName, n)
+}
+
 func onIssue(number change.Number) func(*change.Delivery) {
 	return func(d *change.Delivery) { d.Issue = number }
 }
@@ -147,6 +153,38 @@ func TestParse(t *testing.T) {
 			"base_sha":"basesha","base_ref":"refs/heads/main","head_commit":{"id":"headsha"}},` + where + `}`
 	}
 	queued := change.MergeGroup{Head: "headsha", HeadRef: "refs/heads/gh-readonly-queue/main/pr-12-abc", Base: "basesha", BaseRef: "refs/heads/main"}
+	const deployment = `"deployment":{"id":81,"sha":"headsha","ref":"main","task":"deploy","environment":"Production","original_environment":"staging",
+		"creator":{"id":102,"login":"bob","type":"User"},"payload":{ "number": 12 },"created_at":"2026-03-01T00:00:00Z","performed_via_github_app":null}`
+	const bot = `{"id":70,"login":"changegate[bot]","type":"Bot"}`
+	deployed := func(action, deployment string) string {
+		return `{"action":"` + action + `",` + deployment + `,` + where + `}`
+	}
+	posted := func(action, deployment string) string {
+		return `{"action":"` + action + `","deployment_status":{"id":91,"state":"success","environment":"Production","creator":` + bot + `,"description":"",
+			"log_url":"https://ci/new","target_url":"https://ci/old","created_at":"2026-03-02T00:00:00Z","performed_via_github_app":{"id":4711}},"check_run":null,` + deployment + `,` + where + `}`
+	}
+	const callback = "https://api.github.com/repos/acme/shop/actions/runs/34/deployment_protection_rule"
+	waits := func(action, more, deployment string) string {
+		return `{"action":"` + action + `","environment":"production","event":"push",` + more + `"deployment_callback_url":"` + callback + `",` + deployment + `,"pull_requests":[],` + where + `}`
+	}
+	made := change.Deployment{ID: 81, SHA: "headsha", Ref: "main", Task: "deploy", Environment: "Production", By: bob, Payload: json.RawMessage(`{"number":12}`), At: day1}
+	without := func(edits ...func(*change.Deployment)) change.Deployment {
+		d := made
+		for _, edit := range edits {
+			edit(&d)
+		}
+		return d
+	}
+	noPayload := func(d *change.Deployment) { d.Payload = nil }
+	success := change.DeploymentStatus{
+		ID: 91, Deployment: made, State: change.DeploymentSuccess, By: change.Account{ID: 70, Login: "changegate[bot]", Kind: change.KindBot}, Via: ours,
+		LogURL: "https://ci/new", At: day2,
+	}
+	rule := change.RuleAsked{Environment: "production", SHA: "headsha", Ref: "main", Callback: callback, By: alice, At: received}
+	ran := func(event string) string {
+		return `{"action":"completed","workflow_run":{"id":34,"run_attempt":2,"event":"` + event + `","head_sha":"headsha","conclusion":"timed_out","updated_at":"2026-03-02T00:00:00Z"},` + where + `}`
+	}
+	ended := change.RunEnded{Run: 34, Attempt: 2, Conclusion: "timed_out", SHA: "headsha", At: day2}
 	gone40 := strings.Repeat("0", 40)
 	built := func(state change.CheckState) *change.Check {
 		return &change.Check{
@@ -189,8 +227,23 @@ func TestParse(t *testing.T) {
 			})},
 		{"unlabeled of a label that is gone", "pull_request", pr("unlabeled", ""), about("pull_request", "unlabeled", onPull(pullConcern|timeline))},
 		{"closed", "pull_request", pr("closed", ""), about("pull_request", "closed", onPull(pullConcern))},
-		{"merged: the push tells what landed", "pull_request", strings.Replace(pr("closed", ""), `"merged":false`, `"merged":true`, 1),
+		{"merged: the push tells what landed, this with whose merge", "pull_request", strings.Replace(pr("closed", ""), `"merged":false,"merged_at":null,"merged_by":null`,
+			`"merged":true,"merged_at":"2026-03-02T00:00:00Z","merged_by":{"id":101,"login":"alice","type":"User"}`, 1),
 			about("pull_request", "closed", onPull(pullConcern), func(d *change.Delivery) {
+				d.Pull.State, d.Pull.MergeCommit, d.Pull.MergedBy, d.Pull.MergedAt = change.Merged, "testmerge", alice, day2
+			}, deploying(change.ReleaseNote{Landed: &change.Landed{
+				Number: 12, Title: "Add an index", Branch: "main", Commit: "testmerge", Author: bob, By: alice, At: day2,
+			}}))},
+		{"merged by somebody who is gone, at a time that is not told", "pull_request", strings.Replace(pr("closed", ""), `"merged":false`, `"merged":true`, 1),
+			about("pull_request", "closed", onPull(pullConcern), func(d *change.Delivery) {
+				d.Pull.State, d.Pull.MergeCommit = change.Merged, "testmerge"
+			}, deploying(change.ReleaseNote{Landed: &change.Landed{
+				Number: 12, Title: "Add an index", Branch: "main", Commit: "testmerge", Author: bob, At: received,
+			}}))},
+		{"merged into a commit that is not told: the push tells all there is", "pull_request", strings.NewReplacer(`"merged":false`, `"merged":true`, `"testmerge"`, `null`).Replace(pr("closed", "")),
+			about("pull_request", "closed", onPull(pullConcern), func(d *change.Delivery) { d.Pull.State = change.Merged })},
+		{"labeled after it was merged: it landed before", "pull_request", strings.Replace(pr("unlabeled", ""), `"merged":false`, `"merged":true`, 1),
+			about("pull_request", "unlabeled", onPull(pullConcern|timeline), func(d *change.Delivery) {
 				d.Pull.State, d.Pull.MergeCommit = change.Merged, "testmerge"
 			})},
 		{"ready for review", "pull_request", pr("ready_for_review", ""), about("pull_request", "ready_for_review", onPull(pullConcern))},
@@ -342,7 +395,13 @@ func TestParse(t *testing.T) {
 			about("check_suite", "completed")},
 		{"our suite is asked for again", "check_suite", `{"action":"rerequested","check_suite":{"id":62,"head_sha":"headsha","app":` + own + `},` + where + `}`,
 			about("check_suite", "rerequested", onHead(verify|change.ConcernAgain, nil))},
-		{"a workflow ends", "workflow_run", `{"action":"completed","workflow_run":{"id":1,"head_sha":"headsha"},` + where + `}`, about("workflow_run", "completed", onHead(checks, nil))},
+		{"a workflow ends", "workflow_run", ran("push"), about("workflow_run", "completed", onHead(checks, nil), deploying(change.ReleaseNote{Run: &ended}))},
+		{"a workflow ends that a deployment began", "workflow_run", ran("deployment"), about("workflow_run", "completed", onHead(checks, nil), deploying(change.ReleaseNote{Run: &ended}))},
+		{"a workflow ends at a time that is not told, in a way that is not", "workflow_run", `{"action":"completed","workflow_run":{"id":34,"event":"schedule","head_sha":"headsha","conclusion":null},` + where + `}`,
+			about("workflow_run", "completed", onHead(checks, nil), deploying(change.ReleaseNote{Run: &change.RunEnded{Run: 34, SHA: "headsha", At: received}}))},
+		{"a workflow of a pull request ends", "workflow_run", ran("pull_request"), about("workflow_run", "completed", onHead(checks, nil))},
+		{"a workflow of a pull request's base ends", "workflow_run", ran("pull_request_target"), about("workflow_run", "completed", onHead(checks, nil))},
+		{"a workflow of a merge group ends", "workflow_run", ran("merge_group"), about("workflow_run", "completed", onHead(checks, nil))},
 		{"a workflow begins", "workflow_run", `{"action":"requested","workflow_run":{"id":1,"head_sha":"headsha"},` + where + `}`, about("workflow_run", "requested")},
 		{"a status", "status", `{"id":71,"sha":"headsha","name":"acme/shop","context":"ci/build","state":"success","target_url":"https://ci/1","updated_at":"2026-03-02T02:00:00+02:00",` + where + `}`,
 			about("status", "", onHead(checks, &change.Check{
@@ -352,6 +411,38 @@ func TestParse(t *testing.T) {
 			about("status", "", onHead(checks, &change.Check{Name: "ci/build", State: change.CheckFailure, Status: true, Creator: alice, RunID: 71, At: day2}))},
 		{"a status that waits", "status", `{"id":71,"sha":"headsha","context":"ci/build","state":"pending","target_url":null,"updated_at":"2026-03-02T00:00:00Z",` + where + `}`,
 			about("status", "", onHead(checks, &change.Check{Name: "ci/build", State: change.CheckPending, Status: true, Creator: alice, RunID: 71, At: day2}))},
+
+		// deployment, deployment_status, deployment_protection_rule
+		{"a deployment", "deployment", deployed("created", deployment), about("deployment", "created", deploying(change.ReleaseNote{Deployment: &made}))},
+		{"a deployment by an App that GitHub names, and with a payload of text", "deployment",
+			deployed("created", strings.NewReplacer(`"performed_via_github_app":null`, `"performed_via_github_app":{"id":4711}`, `{ "number": 12 }`, `"{\"changegate\":\"x\"}"`).Replace(deployment)),
+			about("deployment", "created", deploying(change.ReleaseNote{Deployment: func() *change.Deployment {
+				d := without(func(d *change.Deployment) { d.Via, d.Payload = ours, json.RawMessage(`"{\"changegate\":\"x\"}"`) })
+				return &d
+			}()}))},
+		{"a deployment by nobody known, of no branch, without payload or time", "deployment",
+			deployed("created", strings.NewReplacer(`{"id":102,"login":"bob","type":"User"}`, `null`, `"main"`, `null`, `{ "number": 12 }`, `null`, `"2026-03-01T00:00:00Z"`, `null`).Replace(deployment)),
+			about("deployment", "created", deploying(change.ReleaseNote{Deployment: func() *change.Deployment {
+				d := without(noPayload, func(d *change.Deployment) { d.By, d.Ref, d.At = change.Account{}, "", received })
+				return &d
+			}()}))},
+		{"a deployment with a payload that is too long to keep", "deployment", deployed("created", strings.Replace(deployment, `{ "number": 12 }`, `{"x":"`+strings.Repeat("x", change.MaxPayload)+`"}`, 1)),
+			about("deployment", "created", deploying(change.ReleaseNote{Deployment: func() *change.Deployment { d := without(noPayload); return &d }()}))},
+		{"a deployment's action of tomorrow", "deployment", deployed("stacked", deployment), about("deployment", "stacked")},
+		{"a deployment's status, the echo of ours too", "deployment_status", posted("created", deployment), about("deployment_status", "created", deploying(change.ReleaseNote{Status: &success}))},
+		{"a status that moves a deployment, with an old link", "deployment_status",
+			posted("created", strings.Replace(deployment, "Production", "staging", 1)),
+			about("deployment_status", "created", deploying(change.ReleaseNote{Status: &success}))},
+		{"a status of nobody known, that says little", "deployment_status", `{"action":"created","deployment_status":{"id":91,"state":"waiting","environment":"","creator":null,"target_url":"https://ci/old"},` + deployment + `,` + where + `}`,
+			about("deployment_status", "created", deploying(change.ReleaseNote{Status: &change.DeploymentStatus{ID: 91, Deployment: made, State: "waiting", LogURL: "https://ci/old", At: received}}))},
+		{"a status's action of tomorrow", "deployment_status", posted("stacked", deployment), about("deployment_status", "stacked")},
+		{"a job waits for us", "deployment_protection_rule", waits("requested", `"sha":"headsha","ref":"main",`, deployment),
+			about("deployment_protection_rule", "requested", deploying(change.ReleaseNote{Rule: func() *change.RuleAsked { r := rule; r.Deployment = 81; return &r }()}))},
+		{"a job waits whose deployment is not told", "deployment_protection_rule", waits("requested", `"sha":"headsha","ref":"main",`, `"deployment":null`),
+			about("deployment_protection_rule", "requested", deploying(change.ReleaseNote{Rule: &rule}))},
+		{"a job waits whose commit only its deployment tells", "deployment_protection_rule", waits("requested", "", deployment),
+			about("deployment_protection_rule", "requested", deploying(change.ReleaseNote{Rule: func() *change.RuleAsked { r := rule; r.Deployment = 81; return &r }()}))},
+		{"a rule's action of tomorrow", "deployment_protection_rule", waits("stacked", "", `"deployment":null`), about("deployment_protection_rule", "stacked")},
 
 		// people
 		{"a collaborator", "member", `{"action":"edited","member":{"id":5},"changes":{"permission":{"from":"write"}},` + where + `}`, about("member", "edited", onBase("*", people))},
@@ -498,6 +589,17 @@ func TestParseRefuses(t *testing.T) {
 		{"a check run on nothing", "check_run", `{"check_run":{},` + where + `}`, "no commit"},
 		{"a check suite without itself", "check_suite", `{` + where + `}`, "no check_suite"},
 		{"a workflow run without itself", "workflow_run", `{` + where + `}`, "no workflow_run"},
+		{"a workflow run on nothing", "workflow_run", `{"action":"completed","workflow_run":{"id":34},` + where + `}`, "no commit"},
+		{"a deployment without itself", "deployment", `{"action":"created",` + where + `}`, "no deployment"},
+		{"a deployment of nothing", "deployment", `{"action":"created","deployment":{"id":81,"environment":"production"},` + where + `}`, "without id, commit or environment"},
+		{"a deployment to nowhere", "deployment", `{"action":"created","deployment":{"id":81,"sha":"x"},` + where + `}`, "without id, commit or environment"},
+		{"a deployment of no repository", "deployment", `{"action":"created","deployment":{"id":81,"sha":"x","environment":"production"}}`, "no repository"},
+		{"a deployment's status without itself", "deployment_status", `{"action":"created","deployment":{"id":81,"sha":"x","environment":"production"},` + where + `}`, "no deployment_status"},
+		{"a deployment's status that says nothing", "deployment_status", `{"action":"created","deployment_status":{"id":1},"deployment":{"id":81,"sha":"x","environment":"production"},` + where + `}`, "no deployment_status"},
+		{"a deployment's status of none", "deployment_status", `{"action":"created","deployment_status":{"id":1,"state":"success"},` + where + `}`, "no deployment"},
+		{"a rule of no repository", "deployment_protection_rule", `{"action":"requested","environment":"x","sha":"x","deployment_callback_url":"x"}`, "no repository"},
+		{"a rule without a callback", "deployment_protection_rule", `{"action":"requested","environment":"x","sha":"x","deployment":null,` + where + `}`, "no environment, commit or callback"},
+		{"a rule for no commit", "deployment_protection_rule", `{"action":"requested","environment":"x","deployment_callback_url":"x",` + where + `}`, "no environment, commit or callback"},
 		{"a status on nothing", "status", `{"state":"success",` + where + `}`, "no commit"},
 		{"a repository without itself", "repository", `{"action":"deleted"}`, "no repository"},
 		{"an installation without itself", "installation", `{"action":"deleted"}`, "no installation"},
@@ -552,6 +654,11 @@ func FuzzParse(f *testing.F) {
 		{"push", []byte(`{"ref":"refs/heads/main","before":"` + strings.Repeat("0", 40) + `","after":"b","forced":true,"commits":[{"id":"b"},{}],` + where + `}`)},
 		{"push", []byte(`{"ref":"refs/heads/gh-readonly-queue/main/pr-1-b",` + where + `}`)},
 		{"pull_request", []byte(`{"action":"closed","pull_request":` + strings.Replace(pull, `"merged":false`, `"merged":true`, 1) + `,` + where + `}`)},
+		{"deployment", []byte(`{"action":"created","deployment":{"id":81,"sha":"a","environment":"qa","creator":null,"payload":"{\"changegate\":\"x\"}","created_at":"2026-03-01T00:00:00+01:00"},` + where + `}`)},
+		{"deployment", []byte(`{"action":"created","deployment":{"id":81,"sha":"a","environment":"qa","payload":{"a":"\ud83d","a":"` + "\xff" + `"}},` + where + `}`)},
+		{"deployment_status", []byte(`{"action":"created","deployment_status":{"id":1,"state":"success"},"deployment":{"id":81,"sha":"a","environment":"qa","payload":[]},` + where + `}`)},
+		{"deployment_protection_rule", []byte(`{"action":"requested","environment":"qa","sha":"a","deployment_callback_url":"https://api.github.com/x","deployment":null,` + where + `}`)},
+		{"workflow_run", []byte(`{"action":"completed","workflow_run":{"id":1,"run_attempt":1,"event":"push","head_sha":"a","conclusion":"success"},` + where + `}`)},
 		{"issue_comment", []byte(`{"action":"created","issue":{"number":7},"comment":{"id":1,"body":"/change explain \"x\"","user":{"id":101,"type":"User"}},` + where + `}`)},
 	} {
 		f.Add(e.event, e.body)
@@ -603,8 +710,11 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("an errand that is none: %+v", r)
 			}
 			for _, n := range r.Notes {
-				if n.ID != d.ID || !n.At.Equal(received) || !json.Valid(n.Body) {
+				if n.ID != d.ID || !n.At.Equal(received) || !json.Valid(n.Body) || !utf8.Valid(n.Body) {
 					t.Fatalf("a note that is none: %+v", n)
+				}
+				if r.Errand.Kind == change.ErrandDeployments {
+					holdsOne(t, n)
 				}
 			}
 		}
@@ -612,6 +722,35 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("a delivery that cannot be stored: %v", err)
 		}
 	})
+}
+
+// holdsOne says that a note of deployments tells one thing, of which there is enough to be of use.
+func holdsOne(t *testing.T, n change.Note) {
+	t.Helper()
+	var note change.ReleaseNote
+	if err := json.Unmarshal(n.Body, &note); err != nil {
+		t.Fatalf("a note that cannot be read: %v", err)
+	}
+	told := 0
+	tells := func(is bool, whole func() bool) {
+		if is {
+			told++
+			if !whole() {
+				t.Fatalf("a note that lacks something: %s", n.Body)
+			}
+		}
+	}
+	fits := func(d change.Deployment) bool {
+		return d.ID != 0 && d.SHA != "" && d.Environment != "" && len(d.Payload) <= change.MaxPayload && !d.At.IsZero()
+	}
+	tells(note.Landed != nil, func() bool { return note.Landed.Number > 0 && note.Landed.Commit != "" && note.Landed.Branch != "" })
+	tells(note.Deployment != nil, func() bool { return fits(*note.Deployment) })
+	tells(note.Status != nil, func() bool { return note.Status.ID != 0 && note.Status.State != "" && fits(note.Status.Deployment) })
+	tells(note.Rule != nil, func() bool { return note.Rule.Environment != "" && note.Rule.SHA != "" && note.Rule.Callback != "" })
+	tells(note.Run != nil, func() bool { return note.Run.Run != 0 && note.Run.SHA != "" })
+	if told != 1 {
+		t.Fatalf("a note that tells %d things: %s", told, n.Body)
+	}
 }
 
 func BenchmarkParse(b *testing.B) {

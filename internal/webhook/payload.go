@@ -1,8 +1,11 @@
 package webhook
 
 import (
+	"cmp"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -259,6 +262,13 @@ type app struct {
 	Slug string       `json:"slug"`
 }
 
+func (a *app) id() change.AppID {
+	if a == nil {
+		return 0
+	}
+	return a.ID
+}
+
 type suite struct {
 	ID      int64      `json:"id"`
 	HeadSHA change.SHA `json:"head_sha"`
@@ -289,8 +299,62 @@ type checkSuiteEvent struct {
 type workflowRunEvent struct {
 	envelope
 	WorkflowRun *struct {
-		HeadSHA change.SHA `json:"head_sha"`
+		ID         int64      `json:"id"`
+		RunAttempt int        `json:"run_attempt"`
+		Event      string     `json:"event"`
+		HeadSHA    change.SHA `json:"head_sha"`
+		Conclusion string     `json:"conclusion"`
+		UpdatedAt  time.Time  `json:"updated_at"`
 	} `json:"workflow_run"`
+}
+
+type deployment struct {
+	ID          int64          `json:"id"`
+	SHA         change.SHA     `json:"sha"`
+	Ref         string         `json:"ref"`
+	Task        string         `json:"task"`
+	Environment string         `json:"environment"`
+	Creator     *account       `json:"creator"`
+	App         *app           `json:"performed_via_github_app"`
+	Payload     jsontext.Value `json:"payload"` // an object or a string, or whatever somebody sent
+	CreatedAt   time.Time      `json:"created_at"`
+}
+
+// value returns the deployment. Received is when it was heard of, for one without a time.
+func (d *deployment) value(received time.Time) change.Deployment {
+	return change.Deployment{
+		ID: d.ID, SHA: d.SHA, Ref: d.Ref, Task: d.Task, Environment: d.Environment, By: d.Creator.value(), Via: d.App.id(),
+		Payload: change.KeepPayload(d.Payload), At: cmp.Or(d.CreatedAt, received),
+	}
+}
+
+type deploymentEvent struct {
+	envelope
+	Deployment *deployment `json:"deployment"`
+}
+
+type deploymentStatusEvent struct {
+	envelope
+	Deployment       *deployment `json:"deployment"`
+	DeploymentStatus *struct {
+		ID          int64     `json:"id"`
+		State       string    `json:"state"`
+		Environment string    `json:"environment"`
+		Creator     *account  `json:"creator"`
+		App         *app      `json:"performed_via_github_app"`
+		LogURL      string    `json:"log_url"`
+		TargetURL   string    `json:"target_url"` // what log_url was before
+		CreatedAt   time.Time `json:"created_at"`
+	} `json:"deployment_status"`
+}
+
+type protectionRuleEvent struct {
+	envelope
+	Environment string      `json:"environment"`
+	SHA         change.SHA  `json:"sha"`
+	Ref         string      `json:"ref"`
+	Callback    string      `json:"deployment_callback_url"`
+	Deployment  *deployment `json:"deployment"`
 }
 
 type statusEvent struct {
