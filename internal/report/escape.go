@@ -1,10 +1,8 @@
 package report
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/changegate/changegate/internal/change"
@@ -56,7 +54,7 @@ func ownWords(s string) string {
 
 // writeCode writes a code span that shows s, whatever s is.
 func writeCode(b *strings.Builder, s string) {
-	s = shorten(visible(s), maxPart)
+	s = change.Shorten(change.Visible(s), maxPart)
 	if s == "" {
 		return
 	}
@@ -84,7 +82,7 @@ func writeCode(b *strings.Builder, s string) {
 
 // prose escapes what a stranger wrote as text.
 func prose(s string) string {
-	s = shorten(visible(s), maxPart)
+	s = change.Shorten(change.Visible(s), maxPart)
 	var b strings.Builder
 	for i, r := range s {
 		switch {
@@ -130,58 +128,7 @@ func plain(t change.Text) string {
 		if p.Kind == change.PartTeam {
 			b.WriteByte('@')
 		}
-		b.WriteString(shorten(visible(p.Text), maxPart))
+		b.WriteString(change.Shorten(change.Visible(p.Text), maxPart))
 	}
 	return b.String()
-}
-
-// visible replaces what would not be seen, or would change how its surroundings are seen: control characters, line ends, and Unicode's
-// formatting characters, such as those that turn the direction of text.
-func visible(s string) string {
-	clean := true
-	for i := 0; i < len(s) && clean; i++ {
-		clean = s[i] >= ' ' && s[i] < 0x7f
-	}
-	if clean {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
-		switch {
-		case r == '\t', r == '\n', r == '\r':
-			b.WriteByte(' ')
-		case r < ' ':
-			b.WriteRune(0x2400 + r) // Unicode's pictures of control characters
-		case r == 0x7f:
-			b.WriteRune('␡')
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs), isInvisible(r):
-			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
-		case unicode.IsSpace(r):
-			b.WriteByte(' ')
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// isInvisible says whether a rune is shown as nothing although Unicode calls it a letter, a mark or a symbol.
-func isInvisible(r rune) bool {
-	switch r {
-	case 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0:
-		return true
-	}
-	return unicode.Is(unicode.Variation_Selector, r) && r != 0xFE0F
-}
-
-// shorten cuts s to at most n bytes of UTF-8, with an ellipsis where something was cut.
-func shorten(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	n -= len("…")
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
 }

@@ -47,7 +47,7 @@ func Group(d change.GroupDecision) (title, summary, text string) {
 	if d.Observing {
 		title = "Observing: " + title
 	}
-	return shorten(visible(title+": "+headline), MaxTitle), p.String(), ""
+	return change.Shorten(change.Visible(title+": "+headline), MaxTitle), p.String(), ""
 }
 
 var verdictMarks = map[change.Verdict]string{change.Satisfied: "✅", change.Waiting: "⏳", change.Failing: "❌"}

@@ -33,7 +33,7 @@ func Title(d change.Decision) string {
 	b.WriteString(subject(d))
 	b.WriteString(": ")
 	b.WriteString(strings.Join(headline(d), " · "))
-	return shorten(b.String(), MaxTitle)
+	return change.Shorten(b.String(), MaxTitle)
 }
 
 // subject names what the title is about.
@@ -89,7 +89,7 @@ func headline(d change.Decision) []string {
 	var by []string
 	for _, r := range d.Requirements {
 		for _, a := range r.By {
-			if login := visible(a.Login); !slices.Contains(by, login) && (r.Kind == change.KindApprovals || r.Kind == change.KindSecurityReview) {
+			if login := change.Visible(a.Login); !slices.Contains(by, login) && (r.Kind == change.KindApprovals || r.Kind == change.KindSecurityReview) {
 				by = append(by, login)
 			}
 		}

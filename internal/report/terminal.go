@@ -16,7 +16,7 @@ func Terminal(d change.Decision) string {
 	why, triggers, requirements, reviews, asks, notes := &branches[0], &branches[1], &branches[2], &branches[3], &branches[4], &branches[5]
 	for _, m := range d.Matches {
 		if m.Trigger != "" {
-			triggers.add(visible(m.Trigger) + ": " + plain(matchText(d, m)))
+			triggers.add(change.Visible(m.Trigger) + ": " + plain(matchText(d, m)))
 			continue
 		}
 		why.add(m.Category.String() + ": " + plain(matchText(d, m)))
@@ -28,17 +28,17 @@ func Terminal(d change.Decision) string {
 		requirements.add(requirementLine(d, r))
 	}
 	for _, o := range d.Opinions {
-		line := plain(change.Login(o.By)) + " " + stateWords(o.State) + " at " + visible(o.SHA.Short())
+		line := plain(change.Login(o.By)) + " " + stateWords(o.State) + " at " + change.Visible(o.SHA.Short())
 		switch {
 		case o.Counts:
-			line += ", which counts for " + visible(strings.Join(o.Roles, ", "))
+			line += ", which counts for " + change.Visible(strings.Join(o.Roles, ", "))
 		case !o.Why.IsEmpty():
 			line += ", which does not count: " + plain(o.Why)
 		}
 		reviews.add(line)
 	}
 	for _, a := range d.Asks {
-		line := visible(strings.Join(slices.Concat(a.Teams, a.Users), ", ")) + " for " + visible(a.Role)
+		line := change.Visible(strings.Join(slices.Concat(a.Teams, a.Users), ", ")) + " for " + change.Visible(a.Role)
 		if reason := plain(a.Reason); reason != "" {
 			line += ", because " + reason
 		}
@@ -51,7 +51,7 @@ func Terminal(d change.Decision) string {
 	branches = slices.DeleteFunc(branches, func(b branch) bool { return len(b.lines) == 0 })
 	var b strings.Builder
 	b.WriteString(Title(d) + "\n")
-	b.WriteString("pull request " + strconv.Itoa(int(d.Pull.Number)) + " at " + visible(d.Head.Short()) + " is " + d.Verdict.String() + "\n")
+	b.WriteString("pull request " + strconv.Itoa(int(d.Pull.Number)) + " at " + change.Visible(d.Head.Short()) + " is " + d.Verdict.String() + "\n")
 	for i, branch := range branches {
 		mark, indent := limb(i == len(branches)-1)
 		b.WriteString(mark + branch.name + "\n")
