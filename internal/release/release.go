@@ -154,17 +154,35 @@ type Deployment struct {
 	Monitor  time.Duration          `json:"monitor,omitempty"`
 	High     bool                   `json:"high,omitempty"` // while it is watched the next one waits
 
-	Say      *Say      `json:"say,omitempty"`      // somebody said that it may go: /change deploy
-	Accepted []Say     `json:"accepted,omitempty"` // release approvals, one a person
-	Override *Say      `json:"override,omitempty"` // of hours and freezes
-	Asks     []Ask     `json:"asks,omitempty"`     // the gates that wait for it, or were answered
-	Verified *Say      `json:"verified,omitempty"` // somebody said that it works
-	Asked    time.Time `json:"asked,omitzero"`     // when its deployer was asked whether it works
-	Undoes   string    `json:"undoes,omitempty"`   // the ID of the deployment that it rolls back
-	UndoneBy string    `json:"undone_by,omitempty"`
-	Why      string    `json:"why,omitempty"`   // the reason of a rollback, a failure, a cancellation, in somebody's words or ours
-	Class    Class     `json:"class,omitempty"` // of a rollback and of what it undoes
-	Waits    Waits     `json:"waits,omitzero"`  // while it waits
+	Say      *Say          `json:"say,omitempty"`      // somebody said that it may go: /change deploy
+	Accepted []Say         `json:"accepted,omitempty"` // release approvals, one a person
+	Override *Say          `json:"override,omitempty"` // of hours and freezes
+	Asks     []Ask         `json:"asks,omitempty"`     // the gates that wait for it, or were answered
+	Verified *Say          `json:"verified,omitempty"` // somebody said that it works
+	Asked    time.Time     `json:"asked,omitzero"`     // when its deployer was asked whether it works
+	Undoes   string        `json:"undoes,omitempty"`   // the ID of the deployment that it rolls back
+	UndoneBy string        `json:"undone_by,omitempty"`
+	Why      string        `json:"why,omitempty"`   // the reason of a rollback, a failure, a cancellation, in somebody's words or ours
+	Class    Class         `json:"class,omitempty"` // of a rollback and of what it undoes
+	Waits    Waits         `json:"waits,omitzero"`  // while it waits or is watched; of a refused one, why
+	On       change.Number `json:"on,omitempty"`    // of a rollback, the pull request on which it was asked for
+	Old      bool          `json:"old,omitempty"`   // a rollback further back than to what was verified last: it must be said and accepted
+
+	Also     []int64   `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
+	StatusAt time.Time `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
+	StatusID int64     `json:"status_id,omitempty"` // its id
+	Heard    time.Time `json:"heard,omitzero"`      // when something was heard of it last
+	Moved    time.Time `json:"moved,omitzero"`      // when it was first seen under way without having been let through
+	Success  int       `json:"success,omitempty"`   // its place among all that succeeded in the repository; 0: it did not
+	Past     bool      `json:"past,omitempty"`      // it was deployed past the policy
+	Policy   string    `json:"policy,omitempty"`    // the digest of the policy by which it was let through
+	Floor    string    `json:"floor,omitempty"`
+	Record   bool      `json:"record,omitempty"`    // the deployment on GitHub is made for the record: nothing is to be started by it
+	TimedOut bool      `json:"timed_out,omitempty"` // nothing was heard of it for too long
+	GaveUp   string    `json:"gave_up,omitempty"`   // why GitHub would not create it
+	Mute     bool      `json:"mute,omitempty"`      // GitHub takes no status for it
+	Posts    int       `json:"posts,omitempty"`     // how many statuses were posted on it by us
+	Stuck    bool      `json:"stuck,omitempty"`     // it failed, and there was nothing to roll back to
 }
 
 // Class is why something is rolled back.
@@ -186,18 +204,22 @@ type Say struct {
 	At      time.Time      `json:"at"`
 	Text    string         `json:"text,omitempty"`
 	Comment int64          `json:"comment,omitempty"`
+	Roles   []string       `json:"roles,omitempty"` // of a release approval: all that it can count for
 }
 
 // Ask is a job that waits at a gate.
 type Ask struct {
-	Key      string    `json:"key"`                // unique for the ask
-	Callback string    `json:"callback,omitempty"` // of a protection rule; empty: the job asks again by itself
-	Run      int64     `json:"run,omitempty"`
-	Attempt  int       `json:"attempt,omitempty"`
-	Told     []string  `json:"told,omitempty"` // progress comments that were sent to a protection rule: 10 at most
-	Answer   Answer    `json:"answer,omitempty"`
-	Answered bool      `json:"answered,omitempty"` // GitHub took the answer
-	At       time.Time `json:"at"`
+	Key      string         `json:"key"`                // unique for the ask
+	Callback string         `json:"callback,omitempty"` // of a protection rule; empty: the job asks again by itself
+	Run      int64          `json:"run,omitempty"`
+	Attempt  int            `json:"attempt,omitempty"`
+	By       change.Account `json:"by,omitzero"`         // who caused the job
+	OnGitHub bool           `json:"on_github,omitempty"` // GitHub itself makes a deployment of the job
+	Told     []string       `json:"told,omitempty"`      // progress comments that a protection rule was sent or is to be: 9 at most
+	Sent     int            `json:"sent,omitempty"`      // how many of them are done with
+	Answer   Answer         `json:"answer,omitempty"`    // Go or No; empty: not yet
+	Answered bool           `json:"answered,omitempty"`  // GitHub took the answer
+	At       time.Time      `json:"at"`                  // when it asked, of a job that asks by itself: last
 }
 
 // Answer is what a gate says.
@@ -233,13 +255,26 @@ type Change struct {
 type State struct {
 	Lanes map[string]*Lane `json:"lanes,omitempty"` // by the environment's name in lower case
 	Last  int              `json:"last,omitempty"`  // the number that made the last ID
+	// Successes counts the deployments that succeeded.
+	Successes int `json:"successes,omitempty"`
+	// Landed are the pull requests that landed last, oldest first: what a command on one of them is about.
+	Landed []Landing `json:"landed,omitempty"`
+	// Given are the commands that were carried out or refused last, oldest first, so that one that is told again is answered alike.
+	Given []Reply `json:"given,omitempty"`
+}
+
+// Landing is a pull request that landed.
+type Landing struct {
+	Number change.Number  `json:"number"`
+	Commit change.SHA     `json:"commit"`
+	By     change.Account `json:"by"`
 }
 
 // Lane is an environment.
 type Lane struct {
-	Environment string       `json:"environment"` // as the policy, or whoever deployed to it, writes it
-	Deployments []Deployment `json:"deployments"` // oldest first; of those that ended long ago only what may be needed is kept
-	Freezes     []ByCommand  `json:"freezes,omitempty"`
+	Environment string        `json:"environment"` // as the policy, or whoever deployed to it, writes it
+	Deployments []*Deployment `json:"deployments"` // oldest first; of those that ended long ago only what may be needed is kept
+	Freezes     []ByCommand   `json:"freezes,omitempty"`
 }
 
 // ByCommand is a freeze that somebody declared.
@@ -296,16 +331,20 @@ type Order struct {
 	Unknown     bool        // whether they may could not be found out
 	Role        string      // by which it counts
 	Who         change.Text // who may
-	Holds       []string    // of accept: the roles of the environment's release approvals that they hold
+	// Holds are, of accept, the roles of the environment's release approvals that they hold; of verified, the role of its verification if
+	// they hold that. With verified and no environment: those of all environments.
+	Holds []string
+	// Commit is what the pull request became on its branch; empty: it has not landed, or that is left to what was told with Landed.
+	Commit change.SHA
 }
 
 // Reply is what becomes of an order.
 type Reply struct {
-	Comment int64
-	Number  change.Number // where it was given
-	Done    bool
-	Says    change.Text // why not, or what was asked for; empty: the reaction says it all
-	Outcome string      // for the record
+	Comment int64         `json:"comment"`
+	Number  change.Number `json:"number"` // where it was given
+	Done    bool          `json:"done,omitempty"`
+	Says    change.Text   `json:"says"`              // why not, or what was asked for, without a full stop; empty: the reaction says it all
+	Outcome string        `json:"outcome,omitempty"` // for the record
 }
 
 // EffectKind says what an effect does.
@@ -327,7 +366,8 @@ type Effect struct {
 	Deployment  string // its ID
 	Environment string
 	Commit      change.SHA
-	Payload     json.RawMessage        // of CreateDeployment
+	Payload     json.RawMessage        // of CreateDeployment: an object whose member changegate is the deployment's ID
+	Task        string                 // of CreateDeployment: TaskDeploy, or TaskRecord
 	GitHub      int64                  // of PostStatus
 	State       change.DeploymentState // of PostStatus
 	Says        change.Text            // the description, 140 characters; or the rule's comment, 1,024
@@ -336,6 +376,13 @@ type Effect struct {
 	Ask         string                 // of AnswerRule: the ask's key
 	Answer      Answer                 // of AnswerRule; NotYet is a progress comment
 }
+
+// The tasks with which deployments are created on GitHub.
+const (
+	TaskDeploy = "deploy"
+	// TaskRecord is that of a deployment which something else carries out, or did: workflows that are started by deployments leave it alone.
+	TaskRecord = "changegate:record"
+)
 
 // Entry is evidence of a step.
 type Entry struct {

@@ -1,6 +1,14 @@
 package release
 
-import "slices"
+import (
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
 
 // clone returns a copy that shares nothing that changes.
 func (s State) clone() State {
@@ -8,25 +16,186 @@ func (s State) clone() State {
 	for name, l := range s.Lanes {
 		c := *l
 		c.Deployments, c.Freezes = slices.Clone(l.Deployments), slices.Clone(l.Freezes)
-		for i := range c.Deployments {
-			c.Deployments[i] = c.Deployments[i].clone()
+		for i, d := range c.Deployments {
+			c.Deployments[i] = d.clone()
 		}
 		lanes[name] = &c
 	}
 	s.Lanes = lanes
+	s.Landed, s.Given = slices.Clone(s.Landed), slices.Clone(s.Given)
 	return s
 }
 
-func (d Deployment) clone() Deployment {
-	d.Changes, d.Accepted, d.Asks = slices.Clone(d.Changes), slices.Clone(d.Accepted), slices.Clone(d.Asks)
-	for i := range d.Asks {
-		d.Asks[i].Told = slices.Clone(d.Asks[i].Told)
+func (d *Deployment) clone() *Deployment {
+	c := *d
+	c.Changes, c.Accepted, c.Asks, c.Also = slices.Clone(d.Changes), slices.Clone(d.Accepted), slices.Clone(d.Asks), slices.Clone(d.Also)
+	for i := range c.Asks {
+		c.Asks[i].Told = slices.Clone(c.Asks[i].Told)
 	}
-	for _, say := range []**Say{&d.Say, &d.Override, &d.Verified} {
+	for _, say := range []**Say{&c.Say, &c.Override, &c.Verified} {
 		if *say != nil {
-			c := **say
-			*say = &c
+			copied := **say
+			*say = &copied
 		}
 	}
-	return d
+	return &c
+}
+
+// names returns the keys of the lanes in order.
+func (s *State) names() []string {
+	names := make([]string, 0, len(s.Lanes))
+	for name := range s.Lanes {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// find returns the deployment with an ID, with its lane.
+func (s *State) find(id string) (*Lane, *Deployment) {
+	return s.where(func(d *Deployment) bool { return d.ID == id })
+}
+
+// onGitHub returns the deployment that is one on GitHub.
+func (s *State) onGitHub(id int64) (*Lane, *Deployment) {
+	if id == 0 {
+		return nil, nil
+	}
+	return s.where(func(d *Deployment) bool { return d.GitHub == id || slices.Contains(d.Also, id) })
+}
+
+func (s *State) where(is func(*Deployment) bool) (*Lane, *Deployment) {
+	for _, name := range s.names() {
+		if d := s.Lanes[name].newest(is); d != nil {
+			return s.Lanes[name], d
+		}
+	}
+	return nil, nil
+}
+
+// ask returns an ask by its key, with whose it is.
+func (s *State) ask(key string) (*Lane, *Deployment, *Ask) {
+	l, d := s.where(func(d *Deployment) bool { return d.ask(key) != nil })
+	if d == nil {
+		return nil, nil, nil
+	}
+	return l, d, d.ask(key)
+}
+
+// newest returns the latest deployment of the lane that is as asked for.
+func (l *Lane) newest(is func(*Deployment) bool) *Deployment {
+	for _, d := range slices.Backward(l.Deployments) {
+		if is(d) {
+			return d
+		}
+	}
+	return nil
+}
+
+// current returns what the lane holds: the last that succeeded and was not found to be wrong since. Nil: nothing is known to be there.
+func (l *Lane) current() *Deployment {
+	var last *Deployment
+	for _, d := range l.Deployments {
+		if d.Phase.succeeded() && (last == nil || d.Success > last.Success) {
+			last = d
+		}
+	}
+	return last
+}
+
+// deploying returns what is under way in the lane.
+func (l *Lane) deploying() *Deployment {
+	return l.newest(func(d *Deployment) bool { return d.Phase == Deploying })
+}
+
+// rollback returns the rollback that waits or is under way in the lane.
+func (l *Lane) rollback() *Deployment {
+	return l.newest(func(d *Deployment) bool { return d.Undoes != "" && (d.Phase.waits() || d.Phase == Deploying) })
+}
+
+// ran returns the newest deployment of a commit that was let through or found under way in the lane.
+func (l *Lane) ran(commit change.SHA) *Deployment {
+	return l.newest(func(d *Deployment) bool { return d.Commit == commit && !d.Began.IsZero() })
+}
+
+// open returns the deployment of a commit that has not ended in the lane; a rollback before others.
+func (l *Lane) open(commit change.SHA) *Deployment {
+	is := func(d *Deployment) bool { return d.Commit == commit && (d.Phase.waits() || d.Phase == Deploying) }
+	if d := l.newest(func(d *Deployment) bool { return is(d) && d.Undoes != "" }); d != nil {
+		return d
+	}
+	return l.newest(is)
+}
+
+// queue returns those that wait and are not held, in order: rollbacks first, then as they came.
+func (l *Lane) queue() []*Deployment {
+	var q []*Deployment
+	for _, d := range l.Deployments {
+		if d.Phase == Waiting {
+			q = append(q, d)
+		}
+	}
+	slices.SortStableFunc(q, func(a, b *Deployment) int {
+		switch {
+		case (a.Undoes != "") != (b.Undoes != ""):
+			if a.Undoes != "" {
+				return -1
+			}
+			return 1
+		case !a.QueuedAt.Equal(b.QueuedAt):
+			return a.QueuedAt.Compare(b.QueuedAt)
+		default:
+			return a.serial() - b.serial()
+		}
+	})
+	return q
+}
+
+// serial returns the number in the deployment's ID.
+func (d *Deployment) serial() int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(d.ID, "d")) // all are made by Turn.add
+	return n
+}
+
+// ask returns an ask by its key.
+func (d *Deployment) ask(key string) *Ask {
+	for i := range d.Asks {
+		if d.Asks[i].Key == key {
+			return &d.Asks[i]
+		}
+	}
+	return nil
+}
+
+// asks says whether a gate waits for its answer.
+func (d *Deployment) asks() bool {
+	return slices.ContainsFunc(d.Asks, func(a Ask) bool { return a.Answer == "" })
+}
+
+// isWanted says whether people said something about it, which outlives the jobs that asked for it.
+func (d *Deployment) isWanted() bool {
+	return d.Own || d.Say != nil || len(d.Accepted) > 0 || d.Override != nil || d.Undoes != "" || d.Phase == Held
+}
+
+// brings says whether a pull request's change ships with it.
+func (d *Deployment) brings(n change.Number) bool {
+	return n != 0 && (d.Number == n || slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Number == n }))
+}
+
+// watchEnds is when it was watched for long enough.
+func (d *Deployment) watchEnds() time.Time { return d.Ended.Add(d.Monitor) }
+
+// waits says whether a deployment of the phase has not begun.
+func (p Phase) waits() bool { return p == Waiting || p == Held }
+
+// succeeded says whether a deployment of the phase was made and not found to be wrong.
+func (p Phase) succeeded() bool { return p == Watching || p == Unverified || p == Verified }
+
+// IsFinal says whether nothing more is done about a deployment of the phase. A verified one can still be found to be wrong.
+func (p Phase) IsFinal() bool {
+	switch p {
+	case Verified, Failed, Cancelled, Refused, Overtaken:
+		return true
+	}
+	return false
 }
