@@ -216,7 +216,7 @@ func TestDeploymentStatuses(t *testing.T) {
 	w.hooks.reset()
 	post(second, m{"state": "success", "log_url": "https://ci.example/2"})
 	w.flush()
-	w.same("of the status that ends another nobody is told", w.hooks.events(), []string{"deployment_status created"})
+	w.same("of the status that ends another nobody is told", w.hooks.events(), []string{"deployment_status"})
 	w.same("the first in the same environment has ended", w.states(first), []string{"success changegate[bot]", "inactive changegate[bot]"})
 	w.same("the one elsewhere has not", len(w.states(elsewhere)), 1)
 	post(next, m{"state": "success"})
@@ -284,7 +284,7 @@ func TestDeployments_NeedPermission(t *testing.T) {
 	w.hooks.reset()
 	must[int64](t)(w.As("bob").CreateDeployment(app, githubsim.DeploymentOptions{}))
 	w.flush()
-	if slices.Contains(w.hooks.events(), "deployment created") {
+	if slices.Contains(w.hooks.events(), "deployment") {
 		t.Error("who may not read deployments is told of one")
 	}
 }
