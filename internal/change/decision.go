@@ -208,6 +208,10 @@ type Decision struct {
 	Notes        []Text        `json:"notes,omitempty"`  // what a reader should know and nobody needs to do: an ignored label
 	Asks         []Ask         `json:"asks,omitempty"`
 	Declaration  *Declaration  `json:"declaration,omitempty"`
+	// Contributors are all who had a hand in the content, in the order of their numbers: who they are outlives the merge, for release approvals.
+	Contributors []AccountID `json:"contributors,omitempty"`
+	// Scheduled is the day before which the record says that it is not to be deployed, as 2006-01-02; empty: none.
+	Scheduled string `json:"scheduled,omitempty"`
 	// RecheckAt is when time alone may change the decision (a deadline, an edge of a freeze); zero: never.
 	RecheckAt time.Time `json:"recheck_at,omitzero"`
 }

@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"internal/command":  {"internal/change"},
 	"internal/record":   {"internal/change"},
 	"internal/release":  {"internal/change", "internal/calendar"},
-	"internal/policy":   {"internal/change", "internal/calendar", "internal/record"},
+	"internal/policy":   {"internal/change", "internal/calendar", "internal/record", "internal/release"},
 	"internal/report":   {"internal/change"},
 	"internal/plan":     {"internal/change"},
 	"internal/backtest": {"internal/change", "internal/policy"},

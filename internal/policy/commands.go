@@ -7,17 +7,19 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// The verbs of commands that a policy gives roles to. To withdraw is for whoever holds the role of what is withdrawn.
+// The verbs of commands that a policy gives roles to. To withdraw is for whoever holds the role of what is withdrawn. Those about
+// deployments are in deployments.go.
 const (
 	refresh = "refresh"
 	reject  = "reject"
 	explain = "explain"
 )
 
-// Commands names the roles that may give commands by comment; for what an empty one means see MayCommand.
+// Commands names the roles that may give commands by comment; for what an empty one means see MayCommand and MayRelease.
 type Commands struct {
-	Refresh, Reject, Explain string
-	Line                     int
+	Refresh, Reject, Explain         string
+	Deploy, Verify, Rollback, Freeze string
+	Line                             int
 }
 
 // Exceptions says what is done about what went past the policy.
@@ -193,7 +195,7 @@ func (q *inquiry) withdrawal(r change.Rejection, by change.Account) Authority {
 func (q *inquiry) rejectionRoles(r change.Rejection) []*Role {
 	var roles []*Role
 	for name := range strings.SplitSeq(r.Role, roleSeparator) {
-		role := q.layers[len(q.layers)-1].policy.Roles[name] // a repository's policy has those of its floor
+		role := q.roleOfAny(name)
 		if permission, ok := strings.CutPrefix(name, permissionPrefix); ok {
 			if p, err := change.ParsePermission(permission); err == nil {
 				role = byPermission(p)

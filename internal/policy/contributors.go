@@ -183,6 +183,16 @@ func (q *inquiry) coAuthors(c *change.Commit) []change.Signature {
 // countsSuggestions says whether the co-author of an accepted suggestion is a contributor.
 func (q *inquiry) countsSuggestions() bool { return q.policy.Suggestions != "allow" }
 
+// contributorIDs returns everyone who contributed, in the order of their numbers.
+func (q *inquiry) contributorIDs() []change.AccountID {
+	ids := make([]change.AccountID, 0, len(q.contributors))
+	for id := range q.contributors {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // inOrder returns the contributors by how they contributed, then by name.
 func (q *inquiry) inOrder() []involvement {
 	return slices.SortedFunc(maps.Values(q.contributors), func(a, b involvement) int {

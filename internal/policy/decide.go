@@ -119,6 +119,7 @@ func (q *inquiry) decide() change.Decision {
 		}
 	}
 	d.RecheckAt = q.recheckAt
+	d.Contributors, d.Scheduled = q.contributorIDs(), q.scheduled()
 	return d
 }
 

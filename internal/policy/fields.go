@@ -10,6 +10,9 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
+// scheduled is the field that says before which day a change is not deployed.
+const scheduled = "scheduled"
+
 // standardFields are the sections that exist without being declared. A policy's own entry of the same name changes what it names
 // and keeps the rest.
 func standardFields() []*Field {
@@ -34,6 +37,7 @@ func standardFields() []*Field {
 		{Name: "justification", Title: "Justification", Type: FieldText, Headings: []string{
 			"Justification", "Emergency justification", "Emergency", "Why now", "Reason for emergency",
 		}},
+		{Name: scheduled, Title: "Scheduled", Type: FieldDate, Headings: []string{"Scheduled", "Not before"}},
 	}
 }
 
@@ -80,6 +84,9 @@ func (c *compiler) field(f *Field, name text, s fieldShape) {
 		declared := FieldType(c.oneOf(s.Type, "type", fieldTypes...))
 		if f.Name == "risk" && declared != FieldChoice {
 			c.problem(s.Type.at, "risk is a choice of low, medium and high", "take `type` away")
+		}
+		if f.Name == scheduled && declared != FieldDate {
+			c.problem(s.Type.at, "scheduled is a date", "take `type` away")
 		}
 		f.Type = declared
 	}

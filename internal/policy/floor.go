@@ -128,10 +128,7 @@ func (q *inquiry) emergency() *Emergency {
 
 // place says where something is written, for people who know the check run: "line 12 of the policy".
 func (q *inquiry) place(p *Policy, line int) string {
-	if len(q.layers) > 1 && p == q.layers[1].policy.Floor {
-		return fmt.Sprintf("line %d of the owner's policy", line)
-	}
-	return fmt.Sprintf("line %d of the policy", line)
+	return q.layers[len(q.layers)-1].policy.place(p, line)
 }
 
 // rolePlace says where a role is defined.

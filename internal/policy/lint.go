@@ -27,7 +27,7 @@ func LintBeside(floor *Policy, source string, text []byte) Problems {
 	l.checks(shape.Emergency.Checks)
 	l.security()
 	l.fields()
-	l.unused()
+	l.deployments()
 	return l.problems.sorted()
 }
 
@@ -60,6 +60,13 @@ func (l *linter) usedRoles() map[string]bool {
 	used := map[string]bool{
 		p.Labels.LoweredBy: true, p.DismissedBy: true, p.Override: true,
 		p.Commands.Refresh: true, p.Commands.Reject: true, p.Commands.Explain: true,
+		p.Commands.Deploy: true, p.Commands.Verify: true, p.Commands.Rollback: true, p.Commands.Freeze: true,
+	}
+	for _, e := range p.Environments {
+		used[e.Verify.Role] = true
+		for _, a := range e.Release {
+			used[a.Role] = true
+		}
 	}
 	for _, c := range p.Categories {
 		for _, a := range c.Approvals {
@@ -78,13 +85,18 @@ func (l *linter) usedRoles() map[string]bool {
 	return used
 }
 
-// approves says whether the role's approval is asked for anywhere, or its no and its explanations count.
+// approves says whether the role's approval is asked for anywhere, or its word counts: its no, its explanations, what it has deployed.
 func (l *linter) approves(role string) bool {
-	if c := l.policy.Commands; role == c.Reject || role == c.Explain {
+	if c := l.policy.Commands; slices.Contains([]string{c.Reject, c.Explain, c.Deploy, c.Verify, c.Rollback, c.Freeze, l.policy.Override}, role) {
 		return true
 	}
 	asked := func(as []Approvals) bool {
 		return slices.ContainsFunc(as, func(a Approvals) bool { return a.Role == role })
+	}
+	for _, e := range l.policy.Environments {
+		if asked(e.Release) || e.Verify.Role == role {
+			return true
+		}
 	}
 	for _, c := range l.policy.Categories {
 		if asked(c.Approvals) {
@@ -190,13 +202,6 @@ var readsProse = regexp.MustCompile(`\bchange\.(title|body)\b`)
 func (l *linter) prose(expression text) {
 	if readsProse.MatchString(expression.value) {
 		l.warn(expression.at, "whoever opens or edits the pull request writes its title and body, and so makes it standard", "rest it on files, or on a label that only some may set")
-	}
-}
-
-// unused warns of keys that promise what no decision does so far.
-func (l *linter) unused() {
-	if l.shape.Override.present() {
-		l.warn(l.shape.Override.at, "override is checked in form only: GitHub's limits cannot be overridden", "take it away: a change over the limits is to be split")
 	}
 }
 

@@ -23,6 +23,10 @@ const (
 	MaxRules          = 100 // in one category
 	MaxBranches       = 50
 	MaxRequiredPeople = 20 // of one role
+	MaxEnvironments   = 50
+	MaxWindows        = 50  // in the hours of one environment
+	MaxHolidays       = 400 // of one environment
+	MaxFreezes        = 50
 	maxNameBytes      = 64
 )
 
@@ -108,11 +112,14 @@ func (c *compiler) compile(s *policyShape) {
 	c.requires(s.Dismissals.at, s.Dismissals.By, "dismissals", "by")
 	p.Override = c.role(s.Override)
 	p.Commands = Commands{
-		Refresh: c.role(s.Commands.Refresh), Reject: c.role(s.Commands.Reject), Explain: c.role(s.Commands.Explain), Line: s.Commands.line,
+		Refresh: c.role(s.Commands.Refresh), Reject: c.role(s.Commands.Reject), Explain: c.role(s.Commands.Explain),
+		Deploy: c.role(s.Commands.Deploy), Verify: c.role(s.Commands.Verify), Rollback: c.role(s.Commands.Rollback), Freeze: c.role(s.Commands.Freeze),
+		Line: s.Commands.line,
 	}
 	p.Exceptions = Exceptions{Announce: c.announce(s.Exceptions.Announce), Line: s.Exceptions.line}
 	c.requires(s.Exceptions.at, s.Exceptions.Announce, "exceptions", "announce")
 	p.Environments = c.environments(s.Environment)
+	p.Deployments = c.deployments(s.Deployments)
 	p.Freezes = c.freezes(s.Freezes)
 }
 

@@ -80,6 +80,10 @@ func TestLimits(t *testing.T) {
 		{"alternatives", rules("{paths: ['" + strings.Repeat("{a,b}", 9) + "']}"), "too many alternatives"},
 		{"branches", "version: 1\nbranches: [" + many(MaxBranches+1, "b%d,") + "]\n", "branches has 51 patterns"},
 		{"rules", rules(many(MaxRules+1, "{labels: [a%d]},")), "high-risk has 101 rules"},
+		{"environments", "version: 1\nenvironments: {" + many(MaxEnvironments+1, "e%d: {},") + "}", "there are 51 environments"},
+		{"windows", "version: 1\nenvironments: {a: {hours: '" + many(MaxWindows, "Mon 09:%02d-10:00,") + "Mon 09:00-10:00'}}", "there are more than 50 times"},
+		{"holidays", "version: 1\nenvironments: {a: {holidays: [" + many(MaxHolidays+1, "%d,") + "]}}", "there are 401 holidays"},
+		{"freezes", "version: 1\nfreezes: [" + many(MaxFreezes+1, "{name: f%d},") + "]", "there are 51 freezes"},
 		{"expressions", rules(many(MaxExpressions+1, "{expression: 'change.number > %d'},")), "more than 50 expressions"},
 		{"the length of an expression", rules("{expression: '" + strings.Repeat("true || ", 600) + "true'}"), "has 4804 bytes"},
 		{"regular expressions", "version: 1\nsecurity_review: {role: r, triggers: {a: {content: [" + many(MaxRegexps+1, "a%d,") + "]}}}", "more than 200 regular expressions"},
@@ -152,7 +156,7 @@ func TestParseExample(t *testing.T) {
 	if diff := cmp.Diff([]string{"authentication", "cryptography"}, names); diff != "" {
 		t.Error(diff)
 	}
-	if len(p.Environments) != 2 || p.Environments[1].After != "staging" || p.Environments[1].Timezone != "Europe/Berlin" {
+	if len(p.Environments) != 2 || p.Environments[1].After != "staging" || p.Environments[1].Hours.Zone.String() != "Europe/Berlin" {
 		t.Errorf("environments are %+v", p.Environments)
 	}
 	year, quarter := p.Freezes[0], p.Freezes[1]
@@ -229,7 +233,7 @@ record:
 		byName[f.Name] = f
 		order = append(order, f.Name)
 	}
-	if diff := cmp.Diff([]string{"description", "risk", "rollback", "testing", "security", "justification", "downtime", "data_migration", "Overview"}, order); diff != "" {
+	if diff := cmp.Diff([]string{"description", "risk", "rollback", "testing", "security", "justification", "scheduled", "downtime", "data_migration", "Overview"}, order); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(&Field{Name: "rollback", Title: "Rollback plan", Headings: []string{"Undo"}, Type: FieldText, NA: true, Line: 3}, byName["rollback"]); diff != "" {

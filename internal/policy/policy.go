@@ -15,6 +15,7 @@ import (
 
 	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/release"
 )
 
 // Mode says whether a policy blocks or only watches.
@@ -46,7 +47,8 @@ type Policy struct {
 	Suggestions string
 	// DismissedBy names the role that may lift someone else's objection; empty: only the objector.
 	DismissedBy  string
-	Override     string // the role that may override GitHub's limits with a reason; empty: nobody
+	Override     string // the role that may have a change pass business hours and freezes, with a reason; empty: nobody
+	Deployments  string // "create", "record", "off", or empty: it does not say; see Release
 	Commands     Commands
 	Exceptions   Exceptions
 	Environments []*Environment
@@ -187,19 +189,27 @@ type LabelRule struct {
 	Line      int
 }
 
-// Environment is a place to deploy to. This package checks its form; deployments act on it.
+// Environment is a place to deploy to, as one policy describes it. What it leaves out is empty here: Release says what holds.
 type Environment struct {
-	Name     string
-	After    string
-	Hours    string
-	Timezone string
-	Line     int
+	Name      string          // GitHub folds its case
+	After     string          // the environment that a commit must have been in before; empty: none
+	Hours     *calendar.Hours // nil: always
+	Verify    release.Verify
+	Release   []Approvals   // of each deployment
+	Creators  []string      // logins whose deployments and statuses count, besides this App's; nil: it does not say
+	Watched   *bool         // nil: it does not say
+	RollBack  string        // "automatically", "by-hand" or empty
+	Queue     string        // "each", "newest" or empty
+	Timeout   time.Duration // 0: it does not say
+	Grace     time.Duration // the same
+	Line      int
+	HoursLine int
 }
 
 // Freeze is a time in which environments take no deployment, or branches no merge.
 type Freeze struct {
 	calendar.Freeze          // Zone is always set; From and Until that are dates are whole days there
-	Environments    []string // this package checks their names; deployments act on them
+	Environments    []string // those that take no deployment; none, without Merging: all
 	Merging         bool
 	Line            int
 }

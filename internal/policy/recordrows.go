@@ -35,7 +35,23 @@ func (q *inquiry) recordFields() []string {
 			out = append(out, n)
 		}
 	}
+	// Nobody need say when it may ship, but whoever does is to be understood.
+	if q.declaration == nil && q.record.Get(scheduled).State == record.Invalid && !slices.Contains(out, scheduled) {
+		out = append(out, scheduled)
+	}
 	return out
+}
+
+// scheduled returns the day before which the record says that the change is not to be deployed, as 2006-01-02; the later one, if two policies
+// read two. Empty: it says none.
+func (q *inquiry) scheduled() string {
+	day := ""
+	for range q.each {
+		if v := q.record.Get(scheduled); v.State == record.Present {
+			day = max(day, v.Value)
+		}
+	}
+	return day
 }
 
 func (q *inquiry) field(name string) *Field {

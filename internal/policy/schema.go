@@ -39,8 +39,10 @@ func (text) JSONSchema() *jsonschema.Schema {
 // JSONSchema describes a whole number.
 func (number) JSONSchema() *jsonschema.Schema { return &jsonschema.Schema{Type: "integer"} }
 
-// JSONSchema describes true or false.
-func (boolean) JSONSchema() *jsonschema.Schema { return &jsonschema.Schema{Type: "boolean"} }
+// JSONSchema describes true or false, which may be written yes and no (texts to an editor).
+func (boolean) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{Enum: []any{true, false, "yes", "no"}}
+}
 
 // JSONSchema describes a list.
 func (list[T]) JSONSchema() *jsonschema.Schema {

@@ -12,15 +12,16 @@ type policyShape struct {
 	Emergency   emergencyShape          `key:"emergency" jsonschema_description:"How an emergency is declared and what it owes. Without it there are no emergencies."`
 	Categories  categoriesShape         `key:"categories" jsonschema_description:"What each kind of change is and what it needs. The riskiest that matches wins."`
 	Checks      list[checkShape]        `key:"checks" jsonschema_description:"Automated tests that every category but emergency requires."`
-	Record      names[fieldShape]       `key:"record" jsonschema_description:"Sections of the change record: changes to the known ones (description, risk, rollback, testing, security, justification), and sections of your own."`
+	Record      names[fieldShape]       `key:"record" jsonschema_description:"Sections of the change record: changes to the known ones (description, risk, rollback, testing, security, justification, scheduled), and sections of your own."`
 	Security    securityShape           `key:"security_review" jsonschema_description:"Who reviews security, and what asks for it besides a category."`
 	Labels      labelsShape             `key:"labels" jsonschema_description:"Who may lower the risk of a change by labels."`
 	Bots        list[text]              `key:"bots" jsonschema_description:"Logins of bots that are trusted as authors and pushers: they need no record in standard, and no further approver."`
 	Suggestions text                    `key:"suggestions" jsonschema:"enum=count,enum=allow,default=count" jsonschema_description:"Whether the co-author of an accepted suggestion is a contributor (count) or may still approve (allow)."`
 	Dismissals  dismissalsShape         `key:"dismissals" jsonschema_description:"Who may lift someone else's objection by dismissing it."`
-	Override    text                    `key:"override" jsonschema_description:"The role that may override GitHub's limits (3,000 files, unreadable commits) with a reason."`
+	Override    text                    `key:"override" jsonschema_description:"The role that may have a change pass business hours and freezes, with a reason: /change override. Nobody unless said."`
 	Commands    commandsShape           `key:"commands" jsonschema_description:"Who may give which command in a comment."`
 	Exceptions  exceptionsShape         `key:"exceptions" jsonschema_description:"What is done about what went past the policy."`
+	Deployments text                    `key:"deployments" jsonschema:"enum=create,enum=record,enum=off" jsonschema_description:"What is done about deployments: create them on GitHub when a change lands, record and gate those of your own automation (the default where environments are defined), or nothing."`
 	Environment names[environmentShape] `key:"environments" jsonschema_description:"Where it is deployed, and when."`
 	Freezes     list[freezeShape]       `key:"freezes" jsonschema_description:"Times without deployments or merges."`
 }
@@ -144,9 +145,13 @@ type dismissalsShape struct {
 
 type commandsShape struct {
 	at
-	Refresh text `key:"refresh" jsonschema_description:"The role that may have everything looked at again: /change refresh. The author and anyone with write access unless said otherwise."`
-	Reject  text `key:"reject" jsonschema_description:"The role that may reject a change: /change reject \"reason\". Anyone with maintain access unless said otherwise."`
-	Explain text `key:"explain" jsonschema_description:"The role that may explain what went past the policy: /change explain \"…\". Anyone with maintain access unless said otherwise."`
+	Refresh  text `key:"refresh" jsonschema_description:"The role that may have everything looked at again: /change refresh. The author and anyone with write access unless said otherwise."`
+	Reject   text `key:"reject" jsonschema_description:"The role that may reject a change: /change reject \"reason\". Anyone with maintain access unless said otherwise."`
+	Explain  text `key:"explain" jsonschema_description:"The role that may explain what went past the policy: /change explain \"…\". Anyone with maintain access unless said otherwise."`
+	Deploy   text `key:"deploy" jsonschema_description:"The role that may deploy, hold, start and cancel, and say that something was deployed: /change deploy production. Anyone with maintain access unless said otherwise."`
+	Verify   text `key:"verify" jsonschema_description:"The role that may say that what was deployed works: /change verified, where the environment names no role of its own. Anyone with write access unless said otherwise."`
+	Rollback text `key:"rollback" jsonschema_description:"The role that may roll back: /change rollback. Anyone with write access unless said otherwise."`
+	Freeze   text `key:"freeze" jsonschema_description:"The role that may freeze an environment and thaw it: /change freeze. Anyone with maintain access unless said otherwise."`
 }
 
 type exceptionsShape struct {
@@ -156,9 +161,30 @@ type exceptionsShape struct {
 
 type environmentShape struct {
 	at
-	After    text `key:"after" jsonschema_description:"The environment that the same commit must have been in before."`
-	Hours    text `key:"hours" jsonschema_description:"When it may be deployed to: \"Mon-Fri 09:00-16:00\"."`
-	Timezone text `key:"timezone" jsonschema:"default=UTC" jsonschema_description:"An IANA time zone: Europe/Berlin."`
+	After    text                `key:"after" jsonschema_description:"The environment that the same commit must have been in before."`
+	Hours    text                `key:"hours" jsonschema_description:"When it may be deployed to: \"Mon-Fri 09:00-16:00\", several with commas."`
+	Timezone text                `key:"timezone" jsonschema:"default=UTC" jsonschema_description:"An IANA time zone: Europe/Berlin."`
+	Holidays list[text]          `key:"holidays" jsonschema_description:"Days on which it is closed: 2026-12-25."`
+	Verify   verifyShape         `key:"verify" jsonschema_description:"What must be true of a deployment before its commit goes further."`
+	Release  list[approvalShape] `key:"release" jsonschema_description:"Who must accept each deployment, all of them different people: /change accept production."`
+	Creators list[text]          `key:"creators" jsonschema_description:"Logins whose deployments and statuses count besides this App's. GitHub Actions unless said otherwise: \"github-actions[bot]\"."`
+	Watched  boolean             `key:"watched" jsonschema_description:"Whether what was deployed is watched until somebody says that it works. Unless said otherwise where nothing comes after it and it comes after another, or is the only one."`
+	Rollback text                `key:"rollback" jsonschema:"enum=automatically,enum=by-hand" jsonschema_description:"Whether what failed is rolled back by itself. Automatically, unless said otherwise, where it is watched and deployments are created."`
+	Queue    text                `key:"queue" jsonschema:"enum=each,enum=newest,default=each" jsonschema_description:"Whether each change is deployed by itself, or the newest with all that waited."`
+	Timeout  text                `key:"timeout" jsonschema:"default=2h" jsonschema_description:"When a deployment that nothing was heard of has failed: 30m, 2h."`
+	Grace    text                `key:"grace" jsonschema:"default=2h" jsonschema_description:"How long after the watch it is an exception that nobody said that it works: 2h."`
+}
+
+type verifyShape struct {
+	at
+	Checks list[verifyCheckShape] `key:"checks" jsonschema_description:"Checks that must succeed on the commit after it was deployed."`
+	Role   text                   `key:"role" jsonschema_description:"The role of which somebody must say that it works: /change verified."`
+}
+
+type verifyCheckShape struct {
+	at
+	Name text `key:"name" jsonschema:"required" jsonschema_description:"The check run or status that must have succeeded."`
+	App  text `key:"app" jsonschema_description:"The slug of the App that must have posted it: github-actions."`
 }
 
 type freezeShape struct {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,93 +59,12 @@ func (c *compiler) zone(t text) *time.Location {
 	return location
 }
 
-func (c *compiler) environments(n names[environmentShape]) []*Environment {
-	var out []*Environment
-	byName := map[string]*Environment{}
-	for _, e := range n.entries {
-		s := e.value
-		if !c.goodName(e.name, "an environment") || !s.present() {
-			continue
-		}
-		env := &Environment{Name: e.name.value, After: s.After.value, Hours: s.Hours.value, Timezone: c.zone(s.Timezone).String(), Line: e.name.line}
-		if s.Hours.present() {
-			if err := checkHours(s.Hours.value); err != nil {
-				c.problem(s.Hours.at, fmt.Sprintf("hours is %q, and %v", s.Hours.value, err), `write "Mon-Fri 09:00-16:00", several with commas`)
-			}
-		} else if s.Timezone.present() {
-			c.problem(s.Timezone.at, "there is a timezone and no hours", "add `hours`, or take it away")
-		}
-		out = append(out, env)
-		byName[env.Name] = env
-	}
-	for i, e := range n.entries {
-		s := e.value
-		if !s.After.present() {
-			continue
-		}
-		if byName[s.After.value] == nil {
-			c.problem(s.After.at, fmt.Sprintf("the environment %q is not defined", s.After.value), didYouMean(s.After.value, environmentNames(out)))
-			continue
-		}
-		// Each of a ring's members would wait for the next.
-		for at, steps := byName[s.After.value], 0; at != nil && steps <= len(n.entries); at, steps = byName[at.After], steps+1 {
-			if at.Name == e.name.value {
-				c.problem(n.entries[i].value.After.at, fmt.Sprintf("%q comes after itself", at.Name), "break the ring")
-				break
-			}
-		}
-	}
-	return out
-}
-
-func environmentNames(es []*Environment) []string {
-	var out []string
-	for _, e := range es {
-		out = append(out, e.Name)
-	}
-	return out
-}
-
-var hoursForm = regexp.MustCompile(`^([A-Z][a-z]{2})(?:-([A-Z][a-z]{2}))? (\d{2}:\d{2})-(\d{2}:\d{2})$`)
-
-// checkHours says why hours are not "Mon-Fri 09:00-16:00", or several such with commas. A window ends on the day it begins.
-func checkHours(hours string) error {
-	days := []string{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}
-	for window := range strings.SplitSeq(hours, ",") {
-		m := hoursForm.FindStringSubmatch(strings.TrimSpace(window))
-		if m == nil {
-			return fmt.Errorf("%q is not days and times", strings.TrimSpace(window))
-		}
-		first, last := slices.Index(days, m[1]), slices.Index(days, m[2])
-		if m[2] == "" {
-			last = first
-		}
-		if first < 0 || last < 0 {
-			return fmt.Errorf("the days are %s", strings.Join(days, " "))
-		}
-		if first > last {
-			return fmt.Errorf("%s comes before %s in a week", m[2], m[1])
-		}
-		from, okFrom := minutes(m[3])
-		until, okUntil := minutes(m[4])
-		if !okFrom || !okUntil {
-			return fmt.Errorf("times run from 00:00 to 24:00")
-		}
-		if from >= until {
-			return fmt.Errorf("%s is not before %s", m[3], m[4])
-		}
-	}
-	return nil
-}
-
-func minutes(clock string) (int, bool) {
-	h, errHour := strconv.Atoi(clock[:2])
-	m, errMinute := strconv.Atoi(clock[3:])
-	total := h*60 + m
-	return total, errHour == nil && errMinute == nil && m < 60 && total <= 24*60
-}
-
 func (c *compiler) freezes(l list[freezeShape]) []*Freeze {
+	if len(l.items) > MaxFreezes {
+		c.problem(l.at, fmt.Sprintf("there are %d freezes", len(l.items)), fmt.Sprintf("keep it to %d: one can come again and again", MaxFreezes))
+		return nil
+	}
+	known := environmentNames(c.policy.allEnvironments())
 	var out []*Freeze
 	for _, s := range l.items {
 		if !s.present() {
@@ -158,20 +76,13 @@ func (c *compiler) freezes(l list[freezeShape]) []*Freeze {
 			Freeze:       calendar.Freeze{Name: s.Name.value, Zone: zone},
 			Environments: values(s.Environments), Merging: s.Merging.value, Line: s.line,
 		}
-		known := environmentNames(c.policy.Environments)
-		if floor := c.policy.Floor; floor != nil {
-			known = append(known, environmentNames(floor.Environments)...)
-		}
 		for _, t := range s.Environments.items {
-			if t.present() && !slices.Contains(known, t.value) {
+			if t.present() && !slices.ContainsFunc(known, func(name string) bool { return sameEnvironment(name, t.value) }) {
 				c.problem(t.at, fmt.Sprintf("the environment %q is not defined", t.value), didYouMean(t.value, known))
 			}
 		}
-		if len(f.Environments) == 0 && !f.Merging {
-			f.Environments = known
-			if len(known) == 0 {
-				c.problem(s.at, "the freeze freezes nothing", "define `environments`, or write `merging: true`")
-			}
+		if len(f.Environments) == 0 && !f.Merging && len(known) == 0 {
+			c.problem(s.at, "the freeze freezes nothing", "define `environments`, or write `merging: true`")
 		}
 		if s.Every.present() {
 			c.recurring(f, s)

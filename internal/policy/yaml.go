@@ -304,12 +304,17 @@ func (i *number) read(r *reader, n ast.Node, what string) {
 }
 
 func (f *boolean) read(r *reader, n ast.Node, what string) {
-	b, ok := n.(*ast.BoolNode)
-	if !ok {
-		r.wrongKind(n, what, "true or false")
+	switch n := n.(type) {
+	case *ast.BoolNode:
+		f.at, f.value = nodePlace(n), n.Value
 		return
+	case *ast.StringNode: // what people write, and older YAML reads so
+		if plain := n.GetToken().Type == token.StringType; plain && (n.Value == "yes" || n.Value == "no") {
+			f.at, f.value = nodePlace(n), n.Value == "yes"
+			return
+		}
 	}
-	f.at, f.value = nodePlace(n), b.Value
+	r.wrongKind(n, what, "true or false")
 }
 
 func (l *list[T]) read(r *reader, n ast.Node, what string) {

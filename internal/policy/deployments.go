@@ -1,0 +1,159 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// The verbs of commands about deployments.
+const (
+	deploy   = "deploy"
+	deployed = "deployed"
+	accept   = "accept"
+	override = "override"
+	freeze   = "freeze"
+	thaw     = "thaw"
+	verified = "verified"
+	rollback = "rollback"
+	queue    = "queue"
+	hold     = "hold"
+	cancel   = "cancel"
+	start    = "start"
+)
+
+// MayRelease says whether somebody may give a command about deployments to an environment, whose name folds case; it may be empty, or one
+// that the policy does not know. As with MayCommand, where the policy and its owner's floor both name a role both are needed, and where the
+// floor names none what holds without one is:
+//
+//   - deploy, deployed, start, hold and cancel: `commands: deploy`, else maintain access;
+//   - freeze and thaw: `commands: freeze`, else maintain access;
+//   - rollback: `commands: rollback`, else write access;
+//   - verified: the role of the environment's `verify`, else `commands: verify`, else write access;
+//   - override: the role `override`, else nobody;
+//   - queue: write access;
+//   - accept: one of the roles of the environment's release approvals, and Role names those that are held; see HeldOf.
+//
+// A program may only what a role allows that names it. Nobody may give a command that is not known. It rests on who the people are.
+func (p *Policy) MayRelease(verb, environment string, f change.Facts, by change.Account) Authority {
+	return newInquiry(&f, p.Layers()...).releaseAuthority(verb, environment, by)
+}
+
+// NeedsForRelease returns what MayRelease must know of the world; see Needs.
+func (p *Policy) NeedsForRelease(verb, environment string, f change.Facts, by change.Account) change.Needs {
+	q := newInquiry(&f, p.Layers()...)
+	q.notes = &questions{}
+	q.releaseAuthority(verb, environment, by)
+	return q.notes.needs()
+}
+
+// HeldOf returns those of the roles that somebody holds, in their order. Unknown says that of another one it could not be read; a role that
+// the policy does not have is held by nobody.
+func (p *Policy) HeldOf(roles []string, f change.Facts, by change.Account) (held []string, unknown bool) {
+	return newInquiry(&f, p.Layers()...).heldOf(roles, by)
+}
+
+// NeedsForHeldOf returns what HeldOf must know of the world; see Needs.
+func (p *Policy) NeedsForHeldOf(roles []string, f change.Facts, by change.Account) change.Needs {
+	q := newInquiry(&f, p.Layers()...)
+	q.notes = &questions{}
+	q.heldOf(roles, by)
+	return q.notes.needs()
+}
+
+func (q *inquiry) releaseAuthority(verb, environment string, by change.Account) Authority {
+	var roles []*Role
+	if verb == accept {
+		return q.acceptor(environment, by)
+	}
+	for range q.each {
+		name, fallback, known := q.policy.releaseRole(verb, environment)
+		if !known {
+			break
+		}
+		role := q.role(name)
+		if role == nil {
+			if q.policy.Floor != nil {
+				continue // it has no opinion
+			}
+			if fallback == change.PermissionNone {
+				return Authority{Who: change.Words("nobody")}
+			}
+			role = byPermission(fallback)
+		}
+		if !slices.Contains(roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	if len(roles) == 0 {
+		return Authority{Who: change.Words("nobody")}
+	}
+	return q.asHolder(roles, by)
+}
+
+// releaseRole returns the role that this policy alone names for a verb, and the permission that is enough where it names none: none is.
+func (p *Policy) releaseRole(verb, environment string) (name string, fallback change.Permission, known bool) {
+	c := p.Commands
+	switch verb {
+	case deploy, deployed, start, hold, cancel:
+		return c.Deploy, change.PermissionMaintain, true
+	case freeze, thaw:
+		return c.Freeze, change.PermissionMaintain, true
+	case rollback:
+		return c.Rollback, change.PermissionWrite, true
+	case verified:
+		if e := p.environment(environment); e != nil && e.Verify.Role != "" {
+			return e.Verify.Role, change.PermissionNone, true
+		}
+		return c.Verify, change.PermissionWrite, true
+	case override:
+		return p.Override, change.PermissionNone, true
+	case queue:
+		return "", change.PermissionWrite, true
+	}
+	return "", change.PermissionNone, false
+}
+
+// acceptor returns the authority of somebody who must hold one of the roles of an environment's release approvals.
+func (q *inquiry) acceptor(environment string, by change.Account) Authority {
+	var names []string
+	var who []change.Text
+	for _, l := range q.layers {
+		e := l.policy.environment(environment)
+		if e == nil {
+			continue
+		}
+		for _, a := range e.Release {
+			if !slices.Contains(names, a.Role) {
+				names = append(names, a.Role)
+				who = append(who, q.candidates(q.roleOfAny(a.Role)))
+			}
+		}
+	}
+	if len(names) == 0 {
+		return Authority{Who: change.Words("nobody")}
+	}
+	held, unknown := q.heldOf(names, by)
+	a := Authority{May: len(held) > 0, Unknown: unknown && len(held) == 0, Who: change.Join(" or ", who)}
+	if a.May {
+		names = held
+	}
+	a.Role = strings.Join(names, roleSeparator)
+	return a
+}
+
+func (q *inquiry) heldOf(roles []string, by change.Account) (held []string, isUnknown bool) {
+	for _, name := range roles {
+		switch q.holds(q.roleOfAny(name), by) {
+		case yes:
+			held = append(held, name)
+		case unknown:
+			isUnknown = true
+		}
+	}
+	return held, isUnknown
+}
+
+// roleOfAny returns the role of a name in any of the layers: a repository's policy has those of its floor. Nil: there is none.
+func (q *inquiry) roleOfAny(name string) *Role { return q.layers[len(q.layers)-1].policy.Roles[name] }
