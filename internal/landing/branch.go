@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -229,6 +230,23 @@ func (r *run) formerDefault(ctx context.Context) (former change.SHA, err error) 
 		}
 	}
 	return former, nil
+}
+
+// Walked returns the branches of errands (change.ErrandBranch) that were governed when they were looked at last, and were there.
+func Walked(errands []store.ErrandWork) (branches []string, err error) {
+	for _, w := range errands {
+		var s branchState
+		if w.State == nil {
+			continue
+		}
+		if err := json.Unmarshal(w.State, &s); err != nil {
+			return nil, fmt.Errorf("reading the state of %s: %w", w.Errand, err)
+		}
+		if s.Known != "" && !s.Left && !s.Deleted {
+			branches = append(branches, w.Errand.Name)
+		}
+	}
+	return branches, nil
 }
 
 // ahead returns the walk from the last commit known to the tip, or the first part of it, with what is to be said of how the tip came there.

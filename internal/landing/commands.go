@@ -15,13 +15,6 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// answer is what becomes of a command.
-type answer struct {
-	reaction string      // in GitHub's words; empty: the comment is gone
-	says     change.Text // why it was refused; empty: it was not
-	outcome  string      // for the record
-}
-
 // command carries out a command on the issue, and answers it. What it achieves is saved before it is answered, and it counts as not answered
 // until the end, so that after a crash in between it is answered the same way.
 func (r *run) command(ctx context.Context, s *exceptionState, c change.Command) error {
@@ -30,11 +23,11 @@ func (r *run) command(ctx context.Context, s *exceptionState, c change.Command) 
 		return err
 	}
 	pull := change.PullKey{Repository: c.Pull.Repository, Number: c.Pull.Number}
-	if a.reaction != "" {
-		in := store.Intent{Key: fmt.Sprintf("react:%d", c.Comment), Kind: string(plan.React), Pull: pull, Body: a.reaction, Lease: r.lease}
+	if a.Reaction != "" {
+		in := store.Intent{Key: fmt.Sprintf("react:%d", c.Comment), Kind: string(plan.React), Pull: pull, Body: a.Reaction, Lease: r.lease}
 		_, err := effect.Once(ctx, r.Store, in, effect.Action[bool]{
 			Do: func(ctx context.Context) (bool, error) {
-				return true, r.github.React(ctx, r.work.Repository, c.Comment, a.reaction)
+				return true, r.github.React(ctx, r.work.Repository, c.Comment, string(a.Reaction))
 			},
 			Refused: refused,
 		})
@@ -42,60 +35,51 @@ func (r *run) command(ctx context.Context, s *exceptionState, c change.Command) 
 			return err
 		}
 	}
-	if !a.says.IsEmpty() {
+	if !a.Says.IsEmpty() {
 		in := store.Intent{Key: fmt.Sprintf("answer:%d", c.Comment), Kind: string(plan.Comment), Pull: pull, Lease: r.lease}
-		if err := r.say(ctx, c.Pull.Number, in, r.Markdown(a.says)); err != nil {
+		if err := r.say(ctx, c.Pull.Number, in, r.Markdown(a.Says)); err != nil {
 			return err
 		}
 	}
-	return r.Store.CommandDone(ctx, c.Comment, a.outcome)
+	return r.Store.CommandDone(ctx, c.Comment, a.Outcome)
 }
 
-// carryOut takes an explanation from whoever may give it: by their role now, and not one of those who merged or pushed. The comment must be
-// as the signed delivery carried it, never edited since, and not written by or through an App.
-func (r *run) carryOut(ctx context.Context, s *exceptionState, c change.Command) (answer, error) {
+// carryOut takes an explanation from whoever may give it: by their role now, and not one of those who merged or pushed.
+func (r *run) carryOut(ctx context.Context, s *exceptionState, c change.Command) (command.Answer, error) {
 	if s.Explained != nil && s.Explained.Comment == c.Comment {
-		return answer{reaction: "+1", outcome: string(command.Explain)}, nil
+		return command.Obeyed(command.Explain), nil
 	}
 	asked, err := command.Parse(c.Body)
-	var problem *command.Problem
 	switch {
-	case errors.As(err, &problem):
-		return answer{"confused", change.Say(problem.Text, change.Words(".")), "not a command"}, nil
 	case err != nil:
-		return answer{}, err
+		return command.Misread(err), nil
 	case asked.Verb != command.Explain:
-		return answer{"confused", howToExplain(), "not on an exception's issue"}, nil
+		return command.Misplaced("not on an exception's issue", howToExplain()), nil
 	case s.Explained != nil:
-		return answer{"confused", change.Say(change.Words("It was explained by "), change.Login(s.Explained.By), change.Words(" already.")), "explained before"}, nil
+		return command.Misplaced("explained before", change.Words("It was explained by "), change.Login(s.Explained.By), change.Words(" already.")), nil
 	}
 	comment, err := r.github.IssueComment(ctx, r.work.Repository, c.Comment, r.github.Began())
 	var missing *github.NotFound
-	e := s.Exception
-	refuse := func(outcome string, why ...change.Text) (answer, error) {
-		return answer{"-1", change.Say(why...), outcome}, nil
-	}
 	switch {
 	case errors.As(err, &missing):
-		return answer{outcome: "its comment was deleted"}, nil
+		return command.Gone(), nil
 	case err != nil:
-		return answer{}, err
-	case comment.Body != c.Body || !comment.Updated.Equal(comment.At) || comment.By.ID != c.By.ID:
-		return refuse("its comment was edited", change.Words("This comment was edited after it was sent, so it explains nothing. Write it anew."))
-	case comment.Via != 0 || c.By.IsBot() || !c.By.Known():
-		return refuse("through an App", change.Words("An explanation is a person's, and cannot come from an App."))
+		return command.Answer{}, err
 	}
+	if refusal, ok := command.Check(c, command.Shown(comment)); !ok {
+		return refusal, nil
+	}
+	e := s.Exception
 	may, err := r.mayExplain(ctx, e, c.By)
 	switch own := slices.ContainsFunc(e.By, func(a change.Account) bool { return a.ID == c.By.ID }); {
 	case err != nil:
-		return answer{}, err
+		return command.Answer{}, err
 	case may.Unknown:
-		return refuse("not known whether permitted", change.Words("Whether "), change.Login(c.By), change.Words(" may explain this could not be read. It is for "),
-			whoMay(may.Who), change.Words("."))
+		return command.PermissionUnknown(c.By, whoMay(may.Who)), nil
 	case own:
-		return refuse("their own", change.Login(c.By), change.Words(" did this and cannot be the one who explains it. It is for "), whoMay(may.Who), change.Words("."))
+		return command.Refuse("their own", change.Login(c.By), change.Words(" did this and cannot be the one who explains it. It is for "), whoMay(may.Who), change.Words(".")), nil
 	case !may.May:
-		return refuse("not permitted", change.Words("To explain this is for "), whoMay(may.Who), notThem(e), change.Words("."))
+		return command.NotPermitted(whoMay(may.Who), notThem(e)), nil
 	}
 	x := explanation{
 		Key: e.Key, Kind: e.Kind, By: c.By, Role: may.Role, At: c.At, Text: asked.Reason, Issue: c.Pull.Number, Comment: c.Comment,
@@ -104,5 +88,5 @@ func (r *run) carryOut(ctx context.Context, s *exceptionState, c change.Command)
 	err = r.save(ctx, store.ErrandSave{
 		State: s, Entries: []ledger.Draft{explainedEntry(e, x)}, Raise: r.announce(s, "explained", announceExplained(r.work.Repository, x)),
 	})
-	return answer{reaction: "+1", outcome: string(command.Explain)}, err
+	return command.Obeyed(command.Explain), err
 }

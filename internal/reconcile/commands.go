@@ -14,20 +14,6 @@ import (
 	"github.com/changegate/changegate/internal/report"
 )
 
-// answer is what becomes of a command.
-type answer struct {
-	reaction string      // in GitHub's words; empty: the comment is gone
-	says     change.Text // why it was refused; empty: it was not
-	outcome  string      // for the record
-}
-
-// The reactions to a command.
-const (
-	done     = "+1"
-	refuses  = "-1"
-	confused = "confused"
-)
-
 // commands carries out the commands that were not answered yet, as far as that is not the rest of the run's business, and answers them. It
 // says whether one of them asks for the check run to be posted anew. Until the run has ended well a command counts as not answered, and
 // all of this is done again by the next, which does no harm.
@@ -37,14 +23,14 @@ func (r *run) commands(ctx context.Context) (again bool, err error) {
 	again = w.Concerns.Has(change.ConcernAgain)
 	for _, c := range w.Commands {
 		asked, problem := command.Parse(c.Body)
-		var a answer
+		var a command.Answer
 		if problem != nil {
-			a = answer{confused, change.Quote(problem.Error()), "not a command"}
+			a = command.Misread(problem)
 		} else if a, err = r.carryOut(ctx, s, c, asked); err != nil {
 			return false, fmt.Errorf("the command in comment %d: %w", c.Comment, err)
 		}
-		again = again || a.reaction == done && asked.Verb == command.Refresh
-		r.outcomes = append(r.outcomes, a.outcome)
+		again = again || a.Reaction == command.Done && asked.Verb == command.Refresh
+		r.outcomes = append(r.outcomes, a.Outcome)
 		if err := r.apply(ctx, answers(c, a)); err != nil {
 			return false, err
 		}
@@ -56,35 +42,35 @@ func (r *run) commands(ctx context.Context) (again bool, err error) {
 }
 
 // answers returns the effects that tell what became of a command: a reaction, and one short comment if it was refused.
-func answers(c change.Command, a answer) []plan.Effect {
+func answers(c change.Command, a command.Answer) []plan.Effect {
 	var effects []plan.Effect
-	if a.reaction != "" {
-		effects = append(effects, plan.Effect{Kind: plan.React, Key: fmt.Sprintf("react:%d", c.Comment), Pull: c.Pull, Comment: c.Comment, Body: a.reaction})
+	if a.Reaction != "" {
+		effects = append(effects, plan.Effect{Kind: plan.React, Key: fmt.Sprintf("react:%d", c.Comment), Pull: c.Pull, Comment: c.Comment, Body: string(a.Reaction)})
 	}
-	if !a.says.IsEmpty() {
-		effects = append(effects, plan.Effect{Kind: plan.Comment, Key: fmt.Sprintf("answer:%d", c.Comment), Pull: c.Pull, Comment: c.Comment, Body: report.Markdown(a.says)})
+	if !a.Says.IsEmpty() {
+		effects = append(effects, plan.Effect{Kind: plan.Comment, Key: fmt.Sprintf("answer:%d", c.Comment), Pull: c.Pull, Comment: c.Comment, Body: report.Markdown(a.Says)})
 	}
 	return effects
 }
 
 // carryOut does what a command asks for, if whoever asks may have it done now.
-func (r *run) carryOut(ctx context.Context, s *subject, c change.Command, asked command.Command) (answer, error) {
-	refused := func(outcome string, why ...change.Text) (answer, error) {
-		return answer{refuses, change.Say(why...), outcome}, nil
-	}
+func (r *run) carryOut(ctx context.Context, s *subject, c change.Command, asked command.Command) (command.Answer, error) {
 	comment, err := r.github.IssueComment(ctx, s.work.Repository, c.Comment, r.github.Began())
 	var missing *github.NotFound
 	switch {
 	case errors.As(err, &missing):
-		return answer{outcome: "its comment was deleted"}, nil
+		return command.Gone(), nil
 	case err != nil:
-		return answer{}, err
-	case comment.Body != c.Body || comment.Updated.After(comment.At) || comment.By.ID != c.By.ID || comment.Via != 0:
-		return refused("its comment was edited", change.Words("This comment was edited after it was sent, so it commands nothing. Write it anew."))
+		return command.Answer{}, err
+	}
+	if refusal, ok := command.Check(c, command.Shown(comment)); !ok {
+		return refusal, nil
+	}
+	switch {
 	case asked.Verb == command.Explain:
-		return refused("not on a pull request", change.Words("An exception is explained on the issue that asks for it."))
+		return command.Refuse("not on a pull request", change.Words("An exception is explained on the issue that asks for it.")), nil
 	case s.pull().State != change.Open && asked.Verb != command.Refresh:
-		return refused("the pull request has ended", change.Words("The pull request is "+string(s.pull().State)+": this comes too late."))
+		return command.Refuse("the pull request has ended", change.Words("The pull request is "+string(s.pull().State)+": this comes too late.")), nil
 	}
 	if asked.Verb == command.Withdraw {
 		return r.withdrawRejections(ctx, s, c)
@@ -94,28 +80,29 @@ func (r *run) carryOut(ctx context.Context, s *subject, c change.Command, asked 
 		return notPermitted(c, may, err), nil
 	}
 	if err != nil {
-		return answer{}, err
+		return command.Answer{}, err
 	}
 	if asked.Verb == command.Reject {
 		s.reject(change.Rejection{Comment: c.Comment, By: c.By, Role: may.Role, At: c.At, Reason: asked.Reason})
 	}
-	return answer{reaction: done, outcome: string(asked.Verb)}, nil
+	return command.Obeyed(asked.Verb), nil
 }
 
 // notPermitted says why somebody may not give a command, or that nobody can tell.
-func notPermitted(c change.Command, may policy.Authority, err error) answer {
+func notPermitted(c change.Command, may policy.Authority, err error) command.Answer {
 	switch {
 	case err != nil:
-		return answer{refuses, change.Words("The policy cannot be used, so that nobody knows who may do this. The check says what is wrong with it."), "the policy cannot be used"}
+		return command.Refuse("the policy cannot be used",
+			change.Words("The policy cannot be used, so that nobody knows who may do this. The check says what is wrong with it."))
 	case may.Unknown:
-		return answer{refuses, change.Say(change.Words("Whether "), change.Login(c.By), change.Words(" may do this could not be read. It is for "), may.Who, change.Words(".")), "not known whether permitted"}
+		return command.PermissionUnknown(c.By, may.Who)
 	default:
-		return answer{refuses, change.Say(change.Words("This is for "), may.Who, change.Words(".")), "not permitted"}
+		return command.NotPermitted(may.Who)
 	}
 }
 
 // withdrawRejections takes back each rejection that stood when the command was given, if whoever gave it may; all of them or none.
-func (r *run) withdrawRejections(ctx context.Context, s *subject, c change.Command) (answer, error) {
+func (r *run) withdrawRejections(ctx context.Context, s *subject, c change.Command) (command.Answer, error) {
 	var standing []*change.Rejection
 	s.work.Rejections = slices.Clone(s.work.Rejections)
 	for i := range s.work.Rejections {
@@ -125,7 +112,7 @@ func (r *run) withdrawRejections(ctx context.Context, s *subject, c change.Comma
 		}
 	}
 	if len(standing) == 0 {
-		return answer{confused, change.Words("There is no rejection to withdraw."), "nothing to withdraw"}, nil
+		return command.Misplaced("nothing to withdraw", change.Words("There is no rejection to withdraw.")), nil
 	}
 	for _, k := range standing {
 		may, err := r.mayWithdraw(ctx, s, *k, c.By)
@@ -133,7 +120,7 @@ func (r *run) withdrawRejections(ctx context.Context, s *subject, c change.Comma
 			return notPermitted(c, may, err), nil
 		}
 		if err != nil {
-			return answer{}, err
+			return command.Answer{}, err
 		}
 	}
 	for _, k := range standing {
@@ -141,7 +128,7 @@ func (r *run) withdrawRejections(ctx context.Context, s *subject, c change.Comma
 		s.rejections = slices.DeleteFunc(s.rejections, func(same change.Rejection) bool { return same.Comment == k.Comment })
 		s.rejections = append(s.rejections, *k)
 	}
-	return answer{reaction: done, outcome: string(command.Withdraw)}, nil
+	return command.Obeyed(command.Withdraw), nil
 }
 
 // reject notes a rejection, once a comment.

@@ -1,0 +1,84 @@
+package command
+
+import (
+	"errors"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// Reaction is what shows at a glance, under the comment, what became of a command: in GitHub's words.
+type Reaction string
+
+// The reactions.
+const (
+	Done     Reaction = "+1"
+	Refused  Reaction = "-1"
+	Confused Reaction = "confused"
+)
+
+// Answer is what becomes of a command.
+type Answer struct {
+	Reaction Reaction    // empty: the comment is gone
+	Says     change.Text // why it was refused, in sentences; empty: it was not
+	Outcome  string      // for the record
+}
+
+// Obeyed answers a command that was carried out.
+func Obeyed(v Verb) Answer { return Answer{Reaction: Done, Outcome: string(v)} }
+
+// Refuse answers a command that is not carried out, with why not.
+func Refuse(outcome string, why ...change.Text) Answer {
+	return Answer{Refused, change.Say(why...), outcome}
+}
+
+// Misplaced answers a command that makes no sense where it was given, with what would.
+func Misplaced(outcome string, why ...change.Text) Answer {
+	return Answer{Confused, change.Say(why...), outcome}
+}
+
+// Gone answers a command whose comment was deleted.
+func Gone() Answer { return Answer{Outcome: "its comment was deleted"} }
+
+// Misread answers what is not a command, by the error of Parse.
+func Misread(err error) Answer {
+	says := change.Quote(err.Error())
+	var problem *Problem
+	if errors.As(err, &problem) {
+		says = change.Say(problem.Text, change.Words("."))
+	}
+	return Misplaced("not a command", says)
+}
+
+// NotPermitted answers whoever may not give a command, with who may.
+func NotPermitted(who ...change.Text) Answer {
+	return Refuse("not permitted", change.Words("This is for "), change.Say(who...), change.Words("."))
+}
+
+// PermissionUnknown answers a command of which nobody can tell whether it is permitted.
+func PermissionUnknown(by change.Account, who ...change.Text) Answer {
+	return Refuse("not known whether permitted", change.Words("Whether "), change.Login(by), change.Words(" may do this could not be read. It is for "),
+		change.Say(who...), change.Words("."))
+}
+
+// Shown is a comment as GitHub shows it now: a github.IssueComment can be converted to it.
+type Shown struct {
+	ID      int64
+	By      change.Account
+	Via     change.AppID // the App that it was written through; 0: none
+	Body    string
+	At      time.Time
+	Updated time.Time // when it was last edited; At if it never was
+}
+
+// Check compares a command, as the signed delivery carried it, with what its comment shows now. It is refused if the comment was ever
+// edited, if it is somebody else's, or if it does not come from a person: an App that acts for one commands nothing.
+func Check(c change.Command, now Shown) (refusal Answer, ok bool) {
+	switch {
+	case now.Body != c.Body || !now.Updated.Equal(now.At) || now.By.ID != c.By.ID:
+		return Refuse("its comment was edited", change.Words("This comment was edited after it was sent, so it commands nothing. Write it anew.")), false
+	case now.Via != 0 || c.By.IsBot() || !c.By.Known():
+		return Refuse("through an App", change.Words("A command is a person's, and cannot come from an App.")), false
+	}
+	return Answer{}, true
+}
