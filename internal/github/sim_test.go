@@ -39,6 +39,7 @@ type world struct {
 	github *github.GitHub
 	client *github.Client
 	repo   change.Repository
+	url    string
 }
 
 func must[T any](t *testing.T) func(T, error) T {
@@ -71,6 +72,7 @@ func start(t *testing.T) *world {
 			t.Error(v)
 		}
 	})
+	w.url = server.URL
 	w.SetURL(server.URL)
 	check(t,
 		w.AddUser("alice", "bob", "carol", "erin"),
@@ -88,6 +90,7 @@ func start(t *testing.T) *world {
 		Slug: "changegate", Key: must[*rsa.PrivateKey](t)(appKey()),
 		Permissions: map[string]string{
 			"checks": "write", "statuses": "write", "pull_requests": "write", "contents": "read", "issues": "write", "actions": "read", "members": "read", "merge_queues": "read",
+			"deployments": "write",
 		},
 	}))
 	installation := change.InstallationID(must[int64](t)(w.app.Install("acme")))
