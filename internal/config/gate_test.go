@@ -169,3 +169,21 @@ func TestGateTokensAreReadAgain(t *testing.T) {
 		t.Errorf("reports are %q, want %q", reports, want)
 	}
 }
+
+// TestExampleOfGateLoads takes the hash signs off the example's block.
+func TestExampleOfGateLoads(t *testing.T) {
+	_, block, _ := strings.Cut(Example(), "\n# gate:\n")
+	block, _, _ = strings.Cut(block, "\n\n")
+	block = "gate:\n" + strings.ReplaceAll("\n"+block, "\n#", "\n")
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("gate-token", []byte(aToken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(write(t, "gate.yml", block), lookup(working()))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, block)
+	}
+	if c.Gate.Audience == "" || !slices.Equal(c.Gate.Issuers, []string{actionsIssuer}) || len(c.Gate.Tokens) != 2 {
+		t.Errorf("the example does not say what it shows: %v", c.Gate)
+	}
+}
