@@ -216,7 +216,7 @@ func TestDeploymentStatuses(t *testing.T) {
 	w.hooks.reset()
 	post(second, m{"state": "success", "log_url": "https://ci.example/2"})
 	w.flush()
-	w.same("of the status that ends another nobody is told", w.hooks.events(), []string{"deployment_status"})
+	w.same("of the status that ends another nobody is told", w.hooks.events(), []string{"deployment_status created"})
 	w.same("the first in the same environment has ended", w.states(first), []string{"success changegate[bot]", "inactive changegate[bot]"})
 	w.same("the one elsewhere has not", len(w.states(elsewhere)), 1)
 	post(next, m{"state": "success"})

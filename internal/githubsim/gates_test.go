@@ -44,7 +44,7 @@ func TestJobs_WaitForTheAppsRule(t *testing.T) {
 	run := w.dispatch()
 	w.flush()
 	w.same("what the App is told", w.hooks.events(), []string{"workflow_run requested", "check_run created", "deployment",
-		"deployment_status", "deployment_protection_rule requested"})
+		"deployment_status created", "deployment_protection_rule requested"})
 	var asked any
 	all := w.hooks.all()
 	check(t, json.Unmarshal(all[len(all)-1].body, &asked))

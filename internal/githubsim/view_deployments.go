@@ -10,6 +10,7 @@ import (
 type DeploymentView struct {
 	ID                    int64
 	SHA, Ref, Task        string
+	Subject               string // the commit's first line
 	Environment           string // as written, the last status's where that changed it
 	Description           string
 	Payload               json.RawMessage
@@ -35,6 +36,7 @@ type RunView struct {
 	Run
 	Name, Path, Event  string
 	SHA, Ref           string // the ref is Git's; "" where the deployment was made by SHA
+	Subject            string // the commit's first line
 	Actor              string
 	Environment        string // the one that the job names; "": none
 	Status, Conclusion string // queued, waiting, in_progress or completed
@@ -64,7 +66,7 @@ func (s *Sim) viewDeployment(d *deployment) DeploymentView {
 	}
 	v := DeploymentView{ID: d.id, SHA: d.sha, Ref: d.ref, Task: d.task, Environment: d.environment, Description: d.description,
 		Payload: slices.Clone(d.payload), Creator: viewName(d.creator), App: slug(d.app), Transient: d.transient, Production: d.production,
-		Created: d.created, State: d.state()}
+		Created: d.created, State: d.state(), Subject: s.commitView(d.repo.st.commits[d.sha]).Subject}
 	for _, st := range d.statuses {
 		v.Statuses = append(v.Statuses, DeploymentStatusView{ID: st.id, State: st.state, Description: st.description, LogURL: st.logURL,
 			Environment: st.environment, Creator: viewName(st.creator), App: slug(st.app), At: st.at})
@@ -132,7 +134,7 @@ func (s *Sim) viewRun(w *workflowRun) RunView {
 	j := w.job
 	v := RunView{Run: Run{w.suite.repo.fullName(), w.id}, Name: w.name, Path: w.path, Event: w.event, SHA: w.suite.sha, Ref: j.ref,
 		Actor: viewName(w.actor), Environment: j.environment, Status: j.status, Conclusion: j.conclusion, Number: w.number, Attempt: j.attempt,
-		Comments: slices.Clone(j.said), Created: w.created, Updated: w.updated}
+		Comments: slices.Clone(j.said), Created: w.created, Updated: w.updated, Subject: s.commitView(w.suite.repo.st.commits[w.suite.sha]).Subject}
 	if j.trigger != nil {
 		v.Trigger = j.trigger.id
 	}
@@ -151,4 +153,19 @@ func (s *Sim) viewRun(w *workflowRun) RunView {
 		}
 	}
 	return v
+}
+
+// Workflows returns the repository's Workflows, whether or not there is a commit with their files.
+func (s *Sim) Workflows(repo string) ([]Workflow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.repository(repo)
+	if err != nil {
+		return nil, err
+	}
+	var out []Workflow
+	for _, w := range r.deployers {
+		out = append(out, *w)
+	}
+	return out, nil
 }

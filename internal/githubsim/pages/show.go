@@ -22,7 +22,7 @@ type frame struct {
 	Back    string
 	Flash   flash
 	Server  string
-	Section string // pulls, people or new
+	Section string // pulls, deployments, people or new
 }
 
 func (s *site) frame(r *http.Request, title string) frame {
@@ -49,7 +49,11 @@ func (s *site) functions() template.FuncMap {
 		"stamp":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"short":    func(sha string) string { return sha[:min(7, len(sha))] },
 		"join":     strings.Join,
-		"inc":      func(n int) int { return n + 1 },
+		"words":    func(state string) string { return strings.ReplaceAll(state, "_", " ") },
+		"runform": func(repo string, id int64, action, text, class string) runForm {
+			return runForm{repo, id, action, text, class}
+		},
+		"inc": func(n int) int { return n + 1 },
 		"plural": func(n int, one, many string) string {
 			if n == 1 {
 				return "1 " + one
