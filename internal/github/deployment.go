@@ -138,6 +138,7 @@ type DeploymentWrite struct {
 	Environment string          // 255 characters at most; GitHub makes one that there is not
 	Payload     json.RawMessage // an object whose member changegate is the key that FindDeployment knows it by; over change.MaxPayload it is not read back
 	Description string          // cut to 140 characters
+	Task        string          // what the deployment is for, which workflows can tell; empty: deploy
 	Production  bool            // end users see the environment
 }
 
@@ -159,7 +160,7 @@ func (c *Client) CreateDeployment(ctx context.Context, repo change.Repository, w
 		Transient        bool            `json:"transient_environment"`
 		Production       bool            `json:"production_environment"`
 	}{
-		Ref: w.SHA, Task: "deploy", RequiredContexts: []string{}, Payload: w.Payload, Environment: w.Environment,
+		Ref: w.SHA, Task: cmp.Or(w.Task, "deploy"), RequiredContexts: []string{}, Payload: w.Payload, Environment: w.Environment,
 		Description: cut(w.Description, maxDescription), Production: w.Production,
 	}
 	var made deployment
