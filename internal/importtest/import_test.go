@@ -46,6 +46,10 @@ var allowed = map[string][]string{
 		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/ledger", "internal/plan", "internal/policy",
 		"internal/queue", "internal/store",
 	},
+	"internal/deployment": {
+		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/landing", "internal/ledger", "internal/plan",
+		"internal/policy", "internal/queue", "internal/release", "internal/store",
+	},
 	"internal/githubsim":          {"internal/githubsim/pathtree"},
 	"internal/githubsim/pathtree": {},
 	"internal/githubsim/pages":    {"internal/githubsim"},

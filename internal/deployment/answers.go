@@ -1,0 +1,170 @@
+package deployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
+	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/release"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// answer is what is to be said of a command. It is stored: members may be added, not renamed.
+type answer struct {
+	Comment  int64            `json:"comment"`
+	Number   change.Number    `json:"number"`
+	Reaction command.Reaction `json:"reaction"`
+	Says     change.Text      `json:"says,omitempty"` // in sentences; empty: the reaction says it all
+}
+
+// prompt asks somebody for something. It is stored: members may be added, not renamed.
+type prompt struct {
+	Key    string        `json:"key"`
+	Number change.Number `json:"number"`
+	Body   string        `json:"body"` // in Markdown
+}
+
+func answerOf(r release.Reply) answer {
+	a := answer{Comment: r.Comment, Number: r.Number, Reaction: command.Refused, Says: r.Says}
+	if r.Done {
+		a.Reaction = command.Done
+	}
+	return a
+}
+
+// reply has a command answered once the state is saved.
+func (r *run) reply(a answer) { r.state.Answers = append(r.state.Answers, a) }
+
+// ask has somebody asked once the state is saved. What came with no pull request leaves no place to ask at.
+func (r *run) ask(p release.Prompt) {
+	if p.Number == 0 {
+		r.log.Warn().Str("prompt", p.Key).Msg("there is no pull request to ask on")
+		return
+	}
+	r.state.Prompts = append(r.state.Prompts, prompt{Key: p.Key, Number: p.Number, Body: r.mention(p.Says, p.Of)})
+}
+
+// isLogin matches what a login can be, so that it can be mentioned as it is.
+var isLogin = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9])?$`)
+
+// mention renders a text in which some accounts are mentioned, so that GitHub notifies them: the others are not.
+func (r *run) mention(says change.Text, of []change.Account) string {
+	var b strings.Builder
+	var plain change.Text
+	flush := func() {
+		b.WriteString(r.Markdown(plain))
+		plain = nil
+	}
+	named := map[string]bool{}
+	for _, p := range says {
+		asked := slices.ContainsFunc(of, func(a change.Account) bool { return a.Login == p.Text && !a.IsBot() })
+		if p.Kind != change.PartLogin || !asked || !isLogin.MatchString(p.Text) {
+			plain = append(plain, p)
+			continue
+		}
+		flush()
+		b.WriteString("@" + p.Text)
+		named[p.Text] = true
+	}
+	flush()
+	body := b.String()
+	for _, a := range slices.Backward(of) {
+		if !named[a.Login] && !a.IsBot() && isLogin.MatchString(a.Login) {
+			named[a.Login] = true
+			body = "@" + a.Login + " " + body
+		}
+	}
+	return body
+}
+
+// postAnswers reacts to commands, and says what the reaction does not say.
+func (r *run) postAnswers(ctx context.Context) (err error) {
+	r.state.Answers, err = drain(ctx, r.state.Answers, r.answer)
+	return err
+}
+
+// postPrompts asks people.
+func (r *run) postPrompts(ctx context.Context) (err error) {
+	r.state.Prompts, err = drain(ctx, r.state.Prompts, func(ctx context.Context, p prompt) error {
+		return r.say(ctx, p.Number, fmt.Sprintf("prompt:%d:%s", r.repo.ID, p.Key), p.Body)
+	})
+	return err
+}
+
+// drain posts what is listed, and returns what could not be posted yet.
+func drain[T any](ctx context.Context, list []T, post func(context.Context, T) error) (left []T, err error) {
+	var failed []error
+	for i, item := range list {
+		err := post(ctx, item)
+		if err == nil {
+			continue
+		}
+		failed = append(failed, err)
+		if isOver(ctx, err) {
+			return append(left, list[i:]...), errors.Join(failed...)
+		}
+		left = append(left, item)
+	}
+	return left, errors.Join(failed...)
+}
+
+func (r *run) answer(ctx context.Context, a answer) error {
+	in := store.Intent{Key: fmt.Sprintf("react:%d", a.Comment), Kind: string(plan.React), Pull: r.pull(a.Number), Body: a.Reaction, Lease: r.lease}
+	_, err := effect.Once(ctx, r.Store, in, effect.Action[bool]{
+		Do: func(ctx context.Context) (bool, error) {
+			return true, r.github.React(ctx, r.repo, a.Comment, string(a.Reaction))
+		},
+		Refused: refused,
+	})
+	if err := r.unlessFailed(err); err != nil || a.Says.IsEmpty() {
+		return err
+	}
+	return r.say(ctx, a.Number, fmt.Sprintf("answer:%d", a.Comment), r.Markdown(a.Says))
+}
+
+// say posts a comment, once. A refusal ends it: the pull request is locked, or gone.
+func (r *run) say(ctx context.Context, n change.Number, key, markdown string) error {
+	marker := github.Marker(key)
+	in := store.Intent{Key: key, Kind: string(plan.Comment), Pull: r.pull(n), Body: markdown, Lease: r.lease}
+	_, err := effect.Once(ctx, r.Store, in, effect.Action[int64]{
+		Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
+			return r.github.FindComment(ctx, r.repo, n, marker, since)
+		},
+		Do: func(ctx context.Context) (int64, error) {
+			return r.github.Comment(ctx, r.repo, n, markdown+"\n\n"+marker)
+		},
+		Refused: refused,
+	})
+	return r.unlessFailed(err)
+}
+
+// unlessFailed lets pass that an effect was given up, which the record says, for the effects that the run can do without.
+func (r *run) unlessFailed(err error) error {
+	var failed *effect.Failed
+	if errors.As(err, &failed) {
+		r.log.Warn().Err(err).Msg("GitHub refused")
+		return nil
+	}
+	return err
+}
+
+// refused says whether GitHub understood and will not, now or later.
+func refused(err error) bool {
+	var rejected *github.Rejected
+	var forbidden *github.Forbidden
+	var missing *github.NotFound
+	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
+}
+
+func (r *run) pull(n change.Number) change.PullKey {
+	return change.PullKey{Repository: r.repo.ID, Number: n}
+}

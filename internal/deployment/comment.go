@@ -1,0 +1,202 @@
+package deployment
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/release"
+	"github.com/changegate/changegate/internal/store"
+)
+
+const (
+	// maxComments is how many pull requests' comments one run writes: GitHub bounds how much is written in a minute, and a large deployment
+	// ships many pull requests.
+	maxComments = 10
+	// moreComments is how soon the others follow.
+	moreComments = 15 * time.Second
+)
+
+// posted is the comment of a pull request that says how its deployments stand. It is stored: members may be added, not renamed.
+type posted struct {
+	ID     int64  `json:"id,omitempty"`
+	Digest string `json:"digest,omitempty"` // of what it says
+	Lost   bool   `json:"lost,omitempty"`   // it was deleted, or GitHub takes none: it is let be
+}
+
+// postComments has each pull request's comment say how it stands. What a comment should say is worked out anew in each run, so that none is
+// forgotten by a run that was killed; where it says so already nothing is written.
+func (r *run) postComments(ctx context.Context) error {
+	numbers := r.numbers()
+	for n := range r.state.Comments {
+		if _, found := slices.BinarySearch(numbers, n); !found {
+			delete(r.state.Comments, n) // should the pull request be deployed once more, the effect that made its comment tells which it is
+		}
+	}
+	now := r.github.Now()
+	var failed []error
+	writes := 0
+	for _, n := range slices.Backward(numbers) {
+		known := r.state.Comments[n]
+		text := r.standing(n, now)
+		digest := digestOf(text)
+		if text == "" || known.Lost || known.Digest == digest {
+			continue
+		}
+		if writes == maxComments {
+			r.soon(moreComments)
+			break
+		}
+		writes++
+		next, err := r.postComment(ctx, n, known, text)
+		if isOver(ctx, err) {
+			return errors.Join(append(failed, err)...)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("the comment of #%d: %w", n, err))
+			continue
+		}
+		next.Digest = digest
+		if r.state.Comments == nil {
+			r.state.Comments = map[change.Number]posted{}
+		}
+		r.state.Comments[n] = next
+	}
+	return errors.Join(failed...)
+}
+
+// numbers returns the pull requests of which a deployment is remembered, in order.
+func (r *run) numbers() []change.Number {
+	all := map[change.Number]bool{}
+	for _, l := range r.state.Lanes {
+		for _, d := range l.Deployments {
+			all[d.Number] = true
+			for _, c := range d.Changes {
+				all[c.Number] = true
+			}
+		}
+	}
+	delete(all, 0)
+	return slices.Sorted(maps.Keys(all))
+}
+
+// postComment makes a pull request's comment say a text, with one write at most.
+func (r *run) postComment(ctx context.Context, n change.Number, known posted, text string) (posted, error) {
+	key := fmt.Sprintf("deployments:%d#%d", r.repo.ID, n)
+	marker := github.Marker(key)
+	body := text + "\n" + marker
+	written := false
+	if known.ID == 0 {
+		in := store.Intent{Key: key, Kind: string(plan.Comment), Pull: r.pull(n), Body: text, Lease: r.lease}
+		id, err := effect.Once(ctx, r.Store, in, effect.Action[int64]{
+			Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
+				return r.github.FindComment(ctx, r.repo, n, marker, since)
+			},
+			Do: func(ctx context.Context) (int64, error) {
+				written = true
+				return r.github.Comment(ctx, r.repo, n, body)
+			},
+			Refused: refused,
+		})
+		var failed *effect.Failed
+		if errors.As(err, &failed) {
+			r.log.Warn().Err(err).Int("pull", int(n)).Msg("GitHub takes no comment on deployments")
+			return posted{Lost: true}, nil
+		}
+		if err != nil {
+			return known, err
+		}
+		known.ID = id
+	}
+	if written {
+		return known, nil
+	}
+	// What it says is not known, or is something else. An edit does no harm if it is made again.
+	if err := r.Store.Check(ctx, r.lease); err != nil {
+		return known, err
+	}
+	err := r.github.EditComment(ctx, r.repo, known.ID, body)
+	if refused(err) {
+		r.log.Warn().Err(err).Int("pull", int(n)).Msg("GitHub does not let the comment on deployments be edited")
+		return posted{ID: known.ID, Lost: true}, nil
+	}
+	return known, err
+}
+
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
+}
+
+// marks show where a deployment is in its life.
+var marks = map[release.Phase]string{
+	release.Waiting: "⏳", release.Held: "⏸️", release.Deploying: "🚀", release.Watching: "👀", release.Unverified: "❓", release.Verified: "✅",
+	release.Failed: "❌", release.Cancelled: "⏹️", release.Refused: "⛔", release.Overtaken: "⏭️",
+}
+
+// standing says in Markdown how a pull request stands in each environment; empty if it was never to be deployed.
+func (r *run) standing(n change.Number, now time.Time) string {
+	var b strings.Builder
+	for _, row := range release.Standing(&r.state.State, &r.rules, n, now) {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Markdown(change.Code(row.Environment)), phase(row), r.Markdown(commitOf(row)), r.details(row))
+	}
+	if !strings.Contains(b.String(), "`") {
+		return ""
+	}
+	return "**Deployments**\n\n| Environment | State | Commit | |\n|---|---|---|---|\n" + b.String()
+}
+
+func phase(row release.Row) string {
+	if row.Phase == "" {
+		return "–"
+	}
+	return strings.TrimSpace(marks[row.Phase] + " " + string(row.Phase))
+}
+
+func commitOf(row release.Row) change.Text {
+	if row.Deployment.Commit == "" {
+		return nil
+	}
+	return change.Code(row.Deployment.Commit.Short())
+}
+
+// details says what a deployment waits for, until when, and where its log is.
+func (r *run) details(row release.Row) string {
+	parts := []string{r.Markdown(row.Says)}
+	if !row.Until.IsZero() {
+		parts = append(parts, "until "+row.Until.UTC().Format("2 January 2006 at 15:04 UTC"))
+	}
+	if link := linkTo(row.Deployment.LogURL); link != "" {
+		parts = append(parts, "[log]("+link+")")
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), " · ")
+}
+
+// linkTo returns an address as Markdown's link takes it, empty if it is not one of a page. Whoever deploys can write anything there.
+func linkTo(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+		return ""
+	}
+	var b strings.Builder
+	for i := 0; i < len(address); i++ {
+		switch c := address[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~:/?#@!$&*+,;=%", c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
