@@ -24,9 +24,15 @@ func (r *run) commands(ctx context.Context) (again bool, err error) {
 	for _, c := range w.Commands {
 		asked, problem := command.Parse(c.Body)
 		var a command.Answer
-		if problem != nil {
+		switch {
+		case problem != nil:
 			a = command.Misread(problem)
-		} else if a, err = r.carryOut(ctx, s, c, asked); err != nil {
+		case asked.Verb.IsAboutDeployments():
+			a, err = command.Answer{Outcome: "passed on to deployments"}, r.passOn(ctx, c)
+		default:
+			a, err = r.carryOut(ctx, s, c, asked)
+		}
+		if err != nil {
 			return false, fmt.Errorf("the command in comment %d: %w", c.Comment, err)
 		}
 		again = again || a.Reaction == command.Done && asked.Verb == command.Refresh
@@ -39,6 +45,14 @@ func (r *run) commands(ctx context.Context) (again bool, err error) {
 		w.Concerns |= change.ConcernVerify
 	}
 	return again, nil
+}
+
+// passOn leaves a command to the repository's deployments, which answer it. Left twice it is one.
+func (r *run) passOn(ctx context.Context, c change.Command) error {
+	return r.store.RaiseErrands(ctx, []change.Raised{{
+		Errand: change.Errand{Kind: change.ErrandDeployments, Repository: c.Pull.Repository, Name: change.DeploymentsName},
+		Notes:  []change.Note{change.NewNote(fmt.Sprintf("command:%d", c.Comment), c.At, change.ReleaseNote{Command: &c})},
+	}})
 }
 
 // answers returns the effects that tell what became of a command: a reaction, and one short comment if it was refused.

@@ -55,6 +55,7 @@ type Store interface {
 	Debts(ctx context.Context, installation change.InstallationID, owners []change.AccountID) ([]change.Debt, error)
 	BeginErrand(ctx context.Context, e change.Errand) (store.ErrandWork, error)
 	SaveErrand(ctx context.Context, e change.Errand, s store.ErrandSave) error
+	RaiseErrands(ctx context.Context, raised []change.Raised) error
 	ErrandsOf(ctx context.Context, kind change.ErrandKind, repo change.RepositoryID) ([]store.ErrandWork, error)
 	SavePushes(ctx context.Context, key change.PullKey, head change.SHA, pushes []change.Push) error
 	SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt time.Time) error
