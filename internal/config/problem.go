@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/changegate/changegate/internal/typo"
 )
 
 // Problem is one thing that is wrong with a configuration. It never quotes a value, because a value may be a secret in the wrong place.
@@ -58,7 +60,7 @@ func (p Problems) Error() string {
 func nearest(key string, known []string) string {
 	best, least := "", len(key)/3+2
 	for _, k := range known {
-		d := distance(key, k)
+		d := typo.Distance(key, k)
 		if last(k) == last(key) {
 			d = min(d, 1)
 		}
@@ -70,24 +72,3 @@ func nearest(key string, known []string) string {
 }
 
 func last(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
-
-// distance is the number of characters to insert, delete or replace to make one string of the other.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

@@ -16,8 +16,9 @@ const module = "github.com/changegate/changegate/"
 var allowed = map[string][]string{
 	"internal/change":   {},
 	"internal/calendar": {"internal/change"},
-	"internal/command":  {"internal/change"},
+	"internal/command":  {"internal/change", "internal/typo"},
 	"internal/record":   {"internal/change"},
+	"internal/typo":     {},
 	"internal/release":  {"internal/change", "internal/calendar"},
 	"internal/policy":   {"internal/change", "internal/calendar", "internal/record", "internal/release"},
 	"internal/report":   {"internal/change"},
@@ -29,7 +30,7 @@ var allowed = map[string][]string{
 	"internal/queue":    {"internal/change", "internal/ledger", "internal/store"},
 	"internal/effect":   {"internal/store"},
 	"internal/webhook":  {"internal/change"},
-	"internal/config":   {},
+	"internal/config":   {"internal/typo"},
 	"internal/server":   {},
 	"internal/gate":     {"internal/change", "internal/release", "internal/store"},
 	"internal/github":   {"internal/change", "internal/plan"},
@@ -69,7 +70,7 @@ var allowed = map[string][]string{
 
 // pure lists the packages that compute and never act, with what they must not reach even through another package's imports
 // of the standard library or of a library.
-var pure = []string{"internal/change", "internal/calendar", "internal/command", "internal/record", "internal/release", "internal/policy", "internal/report", "internal/plan"}
+var pure = []string{"internal/change", "internal/calendar", "internal/command", "internal/record", "internal/release", "internal/policy", "internal/report", "internal/plan", "internal/typo"}
 
 var impure = []string{
 	"net/http", "database/sql", "github.com/google/go-github/v62/github", "github.com/rs/zerolog", "log", "log/slog", "os/exec",
