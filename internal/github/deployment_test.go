@@ -103,6 +103,11 @@ func TestCreateDeployment(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls(t, f, deploymentsCall+"?per_page=100", deployCall)
+	if _, err := c.CreateDeployment(t.Context(), shop, DeploymentWrite{SHA: headSHA, Environment: "staging", Task: "rollback"}); err != nil {
+		t.Fatal(err)
+	}
+	diff(t, *body, m{"ref": string(headSHA), "task": "rollback", "auto_merge": false, "required_contexts": []any{}, "environment": "staging",
+		"description": "", "transient_environment": false, "production_environment": false})
 
 	for name, tt := range map[string]struct {
 		answer http.HandlerFunc
