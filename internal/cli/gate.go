@@ -87,7 +87,7 @@ func askGate(cmd *cobra.Command, o gateOptions, c clock) error {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s; asking again in %s\n", sentence(reply), pause.Round(time.Second))
 	})
 	if err != nil {
-		return errors.New(visible(err.Error()))
+		return errors.New(oneLine(err.Error()))
 	}
 	if _, err := fmt.Fprintln(cmd.OutOrStdout(), sentence(reply)); err != nil {
 		return err
@@ -102,14 +102,18 @@ func askGate(cmd *cobra.Command, o gateOptions, c clock) error {
 	}
 }
 
-// sentence is a reply in one line, which cannot move the cursor whatever the reason holds.
+// sentence is a reply in one line.
 func sentence(r gate.Reply) string {
-	line := string(r.Answer) + ": " + visible(r.Reason)
+	line := string(r.Answer) + ": " + oneLine(r.Reason)
 	if !r.Until.IsZero() {
 		line += " (until " + r.Until.UTC().Format(time.RFC3339) + ")"
 	}
 	return line
 }
+
+// oneLine is what a stranger may have written, for the log of a job: it cannot move the cursor, and is no command to the runner, which takes
+// ##[…] for one anywhere in a line, and :: at its beginning, where our own words are.
+func oneLine(s string) string { return strings.ReplaceAll(visible(s), "##[", "# #[") }
 
 // client checks the options, and returns whom to ask and what.
 func (o gateOptions) client(c clock) (*gate.Client, gate.Question, error) {

@@ -96,7 +96,7 @@ func (s *stubGate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "go":
 		answer(w, http.StatusOK, "go", fmt.Sprintf("%s is open to %s%s", asked["environment"], token, asked["commit"]), "")
 	case "no":
-		answer(w, http.StatusOK, "no", "it never ran in staging\x1b[2J", "")
+		answer(w, http.StatusOK, "no", "it never ran in staging\x1b[2J\n::stop-commands::x ##[add-mask]a", "")
 	case "hours":
 		answer(w, http.StatusOK, "not yet", "hours of production", "2026-01-05T09:00:00Z")
 	case "soon":
