@@ -88,7 +88,7 @@ func (c *compiler) environment(name text, s environmentShape) *Environment {
 	e := &Environment{
 		Name:     name.value,
 		Verify:   c.verify(s.Verify),
-		Creators: c.logins(s.Creators, "creators"),
+		Creators: c.creators(name.value, s.Creators),
 		Timeout:  c.duration(s.Timeout, "timeout", 0, leastWait, mostWait),
 		Grace:    c.duration(s.Grace, "grace", 0, leastWait, mostWait),
 		Line:     name.line,
@@ -96,9 +96,6 @@ func (c *compiler) environment(name text, s environmentShape) *Environment {
 	c.hours(e, s)
 	if s.Release.present() {
 		e.Release = c.approvals(s.Release)
-	}
-	if s.Creators.present() && len(s.Creators.items) == 0 {
-		e.Creators = []string{}
 	}
 	if s.Watched.present() {
 		e.Watched = &s.Watched.value
@@ -110,6 +107,38 @@ func (c *compiler) environment(name text, s environmentShape) *Environment {
 		e.Queue = c.oneOf(s.Queue, "queue", queueEach, queueNewest)
 	}
 	return e
+}
+
+// creators reads whose deployments to an environment count. Somebody's must, and of two policies both permit whom they count: nobody would
+// mean that nothing there ever succeeds.
+func (c *compiler) creators(environment string, l list[text]) []string {
+	own := c.logins(l, "creators")
+	if l.present() && len(l.items) == 0 {
+		c.problem(l.at, "creators is an empty list", "name the App that deploys, or take the key away")
+	}
+	floor := c.policy.Floor
+	if floor == nil || len(own) == 0 {
+		return own
+	}
+	if theirs := floor.environment(environment); theirs != nil && len(permittedByBoth(theirs.creators(), own)) == 0 {
+		c.problem(l.at, fmt.Sprintf("the owner's policy, %s, permits other creators", floor.Ref.Source), "name some of "+strings.Join(theirs.creators(), ", "))
+	}
+	return own
+}
+
+// creators returns whose deployments count, besides this App's, where only this policy says so.
+func (e *Environment) creators() []string {
+	if len(e.Creators) == 0 {
+		return []string{gitHubActions}
+	}
+	return e.Creators
+}
+
+// permittedByBoth returns the logins that are in both lists, as the first writes them.
+func permittedByBoth(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(login string) bool {
+		return !slices.ContainsFunc(b, func(other string) bool { return strings.EqualFold(login, other) })
+	})
 }
 
 // order reads which environment comes after which, of this policy and of its owner's floor, and reports rings: each of a ring's members

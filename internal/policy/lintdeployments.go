@@ -54,9 +54,6 @@ func (l *linter) environment(name text, s environmentShape, merged *release.Envi
 			l.warn(t.at, fmt.Sprintf("%s is a person, who can then record as deployed what never was", t.value), `name the App that deploys: "github-actions[bot]"`)
 		}
 	}
-	if s.Creators.present() && len(merged.Creators) == 0 {
-		l.warn(s.Creators.at, "only deployments that this App creates count", "name the App that deploys, one that the owner's policy permits too if there is one")
-	}
 	if s.Rollback.value == automatically && !merged.RollBack {
 		l.warn(s.Rollback.at, "it is rolled back by hand, which the owner's policy says", "take it away, or change it there")
 	}

@@ -196,7 +196,7 @@ type Environment struct {
 	Hours     *calendar.Hours // nil: always
 	Verify    release.Verify
 	Release   []Approvals   // of each deployment
-	Creators  []string      // logins whose deployments and statuses count, besides this App's; nil: it does not say
+	Creators  []string      // logins whose deployments and statuses count, besides this App's; none: it does not say
 	Watched   *bool         // nil: it does not say
 	RollBack  string        // "automatically", "by-hand" or empty
 	Queue     string        // "each", "newest" or empty

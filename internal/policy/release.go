@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -23,7 +22,7 @@ const (
 //
 //   - Environments are those of both, and of one that both define all hours must be open, no freeze of either may hold, a commit must have been
 //     in each that it comes after, all checks and roles verify it, and for one role the larger count of release approvals is owed.
-//   - Creators are those that both permit; this App is always one, and GitHub Actions where a policy names none. An empty list leaves this App only.
+//   - Creators are those that both permit, GitHub Actions being permitted where a policy names nobody. There is always one.
 //   - It is watched, or deployed change by change, if either says so. Timeout and grace are the smaller ones.
 //   - What the floor says of `deployments` and of an environment's `rollback` holds.
 //   - Verify.Role names all of the roles that are needed: see MayRelease.
@@ -78,11 +77,8 @@ func (p *Policy) releaseTo(name string) release.Environment {
 		}
 		if e.Name == "" {
 			e = release.Environment{
-				Name: d.Name, Place: p.place(l, d.Line), Creators: d.Creators, Newest: d.Queue == queueNewest,
+				Name: d.Name, Place: p.place(l, d.Line), Creators: d.creators(), Newest: d.Queue == queueNewest,
 				Timeout: cmp.Or(d.Timeout, defaultTimeout), Grace: cmp.Or(d.Grace, defaultGrace),
-			}
-			if d.Creators == nil {
-				e.Creators = []string{gitHubActions}
 			}
 		} else {
 			tighten(&e, d)
@@ -112,10 +108,8 @@ func (p *Policy) releaseTo(name string) release.Environment {
 
 // tighten adds what a second policy says of an environment, as far as it says anything.
 func tighten(e *release.Environment, d *Environment) {
-	if d.Creators != nil {
-		e.Creators = slices.DeleteFunc(slices.Clone(e.Creators), func(login string) bool {
-			return !slices.ContainsFunc(d.Creators, func(other string) bool { return strings.EqualFold(login, other) })
-		})
+	if len(d.Creators) > 0 {
+		e.Creators = permittedByBoth(e.Creators, d.Creators)
 	}
 	if d.Timeout > 0 {
 		e.Timeout = min(e.Timeout, d.Timeout)

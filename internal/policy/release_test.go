@@ -145,7 +145,6 @@ func TestReleaseDefaults(t *testing.T) {
 		{"watched and rolled back, where that is said", "environments: {staging: {watched: true, rollback: automatically}, production: {after: staging}}\n", release.Record,
 			"watched, rolled back", "after staging, watched"},
 		{"turned off", "deployments: off\nenvironments: {production: {}}\n", release.Off, "not there", "watched"},
-		{"nobody but this App", "environments: {production: {creators: []}}\n", release.Record, "not there", "creators [], watched"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := mustParse(t, "version: 1\n"+tt.policy).Release()
@@ -186,8 +185,8 @@ freezes: [{name: ours, from: 2026-03-01, until: 2026-03-02, environments: [produ
 			"after staging, hours of line 12 of the owner's policy, year end of line 23 of the owner's policy, summer of line 24 of the owner's policy, " +
 				`creators ["acme-deploy[bot]"], 1 boss, 1 qa, watched, newest, 1h30m0s and 24h0m0s`},
 		{"what the floor leaves out holds as it is without", "version: 1\nenvironments: {production: {}}\n",
-			crew + "deployments: create\nenvironments: {production: {watched: no, creators: [\"x[bot]\"], timeout: 3h, grace: 3h, queue: newest}}\n", release.Create,
-			"creators [], watched, rolled back"},
+			crew + "deployments: create\nenvironments: {production: {watched: no, creators: [\"GitHub-Actions[bot]\", \"x[bot]\"], timeout: 3h, grace: 3h, queue: newest}}\n", release.Create,
+			"watched, rolled back"},
 		{"what comes after does not unwatch it", "version: 1\nenvironments: {production: {}}\n", crew + "environments: {after-care: {after: production}}\n", release.Record, "watched"},
 		{"the floor says that it is not watched", "version: 1\nenvironments: {production: {watched: no}}\n", crew + "environments: {production: {}}\n", release.Record, ""},
 		{"the repository watches", "version: 1\nenvironments: {production: {watched: no}}\n", crew + "environments: {production: {watched: yes}}\n", release.Record, "watched"},
@@ -228,6 +227,8 @@ func TestDeploymentsBesideAFloor(t *testing.T) {
 		{"version: 1\nenvironments: {production: {}}\n", "deployments: off\n", "line 3, column 14: only the owner's policy, "},
 		{"version: 1\nenvironments: {staging: {}, production: {after: staging}}\n", "environments: {staging: {after: Production}}\n", `line 3, column 33: "staging" comes after itself`},
 		{"version: 1\nenvironments: {staging: {}}\n", "environments: {production: {after: stagin}}\n", `the environment "stagin" is not defined: did you mean "staging"?`},
+		{"version: 1\nenvironments: {staging: {}}\n", "environments: {Staging: {creators: ['x[bot]']}}\n", "permits other creators: name some of github-actions[bot]"},
+		{"version: 1\nenvironments: {staging: {creators: ['y[bot]']}}\n", "environments: {Staging: {creators: ['x[bot]', 'Y[bot]']}}\n", ""},
 		{"version: 1\nenvironments: {staging: {}}\n", "freezes: [{name: x, from: 2026-03-01, until: 2026-03-02, environments: [Staging]}]\n", ""},
 	} {
 		floor := mustParseBeside(t, tt.floor, "")
@@ -237,14 +238,14 @@ func TestDeploymentsBesideAFloor(t *testing.T) {
 		}
 	}
 	floor := mustParseBeside(t, "version: 1\ndeployments: record\nenvironments: {production: {queue: each, rollback: by-hand}}\n", "")
-	own := "deployments: create\noverride: keeper\ncommands: {deploy: crew}\nenvironments: {production: {queue: newest, rollback: automatically, creators: ['x[bot]']}}\n"
+	own := "deployments: create\noverride: keeper\ncommands: {deploy: crew}\nenvironments: {production: {queue: newest, rollback: automatically}}\n"
 	var got []string
 	for _, p := range LintBeside(floor, "repository", []byte(crew+own)) {
 		got = append(got, p.Message)
 	}
 	for _, want := range []string{
 		"deployments is record, which the owner's policy, " + floorSource + ", says", "each change is deployed by itself, which the owner's policy says",
-		"it is rolled back by hand, which the owner's policy says", "only deployments that this App creates count",
+		"it is rolled back by hand, which the owner's policy says",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("lint does not say %q: %q", want, got)
@@ -275,7 +276,7 @@ func drawRelease(t *rapid.T, label string) string {
 		b.WriteString(name + ": {" + pick("after", names[:i]...) +
 			pick("hours", `"Mon-Fri 09:00-16:00"`, `"Wed-Sun 10:00-12:00, Mon 11:00-24:00"`) +
 			pick("verify", "{role: qa}", "{checks: [{name: smoke}]}", "{role: guard, checks: [{name: smoke, app: github-actions}]}") +
-			pick("release", "[{role: boss, count: 2}]", "[{role: boss}, {role: qa}]") + pick("creators", "[]", `["a[bot]"]`, `["A[bot]", "github-actions[bot]"]`) +
+			pick("release", "[{role: boss, count: 2}]", "[{role: boss}, {role: qa}]") + pick("creators", `["a[bot]"]`, `["A[bot]", "github-actions[bot]"]`) +
 			pick("watched", "yes", "no") + pick("rollback", "automatically", "by-hand") + pick("queue", "each", "newest") +
 			pick("timeout", "1h", "3h") + pick("grace", "1h", "3h") + "}, ")
 	}
