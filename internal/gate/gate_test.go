@@ -186,6 +186,24 @@ func TestWhatCannotBeDecidedIsNotYet(t *testing.T) {
 	}
 }
 
+// TestNoOtherHostIsCalled has an issuer send us to another host, by what it says and by redirects.
+func TestNoOtherHostIsCalled(t *testing.T) {
+	called := 0
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called++ }))
+	t.Cleanup(elsewhere.Close)
+	for name, adjust := range map[string]func(*world){
+		"its keys are elsewhere":          func(w *world) { w.keysAt = elsewhere.URL + "/keys" },
+		"it redirects":                    func(w *world) { w.redirect = elsewhere.URL },
+		"its keys are where it redirects": func(w *world) { w.redirect, w.keysAt = elsewhere.URL, w.issuer.URL+"/keys" },
+	} {
+		w := newWorld(t, nil)
+		adjust(w)
+		if status, reply, _ := w.post(w.token(nil), production); status != 503 || called > 0 {
+			t.Errorf("%s: %d %+v, the other host was called %d times", name, status, reply, called)
+		}
+	}
+}
+
 func TestTooManyAtOnce(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.MaxAsks = 1 })
 	asking, finish := make(chan struct{}), make(chan struct{})

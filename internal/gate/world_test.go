@@ -52,17 +52,18 @@ type world struct {
 	keys   *oidctest.Server
 	log    bytes.Buffer
 
-	mu      sync.Mutex
-	now     time.Time
-	calls   []string // to the issuer
-	down    bool     // the issuer
-	keysAt  string   // what the issuer says instead of its own keys' address
-	used    map[string]time.Time
-	onceErr error
-	repoErr error
-	asked   []change.GateAsked
-	of      []change.Repository
-	ask     func(context.Context) (release.Answer, change.Text, time.Time, error)
+	mu       sync.Mutex
+	now      time.Time
+	calls    []string // to the issuer
+	down     bool     // the issuer
+	keysAt   string   // what the issuer says instead of its own keys' address
+	redirect string   // where the issuer sends whoever asks for something that keysAt does not replace
+	used     map[string]time.Time
+	onceErr  error
+	repoErr  error
+	asked    []change.GateAsked
+	of       []change.Repository
+	ask      func(context.Context) (release.Answer, change.Text, time.Time, error)
 }
 
 func newWorld(t *testing.T, adjust func(*Config)) *world {
@@ -117,6 +118,8 @@ func (w *world) serveIssuer(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, "down", http.StatusBadGateway)
 	case w.keysAt != "" && strings.HasPrefix(r.URL.Path, "/.well-known/"):
 		_ = json.NewEncoder(out).Encode(map[string]string{"issuer": w.issuer.URL, "jwks_uri": w.keysAt})
+	case w.redirect != "":
+		http.Redirect(out, r, w.redirect+r.URL.Path, http.StatusFound)
 	default:
 		w.keys.ServeHTTP(out, r)
 	}
