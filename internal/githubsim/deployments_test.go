@@ -213,6 +213,7 @@ func TestDeploymentStatuses(t *testing.T) {
 	for _, id := range []int64{first, elsewhere, production} {
 		post(id, m{"state": "success"})
 	}
+	w.flush()
 	w.hooks.reset()
 	post(second, m{"state": "success", "log_url": "https://ci.example/2"})
 	w.flush()

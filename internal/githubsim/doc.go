@@ -1,6 +1,6 @@
 // Package githubsim is a GitHub to run against: accounts, organizations and teams, repositories with real Git objects, pull
-// requests, reviews, labels, check runs, branch protection, and Apps with tokens and signed webhooks, all in one process and over
-// real HTTP. The demo runs on it, and so do the tests of the whole service. It knows nothing of the service.
+// requests, reviews, labels, check runs, branch protection, deployments, and Apps with tokens and signed webhooks, all in one process and
+// over real HTTP. The demo runs on it, and so do the tests of the whole service. It knows nothing of the service.
 //
 // It has two sides. On one side people act, through Go:
 //
@@ -32,6 +32,21 @@
 // GraphQL, at URL()+"/api/graphql", answers what is asked about merge queues and nothing else. Routes that are not in the tables are
 // answered 404. The answers and the webhooks are held in tests to GitHub's published OpenAPI description; package openapitest does that
 // for any other traffic too.
+//
+// # Deployments
+//
+// Environments have protection rules, and workflows of one job deploy to them as far as anybody can see from outside:
+//
+//	flow := githubsim.Workflow{Environment: "production"}
+//	err = errors.Join(
+//		sim.Environment("acme/app", "production", githubsim.EnvironmentOptions{Apps: []string{"gate"}}),
+//		sim.DeployWorkflow("acme/app", flow), // and main has flow.File() at githubsim.DeployWorkflowPath
+//	)
+//	run, err := sim.As("bob").Dispatch("acme/app", githubsim.Dispatch{}) // waits for the App's rule
+//	_, err = sim.RunWorkflows()                                         // every run takes one step
+//
+// A job in progress may ask for tokens that say which it is, of the issuer at Issuer(). Nothing runs by itself, and no time passes but
+// the Clock's.
 //
 // # Where it is a GitHub and where it is not
 //

@@ -57,6 +57,16 @@ type EnvironmentView struct {
 	Deployments []DeploymentView // newest first
 }
 
+// Live returns the newest deployment that has succeeded and was not ended since, nil if there is none.
+func (e EnvironmentView) Live() *DeploymentView {
+	for n := range e.Deployments {
+		if e.Deployments[n].State == "success" {
+			return &e.Deployments[n]
+		}
+	}
+	return nil
+}
+
 func (s *Sim) viewDeployment(d *deployment) DeploymentView {
 	slug := func(a *app) string {
 		if a == nil {

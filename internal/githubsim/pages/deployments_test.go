@@ -41,7 +41,7 @@ func TestDeployments(t *testing.T) {
 	w.deploying()
 	page := w.post("/acme/shop/deployments/dispatch", "workflow", githubsim.DeployWorkflowPath)
 	run := w.newest()
-	for _, want := range []string{"Deploy #1", "a review by <strong>bob</strong>", "waits 1m0s", "only from main", "Deploy &lt;it&gt;", "by alice with github-actions", "1 status"} {
+	for _, want := range []string{"Deploy #1", "a review by <strong>bob</strong>", "waits 1 minute", "only from main", "Deploy &lt;it&gt;", "by alice with github-actions", "1 status"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q:\n%s", want, page)
 		}

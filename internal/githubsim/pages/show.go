@@ -53,7 +53,8 @@ func (s *site) functions() template.FuncMap {
 		"runform": func(repo string, id int64, action, text, class string) runForm {
 			return runForm{repo, id, action, text, class}
 		},
-		"inc": func(n int) int { return n + 1 },
+		"minutes": func(d time.Duration) int { return int(d / time.Minute) },
+		"inc":     func(n int) int { return n + 1 },
 		"plural": func(n int, one, many string) string {
 			if n == 1 {
 				return "1 " + one
