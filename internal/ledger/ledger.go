@@ -3,7 +3,9 @@
 // An entry is evidence by its record: the bytes that are stored, hashed and, later, proven. A record is the canonical JSON (see
 // Canonical) of one object with the members at, body, kind, number, repository, seq and sha; it says everything about the entry,
 // so that the columns beside it are only an index, and nothing about an entry can be altered without altering its hash. The hash
-// is the leaf hash of RFC 6962 over the record, which lets a Merkle tree be laid over the entries without touching one.
+// is the leaf hash of RFC 6962 over the record: the leaf of a Merkle tree that is laid over the entries as they are appended. What the
+// tree comes to is signed, as a checkpoint; by a checkpoint that is kept elsewhere nothing that it is over can be altered, taken out or
+// put in without its being found.
 //
 // Entries are appended in the caller's transaction, together with the change of state that they tell of: either both are durable
 // or neither is. Sequence numbers run from 1 without gaps; appends wait for one another until the transaction ends, so an entry is
@@ -39,6 +41,7 @@ const (
 	ExceptionFound     Kind = "exception found" // something landed that was not decided so
 	ExceptionExplained Kind = "exception explained"
 	ProtectionChanged  Kind = "protection changed" // whether our check is required on a branch
+	DeploymentMoved    Kind = "deployment moved"   // queued, let through, verified, rolled back, …
 
 	EmergencyWithdrawn   Kind = "emergency withdrawn"   // before anything went past the process
 	RetrospectiveClosed  Kind = "retrospective closed"  // with all that it must say, or once more without
@@ -104,20 +107,15 @@ func Append(ctx context.Context, tx Tx, at time.Time, drafts ...Draft) ([]Entry,
 func appendTo(ctx context.Context, tx Tx, at time.Time, drafts []Draft) ([]Entry, error) {
 	// Updating the one row of ledger_head takes its lock until the transaction ends, which is what keeps the numbers gapless
 	// where several transactions write at the same time.
-	var last int64
-	found := false
-	err := tx.Query(ctx, `UPDATE ledger_head SET last_seq = last_seq + $1 RETURNING last_seq`, []any{len(drafts)},
-		func(scan func(...any) error) error { found = true; return scan(&last) })
+	n := int64(len(drafts))
+	last, size, err := lengths(ctx, tx, `UPDATE ledger_head SET last_seq = last_seq + $1, tree_size = tree_size + $1 RETURNING last_seq, tree_size`, n)
 	if err != nil {
 		return nil, err
 	}
-	if !found {
-		return nil, fmt.Errorf("the row of ledger_head is missing")
-	}
 	at = at.UTC().Truncate(time.Microsecond)
-	entries := make([]Entry, len(drafts))
+	entries, leaves := make([]Entry, n), make([]tlog.Hash, n)
 	for i, d := range drafts {
-		e, err := d.seal(last-int64(len(drafts)-1-i), at)
+		e, err := d.seal(last-n+1+int64(i), at)
 		if err != nil {
 			return nil, err
 		}
@@ -126,9 +124,13 @@ func appendTo(ctx context.Context, tx Tx, at time.Time, drafts []Draft) ([]Entry
 		if err != nil {
 			return nil, err
 		}
-		entries[i] = e
+		entries[i], leaves[i] = e, e.Hash
 	}
-	return entries, nil
+	if size < last {
+		// An earlier version, which may run beside this one while it is replaced, appended entries and knew no tree.
+		return entries, grow(ctx, tx, size-n, last)
+	}
+	return entries, extend(ctx, tx, size-n, leaves)
 }
 
 // seal gives a draft its place and time, and with them its record and hash.

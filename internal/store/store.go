@@ -98,6 +98,21 @@ const (
 // Open opens the database that the configuration names and brings its schema, and River's, up to date. Several processes may do
 // so at once.
 func Open(ctx context.Context, c Config) (*Store, error) {
+	s, err := connect(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.migrate(ctx, c.Log); err != nil {
+		return nil, errors.Join(fmt.Errorf("bring the database's schema up to date: %w", err), s.Close())
+	}
+	if err := s.growLedger(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// connect opens a database as it is.
+func connect(ctx context.Context, c Config) (*Store, error) {
 	scheme, rest, _ := strings.Cut(c.URL, ":")
 	var b backend
 	var err error
@@ -117,9 +132,6 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
-	}
-	if err := b.migrate(ctx, c.Log); err != nil {
-		return nil, errors.Join(fmt.Errorf("bring the database's schema up to date: %w", err), b.Close())
 	}
 	return &Store{backend: b, clock: c.Clock}, nil
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
@@ -71,6 +73,13 @@ type fataler interface {
 func checkLedger(t fataler, f *fixture, want int64) {
 	ctx := context.Background()
 	seq := int64(0)
+	var nodes []tlog.Hash // of a tree laid over what is read, by a way of our own
+	inMemory := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, err error) {
+		for _, i := range indexes {
+			hashes = append(hashes, nodes[i])
+		}
+		return hashes, nil
+	})
 	err := f.Read(ctx, func(tx store.Tx) error {
 		n, err := ledger.Len(ctx, tx)
 		if err != nil || n != want {
@@ -96,8 +105,32 @@ func checkLedger(t fataler, f *fixture, want int64) {
 			if err != nil || string(canonical) != record {
 				t.Fatalf("the record of entry %d is not canonical: %s", got, record)
 			}
-			return nil
+			added, err := tlog.StoredHashes(seq-1, []byte(record), inMemory)
+			nodes = append(nodes, added...)
+			return err
 		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := tlog.TreeHash(seq, inMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = f.Read(ctx, func(tx store.Tx) error {
+		head, err := ledger.Head(ctx, tx)
+		if err == nil && head != (ledger.Tree{Size: seq, Root: root}) {
+			t.Fatalf("the tree is %v, want %d entries and %s", head, seq, root)
+		}
+		for i := range seq {
+			index := tlog.StoredHashCount(i)
+			for ; index < tlog.StoredHashCount(i+1); index++ {
+				if h, err := ledger.Hashes(ctx, tx).ReadHashes([]int64{index}); err != nil || h[0] != nodes[index] {
+					t.Fatalf("node %d of the tree is %v, %v, want %s", index, h, err, nodes[index])
+				}
+			}
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +152,8 @@ func ledgerAppendOnly(t *testing.T, f *fixture) {
 		`UPDATE ledger SET kind = 'altered'`,
 		`DELETE FROM ledger WHERE seq = 2`,
 		`DELETE FROM ledger`,
+		`UPDATE ledger_tree SET hash = ''`,
+		`DELETE FROM ledger_tree`,
 		`INSERT INTO ledger (seq, at, kind, repository, number, sha, record, hash) VALUES (5, 0, '', 0, 0, '', '', '')`,
 	} {
 		err := f.Write(ctx, func(tx store.Tx) error {
@@ -130,6 +165,108 @@ func ledgerAppendOnly(t *testing.T, f *fixture) {
 		}
 	}
 	checkLedger(t, f, 2)
+}
+
+// ledgerOfAnEarlierVersion is appended to by a process that knows no tree, before this version's and while it runs.
+func ledgerOfAnEarlierVersion(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	seq := int64(0)
+	appendWithoutTree := func(n int) {
+		must(t, f.Write(ctx, func(tx store.Tx) error {
+			for range n {
+				seq++
+				record := fmt.Sprintf(`{"at":"2026-01-05T09:00:00Z","body":null,"kind":"decision changed","number":1,"repository":7,"seq":%d,"sha":""}`, seq)
+				if _, err := tx.Exec(ctx, `UPDATE ledger_head SET last_seq = last_seq + 1`); err != nil {
+					return err
+				}
+				_, err := tx.Exec(ctx, `INSERT INTO ledger (seq, at, kind, repository, number, sha, record, hash) VALUES ($1, $2, $3, 7, 1, '', $4, $5)`,
+					seq, at(0).UnixMicro(), string(ledger.DecisionChanged), record, tlog.RecordHash([]byte(record)).String())
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	appendWithTree := func() {
+		must(t, f.Append(ctx, draft(1, "one"), draft(2, "two")))
+		seq += 2
+	}
+	appendWithoutTree(5)
+	appendWithTree()
+	checkLedger(t, f, seq)
+	appendWithTree()
+	appendWithoutTree(1)
+	appendWithoutTree(3)
+	must(t, f.Read(ctx, func(tx store.Tx) error {
+		head, err := ledger.Head(ctx, tx)
+		equal(t, "the size of the tree meanwhile", head.Size, seq-4)
+		return err
+	}))
+	k, _, err := ledger.LoadKey(filepath.Join(t.TempDir(), "key"), "test")
+	must(t, err)
+	c, err := f.Checkpoint(ctx, k) // it catches up too
+	must(t, err)
+	equal(t, "the checkpoint's size", c.Size, seq)
+	checkLedger(t, f, seq)
+}
+
+func checkpoints(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	k, _, err := ledger.LoadKey(filepath.Join(t.TempDir(), "key"), "test")
+	must(t, err)
+	empty, err := f.Checkpoint(ctx, k)
+	must(t, err)
+	equal(t, "the size of an empty ledger", empty.Size, int64(0))
+
+	must(t, f.Append(ctx, draft(1, "one"), draft(1, "two"), draft(1, "three")))
+	f.wait(time.Minute)
+	c, err := f.Checkpoint(ctx, k)
+	must(t, err)
+	equal(t, "time", c.At, f.clock())
+	read, err := ledger.OpenCheckpoint(c.Note, k.Public())
+	must(t, err)
+	equal(t, "as read", read, c)
+	f.wait(time.Minute)
+	again, err := f.Checkpoint(ctx, k)
+	must(t, err)
+	equal(t, "signed again", again, c)
+
+	must(t, f.Append(ctx, draft(1, "four")))
+	must(t, f.Read(ctx, func(tx store.Tx) error {
+		head, err := ledger.Head(ctx, tx)
+		must(t, err)
+		for _, earlier := range []ledger.Checkpoint{empty, c} {
+			must(t, ledger.Extends(ctx, tx, head, earlier))
+		}
+		last, found, err := ledger.LastCheckpoint(ctx, tx, "")
+		must(t, err)
+		equal(t, "the last one", last, c)
+		equal(t, "the last one is there", found, true)
+
+		other := c
+		other.Root[0]++
+		if err := ledger.Extends(ctx, tx, head, other); !errors.Is(err, ledger.ErrAltered) {
+			t.Errorf("another root: %v", err)
+		}
+		other = c
+		other.Size = 5
+		if err := ledger.Extends(ctx, tx, head, other); !errors.Is(err, ledger.ErrAltered) {
+			t.Errorf("more entries than there are: %v", err)
+		}
+		return nil
+	}))
+
+	// Nothing is signed that a checkpoint contradicts.
+	later, err := k.Sign(ledger.Tree{Size: 4, Root: c.Root}, f.clock())
+	must(t, err)
+	must(t, f.Write(ctx, func(tx store.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO ledger_checkpoints (size, key, at, note) VALUES ($1, $2, $3, $4)`, 4, k.Public(), later.At.UnixMicro(), string(later.Note))
+		return err
+	}))
+	if _, err := f.Checkpoint(ctx, k); !errors.Is(err, ledger.ErrAltered) {
+		t.Errorf("a ledger that was altered is signed: %v", err)
+	}
 }
 
 func ledgerPages(t *testing.T, f *fixture) {

@@ -68,6 +68,8 @@ func Run(t *testing.T, open Open) {
 		{"the ledger has no gaps", ledgerWithoutGaps},
 		{"the ledger is append-only", ledgerAppendOnly},
 		{"the ledger's pages", ledgerPages},
+		{"a ledger that an earlier version appended to", ledgerOfAnEarlierVersion},
+		{"checkpoints of the ledger", checkpoints},
 		{"transactions", transactions},
 		{"many at the same time", concurrently},
 	} {

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// Checkpoint signs what the ledger's tree comes to now and keeps the checkpoint. If nothing was appended since the last one that was signed
+// with this key, that is returned.
+func (s *Store) Checkpoint(ctx context.Context, k *ledger.Key) (c ledger.Checkpoint, err error) {
+	defer wrap(&err, "sign a checkpoint of the ledger")
+	if err := s.growLedger(ctx); err != nil {
+		return ledger.Checkpoint{}, err
+	}
+	err = s.Write(ctx, func(tx Tx) error {
+		c, err = ledger.SignHead(ctx, tx, k, s.now())
+		return err
+	})
+	return c, err
+}
+
+// ReadLedger runs f in a transaction that sees one state of the database throughout and writes nothing.
+func (s *Store) ReadLedger(ctx context.Context, f func(ledger.Tx) error) error {
+	return s.Read(ctx, func(tx Tx) error { return f(tx) })
+}
+
+// growLedger lays the tree over what earlier versions appended to the ledger, in transactions that others need not wait long for. A process
+// that ends in between goes on from there when it starts again.
+func (s *Store) growLedger(ctx context.Context) error {
+	for left := int64(1); left > 0; {
+		err := s.Write(ctx, func(tx Tx) (err error) {
+			left, err = ledger.Grow(ctx, tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OpenExisting opens a database that a server made, as it is: it makes no file, and it is an error if the schema is not of this version.
+func OpenExisting(ctx context.Context, c Config) (*Store, error) {
+	if path, ok := strings.CutPrefix(c.URL, "sqlite:"); ok {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("open SQLite database: %w", err)
+		}
+	}
+	s, err := connect(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkSchema(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// checkSchema says whether the database has been migrated to what this version knows, and no further.
+func (s *Store) checkSchema(ctx context.Context) error {
+	var have, want int64
+	err := s.Read(ctx, func(tx Tx) error {
+		_, err := one(ctx, tx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version`, nil, &have)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("this is no database of changegate's: %w", err)
+	}
+	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql") // both databases have the same
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		version, err := goose.NumericComponent(f)
+		if err != nil {
+			return err
+		}
+		want = max(want, version)
+	}
+	switch {
+	case have < want:
+		return fmt.Errorf("the database's schema is of an earlier version, %d and not %d: start the server of this version on it first", have, want)
+	case have > want:
+		return fmt.Errorf("the database's schema is of a later version, %d and not %d: use the program of that version", have, want)
+	}
+	return nil
+}
