@@ -151,7 +151,7 @@ func (r *run) standing(n change.Number, now time.Time) string {
 	for _, row := range release.Standing(&r.state.State, &r.rules, n, now) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Markdown(change.Code(row.Environment)), phase(row), r.Markdown(commitOf(row)), r.details(row))
 	}
-	if !strings.Contains(b.String(), "`") {
+	if b.Len() == 0 {
 		return ""
 	}
 	return "**Deployments**\n\n| Environment | State | Commit | |\n|---|---|---|---|\n" + b.String()

@@ -1,0 +1,652 @@
+package deployment
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/calendar"
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/release"
+	"github.com/changegate/changegate/internal/report"
+	"github.com/changegate/changegate/internal/store"
+)
+
+const ourApp change.AppID = 99
+
+var (
+	alice = change.Account{ID: 1, Login: "alice", Kind: change.KindUser}
+	bob   = change.Account{ID: 2, Login: "bob", Kind: change.KindUser}
+	carol = change.Account{ID: 3, Login: "carol", Kind: change.KindUser}
+	bot   = change.Account{ID: 4, Login: "changegate[bot]", Kind: change.KindBot}
+	ci    = change.Account{ID: 5, Login: actions, Kind: change.KindBot}
+	epoch = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC) // a Monday
+	shop  = change.Repository{ID: 7, Owner: "acme", Name: "shop", DefaultBranch: "main", Installation: 5}
+)
+
+// errKilled is the end of a process.
+var errKilled = errors.New("killed")
+
+// killer ends a run at one of its steps, right before the step takes effect or right after it, so that its answer is lost.
+type killer struct {
+	at    int // the step, from 1; 0: none
+	after bool
+	step  int
+}
+
+// do takes a step. Whoever is killed takes no further ones.
+func (k *killer) do(f func() error) error {
+	k.step++
+	switch {
+	case k.at == 0 || k.step < k.at:
+		return f()
+	case k.step == k.at && k.after:
+		if err := f(); err != nil {
+			return err
+		}
+		return errKilled
+	default:
+		return errKilled
+	}
+}
+
+func (k *killer) killed() bool { return k.at != 0 && k.step >= k.at }
+
+func sha(parts ...any) change.SHA {
+	return change.SHA(fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, parts...))))
+}
+
+// hub is GitHub with one repository.
+type hub struct {
+	*killer
+	t           *testing.T
+	now         time.Time
+	commits     map[change.SHA][]change.SHA // parents, the first before the others
+	order       map[change.SHA]int
+	branches    map[string]change.SHA
+	pulls       map[change.Number]change.Pull
+	brings      map[change.SHA][]change.Number // what GitHub associates with a commit
+	deployments []change.Deployment
+	statuses    []change.DeploymentStatus
+	gates       []string
+	runs        map[int64]github.WorkflowRun
+	checks      map[change.SHA][]change.Check
+	comments    []comment
+	reacted     map[int64]string
+	edits       int
+	refuse      map[string]error // by call
+	limited     bool
+	calls       []string
+}
+
+type comment struct {
+	github.IssueComment
+	issue change.Number
+}
+
+func (h *hub) call(name string) error {
+	h.calls = append(h.calls, name)
+	if h.limited {
+		return &github.RateLimited{Until: h.now.Add(time.Hour)}
+	}
+	return h.refuse[name]
+}
+
+// write is a call that changes something.
+func (h *hub) write(name string, f func()) error {
+	if err := h.call(name); err != nil {
+		return err
+	}
+	return h.do(func() error { f(); return nil })
+}
+
+// session is one session: what it has read it need not read again.
+type session struct {
+	*hub
+	held map[change.SHA]bool
+}
+
+func (h *hub) Began() time.Time { return h.now }
+func (h *hub) Now() time.Time   { return h.now }
+
+func (h *hub) BotLogin(context.Context) (string, error) { return bot.Login, h.call("bot") }
+
+func (h *hub) commit(parents ...change.SHA) change.SHA {
+	c := sha("commit", len(h.commits))
+	h.commits[c], h.order[c] = parents, len(h.commits)
+	return c
+}
+
+// reach returns the commits that are reachable from one.
+func (h *hub) reach(from change.SHA) map[change.SHA]bool {
+	seen := map[change.SHA]bool{}
+	todo := []change.SHA{from}
+	for len(todo) > 0 {
+		c := todo[0]
+		todo = todo[1:]
+		if _, ok := h.commits[c]; !ok || seen[c] {
+			continue
+		}
+		seen[c] = true
+		todo = append(todo, h.commits[c]...)
+	}
+	return seen
+}
+
+func (h *hub) Tip(_ context.Context, _ change.Repository, branch string, _ time.Time) (change.SHA, error) {
+	if err := h.call("tip"); err != nil {
+		return "", err
+	}
+	tip, ok := h.branches[branch]
+	if !ok {
+		return "", &github.NotFound{Message: branch}
+	}
+	return tip, nil
+}
+
+func (h *hub) IsAncestor(_ context.Context, _ change.Repository, c, of change.SHA) (bool, error) {
+	return h.reach(of)[c], h.call("ancestor")
+}
+
+func (h *hub) Range(_ context.Context, _ change.Repository, base, head change.SHA, _ time.Time) (github.Range, error) {
+	if err := h.call("range"); err != nil {
+		return github.Range{}, err
+	}
+	r := github.Range{Base: base, Head: head, Status: github.RangeDiverged}
+	in, of := h.reach(base), h.reach(head)
+	switch {
+	case len(in) == 0 || len(of) == 0:
+		return github.Range{}, &github.NotFound{Message: string(base)}
+	case base == head:
+		r.Status = github.RangeIdentical
+	case of[base]:
+		r.Status = github.RangeAhead
+	case in[head]:
+		r.Status = github.RangeBehind
+	}
+	for c := range of {
+		if !in[c] {
+			r.Commits = append(r.Commits, github.LandedCommit{SHA: c, Parents: h.commits[c], Title: fmt.Sprintf("commit %d", h.order[c])})
+		}
+	}
+	slices.SortFunc(r.Commits, func(a, b github.LandedCommit) int { return h.order[a.SHA] - h.order[b.SHA] })
+	return r, nil
+}
+
+func (s *session) CommitPulls(_ context.Context, _ change.Repository, c change.SHA, _ time.Time) (list []change.Pull, err error) {
+	if !s.held[c] {
+		if err := s.call("pulls"); err != nil {
+			return nil, err
+		}
+		s.held[c] = true
+	}
+	for _, n := range s.brings[c] {
+		p := s.pulls[n]
+		p.MergedBy = change.Account{}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func (h *hub) Checks(_ context.Context, _ change.Repository, c change.SHA, _ bool, _ time.Time) ([]change.Check, []github.CheckRun, error) {
+	return h.checks[c], nil, h.call("checks")
+}
+
+func (h *hub) WorkflowRun(_ context.Context, _ change.Repository, id int64, _ time.Time) (github.WorkflowRun, error) {
+	run, ok := h.runs[id]
+	if !ok {
+		return run, &github.NotFound{Message: "run"}
+	}
+	return run, h.call("run")
+}
+
+func (h *hub) ParseCallback(callback string, _ change.Repository) (run int64, err error) {
+	if _, err := fmt.Sscanf(callback, "https://api.github.example/runs/%d", &run); err != nil {
+		return 0, &github.BadCallback{Why: "it is not on the configured GitHub"}
+	}
+	return run, nil
+}
+
+func (h *hub) CreateDeployment(_ context.Context, _ change.Repository, w github.DeploymentWrite) (d change.Deployment, err error) {
+	err = h.write("create deployment", func() {
+		for _, other := range h.deployments {
+			if change.PayloadKey(other.Payload) == change.PayloadKey(w.Payload) {
+				h.t.Errorf("%s is deployed to %s twice", w.SHA.Short(), w.Environment)
+			}
+		}
+		d = change.Deployment{
+			ID: int64(500 + len(h.deployments)), SHA: w.SHA, Ref: string(w.SHA), Task: w.Task, Environment: w.Environment, By: bot, Payload: w.Payload, At: h.now,
+		}
+		h.deployments = append(h.deployments, d)
+	})
+	d.Via = ourApp
+	return d, err
+}
+
+func (h *hub) FindDeployment(
+	_ context.Context, _ change.Repository, c change.SHA, environment, key string, _ time.Time,
+) (change.Deployment, bool, error) {
+	for _, d := range h.deployments {
+		if d.SHA == c && strings.EqualFold(d.Environment, environment) && change.PayloadKey(d.Payload) == key && d.By == bot {
+			return d, true, h.call("find deployment")
+		}
+	}
+	return change.Deployment{}, false, h.call("find deployment")
+}
+
+func (h *hub) CreateDeploymentStatus(
+	_ context.Context, _ change.Repository, id int64, w github.DeploymentStatusWrite,
+) (s change.DeploymentStatus, err error) {
+	err = h.write("status", func() {
+		i := slices.IndexFunc(h.deployments, func(d change.Deployment) bool { return d.ID == id })
+		if i < 0 {
+			h.t.Errorf("a status on deployment %d, which is not there", id)
+			return
+		}
+		s = change.DeploymentStatus{ID: int64(7000 + len(h.statuses)), Deployment: h.deployments[i], State: w.State, By: bot, LogURL: w.LogURL, At: h.now}
+		if last := h.last(id); last == w.State {
+			h.t.Errorf("%s is posted on deployment %d twice", w.State, id)
+		}
+		h.statuses = append(h.statuses, s)
+	})
+	return s, err
+}
+
+// last returns the last status of a deployment.
+func (h *hub) last(id int64) (state change.DeploymentState) {
+	for _, s := range h.statuses {
+		if s.Deployment.ID == id {
+			state = s.State
+		}
+	}
+	return state
+}
+
+func (h *hub) FindDeploymentStatus(
+	_ context.Context, _ change.Repository, id int64, state change.DeploymentState, _ time.Time,
+) (change.DeploymentStatus, bool, error) {
+	for _, s := range h.statuses {
+		if s.Deployment.ID == id && s.State == state && s.By == bot {
+			return s, true, h.call("find status")
+		}
+	}
+	return change.DeploymentStatus{}, false, h.call("find status")
+}
+
+func (h *hub) ReviewGate(_ context.Context, _ change.Repository, callback, environment string, state github.GateState, says string) error {
+	if slices.ContainsFunc(h.gates, func(g string) bool {
+		return strings.HasPrefix(g, callback+" approved") || strings.HasPrefix(g, callback+" rejected")
+	}) {
+		return errors.Join(h.call("gate"), &github.GateClosed{Err: &github.Rejected{Status: 422}})
+	}
+	return h.write("gate", func() { h.gates = append(h.gates, fmt.Sprintf("%s %s %s: %s", callback, state, environment, says)) })
+}
+
+func (h *hub) IssueComment(_ context.Context, _ change.Repository, id int64, _ time.Time) (github.IssueComment, error) {
+	for _, c := range h.comments {
+		if c.ID == id {
+			return c.IssueComment, h.call("comment")
+		}
+	}
+	return github.IssueComment{}, errors.Join(h.call("comment"), &github.NotFound{Message: "comment"})
+}
+
+func (h *hub) Comment(_ context.Context, _ change.Repository, n change.Number, markdown string) (id int64, err error) {
+	err = h.write("say", func() {
+		_, marker, _ := strings.Cut(markdown, "<!-- changegate ")
+		for _, c := range h.comments {
+			if c.issue == n && strings.HasSuffix(c.Body, marker) && c.Via == ourApp {
+				h.t.Errorf("said twice on #%d: %s", n, markdown)
+			}
+		}
+		id = int64(1000 + len(h.comments))
+		h.comments = append(h.comments, comment{github.IssueComment{ID: id, By: bot, Via: ourApp, Body: markdown}, n})
+	})
+	return id, err
+}
+
+func (h *hub) EditComment(_ context.Context, _ change.Repository, id int64, markdown string) error {
+	return h.write("edit", func() {
+		i := slices.IndexFunc(h.comments, func(c comment) bool { return c.ID == id })
+		if i < 0 {
+			h.t.Errorf("comment %d is not there to be edited", id)
+			return
+		}
+		h.comments[i].Body = markdown
+		h.edits++
+	})
+}
+
+func (h *hub) FindComment(_ context.Context, _ change.Repository, n change.Number, marker string, _ time.Time) (int64, bool, error) {
+	for _, c := range h.comments {
+		if c.issue == n && c.Via == ourApp && strings.Contains(c.Body, marker) {
+			return c.ID, true, h.call("find comment")
+		}
+	}
+	return 0, false, h.call("find comment")
+}
+
+func (h *hub) React(_ context.Context, _ change.Repository, id int64, content string) error {
+	return h.write("react", func() { h.reacted[id] = content })
+}
+
+// said returns what we said on a pull request.
+func (h *hub) said(n change.Number) (bodies []string) {
+	for _, c := range h.comments {
+		if c.issue == n && c.Via == ourApp {
+			bodies = append(bodies, c.Body)
+		}
+	}
+	return bodies
+}
+
+// sticky returns the comments on a pull request that say how its deployments stand.
+func (h *hub) sticky(n change.Number) (bodies []string) {
+	return slices.DeleteFunc(h.said(n), func(b string) bool { return !strings.Contains(b, "**Deployments**") })
+}
+
+// memory is the store, whose writes a killer may end.
+type memory struct {
+	*store.Store
+	*killer
+}
+
+func (m memory) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
+	return m.do(func() error {
+		return m.Write(ctx, func(tx store.Tx) error { return m.Store.SaveErrand(ctx, tx, e, save) })
+	})
+}
+
+func (m memory) RaiseErrands(ctx context.Context, raised []change.Raised) error {
+	return m.Write(ctx, func(tx store.Tx) error { return m.Store.RaiseErrands(ctx, tx, raised) })
+}
+
+func (m memory) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
+	err = m.do(func() (err error) { e, fresh, err = m.Store.Intend(ctx, in); return err })
+	return e, fresh, err
+}
+
+func (m memory) Complete(ctx context.Context, key string, result any) error {
+	return m.do(func() error { return m.Store.Complete(ctx, key, result) })
+}
+
+// rules says what the policy says.
+type rules struct {
+	release.Rules
+	unusable bool
+	governed []string
+	roles    map[change.AccountID][]string
+	unknown  bool
+	reads    int
+}
+
+func (p *rules) For(verb string) string {
+	switch verb {
+	case "verified":
+		return "qa"
+	case "queue":
+		return ""
+	default:
+		return "release-manager"
+	}
+}
+
+type policies struct{ *rules }
+
+func (p policies) Rules(context.Context, change.Repository) (release.Rules, error) {
+	p.reads++
+	if p.unusable {
+		return release.Rules{}, ErrUnusable
+	}
+	return p.rules.Rules, nil
+}
+
+func (p policies) Governed(_ context.Context, _ change.Repository, branch string) (bool, error) {
+	return slices.Contains(p.governed, branch), nil
+}
+
+func (p policies) MayRelease(_ context.Context, _ change.Repository, verb, _ string, by change.Account) (policy.Authority, error) {
+	role := p.For(verb)
+	a := policy.Authority{Role: role, Unknown: p.unknown, Who: change.Words("somebody of " + role)}
+	a.May = !p.unknown && (role == "" || slices.Contains(p.roles[by.ID], role))
+	return a, nil
+}
+
+func (p policies) HeldOf(_ context.Context, _ change.Repository, roles []string, by change.Account) (held []string, unknown bool, err error) {
+	for _, role := range roles {
+		if slices.Contains(p.roles[by.ID], role) {
+			held = append(held, role)
+		}
+	}
+	return held, p.unknown, nil
+}
+
+// rig is a Deployer on a real store.
+type rig struct {
+	t *testing.T
+	*hub
+	store    *store.Store
+	policies *rules
+	*Deployer
+	notes int
+}
+
+// usual are two environments: staging, which everything goes to, and production after it, which is watched.
+func usual() release.Rules {
+	always := func(name string) release.Environment {
+		return release.Environment{
+			Name: name, Creators: []string{actions}, Timeout: 2 * time.Hour, Grace: 2 * time.Hour, Place: "the policy",
+			Hours: []release.Hours{{Hours: calendar.Hours{
+				Windows: []calendar.Window{{First: time.Monday, Last: time.Sunday, From: 0, Until: 24 * 60}}, Zone: time.UTC,
+			}, Place: "the policy"}},
+		}
+	}
+	staging, production := always("staging"), always("production")
+	production.After, production.Watched, production.RollBack = []string{"staging"}, true, true
+	staging.Verify = release.Verify{}
+	return release.Rules{
+		Mode: release.Create, Environments: []release.Environment{staging, production},
+		Ships: map[change.Category]release.Shipping{
+			change.Standard: {Monitor: 30 * time.Minute}, change.Normal: {Monitor: 30 * time.Minute},
+			change.HighRisk: {ByHand: true, Monitor: 2 * time.Hour, High: true},
+		},
+		Announce: []string{"slack:#engineering"},
+	}
+}
+
+func newRig(t *testing.T) *rig {
+	k := &killer{}
+	h := &hub{
+		t: t, killer: k, now: epoch, commits: map[change.SHA][]change.SHA{}, order: map[change.SHA]int{}, branches: map[string]change.SHA{},
+		pulls: map[change.Number]change.Pull{}, brings: map[change.SHA][]change.Number{}, runs: map[int64]github.WorkflowRun{},
+		checks: map[change.SHA][]change.Check{}, reacted: map[int64]string{}, refuse: map[string]error{},
+	}
+	h.branches["main"] = h.commit()
+	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Clock: func() time.Time { return h.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.SaveRepository(t.Context(), shop); err != nil {
+		t.Fatal(err)
+	}
+	p := &rules{Rules: usual(), governed: []string{"main"}, roles: map[change.AccountID][]string{
+		bob.ID: {"release-manager", "qa"}, carol.ID: {"release-manager"},
+	}}
+	r := &rig{t: t, hub: h, store: s, policies: p}
+	r.Deployer = New(Config{
+		Store: memory{s, k}, Policies: policies{p}, App: ourApp, Web: "https://github.example", Markdown: report.Markdown, Holder: "test",
+		GitHub: func(change.InstallationID) GitHub { return &session{h, map[change.SHA]bool{}} },
+		Clock:  func() time.Time { return h.now },
+		Wait: func(ctx context.Context, d time.Duration) error {
+			h.now = h.now.Add(d)
+			return ctx.Err()
+		},
+	})
+	return r
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) errand() change.Errand { return errandOf(shop.ID) }
+
+// leave leaves notes for the errand.
+func (r *rig) leave(bodies ...change.ReleaseNote) {
+	r.t.Helper()
+	var list []change.Note
+	for _, b := range bodies {
+		r.notes++
+		list = append(list, change.NewNote(fmt.Sprint("note ", r.notes), r.now, b))
+	}
+	r.must(r.store.Write(r.t.Context(), func(tx store.Tx) error {
+		return r.store.RaiseErrands(r.t.Context(), tx, []change.Raised{{Errand: r.errand(), Notes: list}})
+	}))
+}
+
+func (r *rig) run() queue.Result {
+	r.t.Helper()
+	result, err := r.Run(r.t.Context(), r.errand())
+	r.must(err)
+	return result
+}
+
+// told leaves notes and looks.
+func (r *rig) told(bodies ...change.ReleaseNote) queue.Result {
+	r.t.Helper()
+	r.leave(bodies...)
+	return r.run()
+}
+
+// merge merges a pull request that was decided satisfied, and returns it with what tells of it.
+func (r *rig) merge(category change.Category) (change.Pull, change.ReleaseNote) {
+	r.t.Helper()
+	head := r.commit(r.branches["main"])
+	as := r.commit(r.branches["main"], head)
+	return r.mergeAs(category, head, as)
+}
+
+func (r *rig) mergeAs(category change.Category, head, as change.SHA) (change.Pull, change.ReleaseNote) {
+	r.t.Helper()
+	r.now = r.now.Add(time.Minute)
+	n := change.Number(len(r.pulls) + 1)
+	p := change.Pull{
+		Number: n, Title: fmt.Sprintf("Change %d <!-- @all -->", n), Author: alice, State: change.Merged, Head: change.Branch{Repository: shop.ID, Name: "topic", SHA: head},
+		Base: change.Branch{Repository: shop.ID, Name: "main"}, MergedBy: alice, MergedAt: r.now, MergeCommit: as,
+	}
+	if category != change.Uncategorized {
+		r.decide(p, change.Decision{Category: category, Verdict: change.Satisfied})
+	}
+	r.pulls[n], r.branches["main"] = p, as
+	r.brings[as] = append(r.brings[as], n)
+	_, err := r.store.SavePull(r.t.Context(), change.PullKey{Repository: shop.ID, Number: n}, p)
+	r.must(err)
+	return p, change.ReleaseNote{Landed: &change.Landed{
+		Number: n, Title: p.Title, Branch: "main", Commit: as, Author: alice, By: alice, At: r.now,
+	}}
+}
+
+// decide records a pull request's decision, as the reconciler does.
+func (r *rig) decide(p change.Pull, d change.Decision) {
+	r.t.Helper()
+	key := change.PullKey{Repository: shop.ID, Number: p.Number}
+	_, err := r.store.SavePull(r.t.Context(), key, p)
+	r.must(err)
+	d.Pull, d.Head, d.Base, d.Governed = key, p.Head.SHA, p.Base.Name, true
+	d.Contributors = []change.AccountID{alice.ID}
+	r.must(r.store.SaveDecision(r.t.Context(), d, fmt.Sprint("digest ", p.Number), store.Consequences{}, ledger.Draft{
+		Kind: ledger.DecisionChanged, Subject: ledger.Subject{Repository: int64(shop.ID), Number: int(p.Number), SHA: string(p.Head.SHA)}, Body: d,
+	}))
+}
+
+// command comments on a pull request, and returns what tells of it.
+func (r *rig) command(n change.Number, by change.Account, body string) (int64, change.ReleaseNote) {
+	id := int64(1000 + len(r.comments))
+	r.comments = append(r.comments, comment{github.IssueComment{ID: id, By: by, Body: body, At: r.now, Updated: r.now}, n})
+	return id, change.ReleaseNote{Command: &change.Command{Comment: id, Pull: change.PullKey{Repository: shop.ID, Number: n}, By: by, Body: body, At: r.now}}
+}
+
+// reports has GitHub Actions post a status on the newest deployment to an environment.
+func (r *rig) reports(environment string, state change.DeploymentState) change.ReleaseNote {
+	r.t.Helper()
+	r.now = r.now.Add(time.Minute)
+	for _, d := range slices.Backward(r.deployments) {
+		if d.Environment == environment {
+			s := change.DeploymentStatus{
+				ID: int64(7000 + len(r.statuses)), Deployment: d, State: state, By: ci, LogURL: "https://ci.example/log?(1)", At: r.now,
+			}
+			r.statuses = append(r.statuses, s)
+			return change.ReleaseNote{Status: &s}
+		}
+	}
+	r.t.Fatalf("nothing is deployed to %s", environment)
+	return change.ReleaseNote{}
+}
+
+// since returns the calls since the last time that it was asked, counted by their names.
+func (h *hub) since() string {
+	count := map[string]int{}
+	for _, c := range h.calls {
+		count[c]++
+	}
+	h.calls = nil
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		all = append(all, fmt.Sprintf("%d %s", count[name], name))
+	}
+	return strings.Join(all, ", ")
+}
+
+func (r *rig) held() state {
+	r.t.Helper()
+	w, err := r.store.BeginErrand(r.t.Context(), r.errand())
+	r.must(err)
+	s, err := remembered(w)
+	r.must(err)
+	return s
+}
+
+// left returns how many notes are not dealt with.
+func (r *rig) left() int {
+	r.t.Helper()
+	w, err := r.store.BeginErrand(r.t.Context(), r.errand())
+	r.must(err)
+	return len(w.Notes)
+}
+
+func (r *rig) entries(kind ledger.Kind) []ledger.Entry {
+	r.t.Helper()
+	all, err := r.store.Ledger(r.t.Context(), ledger.Page{Limit: 10_000})
+	r.must(err)
+	return slices.DeleteFunc(all, func(e ledger.Entry) bool { return e.Kind != kind })
+}
+
+// phase returns where the newest deployment to an environment is.
+func (r *rig) phase(environment string) release.Phase {
+	r.t.Helper()
+	s := r.held()
+	l := s.Lanes[environment]
+	if l == nil || len(l.Deployments) == 0 {
+		return ""
+	}
+	return l.Deployments[len(l.Deployments)-1].Phase
+}

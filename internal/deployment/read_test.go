@@ -1,0 +1,218 @@
+package deployment
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/release"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// begin returns a run as far as reading needs one.
+func (r *rig) begin() *run {
+	return &run{
+		Deployer: r.Deployer, errand: r.errand(), repo: shop, github: r.GitHub(shop.Installation), rules: r.policies.Rules, log: r.Log,
+		state: state{State: release.State{Lanes: map[string]*release.Lane{}}},
+	}
+}
+
+func (r *rig) batch(from, to change.SHA) release.Batch {
+	r.t.Helper()
+	b, err := r.begin().batch(r.t.Context(), release.Span{From: from, To: to})
+	r.must(err)
+	return b
+}
+
+// shown writes changes in short: the number, the category, and whether it was green.
+func shown(list []release.Change) (short []string) {
+	for _, c := range list {
+		text := fmt.Sprintf("#%d %s", c.Number, c.Category)
+		if c.Green {
+			text += " green"
+		}
+		short = append(short, text)
+	}
+	return short
+}
+
+func TestBatches(t *testing.T) {
+	r := newRig(t)
+	start := r.branches["main"]
+	r.merge(change.Normal)
+	second, _ := r.merge(change.Standard)
+	// A rebase: three commits of one pull request, none of which is its head.
+	at := r.branches["main"]
+	for range 2 {
+		at = r.commit(at)
+		r.brings[at] = []change.Number{3}
+	}
+	rebased, _ := r.mergeAs(change.HighRisk, r.commit(start), r.commit(at))
+	// One that nobody decided, one through no pull request, and one merged into a branch that is not governed.
+	r.merge(change.Uncategorized)
+	direct := r.commit(r.branches["main"])
+	elsewhere := r.commit(direct)
+	r.branches["main"] = elsewhere
+	r.pulls[9] = change.Pull{Number: 9, State: change.Merged, MergeCommit: elsewhere, Base: change.Branch{Name: "topic"}}
+	r.brings[elsewhere] = []change.Number{9}
+
+	got := r.batch(start, elsewhere)
+	want := []string{"#1 normal green", "#2 standard green", "#3 high-risk green", "#4 high-risk", "#0 high-risk", "#0 high-risk"}
+	if diff := cmp.Diff(want, shown(got.Changes)); diff != "" || got.Cut || got.Contained {
+		t.Errorf("%+v (-want +got):\n%s", got, diff)
+	}
+	if c := got.Changes[1]; c.Title != second.Title || c.Commit != second.MergeCommit || len(c.Contributors) != 1 {
+		t.Errorf("the second is %+v", c)
+	}
+	if c := got.Changes[2]; c.Commit != rebased.MergeCommit {
+		t.Errorf("the rebased one ends at %s", c.Commit)
+	}
+
+	if got := r.batch("", second.MergeCommit); fmt.Sprint(shown(got.Changes)) != "[#2 standard green]" || got.Cut {
+		t.Errorf("of the first deployment: %+v", got)
+	}
+	if got := r.batch(elsewhere, second.MergeCommit); !got.Contained {
+		t.Errorf("what is there already: %+v", got)
+	}
+	if got := r.batch(start, start); !got.Contained {
+		t.Errorf("the same: %+v", got)
+	}
+	side := r.commit(second.MergeCommit)
+	if got := r.batch(side, elsewhere); !got.Cut || len(got.Changes) != 4 {
+		t.Errorf("of another history: %+v", got)
+	}
+	if got := r.batch(sha("gone"), second.MergeCommit); !got.Cut || fmt.Sprint(shown(got.Changes)) != "[#2 standard green]" {
+		t.Errorf("from a commit that is gone: %+v", got)
+	}
+	for range maxLine + 1 {
+		r.branches["main"] = r.commit(r.branches["main"])
+	}
+	if got := r.batch(elsewhere, r.branches["main"]); !got.Cut || len(got.Changes) != maxLine {
+		t.Errorf("of too many: %d, cut: %v", len(got.Changes), got.Cut)
+	}
+}
+
+// TestWhatWasDecidedAtTheMergeCounts has a decision change after the merge.
+func TestWhatWasDecidedAtTheMergeCounts(t *testing.T) {
+	r := newRig(t)
+	start := r.branches["main"]
+	p, _ := r.merge(change.Uncategorized)
+	r.decide(p, change.Decision{Category: change.Emergency, Underlying: change.Normal, Verdict: change.Waiting, Scheduled: "2026-02-01"})
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	r.must(err)
+	r.policies.Environments[1].Hours[0].Zone = berlin
+	r.policies.Environments[0].Hours = nil
+	r.now = r.now.Add(time.Hour)
+	r.decide(p, change.Decision{Category: change.Normal, Verdict: change.Satisfied})
+
+	got := r.batch(start, p.MergeCommit).Changes[0]
+	want := release.Change{
+		Number: 1, Commit: p.MergeCommit, Title: p.Title, Category: change.Emergency, Underlying: change.Normal,
+		Scheduled: time.Date(2026, 2, 1, 0, 0, 0, 0, berlin), Contributors: []change.AccountID{alice.ID},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	observed, _ := r.merge(change.Uncategorized)
+	r.decide(observed, change.Decision{Category: change.Normal, Verdict: change.Failing, Observing: true})
+	if got := shown(r.batch(p.MergeCommit, observed.MergeCommit).Changes); got[0] != "#2 normal green" {
+		t.Errorf("where the policy only observes: %s", got)
+	}
+}
+
+// TestWhatWasDeployedBeforeIsNotReadAgain counts calls.
+func TestWhatWasDeployedBeforeIsNotReadAgain(t *testing.T) {
+	r := newRig(t)
+	start := r.branches["main"]
+	r.merge(change.Normal)
+	p, note := r.merge(change.Normal)
+	run := r.begin()
+	run.state.Lanes["staging"] = &release.Lane{Deployments: []*release.Deployment{{
+		Commit: "x", Changes: []release.Change{{Number: 1, Commit: r.pulls[1].MergeCommit, Category: change.Standard}},
+	}}}
+	run.seen.land(*note.Landed)
+	b, err := run.batch(t.Context(), release.Span{From: start, To: p.MergeCommit})
+	r.must(err)
+	if got, want := fmt.Sprint(shown(b.Changes)), "[#1 standard #2 normal green]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := r.since(), "1 range"; got != want {
+		t.Errorf("calls: %s, want %s", got, want)
+	}
+}
+
+func TestCommits(t *testing.T) {
+	r := newRig(t)
+	p, note := r.merge(change.Normal)
+	unknown, onRelease, onTopic, onOld := r.commit(), r.commit(), r.commit(), r.commit()
+	r.branches["release/1"], r.branches["topic"] = onRelease, onTopic
+	r.policies.governed = append(r.policies.governed, "release/1", "old")
+	for branch, state := range map[string]string{
+		"main": `{"known":"x"}`, "release/1": `{"known":"x"}`, "topic": `{"known":"x"}`, "old": `{"known":"x"}`, "left": `{"known":"x","left":true}`,
+	} {
+		e := change.Errand{Kind: change.ErrandBranch, Repository: shop.ID, Name: branch}
+		r.must(r.store.Write(t.Context(), func(tx store.Tx) error {
+			r.must(r.store.RaiseErrands(t.Context(), tx, []change.Raised{{Errand: e}}))
+			return r.store.SaveErrand(t.Context(), tx, e, store.ErrandSave{State: jsonText(state)})
+		}))
+	}
+	head := r.commit(p.MergeCommit)
+	r.branches["main"] = head
+	for _, tt := range []struct {
+		name string
+		sha  change.SHA
+		want release.Commit
+	}{
+		{"merged", p.MergeCommit, release.Commit{Known: true, Number: 1}},
+		{"pushed", head, release.Commit{Known: true}},
+		{"on another governed branch", onRelease, release.Commit{Known: true}},
+		{"on a branch that is not governed", onTopic, release.Commit{}},
+		{"on one that is gone", onOld, release.Commit{}},
+		{"on none", unknown, release.Commit{}},
+	} {
+		got, err := r.begin().commit(t.Context(), tt.sha)
+		r.must(err)
+		if got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+
+	// GitHub tells of a merge before it shows it everywhere.
+	r.branches["main"] = r.commits[p.MergeCommit][0]
+	run := r.begin()
+	run.seen.land(*note.Landed)
+	if got, err := run.commit(t.Context(), p.MergeCommit); err != nil || !got.Unread || !run.again.Equal(r.now.Add(lookSoon)) {
+		t.Errorf("not shown yet: %+v, %v, again at %s", got, err, run.again)
+	}
+	r.now = r.now.Add(patience)
+	if got, err := run.commit(t.Context(), p.MergeCommit); err != nil || got.Unread || got.Known {
+		t.Errorf("never shown: %+v, %v", got, err)
+	}
+
+	// A default branch that is not shown is no reason to refuse anything.
+	delete(r.branches, "main")
+	if got, err := r.begin().commit(t.Context(), p.MergeCommit); err == nil {
+		t.Errorf("the default branch is not shown: %+v", got)
+	}
+}
+
+type jsonText string
+
+func (j jsonText) MarshalJSON() ([]byte, error) { return []byte(j), nil }
+
+func TestChecksOfACommitThatIsGone(t *testing.T) {
+	r := newRig(t)
+	r.refuse["checks"] = &github.NotFound{Message: "commit"}
+	run := r.begin()
+	needs := release.Needs{Checks: []change.SHA{"x"}}
+	if err := run.read(t.Context(), needs); err != nil || len(run.facts.Checks) != 1 {
+		t.Errorf("%v, %v", err, run.facts)
+	}
+	if err := run.read(t.Context(), needs); err == nil {
+		t.Error("a core that never has enough is asked for ever")
+	}
+}
