@@ -32,21 +32,29 @@ func varies(path string) bool {
 	return strings.Contains(path, "permissions") || strings.HasPrefix(path, "changes.") || path == "requested_reviewer"
 }
 
-// missingKeys returns what all of GitHub's examples of an event and action have and the payload does not.
-func missingKeys(t *testing.T) func(event, action string, payload []byte) []string {
+// eventExamples are GitHub's examples of an event.
+type eventExamples struct {
+	Name     string           `json:"name"`
+	Examples []map[string]any `json:"examples"`
+}
+
+func examples(t *testing.T) []eventExamples {
 	t.Helper()
 	root := must[string](t)(openapitest.ModuleRoot())
 	raw, err := os.ReadFile(filepath.Join(root, ".cache", "webhooks", "api.github.com.json"))
 	if err != nil {
 		t.Fatalf("GitHub's examples are not there: run make test, which fetches them (%v)", err)
 	}
-	var all []struct {
-		Name     string           `json:"name"`
-		Examples []map[string]any `json:"examples"`
-	}
+	var all []eventExamples
 	check(t, json.Unmarshal(raw, &all))
+	return all
+}
+
+// missingKeys returns what all of GitHub's examples of an event and action have and the payload does not.
+func missingKeys(t *testing.T) func(event, action string, payload []byte) []string {
+	t.Helper()
 	common := map[string]always{}
-	for _, event := range all {
+	for _, event := range examples(t) {
 		for _, example := range event.Examples {
 			action, _ := example["action"].(string)
 			has := always{}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,36 @@ func TestJobs_WaitForTheAppsRule(t *testing.T) {
 	w.same("GitHub tells of it", w.states(id), []string{"waiting bob", "queued bob", "in_progress bob", "success bob"})
 	if v := w.runOf(run.ID); v.Conclusion != "success" || len(v.Comments) != 11 || v.Comments[10].State != "approved" {
 		t.Errorf("the run is %+v", v)
+	}
+}
+
+// TestJobs_HaveTheDeploymentsOfTheirCause holds a job's deployment to the one example of such a thing that GitHub shows.
+func TestJobs_HaveTheDeploymentsOfTheirCause(t *testing.T) {
+	w := start(t)
+	w.deploys(githubsim.Workflow{Environment: "Test"})
+	ours := w.ok(w.api, "GET", fmt.Sprintf("/repos/acme/app/deployments/%d", w.runOf(w.dispatch().ID).Deployment), nil)
+	seen := false
+	for _, event := range examples(t) {
+		for _, example := range event.Examples {
+			theirs, ok := example["deployment"].(m)
+			if event.Name != "workflow_job" || !ok {
+				continue
+			}
+			seen = true
+			w.same("the creator", []any{field(ours, "creator", "login"), field(theirs, "creator", "login")}, []any{"bob", field(example, "sender", "login")})
+			for name, value := range theirs {
+				if _, has := ours.(m)[name]; !has {
+					t.Errorf("ours has no %s", name)
+				}
+				if slices.Contains([]string{"task", "environment", "original_environment", "description", "ref", "transient_environment", "production_environment"}, name) {
+					w.same(name, field(ours, name), value)
+				}
+			}
+			w.same("the App", field(ours, "performed_via_github_app", "slug"), field(theirs, "performed_via_github_app", "slug"))
+		}
+	}
+	if !seen {
+		t.Error("there is no example of a job with a deployment any more")
 	}
 }
 
