@@ -159,7 +159,7 @@ func (o oracle) open(m time.Time) bool {
 	clock := [5]byte{byte('0' + hour/10), byte('0' + hour%10), ':', byte('0' + minute/10), byte('0' + minute%10)}
 	day := wall.Weekday().String()[:3]
 	for _, w := range o.windows {
-		if now := string(clock[:]); now < w[8:13] || now >= w[14:] {
+		if string(clock[:]) < w[8:13] || string(clock[:]) >= w[14:] {
 			continue
 		}
 		first := slices.Index(days[:], w[:3])
@@ -196,7 +196,7 @@ func TestThreeYears(t *testing.T) {
 			[2]string{"2026-04-05", "2026-04-06"}},
 	}
 	begin, end := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)
-	for i, name := range []string{"Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo", "Pacific/Apia", "UTC"} {
+	for i, name := range []string{"Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo", "Pacific/Apia"} {
 		for _, tt := range tests {
 			t.Run(name+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
