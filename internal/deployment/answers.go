@@ -61,7 +61,7 @@ func (r *run) mention(says change.Text, of []change.Account) string {
 	var b strings.Builder
 	var plain change.Text
 	flush := func() {
-		b.WriteString(r.Markdown(plain))
+		b.WriteString(r.lines(plain))
 		plain = nil
 	}
 	named := map[string]bool{}
@@ -128,7 +128,28 @@ func (r *run) answer(ctx context.Context, a answer) error {
 	if err := r.unlessFailed(err); err != nil || a.Says.IsEmpty() {
 		return err
 	}
-	return r.say(ctx, a.Number, fmt.Sprintf("answer:%d", a.Comment), r.Markdown(a.Says))
+	return r.say(ctx, a.Number, fmt.Sprintf("answer:%d", a.Comment), r.lines(a.Says))
+}
+
+// lines renders a text of several lines, such as a queue, in which our own words alone end a line.
+func (r *run) lines(t change.Text) string {
+	var out []string
+	var line change.Text
+	for _, p := range t {
+		if p.Kind != change.PartWords {
+			line = append(line, p)
+			continue
+		}
+		for i, words := range strings.Split(p.Text, "\n") {
+			if i > 0 {
+				out, line = append(out, r.Markdown(line)), nil
+			}
+			if words != "" {
+				line = append(line, change.Words(words)...)
+			}
+		}
+	}
+	return strings.Join(append(out, r.Markdown(line)), "\n")
 }
 
 // say posts a comment, once. A refusal ends it: the pull request is locked, or gone.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,6 +115,7 @@ func (h *hub) write(name string, f func()) error {
 // session is one session: what it has read it need not read again.
 type session struct {
 	*hub
+	mu   sync.Mutex
 	held map[change.SHA]bool
 }
 
@@ -185,6 +187,8 @@ func (h *hub) Range(_ context.Context, _ change.Repository, base, head change.SH
 }
 
 func (s *session) CommitPulls(_ context.Context, _ change.Repository, c change.SHA, _ time.Time) (list []change.Pull, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.held[c] {
 		if err := s.call("pulls"); err != nil {
 			return nil, err
@@ -491,7 +495,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, hub: h, store: s, policies: p}
 	r.Deployer = New(Config{
 		Store: memory{s, k}, Policies: policies{p}, App: ourApp, Web: "https://github.example", Markdown: report.Markdown, Holder: "test",
-		GitHub: func(change.InstallationID) GitHub { return &session{h, map[change.SHA]bool{}} },
+		GitHub: func(change.InstallationID) GitHub { return &session{hub: h, held: map[change.SHA]bool{}} },
 		Clock:  func() time.Time { return h.now },
 		Wait: func(ctx context.Context, d time.Duration) error {
 			h.now = h.now.Add(d)
