@@ -78,4 +78,5 @@ type Check struct {
 	RunID    int64      `json:"run_id,omitempty"`
 	URL      string     `json:"url,omitempty"`
 	At       time.Time  `json:"at,omitzero"`
+	Started  time.Time  `json:"started,omitzero"` // when the check run began; zero: that is not known
 }

@@ -1,19 +1,67 @@
 package release
 
-import "github.com/changegate/changegate/internal/change"
+import (
+	"slices"
+
+	"github.com/changegate/changegate/internal/change"
+)
 
 // Created notes that a deployment was created on GitHub. An ID that is not known any more is passed over, as in the other methods that note
-// what was done.
-func (s *State) Created(id string, github int64) {}
+// what was done. After each of them the turn is to be taken again.
+func (s *State) Created(id string, github int64) {
+	if _, other := s.onGitHub(github); other != nil {
+		return
+	}
+	if _, d := s.find(id); d != nil && d.GitHub == 0 && d.Own {
+		d.GitHub = github
+	}
+}
 
 // Posted notes that a status was posted on a deployment on GitHub.
-func (s *State) Posted(id string, state change.DeploymentState) {}
+func (s *State) Posted(id string, state change.DeploymentState) {
+	if _, d := s.find(id); d != nil {
+		d.Shown = state
+		d.Posts++
+	}
+}
 
 // Told notes that a protection rule was told an answer, or, with NotYet, what its job waits for: says is the effect's Says as a string.
-func (s *State) Told(id, ask string, a Answer, says string) {}
+func (s *State) Told(id, ask string, a Answer, says string) {
+	_, d := s.find(id)
+	if d == nil {
+		return
+	}
+	switch q := d.ask(ask); {
+	case q == nil:
+	case a == NotYet:
+		if i := slices.Index(q.Told, says); i >= 0 {
+			q.Sent = max(q.Sent, i+1)
+		}
+		if n := len(q.Told); n > 0 && q.Told[n-1] == says {
+			q.Sent = n
+		}
+	case a == q.Answer:
+		q.Answered = true
+	}
+}
 
-// GaveUp notes that GitHub refused an effect for good, and why in its words.
-func (s *State) GaveUp(id string, k EffectKind, why string) {}
-
-// Answer returns what a gate says to an ask now, by its key, with why. False: no such ask is known.
-func (s *State) Answer(ask string) (Answer, change.Text, bool) { return "", nil, false }
+// GaveUp notes that GitHub refused an effect for good, and why in its words. What it would not create has failed once the turn is taken
+// again; what takes no status is posted none any more; a gate that takes no answer has none coming.
+func (s *State) GaveUp(id string, k EffectKind, why string) {
+	_, d := s.find(id)
+	if d == nil {
+		return
+	}
+	switch k {
+	case CreateDeployment:
+		d.GaveUp = why
+	case PostStatus:
+		d.Mute = true
+	case AnswerRule:
+		for i := range d.Asks {
+			a := &d.Asks[i]
+			a.Answered = a.Answered || a.Answer != ""
+			a.Sent = len(a.Told)
+		}
+	}
+}

@@ -169,6 +169,7 @@ type Deployment struct {
 	Old      bool          `json:"old,omitempty"`   // a rollback further back than to what was verified last: it must be said and accepted
 
 	Also     []int64   `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
+	Dead     []int64   `json:"dead,omitempty"`      // those on GitHub that were this one, and came to nothing while it waited
 	StatusAt time.Time `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
 	StatusID int64     `json:"status_id,omitempty"` // its id
 	Heard    time.Time `json:"heard,omitzero"`      // when something was heard of it last
@@ -218,6 +219,7 @@ type Ask struct {
 	Told     []string       `json:"told,omitempty"`      // progress comments that a protection rule was sent or is to be: 9 at most
 	Sent     int            `json:"sent,omitempty"`      // how many of them are done with
 	Answer   Answer         `json:"answer,omitempty"`    // Go or No; empty: not yet
+	Why      change.Text    `json:"why,omitempty"`       // of No: why, as it was then
 	Answered bool           `json:"answered,omitempty"`  // GitHub took the answer
 	At       time.Time      `json:"at"`                  // when it asked, of a job that asks by itself: last
 }
@@ -343,7 +345,7 @@ type Reply struct {
 	Comment int64         `json:"comment"`
 	Number  change.Number `json:"number"` // where it was given
 	Done    bool          `json:"done,omitempty"`
-	Says    change.Text   `json:"says"`              // why not, or what was asked for, without a full stop; empty: the reaction says it all
+	Says    change.Text   `json:"says"`              // why not, or what was asked for, in sentences; empty: the reaction says it all
 	Outcome string        `json:"outcome,omitempty"` // for the record
 }
 

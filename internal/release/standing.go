@@ -1,6 +1,8 @@
 package release
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -17,4 +19,131 @@ type Row struct {
 
 // Standing returns how the newest deployment that ships a pull request's change stands in each environment that the rules name, in their
 // order. It is empty if there is none anywhere.
-func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row { return nil }
+func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
+	var rows []Row
+	any := false
+	for _, e := range r.Environments {
+		row := Row{Environment: e.Name}
+		if l := s.Lanes[strings.ToLower(e.Name)]; l != nil && number != 0 {
+			if d := l.about(number); d != nil {
+				any = true
+				row.Phase, row.Deployment, row.Says = d.Phase, *d.clone(), d.says(l)
+				if d.Waits.Until.After(now) {
+					row.Until = d.Waits.Until
+				}
+			}
+		}
+		rows = append(rows, row)
+	}
+	if !any {
+		return nil
+	}
+	return rows
+}
+
+// about returns the newest deployment that is a pull request's own, or of a rollback that was asked for on it, or else that brings its change.
+func (l *Lane) about(n change.Number) *Deployment {
+	if d := l.newest(func(d *Deployment) bool { return d.Number == n && d.Phase != Overtaken || d.Undoes != "" && d.On == n }); d != nil {
+		return d
+	}
+	if d := l.newest(func(d *Deployment) bool { return d.brings(n) && d.Phase != Overtaken }); d != nil {
+		return d
+	}
+	return l.newest(func(d *Deployment) bool { return d.Number == n })
+}
+
+// says says how a deployment stands, in a few words.
+func (d *Deployment) says(l *Lane) change.Text {
+	switch d.Phase {
+	case Waiting, Held, Watching, Unverified:
+		says := change.Say(change.Words("waits for "), d.Waits.For)
+		if d.Waits.Place > 1 {
+			says = change.Say(change.Words(fmt.Sprintf("number %d in the queue, ", d.Waits.Place)), says)
+		}
+		return says
+	case Deploying:
+		if d.Undoes != "" {
+			return change.Words("is being rolled back to")
+		}
+		return change.Words("is being deployed")
+	case Verified:
+		switch {
+		case d != l.current():
+			return change.Words("verified, and replaced since")
+		case d.Verified != nil:
+			return change.Say(change.Words("verified by "), change.Login(d.Verified.By), change.Words(": "), change.Quote(d.Verified.Text))
+		default:
+			return change.Words("verified")
+		}
+	case Refused:
+		return d.Waits.For
+	default:
+		return change.Quote(d.Why)
+	}
+}
+
+// list answers with what each lane holds, and what waits there for what.
+func (t *Turn) list(o Order, p *pending, only *Environment) {
+	p.done("listed")
+	p.list = true
+	if only != nil {
+		p.only = only.Name
+	}
+}
+
+// listing lists one lane, or all.
+func (t *Turn) listing(only string) change.Text {
+	var all []change.Text
+	for _, e := range t.rules.Environments {
+		if only != "" && !sameName(only, e.Name) {
+			continue
+		}
+		l := t.state.Lanes[strings.ToLower(e.Name)]
+		if l == nil {
+			l = &Lane{Environment: e.Name}
+		}
+		all = append(all, t.listLane(l))
+	}
+	return change.Join("\n\n", all)
+}
+
+// listed is how many of a queue are listed.
+const listed = 20
+
+func (t *Turn) listLane(l *Lane) change.Text {
+	lines := []change.Text{nil}
+	if c := l.current(); c != nil {
+		lines[0] = change.Say(change.Words(l.Environment+" holds "), c.name(), change.Words(", since "+stamp(c.Ended)+", "+string(c.Phase)))
+	} else {
+		lines[0] = change.Words(l.Environment + " holds nothing that is known")
+	}
+	if d := l.deploying(); d != nil {
+		lines = append(lines, change.Say(d.name(), change.Words(" is being deployed, since "+stamp(d.Began))))
+	}
+	for _, f := range l.Freezes {
+		if t.now.Before(f.Until) {
+			lines = append(lines, change.Say(change.Words("frozen by "), change.Login(f.By), change.Words(" until "+stamp(f.Until)+": "), change.Quote(f.Text)))
+		}
+	}
+	queue := l.queue()
+	for i, d := range queue {
+		if i == listed {
+			lines = append(lines, change.Words(fmt.Sprintf("and %d more", len(queue)-listed)))
+			break
+		}
+		line := change.Say(change.Words(fmt.Sprintf("%d. ", i+1)), d.name(), change.Words(" waits for "), d.Waits.For)
+		if !d.Waits.Until.IsZero() {
+			line = change.Say(line, change.Words(", until "+stamp(d.Waits.Until)))
+		}
+		lines = append(lines, line)
+	}
+	for _, d := range l.Deployments {
+		if d.Phase == Held {
+			lines = append(lines, change.Say(d.name(), change.Words(" is held")))
+		}
+	}
+	if len(queue) == 0 {
+		lines = append(lines, change.Words("nothing waits"))
+	}
+	return change.Join("\n", lines)
+}

@@ -28,7 +28,8 @@ func (s State) clone() State {
 
 func (d *Deployment) clone() *Deployment {
 	c := *d
-	c.Changes, c.Accepted, c.Asks, c.Also = slices.Clone(d.Changes), slices.Clone(d.Accepted), slices.Clone(d.Asks), slices.Clone(d.Also)
+	c.Changes, c.Accepted, c.Asks = slices.Clone(d.Changes), slices.Clone(d.Accepted), slices.Clone(d.Asks)
+	c.Also, c.Dead = slices.Clone(d.Also), slices.Clone(d.Dead)
 	for i := range c.Asks {
 		c.Asks[i].Told = slices.Clone(c.Asks[i].Told)
 	}
@@ -61,7 +62,9 @@ func (s *State) onGitHub(id int64) (*Lane, *Deployment) {
 	if id == 0 {
 		return nil, nil
 	}
-	return s.where(func(d *Deployment) bool { return d.GitHub == id || slices.Contains(d.Also, id) })
+	return s.where(func(d *Deployment) bool {
+		return d.GitHub == id || slices.Contains(d.Also, id) || slices.Contains(d.Dead, id)
+	})
 }
 
 func (s *State) where(is func(*Deployment) bool) (*Lane, *Deployment) {

@@ -1,6 +1,9 @@
 package release
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -15,37 +18,222 @@ type Turn struct {
 	now   time.Time
 	app   change.AppID
 	out   Outcome
+
+	polled  map[string]bool // the jobs that asked by themselves in this turn, by their keys
+	pending []*pending      // replies that say how a deployment stands in the end
+	moved   bool            // something moved since this was last set to false
 }
 
-// Take begins a turn. It changes nothing in state, rules and facts. App is our own: what it created on GitHub is known by that. Now may be
-// before that of an earlier turn.
+// Take begins a turn. It changes nothing in state, rules and facts. App is our own: what it created on GitHub is known by that.
+//
+// Now may be before that of an earlier turn: what began later than now counts as if it began now, so that a clock that once was far ahead
+// makes nobody wait for it.
 func Take(state State, rules Rules, facts Facts, now time.Time, app change.AppID) *Turn {
-	return &Turn{state: state.clone(), rules: rules, facts: facts, now: now, app: app}
+	t := &Turn{state: state.clone(), rules: rules, facts: facts, now: now, app: app, polled: map[string]bool{}}
+	for _, l := range t.state.Lanes {
+		for _, d := range l.Deployments {
+			t.rebase(d)
+		}
+	}
+	return t
 }
 
-// Landed tells that a pull request was merged into a governed branch.
-func (t *Turn) Landed(l change.Landed) {}
-
-// Deployment tells that there is a deployment on GitHub.
-func (t *Turn) Deployment(d change.Deployment) {}
-
-// Status tells that a status was posted on a deployment on GitHub. It may be told in any order, and more than once.
-func (t *Turn) Status(s change.DeploymentStatus) {}
-
-// Rule tells that a deployment protection rule asks; key is unique for the request.
-func (t *Turn) Rule(key string, r change.RuleAsked) {}
-
-// Gate tells that a job asks at the gate.
-func (t *Turn) Gate(g change.GateAsked) {}
-
-// Run tells that a workflow run ended.
-func (t *Turn) Run(r change.RunEnded) {}
-
-// Order tells of a command.
-func (t *Turn) Order(o Order) {}
+// rebase has nothing of a deployment begin after now.
+func (t *Turn) rebase(d *Deployment) {
+	for _, at := range []*time.Time{&d.Since, &d.Began, &d.Ended, &d.Heard, &d.Moved, &d.Asked} {
+		if at.After(t.now) {
+			*at = t.now
+		}
+	}
+	for i := range d.Asks {
+		if d.Asks[i].At.After(t.now) {
+			d.Asks[i].At = t.now
+		}
+	}
+}
 
 // End advances all that time, rules and people permit, and says what should be true now. Nothing may be told afterwards.
 func (t *Turn) End() Outcome {
+	for {
+		t.moved = false
+		for _, name := range t.lanes() {
+			t.advance(t.state.Lanes[name])
+		}
+		if !t.moved {
+			break
+		}
+	}
+	for _, name := range t.lanes() {
+		t.describe(t.state.Lanes[name])
+	}
+	t.answerOrders()
+	if !t.out.Needs.IsEmpty() {
+		return Outcome{Needs: t.out.Needs}
+	}
+	t.act()
+	t.prune()
 	t.out.State = t.state
 	return t.out
+}
+
+// lanes returns the keys of the lanes, in the order of the rules, and then those that the rules do not name.
+func (t *Turn) lanes() []string {
+	var names []string
+	for _, e := range t.rules.Environments {
+		if name := strings.ToLower(e.Name); t.state.Lanes[name] != nil && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range t.state.names() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// lane returns the lane of an environment, which it makes if there is none.
+func (t *Turn) lane(environment string) *Lane {
+	name := strings.ToLower(environment)
+	l := t.state.Lanes[name]
+	if l == nil {
+		l = &Lane{Environment: environment}
+		t.state.Lanes[name] = l
+	}
+	if e, ok := t.rules.Find(environment); ok {
+		l.Environment = e.Name
+	}
+	return l
+}
+
+// unnamed is how long is waited in an environment that the policy no longer names.
+const unnamed = 2 * time.Hour
+
+// environment returns what the rules say of a lane. Of one that they do not name they ask nothing, and nothing new goes there.
+func (t *Turn) environment(l *Lane) (e *Environment, named bool) {
+	if e, ok := t.rules.Find(l.Environment); ok && t.rules.Mode != Off {
+		return e, true
+	}
+	return &Environment{Name: l.Environment, Timeout: unnamed, Grace: unnamed}, false
+}
+
+// add begins a deployment.
+func (t *Turn) add(l *Lane, d Deployment) *Deployment {
+	t.state.Last++
+	d.ID = fmt.Sprintf("d%d", t.state.Last)
+	d.Phase, d.Since = Waiting, t.now
+	if d.QueuedAt.IsZero() || d.QueuedAt.After(t.now) {
+		d.QueuedAt = t.now
+	}
+	if d.Number == 0 {
+		c, _ := t.commit(d.Commit)
+		d.Number = c.Number
+	}
+	added := &d
+	l.Deployments = append(l.Deployments, added)
+	t.entry("queued", l, added, d.Deployer, d.Why)
+	t.moved = true
+	return added
+}
+
+// phase moves a deployment on.
+func (t *Turn) phase(d *Deployment, p Phase) {
+	d.Phase, d.Since, d.Waits = p, t.now, Waits{}
+	t.moved = true
+}
+
+// end ends a deployment that did not succeed, and tells the gates that wait for it.
+func (t *Turn) end(l *Lane, d *Deployment, p Phase, why string, by change.Account) {
+	waits := d.Waits.For
+	t.phase(d, p)
+	if p == Refused {
+		d.Waits.For = waits
+	}
+	if why != "" {
+		d.Why = why
+	}
+	if !d.Began.IsZero() && d.Ended.IsZero() {
+		d.Ended = t.now
+	}
+	t.sayNo(d)
+	t.entry(string(p), l, d, by, d.Why)
+}
+
+// sayNo has the gates that wait for a deployment told that it will not go, and why.
+func (t *Turn) sayNo(d *Deployment) {
+	for i := range d.Asks {
+		if a := &d.Asks[i]; a.Answer == "" {
+			a.Answer, a.Why = No, d.whyNot()
+			t.moved = true
+		}
+	}
+}
+
+func (t *Turn) entry(step string, l *Lane, d *Deployment, by change.Account, says string) {
+	t.out.Entries = append(t.out.Entries, Entry{Step: step, Deployment: *d.clone(), Environment: l.Environment, By: by, Says: says})
+}
+
+// wakeAt has the turn taken again at a time, if that is to come.
+func (t *Turn) wakeAt(at time.Time) {
+	if at.After(t.now) && (t.out.Wake.IsZero() || at.Before(t.out.Wake)) {
+		t.out.Wake = at
+	}
+}
+
+// exception tells of what went past the policy. The key is made of ids.
+func (t *Turn) exception(kind change.ExceptionKind, key string, l string, d change.SHA, n change.Number, at time.Time, what change.Text, by ...change.Account) {
+	key = strings.ReplaceAll(string(kind), " ", "-") + ":" + key
+	for _, e := range t.out.Exceptions {
+		if e.Key == key {
+			return
+		}
+	}
+	by = slices.DeleteFunc(by, func(a change.Account) bool { return !a.Known() })
+	if at.IsZero() {
+		at = t.now
+	}
+	t.out.Exceptions = append(t.out.Exceptions, change.Exception{
+		Key: key, Kind: kind, Number: n, Commits: []change.SHA{d}, Environment: l, After: d, By: by, At: at, What: what,
+	})
+}
+
+// commit returns what is known of a commit; false: it must be read first.
+func (t *Turn) commit(sha change.SHA) (Commit, bool) {
+	c, ok := t.facts.Commits[sha]
+	if !ok && !slices.Contains(t.out.Needs.Commits, sha) {
+		t.out.Needs.Commits = append(t.out.Needs.Commits, sha)
+	}
+	return c, ok
+}
+
+// between returns what ships from one commit to another; false: it must be read first.
+func (t *Turn) between(from, to change.SHA) (Batch, bool) {
+	if from == to {
+		return Batch{Contained: true}, true
+	}
+	span := Span{From: from, To: to}
+	b, ok := t.facts.Batches[span]
+	if !ok && !slices.Contains(t.out.Needs.Batches, span) {
+		t.out.Needs.Batches = append(t.out.Needs.Batches, span)
+	}
+	return b, ok
+}
+
+// batch returns what ships with a deployment, in view of what its lane holds, and the commit before it.
+func (t *Turn) batch(l *Lane, d *Deployment) (Batch, change.SHA, bool) {
+	from := change.SHA("")
+	if c := l.current(); c != nil && c != d {
+		from = c.Commit
+	}
+	b, ok := t.between(from, d.Commit)
+	return b, from, ok
+}
+
+// checks returns the checks of a commit; false: they must be read first.
+func (t *Turn) checks(sha change.SHA) ([]change.Check, bool) {
+	c, ok := t.facts.Checks[sha]
+	if !ok && !slices.Contains(t.out.Needs.Checks, sha) {
+		t.out.Needs.Checks = append(t.out.Needs.Checks, sha)
+	}
+	return c, ok
 }

@@ -1,0 +1,411 @@
+package release
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/calendar"
+	"github.com/changegate/changegate/internal/change"
+)
+
+// unreadable is when something that could not be read is looked at again.
+const unreadable = time.Minute
+
+// verdict is what the policy says of a deployment now. The zero verdict lets it go.
+type verdict struct {
+	never []change.Text // what waiting alone does not mend
+	waits []change.Text // what it waits for
+	until time.Time     // when all of that is over; zero: when somebody does something
+	some  bool          // that depends on somebody
+}
+
+func (v *verdict) no(why ...change.Text) { v.never = append(v.never, change.Say(why...)) }
+
+// wait notes what is waited for, until a time or, if that is zero, until somebody does something.
+func (v *verdict) wait(until time.Time, what ...change.Text) {
+	v.waits = append(v.waits, change.Say(what...))
+	if until.IsZero() {
+		v.some = true
+	} else if until.After(v.until) {
+		v.until = until
+	}
+}
+
+func (v verdict) answer() Answer {
+	switch {
+	case len(v.never) > 0:
+		return No
+	case len(v.waits) > 0:
+		return NotYet
+	default:
+		return Go
+	}
+}
+
+// describe says what is waited for. Where it is never to go that is said alone.
+func (v verdict) describe() Waits {
+	if len(v.never) > 0 {
+		return Waits{For: change.Join("; ", v.never)}
+	}
+	w := Waits{For: change.Join("; ", v.waits)}
+	if !v.some {
+		w.Until = v.until
+	}
+	return w
+}
+
+// admit says whether a deployment may go now, but for those that wait before it.
+func (t *Turn) admit(l *Lane, d *Deployment) verdict {
+	var v verdict
+	e, named := t.environment(l)
+	switch {
+	case t.rules.Mode == Off || t.rules.Mode == "":
+		v.no(change.Words("the policy has nothing done about deployments"))
+		return v
+	case !named:
+		v.no(change.Words("the policy names no environment "), change.Code(l.Environment))
+		return v
+	}
+	c, read := t.commit(d.Commit)
+	switch {
+	case !read:
+	case c.Unread:
+		t.wakeAt(t.now.Add(unreadable))
+		v.wait(t.now.Add(unreadable), change.Words("whether "), change.Code(d.Commit.Short()), change.Words(" is on a governed branch, which cannot be read just now"))
+	case !c.Known:
+		v.no(change.Code(d.Commit.Short()), change.Words(" is not reachable from a governed branch"))
+	}
+	if d.Undoes != "" {
+		t.admitRollback(&v, l, e, d)
+	} else {
+		t.admitForward(&v, l, e, d)
+	}
+	t.admitPlace(&v, l, d)
+	return v
+}
+
+// admitForward asks for all that a deployment owes which brings something new.
+func (t *Turn) admitForward(v *verdict, l *Lane, e *Environment, d *Deployment) {
+	for _, before := range e.After {
+		t.admitAfter(v, before, d.Commit)
+	}
+	b, from, read := t.batch(l, d)
+	if !read {
+		return
+	}
+	if b.Contained && from != d.Commit {
+		v.no(change.Words(l.Environment+" holds "), change.Code(from.Short()), change.Words(", which is newer: an older version goes there by "),
+			change.Code("/change rollback "+l.Environment+" "+d.Commit.Short()+` "reason"`))
+		return
+	}
+	if why := t.byHand(l, e, d, b); why != nil && d.Say == nil {
+		v.wait(time.Time{}, change.Words("somebody who may say "), change.Code("/change deploy "+e.Name), change.Words(", because it holds "), why)
+	}
+	if slices.ContainsFunc(b.Changes, func(c Change) bool { return c.Category != change.Emergency }) || b.Cut {
+		t.admitApprovals(v, e, d, b.Changes)
+	}
+	if isEmergency(b, d.Commit) {
+		return
+	}
+	if d.Override == nil {
+		t.admitTime(v, l, e)
+	}
+	t.admitScheduled(v, e, b)
+}
+
+// admitRollback asks for what a rollback owes: nothing, if it is to what was verified last; else what a high-risk change owes, but neither
+// an environment before nor a time, because that version ran here.
+func (t *Turn) admitRollback(v *verdict, l *Lane, e *Environment, d *Deployment) {
+	if l.newest(func(o *Deployment) bool { return o.Commit == d.Commit && o.Success > 0 }) == nil {
+		v.no(change.Code(d.Commit.Short()), change.Words(" never ran in "+e.Name))
+	}
+	if !d.Old {
+		return
+	}
+	if d.Say == nil {
+		v.wait(time.Time{}, change.Words("somebody who may say "), change.Code("/change deploy "+e.Name), change.Words(", because it goes further back than to what was verified last"))
+	}
+	t.admitApprovals(v, e, d, d.Changes)
+}
+
+// admitPlace has a deployment wait for what holds its lane. A rollback goes before all else, and waits for no watch.
+func (t *Turn) admitPlace(v *verdict, l *Lane, d *Deployment) {
+	if o := l.deploying(); o != nil && o != d {
+		v.wait(time.Time{}, change.Words("the deployment of "), o.name(), change.Words(", which is under way"))
+	}
+	if d.Undoes != "" {
+		return
+	}
+	if o := l.rollback(); o != nil && o.Phase == Waiting {
+		v.wait(time.Time{}, change.Words("the rollback to "), o.name(), change.Words(", which goes first"))
+	}
+	if c := l.current(); c != nil && c.High && c.Phase == Watching && c.Commit != d.Commit {
+		v.wait(time.Time{}, change.Words("the verification of "), c.name(), change.Words(", which is high-risk and watched until "+stamp(c.watchEnds())+" at least"))
+	}
+}
+
+// admitAfter asks that the commit succeeded in an environment before, by its newest deployment there, and was verified. Of a commit that waits
+// or is under way there more can be expected; of another not.
+func (t *Turn) admitAfter(v *verdict, name string, commit change.SHA) {
+	before := t.state.Lanes[strings.ToLower(name)]
+	what := change.Say(change.Code(commit.Short()), change.Words(" in "+name))
+	if before == nil {
+		v.no(what, change.Words(" never ran"))
+		return
+	}
+	on := before.open(commit)
+	ran := before.ran(commit)
+	switch {
+	case on != nil && (ran == nil || on.Phase == Deploying || !ran.Phase.succeeded()):
+		v.wait(time.Time{}, change.Words("the deployment of "), what)
+	case ran == nil:
+		v.no(what, change.Words(" never ran"))
+	case ran.Phase == Verified:
+	case ran.Phase.succeeded():
+		v.wait(time.Time{}, change.Words("the verification of "), what)
+	default:
+		v.no(what, change.Words(" "+ended(ran.Phase)+": mend it, or try again with "), change.Code("/change start "+name))
+	}
+}
+
+// ended says how a deployment came to nothing.
+func ended(p Phase) string {
+	if p == Failed {
+		return "failed"
+	}
+	return "was " + string(p)
+}
+
+// hasHands says whether something can ship by hand to an environment: not where others come after it and it comes after none, because
+// what ships by hand must have been somewhere before.
+func (t *Turn) hasHands(e *Environment) bool {
+	return len(e.After) > 0 || !slices.ContainsFunc(t.rules.Environments, func(o Environment) bool {
+		return slices.ContainsFunc(o.After, func(name string) bool { return strings.EqualFold(name, e.Name) })
+	})
+}
+
+// byHand returns why somebody must say that a deployment may go; nil: nobody must. Besides what ships by hand this is what nobody decided
+// green, in every environment, and what was rolled back: it would come back with whatever is built on it.
+func (t *Turn) byHand(l *Lane, e *Environment, d *Deployment, b Batch) change.Text {
+	var why []change.Text
+	hands := t.hasHands(e)
+	if hands && b.Cut {
+		why = append(why, change.Words("more than can be listed"))
+	}
+	for _, c := range b.Changes {
+		switch {
+		case !c.Green:
+			why = append(why, change.Say(c.name(), change.Words(" (not decided green)")))
+		case !hands:
+		case c.Category != change.Emergency && t.ships(c.Category).ByHand:
+			why = append(why, change.Say(c.name(), change.Words(" ("+c.Category.String()+")")))
+		case wasUndone(l, c.Commit):
+			why = append(why, change.Say(c.name(), change.Words(" (was rolled back there)")))
+		}
+	}
+	if hands && len(why) == 0 && wasUndone(l, d.Commit) {
+		why = append(why, change.Words("what was rolled back there"))
+	}
+	const most = 3
+	if n := len(why); n > most {
+		why = append(why[:most], change.Words(fmt.Sprintf("%d more", n-most)))
+	}
+	return change.Join(", ", why)
+}
+
+// wasUndone says whether the newest deployment of a commit was rolled back.
+func wasUndone(l *Lane, commit change.SHA) bool {
+	d := l.ran(commit)
+	return d != nil && d.Phase == Failed && d.UndoneBy != ""
+}
+
+// ships returns how a category ships; one that the rules leave out as high-risk does, and that strictly.
+func (t *Turn) ships(c change.Category) Shipping {
+	if s, ok := t.rules.Ships[c]; ok {
+		return s
+	}
+	if s, ok := t.rules.Ships[change.HighRisk]; ok {
+		return s
+	}
+	return Shipping{ByHand: true, Monitor: 2 * time.Hour, High: true}
+}
+
+// isEmergency says whether the commit itself came with an emergency: only that passes hours and freezes, not what is built on it later.
+func isEmergency(b Batch, commit change.SHA) bool {
+	return slices.ContainsFunc(b.Changes, func(c Change) bool { return c.Commit == commit && c.Category == change.Emergency })
+}
+
+// admitTime asks that hours are open and nothing is frozen.
+func (t *Turn) admitTime(v *verdict, l *Lane, e *Environment) {
+	hours := make([]calendar.Hours, len(e.Hours))
+	for i, h := range e.Hours {
+		hours[i] = h.Hours
+	}
+	var freezes []calendar.Freeze
+	for _, f := range e.Freezes {
+		freezes = append(freezes, f.Freeze)
+	}
+	for _, f := range l.Freezes {
+		freezes = append(freezes, calendar.Freeze{Until: f.Until})
+	}
+	if edge, ok := calendar.NextChange(hours, freezes, t.now); ok {
+		t.wakeAt(edge)
+	}
+	at, ok := calendar.When(hours, freezes, t.now)
+	if ok && at.Equal(t.now) {
+		return
+	}
+	var what []change.Text
+	for _, h := range e.Hours {
+		if _, open := h.At(t.now); !open {
+			what = append(what, change.Words("the hours of "+e.Name+in(h.Place)))
+		}
+	}
+	for _, f := range e.Freezes {
+		if _, frozen := f.At(t.now); frozen {
+			what = append(what, change.Say(change.Words("the end of the freeze "), change.Quote(f.Name), change.Words(in(f.Place))))
+		}
+	}
+	for _, f := range l.Freezes {
+		if t.now.Before(f.Until) {
+			what = append(what, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), change.Quote(f.Text)))
+		}
+	}
+	if len(what) == 0 {
+		what = append(what, change.Words("the hours of "+e.Name))
+	}
+	if at.IsZero() || !at.After(t.now) {
+		v.wait(time.Time{}, change.Join(" and ", what), change.Words(", of which no end is in sight"))
+		return
+	}
+	v.wait(at, change.Join(" and ", what))
+}
+
+func in(place string) string {
+	if place == "" {
+		return ""
+	}
+	return " (" + place + ")"
+}
+
+// admitScheduled asks that the dates have come for which changes are scheduled: their first moment in the zone of the environment's first
+// hours, or else in UTC. Emergencies are for now.
+func (t *Turn) admitScheduled(v *verdict, e *Environment, b Batch) {
+	zone := time.UTC
+	if len(e.Hours) > 0 && e.Hours[0].Zone != nil {
+		zone = e.Hours[0].Zone
+	}
+	for _, c := range b.Changes {
+		if c.Scheduled.IsZero() || c.Category == change.Emergency {
+			continue
+		}
+		year, month, day := c.Scheduled.Date()
+		if at := calendar.Local(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), zone); at.After(t.now) {
+			t.wakeAt(at)
+			v.wait(at, change.Words("the date for which "), c.name(), change.Words(" is scheduled"))
+		}
+	}
+}
+
+// admitApprovals asks for release approvals: for each slot another person, none of them a contributor of what ships, nor whoever asks for the
+// deployment: by a command, or by the job that waits for it.
+func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships []Change) {
+	var roles []string
+	for _, s := range e.Release {
+		for range s.Count {
+			roles = append(roles, s.Role)
+		}
+	}
+	accepted := slices.DeleteFunc(slices.Clone(d.Accepted), func(s Say) bool { return barred(d, ships, s.By) != "" })
+	missing := unfilled(roles, accepted)
+	if len(missing) == 0 {
+		return
+	}
+	v.wait(time.Time{}, change.Words("release approval by "), roleNames(missing))
+}
+
+// barred returns why somebody's release approval does not count; empty: it does.
+func barred(d *Deployment, ships []Change, by change.Account) string {
+	switch {
+	case !by.Known():
+		return "nobody known"
+	case d.Say != nil && d.Say.By.ID == by.ID, d.Undoes != "" && d.Deployer.ID == by.ID,
+		slices.ContainsFunc(d.Asks, func(a Ask) bool { return a.By.ID == by.ID }):
+		return "asked for the deployment"
+	case slices.ContainsFunc(ships, func(c Change) bool { return slices.Contains(c.Contributors, by.ID) }):
+		return "contributed to what ships"
+	}
+	return ""
+}
+
+// unfilled returns the roles that are left when as many as possible are filled by different people, by augmenting paths.
+func unfilled(roles []string, people []Say) []string {
+	holder := make([]int, len(people))
+	for i := range holder {
+		holder[i] = -1
+	}
+	var seat func(role int, tried []bool) bool
+	seat = func(role int, tried []bool) bool {
+		for p, says := range people {
+			if tried[p] || !slices.Contains(says.Roles, roles[role]) {
+				continue
+			}
+			tried[p] = true
+			if holder[p] < 0 || seat(holder[p], tried) {
+				holder[p] = role
+				return true
+			}
+		}
+		return false
+	}
+	var left []string
+	for role := range roles {
+		if !seat(role, make([]bool, len(people))) {
+			left = append(left, roles[role])
+		}
+	}
+	return left
+}
+
+// roleNames lists roles, each once with how many of it.
+func roleNames(roles []string) change.Text {
+	var all []change.Text
+	for i, r := range roles {
+		if slices.Index(roles, r) != i {
+			continue
+		}
+		n := 0
+		for _, o := range roles {
+			if o == r {
+				n++
+			}
+		}
+		if n == 1 {
+			all = append(all, change.Words(r))
+		} else {
+			all = append(all, change.Words(fmt.Sprintf("%d of %s", n, r)))
+		}
+	}
+	return change.Join(" and ", all)
+}
+
+// name names a change for people.
+func (c Change) name() change.Text {
+	if c.Number != 0 {
+		return change.Words(fmt.Sprintf("#%d", c.Number))
+	}
+	return change.Code(c.Commit.Short())
+}
+
+// name names a deployment for people, by its commit and pull request.
+func (d *Deployment) name() change.Text {
+	if d.Number == 0 {
+		return change.Code(d.Commit.Short())
+	}
+	return change.Say(change.Code(d.Commit.Short()), change.Words(fmt.Sprintf(" (#%d)", d.Number)))
+}
+
+// stamp shows a time to people.
+func stamp(t time.Time) string { return t.UTC().Format("Mon 2 Jan 15:04 UTC") }

@@ -1,0 +1,229 @@
+package release
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// What GitHub takes, in characters; of a comment a part only, because escaping what strangers wrote makes it longer.
+const (
+	description = 140
+	comment     = 480
+	title       = 200
+)
+
+// progress is how many progress comments a protection rule is sent at most: it takes ten, and one is left for the answer.
+const progress = 9
+
+// act asks for all that should be true on GitHub and is not known to be.
+//
+// A key is the deployment's ID with what is done to it. Statuses are counted in theirs, because one can be due again after others posted
+// theirs; progress comments are, because the same may be waited for again.
+func (t *Turn) act() {
+	for _, name := range t.lanes() {
+		l := t.state.Lanes[name]
+		for _, d := range l.Deployments {
+			t.actOn(l, d)
+		}
+	}
+}
+
+func (t *Turn) actOn(l *Lane, d *Deployment) {
+	if t.rules.Mode != Off {
+		t.create(l, d)
+		t.post(l, d)
+	}
+	for i := range d.Asks {
+		t.tell(l, d, &d.Asks[i])
+	}
+}
+
+func (t *Turn) effect(kind EffectKind, l *Lane, d *Deployment, key string) Effect {
+	return Effect{Kind: kind, Key: d.ID + ":" + key, Deployment: d.ID, Environment: l.Environment, Commit: d.Commit, Number: d.Number}
+}
+
+// create asks for a deployment on GitHub of what was let through and is ours to make. One that was cancelled before GitHub told of it is not
+// asked for any more: if it was made all the same, GitHub tells.
+func (t *Turn) create(l *Lane, d *Deployment) {
+	if !d.Own || d.GitHub != 0 || d.GaveUp != "" || d.Phase != Deploying && !(d.Record && d.Phase.succeeded()) {
+		return
+	}
+	e := t.effect(CreateDeployment, l, d, "create")
+	e.Task = TaskDeploy
+	if d.Record {
+		e.Task = TaskRecord
+	}
+	e.Payload = d.payload()
+	e.Says = limit(change.Words("Deployed by changegate"), description)
+	if d.Undoes != "" {
+		e.Says = limit(change.Words("Rolled back by changegate"), description)
+	}
+	t.out.Effects = append(t.out.Effects, e)
+}
+
+// payload is what goes along with a deployment on GitHub: what its workflow and the next reader may want to know. It says the same for as
+// long as the deployment is under way.
+func (d *Deployment) payload() json.RawMessage {
+	p := struct {
+		ID         string        `json:"changegate"`
+		Number     change.Number `json:"number,omitempty"`
+		Title      string        `json:"title,omitempty"`
+		Category   string        `json:"category,omitempty"`
+		Underlying string        `json:"underlying,omitempty"`
+		Approvals  []string      `json:"approvals,omitempty"`
+		Changes    int           `json:"changes"`
+		Undoes     string        `json:"undoes,omitempty"`
+		Policy     string        `json:"policy,omitempty"`
+		Floor      string        `json:"floor,omitempty"`
+	}{ID: d.ID, Number: d.Number, Category: d.Category.String(), Changes: len(d.Changes), Undoes: d.Undoes, Policy: d.Policy, Floor: d.Floor}
+	for _, c := range d.Changes {
+		if c.Commit == d.Commit {
+			p.Title = cut(c.Title, title)
+			if c.Category == change.Emergency {
+				p.Underlying = c.Underlying.String()
+			}
+		}
+	}
+	const most = 20
+	for _, a := range d.Accepted[:min(most, len(d.Accepted))] {
+		p.Approvals = append(p.Approvals, a.By.Login)
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(fmt.Sprintf("payload of %s: %v", d.ID, err)) // strings and numbers marshal
+	}
+	return text
+}
+
+// post asks for the status that a deployment on GitHub should show.
+func (t *Turn) post(l *Lane, d *Deployment) {
+	state := d.shows(l)
+	if d.GitHub == 0 || d.Mute || state == "" || state == d.Shown {
+		return
+	}
+	e := t.effect(PostStatus, l, d, fmt.Sprintf("status:%d:%d:%s", d.GitHub, d.Posts, state))
+	e.GitHub, e.State = d.GitHub, state
+	e.Says = limit(d.status(state), description)
+	t.out.Effects = append(t.out.Effects, e)
+}
+
+// shows returns the status that a deployment on GitHub should have; empty: it may have any, because others know better.
+//
+// Where GitHub itself makes what is replaced inactive, it does not tell; it is done once more then.
+func (d *Deployment) shows(l *Lane) change.DeploymentState {
+	switch {
+	case d.Began.IsZero():
+		return ""
+	case d.Phase == Deploying:
+		if d.Own && d.Shown == "" {
+			return change.DeploymentQueued
+		}
+		return ""
+	case d.Phase.succeeded() && d == l.current():
+		return change.DeploymentSuccess
+	case d.Phase.succeeded():
+		return change.DeploymentInactive
+	case d.Phase == Failed && (d.Shown == change.DeploymentFailure || d.Shown == change.DeploymentErrored):
+		return ""
+	case d.Phase == Failed && d.TimedOut:
+		return change.DeploymentErrored
+	case d.Phase == Failed:
+		return change.DeploymentFailure
+	default:
+		return change.DeploymentInactive
+	}
+}
+
+// status describes a status.
+func (d *Deployment) status(s change.DeploymentState) change.Text {
+	switch s {
+	case change.DeploymentQueued:
+		return change.Words("Let through by the policy")
+	case change.DeploymentSuccess:
+		return change.Words("Deployed")
+	case change.DeploymentInactive:
+		if d.Phase.succeeded() {
+			return change.Words("Replaced by a later deployment")
+		}
+		return change.Say(change.Words("Given up: "), change.Quote(d.Why))
+	default:
+		if d.Class == FailedDeployment {
+			return change.Say(change.Words("Failed: "), change.Quote(d.Why))
+		}
+		return change.Say(change.Words("Found not to work: "), change.Quote(d.Why))
+	}
+}
+
+// tell asks for the answer to a protection rule, or for a comment that says what its job waits for when that is something else than before.
+func (t *Turn) tell(l *Lane, d *Deployment, a *Ask) {
+	if a.Callback == "" || a.Answered {
+		return
+	}
+	answer, says, _ := d.answers(l, a)
+	if a.Answer != "" {
+		e := t.effect(AnswerRule, l, d, "answer:"+a.Key)
+		e.Callback, e.Ask, e.Answer = a.Callback, a.Key, a.Answer
+		e.Says = limit(d.toldOnce(l, a), comment)
+		t.out.Effects = append(t.out.Effects, e)
+		return
+	}
+	if answer != NotYet || says.IsEmpty() {
+		return
+	}
+	if until := d.Waits.Until; !until.IsZero() {
+		says = change.Say(says, change.Words(", until "+stamp(until)))
+	}
+	says = limit(change.Say(change.Words("Waiting for "), says), comment)
+	last := len(a.Told) - 1
+	if last < 0 || a.Told[last] != says.String() {
+		if len(a.Told) == progress {
+			return
+		}
+		a.Told = append(a.Told, says.String())
+	}
+	if n := len(a.Told); a.Sent < n {
+		e := t.effect(AnswerRule, l, d, fmt.Sprintf("progress:%s:%d", a.Key, n))
+		e.Callback, e.Ask, e.Answer, e.Says = a.Callback, a.Key, NotYet, says
+		t.out.Effects = append(t.out.Effects, e)
+	}
+}
+
+// toldOnce is what goes along with an answer. It says the same for as long as that is not known to be given.
+func (d *Deployment) toldOnce(l *Lane, a *Ask) change.Text {
+	if a.Answer == Go {
+		return change.Say(change.Words("The policy lets "), change.Code(d.Commit.Short()), change.Words(" go to "), change.Code(l.Environment), change.Words("."))
+	}
+	return a.Why
+}
+
+// limit cuts a text to a number of characters.
+func limit(t change.Text, most int) change.Text {
+	left := most
+	var out change.Text
+	for _, p := range t {
+		n := utf8.RuneCountInString(p.Text)
+		if n <= left {
+			out, left = append(out, p), left-n
+			continue
+		}
+		if left > 1 {
+			p.Text = cut(p.Text, left)
+			out = append(out, p)
+		}
+		break
+	}
+	return out
+}
+
+// cut cuts a string to a number of characters, of which the last then is an ellipsis.
+func cut(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	r := []rune(s)
+	return strings.TrimSpace(string(r[:most-1])) + "…"
+}

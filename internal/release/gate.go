@@ -1,0 +1,159 @@
+package release
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// patience is for how long a job that asks by itself is taken to ask still, and how long one that is under way has to ask.
+const patience = 5 * time.Minute
+
+// Rule tells that a deployment protection rule asks; key is unique for the request. It is answered once, and until then told what
+// its job waits for.
+func (t *Turn) Rule(key string, r change.RuleAsked) {
+	at := r.At
+	if at.IsZero() || at.After(t.now) {
+		at = t.now
+	}
+	t.ask(r.Environment, r.SHA, r.Deployment, r.By, Ask{Key: key, Callback: r.Callback, Run: runOf(r.Callback), By: r.By, OnGitHub: true, At: at})
+}
+
+// runOf returns the workflow run in the URL to which a protection rule's answer goes; 0: there is none.
+func runOf(callback string) int64 {
+	m := regexp.MustCompile(`/actions/runs/([0-9]+)/`).FindStringSubmatch(callback)
+	if m == nil {
+		return 0
+	}
+	id, _ := strconv.ParseInt(m[1], 10, 64) // too long a number is no run
+	return id
+}
+
+// Gate tells that a job asks at the gate. It asks again for as long as it waits, and is let through only when it does, because otherwise
+// nobody might be left to deploy. For 5 minutes after it asked it keeps its place.
+func (t *Turn) Gate(g change.GateAsked) {
+	t.polled[g.Key] = true
+	if _, d, a := t.state.ask(g.Key); a != nil {
+		a.At = t.now
+		if d.Phase == Deploying {
+			d.Heard = t.now
+		}
+		return
+	}
+	t.ask(g.Environment, g.SHA, 0, g.By, Ask{Key: g.Key, Run: g.Run, Attempt: g.Attempt, By: g.By, OnGitHub: g.OnGitHub, At: t.now})
+}
+
+// ask takes a gate's question to the deployment that it is about: what is under way if the same run carries it out, else what waits,
+// else a new one. What is deployed can be deployed again, in its turn.
+func (t *Turn) ask(environment string, commit change.SHA, github int64, by change.Account, a Ask) {
+	if _, _, known := t.state.ask(a.Key); known != nil {
+		return
+	}
+	l := t.lane(environment)
+	t.moved = true
+	d := l.newest(func(d *Deployment) bool {
+		return d.Commit == commit && (github != 0 && (d.GitHub == github || slices.Contains(d.Also, github))) && (d.Phase.waits() || d.Phase == Deploying)
+	})
+	if d == nil {
+		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase == Deploying && d.isOf(a.Run) })
+	}
+	if d == nil {
+		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase.waits() && d.Undoes != "" })
+	}
+	if d == nil {
+		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase.waits() })
+	}
+	if d == nil {
+		d = t.add(l, Deployment{Commit: commit, Deployer: by})
+	}
+	if !d.Deployer.Known() {
+		d.Deployer = by
+	}
+	if _, o := t.state.onGitHub(github); github != 0 && o == nil {
+		if d.GitHub == 0 && !d.Own {
+			d.GitHub = github
+		} else {
+			d.Also = append(d.Also, github)
+		}
+	}
+	if d.Phase == Deploying {
+		a.Answer = Go
+	}
+	d.Asks = append(d.Asks, a)
+}
+
+// isOf says whether a run may be the one that carries a deployment out.
+func (d *Deployment) isOf(run int64) bool {
+	for _, a := range d.Asks {
+		if a.Answer == Go && a.Run != 0 && run != 0 && a.Run != run {
+			return false
+		}
+	}
+	return true
+}
+
+// carrier says who would deploy something if it were let through.
+type carrier int
+
+const (
+	nobody carrier = iota // it waits for a job that asks
+	later                 // a job that asked lately, and will again
+	ready
+)
+
+// carrier returns who would carry a deployment out now.
+func (t *Turn) carrier(d *Deployment) carrier {
+	if d.Own && !d.Record && t.rules.Mode == Create || d.GitHub != 0 && len(d.Asks) == 0 {
+		return ready
+	}
+	c := nobody
+	for _, a := range d.Asks {
+		switch {
+		case a.Answer != "":
+		case a.Callback != "" || t.polled[a.Key]:
+			return ready
+		case t.now.Sub(a.At) < patience:
+			c = later
+			t.wakeAt(a.At.Add(patience))
+		}
+	}
+	return c
+}
+
+// Answer returns what a gate says to an ask now, by its key, with why. False: no such ask is known. Go holds only for as long as the
+// deployment has not come to nothing.
+func (s *State) Answer(ask string) (Answer, change.Text, bool) {
+	l, d, a := s.ask(ask)
+	if a == nil {
+		return "", nil, false
+	}
+	return d.answers(l, a)
+}
+
+func (d *Deployment) answers(l *Lane, a *Ask) (Answer, change.Text, bool) {
+	switch {
+	case a.Answer == Go && (d.Phase == Deploying || d.Phase.succeeded()):
+		return Go, change.Say(d.name(), change.Words(" may go to "), change.Code(l.Environment)), true
+	case a.Answer == "" && d.Phase.waits():
+		return NotYet, d.Waits.For, true
+	}
+	if !a.Why.IsEmpty() {
+		return No, a.Why, true
+	}
+	return No, d.whyNot(), true
+}
+
+// whyNot says why a deployment that will not go any more does not.
+func (d *Deployment) whyNot() change.Text {
+	switch {
+	case !d.Waits.For.IsEmpty():
+		return d.Waits.For
+	case d.Why != "":
+		return change.Say(d.name(), change.Words(" "+ended(d.Phase)+": "), change.Quote(d.Why))
+	default:
+		return change.Say(d.name(), change.Words(" "+ended(d.Phase)))
+	}
+}

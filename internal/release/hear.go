@@ -1,0 +1,300 @@
+package release
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// landings is how many pull requests are remembered that landed.
+const landings = 500
+
+// Landed tells that a pull request was merged into a governed branch. Where we deploy, its commit is queued in each environment that comes
+// after none. Whether its branch is governed is asked of the commit.
+func (t *Turn) Landed(l change.Landed) {
+	if t.rules.Mode == Off || l.Commit == "" {
+		return
+	}
+	t.state.Landed = slices.DeleteFunc(t.state.Landed, func(o Landing) bool { return o.Number == l.Number })
+	t.state.Landed = append(t.state.Landed, Landing{Number: l.Number, Commit: l.Commit, By: l.By})
+	t.state.Landed = t.state.Landed[max(0, len(t.state.Landed)-landings):]
+	if t.rules.Mode != Create {
+		return
+	}
+	for _, e := range t.rules.Environments {
+		if len(e.After) == 0 {
+			t.enqueue(e.Name, l.Commit, l.Number, l.By, l.At)
+		}
+	}
+}
+
+// enqueue has us deploy a commit, unless it was dealt with in that environment before: what came to nothing there is started again by people.
+func (t *Turn) enqueue(environment string, commit change.SHA, n change.Number, by change.Account, at time.Time) {
+	l := t.lane(environment)
+	if l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase != Refused }) != nil {
+		return
+	}
+	t.add(l, Deployment{Commit: commit, Number: n, Deployer: by, QueuedAt: at, Own: true})
+}
+
+// githubActions is whose deployments count where the policy names nobody.
+const githubActions = "github-actions[bot]"
+
+// counts says whether what an account does about deployments to an environment counts.
+func (t *Turn) counts(e *Environment, by change.Account, via change.AppID, app string) bool {
+	if t.app != 0 && via == t.app {
+		return true
+	}
+	if !by.Known() {
+		return false
+	}
+	// The deployment of a job that names an environment is by whoever caused the run, through GitHub Actions. Other Apps let people act
+	// through them, who do so by themselves.
+	names := func(login string) bool {
+		return strings.EqualFold(login, by.Login) || app == "github-actions" && strings.EqualFold(login, githubActions)
+	}
+	if len(e.Creators) == 0 {
+		return names(githubActions)
+	}
+	return slices.ContainsFunc(e.Creators, names)
+}
+
+// Deployment tells that there is a deployment on GitHub. One by an account that counts is matched to what is known of its commit and
+// environment, so that none is doubled, and is else new. That it is there says nothing of whether its job runs: it is taken to be under
+// way once the policy lets it, or once its statuses say so (see Status).
+//
+// One by another account, or to an environment that the policy does not name, is an exception, and nothing else.
+func (t *Turn) Deployment(g change.Deployment) {
+	if t.rules.Mode == Off {
+		return
+	}
+	if t.app != 0 && g.Via == t.app {
+		t.recognise(g)
+		return
+	}
+	e, named := t.rules.Find(g.Environment)
+	if !named {
+		t.exception(change.UnknownEnvironment, fmt.Sprint(g.ID), g.Environment, g.SHA, 0, g.At, change.Say(
+			change.Login(g.By), change.Words(" deployed "), change.Code(g.SHA.Short()), change.Words(" to "), change.Code(g.Environment),
+			change.Words(", an environment that the policy does not name")), g.By)
+		return
+	}
+	if !t.counts(e, g.By, g.Via, g.App) {
+		t.exception(change.UnknownDeployer, fmt.Sprint(g.ID), e.Name, g.SHA, 0, g.At, change.Say(
+			change.Login(g.By), change.Words(" deployed "), change.Code(g.SHA.Short()), change.Words(" to "+e.Name+", for which the policy does not name them")), g.By)
+		return
+	}
+	if _, d := t.state.onGitHub(g.ID); d != nil {
+		return
+	}
+	t.adopt(t.lane(e.Name), g)
+}
+
+// recognise takes note of a deployment that this App created. It names what it is of; one that names nothing that is known any more is
+// nobody's.
+func (t *Turn) recognise(g change.Deployment) {
+	l, d := t.state.find(change.PayloadKey(g.Payload))
+	if d == nil || !strings.EqualFold(l.Environment, g.Environment) || d.Commit != g.SHA {
+		return
+	}
+	t.state.Created(d.ID, g.ID)
+}
+
+// adopt follows a deployment that others made on GitHub.
+func (t *Turn) adopt(l *Lane, g change.Deployment) *Deployment {
+	if d := l.open(g.SHA); d != nil {
+		d.Deployer = cmp.Or(d.Deployer, g.By)
+		// Where we create one, the job that carries it out may make another of itself.
+		if d.GitHub == 0 && !d.Own {
+			d.GitHub = g.ID
+		} else {
+			d.Also = append(d.Also, g.ID)
+		}
+		return d
+	}
+	// Somebody said that it was deployed before GitHub did, or a job did so whose gate was not told that GitHub knows.
+	if d := l.current(); d != nil && d.Commit == g.SHA && d.GitHub == 0 && !d.Own {
+		d.GitHub = g.ID
+		return d
+	}
+	return t.add(l, Deployment{Commit: g.SHA, Deployer: g.By, QueuedAt: g.At, GitHub: g.ID})
+}
+
+// Status tells that a status was posted on a deployment on GitHub. It may be told in any order, and more than once: what is older than the
+// newest that is known says nothing. Our own say nothing either.
+//
+//   - What waits and is seen to be under way has 5 minutes to ask at a gate; then, or once it succeeded, it was deployed past the policy,
+//     unless the policy would have let it go then. It is followed all the same, for it is there. What else was under way in its lane
+//     is given up.
+//   - What waits and came to nothing loses its job, and its place where nobody asked for it.
+//   - A failure counts whenever it comes: of what was verified, too.
+//   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy.
+func (t *Turn) Status(s change.DeploymentStatus) {
+	if t.rules.Mode == Off || t.app != 0 && s.Via == t.app {
+		return
+	}
+	g := s.Deployment
+	e, named := t.rules.Find(g.Environment)
+	if !named {
+		t.Deployment(g)
+		return
+	}
+	if !t.counts(e, s.By, s.Via, s.App) {
+		t.exception(change.UnknownDeployer, fmt.Sprintf("%d:%d", g.ID, s.By.ID), e.Name, g.SHA, 0, s.At, change.Say(
+			change.Login(s.By), change.Words(" said how a deployment of "), change.Code(g.SHA.Short()), change.Words(" to "+e.Name+" stands, for which the policy does not name them")), s.By)
+		return
+	}
+	l, d := t.state.onGitHub(g.ID)
+	if d == nil {
+		t.Deployment(g)
+		if l, d = t.state.onGitHub(g.ID); d == nil {
+			return
+		}
+	}
+	if s.At.Before(d.StatusAt) || s.At.Equal(d.StatusAt) && s.ID <= d.StatusID {
+		return
+	}
+	d.StatusAt, d.StatusID, d.Heard = s.At, s.ID, t.now
+	d.LogURL = cmp.Or(s.LogURL, d.LogURL)
+	if d.GitHub == g.ID {
+		d.Shown = s.State
+	}
+	t.follow(l, d, g.ID, s)
+}
+
+// follow moves a deployment on as a status says.
+func (t *Turn) follow(l *Lane, d *Deployment, id int64, s change.DeploymentStatus) {
+	switch s.State {
+	case change.DeploymentInProgress:
+		if d.Phase.waits() && d.Moved.IsZero() {
+			d.Moved = t.now
+			t.moved = true
+		}
+	case change.DeploymentSuccess:
+		switch {
+		case d.Phase == Deploying:
+			t.succeed(l, d)
+		case d.Phase.waits():
+			t.past(l, d, nil)
+			t.succeed(l, d)
+		case d.Phase.succeeded():
+			if c := l.current(); c != d && s.At.After(c.Began) {
+				t.again(l, d, id, "replaced")
+			}
+		default:
+			t.again(l, d, id, ended(d.Phase))
+		}
+	case change.DeploymentFailure, change.DeploymentErrored:
+		switch {
+		case d.Phase == Deploying, d.Phase.succeeded():
+			t.fail(l, d, FailedDeployment, "its deployment ended as "+string(s.State))
+		case d.Phase.waits():
+			t.lose(l, d)
+		}
+	case change.DeploymentInactive:
+		switch {
+		case d.Phase == Deploying:
+			t.end(l, d, Cancelled, "its deployment was made inactive", s.By)
+		case d.Phase.waits():
+			t.lose(l, d)
+		}
+	}
+}
+
+// lose takes from a deployment that waits the job that would have carried it out.
+func (t *Turn) lose(l *Lane, d *Deployment) {
+	for i := range d.Asks {
+		if a := &d.Asks[i]; a.Answer == "" {
+			a.Answer, a.Answered = No, true // nobody is left to be told
+		}
+	}
+	d.Moved = time.Time{}
+	if d.isWanted() {
+		if d.GitHub != 0 {
+			d.Dead = append(d.Dead, d.GitHub)
+		}
+		d.Dead = append(d.Dead, d.Also...)
+		d.GitHub, d.Shown, d.Also = 0, "", nil
+		t.moved = true
+		return
+	}
+	t.end(l, d, Cancelled, "its job ended before it was let through", change.Account{})
+}
+
+// again begins a deployment for what was deployed once more by a deployment on GitHub that had ended.
+func (t *Turn) again(l *Lane, was *Deployment, id int64, how string) {
+	n := Deployment{
+		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer, GitHub: id, LogURL: was.LogURL, Shown: change.DeploymentSuccess,
+		StatusAt: was.StatusAt, StatusID: was.StatusID,
+	}
+	if was.GitHub == id {
+		was.GitHub, was.Own, was.Shown = 0, false, ""
+	}
+	was.Also = slices.DeleteFunc(was.Also, func(also int64) bool { return also == id })
+	d := t.add(l, n)
+	t.past(l, d, change.Words("it "+how+" before"))
+	t.succeed(l, d)
+}
+
+// past lets through what is under way without having been let through. It is an exception if the policy would not have let it go now, or if
+// there is another reason.
+func (t *Turn) past(l *Lane, d *Deployment, reason change.Text) {
+	v := t.admit(l, d)
+	if reason != nil {
+		v.no(reason)
+	}
+	if v.answer() != Go {
+		d.Past = true
+		t.exception(change.DeployedPastPolicy, d.ID, l.Environment, d.Commit, d.Number, t.now, change.Say(
+			d.name(), change.Words(" was deployed to "+l.Environment+" past the policy, for which it is: "+string(v.answer())+": "), v.describe().For), d.Deployer)
+	}
+	for _, o := range l.Deployments {
+		if o != d && o.Phase == Deploying {
+			t.end(l, o, Cancelled, "overtaken by the deployment of "+string(d.Commit.Short()), change.Account{})
+		}
+	}
+	t.start(l, d)
+}
+
+// Run tells that a workflow run ended. It ends what its jobs were let through for, where GitHub knows no deployment of theirs, and
+// what they still wait for.
+func (t *Turn) Run(r change.RunEnded) {
+	if r.Run == 0 {
+		return
+	}
+	for _, name := range t.lanes() {
+		l := t.state.Lanes[name]
+		for _, d := range slices.Clone(l.Deployments) {
+			t.runEnded(l, d, r)
+		}
+	}
+}
+
+func (t *Turn) runEnded(l *Lane, d *Deployment, r change.RunEnded) {
+	through, waited := false, false
+	for i := range d.Asks {
+		a := &d.Asks[i]
+		if a.Run != r.Run || a.Attempt != 0 && a.Attempt != r.Attempt || a.Attempt == 0 && a.At.After(r.At) {
+			continue
+		}
+		through = through || a.Answer == Go
+		if a.Answer == "" {
+			a.Answer, a.Answered, waited = No, true, true
+		}
+	}
+	switch {
+	case waited && d.Phase.waits() && !d.asks():
+		t.lose(l, d)
+	case !through || d.Phase != Deploying || len(d.Also) > 0 || d.GitHub != 0 && !d.Own:
+	case r.Conclusion == "success":
+		t.succeed(l, d)
+	case r.Conclusion == "cancelled" || r.Conclusion == "skipped":
+		t.end(l, d, Cancelled, "its workflow run was "+r.Conclusion, change.Account{})
+	default:
+		t.fail(l, d, FailedDeployment, "its workflow run ended as "+r.Conclusion)
+	}
+}

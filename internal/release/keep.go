@@ -1,0 +1,81 @@
+package release
+
+import (
+	"slices"
+	"time"
+)
+
+// kept is how many deployments of a lane are remembered that ended, besides those that are needed for something.
+const kept = 50
+
+// settled is how long something is kept that a clock which is put right might make matter again.
+const settled = 7 * 24 * time.Hour
+
+// remembered is how many commands are.
+const remembered = 200
+
+// prune forgets what ended long ago. It keeps all that is open, what GitHub is yet to be told of, what a lane holds and what it would be
+// rolled back to, and what decides whether something that waits elsewhere may go.
+func (t *Turn) prune() {
+	pending := map[string]bool{}
+	for _, e := range t.out.Effects {
+		pending[e.Deployment] = true
+	}
+	for _, name := range t.state.names() {
+		l := t.state.Lanes[name]
+		// Not at once: the clock may be ahead.
+		l.Freezes = slices.DeleteFunc(l.Freezes, func(f ByCommand) bool { return t.now.Sub(f.Until) > settled })
+		needed := t.needed(l)
+		ended := 0
+		var keep []*Deployment
+		for _, d := range slices.Backward(l.Deployments) {
+			if d.Phase.IsFinal() {
+				ended++
+			}
+			if !d.Phase.IsFinal() || ended <= kept || needed[d.ID] || pending[d.ID] {
+				keep = append(keep, d)
+			}
+		}
+		slices.Reverse(keep)
+		l.Deployments = keep
+		_, named := t.rules.Find(l.Environment)
+		old := !slices.ContainsFunc(keep, func(d *Deployment) bool {
+			return !d.Phase.IsFinal() || pending[d.ID] || t.now.Sub(d.Since) < settled
+		})
+		if !named && old && len(l.Freezes) == 0 {
+			delete(t.state.Lanes, name)
+		}
+	}
+	t.state.Given = t.state.Given[max(0, len(t.state.Given)-remembered):]
+}
+
+// needed returns what must be remembered of what ended in a lane.
+func (t *Turn) needed(l *Lane) map[string]bool {
+	needed := map[string]bool{}
+	need := func(d *Deployment) {
+		if d != nil {
+			needed[d.ID] = true
+		}
+	}
+	c := l.current()
+	need(c)
+	if c != nil {
+		last := l.lastVerified(t, c)
+		need(last)
+		if last != nil {
+			need(l.lastVerified(t, last))
+		}
+	}
+	for _, other := range t.state.Lanes {
+		for _, d := range other.Deployments {
+			if d.Phase.IsFinal() {
+				continue
+			}
+			need(l.ran(d.Commit))
+			if o, undone := t.state.find(d.Undoes); o == l {
+				need(undone)
+			}
+		}
+	}
+	return needed
+}

@@ -1,0 +1,257 @@
+package release
+
+import (
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// advance moves the deployments of a lane on, as far as time and what was read permit.
+func (t *Turn) advance(l *Lane) {
+	_, named := t.environment(l)
+	for _, d := range l.Deployments {
+		switch {
+		case d.Phase == Deploying:
+			t.expire(l, d)
+		case d.Phase == Watching || d.Phase == Unverified:
+			t.watch(l, d)
+		case d.Phase.waits() && !named:
+			if t.rules.Observing && t.rules.Mode != Off && d.asks() {
+				t.past(l, d, nil)
+				continue
+			}
+			d.Waits = t.admit(l, d).describe()
+			t.end(l, d, Refused, "", change.Account{})
+		}
+	}
+	if named {
+		t.skip(l)
+		t.next(l)
+	}
+}
+
+// expire ends what GitHub would not create, and what nothing was heard of for too long.
+func (t *Turn) expire(l *Lane, d *Deployment) {
+	e, _ := t.environment(l)
+	if d.GaveUp != "" && d.Own && d.GitHub == 0 && !d.Record {
+		t.end(l, d, Failed, "GitHub would not create it: "+d.GaveUp, change.Account{})
+		d.Class = FailedDeployment
+		return
+	}
+	late := d.Heard.Add(e.Timeout)
+	if t.now.Before(late) {
+		t.wakeAt(late)
+		return
+	}
+	d.TimedOut = true
+	t.fail(l, d, FailedDeployment, "nothing was heard of it for "+e.Timeout.String())
+}
+
+// skip takes out of the queue what the lane holds already. What somebody is deploying stays, because it is to be seen what becomes of it.
+func (t *Turn) skip(l *Lane) {
+	c := l.current()
+	if c == nil {
+		return
+	}
+	for _, d := range l.Deployments {
+		if !d.Phase.waits() || d.Undoes != "" || d.GitHub != 0 || d.Commit == c.Commit && d.asks() {
+			continue
+		}
+		if b, read := t.between(c.Commit, d.Commit); read && b.Contained {
+			t.end(l, d, Overtaken, "it is contained in "+string(c.Commit.Short())+", which is there", change.Account{})
+		}
+	}
+}
+
+// next lets the next deployment of a lane through, if there is one that may go. Rollbacks go first, then emergencies, then the others as
+// they came; or, where the policy wants the newest only, that one. Whatever is not to go yet is passed by, since all that is built on it
+// waits for the same.
+func (t *Turn) next(l *Lane) {
+	e, _ := t.environment(l)
+	var chosen *Deployment
+	for _, d := range l.queue() {
+		if !d.Moved.IsZero() && len(d.Asks) == 0 {
+			if late := d.Moved.Add(patience); t.now.Before(late) {
+				t.wakeAt(late)
+			} else {
+				t.past(l, d, nil)
+				return
+			}
+		}
+		v := t.admit(l, d)
+		answer := v.answer()
+		d.Waits = v.describe()
+		switch {
+		case answer == No:
+			t.refuse(l, d)
+			fallthrough
+		case answer == NotYet:
+			if t.rules.Observing && d.asks() && t.carrier(d) == ready {
+				t.past(l, d, nil)
+				return
+			}
+			continue
+		}
+		if t.carrier(d) == nobody {
+			continue
+		}
+		if chosen == nil || t.before(l, e, d, chosen) {
+			chosen = d
+		}
+	}
+	if chosen != nil && t.carrier(chosen) == ready && t.out.Needs.IsEmpty() {
+		t.start(l, chosen)
+	}
+}
+
+// before says whether d, which comes later in the queue, is to go before o.
+func (t *Turn) before(l *Lane, e *Environment, d, o *Deployment) bool {
+	if o.Undoes != "" {
+		return false
+	}
+	a, _, _ := t.batch(l, d)
+	b, _, _ := t.batch(l, o)
+	if x, y := isEmergency(a, d.Commit), isEmergency(b, o.Commit); x != y {
+		return x
+	}
+	return e.Newest
+}
+
+// refuse ends what waiting alone does not bring on, unless people want it: they can do something about it. The gates are told no.
+func (t *Turn) refuse(l *Lane, d *Deployment) {
+	if t.rules.Observing && d.asks() {
+		return
+	}
+	c, read := t.commit(d.Commit)
+	unknown := read && !c.Unread && !c.Known
+	asked := len(d.Asks) > 0
+	switch {
+	case unknown && d.GitHub == 0 && !d.Phase.IsFinal(), !d.isWanted() && asked:
+		t.end(l, d, Refused, "", change.Account{})
+	case !d.isWanted() && d.Moved.IsZero() && d.GitHub != 0:
+		e, _ := t.environment(l)
+		if late := d.Since.Add(e.Timeout); t.now.Before(late) {
+			t.wakeAt(late)
+		} else {
+			t.end(l, d, Refused, "", change.Account{})
+		}
+	default:
+		t.sayNo(d)
+	}
+}
+
+// start lets a deployment through: what ships with it is settled, and the gates are told.
+func (t *Turn) start(l *Lane, d *Deployment) {
+	t.settle(l, d)
+	t.phase(d, Deploying)
+	d.Began, d.Heard, d.Moved = t.now, t.now, time.Time{}
+	d.Policy, d.Floor = t.rules.Ref.Digest, t.rules.Floor.Digest
+	if d.Own && d.GitHub == 0 && len(d.Also) > 0 {
+		// Others made one of it while it waited: that is the one to follow.
+		d.GitHub, d.Also, d.Own = d.Also[0], d.Also[1:], false
+	}
+	onGitHub := d.GitHub != 0
+	for i := range d.Asks {
+		a := &d.Asks[i]
+		if a.Answer == "" {
+			a.Answer = Go
+		}
+		onGitHub = onGitHub || a.OnGitHub
+	}
+	if !d.Own && !onGitHub && t.rules.Mode == Record {
+		// What others deploy without telling GitHub is told there by us, for the record.
+		d.Own, d.Record = true, true
+	}
+	t.entry("let through", l, d, d.Deployer, "")
+}
+
+// settle notes what ships with a deployment, how risky that is, and for how long it will be watched.
+func (t *Turn) settle(l *Lane, d *Deployment) {
+	e, _ := t.environment(l)
+	b, from, _ := t.batch(l, d)
+	d.From = from
+	if d.Undoes != "" {
+		return // it is watched for as long as what it undoes; see rollBack
+	}
+	d.Changes, d.Category, d.Monitor, d.High = b.Changes, 0, 0, false
+	if c := l.current(); c != nil && c.Commit == d.Commit {
+		d.Category, d.Monitor, d.High = c.Category, c.Monitor, c.High
+	}
+	risk := func(c change.Category) {
+		s := t.ships(c)
+		if e.Watched {
+			d.Monitor, d.High = max(d.Monitor, s.Monitor), d.High || s.High
+		}
+	}
+	for _, c := range b.Changes {
+		d.Category = max(d.Category, c.Category)
+		if c.Category == change.Emergency {
+			risk(c.Underlying)
+		} else {
+			risk(c.Category)
+		}
+	}
+	if b.Cut {
+		d.Category = max(d.Category, change.HighRisk)
+		risk(change.HighRisk)
+	}
+}
+
+// describe says of all that has not ended what it waits for, and which place it has.
+func (t *Turn) describe(l *Lane) {
+	e, named := t.environment(l)
+	if !named {
+		return
+	}
+	var first *Deployment
+	for i, d := range l.queue() {
+		v := t.admit(l, d)
+		if v.answer() == Go {
+			switch {
+			case t.carrier(d) == nobody:
+				v.wait(time.Time{}, t.forJob(d))
+			case first == nil:
+				first = d
+				v.wait(time.Time{}, t.forJob(d))
+			default:
+				v.wait(time.Time{}, change.Words("its place in the queue, after "), first.name())
+			}
+		}
+		d.Waits = v.describe()
+		d.Waits.Place = i + 1
+	}
+	for _, d := range l.Deployments {
+		switch d.Phase {
+		case Held:
+			d.Waits = Waits{For: change.Say(change.Words("somebody who may say "), change.Code("/change start "+e.Name))}
+		case Watching, Unverified:
+			d.Waits = t.awaits(l, d)
+		}
+	}
+}
+
+// forJob says that a job must ask which deploys.
+func (t *Turn) forJob(d *Deployment) change.Text {
+	if d.Deployer.Known() {
+		return change.Say(change.Login(d.Deployer), change.Words(" to have it deployed: nothing has asked to do so that is still there"))
+	}
+	return change.Words("whoever deploys it: nothing has asked to do so that is still there")
+}
+
+// promote queues what was verified where it may go next.
+func (t *Turn) promote(l *Lane, d *Deployment) {
+	if t.rules.Mode != Create || d.Undoes != "" {
+		return
+	}
+	for _, e := range t.rules.Environments {
+		var v verdict
+		after := false
+		for _, name := range e.After {
+			t.admitAfter(&v, name, d.Commit)
+			after = after || sameName(name, l.Environment)
+		}
+		if after && v.answer() == Go {
+			t.enqueue(e.Name, d.Commit, d.Number, d.Deployer, t.now)
+		}
+	}
+}

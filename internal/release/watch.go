@@ -1,0 +1,174 @@
+package release
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// polling is how often checks are read while they are awaited, and rarely how often when that takes longer than anybody waits.
+const (
+	polling = time.Minute
+	rarely  = time.Hour
+)
+
+func sameName(a, b string) bool { return strings.EqualFold(a, b) }
+
+// succeed notes that a deployment succeeded. Its watch begins, if there is one; where nothing is to be verified it is verified at once.
+func (t *Turn) succeed(l *Lane, d *Deployment) {
+	t.state.Successes++
+	d.Success, d.Ended = t.state.Successes, t.now
+	t.phase(d, Watching)
+	t.entry("succeeded", l, d, change.Account{}, "")
+	t.watch(l, d)
+}
+
+// watch moves on what was deployed: it is verified once its checks succeeded and somebody said that it works, where that is asked for. A check
+// that failed is a failed verification. When the watch ends with nothing said, its deployer is asked; when grace has passed, it is an
+// exception.
+func (t *Turn) watch(l *Lane, d *Deployment) {
+	e, _ := t.environment(l)
+	checked := true
+	if len(e.Verify.Checks) > 0 {
+		failed, awaited, read := t.verification(e, d)
+		switch {
+		case !read:
+			return
+		case failed != "":
+			t.fail(l, d, FailedVerification, "the check "+failed+" failed")
+			return
+		}
+		checked = !awaited
+	}
+	person := e.hasPerson()
+	if checked && (!person || d.Verified != nil) {
+		t.verified(l, d)
+		return
+	}
+	if !checked {
+		if d.Phase == Watching {
+			t.wakeAt(t.now.Add(polling))
+		} else {
+			t.wakeAt(t.now.Add(rarely))
+		}
+	}
+	ends := d.watchEnds()
+	t.wakeAt(ends)
+	if person && d.Verified == nil && d.Asked.IsZero() && !t.now.Before(ends) {
+		d.Asked = t.now
+		t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), change.Words(" is in "+l.Environment+" and was watched for long enough. Does it work? Somebody who may must say "),
+			change.Code(`/change verified `+l.Environment+` "what was looked at"`), change.Words(", or "), change.Code(`/change rollback `+l.Environment+` "what went wrong"`), change.Words(".")))
+	}
+	late := ends.Add(e.Grace)
+	t.wakeAt(late)
+	if d.Phase == Watching && !t.now.Before(late) {
+		t.phase(d, Unverified)
+		t.entry("not verified", l, d, change.Account{}, "")
+		t.exception(change.NotVerified, d.ID, l.Environment, d.Commit, d.Number, t.now, change.Say(
+			change.Words("nobody said in time that "), d.name(), change.Words(" works in "+l.Environment)))
+	}
+}
+
+// hasPerson says whether somebody has to say that what was deployed works.
+func (e *Environment) hasPerson() bool { return e.Watched || e.Verify.Role != "" }
+
+// verification reads the checks of an environment: of runs that began when the deployment did or later, all of each name must have succeeded,
+// and there must be some. Failed names one that ended otherwise.
+func (t *Turn) verification(e *Environment, d *Deployment) (failed string, awaited, read bool) {
+	all, read := t.checks(d.Commit)
+	if !read {
+		return "", true, false
+	}
+	began := d.Began.Truncate(time.Second) // GitHub's times are whole seconds
+	all = change.LatestRuns(all)
+	for _, want := range e.Verify.Checks {
+		found := false
+		for _, c := range all {
+			if c.Name != want.Name || want.App != "" && c.App != want.App || cmp.Or(c.Started, c.At).Before(began) {
+				continue
+			}
+			switch c.State {
+			case change.CheckSuccess:
+				found = true
+			case change.CheckPending:
+				found, awaited = true, true
+			default:
+				return want.Name, false, true
+			}
+		}
+		awaited = awaited || !found
+	}
+	return "", awaited, true
+}
+
+// verified notes that a deployment was verified as far as the policy asks. Whoever said that it works said so too of what it replaced in the
+// meantime, if that was watched for long enough.
+func (t *Turn) verified(l *Lane, d *Deployment) {
+	t.phase(d, Verified)
+	var by change.Account
+	says := ""
+	if d.Verified != nil {
+		by, says = d.Verified.By, d.Verified.Text
+		for _, o := range l.Deployments {
+			if (o.Phase == Watching || o.Phase == Unverified) && o.Verified == nil && o.Success < d.Success && !t.now.Before(o.watchEnds()) {
+				said := *d.Verified
+				o.Verified = &said
+			}
+		}
+	}
+	t.entry("verified", l, d, by, says)
+	t.promote(l, d)
+}
+
+// awaits says what is missing until a deployment is verified.
+func (t *Turn) awaits(l *Lane, d *Deployment) Waits {
+	e, _ := t.environment(l)
+	var what []change.Text
+	if e.hasPerson() && d.Verified == nil {
+		who := "somebody who may say "
+		if e.Verify.Role != "" {
+			who = "somebody of " + e.Verify.Role + " to say "
+		}
+		what = append(what, change.Say(change.Words(who), change.Code("/change verified "+e.Name)))
+	}
+	if len(e.Verify.Checks) > 0 {
+		if _, awaited, _ := t.verification(e, d); awaited {
+			names := make([]change.Text, len(e.Verify.Checks))
+			for i, c := range e.Verify.Checks {
+				names[i] = change.Code(c.Name)
+			}
+			what = append(what, change.Say(change.Words("the checks "), change.Join(", ", names)))
+		}
+	}
+	if len(what) == 0 {
+		what = append(what, change.Words("its verification"))
+	}
+	w := Waits{For: change.Join(" and ", what)}
+	if ends := d.watchEnds(); ends.After(t.now) {
+		w.Until = ends
+	}
+	return w
+}
+
+// prompt asks the deployer for something, on a pull request.
+func (t *Turn) prompt(d *Deployment, what string, n change.Number, says change.Text) {
+	p := Prompt{Key: fmt.Sprintf("prompt:%s:%s", d.ID, what), Number: n, Says: says}
+	if d.Deployer.Known() && !d.Deployer.IsBot() {
+		p.Of = []change.Account{d.Deployer}
+	}
+	if n != 0 && !slices.ContainsFunc(t.out.Prompts, func(o Prompt) bool { return o.Key == p.Key }) {
+		t.out.Prompts = append(t.out.Prompts, p)
+	}
+}
+
+// whom addresses the deployer.
+func (t *Turn) whom(d *Deployment) change.Text {
+	if !d.Deployer.Known() || d.Deployer.IsBot() {
+		return nil
+	}
+	return change.Say(change.Login(d.Deployer), change.Words(": "))
+}
