@@ -39,6 +39,7 @@ type Deployment struct {
 	Environment string          `json:"environment"`       // as it was written; names are compared without regard to case
 	By          Account         `json:"by"`                // its creator
 	Via         AppID           `json:"via,omitempty"`     // the App that created it; 0: none, or GitHub does not say
+	App         string          `json:"app,omitempty"`     // the slug of that App; empty: as for Via
 	Payload     json.RawMessage `json:"payload,omitempty"` // at most 4 KB; nil if it is longer
 	At          time.Time       `json:"at"`
 }
@@ -64,6 +65,7 @@ type DeploymentStatus struct {
 	State      DeploymentState `json:"state"`
 	By         Account         `json:"by"`
 	Via        AppID           `json:"via,omitempty"`
+	App        string          `json:"app,omitempty"` // the slug of that App
 	LogURL     string          `json:"log_url,omitempty"`
 	At         time.Time       `json:"at"`
 }

@@ -31,7 +31,8 @@ type comment struct {
 // viaApp is the field of what was done through an App.
 type viaApp struct {
 	App struct {
-		ID change.AppID `json:"id"`
+		ID   change.AppID `json:"id"`
+		Slug string       `json:"slug"`
 	} `json:"performed_via_github_app"`
 }
 

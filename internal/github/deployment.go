@@ -34,7 +34,7 @@ type deployment struct {
 func (d *deployment) value(g *GitHub, bot string) change.Deployment {
 	return change.Deployment{
 		ID: d.GetID(), SHA: change.SHA(d.GetSHA()), Ref: d.GetRef(), Task: d.GetTask(), Environment: d.GetEnvironment(), By: account(d.Creator),
-		Via: d.of(g, d.Creator, bot), Payload: change.KeepPayload(d.Payload), At: at(d.CreatedAt),
+		Via: d.of(g, d.Creator, bot), App: d.App.Slug, Payload: change.KeepPayload(d.Payload), At: at(d.CreatedAt),
 	}
 }
 
@@ -47,7 +47,7 @@ type deploymentStatus struct {
 func (s *deploymentStatus) value(g *GitHub, deployment int64, bot string) change.DeploymentStatus {
 	return change.DeploymentStatus{
 		ID: s.GetID(), Deployment: change.Deployment{ID: deployment, Environment: s.GetEnvironment()}, State: change.DeploymentState(s.GetState()),
-		By: account(s.Creator), Via: s.of(g, s.Creator, bot), LogURL: cmp.Or(s.GetLogURL(), s.GetTargetURL()), At: at(s.CreatedAt),
+		By: account(s.Creator), Via: s.of(g, s.Creator, bot), App: s.App.Slug, LogURL: cmp.Or(s.GetLogURL(), s.GetTargetURL()), At: at(s.CreatedAt),
 	}
 }
 

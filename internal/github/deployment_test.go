@@ -150,7 +150,7 @@ func TestDeployments(t *testing.T) {
 	s := f.client().Begin()
 	want := []change.Deployment{
 		{ID: 6, SHA: headSHA, Ref: string(headSHA), Task: "deploy", Environment: "production", By: bob, Payload: json.RawMessage("{}"), At: noon.Add(7 * time.Minute)},
-		{ID: 7, SHA: headSHA, Ref: string(headSHA), Task: "deploy", Environment: "staging", By: bob, Via: otherApp, At: noon.Add(8 * time.Minute)},
+		{ID: 7, SHA: headSHA, Ref: string(headSHA), Task: "deploy", Environment: "staging", By: bob, Via: otherApp, App: "some-app", At: noon.Add(8 * time.Minute)},
 		{ID: 8, SHA: headSHA, Ref: string(headSHA), Task: "deploy", Environment: "production", At: noon.Add(8 * time.Minute)},
 		{ID: 9, SHA: headSHA, Ref: string(headSHA), Task: "deploy", Environment: "PRODUCTION", By: gate, Via: appID,
 			Payload: json.RawMessage(`"{\"changegate\":\"x\"}"`), At: noon.Add(9 * time.Minute)},
@@ -290,7 +290,7 @@ func TestDeploymentStatuses(t *testing.T) {
 	s := c.Begin()
 	want := []change.DeploymentStatus{
 		{ID: 1, Deployment: change.Deployment{ID: 5, Environment: "staging"}, State: change.DeploymentQueued, LogURL: "https://ci/old", At: noon},
-		{ID: 2, Deployment: change.Deployment{ID: 5, Environment: "staging"}, State: change.DeploymentInProgress, By: bob, Via: otherApp, At: noon.Add(2 * time.Minute)},
+		{ID: 2, Deployment: change.Deployment{ID: 5, Environment: "staging"}, State: change.DeploymentInProgress, By: bob, Via: otherApp, App: "some-app", At: noon.Add(2 * time.Minute)},
 		{ID: 3, Deployment: change.Deployment{ID: 5, Environment: "staging"}, State: change.DeploymentSuccess, By: gate, Via: appID, LogURL: "https://ci/log", At: noon.Add(2 * time.Minute)},
 	}
 	for range 2 {

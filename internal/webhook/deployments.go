@@ -74,7 +74,7 @@ func readDeploymentStatus(d *change.Delivery, body []byte, _ change.AppID) error
 	}
 	if e.Action == "created" {
 		status := change.DeploymentStatus{
-			ID: s.ID, Deployment: e.Deployment.value(d.ReceivedAt), State: change.DeploymentState(s.State), By: s.Creator.value(), Via: s.App.id(),
+			ID: s.ID, Deployment: e.Deployment.value(d.ReceivedAt), State: change.DeploymentState(s.State), By: s.Creator.value(), Via: s.App.id(), App: s.App.slug(),
 			LogURL: cmp.Or(s.LogURL, s.TargetURL), At: cmp.Or(s.CreatedAt, d.ReceivedAt),
 		}
 		status.Deployment.Environment = cmp.Or(s.Environment, status.Deployment.Environment) // a status can move a deployment

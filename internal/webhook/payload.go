@@ -269,6 +269,13 @@ func (a *app) id() change.AppID {
 	return a.ID
 }
 
+func (a *app) slug() string {
+	if a == nil {
+		return ""
+	}
+	return a.Slug
+}
+
 type suite struct {
 	ID      int64      `json:"id"`
 	HeadSHA change.SHA `json:"head_sha"`
@@ -323,7 +330,7 @@ type deployment struct {
 // value returns the deployment. Received is when it was heard of, for one without a time.
 func (d *deployment) value(received time.Time) change.Deployment {
 	return change.Deployment{
-		ID: d.ID, SHA: d.SHA, Ref: d.Ref, Task: d.Task, Environment: d.Environment, By: d.Creator.value(), Via: d.App.id(),
+		ID: d.ID, SHA: d.SHA, Ref: d.Ref, Task: d.Task, Environment: d.Environment, By: d.Creator.value(), Via: d.App.id(), App: d.App.slug(),
 		Payload: change.KeepPayload(d.Payload), At: cmp.Or(d.CreatedAt, received),
 	}
 }
