@@ -88,6 +88,7 @@ type hub struct {
 	edits       int
 	refuse      map[string]error // by call
 	limited     bool
+	botKnown    bool
 	calls       []string
 }
 
@@ -122,7 +123,14 @@ type session struct {
 func (h *hub) Began() time.Time { return h.now }
 func (h *hub) Now() time.Time   { return h.now }
 
-func (h *hub) BotLogin(context.Context) (string, error) { return bot.Login, h.call("bot") }
+// BotLogin is asked for once, and held.
+func (h *hub) BotLogin(context.Context) (string, error) {
+	if h.botKnown {
+		return bot.Login, nil
+	}
+	h.botKnown = true
+	return bot.Login, h.call("bot")
+}
 
 func (h *hub) commit(parents ...change.SHA) change.SHA {
 	c := sha("commit", len(h.commits))
