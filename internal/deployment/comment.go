@@ -30,9 +30,20 @@ const (
 
 // posted is the comment of a pull request that says how its deployments stand. It is stored: members may be added, not renamed.
 type posted struct {
-	ID     int64  `json:"id,omitempty"`
-	Digest string `json:"digest,omitempty"` // of what it says
-	Lost   bool   `json:"lost,omitempty"`   // it was deleted, or GitHub takes none: it is let be
+	ID   int64             `json:"id,omitempty"`
+	Rows map[string]string `json:"rows,omitempty"` // by environment, in lower case, the digest of what it says of it
+	Lost bool              `json:"lost,omitempty"` // it was deleted, or GitHub takes none: it is let be
+}
+
+// says says whether the comment says all that rows do. What it says besides was true: that the core has forgotten an old deployment is no
+// reason to take it back.
+func (p posted) says(rows map[string]string) bool {
+	for name, digest := range rows {
+		if p.Rows[name] != digest {
+			return false
+		}
+	}
+	return true
 }
 
 // postComments has each pull request's comment say how it stands. What a comment should say is worked out anew in each run, so that none is
@@ -49,9 +60,8 @@ func (r *run) postComments(ctx context.Context) error {
 	writes := 0
 	for _, n := range slices.Backward(numbers) {
 		known := r.state.Comments[n]
-		text := r.standing(n, now)
-		digest := digestOf(text)
-		if text == "" || known.Lost || known.Digest == digest {
+		text, rows := r.standing(n, now)
+		if known.Lost || known.says(rows) {
 			continue
 		}
 		if writes == maxComments {
@@ -67,7 +77,7 @@ func (r *run) postComments(ctx context.Context) error {
 			failed = append(failed, fmt.Errorf("the comment of #%d: %w", n, err))
 			continue
 		}
-		next.Digest = digest
+		next.Rows = rows
 		if r.state.Comments == nil {
 			r.state.Comments = map[change.Number]posted{}
 		}
@@ -136,7 +146,7 @@ func (r *run) postComment(ctx context.Context, n change.Number, known posted, te
 
 func digestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:16])
+	return hex.EncodeToString(sum[:8])
 }
 
 // marks show where a deployment is in its life.
@@ -145,16 +155,22 @@ var marks = map[release.Phase]string{
 	release.Failed: "❌", release.Cancelled: "⏹️", release.Refused: "⛔", release.Overtaken: "⏭️",
 }
 
-// standing says in Markdown how a pull request stands in each environment; empty if it was never to be deployed.
-func (r *run) standing(n change.Number, now time.Time) string {
+// standing says in Markdown how a pull request stands in each environment, with the digest of what it says of each where there is anything
+// to say: of none if it was never to be deployed.
+func (r *run) standing(n change.Number, now time.Time) (text string, rows map[string]string) {
 	var b strings.Builder
+	b.WriteString("**Deployments**\n\n| Environment | State | Commit | |\n|---|---|---|---|\n")
 	for _, row := range release.Standing(&r.state.State, &r.rules, n, now) {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Markdown(change.Code(row.Environment)), phase(row), r.Markdown(commitOf(row)), r.details(row))
+		line := fmt.Sprintf("| %s | %s | %s | %s |\n", r.Markdown(change.Code(row.Environment)), phase(row), r.Markdown(commitOf(row)), r.details(row))
+		b.WriteString(line)
+		if row.Phase != "" {
+			if rows == nil {
+				rows = map[string]string{}
+			}
+			rows[strings.ToLower(row.Environment)] = digestOf(line)
+		}
 	}
-	if b.Len() == 0 {
-		return ""
-	}
-	return "**Deployments**\n\n| Environment | State | Commit | |\n|---|---|---|---|\n" + b.String()
+	return b.String(), rows
 }
 
 func phase(row release.Row) string {

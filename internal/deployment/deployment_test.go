@@ -14,6 +14,7 @@ import (
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/release"
+	"github.com/changegate/changegate/internal/store"
 )
 
 // TestUsualLife follows a change from its merge to its verification, and counts what each step costs.
@@ -239,6 +240,10 @@ func TestOffCostsNothing(t *testing.T) {
 	if got := r.since(); got != "1 comment, 1 react, 1 say" || r.reacted[id] != "confused" {
 		t.Errorf("calls: %s, reacted with %s", got, r.reacted[id])
 	}
+	answer, why, _, err := r.ask(t.Context(), change.GateAsked{Key: "k", Environment: "production", SHA: landed.Landed.Commit})
+	if err != nil || answer != release.No {
+		t.Errorf("a gate: %s, %s, %v", answer, why, err)
+	}
 }
 
 func TestAPolicyThatCannotBeUsedLetsNothingThrough(t *testing.T) {
@@ -367,6 +372,24 @@ func TestACommentThatIsGoneIsLetBe(t *testing.T) {
 	r.told(r.reports("production", change.DeploymentSuccess))
 	if got := r.sticky(p.Number); len(got) != 1 || r.edits != 0 {
 		t.Errorf("%d comments, %d edits", len(got), r.edits)
+	}
+}
+
+// TestWhatIsForgottenIsNotTakenBack has the core forget a deployment that a comment tells of.
+func TestWhatIsForgottenIsNotTakenBack(t *testing.T) {
+	r := newRig(t)
+	p, landed := r.merge(change.Normal)
+	r.told(landed)
+	r.told(r.reports("staging", change.DeploymentSuccess))
+	r.told(r.reports("production", change.DeploymentSuccess))
+	s := r.held()
+	delete(s.Lanes, "staging")
+	r.must(r.store.Write(t.Context(), func(tx store.Tx) error {
+		return r.store.SaveErrand(t.Context(), tx, r.errand(), store.ErrandSave{State: s})
+	}))
+	before := r.edits
+	if r.run(); r.edits != before || !strings.Contains(r.sticky(p.Number)[0], "| `staging` | ✅ verified |") {
+		t.Errorf("%d edits, and now %s", r.edits-before, r.sticky(p.Number))
 	}
 }
 
