@@ -16,7 +16,9 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/config"
+	"github.com/changegate/changegate/internal/deployment"
 	"github.com/changegate/changegate/internal/emergency"
+	"github.com/changegate/changegate/internal/gate"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/landing"
 	"github.com/changegate/changegate/internal/notify"
@@ -54,6 +56,7 @@ type App struct {
 	lander *landing.Lander
 	keeper *emergency.Keeper
 	posts  *notify.Announcer
+	ships  *deployment.Deployer
 
 	noSweeps bool
 }
@@ -102,6 +105,18 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		Store: a.queue.Memory(), Policy: a.loop.Policy, Holder: holder(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) emergency.GitHub { return a.github.Installation(id).Begin() },
 	})
+	a.ships = deployment.New(deployment.Config{
+		Store: a.queue.Memory(), Policies: releases{a.loop}, App: a.github.AppID(), Web: c.GitHub.WebURL, Markdown: report.Markdown,
+		Holder: holder(), Clock: o.Clock, Log: log,
+		GitHub: func(id change.InstallationID) deployment.GitHub { return a.github.Installation(id).Begin() },
+	})
+	asked, err := gate.New(gate.Config{
+		Asker: a.ships, Repositories: gate.Among(a.store.Repositories), Once: gate.ByLease(a.store, o.Clock),
+		Audience: c.Gate.Audience, Issuers: c.Gate.Issuers, Tokens: tokens(secrets), Now: o.Clock, Log: log, Metrics: metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
 	if a.posts, err = notify.New(notify.Config{
 		Store: a.store, Save: a.queue.SaveErrand, Token: secrets.SlackToken, APIURL: c.Slack.APIURL, Holder: holder(), Clock: o.Clock, Log: log, Metrics: metrics,
 	}); err != nil {
@@ -113,7 +128,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	a.server, err = server.New(server.Config{
-		Address: c.Server.Address, Hook: a.hook, Pages: http.HandlerFunc(home), Metrics: metrics, Log: log,
+		Address: c.Server.Address, Hook: a.hook, Gate: asked, Pages: http.HandlerFunc(home), Metrics: metrics, Log: log,
 		Ready: []server.Probe{
 			{Name: "store", Check: func(ctx context.Context) error { _, err := a.store.CountUnsettled(ctx); return err }},
 			{Name: "queue", Check: func(context.Context) error { return a.queue.Ready() }},
@@ -161,6 +176,17 @@ func (a *App) errands() map[change.ErrandKind]func(context.Context, change.Erran
 		change.ErrandProtection:    a.lander.Protection,
 		change.ErrandRetrospective: a.keeper.Run,
 		change.ErrandAnnouncement:  a.posts.Run,
+		change.ErrandDeployments:   a.ships.Run,
+	}
+}
+
+// tokens returns those that may ask at the gate, as their files are now.
+func tokens(secrets *config.Secrets) func() []gate.Token {
+	return func() (list []gate.Token) {
+		for _, t := range secrets.GateTokens() {
+			list = append(list, gate.Token{Name: t.Name, Repository: t.Repository, Environment: t.Environment, SHA256: t.SHA256})
+		}
+		return list
 	}
 }
 

@@ -5,9 +5,11 @@ import (
 	"errors"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/deployment"
 	"github.com/changegate/changegate/internal/landing"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/reconcile"
+	"github.com/changegate/changegate/internal/release"
 )
 
 // rules tells of the policies that the loop decides by what matters where something lands.
@@ -33,4 +35,49 @@ func (r rules) MayCommand(ctx context.Context, repo change.Repository, branch, v
 		return policy.Authority{Unknown: true, Who: change.Words("whoever the policy names, once it can be used")}, nil
 	}
 	return a, err
+}
+
+// releases tells of the policies that the loop decides by what matters where something is deployed: that of the default branch says it.
+type releases struct{ loop *reconcile.Reconciler }
+
+// Rules implements deployment.Policies.
+func (r releases) Rules(ctx context.Context, repo change.Repository) (release.Rules, error) {
+	p, err := r.loop.Policy(ctx, repo, repo.DefaultBranch)
+	if err != nil {
+		return release.Rules{}, deploymentError(err)
+	}
+	if p == nil {
+		return release.Rules{Mode: release.Off}, nil
+	}
+	return p.Release(), nil
+}
+
+// Governed implements deployment.Policies. Which branches are is for the default branch's policy to say, so one that cannot be used governs
+// that branch alone.
+func (r releases) Governed(ctx context.Context, repo change.Repository, branch string) (bool, error) {
+	p, err := r.loop.Policy(ctx, repo, branch)
+	if errors.Is(err, reconcile.ErrUnusable) {
+		return branch == repo.DefaultBranch, nil
+	}
+	return p != nil, err
+}
+
+// MayRelease implements deployment.Policies.
+func (r releases) MayRelease(ctx context.Context, repo change.Repository, verb, environment string, by change.Account) (policy.Authority, error) {
+	a, err := r.loop.MayRelease(ctx, repo, repo.DefaultBranch, verb, environment, by)
+	return a, deploymentError(err)
+}
+
+// HeldOf implements deployment.Policies.
+func (r releases) HeldOf(ctx context.Context, repo change.Repository, roles []string, by change.Account) (held []string, unknown bool, err error) {
+	held, unknown, err = r.loop.HeldOf(ctx, repo, repo.DefaultBranch, roles, by)
+	return held, unknown, deploymentError(err)
+}
+
+// deploymentError is the loop's error as package deployment knows it.
+func deploymentError(err error) error {
+	if errors.Is(err, reconcile.ErrUnusable) {
+		return deployment.ErrUnusable
+	}
+	return err
 }

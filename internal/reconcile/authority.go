@@ -35,6 +35,40 @@ func (rc *Reconciler) MayCommand(ctx context.Context, repo change.Repository, br
 	return r.authority(ctx, r.main, verb, by)
 }
 
+// MayRelease is MayCommand for a command about an environment; see policy.Policy.MayRelease.
+func (rc *Reconciler) MayRelease(
+	ctx context.Context, repo change.Repository, branch, verb, environment string, by change.Account,
+) (policy.Authority, error) {
+	r := rc.begin(onBranch(repo, branch))
+	return permitted(judge(ctx, r, r.basis(r.main), func(p *policy.Policy) (needsOf, answerOf[policy.Authority]) {
+		return func(f change.Facts) change.Needs { return p.NeedsForRelease(verb, environment, f, by) },
+			func(f change.Facts) policy.Authority { return p.MayRelease(verb, environment, f, by) }
+	}))
+}
+
+// HeldOf returns those of the roles of the policy that governs a branch which somebody holds now. Unknown says that of another one it could
+// not be read. It returns ErrUnusable if the policy cannot be used; where none governs the branch nobody holds any.
+func (rc *Reconciler) HeldOf(
+	ctx context.Context, repo change.Repository, branch string, roles []string, by change.Account,
+) (held []string, unknown bool, err error) {
+	type answer struct {
+		held    []string
+		unknown bool
+	}
+	r := rc.begin(onBranch(repo, branch))
+	a, err := judge(ctx, r, r.basis(r.main), func(p *policy.Policy) (needsOf, answerOf[answer]) {
+		return func(f change.Facts) change.Needs { return p.NeedsForHeldOf(roles, f, by) },
+			func(f change.Facts) answer {
+				held, unknown := p.HeldOf(roles, f, by)
+				return answer{held, unknown}
+			}
+	})
+	if errors.Is(err, errUngoverned) {
+		return nil, false, nil
+	}
+	return a.held, a.unknown, err
+}
+
 func onBranch(repo change.Repository, branch string) store.Work {
 	return store.Work{Repository: repo, Pull: store.Pull{
 		Key: change.PullKey{Repository: repo.ID}, Snapshot: change.Pull{State: change.Open, Base: change.Branch{Repository: repo.ID, Owner: repo.Owner, Name: branch}},
@@ -44,13 +78,10 @@ func onBranch(repo change.Repository, branch string) store.Work {
 // authority says whether somebody may give a command on a pull request, by the policy at the present tip of its base and by what they may do
 // now.
 func (r *run) authority(ctx context.Context, s *subject, verb string, by change.Account) (policy.Authority, error) {
-	// The decision's facts are another matter, and are gathered later.
-	asked := &subject{work: s.work}
-	asked.facts = change.Facts{Now: r.github.Now(), Repository: s.work.Repository, Pull: s.pull()}
-	return r.judge(ctx, asked, func(p *policy.Policy) (needsOf, authorityOf) {
+	return permitted(judge(ctx, r, r.basis(s), func(p *policy.Policy) (needsOf, answerOf[policy.Authority]) {
 		return func(f change.Facts) change.Needs { return p.NeedsForCommand(verb, f, by) },
 			func(f change.Facts) policy.Authority { return p.MayCommand(verb, f, by) }
-	})
+	}))
 }
 
 // mayWithdraw says whether somebody may withdraw a rejection, which nobody may who contributed.
@@ -61,31 +92,49 @@ func (r *run) mayWithdraw(ctx context.Context, s *subject, k change.Rejection, b
 		return policy.Authority{}, err
 	}
 	asked.facts = f
-	return r.judge(ctx, asked, func(p *policy.Policy) (needsOf, authorityOf) {
+	return permitted(judge(ctx, r, asked, func(p *policy.Policy) (needsOf, answerOf[policy.Authority]) {
 		return func(f change.Facts) change.Needs { return p.NeedsToWithdraw(k, f, by) },
 			func(f change.Facts) policy.Authority { return p.MayWithdraw(k, f, by) }
-	})
+	}))
+}
+
+// basis returns a subject of its own to ask about people by: the decision's facts are another matter, and are gathered later.
+func (r *run) basis(s *subject) *subject {
+	asked := &subject{work: s.work}
+	asked.facts = change.Facts{Now: r.github.Now(), Repository: s.work.Repository, Pull: s.pull()}
+	return asked
 }
 
 type (
-	needsOf     = func(change.Facts) change.Needs
-	authorityOf = func(change.Facts) policy.Authority
+	needsOf         = func(change.Facts) change.Needs
+	answerOf[T any] = func(change.Facts) T
 )
 
-// judge asks the policy of a subject about somebody's authority, once what it needs to know of people was read.
-func (r *run) judge(ctx context.Context, s *subject, questions func(*policy.Policy) (needsOf, authorityOf)) (policy.Authority, error) {
+// errUngoverned says that no policy governs the branch.
+var errUngoverned = errors.New("no policy governs the branch")
+
+// permitted makes of a branch that no policy governs that nobody may do anything.
+func permitted(a policy.Authority, err error) (policy.Authority, error) {
+	if errors.Is(err, errUngoverned) {
+		return policy.Authority{Who: change.Words("nobody, because no policy governs the branch")}, nil
+	}
+	return a, err
+}
+
+// judge asks the policy of a subject about people, once what it needs to know of them was read.
+func judge[T any](ctx context.Context, r *run, s *subject, questions func(*policy.Policy) (needsOf, answerOf[T])) (answer T, err error) {
 	p, problem, err := r.policyOf(ctx, s, verified, "")
 	switch {
 	case err != nil:
-		return policy.Authority{}, err
+		return answer, err
 	case problem != nil:
-		return policy.Authority{}, ErrUnusable
+		return answer, ErrUnusable
 	case p == nil:
-		return policy.Authority{Who: change.Words("nobody, because no policy governs the branch")}, nil
+		return answer, errUngoverned
 	}
-	needs, authority := questions(p)
+	needs, ask := questions(p)
 	if err := r.satisfy(ctx, s, verified, r.github.Began().Add(-peopleAge), needs); err != nil {
-		return policy.Authority{}, err
+		return answer, err
 	}
-	return authority(s.facts), nil
+	return ask(s.facts), nil
 }
