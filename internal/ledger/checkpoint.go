@@ -47,7 +47,7 @@ func OpenCheckpoint(text []byte, public string) (c Checkpoint, err error) {
 			err = fmt.Errorf("checkpoint: %w", err)
 		}
 	}()
-	verifier, err := note.NewVerifier(public)
+	verifier, err := newVerifier(public)
 	if err != nil {
 		return c, fmt.Errorf("public key %q: %w", public, err)
 	}
@@ -71,6 +71,24 @@ func OpenCheckpoint(text []byte, public string) (c Checkpoint, err error) {
 	}
 	c.Note = bytes.Clone(text)
 	return c, nil
+}
+
+// newVerifier is note.NewVerifier for a public key in the one form that it is written in.
+func newVerifier(public string) (note.Verifier, error) {
+	v, err := note.NewVerifier(public)
+	if err != nil {
+		return nil, err
+	}
+	parts := strings.SplitN(public, "+", 3)
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil {
+		return nil, err
+	}
+	again, err := note.NewEd25519VerifierKey(v.Name(), key[1:]) // after the number of the algorithm
+	if err == nil && again != public {
+		err = errors.New("it is not in the one form that it is written in")
+	}
+	return v, err
 }
 
 // parseCheckpoint reads the text that is signed.

@@ -1,0 +1,224 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// Broken says what does not hold in a bundle or a database. There may be more behind it.
+type Broken struct {
+	Seq int64 // the entry that does not hold; 0: it is not about one
+	Why string
+}
+
+func (b *Broken) Error() string {
+	if b.Seq == 0 {
+		return b.Why
+	}
+	return fmt.Sprintf("entry %d does not hold: %s", b.Seq, b.Why)
+}
+
+func broken(seq int64, format string, args ...any) error {
+	return &Broken{seq, fmt.Sprintf(format, args...)}
+}
+
+// Report is what a bundle was found to have.
+type Report struct {
+	Header     Header
+	Checkpoint ledger.Checkpoint
+	Entries    int64     // how many it has
+	Oldest     time.Time // when its first entry was appended, by the server's clock; zero without entries
+	Newest     time.Time // when its last one was
+}
+
+// VerifyOptions are what may be asked of a bundle besides that it holds.
+type VerifyOptions struct {
+	Key  string                   // the public key that it must be signed with; empty: the one that it names
+	Each func(ledger.Entry) error // is called for each entry, after it was found to hold, and must not keep it; an error ends it all
+}
+
+// Verify checks a bundle: that its checkpoint is signed with its key, that each entry is in the tree that the checkpoint is over, in its
+// place, and that none is missing in the range, in the wrong order or there twice. In a bundle of one repository's entries none can be told to
+// be missing. The error is a *Broken where it does not hold. Memory is bounded, whatever is read.
+func Verify(r io.Reader, o VerifyOptions) (Report, error) {
+	v := verifier{VerifyOptions: o, lines: newLines(r)}
+	if err := v.header(); err != nil {
+		return v.report, err
+	}
+	for {
+		text, err := v.lines.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return v.report, v.end()
+		case err == nil && bytes.HasPrefix(text, entryPrefix):
+			err = v.entry(text)
+		case err == nil:
+			err = v.begin(text)
+		default:
+			err = broken(0, "%v", err)
+		}
+		if err != nil {
+			return v.report, err
+		}
+	}
+}
+
+// verifier is how far a bundle was read.
+type verifier struct {
+	VerifyOptions
+	lines  *lines
+	report Report
+	last   int64 // the last entry; before the first one, the one before the range
+	block  block // the last one
+	inside int   // how many entries it has
+}
+
+func (v *verifier) header() error {
+	text, err := v.lines.next()
+	if err != nil {
+		return broken(0, "this is no bundle: %v", err)
+	}
+	h := &v.report.Header
+	if err := parseLine(text, h); err != nil {
+		return broken(0, "this is no bundle: its first line: %v", err)
+	}
+	if h.Bundle != format {
+		return broken(0, "this is %q, and this program reads %q", h.Bundle, format)
+	}
+	if v.Key != "" && v.Key != h.Key {
+		return broken(0, "it is signed with the key %s, and should be with %s", h.Key, v.Key)
+	}
+	c, err := ledger.OpenCheckpoint([]byte(h.Checkpoint), h.Key)
+	if err != nil {
+		return broken(0, "%v", err)
+	}
+	if h.From < 1 || h.From > h.To || h.To > c.Size {
+		return broken(0, "its range is %d to %d, and its checkpoint is over %d entries", h.From, h.To, c.Size)
+	}
+	v.report.Checkpoint, v.last = c, h.From-1
+	return nil
+}
+
+// whole says that every entry of the range must be there.
+func (v *verifier) whole() bool { return v.report.Header.Repository == 0 }
+
+// begin reads a block's line.
+func (v *verifier) begin(text []byte) error {
+	if err := v.ended(); err != nil {
+		return err
+	}
+	var b block
+	if err := parseLine(text, &b); err != nil {
+		return broken(0, "line %d: %v", v.lines.Line, err)
+	}
+	h, t := v.report.Header, v.report.Checkpoint.Tree
+	switch next := blockOf(v.last + 1); {
+	case b.First < 1 || b.First > h.To || b.First != blockOf(b.First)*blockSize+1:
+		return broken(0, "line %d: no block begins with entry %d", v.lines.Line, b.First)
+	case v.whole() && blockOf(b.First) > next:
+		return broken(v.last+1, "it is missing")
+	case blockOf(b.First) < next:
+		return broken(0, "line %d: the hashes from entry %d are there again, or out of order", v.lines.Line, b.First)
+	case len(b.Hashes) != leavesOf(blockOf(b.First), t.Size):
+		return broken(0, "line %d: there are %d hashes, and %d entries from %d", v.lines.Line, len(b.Hashes), leavesOf(blockOf(b.First), t.Size), b.First)
+	}
+	if b.prove(t) != nil {
+		return broken(0, "entries %d to %d do not hold: their hashes are not those of the checkpoint's tree", b.First, b.First+int64(len(b.Hashes))-1)
+	}
+	v.block, v.inside = b, 0
+	return nil
+}
+
+// ended says whether the last block may end here.
+func (v *verifier) ended() error {
+	h := v.report.Header
+	switch {
+	case v.block.First == 0: // there is none yet
+	case v.inside == 0:
+		return broken(0, "line %d: the hashes from entry %d are followed by no entry", v.lines.Line, v.block.First)
+	case v.whole() && v.last < min(v.block.First+int64(len(v.block.Hashes))-1, h.To):
+		return broken(v.last+1, "it is missing")
+	}
+	return nil
+}
+
+// entry reads an entry's line.
+func (v *verifier) entry(text []byte) error {
+	h := v.report.Header
+	if !bytes.HasSuffix(text, entrySuffix) {
+		return broken(v.last+1, "line %d does not end as an entry does", v.lines.Line)
+	}
+	record := text[len(entryPrefix) : len(text)-len(entrySuffix)]
+	e, unread := ledger.Parse(record)
+	hash, seq := e.Hash, v.last+1
+	switch {
+	case unread != nil:
+		hash = tlog.RecordHash(record)
+	case !v.whole():
+		seq = e.Seq // which one it is, only it says itself; that it is in its place is found below
+	}
+	place := seq - v.block.First
+	switch {
+	case seq <= v.last:
+		return broken(seq, "it is there again, or out of order")
+	case seq > h.To:
+		return broken(seq, "it is outside of the range, which ends with %d", h.To)
+	case v.block.First == 0 || place < 0 || place >= int64(len(v.block.Hashes)):
+		return broken(seq, "its hash is not before it")
+	case v.block.Hashes[place] != hash:
+		return v.misplaced(seq, e, hash)
+	case unread != nil:
+		return broken(seq, "%v", unread)
+	case e.Seq != seq:
+		return broken(seq, "it says that it is entry %d", e.Seq)
+	case !v.whole() && e.Subject.Repository != h.Repository:
+		return broken(seq, "it is about repository %d, and all are to be about %d", e.Subject.Repository, h.Repository)
+	}
+	if v.report.Entries == 0 {
+		v.report.Oldest = e.At
+	}
+	v.report.Entries++
+	v.report.Newest, v.last, v.inside = e.At, seq, v.inside+1
+	if v.Each == nil {
+		return nil
+	}
+	return v.Each(e)
+}
+
+// misplaced says why a record is not the one that is expected.
+func (v *verifier) misplaced(seq int64, e ledger.Entry, hash tlog.Hash) error {
+	for i, h := range v.block.Hashes {
+		if h != hash {
+			continue
+		}
+		if other := v.block.First + int64(i); other > seq {
+			return broken(seq, "it is missing, or after entry %d", other)
+		}
+		return broken(seq, "in its place is entry %d again", v.block.First+int64(i))
+	}
+	if e.Seq != 0 && e.Seq != seq {
+		return broken(seq, "in its place is what says that it is entry %d", e.Seq)
+	}
+	return broken(seq, "it was altered: its record hashes to %s, and the checkpoint is over %s", hash, v.block.Hashes[seq-v.block.First])
+}
+
+func (v *verifier) end() error {
+	if err := v.ended(); err != nil {
+		return err
+	}
+	h := v.report.Header
+	if v.whole() && v.last < h.To {
+		return broken(v.last+1, "it is missing")
+	}
+	if v.report.Entries != h.Entries {
+		return broken(0, "there are %d entries after its first line, and that says %d", v.report.Entries, h.Entries)
+	}
+	return nil
+}
