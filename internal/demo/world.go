@@ -54,12 +54,12 @@ func register(sim *githubsim.Sim) (*githubsim.App, error) {
 	return sim.RegisterApp(githubsim.AppOptions{
 		Slug: appSlug, Name: "changegate", Owner: org,
 		Permissions: map[string]string{
-			"actions": "read", "checks": "write", "contents": "read", "issues": "write", "members": "read", "merge_queues": "read", "metadata": "read",
-			"pull_requests": "write", "statuses": "write",
+			"actions": "read", "checks": "write", "contents": "read", "deployments": "write", "issues": "write", "members": "read",
+			"merge_queues": "read", "metadata": "read", "pull_requests": "write", "statuses": "write",
 		},
 		Events: []string{
-			"check_run", "check_suite", "issue_comment", "issues", "label", "merge_group", "member", "membership", "organization", "pull_request",
-			"pull_request_review", "push", "repository", "status", "team", "workflow_run",
+			"check_run", "check_suite", "deployment", "deployment_protection_rule", "deployment_status", "issue_comment", "issues", "label",
+			"merge_group", "member", "membership", "organization", "pull_request", "pull_request_review", "push", "repository", "status", "team", "workflow_run",
 		},
 	})
 }

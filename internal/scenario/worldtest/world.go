@@ -63,6 +63,7 @@ func events() []string {
 	return []string{
 		"pull_request", "pull_request_review", "issue_comment", "label", "push", "status", "check_run", "check_suite", "workflow_run",
 		"member", "team", "membership", "organization", "repository", "issues", "merge_group", "branch_protection_rule", "repository_ruleset",
+		"deployment", "deployment_status", "deployment_protection_rule",
 	}
 }
 
