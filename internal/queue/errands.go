@@ -23,12 +23,20 @@ func (q *Queue) RaiseErrands(ctx context.Context, raised []change.Raised) error 
 
 // SaveErrand keeps what a run of an errand leaves, in one transaction with the jobs of what it raises; see store.Store.SaveErrand.
 func (q *Queue) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
-	return q.writeAndRaise(ctx, save.Raise, func(tx store.Tx) error { return q.Store.SaveErrand(ctx, tx, e, save) })
+	err := q.writeAndRaise(ctx, save.Raise, func(tx store.Tx) error { return q.Store.SaveErrand(ctx, tx, e, save) })
+	if err == nil {
+		q.metrics.record(save.Entries)
+	}
+	return err
 }
 
 // SaveDecision keeps a decision, in one transaction with the jobs of what it raises; see store.Store.SaveDecision.
 func (q *Queue) SaveDecision(ctx context.Context, d change.Decision, digest string, c store.Consequences, entries ...ledger.Draft) error {
-	return q.writeAndRaise(ctx, c.Raise, func(tx store.Tx) error { return q.Store.SaveDecisionIn(ctx, tx, d, digest, c, entries...) })
+	err := q.writeAndRaise(ctx, c.Raise, func(tx store.Tx) error { return q.Store.SaveDecisionIn(ctx, tx, d, digest, c, entries...) })
+	if err == nil {
+		q.metrics.record(entries)
+	}
+	return err
 }
 
 // writeAndRaise writes in a transaction what raises errands, and their jobs with it.

@@ -113,14 +113,21 @@ const (
 	whenDue                // it goes on waiting
 )
 
-// insertRuns sees to it that there is a job for each subject. None of them is there twice.
+// insertRuns sees to it that there is a job for each subject, which was raised now. None of them is there twice.
 func (q *Queue) insertRuns(ctx context.Context, tx store.Tx, subjects []subject, u urgency) error {
+	return q.insertRunsOf(ctx, tx, subjects, u, origin{time.Now().UnixMicro()}.metadata())
+}
+
+// insertRunsOf is insertRuns for what was raised before.
+func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subject, u urgency, origin []byte) error {
 	if len(subjects) == 0 {
 		return nil
 	}
 	params := make([]river.InsertManyParams, len(subjects))
 	for i, s := range subjects {
-		params[i] = river.InsertManyParams{Args: s}
+		opts := s.InsertOpts()
+		opts.Metadata = origin
+		params[i] = river.InsertManyParams{Args: s, InsertOpts: &opts}
 	}
 	return q.insert(ctx, tx, params, u)
 }
@@ -154,13 +161,13 @@ func waits(job *rivertype.JobRow, now time.Time) bool {
 }
 
 func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at time.Time) error {
-	return q.insertLater(ctx, tx, s.recheck(at), at.Sub(q.Clock()))
+	return q.insertLater(ctx, tx, s.recheck(at), at.Sub(q.Clock()), nil)
 }
 
-// insertLater inserts a job that is due after a delay, if there is none.
-func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration) error {
+// insertLater inserts a job that is due after a delay, if there is none. Its origin, if any, is that of the job that it follows.
+func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, origin []byte) error {
 	opts := args.InsertOpts()
-	opts.ScheduledAt = time.Now().Add(delay)
+	opts.ScheduledAt, opts.Metadata = time.Now().Add(delay), origin
 	return q.insert(ctx, tx, []river.InsertManyParams{{Args: args, InsertOpts: &opts}}, whenDue)
 }
 

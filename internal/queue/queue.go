@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/rs/zerolog"
 
@@ -69,6 +70,8 @@ type Config struct {
 	// is passed to it is how long to wait.
 	Clock func() time.Time
 	Log   zerolog.Logger
+	// Metrics is what the queue's metrics are registered with; nil: nothing.
+	Metrics prometheus.Registerer
 }
 
 // Queue raises pull requests and runs the work on them. Deliver and Raise may be used before Start and after Stop; what they
@@ -76,6 +79,7 @@ type Config struct {
 type Queue struct {
 	Config
 	engine    engine
+	metrics   *metrics
 	handlers  atomic.Pointer[Handlers] // nil before Start
 	sweeps    map[string]func(context.Context) error
 	running   atomic.Int64
@@ -110,6 +114,9 @@ func New(c Config) (*Queue, error) {
 	river.AddWorker(workers, &sweepWorker{queue: q})
 	var err error
 	if q.engine, err = newEngine(c, workers); err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	if q.metrics, err = newMetrics(c.Metrics, q); err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	return q, nil

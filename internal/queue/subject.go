@@ -12,6 +12,7 @@ import (
 type subject interface {
 	jobArgs
 	field() (key, value string) // that names it in the log
+	kind() string               // that it is counted under
 	start(ctx context.Context, s *store.Store) (store.Run, error)
 	handle(ctx context.Context, h *Handlers) (Result, error)
 	isUnsettled(ctx context.Context, s *store.Store, tx store.Tx) (bool, error)

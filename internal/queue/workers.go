@@ -52,12 +52,18 @@ func (q *Queue) run(ctx context.Context, job *rivertype.JobRow, s subject) error
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	result, err := q.handle(ctx, s)
 
 	// The end is written also when the run was cancelled. If it cannot be, the job is still there and will be run again.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	return q.end(end, job, s, run, q.outcome(ctx, s, result, err))
+	o := q.outcome(ctx, s, result, err)
+	next, err := q.end(end, job, s, run, o)
+	if err == nil {
+		q.metrics.ended(s, job, o, next, time.Since(began))
+	}
+	return err
 }
 
 // handle calls the handler. A panic is the run's error: it concerns one subject, and ends nothing else.
@@ -101,11 +107,10 @@ func backoff(failures int) time.Duration {
 	return min(time.Second<<max(failures-1, 0), maxRetry)
 }
 
-// end writes the end of a run, completes its job and inserts the one that follows, all or nothing.
-func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run store.Run, o outcome) error {
-	var next store.Next
+// end writes the end of a run, completes its job and inserts the one that follows, all or nothing. It returns what is to follow.
+func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run store.Run, o outcome) (next store.Next, err error) {
 	wait := o.wait
-	err := q.Store.Write(ctx, func(tx store.Tx) (err error) {
+	err = q.Store.Write(ctx, func(tx store.Tx) (err error) {
 		if o.done {
 			next, err = q.Store.Finish(ctx, tx, run, o.recheckAt)
 		} else {
@@ -126,17 +131,19 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 			}
 		}
 		switch {
-		case next == store.Again, !o.done && wait == 0:
+		case o.done && next == store.Again:
 			return q.insertRuns(ctx, tx, []subject{s}, atOnce)
+		case next == store.Again, !o.done && wait == 0:
+			return q.insertRunsOf(ctx, tx, []subject{s}, atOnce, job.Metadata)
 		case !o.done:
-			return q.insertLater(ctx, tx, s, wait)
+			return q.insertLater(ctx, tx, s, wait, job.Metadata)
 		default:
 			return nil
 		}
 	})
 	if err != nil {
 		q.Log.Error().Str(s.field()).Err(err).Msg("the end of a run was not written, it will be repeated")
-		return err
+		return next, err
 	}
 	switch {
 	case next == store.Stale:
@@ -157,7 +164,7 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 			}
 		})
 	}
-	return nil
+	return next, nil
 }
 
 // nudge makes the waiting job of a subject available, if there still is something to do.
