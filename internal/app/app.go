@@ -89,7 +89,8 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 			err = errors.Join(err, a.store.Close())
 		}
 	}()
-	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Log: log}); err != nil {
+	metrics.MustRegister(ledgerSize{a.store, log})
+	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Log: log, Metrics: metrics}); err != nil {
 		return nil, err
 	}
 	a.loop = reconcile.New(reconcile.Config{
