@@ -1,0 +1,166 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// Sink is a place where checkpoints are published that the holder of the database cannot rewrite: what was published there is what the
+// database is held to.
+type Sink interface {
+	// Publish adds a checkpoint. It is durable when this returns nil. One that is the last one there already is not added again.
+	Publish(ctx context.Context, c ledger.Checkpoint) error
+	// Published returns the texts of checkpoints that were published, oldest first: all, or as many of the newest as can be read at a
+	// small cost. Whoever reads them checks their signatures.
+	Published(ctx context.Context) ([][]byte, error)
+}
+
+// FileSink publishes to a file that only grows; on a medium or another machine where the server may append, and no more. The file has the
+// texts of the checkpoints with an empty line between them.
+type FileSink struct{ Path string }
+
+// Publish implements Sink.
+func (s FileSink) Publish(ctx context.Context, c ledger.Checkpoint) error {
+	if err := s.publish(ctx, c); err != nil {
+		return fmt.Errorf("publish a checkpoint to %s: %w", s.Path, err)
+	}
+	return nil
+}
+
+func (s FileSink) publish(ctx context.Context, c ledger.Checkpoint) (err error) {
+	published, err := s.Published(ctx)
+	if err != nil {
+		return err
+	}
+	text := c.Note
+	if n := len(published); n > 0 {
+		if bytes.Equal(published[n-1], c.Note) {
+			return nil
+		}
+		text = append([]byte("\n"), text...)
+	}
+	f, err := os.OpenFile(s.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(text); err != nil {
+		// Half a checkpoint would be in the way of all later ones. Where the file can only be appended to it stays, and is complained of.
+		return errors.Join(err, f.Truncate(info.Size()))
+	}
+	if err := f.Sync(); err != nil || info.Size() > 0 {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(s.Path)) // of a new file the name must be durable as well
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// tailBytes is how much of the end of a file Published reads: some hundred checkpoints.
+const tailBytes = 64 << 10
+
+// Published implements Sink. There is none where there is no file.
+func (s FileSink) Published(context.Context) (texts [][]byte, err error) {
+	f, err := os.Open(s.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	skip := max(0, info.Size()-tailBytes)
+	text, err := io.ReadAll(io.NewSectionReader(f, skip, info.Size()-skip))
+	if err != nil {
+		return nil, err
+	}
+	if skip > 0 {
+		text = fromCheckpoint(text)
+	}
+	if texts, err = SplitCheckpoints(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Path, err)
+	}
+	return texts, nil
+}
+
+// fromCheckpoint leaves out what comes before the first checkpoint that begins in a text: an empty line is before it, and one before its
+// signature.
+func fromCheckpoint(text []byte) []byte {
+	for {
+		_, rest, found := bytes.Cut(text, []byte("\n\n"))
+		if !found || !bytes.HasPrefix(rest, []byte("— ")) {
+			return rest
+		}
+		text = rest
+	}
+}
+
+// SplitCheckpoints divides what has checkpoints one after the other, with an empty line between them.
+func SplitCheckpoints(text []byte) (texts [][]byte, err error) {
+	for len(text) > 0 {
+		end := 0
+		if body := bytes.Index(text, []byte("\n\n")); body > 0 {
+			if signature := bytes.Index(text[body+2:], []byte("\n")); signature >= 0 {
+				end = body + 2 + signature + 1
+			}
+		}
+		if end == 0 {
+			return nil, fmt.Errorf("checkpoint %d is cut off", len(texts)+1)
+		}
+		texts = append(texts, text[:end])
+		text = text[end:]
+		if len(text) > 0 && text[0] != '\n' {
+			return nil, fmt.Errorf("no empty line follows checkpoint %d", len(texts))
+		}
+		text = bytes.TrimPrefix(text, []byte("\n"))
+	}
+	return texts, nil
+}
+
+// OpenCheckpoints reads checkpoints, each of which must be signed with one of the public keys.
+func OpenCheckpoints(texts [][]byte, keys ...string) ([]ledger.Checkpoint, error) {
+	var list []ledger.Checkpoint
+	for i, text := range texts {
+		c, err := openWithOne(text, keys)
+		if err != nil {
+			return nil, broken(0, "checkpoint %d: %v", i+1, err)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+func openWithOne(text []byte, keys []string) (c ledger.Checkpoint, err error) {
+	for _, key := range keys {
+		if c, err = ledger.OpenCheckpoint(text, key); err == nil {
+			return c, nil
+		}
+	}
+	if len(keys) != 1 {
+		err = fmt.Errorf("it is signed with none of the keys %s", strings.Join(keys, ", "))
+	}
+	return c, err
+}
+
+// clock is how a time is shown in what is found.
+func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
