@@ -190,7 +190,7 @@ func TestStory(t *testing.T) {
 	}
 }
 
-// TestKilledAnywhere kills each run of the story at one of its steps, right before the step or right after it, and runs it again.
+// TestKilledAnywhere kills each run of the story right before one of its steps, which is right after the step before, and runs it again.
 func TestKilledAnywhere(t *testing.T) {
 	calm := newRig(t)
 	for _, step := range story(calm) {
@@ -198,29 +198,24 @@ func TestKilledAnywhere(t *testing.T) {
 		calm.run()
 	}
 	want := calm.ending()
-	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
-			r := newRig(t)
-			killed := 0
-			for i, step := range story(r) {
-				step()
-				*r.killer = killer{at: at, after: after}
-				_, err := r.Run(t.Context(), r.errand())
-				if r.killed() {
-					killed++
-					if !errors.Is(err, errKilled) {
-						t.Fatalf("run %d was killed at step %d, and returns %v", i, at, err)
-					}
+	for at, killed := 1, 1; killed > 0; at++ {
+		r := newRig(t)
+		killed = 0
+		for i, step := range story(r) {
+			step()
+			*r.killer = killer{at: at}
+			_, err := r.Run(t.Context(), r.errand())
+			if r.killed() {
+				killed++
+				if !errors.Is(err, errKilled) {
+					t.Fatalf("run %d was killed at step %d, and returns %v", i, at, err)
 				}
-				*r.killer = killer{}
-				r.run()
 			}
-			if got := r.ending(); got != want {
-				t.Fatalf("killed at step %d, after it: %v: got\n%s\nwant\n%s", at, after, got, want)
-			}
-			if killed == 0 {
-				break
-			}
+			*r.killer = killer{}
+			r.run()
+		}
+		if got := r.ending(); got != want {
+			t.Fatalf("killed before step %d: got\n%s\nwant\n%s", at, got, want)
 		}
 	}
 }
@@ -442,6 +437,43 @@ func TestGates(t *testing.T) {
 	answer, why, _, err = r.ask(t.Context(), asked)
 	if err != nil || answer != release.No {
 		t.Errorf("a commit of no governed branch: %s, %s, %v", answer, why, err)
+	}
+}
+
+// TestProtectionRules has GitHub ask, as it does for the team's own automation.
+func TestProtectionRules(t *testing.T) {
+	r := newRig(t)
+	r.policies.Mode = release.Record
+	p, landed := r.merge(change.Normal)
+	asks := func(environment string, run int64) change.ReleaseNote {
+		r.runs[run] = github.WorkflowRun{ID: run, Repository: shop.ID, Head: p.MergeCommit}
+		r.deployments = append(r.deployments, change.Deployment{ID: 100 + run, SHA: p.MergeCommit, Environment: environment, By: ci, At: r.now})
+		return change.ReleaseNote{Rule: &change.RuleAsked{
+			Environment: environment, SHA: p.MergeCommit, Callback: fmt.Sprintf("https://api.github.example/runs/%d", run), Deployment: 100 + run, By: alice, At: r.now,
+		}}
+	}
+	r.told(landed, asks("production", 12), asks("staging", 13))
+	slices.Sort(r.gates)
+	if len(r.gates) != 2 || !strings.HasPrefix(r.gates[0], "https://api.github.example/runs/12  production: Waiting for") ||
+		!strings.HasPrefix(r.gates[1], "https://api.github.example/runs/13 approved staging") {
+		t.Fatalf("answered: %q", r.gates)
+	}
+	r.told(r.reports("staging", change.DeploymentSuccess))
+	if last := r.gates[len(r.gates)-1]; !strings.HasPrefix(last, "https://api.github.example/runs/12 approved production") {
+		t.Errorf("after staging: %q", r.gates)
+	}
+	r.told(change.ReleaseNote{Run: &change.RunEnded{Run: 12, Attempt: 1, Conclusion: "cancelled", SHA: p.MergeCommit, At: r.now}})
+	if r.left() != 0 {
+		t.Errorf("%d notes are left", r.left())
+	}
+}
+
+func TestWhatLandsOnAnotherBranchIsPassedOver(t *testing.T) {
+	r := newRig(t)
+	_, landed := r.merge(change.Normal)
+	landed.Landed.Branch = "topic"
+	if r.told(landed); len(r.deployments) > 0 || r.left() != 0 || r.since() != "" {
+		t.Errorf("deployed: %v, left: %d", r.deployments, r.left())
 	}
 }
 
