@@ -20,7 +20,7 @@ func (s *State) Created(id string, github int64) {
 // Posted notes that a status was posted on a deployment on GitHub.
 func (s *State) Posted(id string, state change.DeploymentState) {
 	if _, d := s.find(id); d != nil {
-		d.Shown = state
+		d.Shown, d.Posting, d.Silent = state, "", state == change.DeploymentInactive
 		d.Posts++
 	}
 }

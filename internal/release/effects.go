@@ -21,8 +21,8 @@ const progress = 9
 
 // act asks for all that should be true on GitHub and is not known to be.
 //
-// A key is the deployment's ID with what is done to it. Statuses are counted in theirs, because one can be due again after others posted
-// theirs; progress comments are, because the same may be waited for again.
+// A key is the deployment's ID with what is done to it. That of a status has how many of ours there are and which one was told of last,
+// because the same can be due again after others posted theirs. Progress comments are counted, because the same may be waited for again.
 func (t *Turn) act() {
 	for _, name := range t.lanes() {
 		l := t.state.Lanes[name]
@@ -102,10 +102,19 @@ func (d *Deployment) payload() json.RawMessage {
 // post asks for the status that a deployment on GitHub should show.
 func (t *Turn) post(l *Lane, d *Deployment) {
 	state := d.shows(l)
-	if d.GitHub == 0 || d.Mute || state == "" || state == d.Shown {
+	if d.GitHub == 0 || d.Mute {
 		return
 	}
-	e := t.effect(PostStatus, l, d, fmt.Sprintf("status:%d:%d:%s", d.GitHub, d.Posts, state))
+	if d.Posting != "" && d.Posting != state {
+		d.Posts++
+		d.Shown, d.Silent, d.Posting = "", d.Posting == change.DeploymentInactive, ""
+		state = d.shows(l)
+	}
+	if state == "" || state == d.Shown {
+		return
+	}
+	d.Posting = state
+	e := t.effect(PostStatus, l, d, fmt.Sprintf("status:%d:%d:%d:%s", d.GitHub, d.Posts, d.ShownID, state))
 	e.GitHub, e.State = d.GitHub, state
 	e.Says = limit(d.status(state), description)
 	t.out.Effects = append(t.out.Effects, e)

@@ -72,7 +72,8 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 	if !d.Deployer.Known() {
 		d.Deployer = by
 	}
-	if _, o := t.state.onGitHub(github); github != 0 && o == nil {
+	_, named := t.environment(l)
+	if _, o := t.state.onGitHub(github); named && github != 0 && o == nil {
 		if d.GitHub == 0 && !d.Own {
 			d.GitHub = github
 		} else {
@@ -80,9 +81,14 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 		}
 	}
 	if d.Phase == Deploying {
-		a.Answer = Go
+		a.Answer, d.Heard = Go, t.now
 	}
 	d.Asks = append(d.Asks, a)
+	for _, r := range t.state.Ended {
+		if a.isOf(r) {
+			t.runEnded(l, d, r)
+		}
+	}
 }
 
 // isOf says whether a run may be the one that carries a deployment out.

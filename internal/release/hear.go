@@ -19,9 +19,10 @@ func (t *Turn) Landed(l change.Landed) {
 	if t.rules.Mode == Off || l.Commit == "" {
 		return
 	}
-	t.state.Landed = slices.DeleteFunc(t.state.Landed, func(o Landing) bool { return o.Number == l.Number })
-	t.state.Landed = append(t.state.Landed, Landing{Number: l.Number, Commit: l.Commit, By: l.By})
-	t.state.Landed = t.state.Landed[max(0, len(t.state.Landed)-landings):]
+	if !slices.ContainsFunc(t.state.Landed, func(o Landing) bool { return o.Number == l.Number }) {
+		t.state.Landed = append(t.state.Landed, Landing{Number: l.Number, Commit: l.Commit, By: l.By})
+		t.state.Landed = t.state.Landed[max(0, len(t.state.Landed)-landings):]
+	}
 	if t.rules.Mode != Create {
 		return
 	}
@@ -125,7 +126,7 @@ func (t *Turn) adopt(l *Lane, g change.Deployment) *Deployment {
 }
 
 // Status tells that a status was posted on a deployment on GitHub. It may be told in any order, and more than once: what is older than the
-// newest that is known says nothing. Our own say nothing either.
+// newest that is known says nothing. Our own, and those by accounts that do not count, only say what GitHub shows.
 //
 //   - What waits and is seen to be under way has 5 minutes to ask at a gate; then, or once it succeeded, it was deployed past the policy,
 //     unless the policy would have let it go then. It is followed all the same, for it is there. What else was under way in its lane
@@ -134,13 +135,23 @@ func (t *Turn) adopt(l *Lane, g change.Deployment) *Deployment {
 //   - A failure counts whenever it comes: of what was verified, too.
 //   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy.
 func (t *Turn) Status(s change.DeploymentStatus) {
-	if t.rules.Mode == Off || t.app != 0 && s.Via == t.app {
+	if t.rules.Mode == Off {
 		return
 	}
 	g := s.Deployment
+	l, d := t.state.onGitHub(g.ID)
+	if d == nil {
+		t.Deployment(g)
+		l, d = t.state.onGitHub(g.ID)
+	}
+	if d != nil {
+		d.shown(g.ID, s)
+	}
+	if t.app != 0 && s.Via == t.app {
+		return
+	}
 	e, named := t.rules.Find(g.Environment)
 	if !named {
-		t.Deployment(g)
 		return
 	}
 	if !t.counts(e, s.By, s.Via, s.App) {
@@ -148,22 +159,26 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 			change.Login(s.By), change.Words(" said how a deployment of "), change.Code(g.SHA.Short()), change.Words(" to "+e.Name+" stands, for which the policy does not name them")), s.By)
 		return
 	}
-	l, d := t.state.onGitHub(g.ID)
 	if d == nil {
-		t.Deployment(g)
-		if l, d = t.state.onGitHub(g.ID); d == nil {
-			return
-		}
+		return
 	}
 	if s.At.Before(d.StatusAt) || s.At.Equal(d.StatusAt) && s.ID <= d.StatusID {
 		return
 	}
 	d.StatusAt, d.StatusID, d.Heard = s.At, s.ID, t.now
 	d.LogURL = cmp.Or(s.LogURL, d.LogURL)
-	if d.GitHub == g.ID {
-		d.Shown = s.State
-	}
 	t.follow(l, d, g.ID, s)
+}
+
+// shown notes what GitHub shows of a deployment, or of the one that will be taken for it; see start.
+func (d *Deployment) shown(id int64, s change.DeploymentStatus) {
+	is := d.GitHub == id || d.GitHub == 0 && len(d.Also) > 0 && d.Also[0] == id
+	if is && (s.At.After(d.ShownAt) || s.At.Equal(d.ShownAt) && s.ID > d.ShownID) {
+		d.Shown, d.ShownAt, d.ShownID = s.State, s.At, s.ID
+		if d.Silent {
+			d.Shown = ""
+		}
+	}
 }
 
 // follow moves a deployment on as a status says.
@@ -183,10 +198,10 @@ func (t *Turn) follow(l *Lane, d *Deployment, id int64, s change.DeploymentStatu
 			t.succeed(l, d)
 		case d.Phase.succeeded():
 			if c := l.current(); c != d && s.At.After(c.Began) {
-				t.again(l, d, id, "replaced")
+				t.again(l, d, id, s, "was replaced")
 			}
 		default:
-			t.again(l, d, id, ended(d.Phase))
+			t.again(l, d, id, s, ended(d.Phase))
 		}
 	case change.DeploymentFailure, change.DeploymentErrored:
 		switch {
@@ -218,7 +233,8 @@ func (t *Turn) lose(l *Lane, d *Deployment) {
 			d.Dead = append(d.Dead, d.GitHub)
 		}
 		d.Dead = append(d.Dead, d.Also...)
-		d.GitHub, d.Shown, d.Also = 0, "", nil
+		d.GitHub, d.Also = 0, nil
+		d.Shown, d.ShownAt, d.ShownID = "", time.Time{}, 0
 		t.moved = true
 		return
 	}
@@ -226,13 +242,16 @@ func (t *Turn) lose(l *Lane, d *Deployment) {
 }
 
 // again begins a deployment for what was deployed once more by a deployment on GitHub that had ended.
-func (t *Turn) again(l *Lane, was *Deployment, id int64, how string) {
+func (t *Turn) again(l *Lane, was *Deployment, id int64, s change.DeploymentStatus, how string) {
 	n := Deployment{
-		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer, GitHub: id, LogURL: was.LogURL, Shown: change.DeploymentSuccess,
-		StatusAt: was.StatusAt, StatusID: was.StatusID,
+		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer, GitHub: id, LogURL: was.LogURL,
+		StatusAt: s.At, StatusID: s.ID, Shown: s.State, ShownAt: s.At, ShownID: s.ID,
 	}
 	if was.GitHub == id {
-		was.GitHub, was.Own, was.Shown = 0, false, ""
+		// What we posted on it in the meantime may have come later, so that GitHub is told once more.
+		n.Shown, n.ShownAt, n.ShownID = "", was.ShownAt, was.ShownID
+		n.Silent = was.Silent || was.Posting == change.DeploymentInactive
+		was.GitHub, was.Own = 0, false
 	}
 	was.Also = slices.DeleteFunc(was.Also, func(also int64) bool { return also == id })
 	d := t.add(l, n)
@@ -260,11 +279,18 @@ func (t *Turn) past(l *Lane, d *Deployment, reason change.Text) {
 	t.start(l, d)
 }
 
+// runs is how many workflow runs are remembered that ended, for jobs of theirs that are told of later.
+const runs = 200
+
 // Run tells that a workflow run ended. It ends what its jobs were let through for, where GitHub knows no deployment of theirs, and
 // what they still wait for.
 func (t *Turn) Run(r change.RunEnded) {
 	if r.Run == 0 {
 		return
+	}
+	if !slices.ContainsFunc(t.state.Ended, func(o change.RunEnded) bool { return o.Run == r.Run && o.Attempt == r.Attempt }) {
+		t.state.Ended = append(t.state.Ended, r)
+		t.state.Ended = t.state.Ended[max(0, len(t.state.Ended)-runs):]
 	}
 	for _, name := range t.lanes() {
 		l := t.state.Lanes[name]
@@ -278,7 +304,7 @@ func (t *Turn) runEnded(l *Lane, d *Deployment, r change.RunEnded) {
 	through, waited := false, false
 	for i := range d.Asks {
 		a := &d.Asks[i]
-		if a.Run != r.Run || a.Attempt != 0 && a.Attempt != r.Attempt || a.Attempt == 0 && a.At.After(r.At) {
+		if !a.isOf(r) {
 			continue
 		}
 		through = through || a.Answer == Go
@@ -297,4 +323,9 @@ func (t *Turn) runEnded(l *Lane, d *Deployment, r change.RunEnded) {
 	default:
 		t.fail(l, d, FailedDeployment, "its workflow run ended as "+r.Conclusion)
 	}
+}
+
+// isOf says whether a job was one of a run that ended. Of a protection rule's the attempt is not told: it must have asked before the end.
+func (a *Ask) isOf(r change.RunEnded) bool {
+	return a.Run == r.Run && a.Run != 0 && (a.Attempt == r.Attempt || a.Attempt == 0 && !a.At.After(r.At))
 }

@@ -9,7 +9,7 @@ import (
 const kept = 50
 
 // settled is how long something is kept that a clock which is put right might make matter again.
-const settled = 7 * 24 * time.Hour
+const settled = 60 * 24 * time.Hour
 
 // remembered is how many commands are.
 const remembered = 200

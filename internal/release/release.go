@@ -168,22 +168,26 @@ type Deployment struct {
 	On       change.Number `json:"on,omitempty"`    // of a rollback, the pull request on which it was asked for
 	Old      bool          `json:"old,omitempty"`   // a rollback further back than to what was verified last: it must be said and accepted
 
-	Also     []int64   `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
-	Dead     []int64   `json:"dead,omitempty"`      // those on GitHub that were this one, and came to nothing while it waited
-	StatusAt time.Time `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
-	StatusID int64     `json:"status_id,omitempty"` // its id
-	Heard    time.Time `json:"heard,omitzero"`      // when something was heard of it last
-	Moved    time.Time `json:"moved,omitzero"`      // when it was first seen under way without having been let through
-	Success  int       `json:"success,omitempty"`   // its place among all that succeeded in the repository; 0: it did not
-	Past     bool      `json:"past,omitempty"`      // it was deployed past the policy
-	Policy   string    `json:"policy,omitempty"`    // the digest of the policy by which it was let through
-	Floor    string    `json:"floor,omitempty"`
-	Record   bool      `json:"record,omitempty"`    // the deployment on GitHub is made for the record: nothing is to be started by it
-	TimedOut bool      `json:"timed_out,omitempty"` // nothing was heard of it for too long
-	GaveUp   string    `json:"gave_up,omitempty"`   // why GitHub would not create it
-	Mute     bool      `json:"mute,omitempty"`      // GitHub takes no status for it
-	Posts    int       `json:"posts,omitempty"`     // how many statuses were posted on it by us
-	Stuck    bool      `json:"stuck,omitempty"`     // it failed, and there was nothing to roll back to
+	Also     []int64                `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
+	Dead     []int64                `json:"dead,omitempty"`      // those on GitHub that were this one, and came to nothing while it waited
+	StatusAt time.Time              `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
+	StatusID int64                  `json:"status_id,omitempty"` // its id
+	ShownAt  time.Time              `json:"shown_at,omitzero"`   // of the newest status by anybody, us included, that was told of
+	ShownID  int64                  `json:"shown_id,omitempty"`
+	Heard    time.Time              `json:"heard,omitzero"`    // when something was heard of it last
+	Moved    time.Time              `json:"moved,omitzero"`    // when it was first seen under way without having been let through
+	Success  int                    `json:"success,omitempty"` // its place among all that succeeded in the repository; 0: it did not
+	Past     bool                   `json:"past,omitempty"`    // it was deployed past the policy
+	Policy   string                 `json:"policy,omitempty"`  // the digest of the policy by which it was let through
+	Floor    string                 `json:"floor,omitempty"`
+	Record   bool                   `json:"record,omitempty"`    // the deployment on GitHub is made for the record: nothing is to be started by it
+	TimedOut bool                   `json:"timed_out,omitempty"` // nothing was heard of it for too long
+	GaveUp   string                 `json:"gave_up,omitempty"`   // why GitHub would not create it
+	Mute     bool                   `json:"mute,omitempty"`      // GitHub takes no status for it
+	Posts    int                    `json:"posts,omitempty"`     // how many statuses were to be posted on it by us, and are done with
+	Posting  change.DeploymentState `json:"posting,omitempty"`   // the one that is to be posted: it may have been, without anybody knowing
+	Silent   bool                   `json:"silent,omitempty"`    // the last that we posted was inactive, of which GitHub tells nobody: what is told of later may be older
+	Stuck    bool                   `json:"stuck,omitempty"`     // it failed, and there was nothing to roll back to
 }
 
 // Class is why something is rolled back.
@@ -263,6 +267,8 @@ type State struct {
 	Landed []Landing `json:"landed,omitempty"`
 	// Given are the commands that were carried out or refused last, oldest first, so that one that is told again is answered alike.
 	Given []Reply `json:"given,omitempty"`
+	// Ended are the workflow runs that ended last, oldest first.
+	Ended []change.RunEnded `json:"ended,omitempty"`
 }
 
 // Landing is a pull request that landed.

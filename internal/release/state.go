@@ -22,7 +22,7 @@ func (s State) clone() State {
 		lanes[name] = &c
 	}
 	s.Lanes = lanes
-	s.Landed, s.Given = slices.Clone(s.Landed), slices.Clone(s.Given)
+	s.Landed, s.Given, s.Ended = slices.Clone(s.Landed), slices.Clone(s.Given), slices.Clone(s.Ended)
 	return s
 }
 
