@@ -90,6 +90,10 @@ func TestSweep(t *testing.T) {
 			{Errand: change.Errand{Kind: change.ErrandBranch, Repository: 1, Name: isMain}, State: []byte(`{"known":"a"}`)},
 		},
 		change.ErrandProtection: {{Errand: change.Errand{Kind: change.ErrandProtection, Repository: 1, Name: isMain}}},
+		change.ErrandDeployments: {
+			{Errand: change.Errand{Kind: change.ErrandDeployments, Repository: 1, Name: change.DeploymentsName}},
+			{Errand: change.Errand{Kind: change.ErrandDeployments, Repository: 22, Name: change.DeploymentsName}, State: []byte(`{"last":1}`)},
+		},
 	}
 	var raised []string
 	fails := false
@@ -122,7 +126,7 @@ func TestSweep(t *testing.T) {
 	fails = true
 	sweep()
 	fails = false
-	if got, want := sweep(), "[branch 21 main protection 21 main branch 22 main protection 22 main]"; got != want {
+	if got, want := sweep(), "[branch 21 main protection 21 main branch 22 main deployments 22 deployments protection 22 main]"; got != want {
 		t.Errorf("raised %s, want %s", got, want)
 	}
 	if got := sweep(); got != first {

@@ -11,8 +11,8 @@ import (
 // SweepRepositories is how many repositories one sweep has looked at. Each costs a call for every governed branch, most of them answered 304.
 const SweepRepositories = 20
 
-// Sweeper has the governed branches looked at again, the repositories in turn, because a delivery may never have come. It is safe for many
-// goroutines. Where it stands is not kept: after a start it begins anew.
+// Sweeper has the governed branches and the deployments looked at again, the repositories in turn, because a delivery may never have come,
+// and because no delivery tells that what deploys follows another policy now. It is safe for many goroutines. Where it stands is not kept: after a start it begins anew.
 type Sweeper struct {
 	// Repositories lists those that the App has access to, always in the same order; see store.Store.
 	Repositories func(ctx context.Context) ([]change.Repository, error)
@@ -26,7 +26,8 @@ type Sweeper struct {
 }
 
 // Sweep raises the branches of the next repositories: the default branch first, and those that were looked at before. A default branch whose
-// protection was never looked at has that looked at as well; after that it is looked at daily by itself. If a sweep fails, the next one
+// protection was never looked at has that looked at as well; after that it is looked at daily by itself. So are the deployments of a
+// repository of which any is remembered. If a sweep fails, the next one
 // starts at the same place.
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.mu.Lock()
@@ -68,6 +69,15 @@ func (s *Sweeper) of(ctx context.Context, repo change.Repository) (raised []chan
 	}
 	if repo.DefaultBranch != "" {
 		raise(change.ErrandBranch, repo.DefaultBranch)
+	}
+	deployed, err := s.Errands(ctx, change.ErrandDeployments, repo.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range deployed {
+		if d.State != nil {
+			raise(change.ErrandDeployments, d.Errand.Name)
+		}
 	}
 	isGuarded := false
 	for _, g := range guarded {
