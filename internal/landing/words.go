@@ -35,6 +35,9 @@ func (r *run) issueBody(e change.Exception, who change.Text) string {
 	if e.Branch != "" {
 		row("Branch", change.Code(e.Branch))
 	}
+	if e.Environment != "" {
+		row("Environment", change.Code(e.Environment))
+	}
 	if e.Number != 0 {
 		row("Pull request", change.Words(fmt.Sprintf("#%d", e.Number)))
 	}
