@@ -40,10 +40,7 @@ type node struct {
 }
 
 func (c *checker) check(ctx context.Context) (head ledger.Tree, err error) {
-	if head, err = ledger.Head(ctx, c.tx); err != nil {
-		return head, err
-	}
-	length, err := ledger.Len(ctx, c.tx)
+	size, length, err := ledger.Sizes(ctx, c.tx)
 	if err != nil {
 		return head, err
 	}
@@ -62,7 +59,7 @@ func (c *checker) check(ctx context.Context) (head ledger.Tree, err error) {
 			return head, broken(from+1, "it is missing")
 		}
 		// What earlier versions appended has no nodes yet.
-		if err := c.compare(ctx, tlog.StoredHashCount(min(from, head.Size)), tlog.StoredHashCount(min(c.tree.size, head.Size))); err != nil {
+		if err := c.compare(ctx, tlog.StoredHashCount(min(from, size)), tlog.StoredHashCount(min(c.tree.size, size))); err != nil {
 			return head, err
 		}
 		if err := c.checkpoints(ctx, from+1, c.tree.size); err != nil {
@@ -71,12 +68,15 @@ func (c *checker) check(ctx context.Context) (head ledger.Tree, err error) {
 	}
 	beyond := int64(0)
 	err = c.tx.Query(ctx, `SELECT (SELECT count(*) FROM ledger WHERE seq > $1) + (SELECT count(*) FROM ledger_tree WHERE place >= $2)
-		+ (SELECT count(*) FROM ledger_checkpoints WHERE size > $1)`, []any{length, tlog.StoredHashCount(head.Size)},
+		+ (SELECT count(*) FROM ledger_checkpoints WHERE size > $1)`, []any{length, tlog.StoredHashCount(size)},
 		func(scan func(...any) error) error { return scan(&beyond) })
 	if err == nil && beyond > 0 {
 		err = broken(0, "there are entries, nodes or checkpoints after entry %d, which is to be the last", length)
 	}
-	return head, err
+	if err != nil {
+		return head, err
+	}
+	return ledger.Head(ctx, c.tx)
 }
 
 // expect notes of which sizes a root is needed, for the checkpoints over more than from entries and no more than to.
@@ -223,10 +223,7 @@ const tipEntries = 256
 // that the tree begins with what was signed of it last, and with what was published. A restored backup is found by what was published.
 func CheckTip(ctx context.Context, from Source, published ...ledger.Checkpoint) (head ledger.Tree, err error) {
 	err = from.ReadLedger(ctx, func(tx ledger.Tx) error {
-		if head, err = ledger.Head(ctx, tx); err != nil {
-			return err
-		}
-		if err := checkNewest(ctx, tx, head); err != nil {
+		if head, err = checkNewest(ctx, tx); err != nil {
 			return err
 		}
 		last, found, err := ledger.LastCheckpoint(ctx, tx, "")
@@ -241,10 +238,10 @@ func CheckTip(ctx context.Context, from Source, published ...ledger.Checkpoint) 
 	return head, err
 }
 
-func checkNewest(ctx context.Context, tx ledger.Tx, head ledger.Tree) error {
-	length, err := ledger.Len(ctx, tx)
+func checkNewest(ctx context.Context, tx ledger.Tx) (head ledger.Tree, err error) {
+	size, length, err := ledger.Sizes(ctx, tx)
 	if err != nil {
-		return err
+		return head, err
 	}
 	seq := max(0, length-tipEntries)
 	var newest ledger.Entry
@@ -252,26 +249,27 @@ func checkNewest(ctx context.Context, tx ledger.Tx, head ledger.Tree) error {
 		func(scan func(...any) error) error {
 			seq++
 			e, err := scanEntry(scan, seq)
-			if e.Seq == head.Size {
+			if e.Seq == size {
 				newest = e
 			}
 			return err
 		})
 	switch {
 	case err != nil:
-		return err
+		return head, err
 	case seq < length:
-		return broken(seq+1, "it is missing")
+		return head, broken(seq+1, "it is missing")
 	case seq > length:
-		return broken(seq, "it is after entry %d, which is to be the last", length)
-	case newest.Seq == 0: // the tree is over none of them
-		return nil
+		return head, broken(seq, "it is after entry %d, which is to be the last", length)
 	}
-	proof, err := tlog.ProveRecord(head.Size, head.Size-1, ledger.Hashes(ctx, tx))
-	if err == nil && tlog.CheckRecord(proof, head.Size, head.Root, head.Size-1, newest.Hash) != nil {
+	if head, err = ledger.TreeAt(ctx, tx, size); err != nil || newest.Seq == 0 { // the tree is over none of them
+		return head, err
+	}
+	proof, err := tlog.ProveRecord(size, size-1, ledger.Hashes(ctx, tx))
+	if err == nil && tlog.CheckRecord(proof, size, head.Root, size-1, newest.Hash) != nil {
 		err = broken(newest.Seq, "the nodes of the tree over it are not what they come to")
 	}
-	return err
+	return head, err
 }
 
 // CheckSince says whether a database's ledger begins with all that each of the checkpoints is over, as it was then.

@@ -1,0 +1,279 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// Record is what ledger entries tell of what landed in one repository.
+type Record struct {
+	Repository int64 // only entries about it count; 0: all are to be about one
+	pulls      map[string]Pull
+	found      []Exception
+	explained  map[string]bool
+}
+
+// Pull is a pull request that was merged.
+type Pull struct {
+	Number   int
+	Head     string // the last commit of its branch
+	Commit   string // what GitHub says that it was merged as: of a rebase, the last one
+	Base     string // the branch that it was merged into
+	Category string // as it was last decided
+	Verdict  string
+}
+
+// Exception is something that went past the policy.
+type Exception struct {
+	Key       string   `json:"key"`
+	Kind      string   `json:"kind"`
+	Branch    string   `json:"branch"`
+	Number    int      `json:"number"` // of the pull request behind it; 0: none
+	Commits   []string `json:"commits"`
+	Before    string   `json:"before"`
+	After     string   `json:"after"`
+	Explained bool     `json:"-"`
+}
+
+// tooManyCommits is the kind of exception that names the commits by their ends only; see change.TooManyCommits.
+const tooManyCommits = "too many commits"
+
+// Add takes note of an entry. It is an error if it is about another repository than those before it.
+func (r *Record) Add(e ledger.Entry) (err error) {
+	var into any
+	var ended struct {
+		State       string `json:"state"`
+		MergeCommit string `json:"merge_commit"`
+		Base        string `json:"base"`
+		Category    string `json:"category"`
+		Verdict     string `json:"verdict"`
+	}
+	var exception Exception
+	switch e.Kind {
+	case ledger.PullEnded:
+		into = &ended
+	case ledger.ExceptionFound, ledger.ExceptionExplained:
+		into = &exception
+	default:
+		return nil
+	}
+	if err := json.Unmarshal(e.Body, into); err != nil {
+		return fmt.Errorf("read entry %d: %w", e.Seq, err)
+	}
+	switch {
+	case r.Repository == 0:
+		r.Repository = e.Subject.Repository
+	case r.Repository != e.Subject.Repository:
+		return fmt.Errorf("entry %d is about repository %d, and others are about %d: say which one it is", e.Seq, e.Subject.Repository, r.Repository)
+	}
+	if r.pulls == nil {
+		r.pulls, r.explained = map[string]Pull{}, map[string]bool{}
+	}
+	switch {
+	case e.Kind == ledger.ExceptionExplained:
+		r.explained[exception.Key] = true
+	case e.Kind == ledger.ExceptionFound:
+		r.found = append(r.found, exception)
+	case ended.State == "merged":
+		r.pulls[ended.MergeCommit] = Pull{
+			Number: e.Subject.Number, Head: e.Subject.SHA, Commit: ended.MergeCommit, Base: ended.Base, Category: ended.Category, Verdict: ended.Verdict,
+		}
+	}
+	return nil
+}
+
+// Landed is a commit on a branch with what the ledger knows of it.
+type Landed struct {
+	Commit
+	Pull       *Pull // nil: it came through none that the ledger knows to have been merged into this branch
+	Exceptions []Exception
+}
+
+// Known says whether the commit is a change's or an exception's.
+func (l Landed) Known() bool { return l.Pull != nil || len(l.Exceptions) > 0 }
+
+// Reconciliation is a branch compared with the ledger.
+type Reconciliation struct {
+	Branch  string
+	Landed  []Landed // oldest first
+	Before  int      // how many commits are before the range, and were not looked at
+	Missing []Pull   // merged into the branch, and no commit on it, in the order of their numbers
+}
+
+// Unknown returns the commits that are neither a change's nor an exception's.
+func (r Reconciliation) Unknown() (list []Landed) {
+	for _, l := range r.Landed {
+		if !l.Known() {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// ReconcileOptions say which commits are to be accounted for.
+type ReconcileOptions struct {
+	Branch string // empty: the default branch
+	After  string // the last commit that is not; empty: the one before the oldest that the ledger knows of
+	Until  string // the last commit that is; empty: the last one of the branch
+}
+
+// Reconcile maps every commit on the line of first parents of a branch to a change or an exception. A commit of a merge that is not on
+// that line came with the merge. Of pull requests that were rebased the ledger names the last commit; those before it are known by
+// what they change, if the clone has the pull request's own commits.
+func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out Reconciliation, err error) {
+	if out.Branch = o.Branch; out.Branch == "" {
+		if out.Branch, err = g.DefaultBranch(ctx); err != nil {
+			return out, err
+		}
+	}
+	tip, err := g.tip(ctx, out.Branch)
+	if err != nil {
+		return out, err
+	}
+	line, err := g.line(ctx, tip)
+	if err != nil {
+		return out, err
+	}
+	m := mapper{git: g, record: r, branch: out.Branch, line: line, landed: make([]Landed, len(line)), index: map[string]int{}}
+	for i, c := range line {
+		m.index[c.SHA], m.landed[i] = i, Landed{Commit: c}
+	}
+	if err := m.pulls(ctx); err != nil {
+		return out, err
+	}
+	m.exceptions()
+	out.Missing = m.missing()
+
+	// The newest is first, so that the range ends where its oldest is.
+	from, to := 0, len(line)
+	if o.Until != "" {
+		if from, err = m.find(ctx, o.Until); err != nil {
+			return out, err
+		}
+	}
+	if o.After != "" {
+		if to, err = m.find(ctx, o.After); err != nil {
+			return out, err
+		}
+	} else {
+		for to > from && !m.landed[to-1].Known() {
+			to--
+		}
+		if to == from { // the ledger knows none of them
+			to = len(line)
+		}
+	}
+	out.Before = len(line) - max(from, to)
+	out.Landed = slices.Clone(m.landed[from:max(from, to)])
+	slices.Reverse(out.Landed)
+	return out, nil
+}
+
+// mapper maps the commits of a line, newest first.
+type mapper struct {
+	git    Git
+	record *Record
+	branch string
+	line   []Commit
+	index  map[string]int
+	landed []Landed
+}
+
+// find returns the place of a commit on the line.
+func (m *mapper) find(ctx context.Context, name string) (int, error) {
+	sha, err := m.git.resolve(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	i, ok := m.index[sha]
+	if !ok {
+		return 0, fmt.Errorf("%s is not on the line of first parents of %s", name, m.branch)
+	}
+	return i, nil
+}
+
+// pulls maps commits to the pull requests that they came through.
+func (m *mapper) pulls(ctx context.Context) error {
+	for i, c := range m.line {
+		if p, ok := m.record.pulls[c.SHA]; ok && p.Base == m.branch {
+			m.landed[i].Pull = &p
+		}
+	}
+	for i := range m.landed {
+		// Where what is before a pull request's commit is not accounted for, that may have been the last of several.
+		if p := m.landed[i].Pull; p != nil && p.Commit == m.line[i].SHA && !m.line[i].Merge && i+1 < len(m.line) && m.landed[i+1].Pull == nil {
+			if err := m.rebased(ctx, i, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rebased maps the commits before the one at a place that change what the pull request's own commits changed, in the same order.
+func (m *mapper) rebased(ctx context.Context, at int, p *Pull) error {
+	if p.Head == "" || !m.git.has(ctx, p.Head) {
+		return nil
+	}
+	// From where the branch was when the pull request left it: what of it the branch had before is not its own.
+	own, err := m.git.patches(ctx, m.line[at].SHA+".."+p.Head)
+	if err != nil || len(own) < 2 || at+len(own) > len(m.line) {
+		return err
+	}
+	oldest := m.line[at+len(own)-1].SHA
+	landed, err := m.git.patches(ctx, "--first-parent", m.line[at].SHA, "^"+oldest+"^@")
+	if err != nil || !slices.Equal(own, landed) {
+		return err
+	}
+	for i := at + 1; i < at+len(own); i++ {
+		if m.landed[i].Pull != nil {
+			return nil
+		}
+	}
+	for i := at + 1; i < at+len(own); i++ {
+		m.landed[i].Pull = p
+	}
+	return nil
+}
+
+func (m *mapper) exceptions() {
+	for _, e := range m.record.found {
+		if e.Branch != m.branch {
+			continue
+		}
+		e.Explained = m.record.explained[e.Key]
+		commits := map[string]bool{}
+		for _, sha := range e.Commits {
+			commits[sha] = true
+		}
+		newest, ok := m.index[e.After]
+		if before, was := m.index[e.Before]; e.Kind == tooManyCommits && ok && was {
+			for i := newest; i < before; i++ {
+				commits[m.line[i].SHA] = true
+			}
+		}
+		for i := range m.landed {
+			l := &m.landed[i]
+			if commits[l.SHA] || e.Number != 0 && l.Pull != nil && l.Pull.Number == e.Number {
+				l.Exceptions = append(l.Exceptions, e)
+			}
+		}
+	}
+}
+
+// missing returns the pull requests that were merged into the branch and are not on it.
+func (m *mapper) missing() (list []Pull) {
+	for _, sha := range slices.Sorted(maps.Keys(m.record.pulls)) {
+		p := m.record.pulls[sha]
+		if _, ok := m.index[sha]; !ok && p.Base == m.branch {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b Pull) int { return a.Number - b.Number })
+	return list
+}

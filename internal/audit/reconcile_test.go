@@ -1,0 +1,224 @@
+package audit_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// clone is a Git repository that a test commits to.
+type clone struct {
+	t *testing.T
+	audit.Git
+	files int
+}
+
+func newClone(t *testing.T) *clone {
+	c := &clone{t: t, Git: audit.Git{Dir: t.TempDir()}}
+	for key, value := range map[string]string{
+		"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.com",
+		"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.com",
+	} {
+		t.Setenv(key, value)
+	}
+	c.git("init", "-q", "-b", "main")
+	return c
+}
+
+func (c *clone) git(args ...string) string {
+	c.t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = c.Dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("git %s: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// commit commits another file and returns the commit.
+func (c *clone) commit(subject string) string {
+	c.t.Helper()
+	c.files++
+	blob := exec.Command("git", "hash-object", "-w", "--stdin")
+	blob.Dir, blob.Stdin = c.Dir, strings.NewReader(fmt.Sprintf("file %d\n", c.files))
+	sha, err := blob.Output()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.git("update-index", "--add", "--cacheinfo", "100644,"+strings.TrimSpace(string(sha))+fmt.Sprintf(",file%d", c.files))
+	c.git("commit", "-q", "-m", subject)
+	return c.git("rev-parse", "HEAD")
+}
+
+// merged is the entry of a pull request that was merged.
+func merged(n int, head, commit, base string) ledger.Entry {
+	return entry(ledger.PullEnded, n, head, map[string]any{"state": "merged", "merge_commit": commit, "base": base, "category": "normal", "verdict": "satisfied"})
+}
+
+func entry(kind ledger.Kind, n int, sha string, body any) ledger.Entry {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	return ledger.Entry{Seq: int64(n), Kind: kind, Subject: ledger.Subject{Repository: 7, Number: n, SHA: sha}, Body: text}
+}
+
+func recordOf(t *testing.T, entries ...ledger.Entry) *audit.Record {
+	t.Helper()
+	r := &audit.Record{}
+	for _, e := range entries {
+		must(t, r.Add(e))
+	}
+	return r
+}
+
+func TestReconcile(t *testing.T) {
+	g := newClone(t)
+	g.commit("before there was a ledger")
+	g.commit("before there was a ledger")
+	squashed := g.commit("squashed")
+
+	g.git("checkout", "-q", "-b", "topic")
+	own := g.commit("of a merge")
+	g.git("checkout", "-q", "main")
+	g.git("merge", "-q", "--no-ff", "-m", "merge", "topic")
+	merge := g.git("rev-parse", "HEAD")
+
+	g.git("checkout", "-q", "-b", "long")
+	g.commit("one of three")
+	g.commit("two of three")
+	head := g.commit("three of three")
+	g.git("checkout", "-q", "main")
+	direct := g.commit("pushed past the policy")
+	g.git("cherry-pick", "main..long")
+	rebased := g.git("rev-parse", "HEAD")
+
+	unknown := g.commit("nobody knows \x1b[31mthis")
+	g.commit("one of many")
+	many := g.commit("many")
+	late := g.commit("squashed, and not green")
+	elsewhere := g.commit("merged into another branch")
+
+	record := recordOf(t,
+		merged(1, "", squashed, "main"), merged(2, own, merge, "main"), merged(3, head, rebased, "main"), merged(4, "", late, "main"),
+		merged(5, "", elsewhere, "develop"), merged(6, "", strings.Repeat("0", 40), "main"),
+		entry(ledger.PullEnded, 9, "", map[string]string{"state": "closed"}), entry(ledger.DecisionChanged, 9, "", "x"),
+		entry(ledger.ExceptionFound, 0, "", change.Exception{Key: "direct", Kind: change.NoPullRequest, Branch: "main", Commits: []change.SHA{change.SHA(direct)}}),
+		entry(ledger.ExceptionExplained, 0, "", map[string]string{"key": "direct"}),
+		entry(ledger.ExceptionFound, 4, "", change.Exception{Key: "late", Kind: change.MergedWithoutGreen, Branch: "main", Number: 4}),
+		entry(ledger.ExceptionFound, 0, "", change.Exception{Key: "many", Kind: change.TooManyCommits, Branch: "main", Before: change.SHA(unknown), After: change.SHA(many)}),
+		entry(ledger.ExceptionFound, 0, "", change.Exception{Key: "other", Kind: change.NoPullRequest, Branch: "develop", Commits: []change.SHA{change.SHA(unknown)}}),
+	)
+	show := func(o audit.ReconcileOptions) (string, audit.Reconciliation) {
+		t.Helper()
+		r, err := audit.Reconcile(t.Context(), g.Git, record, o)
+		must(t, err)
+		var lines []string
+		for _, l := range r.Landed {
+			text := l.Subject + ":"
+			if l.Pull != nil {
+				text += fmt.Sprintf(" #%d", l.Pull.Number)
+			}
+			for _, e := range l.Exceptions {
+				text += fmt.Sprintf(" %s %t", e.Key, e.Explained)
+			}
+			lines = append(lines, text)
+		}
+		return strings.Join(lines, "\n"), r
+	}
+	const want = `squashed: #1
+merge: #2
+pushed past the policy: direct true
+one of three: #3
+two of three: #3
+three of three: #3
+nobody knows ` + "\x1b" + `[31mthis:
+one of many: many false
+many: many false
+squashed, and not green: #4 late false
+merged into another branch:`
+	got, r := show(audit.ReconcileOptions{})
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if r.Branch != "main" || r.Before != 2 || len(r.Unknown()) != 2 || len(r.Missing) != 1 || r.Missing[0].Number != 6 {
+		t.Errorf("got %+v", r)
+	}
+	lines := strings.Split(want, "\n")
+	if got, r := show(audit.ReconcileOptions{After: merge, Until: unknown}); got != strings.Join(lines[2:7], "\n") || r.Before != 4 {
+		t.Errorf("got\n%s\n%d before", got, r.Before)
+	}
+	if got, r := show(audit.ReconcileOptions{After: unknown, Until: merge}); got != "" || len(r.Landed) != 0 {
+		t.Errorf("got\n%s", got)
+	}
+
+	// Without the pull request's own commits nobody knows what was rebased.
+	g.git("branch", "-q", "-D", "long")
+	bare := audit.Git{Dir: t.TempDir()}
+	g.git("clone", "-q", "--bare", "--no-local", g.Dir, bare.Dir)
+	r, err := audit.Reconcile(t.Context(), bare, record, audit.ReconcileOptions{Branch: "main"})
+	must(t, err)
+	var subjects []string
+	for _, l := range r.Unknown() {
+		subjects = append(subjects, l.Subject)
+	}
+	if !slices.Equal(subjects[:2], []string{"one of three", "two of three"}) {
+		t.Errorf("unknown: %q", subjects)
+	}
+
+	if _, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{After: own}); err == nil || !strings.Contains(err.Error(), "is not on the line of first parents of main") {
+		t.Errorf("%v", err)
+	}
+	for _, o := range []audit.ReconcileOptions{{Branch: "no"}, {Branch: "--all"}, {After: "--all"}, {Until: "no"}} {
+		if _, err := audit.Reconcile(t.Context(), g.Git, record, o); err == nil {
+			t.Errorf("%+v is taken", o)
+		}
+	}
+	if _, err := audit.Reconcile(t.Context(), audit.Git{Dir: t.TempDir()}, record, audit.ReconcileOptions{}); err == nil {
+		t.Error("a directory that is no repository is taken")
+	}
+	// A ledger that knows nothing accounts for nothing.
+	r, err = audit.Reconcile(t.Context(), g.Git, &audit.Record{}, audit.ReconcileOptions{})
+	if err != nil || len(r.Unknown()) != 13 {
+		t.Errorf("%d are unknown, %v", len(r.Unknown()), err)
+	}
+}
+
+// What only looks like a rebase is not one.
+func TestRebasesAreKnownByWhatTheyChange(t *testing.T) {
+	g := newClone(t)
+	base := g.commit("base")
+	g.git("checkout", "-q", "-b", "long")
+	g.commit("one of two")
+	head := g.commit("two of two")
+	g.git("checkout", "-q", "main")
+	g.commit("one of two") // of another content
+	g.git("cherry-pick", head)
+	record := recordOf(t, merged(1, "", base, "main"), merged(2, head, g.git("rev-parse", "HEAD"), "main"))
+	r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+	must(t, err)
+	if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "one of two" {
+		t.Errorf("unknown: %+v", unknown)
+	}
+}
+
+func TestRecordsAreOfOneRepository(t *testing.T) {
+	r := recordOf(t, merged(1, "", "a", "main"))
+	e := merged(2, "", "b", "main")
+	e.Subject.Repository = 8
+	if err := r.Add(e); err == nil || err.Error() != "entry 2 is about repository 8, and others are about 7: say which one it is" {
+		t.Errorf("%v", err)
+	}
+	e.Body = json.RawMessage(`[]`)
+	if err := r.Add(e); err == nil {
+		t.Error("what cannot be read is taken")
+	}
+}
