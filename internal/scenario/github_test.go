@@ -59,6 +59,8 @@ func deeds() map[string]func(*scene) error {
 		"unprotects":       (*scene).unprotects, // BRANCH
 		"queues":           (*scene).queues,     // BRANCH [CHECK…]: it takes a merge queue to merge, and our check and others
 		"lacks-graphql":    (*scene).lacksGraphQL,
+		"deploys":          (*scene).hasWorkflow, // on-deployment|on-push|by-hand [ENVIRONMENT] [unseen]: has a workflow that does
+		"guards":           (*scene).guards,      // ENVIRONMENT [REVIEWER…]: by our deployment protection rule
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 
 // people returns the commands that act as somebody, with the login of each.
 func people() map[string]string {
-	all := map[string]string{"dependabot": "dependabot[bot]", "helper": "helper[bot]"}
+	all := map[string]string{"dependabot": "dependabot[bot]", "helper": "helper[bot]", "actions": "github-actions[bot]"}
 	for _, login := range []string{"alice", "bob", "carol", "dave", "erin", "frank", "mallory", "trent", "sam"} {
 		all[login] = login
 	}
@@ -65,11 +65,17 @@ func verbs() map[string]func(*scene) error {
 		"reports":          (*scene).reports,         // CONTEXT STATE N: a commit status
 		"asks":             (*scene).asks,            // N WHOM
 		"forks":            (*scene).forks,
-		"answers":          (*scene).answers,     // N TEXT: a comment on an issue
-		"finishes":         (*scene).finishes,    // N [FILE]: closes an issue, its description being the file's
-		"enqueues":         (*scene).enqueues,    // N: adds it to the merge queue
-		"forces":           (*scene).forcesBack,  // BRANCH HEAD, a head that was remembered
-		"drops":            (*scene).dropsBranch, // BRANCH
+		"answers":          (*scene).answers,      // N TEXT: a comment on an issue
+		"finishes":         (*scene).finishes,     // N [FILE]: closes an issue, its description being the file's
+		"enqueues":         (*scene).enqueues,     // N: adds it to the merge queue
+		"forces":           (*scene).forcesBack,   // BRANCH HEAD, a head that was remembered
+		"drops":            (*scene).dropsBranch,  // BRANCH
+		"deploys":          (*scene).deploys,      // N|HEAD ENVIRONMENT: creates a deployment by a call
+		"marks":            (*scene).marks,        // N|HEAD ENVIRONMENT STATE: posts a status on the newest deployment
+		"runs":             (*scene).runsWorkflow, // ENVIRONMENT [N|HEAD]: the workflow that deploys
+		"cancels-run":      (*scene).cancelsRun,   // ENVIRONMENT, as in the others the newest run about it
+		"reruns-job":       (*scene).rerunsJob,    // ENVIRONMENT
+		"bypasses":         (*scene).bypasses,     // ENVIRONMENT: starts a job that waits for its rules
 	}
 }
 

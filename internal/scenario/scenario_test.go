@@ -6,11 +6,12 @@
 // repository's policy; without one the built-in default holds. Files under repo/ are the repository's first commit.
 //
 // Time goes on by ten seconds with each act. After each act the script waits until there is nothing left to do now. The commands
-// are described where they are defined: people's in people_test.go, those of GitHub in github_test.go, what is expected in
-// expect_test.go.
+// are described where they are defined: people's in people_test.go, those of GitHub in github_test.go, what deploys in deploys_test.go, what
+// is expected in expect_test.go and deployed_test.go.
 package scenario_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -19,9 +20,18 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/changegate/changegate/internal/cli"
 	"github.com/changegate/changegate/internal/githubsim"
 	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"changegate": func() {
+			os.Exit(cli.Run(context.Background(), os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+		},
+	})
+}
 
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -63,6 +73,14 @@ func commands() map[string]command {
 		"body":      bodySays,
 		"said":      said,
 		"reacted":   reacted,
+		"workflows": workflows,
+		"gate":      gateSays,
+		"rule":      ruleSays,
+		"job":       jobIs,
+		"deploys":   deploysShow,
+		"payload":   payloadSays,
+		"stands":    stands,
+		"answered":  answered,
 	}
 	for name, login := range people() {
 		all[name] = person(login)
@@ -79,6 +97,7 @@ type world struct {
 	faults   []func()       // end the faults that were injected
 	crashed  func() error   // whether the crash that was asked for has happened
 	observer *githubsim.App // who asks GitHub what it shows; nil until then
+	jobs     jobs
 }
 
 func setup(env *testscript.Env) error {

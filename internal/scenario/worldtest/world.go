@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -42,6 +43,11 @@ const (
 	PolicyPath = ".github/change-policy.yml"
 	// Pace is how much time goes by with each act, so that GitHub's times, which are in seconds, tell one from the next.
 	Pace = 10 * time.Second
+
+	// Audience is what tokens of jobs must be for that ask at the gate.
+	Audience = "https://changegate.example.com"
+	// GateToken lets its bearer ask at the gate about staging of acme/shop.
+	GateToken = "a token for staging, which is long enough"
 
 	webhookSecret = "It's a Secret to Everybody"
 	// patience is how long anything may take before a test is given up. Nothing is timed by it.
@@ -258,7 +264,10 @@ func (w *World) Start() error {
 				IntegrationID: w.Gate.ID, WebhookSecret: config.NewSecret(webhookSecret), PrivateKey: config.NewSecret(string(w.Gate.PrivateKey)),
 			},
 		},
-		Server:   config.Server{Address: "127.0.0.1:0"},
+		Server: config.Server{Address: "127.0.0.1:0"},
+		Gate: config.Gate{Audience: Audience, Issuers: []string{w.Sim.Issuer()}, Tokens: []config.GateToken{
+			{Name: "staging", Repository: "acme/shop", Environment: "staging", SHA256: sha256.Sum256([]byte(GateToken))},
+		}},
 		Slack:    config.Slack{Token: config.NewSecret(slackToken), APIURL: w.Slack.url()},
 		Database: config.Database{URL: config.NewSecret("sqlite:" + filepath.Join(w.Dir, Database))},
 	}
@@ -333,7 +342,7 @@ func (w *World) Close() []error {
 		}
 	}
 	w.Slack.close()
-	for _, secret := range []string{webhookSecret, slackToken, "ghs_", "PRIVATE KEY"} {
+	for _, secret := range []string{webhookSecret, slackToken, GateToken, "ghs_", "PRIVATE KEY"} {
 		if strings.Contains(w.Log.String(), secret) {
 			problems = append(problems, fmt.Errorf("the server logged a secret, %q", secret))
 		}
