@@ -78,7 +78,7 @@ func (f *fixture) export(t testing.TB, from, to, repository int64) string {
 	t.Helper()
 	var b bytes.Buffer
 	_, err := audit.Export(t.Context(), f, &b, audit.ExportOptions{
-		From: from, To: to, Repository: repository, Checkpoint: f.checkpoint(t), Key: f.key.Public(),
+		From: from, To: to, Repository: repository, Checkpoint: f.checkpoint(t),
 	})
 	must(t, err)
 	return b.String()
@@ -185,7 +185,7 @@ func TestLinesOfBundles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		header, err := audit.Export(t.Context(), f, &b, audit.ExportOptions{From: from, To: to, Checkpoint: c, Key: f.key.Public()})
+		header, err := audit.Export(t.Context(), f, &b, audit.ExportOptions{From: from, To: to, Checkpoint: c})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -312,7 +312,7 @@ func TestExportOfAnAlteredLedger(t *testing.T) {
 	f := open(t)
 	f.fill(t, 40, "a body")
 	c := f.checkpoint(t)
-	o := audit.ExportOptions{From: 1, To: 40, Checkpoint: c, Key: f.key.Public()}
+	o := audit.ExportOptions{From: 1, To: 40, Checkpoint: c}
 	f.tamper(t, `UPDATE ledger SET record = replace(record, 'a body', 'A body') WHERE seq = 21`)
 	if _, err := audit.Export(t.Context(), f, io.Discard, o); err == nil || !strings.Contains(err.Error(), "ledger entry 21 was altered") {
 		t.Errorf("%v", err)
@@ -409,7 +409,7 @@ func BenchmarkExport(b *testing.B) {
 	const n = 100_000
 	f := open(b)
 	f.big(b, n)
-	o := audit.ExportOptions{From: 1, To: n, Checkpoint: f.checkpoint(b), Key: f.key.Public()}
+	o := audit.ExportOptions{From: 1, To: n, Checkpoint: f.checkpoint(b)}
 	var p peak
 	for b.Loop() {
 		if _, err := audit.Export(b.Context(), f, &p, o); err != nil {

@@ -24,7 +24,6 @@ type ExportOptions struct {
 	From, To   int64             // sequence numbers, both included; To is at most what the checkpoint is over
 	Repository int64             // only entries about this one; 0: all
 	Checkpoint ledger.Checkpoint // what the entries are proven to be in
-	Key        string            // the public key that it is signed with
 }
 
 // Export writes a bundle, in bounded memory. It is an error, and what was written no bundle, if the ledger is not what the checkpoint says.
@@ -32,7 +31,7 @@ func Export(ctx context.Context, from Source, w io.Writer, o ExportOptions) (Hea
 	x := exporter{
 		out: bufio.NewWriterSize(w, 1<<16), size: o.Checkpoint.Size, tree: o.Checkpoint.Tree,
 		header: Header{
-			Bundle: format, Checkpoint: string(o.Checkpoint.Note), From: o.From, Key: o.Key, Repository: o.Repository, To: o.To,
+			Bundle: format, Checkpoint: string(o.Checkpoint.Note), From: o.From, Key: o.Checkpoint.Key, Repository: o.Repository, To: o.To,
 		},
 	}
 	if o.From < 1 || o.From > o.To || o.To > x.size {
@@ -228,6 +227,33 @@ func (n *nodes) last(level int, i int64) (tlog.Hash, error) {
 		return tlog.Hash{}, err
 	}
 	return tlog.NodeHash(children[0], children[1]), nil
+}
+
+// Each calls each for the entries about one repository, or about all if it is 0, in order. It is an error if one of them was altered. Each
+// must not use the database.
+func Each(ctx context.Context, from Source, repository int64, each func(ledger.Entry) error) error {
+	query, args := `SELECT record, hash FROM ledger`, []any(nil)
+	if repository != 0 {
+		query, args = query+` WHERE repository = $1`, []any{repository}
+	}
+	err := from.ReadLedger(ctx, func(tx ledger.Tx) error {
+		return tx.Query(ctx, query+` ORDER BY seq`, args, func(scan func(...any) error) error {
+			var record []byte
+			var hash string
+			if err := scan(&record, &hash); err != nil {
+				return err
+			}
+			e, err := ledger.Read(record, hash)
+			if err != nil {
+				return err
+			}
+			return each(e)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("read the ledger: %w", err)
+	}
+	return nil
 }
 
 // Between returns the range of entries that were appended from one time up to another, by the server's clock, with the one before it and the

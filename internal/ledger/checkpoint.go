@@ -22,6 +22,7 @@ type Checkpoint struct {
 	Tree
 	Origin string
 	At     time.Time
+	Key    string // the public key that it is signed with; see Key.Public
 	Note   []byte // all of the text
 }
 
@@ -30,7 +31,7 @@ const timeLine = "time "
 
 // Sign makes a checkpoint of a tree.
 func (k *Key) Sign(t Tree, at time.Time) (Checkpoint, error) {
-	c := Checkpoint{Tree: t, Origin: k.Name(), At: at.UTC().Truncate(time.Microsecond)}
+	c := Checkpoint{Tree: t, Origin: k.Name(), At: at.UTC().Truncate(time.Microsecond), Key: k.Public()}
 	text := fmt.Sprintf("%s\n%d\n%s\n%s%s\n", c.Origin, c.Size, c.Root, timeLine, c.At.Format(time.RFC3339Nano))
 	var err error
 	if c.Note, err = note.Sign(&note.Note{Text: text}, k.signer); err != nil {
@@ -69,7 +70,7 @@ func OpenCheckpoint(text []byte, public string) (c Checkpoint, err error) {
 	if c.Origin != verifier.Name() {
 		return c, fmt.Errorf("it is of %q and signed as %q", c.Origin, verifier.Name())
 	}
-	c.Note = bytes.Clone(text)
+	c.Key, c.Note = public, bytes.Clone(text)
 	return c, nil
 }
 
@@ -187,4 +188,18 @@ func LastCheckpoint(ctx context.Context, tx Tx, public string) (c Checkpoint, fo
 		return Checkpoint{}, false, fmt.Errorf("the newest checkpoint in the database: %w", err)
 	}
 	return c, found, nil
+}
+
+// Keys returns the public keys that checkpoints in the database are signed with, the one used last first.
+func Keys(ctx context.Context, tx Tx) (keys []string, err error) {
+	err = tx.Query(ctx, `SELECT key FROM ledger_checkpoints GROUP BY key ORDER BY max(at) DESC`, nil, func(scan func(...any) error) error {
+		var key string
+		err := scan(&key)
+		keys = append(keys, key)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the keys of checkpoints: %w", err)
+	}
+	return keys, nil
 }

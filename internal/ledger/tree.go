@@ -144,7 +144,7 @@ const growAtOnce = 10_000
 // Grow lays the tree over entries that an earlier version of changegate appended, which knew none: some thousands at a time. It returns how
 // many are left; call it again, in another transaction, until none is. Where there is nothing to do it costs one look.
 func Grow(ctx context.Context, tx Tx) (left int64, err error) {
-	size, last, err := lengths(ctx, tx, `SELECT tree_size, last_seq FROM ledger_head`)
+	size, last, err := Sizes(ctx, tx)
 	if err != nil || size == last {
 		return 0, err
 	}
@@ -188,11 +188,16 @@ func grow(ctx context.Context, tx Tx, size, to int64) error {
 
 // Head returns what the tree comes to now. Entries that it is not laid over yet (see Grow) are not counted.
 func Head(ctx context.Context, tx Tx) (Tree, error) {
-	size, _, err := lengths(ctx, tx, `SELECT tree_size, last_seq FROM ledger_head`)
+	size, _, err := Sizes(ctx, tx)
 	if err != nil {
 		return Tree{}, err
 	}
 	return TreeAt(ctx, tx, size)
+}
+
+// Sizes returns over how many entries the tree is laid, and how many there are.
+func Sizes(ctx context.Context, tx Tx) (tree, entries int64, err error) {
+	return lengths(ctx, tx, `SELECT tree_size, last_seq FROM ledger_head`)
 }
 
 // TreeAt returns what the tree came to when it was over size entries.
