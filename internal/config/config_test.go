@@ -395,3 +395,34 @@ func TestNoOutputShowsASecret(t *testing.T) {
 		t.Error("no output says that something was redacted")
 	}
 }
+
+func TestTheDatabaseAlone(t *testing.T) {
+	for _, row := range []struct {
+		name, file, want, problem string
+		env                       map[string]string
+	}{
+		{name: "nothing else is there", file: "database: {url: 'sqlite:a.db'}", want: "sqlite:a.db"},
+		{name: "the environment wins", file: "database: {url: 'sqlite:a.db'}", env: map[string]string{"CHANGEGATE_DATABASE_URL": "sqlite:b.db"}, want: "sqlite:b.db"},
+		{name: "as the server takes it where nothing is said", file: "server: {private_key_file: gone.pem}", want: "sqlite:changegate.db"},
+		{name: "another kind", file: "database: {url: 'mysql:a'}", problem: "database.url: is neither"},
+		{name: "a slip", file: "databse: {url: 'sqlite:a.db'}", problem: "is not a key of this configuration"},
+		{name: "a slip further in", file: "database: {ulr: 'sqlite:a.db'}", problem: "did you mean database.url?"},
+		{name: "no file", file: "", problem: "no such file"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "changegate.yml")
+			if row.file != "" {
+				if err := os.WriteFile(path, []byte(row.file), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := LoadDatabase(path, func(k string) (string, bool) { v, ok := row.env[k]; return v, ok })
+			switch {
+			case row.problem == "" && (err != nil || got.URL.Reveal() != row.want):
+				t.Errorf("%q, %v, want %q", got.URL.Reveal(), err, row.want)
+			case row.problem != "" && (err == nil || !strings.Contains(err.Error(), row.problem)):
+				t.Errorf("%v, want %q", err, row.problem)
+			}
+		})
+	}
+}

@@ -84,6 +84,36 @@ type loader struct {
 //
 // The error is of type Problems when the configuration is wrong, and holds all that is wrong with it. It shows no value.
 func Load(path string, env func(string) (string, bool)) (*Config, error) {
+	l, err := read(path, env)
+	if err != nil {
+		return nil, err
+	}
+	c := l.check()
+	if len(l.problems) > 0 {
+		slices.SortStableFunc(l.problems, func(a, b Problem) int {
+			return cmp.Or(cmp.Compare(a.line(), b.line()), cmp.Compare(a.Column, b.Column))
+		})
+		return nil, l.problems
+	}
+	return c, nil
+}
+
+// LoadDatabase is Load for whoever needs the database and nothing else. Other settings may be missing, or have
+// values that are no good; keys that there are none of are a mistake all the same, because one may be meant for the database's.
+func LoadDatabase(path string, env func(string) (string, bool)) (Database, error) {
+	l, err := read(path, env)
+	if err != nil {
+		return Database{}, err
+	}
+	d := Database{URL: l.database()}
+	if len(l.problems) > 0 {
+		return Database{}, l.problems
+	}
+	return d, nil
+}
+
+// read collects the values of the file and of the environment.
+func read(path string, env func(string) (string, bool)) (*loader, error) {
 	l := &loader{values: map[key]value{}}
 	if path != "" {
 		if err := l.readFile(path); err != nil {
@@ -95,14 +125,7 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 			l.values[k] = value{text: text, source: k.variable()}
 		}
 	}
-	c := l.check()
-	if len(l.problems) > 0 {
-		slices.SortStableFunc(l.problems, func(a, b Problem) int {
-			return cmp.Or(cmp.Compare(a.line(), b.line()), cmp.Compare(a.Column, b.Column))
-		})
-		return nil, l.problems
-	}
-	return c, nil
+	return l, nil
 }
 
 // maxFile is far more than any configuration needs.

@@ -1,0 +1,164 @@
+// Package backup copies the database of a server to a file, and puts such a copy in its place again.
+//
+// A copy is what the database was at one moment, taken while servers work on it: of SQLite a database file, of PostgreSQL a dump in
+// pg_dump's custom format. The one of SQLite is checked before it gets its name. A file is never overwritten, and appears whole or
+// not at all.
+//
+// Restoring needs the servers to be stopped, and refuses to take the place of a database whose ledger has entries unless it is told to.
+package backup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Copied is what is known of a copy.
+type Copied struct {
+	Kind    string // "SQLite" or "PostgreSQL"
+	Entries int64  // of the ledger in it
+	Bytes   int64
+}
+
+// InUse says that a database cannot be replaced because somebody uses it.
+type InUse struct{ Why string }
+
+func (e *InUse) Error() string {
+	return "the database is in use (" + e.Why + "): stop every server that uses it first"
+}
+
+// NotEmpty says that a database would be overwritten whose ledger has entries.
+type NotEmpty struct{ Entries int64 }
+
+func (e *NotEmpty) Error() string {
+	return fmt.Sprintf("the database that would be overwritten has a ledger of %d entries: back it up, then say that it may be overwritten", e.Entries)
+}
+
+// engine is what differs between the databases.
+type engine interface {
+	kind() string
+	// save writes a copy to file, which is there and empty, and says how many entries its ledger has.
+	save(ctx context.Context, file string) (entries int64, err error)
+	// vacant returns nil if the database may be replaced: nobody uses it, and, unless force, its ledger has no entries. If it is not there
+	// yet, it may.
+	vacant(ctx context.Context, force bool) error
+	// replace puts what is in file, which is a copy of this kind, in the place of the database.
+	replace(ctx context.Context, file string) error
+	// entries returns how many entries the ledger has.
+	entries(ctx context.Context) (int64, error)
+}
+
+func open(url string) (engine, error) {
+	scheme, rest, _ := strings.Cut(url, ":")
+	switch scheme {
+	case "sqlite":
+		return sqlite{path: rest}, nil
+	case "postgres", "postgresql":
+		return newPostgres(url)
+	default:
+		return nil, errors.New(`the database is of an unknown kind: use "sqlite:PATH" or "postgres://…"`)
+	}
+}
+
+// Save copies the database at url (see store.Config) to a new file that only its owner can read. Servers may use the database meanwhile.
+func Save(ctx context.Context, url, file string) (c Copied, err error) {
+	e, err := open(url)
+	if err != nil {
+		return Copied{}, err
+	}
+	if _, err := os.Lstat(file); err == nil {
+		return Copied{}, fmt.Errorf("%s is there already, and a copy overwrites nothing: name another file", file)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return Copied{}, err
+	}
+	// Under its name it is there whole or not at all. The directory is the same, so that the last step is a rename.
+	part, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
+	if err != nil {
+		return Copied{}, err
+	}
+	defer os.Remove(part.Name()) // after the rename there is none
+	defer part.Close()
+	c.Kind = e.kind()
+	if c.Entries, err = e.save(ctx, part.Name()); err != nil {
+		return Copied{}, fmt.Errorf("copy the %s database: %w", c.Kind, err)
+	}
+	if err := part.Sync(); err != nil { // whoever wrote it, it is this file
+		return Copied{}, err
+	}
+	info, err := os.Stat(part.Name())
+	if err != nil {
+		return Copied{}, err
+	}
+	c.Bytes = info.Size()
+	if err := os.Rename(part.Name(), file); err != nil {
+		return Copied{}, err
+	}
+	return c, syncDirectory(filepath.Dir(file))
+}
+
+// Restore puts the copy in file in the place of the database at url. With force it does so even if that one's ledger has entries, which
+// are lost. The error is an *InUse or a *NotEmpty where nothing was done for that reason.
+func Restore(ctx context.Context, url, file string, force bool) (c Copied, err error) {
+	e, err := open(url)
+	if err != nil {
+		return Copied{}, err
+	}
+	kind, size, err := identify(file)
+	switch {
+	case err != nil:
+		return Copied{}, err
+	case kind == "":
+		return Copied{}, fmt.Errorf("%s is no copy of a database: it is made by changegate setup backup", file)
+	case kind != e.kind():
+		return Copied{}, fmt.Errorf("%s is a copy of a %s database, and the configuration names a %s one", file, kind, e.kind())
+	}
+	if err := e.vacant(ctx, force); err != nil {
+		return Copied{}, err
+	}
+	if err := e.replace(ctx, file); err != nil {
+		return Copied{}, fmt.Errorf("restore the %s database: %w", kind, err)
+	}
+	entries, err := e.entries(ctx)
+	return Copied{Kind: kind, Entries: entries, Bytes: size}, err
+}
+
+// identify says of which kind of database a file is a copy, by how it begins; empty: of none.
+func identify(file string) (kind string, size int64, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", 0, err
+	}
+	start := make([]byte, 16)
+	n, err := io.ReadFull(f, start)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return "", 0, err
+	}
+	switch start = start[:n]; {
+	case bytes.Equal(start, []byte("SQLite format 3\x00")):
+		kind = kindSQLite
+	case bytes.HasPrefix(start, []byte("PGDMP")):
+		kind = kindPostgres
+	}
+	return kind, info.Size(), nil
+}
+
+// syncDirectory makes a new name in a directory durable.
+func syncDirectory(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
