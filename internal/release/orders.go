@@ -520,8 +520,9 @@ func (t *Turn) askRollback(o Order, p *pending, l *Lane, e *Environment) {
 		p.refuse("not deployed", change.Words("Nothing was deployed to "+l.Environment+" yet, so that there is nothing to roll back."))
 		return
 	}
-	if r := l.rollback(); r != nil && r != undo {
-		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already."))
+	if r := l.rollback(); r != nil {
+		// Two who say the same at the same time mean one rollback.
+		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already. To give it up: "), change.Code("/change cancel "+l.Environment), change.Words("."))
 		return
 	}
 	to := l.lastVerified(t, undo)

@@ -1,0 +1,544 @@
+package release
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/calendar"
+	"github.com/changegate/changegate/internal/change"
+)
+
+const (
+	normal    = change.Normal
+	high      = change.HighRisk
+	emergency = change.Emergency
+)
+
+func TestPromotesTheSameCommitOnceItIsVerified(t *testing.T) {
+	s := play(t, Create, normal)
+	s.env("staging").Verify = Verify{Role: "qa", Checks: []Check{{Name: "smoke", App: "github-actions"}}}
+	s.land(1).succeed("staging", 1).is("staging", 1, Watching)
+	s.refused("said by qa", bob, 1, "verified", "staging")
+	s.does(bob, 1, "verified", "staging", holding("qa")).is("staging", 1, Watching)
+	old := change.Check{Name: "smoke", App: "github-actions", State: change.CheckSuccess, At: s.now.Add(-time.Minute)}
+	other := change.Check{Name: "smoke", App: "mallory", State: change.CheckSuccess, At: s.now, Suite: 1}
+	s.checks[sha(1)] = []change.Check{old, other}
+	if s.later(time.Minute).is("staging", 1, Watching); s.has("production", 1) {
+		t.Fatal("it went on with checks that prove nothing")
+	}
+	s.checks[sha(1)] = append(s.checks[sha(1)], change.Check{Name: "smoke", App: "github-actions", State: change.CheckSuccess, At: s.now, Suite: 2, RunID: 2})
+	s.later(time.Minute).is("staging", 1, Verified).is("production", 1, Deploying)
+}
+
+func TestFailedCheckIsAFailedVerification(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1)
+	s.env("production").Verify.Checks = []Check{{Name: "smoke"}}
+	s.land(2).verify("staging", 2).succeed("production", 2)
+	s.checks[sha(2)] = []change.Check{{Name: "smoke", State: change.CheckFailure, At: s.now.Add(time.Minute)}}
+	s.later(time.Minute).is("production", 2, Failed).is("production", 1, Deploying)
+	if d := s.at("production", 2); d.Class != FailedVerification || d.UndoneBy != s.at("production", 1).ID {
+		t.Fatalf("%+v", d)
+	}
+}
+
+func TestShipsByHand(t *testing.T) {
+	s := play(t, Create, high, normal)
+	s.land(1).verify("staging", 1).waits("production", 1, "/change deploy production, because it holds #1 (high-risk)")
+	s.land(2).verify("staging", 2).waits("production", 2, "#1 (high-risk)")
+	s.does(bob, 2, "deploy", "production").is("production", 2, Deploying).is("production", 1, Waiting)
+	s.succeed("production", 2).is("production", 1, Overtaken)
+	if d := s.at("production", 2); d.Category != high || !d.High || d.Monitor != 2*time.Hour {
+		t.Fatalf("what ships with it is not watched as the riskiest: %+v", d)
+	}
+}
+
+func TestNotDecidedGreenIsSaidEverywhere(t *testing.T) {
+	s := play(t, Create, normal)
+	s.changes[0].Green = false
+	s.land(1).waits("staging", 1, "#1 (not decided green)").does(bob, 1, "deploy", "staging").is("staging", 1, Deploying)
+}
+
+func TestReleaseApprovals(t *testing.T) {
+	s := play(t, Create, high)
+	s.env("production").Release = []Slot{{Role: "rm", Count: 1}, {Role: "qa", Count: 1}}
+	s.land(1).verify("staging", 1).does(bob, 1, "deploy", "production").waits("production", 1, "release approval by rm and qa")
+	s.refused("contributed to what ships", alice, 1, "accept", "production", holding("rm"))
+	s.refused("asked for the deployment", bob, 1, "accept", "production", holding("rm"))
+	s.refused("holds none of the roles", carol, 1, "accept", "production")
+	s.does(carol, 1, "accept", "production", holding("rm", "qa")).waits("production", 1, "release approval by qa")
+	s.refused("already", carol, 1, "accept", "production", holding("rm", "qa"))
+	// Carol can be either: with somebody who is rm only she counts as qa.
+	s.does(person(13, "dan"), 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
+}
+
+func TestWhoSaysDeployLaterCannotHaveAccepted(t *testing.T) {
+	s := play(t, Create, high)
+	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+	s.land(1).verify("staging", 1).does(bob, 1, "accept", "production", holding("rm"))
+	s.does(bob, 1, "deploy", "production").waits("production", 1, "release approval by rm")
+}
+
+func weekdays() []Hours {
+	return []Hours{{Hours: calendar.Hours{Windows: []calendar.Window{{First: time.Monday, Last: time.Friday, From: 9 * 60, Until: 16 * 60}}}, Place: "line 12 of the policy"}}
+}
+
+func TestWaitsForHoursAndWakes(t *testing.T) {
+	s := play(t, Create, normal)
+	s.env("production").Hours = weekdays()
+	s.now = time.Date(2026, 3, 6, 18, 0, 0, 0, time.UTC)
+	s.land(1).verify("staging", 1).waits("production", 1, "the hours of production (line 12 of the policy)")
+	monday := time.Date(2026, 3, 9, 9, 0, 0, 0, time.UTC)
+	if got := s.at("production", 1).Waits.Until; !got.Equal(monday) || !s.out.Wake.Equal(monday) {
+		t.Fatalf("until %s, wakes %s", got, s.out.Wake)
+	}
+	s.now = monday
+	s.turn().is("production", 1, Deploying)
+}
+
+func TestOverridePassesHoursAndFreezes(t *testing.T) {
+	s := play(t, Create, normal, emergency, normal)
+	s.does(bob, 1, "freeze", "production", func(o *Order) { o.Until = s.now.Add(30 * 24 * time.Hour) })
+	s.land(1).verify("staging", 1).waits("production", 1, "the freeze by bob: because")
+	s.does(bob, 1, "override", "production").verify("production", 1)
+	s.land(2).verify("staging", 2).verify("production", 2) // an emergency passes
+	s.land(3).verify("staging", 3).waits("production", 3, "the freeze by bob")
+	s.does(bob, 3, "thaw", "production").is("production", 3, Deploying)
+	s.refused("No command has frozen", bob, 3, "thaw", "production")
+}
+
+func TestEmergencyPassesForItselfOnly(t *testing.T) {
+	s := play(t, Create, high, emergency, emergency)
+	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+	s.land(1).verify("staging", 1)
+	s.land(2).verify("staging", 2).waits("production", 2, "#1 (high-risk); release approval by rm")
+	s.does(bob, 2, "deploy", "production").does(carol, 2, "accept", "production", holding("rm")).verify("production", 2)
+	s.land(3)
+	if s.has("production", 3) {
+		t.Fatal("an emergency went past staging")
+	}
+	s.verify("staging", 3).is("production", 3, Deploying)
+}
+
+func TestWaitsForTheDateItIsScheduledFor(t *testing.T) {
+	s := play(t, Create, normal)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.env("production").Hours = []Hours{{Hours: calendar.Hours{Windows: []calendar.Window{{First: time.Monday, Last: time.Sunday, From: 0, Until: 24 * 60}}, Zone: berlin}}}
+	s.land(1)
+	s.changes[0].Scheduled = time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
+	s.verify("staging", 1).waits("production", 1, "the date for which #1 is scheduled")
+	if got, want := s.at("production", 1).Waits.Until, time.Date(2026, 3, 3, 23, 0, 0, 0, time.UTC); !got.Equal(want) {
+		t.Fatalf("until %s", got)
+	}
+	s.now = s.at("production", 1).Waits.Until
+	s.turn().is("production", 1, Deploying)
+}
+
+func TestIsWatchedUntilSomebodySaysThatItWorks(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).verify("staging", 1).succeed("production", 1).is("production", 1, Watching)
+	s.later(29*time.Minute).refused("is to be watched until Mon 2 Mar 10:30", bob, 1, "verified", "production")
+	if s.later(time.Minute); len(s.out.Prompts) != 1 || !slices.Contains(s.out.Prompts[0].Of, carol) {
+		t.Fatalf("nobody is asked: %+v", s.out.Prompts)
+	}
+	s.later(2*time.Hour).is("production", 1, Unverified).found(change.NotVerified, 1)
+	s.does(bob, 1, "verified", "").is("production", 1, Verified)
+	s.refused("Nothing of this pull request waits to be verified", bob, 1, "verified", "")
+}
+
+func TestNextWaitsWhileHighRiskIsWatched(t *testing.T) {
+	s := play(t, Create, high, normal)
+	s.land(1).verify("staging", 1).does(bob, 1, "deploy", "production").succeed("production", 1)
+	s.land(2).verify("staging", 2).waits("production", 2, "the verification of 1111111 (#1), which is high-risk")
+	s.later(2*time.Hour).waits("production", 2, "the verification")
+	s.does(bob, 1, "verified", "production").is("production", 2, Deploying)
+}
+
+func TestRollsBackByItself(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1)
+	s.land(2).verify("staging", 2).is("production", 2, Deploying).report("production", 2, change.DeploymentFailure)
+	back := s.is("production", 2, Failed).is("production", 1, Deploying).at("production", 1)
+	if back.Undoes != s.at("production", 2).ID || back.Class != FailedDeployment {
+		t.Fatalf("%+v", back)
+	}
+	s.succeed("production", 1)
+	// What is built on it is not let through without somebody's say.
+	s.land(3).verify("staging", 3).waits("production", 3, "#2 (was rolled back there)")
+	s.does(bob, 3, "deploy", "production").is("production", 3, Deploying)
+}
+
+func TestNothingToRollBackTo(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).verify("staging", 1).report("production", 1, change.DeploymentErrored).is("production", 1, Failed)
+	if len(s.all.Prompts) != 1 || !strings.Contains(s.all.Prompts[0].Says.String(), "no earlier version") {
+		t.Fatalf("%+v", s.all.Prompts)
+	}
+	s.refused("no earlier version", bob, 1, "rollback", "production")
+	s.does(bob, 1, "start", "production").is("production", 1, Deploying)
+}
+
+func TestRollbackByCommand(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	for n := 1; n <= 3; n++ {
+		s.land(n).verify("staging", n).verify("production", n)
+	}
+	s.does(bob, 1, "freeze", "production", func(o *Order) { o.Until = s.now.Add(time.Hour * 24) })
+	s.refused("by now", bob, 1, "rollback", "production")
+	s.refused("No version that ran", bob, 3, "rollback", "production", func(o *Order) { o.Version = "9999999" })
+	s.refused("More than one environment", bob, 3, "rollback", "")
+	s.does(bob, 3, "rollback", "production", func(o *Order) { o.Class = Security }).is("production", 3, Failed).is("production", 2, Deploying)
+	if d := s.at("production", 3); d.Class != Security || d.Why != "because" {
+		t.Fatalf("%+v", d)
+	}
+	s.refused("on its way", bob, 3, "rollback", "production", func(o *Order) { o.Version = "1111" })
+	s.succeed("production", 2)
+	// Rolling back the rollback goes neither to what it undid nor to where it went.
+	s.does(bob, 3, "rollback", "production").is("production", 1, Deploying).succeed("production", 1)
+	s.refused("no earlier version", bob, 3, "rollback", "production")
+}
+
+func TestOlderVersionNeedsWhatHighRiskNeeds(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	for n := 1; n <= 3; n++ {
+		s.land(n).verify("staging", n).verify("production", n)
+	}
+	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+	s.does(bob, 3, "rollback", "production", func(o *Order) { o.Version = "1111" })
+	s.waits("production", 1, "/change deploy production, because it goes further back")
+	s.does(carol, 3, "deploy", "production").waits("production", 1, "release approval by rm")
+	s.refused("asked for", bob, 3, "accept", "production", holding("rm"))
+	s.does(person(13, "dan"), 3, "accept", "production", holding("rm")).is("production", 1, Deploying)
+}
+
+func TestRollbackInRecordModeWaitsForAJob(t *testing.T) {
+	s := play(t, Record, normal, normal)
+	for n := 1; n <= 2; n++ {
+		s.land(n).does(bob, n, "deployed", "staging").does(bob, n, "deployed", "production").later(30 * time.Minute)
+		s.does(bob, n, "verified", "production")
+	}
+	s.found(change.DeployedPastPolicy, 0)
+	s.does(bob, 2, "rollback", "production").is("production", 1, Waiting)
+	if len(s.out.Prompts) != 1 {
+		t.Fatalf("%+v", s.out.Prompts)
+	}
+	if a := s.gate("k", "production", 1, 5); a != Go {
+		t.Fatalf("the gate says %s: %s", a, s.at("production", 1).Waits.For)
+	}
+	s.is("production", 1, Deploying).turn(func(t *Turn) { t.Run(change.RunEnded{Run: 5, Attempt: 1, Conclusion: "success", At: s.now}) }).is("production", 1, Watching)
+	for _, e := range s.all.Effects {
+		if e.Kind == CreateDeployment && e.Task != TaskRecord {
+			t.Fatalf("the team's automation is started: %+v", e)
+		}
+	}
+}
+
+func TestOneAtATimeInOrder(t *testing.T) {
+	s := play(t, Create, normal, normal, normal, normal)
+	for n := 1; n <= 4; n++ {
+		s.land(n)
+	}
+	s.is("staging", 1, Deploying).waits("staging", 2, "under way").waits("staging", 3, "under way")
+	if s.at("staging", 2).Waits.Place != 1 || s.at("staging", 4).Waits.Place != 3 {
+		t.Fatal("the places are wrong")
+	}
+	s.report("staging", 1, change.DeploymentFailure).is("staging", 1, Failed).is("staging", 2, Deploying)
+	s.does(bob, 2, "cancel", "staging").is("staging", 2, Cancelled).is("staging", 3, Deploying)
+	s.later(2*time.Hour).is("staging", 3, Failed).is("staging", 4, Deploying)
+	if d := s.at("staging", 3); d.Shown != change.DeploymentErrored {
+		t.Fatalf("what timed out shows %s", d.Shown)
+	}
+	if s.has("production", 1) {
+		t.Fatal("what failed in staging went on")
+	}
+}
+
+func TestNewestTakesTheOthersAlong(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	s.env("staging").Newest = true
+	for n := 1; n <= 3; n++ {
+		s.land(n)
+	}
+	s.succeed("staging", 1).is("staging", 3, Deploying).is("staging", 2, Waiting).succeed("staging", 3).is("staging", 2, Overtaken)
+}
+
+func TestHeldIsPassedBy(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.does(bob, 1, "hold", "staging", func(o *Order) { o.Commit = sha(1) }).is("staging", 1, Held)
+	s.land(1).is("staging", 1, Held).land(2).is("staging", 2, Deploying)
+	s.does(bob, 1, "start", "staging").waits("staging", 1, "under way")
+}
+
+func TestReplacedIsMadeInactive(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.land(1).verify("staging", 1).land(2).succeed("staging", 2)
+	if got := s.at("staging", 1).Shown; got != change.DeploymentInactive {
+		t.Fatalf("it shows %s", got)
+	}
+}
+
+func TestGate(t *testing.T) {
+	s := play(t, Record, high, normal)
+	s.land(1)
+	if a := s.gate("p0", "production", 1, 1); a != No {
+		t.Fatalf("what never was in staging: %s", a)
+	}
+	if a := s.gate("s1", "staging", 1, 2); a != Go {
+		t.Fatalf("staging: %s", a)
+	}
+	if a := s.gate("s2", "staging", 2, 3); a != NotYet {
+		t.Fatalf("two at once: %s", a)
+	}
+	s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: 2, Attempt: 1, Conclusion: "success", At: s.now}) }).is("staging", 1, Verified)
+	if a, _, _ := s.state.Answer("s2"); a != NotYet {
+		t.Fatalf("a job that does not ask just now: %s", a)
+	}
+	if a := s.gate("s2", "staging", 2, 3); a != Go {
+		t.Fatalf("its turn: %s", a)
+	}
+	if a := s.gate("p1", "production", 1, 4); a != NotYet {
+		t.Fatalf("by hand: %s", a)
+	}
+	s.does(bob, 1, "deploy", "production")
+	if a := s.gate("p1", "production", 1, 4); a != Go {
+		t.Fatalf("said: %s", a)
+	}
+	if a := s.gate("x", "production", 9, 5); a != No {
+		t.Fatalf("unknown: %s", a)
+	}
+	if a := s.gate("y", "elsewhere", 1, 5); a != No {
+		t.Fatalf("no such environment: %s", a)
+	}
+	s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: 3, Attempt: 1, Conclusion: "failure", At: s.now}) }).is("staging", 2, Failed)
+	if a := s.gate("p2", "production", 2, 6); a != No {
+		t.Fatalf("it failed in staging: %s", a)
+	}
+	if _, _, ok := s.state.Answer("nobody"); ok {
+		t.Fatal("an answer to nobody")
+	}
+}
+
+func TestProtectionRule(t *testing.T) {
+	s := play(t, Record, normal)
+	s.env("staging").Hours = weekdays()
+	s.now = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	g := change.Deployment{ID: 5, SHA: sha(1), Environment: "STAGING", By: actions}
+	asked := change.RuleAsked{Environment: "staging", SHA: sha(1), Callback: "https://api.example/repos/o/r/actions/runs/77/deployment_protection_rule", Deployment: 5, By: carol, At: s.now}
+	s.turn(func(t *Turn) { t.Deployment(g) }, func(t *Turn) { t.Rule("r", asked) }).later(time.Minute)
+	if len(s.all.Effects) != 1 || s.all.Effects[0].Answer != NotYet || !strings.Contains(s.all.Effects[0].Says.String(), "until Mon 2 Mar 09:00 UTC") {
+		t.Fatalf("%+v", s.all.Effects)
+	}
+	s.later(59*time.Minute).is("staging", 1, Deploying)
+	if n := len(s.all.Effects); n != 2 || s.all.Effects[1].Answer != Go {
+		t.Fatalf("%+v", s.all.Effects)
+	}
+	s.succeed("staging", 1).found(change.DeployedPastPolicy, 0)
+	if len(s.all.Effects) != 2 {
+		t.Fatalf("GitHub knows already: %+v", s.all.Effects[2:])
+	}
+}
+
+func TestProgressLeavesRoomForTheAnswer(t *testing.T) {
+	s := play(t, Record, normal)
+	asked := change.RuleAsked{Environment: "staging", SHA: sha(1), Callback: "https://x/actions/runs/77/y", By: carol, At: s.now}
+	s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Hour) }).turn(func(t *Turn) { t.Rule("r", asked) })
+	for i := range 20 {
+		s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Duration(i+2) * time.Hour) })
+	}
+	s.does(bob, 1, "thaw", "staging").is("staging", 1, Deploying)
+	told := 0
+	for _, e := range s.all.Effects {
+		if e.Kind == AnswerRule {
+			told++
+		}
+	}
+	if told != progress+1 {
+		t.Fatalf("%d comments", told)
+	}
+}
+
+func TestAdoptsWhatOthersDeploy(t *testing.T) {
+	s := play(t, Record, normal, normal)
+	deploy := func(id int64, env string, n int, by change.Account) change.Deployment {
+		g := change.Deployment{ID: id, SHA: sha(n), Environment: env, By: by, At: s.now}
+		s.turn(func(t *Turn) { t.Deployment(g) })
+		return g
+	}
+	g := deploy(1, "Staging", 1, actions)
+	s.is("staging", 1, Deploying).turn(s.statusOf(g, change.DeploymentSuccess, actions)).is("staging", 1, Verified).found(change.DeployedPastPolicy, 0)
+	// Straight to production.
+	g = deploy(2, "production", 2, actions)
+	s.waits("production", 2, "never ran").turn(s.statusOf(g, change.DeploymentInProgress, actions)).found(change.DeployedPastPolicy, 0)
+	s.later(patience).found(change.DeployedPastPolicy, 1).is("production", 2, Deploying)
+	s.turn(s.statusOf(g, change.DeploymentSuccess, actions)).is("production", 2, Watching).found(change.DeployedPastPolicy, 1)
+	// By others, and to elsewhere.
+	g = deploy(3, "production", 1, alice)
+	s.turn(s.statusOf(g, change.DeploymentSuccess, alice)).found(change.UnknownDeployer, 3)
+	if s.has("production", 1) {
+		t.Fatal("a stranger's deployment counts")
+	}
+	deploy(4, "prod", 1, actions)
+	s.found(change.UnknownEnvironment, 1)
+	if s.out.Exceptions[0].Key != "unknown-environment:4" {
+		t.Fatalf("%+v", s.out.Exceptions[0])
+	}
+}
+
+func TestJobsOwnDeploymentIsNotDoubled(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).is("staging", 1, Deploying)
+	g := change.Deployment{ID: 50, SHA: sha(1), Environment: "staging", By: actions}
+	s.turn(func(t *Turn) { t.Deployment(g) }).turn(s.statusOf(g, change.DeploymentSuccess, actions)).is("staging", 1, Verified)
+	if n := len(s.state.Lanes["staging"].Deployments); n != 1 {
+		t.Fatalf("%d deployments", n)
+	}
+	if d := s.at("staging", 1); d.Shown != change.DeploymentSuccess || d.GitHub == 50 {
+		t.Fatalf("%+v", d)
+	}
+	s.found(change.DeployedPastPolicy, 0)
+}
+
+func TestSuccessAfterItFailedIsAnotherDeployment(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).report("staging", 1, change.DeploymentFailure).is("staging", 1, Failed)
+	s.report("staging", 1, change.DeploymentSuccess).found(change.DeployedPastPolicy, 1).is("staging", 1, Verified)
+	if n := len(s.state.Lanes["staging"].Deployments); n != 2 {
+		t.Fatalf("%d deployments", n)
+	}
+}
+
+func TestStatusesComeInAnyOrder(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1)
+	g := change.Deployment{ID: s.at("staging", 1).GitHub, SHA: sha(1), Environment: "staging", By: actions}
+	progress := s.statusOf(g, change.DeploymentInProgress, actions)
+	success := s.statusOf(g, change.DeploymentSuccess, actions)
+	s.turn(success).turn(progress).turn(success).is("staging", 1, Verified)
+	if d := s.at("staging", 1); d.Shown != change.DeploymentSuccess {
+		t.Fatalf("it shows %s", d.Shown)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.refused("It is for nobody", bob, 1, "deploy", "production", func(o *Order) { o.May = false })
+	s.refused("cannot be found out just now", bob, 1, "deploy", "production", func(o *Order) { o.Unknown = true })
+	s.refused("It names staging, production", bob, 1, "deploy", "prodution")
+	s.refused("has not landed", bob, 1, "deploy", "staging")
+	s.refused("would have ended", bob, 1, "freeze", "staging")
+	s.refused("a year at most", bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.AddDate(2, 0, 0) })
+	s.land(1)
+	s.refused("already", bob, 1, "deploy", "staging")
+	s.refused("asks for no release approvals", bob, 1, "accept", "production", holding("rm"))
+	s.verify("staging", 1)
+	s.refused("is in staging already", bob, 1, "deploy", "staging")
+	s.refused("roll", bob, 1, "cancel", "staging")
+	s.refused("was deployed", bob, 1, "start", "staging")
+	s.refused("by now", bob, 2, "rollback", "production")
+	s.refused("No environment holds", bob, 2, "rollback", "")
+	s.rules.Mode = Off
+	s.refused("nothing done about deployments", bob, 1, "deploy", "staging")
+}
+
+func TestSameCommandTwiceIsAnsweredAlike(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.land(1).land(2).does(bob, 2, "cancel", "staging").does(bob, 2, "start", "staging")
+	s.comment -= 2
+	s.does(bob, 2, "cancel", "staging").is("staging", 2, Waiting)
+}
+
+func TestListsTheQueue(t *testing.T) {
+	s := play(t, Create, normal, high)
+	s.land(1).verify("staging", 1).succeed("production", 1).land(2)
+	says := s.say(bob, 1, "queue", "").Says.String()
+	for _, want := range []string{"staging holds 1111111 (#1)", "2222222 (#2) is being deployed", "production holds 1111111 (#1), since Mon 2 Mar 10:00 UTC, watching"} {
+		if !strings.Contains(says, want) {
+			t.Errorf("%q is not in\n%s", want, says)
+		}
+	}
+	s.verify("staging", 2)
+	if says := s.say(bob, 1, "queue", "production").Says.String(); !strings.Contains(says, "1. 2222222 (#2) waits for somebody who may say /change deploy production") {
+		t.Error(says)
+	}
+}
+
+func TestStanding(t *testing.T) {
+	s := play(t, Create, normal, high)
+	if rows := Standing(&s.state, &s.rules, 1, s.now); rows != nil {
+		t.Fatalf("%+v", rows)
+	}
+	s.land(1).verify("staging", 1).succeed("production", 1).land(2).verify("staging", 2)
+	rows := Standing(&s.state, &s.rules, 2, s.now)
+	if len(rows) != 2 || rows[0].Phase != Verified || rows[1].Phase != Waiting || !strings.Contains(rows[1].Says.String(), "waits for somebody") {
+		t.Fatalf("%+v", rows)
+	}
+	s.does(bob, 2, "deploy", "production").succeed("production", 2).later(3 * time.Hour)
+	if rows = Standing(&s.state, &s.rules, 1, s.now); rows[1].Phase != Watching && rows[1].Phase != Unverified {
+		t.Fatalf("%+v", rows)
+	}
+}
+
+func TestWhatGitHubWillNotCreateHasFailed(t *testing.T) {
+	s := play(t, Create, normal)
+	s.look(func(t *Turn) { t.Landed(change.Landed{Number: 1, Commit: sha(1), By: carol, At: s.now}) })
+	s.state.GaveUp(s.out.Effects[0].Deployment, CreateDeployment, "422")
+	s.turn().is("staging", 1, Failed)
+}
+
+func TestForgetsWhatIsNotNeeded(t *testing.T) {
+	s := play(t, Create)
+	s.rules.Environments = s.rules.Environments[:1]
+	for i := range 80 {
+		c := change.SHA(strings.Repeat(string(rune('a'+i%26)), 8) + strings.Repeat(string(rune('a'+i/26)), 2))
+		s.changes = append(s.changes, Change{Number: change.Number(i + 1), Commit: c, Category: normal, Green: true})
+		s.turn(func(t *Turn) { t.Landed(change.Landed{Number: change.Number(i + 1), Commit: c, By: carol, At: s.now}) })
+		d := s.state.Lanes["staging"].deploying()
+		s.turn(s.statusOf(change.Deployment{ID: d.GitHub, SHA: c, Environment: "staging", By: actions}, change.DeploymentSuccess, actions))
+	}
+	if n := len(s.state.Lanes["staging"].Deployments); n < kept || n > kept+20 {
+		t.Fatalf("%d of 80 are remembered", n)
+	}
+}
+
+func TestModeOffEndsWhatWaits(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.land(1).land(2)
+	s.rules.Mode = Off
+	s.turn().is("staging", 2, Refused)
+	if a := s.gate("k", "staging", 2, 1); a != No {
+		t.Fatalf("the gate says %s", a)
+	}
+}
+
+func TestMatchesPeopleToRoles(t *testing.T) {
+	say := func(roles ...string) Say { return Say{Roles: roles} }
+	for name, c := range map[string]struct {
+		roles  []string
+		people []Say
+		left   int
+	}{
+		"nobody":         {[]string{"a"}, nil, 1},
+		"one for two":    {[]string{"a", "b"}, []Say{say("a", "b")}, 1},
+		"makes room":     {[]string{"a", "b"}, []Say{say("a", "b"), say("a")}, 0},
+		"a chain":        {[]string{"a", "b", "c"}, []Say{say("a", "b"), say("b", "c"), say("a")}, 0},
+		"of another one": {[]string{"a"}, []Say{say("b")}, 1},
+	} {
+		if left := unfilled(c.roles, c.people); len(left) != c.left {
+			t.Errorf("%s: %v are left", name, left)
+		}
+	}
+}
+
+func TestObservingHoldsNothingUp(t *testing.T) {
+	s := play(t, Record, high)
+	s.rules.Observing = true
+	if a := s.gate("k", "production", 1, 1); a != Go {
+		t.Fatalf("it says %s", a)
+	}
+	s.found(change.DeployedPastPolicy, 1)
+}
