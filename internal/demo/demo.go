@@ -84,8 +84,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, d.stop()) }()
 
 	began := time.Now()
-	fmt.Fprintf(o.Out, "\nThe story of four pull requests in %s. The right column is the title of the check run %q.\n\n", repo, checkName)
-	t := &teller{sim: d.sim, idle: d.app.Idle, story: story(), out: o.Out, color: o.Color}
+	fmt.Fprintf(o.Out, "\nThe story of five pull requests in %s, from the first commit to production. On the right is what changegate says.\n"+
+		"The story has a clock of its own: it begins on %s.\n\n", repo, d.clock.Now().Format("Monday, 2 January 2006, at 15:04 MST"))
+	t := &teller{sim: d.sim, clock: d.clock, elapse: d.app.Elapse, idle: d.app.Idle, story: story(), out: o.Out, color: o.Color}
 	if err := t.play(ctx); err != nil {
 		if ctx.Err() != nil && !o.Once {
 			return nil // somebody has seen enough
@@ -127,6 +128,7 @@ func directory(parent string) (dir string, remove func() error, err error) {
 
 // running is the server and the embedded GitHub.
 type running struct {
+	clock     *clock
 	sim       *githubsim.Sim
 	app       *app.App
 	serverURL string
@@ -137,7 +139,7 @@ type running struct {
 
 // start starts both and lets them know each other.
 func start(ctx context.Context, o Options, dir string) (_ *running, err error) {
-	d := &running{served: make(chan error, 1)}
+	d := &running{clock: newClock(begins), served: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.stop())
@@ -150,7 +152,7 @@ func start(ctx context.Context, o Options, dir string) (_ *running, err error) {
 	if err := os.Mkdir(git, 0o755); err != nil {
 		return nil, err
 	}
-	if d.sim, err = githubsim.New(githubsim.Config{Dir: git}); err != nil {
+	if d.sim, err = githubsim.New(githubsim.Config{Clock: d.clock.Now, Dir: git}); err != nil {
 		return nil, err
 	}
 	if _, err := d.sim.Listen(o.GitHubAddress); err != nil {
@@ -169,7 +171,7 @@ func start(ctx context.Context, o Options, dir string) (_ *running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.app, err = app.New(ctx, c, zerolog.New(d.log).Level(c.Log.Level).With().Timestamp().Logger(), app.Options{}); err != nil {
+	if d.app, err = app.New(ctx, c, zerolog.New(d.log).Level(c.Log.Level).With().Timestamp().Logger(), app.Options{Clock: d.clock.Now}); err != nil {
 		return nil, busy(err, o.Address, "--address")
 	}
 	// The server outlives ctx for as long as it takes to stop it after the story's last line.
@@ -179,7 +181,7 @@ func start(ctx context.Context, o Options, dir string) (_ *running, err error) {
 	d.serverURL = reachable("http://" + d.app.Addr())
 
 	registered.SetWebhook(d.serverURL+hookPath, secret)
-	if err := protect(d.sim, registered); err != nil {
+	if err := errors.Join(protect(d.sim, registered), guard(d.sim)); err != nil {
 		return nil, err
 	}
 	if _, err := registered.Install(org); err != nil {

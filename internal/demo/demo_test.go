@@ -114,10 +114,10 @@ func TestUnexpected(t *testing.T) {
 		step          step
 		expected, got string
 	}{
-		{"no check", approve("bob").says(green, "Standard: approved by bob"), "✓ Standard: approved by bob", "(missing) "},
+		{"no check", approve("bob").checks(green, "Standard: approved by bob"), "✓ Standard: approved by bob", "(missing) "},
 		{"not refused", approve("bob").isRefused("No."), "GitHub to refuse: No.", "it was not refused"},
 		{"refused in other words", approve("alice").isRefused("No."), "GitHub to refuse: No.", "GitHub refuses: Can not approve your own pull request"},
-		{"refused", approve("alice").says(green, ""), "GitHub not to refuse it", "GitHub refuses: Can not approve your own pull request"},
+		{"refused", approve("alice").checks(green, ""), "GitHub not to refuse it", "GitHub refuses: Can not approve your own pull request"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -129,7 +129,8 @@ func TestUnexpected(t *testing.T) {
 				}
 				return test.step.do(s)
 			}
-			teller := &teller{sim: sim, story: []chapter{c}, out: &out, idle: func(context.Context) error { return nil }}
+			nothing := func(context.Context) error { return nil }
+			teller := &teller{sim: sim, clock: newClock(begins), elapse: nothing, idle: nothing, story: []chapter{c}, out: &out}
 			var failed *StepError
 			if err := teller.play(t.Context()); !errors.As(err, &failed) {
 				t.Fatalf("error %v, want a StepError", err)

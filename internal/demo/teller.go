@@ -16,11 +16,13 @@ const stepTime = 30 * time.Second
 
 // teller plays the story on a Sim and tells it.
 type teller struct {
-	sim   *githubsim.Sim
-	idle  func(context.Context) error
-	story []chapter
-	out   io.Writer
-	color bool
+	sim    *githubsim.Sim
+	clock  *clock
+	elapse func(context.Context) error // has the server act on the time that has passed
+	idle   func(context.Context) error // waits until the server has
+	story  []chapter
+	out    io.Writer
+	color  bool
 }
 
 // play plays the story to its end, or to the first step that does not end as it should: then the error is a *StepError.
@@ -33,12 +35,12 @@ func (t *teller) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	byID := map[string]proposal{}
+	scenes := map[string]*scene{}
 	for _, p := range all {
-		byID[p.ID] = p
+		scenes[p.ID] = &scene{sim: t.sim, proposal: p}
 	}
 	for n, c := range t.story {
-		s := &scene{sim: t.sim, proposal: byID[c.proposal]}
+		s := scenes[c.proposal]
 		fmt.Fprintf(t.out, "%s %s\n", t.bold(fmt.Sprintf("%d  %s:", n+1, c.title)), s.proposal.Title)
 		for _, step := range c.steps {
 			if err := t.step(ctx, s, step); err != nil {
@@ -50,13 +52,25 @@ func (t *teller) play(ctx context.Context) error {
 	return nil
 }
 
-func (t *teller) step(ctx context.Context, s *scene, st step) error {
-	message, err := refusal(st.do(s))
-	if err == nil && message == "" {
-		limit, cancel := context.WithTimeout(ctx, stepTime)
-		err = settle(limit, t.sim, t.idle)
-		cancel()
+// take has a step happen, a minute after the one before. It returns GitHub's message if it is refused.
+func (t *teller) take(ctx context.Context, s *scene, st step) (refused string, err error) {
+	limit, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	t.clock.forward(st.later)
+	t.clock.nextMinute()
+	if err := t.elapse(limit); err != nil {
+		return "", err
 	}
+	if st.do != nil {
+		if refused, err = refusal(st.do(s)); refused != "" || err != nil {
+			return refused, err
+		}
+	}
+	return "", settle(limit, t.sim, t.idle)
+}
+
+func (t *teller) step(ctx context.Context, s *scene, st step) error {
+	message, err := t.take(ctx, s, st)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -75,79 +89,25 @@ func (t *teller) step(ctx context.Context, s *scene, st step) error {
 	case st.refused != "":
 		t.line(st, t.paint(red, "✗"), "GitHub: "+message)
 		return nil
+	case st.look == nil:
+		t.line(st, "", "")
+		return nil
 	}
-	v, err := t.sim.PullView(s.pull.Repo, s.pull.Number)
+	v, err := st.look(s)
 	if err != nil {
 		return err
 	}
-	if st.merges {
-		if v.State != "merged" {
-			return failed("the pull request to be merged", "it is "+v.State)
-		}
-		t.line(st, t.paint(green, "✓"), fmt.Sprintf("merged #%d into %s", v.Number, v.Base))
-		return nil
+	if v.state != st.state || !matches(st.says, v.says) {
+		return failed(mark(st.state)+" "+st.says, mark(v.state)+" "+v.says)
 	}
-	check := required(v)
-	expected := mark(st.check) + " " + st.title
-	if check.State() != st.check || !matches(st.title, check.Title) {
-		return failed(expected, mark(check.State())+" "+check.Title)
-	}
-	t.line(st, t.paint(st.check, mark(st.check)), check.Title)
+	t.line(st, t.paint(st.state, mark(st.state)), v.says)
 	if st.note != "" {
-		if !strings.Contains(unmarked(check.Summary), st.note) {
-			return failed("a note in the check run: "+st.note, "none such")
+		if !strings.Contains(unmarked(v.more), st.note) {
+			return failed("a note: "+st.note, "none such")
 		}
 		fmt.Fprintln(t.out, t.dim(wrap(strings.Fields(st.note), " ", strings.Repeat(" ", column))))
 	}
 	return nil
-}
-
-// required returns the check run that protection requires of the pull request.
-func required(v githubsim.PullView) checkRun {
-	for _, c := range v.Checks {
-		if c.Name == checkName && c.Required {
-			return checkRun{c}
-		}
-	}
-	return checkRun{}
-}
-
-type checkRun struct{ githubsim.CheckView }
-
-// State is the conclusion, or the status while there is none; "missing" where there is no run.
-func (c checkRun) State() string {
-	switch {
-	case c.ID == 0:
-		return "missing"
-	case c.Conclusion != "":
-		return c.Conclusion
-	}
-	return c.Status
-}
-
-// matches says whether a title is the one expected, or starts with it if that ends in an ellipsis.
-func matches(expected, title string) bool {
-	if start, ok := strings.CutSuffix(expected, "…"); ok {
-		return strings.HasPrefix(title, start)
-	}
-	return title == expected
-}
-
-// unmarked takes out what Markdown and our escaping add to a sentence.
-func unmarked(markdown string) string {
-	return strings.NewReplacer("`", "", "\u200b", "", "&#64;", "@", "&#47;", "/", "&#45;", "-").Replace(markdown)
-}
-
-func mark(check string) string {
-	switch check {
-	case green:
-		return "✓"
-	case red:
-		return "✗"
-	case yellow:
-		return "●"
-	}
-	return "(" + check + ")"
 }
 
 func orNothing(refused string) string {
@@ -163,10 +123,15 @@ const (
 	width  = 100
 )
 
-// line tells a step: who does what, and what the check says.
+// line tells a step: when, who does what, and what is seen of it.
 func (t *teller) line(st step, mark, says string) {
-	says = strings.TrimSpace(wrap(strings.Split(says, " · "), " · ", strings.Repeat(" ", column)))
-	fmt.Fprintf(t.out, "   %-6s %-28s  %s %s\n", st.who, st.what, mark, says)
+	sep := " "
+	if strings.Contains(says, " · ") {
+		sep = " · "
+	}
+	says = strings.TrimSpace(wrap(strings.Split(says, sep), sep, strings.Repeat(" ", column)))
+	did := fmt.Sprintf("   %-6s %-28s  %s %s", st.who, st.what, mark, says)
+	fmt.Fprintln(t.out, strings.TrimRight(did, " "))
 }
 
 // wrap breaks pieces into lines, each with the indent before it.

@@ -34,6 +34,8 @@ func build(sim *githubsim.Sim) error {
 				Description: "The web shop of Acme", Files: files, Labels: []string{emergency, "high-risk"},
 			})
 		},
+		func() error { return sim.DeployWorkflow(repo, githubsim.Workflow{OnDeployment: true}) },
+		func() error { return sim.Environment(repo, "staging", githubsim.EnvironmentOptions{}) },
 		func() error { return sim.SetTeamPermission(repo, "engineers", githubsim.Write) },
 		func() error { return sim.SetTeamPermission(repo, "tech-leads", githubsim.Maintain) },
 		func() error { return sim.SetTeamPermission(repo, "security", githubsim.Write) },
@@ -69,6 +71,11 @@ func protect(sim *githubsim.Sim, app *githubsim.App) error {
 	return sim.Protect(repo, "main", githubsim.Protection{
 		RequiredChecks: []githubsim.RequiredCheck{{Context: checkName, AppID: app.ID}}, EnforceAdmins: true,
 	})
+}
+
+// guard has production ask the App before any job may deploy to it.
+func guard(sim *githubsim.Sim) error {
+	return sim.Environment(repo, "production", githubsim.EnvironmentOptions{Apps: []string{appSlug}, NoBypass: true})
 }
 
 // runTests stands for CI: it posts the check "test" on the pull request's head.
