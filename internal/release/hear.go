@@ -172,7 +172,7 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 
 // shown notes what GitHub shows of a deployment, or of the one that will be taken for it; see start.
 func (d *Deployment) shown(id int64, s change.DeploymentStatus) {
-	is := d.GitHub == id || d.GitHub == 0 && len(d.Also) > 0 && d.Also[0] == id
+	is := d.GitHub == id || d.Own && d.Phase.waits() && len(d.Also) > 0 && d.Also[0] == id
 	if is && (s.At.After(d.ShownAt) || s.At.Equal(d.ShownAt) && s.ID > d.ShownID) {
 		d.Shown, d.ShownAt, d.ShownID = s.State, s.At, s.ID
 		if d.Silent {
