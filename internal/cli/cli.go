@@ -8,6 +8,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func newRoot(c clock) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServeCommand(), newDemoCommand(), NewPolicyCommand(), newGateCommand(c), newVersionCommand())
+	root.AddCommand(newServeCommand(), newDemoCommand(), NewPolicyCommand(), newGateCommand(c), newAuditCommand(), newSetupCommand(), newVersionCommand())
 	return root
 }
 
@@ -109,16 +110,16 @@ func newVersionCommand() *cobra.Command {
 	}
 }
 
+// version is what the linker was told (-X), where the build knows of no version itself: an image is built without Git.
+var version string
+
 // Version describes the build: its module version where it has one, and the commit it was made from.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "changegate (unknown build)"
 	}
-	version := info.Main.Version
-	if version == "" {
-		version = "(devel)"
-	}
+	version := cmp.Or(version, info.Main.Version, "(devel)")
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
 			version += " " + s.Value[:12]

@@ -1,8 +1,14 @@
 package cli
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -14,18 +20,25 @@ import (
 
 func newServeCommand() *cobra.Command {
 	var file string
+	var ask bool
 	cmd := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run the server",
 		Long: `Run the server until it is interrupted.
 
 The configuration is a YAML file; every key can also come from the environment, which wins. Without --config it all comes from the
-environment. A configuration with mistakes is refused before anything starts, with all of them at once.`,
+environment. A configuration with mistakes is refused before anything starts, with all of them at once.
+
+With --probe nothing is served: the server that runs with the same configuration is asked whether it is ready. The answer is the exit
+status, 0 or 1, and a line.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(file, os.LookupEnv)
 			if err != nil {
 				return err
+			}
+			if ask {
+				return probe(cmd, c.Server.Address)
 			}
 			log := newLogger(c.Log, cmd.ErrOrStderr())
 			log.Info().Str("version", Version()).Stringer("database", c.Database).Str("github", c.GitHub.V3APIURL).Msg("starting")
@@ -37,7 +50,45 @@ environment. A configuration with mistakes is refused before anything starts, wi
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `file`")
+	cmd.Flags().BoolVar(&ask, "probe", false, "do not serve, and ask the server that runs whether it is ready")
 	return cmd
+}
+
+// probeTime is how long a server may take to say whether it is ready: a little longer than it gives itself.
+const probeTime = 4 * time.Second
+
+// probe asks the server that listens on an address whether it is ready. It is for who keeps the server running, where no other program is.
+func probe(cmd *cobra.Command, address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), probeTime)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{Proxy: nil}} // it is on this machine
+	response, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("no server answers: %w", err)
+	}
+	defer response.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	if err != nil {
+		return fmt.Errorf("the server's answer ends early: %w", err)
+	}
+	if _, err := fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(string(said))); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return errBadAnswer
+	}
+	return nil
 }
 
 // newLogger returns a logger that writes as the configuration says.

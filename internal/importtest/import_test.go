@@ -25,7 +25,11 @@ var allowed = map[string][]string{
 	"internal/plan":     {"internal/change"},
 	"internal/backtest": {"internal/change", "internal/policy"},
 	"policies":          {},
+	"deploy":            {},
+	"internal/backup":   {},
+	"internal/register": {"deploy"},
 	"internal/ledger":   {},
+	"internal/audit":    {"internal/ledger"},
 	"internal/store":    {"internal/change", "internal/ledger", "internal/plan"},
 	"internal/queue":    {"internal/change", "internal/ledger", "internal/store"},
 	"internal/effect":   {"internal/store"},
@@ -55,15 +59,15 @@ var allowed = map[string][]string{
 	"internal/githubsim/pathtree": {},
 	"internal/githubsim/pages":    {"internal/githubsim"},
 	"internal/app": {
-		"internal/change", "internal/config", "internal/deployment", "internal/emergency", "internal/gate", "internal/github", "internal/landing",
+		"internal/change", "internal/config", "internal/deployment", "internal/emergency", "internal/gate", "internal/github", "internal/landing", "internal/ledger",
 		"internal/notify", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile", "internal/release", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
 	},
 	"internal/scenario":       {}, // holds tests only, which may import all
 	"internal/scenario/siege": {}, // the same
 	"internal/demo":           {"internal/app", "internal/change", "internal/config", "internal/githubsim", "internal/githubsim/pages"},
 	"internal/cli": {
-		"internal/app", "internal/backtest", "internal/change", "internal/config", "internal/demo", "internal/gate", "internal/plan", "internal/policy",
-		"internal/release", "internal/report", "policies",
+		"internal/app", "internal/audit", "internal/backtest", "internal/backup", "internal/change", "internal/config", "internal/demo", "internal/gate", "internal/ledger", "internal/plan", "internal/policy",
+		"internal/register", "internal/release", "internal/report", "internal/store", "policies",
 	},
 	"cmd/changegate": {"internal/cli"},
 }

@@ -1,0 +1,256 @@
+// Package register makes a GitHub App of changegate's manifest, by GitHub's own flow: a page on this machine sends the browser to GitHub with
+// the manifest, GitHub shows what the App may do and lets a person confirm it, and sends the browser back with a code. The code is
+// exchanged for the App's id, private key and webhook secret, once and within an hour, and these are written to files.
+package register
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+
+	"github.com/changegate/changegate/deploy"
+)
+
+// Config says which App to make, and where.
+type Config struct {
+	GitHubURL    string // https://github.com, or https://HOST of Enterprise Server
+	Organization string // that is to own the App; empty: whoever confirms it
+	PublicURL    string // where GitHub will reach the server
+	Name         string // of the App, which is unique on GitHub; empty: changegate
+	Directory    string // where to write to; it is made if it is not there
+}
+
+// Manifest returns the App's manifest for a server at publicURL.
+func Manifest(publicURL, name string) ([]byte, error) {
+	m, err := manifest(publicURL, name)
+	if err != nil {
+		return nil, err
+	}
+	return json.MarshalIndent(m, "", "  ")
+}
+
+// manifest keeps all that the file says but for what is the server's own.
+func manifest(publicURL, name string) (map[string]any, error) {
+	base, err := checked(publicURL)
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]any
+	if err := json.Unmarshal(deploy.AppManifest(), &m); err != nil {
+		return nil, fmt.Errorf("the built-in manifest: %w", err)
+	}
+	m["url"] = base
+	m["hook_attributes"] = map[string]any{"url": base + "/api/github/hook", "active": true}
+	if name != "" {
+		m["name"] = name
+	}
+	return m, nil
+}
+
+// checked returns an address without a trailing slash. Secrets travel over it, so that plain HTTP is for this very machine only.
+func checked(address string) (string, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return "", fmt.Errorf("%q is no address of a server: write it as https://HOST", address)
+	case u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback():
+		return "", fmt.Errorf("%s is plain http: use https, because secrets travel over it", address)
+	}
+	return strings.TrimSuffix(u.String(), "/"), nil
+}
+
+// Flow is one registration. It serves a page on this machine until the App is there.
+type Flow struct {
+	config   Config
+	files    *files
+	github   *github.Client
+	listener net.Listener
+	key      string // that only whoever was shown the address knows, and that GitHub sends back
+	manifest string
+	answered atomic.Bool // the code was taken, and is good for once
+	done     chan result
+}
+
+type result struct {
+	app *App
+	err error
+}
+
+// App is an App that was made, and where what belongs to it was written.
+type App struct {
+	ID            int64
+	Slug          string
+	InstallURL    string // where it is installed
+	Configuration string // the files that were written
+	PrivateKey    string
+	WebhookSecret string
+}
+
+// Begin listens on the address, as HOST:PORT of this machine, and prepares the directory. It is an error if the files are there already,
+// because a code can be exchanged once only: whatever can be wrong is to be found out before.
+func Begin(c Config, address string) (_ *Flow, err error) {
+	if c.PublicURL, err = checked(c.PublicURL); err != nil {
+		return nil, err
+	}
+	if c.GitHubURL, err = checked(c.GitHubURL); err != nil {
+		return nil, err
+	}
+	f := &Flow{config: c, key: rand.Text(), done: make(chan result, 1)}
+	m, err := manifest(c.PublicURL, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	f.github = github.NewClient(&http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }})
+	if f.github.BaseURL, err = url.Parse(apiURL(c.GitHubURL) + "/"); err != nil {
+		return nil, err
+	}
+	if f.files, err = prepare(c.Directory); err != nil {
+		return nil, err
+	}
+	if f.listener, err = net.Listen("tcp", address); err != nil {
+		return nil, fmt.Errorf("listen for GitHub's answer: %w", err)
+	}
+	m["redirect_url"] = "http://" + f.listener.Addr().String() + "/registered"
+	text, err := json.Marshal(m)
+	if err != nil {
+		return nil, errors.Join(err, f.listener.Close())
+	}
+	f.manifest = string(text)
+	return f, nil
+}
+
+// apiURL returns where the REST API of a GitHub is.
+func apiURL(web string) string {
+	if web == "https://github.com" {
+		return "https://api.github.com"
+	}
+	return web + "/api/v3"
+}
+
+// URL is the page to open in a browser on this machine.
+func (f *Flow) URL() string { return "http://" + f.listener.Addr().String() + "/" + f.key }
+
+// Wait serves the page until the App was made and its files are written, or ctx ends.
+func (f *Flow) Wait(ctx context.Context) (*App, error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{key}", f.begin)
+	mux.HandleFunc("GET /registered", f.registered)
+	server := &http.Server{Handler: f.guard(mux), ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(f.listener) }()
+	defer func() {
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = server.Shutdown(limit) // the answer to the browser is under way
+	}()
+	select {
+	case r := <-f.done:
+		return r.app, r.err
+	case err := <-served:
+		return nil, err
+	case <-ctx.Done():
+		return nil, errors.New("nobody confirmed the App; nothing was written")
+	}
+}
+
+// guard refuses what another site has the browser send here under a name of its own.
+func (f *Flow) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action "+f.config.GitHubURL)
+		if r.Host != f.listener.Addr().String() {
+			http.Error(w, "this is not the address that was printed", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (f *Flow) isKey(text string) bool {
+	return subtle.ConstantTimeCompare([]byte(text), []byte(f.key)) == 1
+}
+
+//go:embed page.html
+var pageSource string
+
+func (f *Flow) begin(w http.ResponseWriter, r *http.Request) {
+	if !f.isKey(r.PathValue("key")) {
+		http.NotFound(w, r)
+		return
+	}
+	action := f.config.GitHubURL
+	if f.config.Organization != "" {
+		action += "/organizations/" + url.PathEscape(f.config.Organization)
+	}
+	f.show(w, map[string]any{"Action": action + "/settings/apps/new?state=" + f.key, "Manifest": f.manifest, "Public": f.config.PublicURL})
+}
+
+// code is what GitHub's codes look like. It becomes a part of a path.
+var code = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+
+func (f *Flow) registered(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	if !f.isKey(q.Get("state")) || !code.MatchString(q.Get("code")) {
+		http.Error(w, "this is not GitHub's answer to what was begun here", http.StatusForbidden)
+		return
+	}
+	if !f.answered.CompareAndSwap(false, true) {
+		http.Error(w, "GitHub's answer was taken before", http.StatusConflict)
+		return
+	}
+	app, err := f.complete(r.Context(), q.Get("code"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+	} else {
+		f.show(w, map[string]any{"App": app})
+	}
+	f.done <- result{app, err}
+}
+
+// complete exchanges the code. From then on the App is there, so that an error says what is left to do by hand.
+func (f *Flow) complete(ctx context.Context, code string) (*App, error) {
+	made, _, err := f.github.Apps.CompleteAppManifest(ctx, code)
+	if err != nil {
+		return nil, fmt.Errorf("exchange GitHub's code for the App's key: %w", err)
+	}
+	app := &App{ID: made.GetID(), Slug: made.GetSlug(), InstallURL: made.GetHTMLURL() + "/installations/new"}
+	if app.ID == 0 || made.GetPEM() == "" || made.GetWebhookSecret() == "" {
+		return nil, errors.New("GitHub's answer has no id, no private key or no webhook secret")
+	}
+	if err := f.files.write(f.config, app, made.GetPEM(), made.GetWebhookSecret()); err != nil {
+		return nil, fmt.Errorf("the App %s is registered, and its secrets could not be written: make new ones on its page, %s: %w", app.Slug, made.GetHTMLURL(), err)
+	}
+	return app, nil
+}
+
+func (f *Flow) show(w http.ResponseWriter, data any) {
+	page, err := template.New("page").Parse(pageSource)
+	var b bytes.Buffer
+	if err == nil {
+		err = page.Execute(&b, data)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(b.Bytes())
+}
