@@ -12,7 +12,8 @@ import (
 
 // Record is what ledger entries tell of what landed in one repository.
 type Record struct {
-	Repository int64 // only entries about it count; 0: all are to be about one
+	Repository int64 // only entries about it count; 0: all are to be about the same one
+	only       int64 // which that is; 0: none was added yet
 	pulls      map[string]Pull
 	found      []Exception
 	explained  map[string]bool
@@ -43,7 +44,7 @@ type Exception struct {
 // tooManyCommits is the kind of exception that names the commits by their ends only; see change.TooManyCommits.
 const tooManyCommits = "too many commits"
 
-// Add takes note of an entry. It is an error if it is about another repository than those before it.
+// Add takes note of an entry.
 func (r *Record) Add(e ledger.Entry) (err error) {
 	var into any
 	var ended struct {
@@ -65,11 +66,13 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 	if err := json.Unmarshal(e.Body, into); err != nil {
 		return fmt.Errorf("read entry %d: %w", e.Seq, err)
 	}
-	switch {
-	case r.Repository == 0:
-		r.Repository = e.Subject.Repository
-	case r.Repository != e.Subject.Repository:
-		return fmt.Errorf("entry %d is about repository %d, and others are about %d: say which one it is", e.Seq, e.Subject.Repository, r.Repository)
+	switch about := e.Subject.Repository; {
+	case r.Repository != 0 && r.Repository != about:
+		return nil
+	case r.only == 0:
+		r.only = about
+	case r.only != about:
+		return fmt.Errorf("entry %d is about repository %d, and others are about %d: say which one it is", e.Seq, about, r.only)
 	}
 	if r.pulls == nil {
 		r.pulls, r.explained = map[string]Pull{}, map[string]bool{}

@@ -1,0 +1,289 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// databaseVariable is where the server's configuration has its database too; a URL in it is not seen by who lists processes.
+const databaseVariable = "CHANGEGATE_DATABASE_URL"
+
+func newAuditCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Export the ledger as evidence, and verify it",
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newExportCommand(), newVerifyCommand(), newCheckpointCommand(), newReconcileCommand())
+	return cmd
+}
+
+// databaseFlag adds a flag for a database.
+func databaseFlag(cmd *cobra.Command, url *string) {
+	cmd.Flags().StringVar(url, "database", "", "the server's database, as `URL`; "+databaseVariable+" unless told")
+}
+
+// openDatabase opens the database that a server made.
+func openDatabase(ctx context.Context, url string) (*store.Store, error) {
+	if url == "" {
+		url = os.Getenv(databaseVariable)
+	}
+	if url == "" {
+		return nil, usageError{fmt.Errorf("no database is named: use --database, or set %s", databaseVariable)}
+	}
+	return store.OpenExisting(ctx, store.Config{URL: url})
+}
+
+// readKey reads the key that signs checkpoints. None is made.
+func readKey(file string) (*ledger.Key, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the ledger's key: %w", err)
+	}
+	return ledger.ParseKey(string(text))
+}
+
+func newExportCommand() *cobra.Command {
+	var database, from, to, repo, keyFile, out string
+	cmd := &cobra.Command{
+		Use:   "export --database URL [--from WHEN] [--to WHEN] [--repo REPOSITORY] [--out FILE]",
+		Short: "Write entries of the ledger with the proof that they are in it",
+		Long: `Write a bundle: entries of the ledger, the proof that each is in it, and the signed checkpoint that the proofs lead to. Whoever has it can
+verify it with nothing else at hand.
+
+WHEN is an entry's number, a day (2026-01-31, in UTC; --to includes all of it) or a time (2026-01-31T09:00:00Z). With days or times the
+entry before and the one after are in the bundle as well, so that it shows by itself that nothing of the period is left out. Without --from
+it begins with the first entry, without --to it ends with the last one that the checkpoint is over.
+
+The checkpoint is the newest that the server signed, unless --key-file names the key to sign one now.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := openDatabase(cmd.Context(), database)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			var o audit.ExportOptions
+			if o.Checkpoint, err = checkpoint(cmd.Context(), s, keyFile); err != nil {
+				return err
+			}
+			if o.Repository, err = repository(cmd.Context(), s, repo); err != nil {
+				return err
+			}
+			if o.From, o.To, err = between(cmd.Context(), s, from, to, o.Checkpoint.Size); err != nil {
+				return err
+			}
+			if out == "" {
+				_, err := audit.Export(cmd.Context(), s, cmd.OutOrStdout(), o)
+				return err
+			}
+			h, err := exportTo(cmd.Context(), s, out, o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s of %d to %d, signed with %s\n", visible(out), entries(h.Entries), h.From, h.To, h.Key)
+			return nil
+		},
+	}
+	databaseFlag(cmd, &database)
+	flags := cmd.Flags()
+	flags.StringVar(&from, "from", "", "`WHEN` the first entry was appended")
+	flags.StringVar(&to, "to", "", "`WHEN` the last entry was appended")
+	flags.StringVar(&repo, "repo", "", "only entries about this `repository`, OWNER/NAME or GitHub's numeric id")
+	flags.StringVar(&keyFile, "key-file", "", "sign a checkpoint now with the server's key in this `file`")
+	flags.StringVarP(&out, "out", "o", "", "write to this `file`, not to standard output; it is there only once it is whole")
+	return cmd
+}
+
+func newCheckpointCommand() *cobra.Command {
+	var database, keyFile, publish string
+	cmd := &cobra.Command{
+		Use:   "checkpoint --database URL [--key-file FILE] [--publish FILE]",
+		Short: "Print a signed checkpoint of the ledger, to be kept elsewhere",
+		Long: `Print the newest checkpoint that the server signed; with --key-file, sign one now. Who keeps it where the holder of the database cannot
+rewrite it can tell later, by 'changegate audit verify --since', whether anything that it is over was altered.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := openDatabase(cmd.Context(), database)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			c, err := checkpoint(cmd.Context(), s, keyFile)
+			if err != nil {
+				return err
+			}
+			if publish != "" {
+				if err := (audit.FileSink{Path: publish}).Publish(cmd.Context(), c); err != nil {
+					return err
+				}
+			}
+			_, err = cmd.OutOrStdout().Write(c.Note)
+			return err
+		},
+	}
+	databaseFlag(cmd, &database)
+	cmd.Flags().StringVar(&keyFile, "key-file", "", "sign a checkpoint now with the server's key in this `file`")
+	cmd.Flags().StringVar(&publish, "publish", "", "append it to this `file` as well")
+	return cmd
+}
+
+// checkpoint returns one that is signed now, or else the newest.
+func checkpoint(ctx context.Context, s *store.Store, keyFile string) (c ledger.Checkpoint, err error) {
+	if keyFile != "" {
+		key, err := readKey(keyFile)
+		if err != nil {
+			return c, err
+		}
+		return s.Checkpoint(ctx, key)
+	}
+	err = s.ReadLedger(ctx, func(tx ledger.Tx) error {
+		found := false
+		if c, found, err = ledger.LastCheckpoint(ctx, tx, ""); err == nil && !found {
+			err = errors.New("the server has signed no checkpoint yet: name its key with --key-file to sign one now")
+		}
+		return err
+	})
+	return c, err
+}
+
+// exportTo writes a bundle to a file that is there only once it is whole.
+func exportTo(ctx context.Context, s *store.Store, path string, o audit.ExportOptions) (h audit.Header, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-")
+	if err != nil {
+		return h, err
+	}
+	defer os.Remove(f.Name()) // once it is renamed there is nothing to remove
+	h, err = audit.Export(ctx, s, f, o)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return h, err
+	}
+	return h, os.Rename(f.Name(), path)
+}
+
+// repository returns the id of a repository by its name or id; 0 if neither is given.
+func repository(ctx context.Context, s *store.Store, name string) (int64, error) {
+	if name == "" {
+		return 0, nil
+	}
+	if id, err := strconv.ParseInt(name, 10, 64); err == nil && id > 0 {
+		return id, nil
+	}
+	if s != nil {
+		known, err := s.Repositories(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, r := range known {
+			if strings.EqualFold(r.String(), name) {
+				return int64(r.ID), nil
+			}
+		}
+	}
+	return 0, usageError{fmt.Errorf("no repository %s is known: name it by GitHub's numeric id", visible(name))}
+}
+
+// when is a point in the ledger.
+type when struct {
+	seq  int64     // an entry's number
+	time time.Time // or a time
+	day  bool      // which is a day's beginning
+}
+
+func parseWhen(text string) (w when, err error) {
+	if w.seq, err = strconv.ParseInt(text, 10, 64); err == nil && w.seq > 0 {
+		return w, nil
+	}
+	w.seq = 0
+	if w.time, err = time.Parse(time.DateOnly, text); err == nil {
+		w.day = true
+		return w, nil
+	}
+	if w.time, err = time.Parse(time.RFC3339, text); err == nil {
+		return w, nil
+	}
+	return w, usageError{fmt.Errorf("%q is no entry's number, no day (2026-01-31) and no time (2026-01-31T09:00:00Z)", visible(text))}
+}
+
+// between returns the range of entries among the first size that --from and --to mean.
+func between(ctx context.Context, s *store.Store, from, to string, size int64) (first, last int64, err error) {
+	first, last = 1, size
+	begin, end := time.Unix(0, 0), time.Unix(1<<40, 0)
+	timed := false
+	if from != "" {
+		w, err := parseWhen(from)
+		if err != nil {
+			return 0, 0, err
+		}
+		if first = max(w.seq, 1); w.seq == 0 {
+			begin, timed = w.time, true
+		}
+	}
+	if to != "" {
+		w, err := parseWhen(to)
+		if err != nil {
+			return 0, 0, err
+		}
+		switch {
+		case w.seq > 0:
+			last = w.seq
+		case w.day:
+			end, timed = w.time.AddDate(0, 0, 1), true
+		default:
+			end, timed = w.time, true
+		}
+	}
+	if timed {
+		err := s.ReadLedger(ctx, func(tx ledger.Tx) error {
+			a, b, err := audit.Between(ctx, tx, size, begin, end)
+			first, last = max(first, a), min(last, b)
+			return err
+		})
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	switch {
+	case last > size:
+		return 0, 0, fmt.Errorf("the checkpoint is over %s: name the server's key with --key-file to sign one over all", entries(size))
+	case first > last:
+		return 0, 0, errors.New("the ledger has no such entries")
+	}
+	return first, last, nil
+}
+
+// entries is a number of entries in words.
+func entries(n int64) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
+}
+
+// readAll reads a file, or standard input for -.
+func readAll(cmd *cobra.Command, file string) ([]byte, error) {
+	in, err := open(cmd, file)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", visible(file), err)
+	}
+	return text, nil
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changegate/changegate/internal/audit"
+)
+
+func newReconcileCommand() *cobra.Command {
+	var database, dir, repo string
+	var keys []string
+	var o audit.ReconcileOptions
+	cmd := &cobra.Command{
+		Use:   "reconcile --git DIR (BUNDLE | --database URL) [--repo REPOSITORY]",
+		Short: "Map every commit of a branch to a change or an exception",
+		Long: `Compare a branch, as a clone of the repository has it, with what the ledger knows: every commit on its line of first parents came through a
+pull request that was merged, or is an exception that was found. Each is printed with what it is. A commit that is neither is UNKNOWN, and
+the exit code is 1.
+
+Unless --after says otherwise, it begins with the oldest commit that the ledger knows of. Of a pull request that was rebased, the commits before
+the last one are known by their content, for which the clone needs the pull requests' own commits:
+git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case dir == "":
+				return usageError{errors.New("no clone is named: use --git DIR")}
+			case len(args) > 1 || len(args) == 1 && database != "" || len(keys) > 1:
+				return usageError{errors.New("name one bundle, signed with one key, or a database (see 'changegate audit reconcile --help')")}
+			}
+			var record audit.Record
+			var err error
+			if len(args) == 1 {
+				err = recordOfBundle(cmd, args[0], keys, repo, &record)
+			} else {
+				err = recordOfDatabase(cmd, database, repo, &record)
+			}
+			if err != nil {
+				return err
+			}
+			r, err := audit.Reconcile(cmd.Context(), audit.Git{Dir: dir}, &record, o)
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			writeReconciliation(out, r)
+			if err := out.Flush(); err != nil {
+				return err
+			}
+			if len(r.Unknown()) > 0 {
+				return errBadAnswer
+			}
+			return nil
+		},
+	}
+	databaseFlag(cmd, &database)
+	flags := cmd.Flags()
+	flags.StringVar(&dir, "git", "", "a clone of the repository in this `directory`")
+	flags.StringVar(&repo, "repo", "", "the `repository`, GitHub's numeric id or, with --database, OWNER/NAME; needed where the ledger knows several")
+	flags.StringArrayVar(&keys, "key", nil, "the public `key` that the bundle must be signed with")
+	flags.StringVar(&o.Branch, "branch", "", "the `branch`; the default one unless told")
+	flags.StringVar(&o.After, "after", "", "the last `commit` that is not looked at")
+	flags.StringVar(&o.Until, "until", "", "the last `commit` that is looked at; the last one of the branch unless told")
+	return cmd
+}
+
+func recordOfBundle(cmd *cobra.Command, file string, keys []string, repo string, record *audit.Record) (err error) {
+	if record.Repository, err = repository(cmd.Context(), nil, repo); err != nil {
+		return err
+	}
+	in, err := open(cmd, file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	o := audit.VerifyOptions{Each: record.Add}
+	if len(keys) == 1 {
+		o.Key = keys[0]
+	}
+	if _, err := audit.Verify(in, o); err != nil {
+		return bad(cmd.OutOrStdout(), file, err)
+	}
+	return nil
+}
+
+func recordOfDatabase(cmd *cobra.Command, url, repo string, record *audit.Record) error {
+	s, err := openDatabase(cmd.Context(), url)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if record.Repository, err = repository(cmd.Context(), s, repo); err != nil {
+		return err
+	}
+	return audit.Each(cmd.Context(), s, record.Repository, record.Add)
+}
+
+func writeReconciliation(out io.Writer, r audit.Reconciliation) {
+	pulls, exceptions := 0, 0
+	for _, l := range r.Landed {
+		fmt.Fprintf(out, "%.12s %s", l.SHA, l.At.Format("2006-01-02"))
+		if l.Pull != nil {
+			fmt.Fprintf(out, " #%d %s, %s", l.Pull.Number, visible(l.Pull.Category), visible(l.Pull.Verdict))
+		}
+		for _, e := range l.Exceptions {
+			explained := "not explained"
+			if e.Explained {
+				explained = "explained"
+			}
+			fmt.Fprintf(out, " exception: %s, %s", visible(e.Kind), explained)
+		}
+		switch {
+		case len(l.Exceptions) > 0:
+			exceptions++
+		case l.Pull != nil:
+			pulls++
+		default:
+			fmt.Fprintf(out, " UNKNOWN: %s", visible(l.Subject))
+		}
+		fmt.Fprintln(out)
+	}
+	for _, p := range r.Missing {
+		fmt.Fprintf(out, "%.12s is not on %s, and #%d was merged as it\n", p.Commit, visible(r.Branch), p.Number)
+	}
+	fmt.Fprintf(out, "%s: %d commits: %d of changes, %d of exceptions, %d of neither", visible(r.Branch), len(r.Landed), pulls, exceptions, len(r.Unknown()))
+	if r.Before > 0 {
+		fmt.Fprintf(out, "; %d before them were not looked at", r.Before)
+	}
+	fmt.Fprintln(out)
+}

@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+func newVerifyCommand() *cobra.Command {
+	var database string
+	var keys, since []string
+	var quick bool
+	cmd := &cobra.Command{
+		Use:   "verify BUNDLE | --database URL [--since FILE]",
+		Short: "Verify a bundle, or the whole ledger in a database",
+		Long: `Verify a bundle that 'changegate audit export' wrote; - is standard input. Neither a database nor the network is needed. What does not
+hold is named, and the exit code is 1.
+
+With --database the whole ledger is read: each entry's record, its hash and its columns, the tree over them, and every checkpoint that was
+signed of it. With --since it must also begin with all that the checkpoints in a file are over, as it was then: so is found what who holds
+the database altered and signed anew, and a backup that was restored.
+
+A key is what vouches for all that: name the one that the server printed with --key, as you have it from somewhere else.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1 || len(args) == 1 && (database != "" || len(since) > 0 || quick):
+				return usageError{errors.New("name one bundle and nothing else, or a database (see 'changegate audit verify --help')")}
+			case len(args) == 1:
+				return verifyBundle(cmd, args[0], keys)
+			}
+			return verifyDatabase(cmd, database, keys, since, quick)
+		},
+	}
+	databaseFlag(cmd, &database)
+	flags := cmd.Flags()
+	flags.StringArrayVar(&since, "since", nil, "a `file` of checkpoints that were kept elsewhere")
+	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed; those of the bundle or the database unless told")
+	flags.BoolVar(&quick, "quick", false, "read only the end of the ledger, as the server does when it starts")
+	return cmd
+}
+
+func verifyBundle(cmd *cobra.Command, file string, keys []string) error {
+	in, err := open(cmd, file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	o := audit.VerifyOptions{}
+	switch len(keys) {
+	case 0:
+	case 1:
+		o.Key = keys[0]
+	default:
+		return usageError{errors.New("a bundle is signed with one key: name one")}
+	}
+	r, err := audit.Verify(in, o)
+	if err != nil {
+		return bad(cmd.OutOrStdout(), file, err)
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "%s: holds\n", visible(file))
+	h := r.Header
+	if h.Repository == 0 {
+		fmt.Fprintf(out, "  entries     %d to %d, all of them\n", h.From, h.To)
+	} else {
+		fmt.Fprintf(out, "  entries     %d of %d to %d: those about repository %d, as far as who exported them says\n", r.Entries, h.From, h.To, h.Repository)
+	}
+	if r.Entries > 0 {
+		fmt.Fprintf(out, "  appended    %s to %s\n", clocked(r.Oldest), clocked(r.Newest))
+	}
+	fmt.Fprintf(out, "  checkpoint  over entries 1 to %d, at %s\n", r.Checkpoint.Size, clocked(r.Checkpoint.At))
+	fmt.Fprintf(out, "  signed with %s\n", visible(h.Key))
+	if o.Key == "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "The key is the bundle's own. Compare it with the server's, or name that with --key.")
+	}
+	return nil
+}
+
+func verifyDatabase(cmd *cobra.Command, url string, keys, since []string, quick bool) error {
+	s, err := openDatabase(cmd.Context(), url)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	check := audit.Check
+	if quick {
+		check = func(ctx context.Context, from audit.Source) (ledger.Tree, error) { return audit.CheckTip(ctx, from) }
+	}
+	out := cmd.OutOrStdout()
+	head, err := check(cmd.Context(), s)
+	if err != nil {
+		return bad(out, "the ledger", err)
+	}
+	fmt.Fprintf(out, "the ledger: holds\n  %s, which come to %s\n", entries(head.Size), head.Root)
+	signed, err := signers(cmd.Context(), s)
+	if err != nil {
+		return err
+	}
+	for _, key := range signed {
+		fmt.Fprintf(out, "  signed with %s\n", visible(key))
+	}
+	if len(keys) == 0 {
+		keys = signed
+	}
+	for _, file := range since {
+		if err := verifySince(cmd, s, file, keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verifySince says whether a database bears out the checkpoints in a file.
+func verifySince(cmd *cobra.Command, s *store.Store, file string, keys []string) error {
+	text, err := readAll(cmd, file)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	texts, err := audit.SplitCheckpoints(text)
+	if err != nil {
+		return bad(out, file, &audit.Broken{Why: err.Error()})
+	}
+	list, err := audit.OpenCheckpoints(texts, keys...)
+	if err == nil {
+		err = audit.CheckSince(cmd.Context(), s, list...)
+	}
+	if err != nil {
+		return bad(out, file, err)
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("%s has no checkpoints", visible(file))
+	}
+	first, last := list[0], list[len(list)-1]
+	fmt.Fprintf(out, "%s: the ledger extends its %d checkpoints, over %s at %s to %s at %s\n",
+		visible(file), len(list), entries(first.Size), clocked(first.At), entries(last.Size), clocked(last.At))
+	return nil
+}
+
+// signers returns the public keys that a database's checkpoints are signed with.
+func signers(ctx context.Context, s *store.Store) (keys []string, err error) {
+	err = s.ReadLedger(ctx, func(tx ledger.Tx) error {
+		keys, err = ledger.Keys(ctx, tx)
+		return err
+	})
+	return keys, err
+}
+
+// bad prints what does not hold. What could not be read is not known to be bad, and is an error of its own.
+func bad(out io.Writer, what string, err error) error {
+	var broken *audit.Broken
+	if !errors.As(err, &broken) {
+		return err
+	}
+	fmt.Fprintf(out, "%s: DOES NOT HOLD\n  %s\n", visible(what), visible(broken.Error()))
+	return errBadAnswer
+}
+
+// clocked is how a time is shown.
+func clocked(t time.Time) string { return t.UTC().Format(time.RFC3339) }
