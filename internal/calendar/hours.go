@@ -98,7 +98,8 @@ func (h Hours) next(t time.Time) time.Time {
 	}
 	// Until the clocks change they show what elapses.
 	at := t.Add(time.Duration(edge-clock)*time.Minute - time.Duration(second)*time.Second - time.Duration(t.Nanosecond()))
-	if _, changes := t.ZoneBounds(); !changes.IsZero() && changes.Before(at) {
+	// In the last hours of a leap year ZoneBounds names an instant that is past, because it counts 365 days to the year's end.
+	if _, changes := t.ZoneBounds(); changes.After(t) && changes.Before(at) {
 		return changes
 	}
 	return at

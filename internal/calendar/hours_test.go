@@ -94,6 +94,18 @@ func TestHours(t *testing.T) {
 	}
 }
 
+// TestAlwaysOpen looks ten years ahead and finds no end, also from the last day of a leap year, on which Go names a change of the clocks that
+// is past.
+func TestAlwaysOpen(t *testing.T) {
+	berlin := zone(t, "Europe/Berlin")
+	h := Hours{Windows: []Window{{First: time.Monday, Last: time.Sunday, Until: midnight}}, Zone: berlin}
+	for _, from := range []time.Time{time.Date(2090, 1, 5, 9, 0, 0, 0, berlin), time.Date(2088, 12, 31, 12, 0, 0, 0, berlin)} {
+		if until, open := h.At(from); !open || !until.IsZero() {
+			t.Errorf("from %s: open %v until %s", from, open, until)
+		}
+	}
+}
+
 func TestWhen(t *testing.T) {
 	office := Hours{Windows: []Window{window(t, "Mon-Fri 09:00-16:00")}}
 	late := Hours{Windows: []Window{window(t, "Mon-Sun 15:00-20:00")}}
