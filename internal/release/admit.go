@@ -258,18 +258,22 @@ func (t *Turn) admitTime(v *verdict, l *Lane, e *Environment) {
 		return
 	}
 	var what []change.Text
+	// When one of them is over before the others, what is waited for is said anew.
 	for _, h := range e.Hours {
-		if _, open := h.At(t.now); !open {
+		if opens, open := h.At(t.now); !open {
+			t.wakeAt(opens)
 			what = append(what, change.Words("the hours of "+e.Name+in(h.Place)))
 		}
 	}
 	for _, f := range e.Freezes {
-		if _, frozen := f.At(t.now); frozen {
+		if ends, frozen := f.At(t.now); frozen {
+			t.wakeAt(ends)
 			what = append(what, change.Say(change.Words("the end of the freeze "), change.Quote(f.Name), change.Words(in(f.Place))))
 		}
 	}
 	for _, f := range l.Freezes {
 		if t.now.Before(f.Until) {
+			t.wakeAt(f.Until)
 			what = append(what, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), change.Quote(f.Text)))
 		}
 	}
