@@ -46,10 +46,12 @@ func (t *Turn) effect(kind EffectKind, l *Lane, d *Deployment, key string) Effec
 	return Effect{Kind: kind, Key: d.ID + ":" + key, Deployment: d.ID, Environment: l.Environment, Commit: d.Commit, Number: d.Number}
 }
 
-// create asks for a deployment on GitHub of what was let through and is ours to make. One that was cancelled before GitHub told of it is not
+// create asks for a deployment on GitHub of what was let through and is ours to make: to have it carried out only where the policy has us
+// deploy, else for the record. One that was cancelled before GitHub told of it is not
 // asked for any more: if it was made all the same, GitHub tells.
 func (t *Turn) create(l *Lane, d *Deployment) {
-	if !d.Own || d.GitHub != 0 || d.GaveUp != "" || d.Phase != Deploying && !(d.Record && d.Phase.succeeded()) {
+	due := d.Phase == Deploying && t.rules.Mode == Create || d.Record && (d.Phase == Deploying || d.Phase.succeeded())
+	if !d.Own || d.GitHub != 0 || d.GaveUp != "" || !due {
 		return
 	}
 	e := t.effect(CreateDeployment, l, d, "create")

@@ -129,6 +129,11 @@ func (t *Turn) carrier(d *Deployment) carrier {
 	return c
 }
 
+// asksStill says whether a job waits for its answer that is there still.
+func (t *Turn) asksStill(a Ask) bool {
+	return a.Answer == "" && (a.Callback != "" || t.polled[a.Key] || t.now.Sub(a.At) < patience)
+}
+
 // Answer returns what a gate says to an ask now, by its key, with why. False: no such ask is known. Go holds only for as long as the
 // deployment has not come to nothing.
 func (s *State) Answer(ask string) (Answer, change.Text, bool) {

@@ -11,6 +11,9 @@ const kept = 50
 // settled is how long something is kept that a clock which is put right might make matter again.
 const settled = 60 * 24 * time.Hour
 
+// asked is how many of the gates that were answered are remembered of a deployment.
+const asked = 50
+
 // remembered is how many commands are.
 const remembered = 200
 
@@ -31,6 +34,10 @@ func (t *Turn) prune() {
 		for _, d := range slices.Backward(l.Deployments) {
 			if d.Phase.IsFinal() {
 				ended++
+			}
+			if n := len(d.Asks) - asked; n > 0 {
+				old := d.Asks[:n]
+				d.Asks = append(slices.DeleteFunc(slices.Clone(old), func(a Ask) bool { return a.Answer != "" && (a.Callback == "" || a.Answered) }), d.Asks[n:]...)
 			}
 			if !d.Phase.IsFinal() || ended <= kept || needed[d.ID] || pending[d.ID] {
 				keep = append(keep, d)

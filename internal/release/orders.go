@@ -3,7 +3,6 @@ package release
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -16,9 +15,6 @@ type pending struct {
 	list  bool        // it is a list, of one environment or all
 	only  string
 }
-
-// longest is how far ahead a command may freeze an environment.
-const longest = 366 * 24 * time.Hour
 
 // Order tells of a command. It is carried out or refused once: told again, it is answered alike and changes nothing.
 func (t *Turn) Order(o Order) {
@@ -92,7 +88,7 @@ func (t *Turn) carryOut(o Order, p *pending) {
 	case "freeze":
 		t.freeze(o, p, l)
 	case "thaw":
-		t.thaw(p, l)
+		t.thaw(o, p, l)
 	case "verified":
 		t.sayVerified(o, p, l, e)
 	case "rollback":
@@ -423,141 +419,4 @@ func (t *Turn) cancel(o Order, p *pending, l *Lane, d *Deployment, there bool) {
 		return
 	}
 	p.done("cancelled")
-}
-
-// freeze freezes an environment until a time.
-func (t *Turn) freeze(o Order, p *pending, l *Lane) {
-	switch {
-	case !o.Until.After(t.now):
-		p.refuse("past", change.Words("The freeze would have ended "+stamp(o.Until)+" already."))
-		return
-	case o.Until.After(t.now.Add(longest)):
-		p.refuse("too long", change.Words("A freeze by command lasts for a year at most. What lasts longer belongs into the policy."))
-		return
-	}
-	l.Freezes = append(l.Freezes, ByCommand{Say: Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}, Until: o.Until})
-	t.laneEntry("frozen", l, o.By, o.Reason)
-	p.done("frozen", change.Words(l.Environment+" is frozen until "+stamp(o.Until)+"."))
-}
-
-// thaw ends the freezes of an environment that were declared by command.
-func (t *Turn) thaw(p *pending, l *Lane) {
-	had := slices.ContainsFunc(l.Freezes, func(f ByCommand) bool { return t.now.Before(f.Until) })
-	if !had {
-		p.refuse("not frozen", change.Words("No command has frozen "+l.Environment+". A freeze of the policy is ended by changing it."))
-		return
-	}
-	l.Freezes = nil
-	t.laneEntry("thawed", l, change.Account{}, "")
-	p.done("thawed")
-}
-
-// laneEntry is evidence of a step of an environment as a whole.
-func (t *Turn) laneEntry(step string, l *Lane, by change.Account, says string) {
-	t.moved = true
-	t.out.Entries = append(t.out.Entries, Entry{Step: step, Environment: l.Environment, By: by, Says: says})
-}
-
-// toVerify returns what ships a pull request's change and is watched.
-func (l *Lane) toVerify(n change.Number) *Deployment {
-	is := func(d *Deployment) bool { return d.Phase == Watching || d.Phase == Unverified }
-	if d := l.newest(func(d *Deployment) bool { return is(d) && n != 0 && (d.Number == n || d.On == n) }); d != nil {
-		return d
-	}
-	return l.newest(func(d *Deployment) bool { return is(d) && d.brings(n) })
-}
-
-// sayVerified notes that somebody says that what was deployed works, which nobody can before it was watched for long enough.
-func (t *Turn) sayVerified(o Order, p *pending, l *Lane, e *Environment) {
-	d := l.toVerify(o.Pull.Number)
-	switch {
-	case d == nil:
-		p.refuse("nothing to verify", change.Words("Nothing of this pull request waits to be verified in "+l.Environment+"."))
-		return
-	case !e.hasPerson():
-		p.refuse("not asked for", change.Words(l.Environment+" is verified by its checks alone."))
-		return
-	case d.Verified != nil:
-		p.refuse("verified before", change.Login(d.Verified.By), change.Words(" said so already."))
-		return
-	case e.Verify.Role != "" && o.Role != e.Verify.Role && !slices.Contains(o.Holds, e.Verify.Role):
-		p.refuse("no role", change.Words("That something works in "+l.Environment+" is said by "+e.Verify.Role+"."))
-		return
-	case t.now.Before(d.watchEnds()):
-		p.refuse("too early", d.name(), change.Words(" is to be watched until "+stamp(d.watchEnds())+". Say so then."))
-		return
-	}
-	d.Verified = &Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}
-	t.watch(l, d)
-	if d.Phase.succeeded() && d.Phase != Verified {
-		p.done("verified", change.Words("Its checks are awaited still."))
-		return
-	}
-	p.done("verified")
-}
-
-// head is what a rollback of a lane undoes: what is under way, or else what was there last, whether or not it works.
-func (l *Lane) head() *Deployment {
-	if d := l.deploying(); d != nil {
-		return d
-	}
-	var last *Deployment
-	for _, d := range l.Deployments {
-		if !d.Began.IsZero() && (d.Phase.succeeded() || d.Phase == Failed && d.UndoneBy == "") && (last == nil || d.order() > last.order()) {
-			last = d
-		}
-	}
-	return last
-}
-
-// order is when a deployment came to its end, before others that did. What failed without having succeeded comes by its ID.
-func (d *Deployment) order() int64 { return d.Ended.UnixNano() }
-
-// askRollback rolls back by command.
-func (t *Turn) askRollback(o Order, p *pending, l *Lane, e *Environment) {
-	undo := l.head()
-	if undo == nil {
-		p.refuse("not deployed", change.Words("Nothing was deployed to "+l.Environment+" yet, so that there is nothing to roll back."))
-		return
-	}
-	if r := l.rollback(); r != nil {
-		// Two who say the same at the same time mean one rollback.
-		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already. To give it up: "), change.Code("/change cancel "+l.Environment), change.Words("."))
-		return
-	}
-	to := l.lastVerified(t, undo)
-	old := false
-	if o.Version != "" {
-		named, why := l.version(o.Version)
-		if named == nil {
-			p.refuse("no such version", why)
-			return
-		}
-		if named.Commit == undo.Commit && undo.Phase != Failed {
-			p.refuse("already there", named.name(), change.Words(" is what "+l.Environment+" holds."))
-			return
-		}
-		old = to == nil || named.Commit != to.Commit
-		to = named
-	} else if !undo.brings(o.Pull.Number) && undo.On != o.Pull.Number {
-		p.refuse("not the last", change.Words(l.Environment+" holds "), undo.name(), change.Words(" by now. Say it on that pull request, or name the version: "),
-			change.Code(`/change rollback `+l.Environment+` COMMIT "what went wrong"`), change.Words("."))
-		return
-	}
-	if to == nil {
-		p.refuse("no earlier version", change.Words("There is no earlier version that was verified in "+l.Environment+". Mend it with another change, or name a version that ran there: "),
-			change.Code(`/change rollback `+l.Environment+` COMMIT "what went wrong"`), change.Words("."))
-		return
-	}
-	if t.isUnknown(to.Commit, p) {
-		return
-	}
-	class := o.Class
-	if class == "" {
-		class = Errors
-	}
-	d := t.rollBack(l, undo, to, class, o.Reason, o.By, o.Pull.Number, old)
-	t.entry("rollback asked for", l, d, o.By, o.Reason)
-	p.done("rolling back", change.Words(l.Environment+" goes back to "), d.name(), change.Words("."))
-	p.waits(l, d)
 }

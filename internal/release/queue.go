@@ -1,6 +1,7 @@
 package release
 
 import (
+	"slices"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -144,16 +145,26 @@ func (t *Turn) refuse(l *Lane, d *Deployment) {
 func (t *Turn) start(l *Lane, d *Deployment) {
 	t.settle(l, d)
 	t.phase(d, Deploying)
-	d.Began, d.Heard, d.Moved = t.now, t.now, time.Time{}
+	t.state.Steps++
+	d.Step, d.Began, d.Heard, d.Moved = t.state.Steps, t.now, t.now, time.Time{}
 	d.Policy, d.Floor = t.rules.Ref.Digest, t.rules.Floor.Digest
 	if d.Own && d.GitHub == 0 && len(d.Also) > 0 {
 		// Others made one of it while it waited: that is the one to follow.
 		d.GitHub, d.Also, d.Own = d.Also[0], d.Also[1:], false
 	}
+	ours := d.Own && t.rules.Mode == Create
+	if ours && slices.ContainsFunc(d.Asks, t.asksStill) {
+		// A job is there to deploy it: a deployment by us would have it deployed twice.
+		ours, d.Own = false, false
+	}
 	onGitHub := d.GitHub != 0
 	for i := range d.Asks {
 		a := &d.Asks[i]
-		if a.Answer == "" {
+		switch {
+		case a.Answer != "":
+		case ours:
+			a.Answer, a.Why = No, change.Say(d.name(), change.Words(" is being deployed by another job"))
+		default:
 			a.Answer = Go
 		}
 		onGitHub = onGitHub || a.OnGitHub

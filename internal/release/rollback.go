@@ -103,3 +103,69 @@ func (l *Lane) version(prefix string) (*Deployment, change.Text) {
 	}
 	return found, nil
 }
+
+// head is what a rollback of a lane undoes: what is under way, or else what was there last, whether or not it works.
+func (l *Lane) head() *Deployment {
+	if d := l.deploying(); d != nil {
+		return d
+	}
+	var last *Deployment
+	for _, d := range l.Deployments {
+		if !d.Began.IsZero() && (d.Phase.succeeded() || d.Phase == Failed && d.UndoneBy == "") && (last == nil || d.order() > last.order()) {
+			last = d
+		}
+	}
+	return last
+}
+
+// order is a deployment's place among those that began or succeeded.
+func (d *Deployment) order() int { return max(d.Step, d.Success) }
+
+// askRollback rolls back by command.
+func (t *Turn) askRollback(o Order, p *pending, l *Lane, e *Environment) {
+	undo := l.head()
+	if undo == nil {
+		p.refuse("not deployed", change.Words("Nothing was deployed to "+l.Environment+" yet, so that there is nothing to roll back."))
+		return
+	}
+	if r := l.rollback(); r != nil {
+		// Two who say the same at the same time mean one rollback.
+		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already. To give it up: "), change.Code("/change cancel "+l.Environment), change.Words("."))
+		return
+	}
+	to := l.lastVerified(t, undo)
+	old := false
+	if o.Version != "" {
+		named, why := l.version(o.Version)
+		if named == nil {
+			p.refuse("no such version", why)
+			return
+		}
+		if named.Commit == undo.Commit && undo.Phase != Failed {
+			p.refuse("already there", named.name(), change.Words(" is what "+l.Environment+" holds."))
+			return
+		}
+		old = to == nil || named.Commit != to.Commit
+		to = named
+	} else if !undo.brings(o.Pull.Number) && undo.On != o.Pull.Number {
+		p.refuse("not the last", change.Words(l.Environment+" holds "), undo.name(), change.Words(" by now. Say it on that pull request, or name the version: "),
+			change.Code(`/change rollback `+l.Environment+` COMMIT "what went wrong"`), change.Words("."))
+		return
+	}
+	if to == nil {
+		p.refuse("no earlier version", change.Words("There is no earlier version that was verified in "+l.Environment+". Mend it with another change, or name a version that ran there: "),
+			change.Code(`/change rollback `+l.Environment+` COMMIT "what went wrong"`), change.Words("."))
+		return
+	}
+	if t.isUnknown(to.Commit, p) {
+		return
+	}
+	class := o.Class
+	if class == "" {
+		class = Errors
+	}
+	d := t.rollBack(l, undo, to, class, o.Reason, o.By, o.Pull.Number, old)
+	t.entry("rollback asked for", l, d, o.By, o.Reason)
+	p.done("rolling back", change.Words(l.Environment+" goes back to "), d.name(), change.Words("."))
+	p.waits(l, d)
+}

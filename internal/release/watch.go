@@ -20,8 +20,8 @@ func sameName(a, b string) bool { return strings.EqualFold(a, b) }
 
 // succeed notes that a deployment succeeded. Its watch begins, if there is one; where nothing is to be verified it is verified at once.
 func (t *Turn) succeed(l *Lane, d *Deployment) {
-	t.state.Successes++
-	d.Success, d.Ended = t.state.Successes, t.now
+	t.state.Steps++
+	d.Success, d.Ended = t.state.Steps, t.now
 	t.phase(d, Watching)
 	t.entry("succeeded", l, d, change.Account{}, "")
 	t.watch(l, d)
@@ -68,8 +68,11 @@ func (t *Turn) watch(l *Lane, d *Deployment) {
 	if d.Phase == Watching && !t.now.Before(late) {
 		t.phase(d, Unverified)
 		t.entry("not verified", l, d, change.Account{}, "")
-		t.exception(change.NotVerified, d.ID, l.Environment, d.Commit, d.Number, t.now, change.Say(
-			change.Words("nobody said in time that "), d.name(), change.Words(" works in "+l.Environment)))
+		what := change.Say(change.Words("nobody said in time that "), d.name(), change.Words(" works in "+l.Environment))
+		if !person || d.Verified != nil {
+			what = change.Say(change.Words("the checks that verify "), d.name(), change.Words(" in "+l.Environment+" did not succeed in time"))
+		}
+		t.exception(change.NotVerified, d.ID, l.Environment, d.Commit, d.Number, t.now, what)
 	}
 }
 
@@ -171,4 +174,42 @@ func (t *Turn) whom(d *Deployment) change.Text {
 		return nil
 	}
 	return change.Say(change.Login(d.Deployer), change.Words(": "))
+}
+
+// toVerify returns what ships a pull request's change and is watched.
+func (l *Lane) toVerify(n change.Number) *Deployment {
+	is := func(d *Deployment) bool { return d.Phase == Watching || d.Phase == Unverified }
+	if d := l.newest(func(d *Deployment) bool { return is(d) && n != 0 && (d.Number == n || d.On == n) }); d != nil {
+		return d
+	}
+	return l.newest(func(d *Deployment) bool { return is(d) && d.brings(n) })
+}
+
+// sayVerified notes that somebody says that what was deployed works, which nobody can before it was watched for long enough.
+func (t *Turn) sayVerified(o Order, p *pending, l *Lane, e *Environment) {
+	d := l.toVerify(o.Pull.Number)
+	switch {
+	case d == nil:
+		p.refuse("nothing to verify", change.Words("Nothing of this pull request waits to be verified in "+l.Environment+"."))
+		return
+	case !e.hasPerson():
+		p.refuse("not asked for", change.Words(l.Environment+" is verified by its checks alone."))
+		return
+	case d.Verified != nil:
+		p.refuse("verified before", change.Login(d.Verified.By), change.Words(" said so already."))
+		return
+	case e.Verify.Role != "" && o.Role != e.Verify.Role && !slices.Contains(o.Holds, e.Verify.Role):
+		p.refuse("no role", change.Words("That something works in "+l.Environment+" is said by "+e.Verify.Role+"."))
+		return
+	case t.now.Before(d.watchEnds()):
+		p.refuse("too early", d.name(), change.Words(" is to be watched until "+stamp(d.watchEnds())+". Say so then."))
+		return
+	}
+	d.Verified = &Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}
+	t.watch(l, d)
+	if d.Phase.succeeded() && d.Phase != Verified {
+		p.done("verified", change.Words("Its checks are awaited still."))
+		return
+	}
+	p.done("verified")
 }

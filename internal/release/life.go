@@ -1,0 +1,183 @@
+package release
+
+import (
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// Phase is where a deployment is in its life. Phases are stored and recorded: a phase's name or meaning never changes.
+type Phase string
+
+// The phases. A deployment of the first two has not begun, one of the next three holds its lane or its watch, the others are final.
+const (
+	Waiting    Phase = "waiting"    // for a person or a time; see Deployment.Waits
+	Held       Phase = "held"       // somebody holds it; others pass it by
+	Deploying  Phase = "deploying"  // let through; it is under way, or about to be
+	Watching   Phase = "watching"   // it succeeded and is watched, or its verification is awaited
+	Unverified Phase = "unverified" // the same, after watch and grace passed and nobody said that it works
+	Verified   Phase = "verified"   // it succeeded, and was verified as far as the policy asks
+	Failed     Phase = "failed"     // it failed, timed out, or was found not to work
+	Cancelled  Phase = "cancelled"
+	Refused    Phase = "refused"   // the policy will not have it there
+	Overtaken  Phase = "overtaken" // a later deployment brought what it would have brought
+)
+
+// Deployment is one deployment of one commit to one environment.
+type Deployment struct {
+	ID       string                 `json:"id"` // ours: unique in the repository, never reused; the key of its effects
+	Commit   change.SHA             `json:"commit"`
+	Number   change.Number          `json:"number,omitempty"` // the pull request that the commit came with; 0: none is known
+	Phase    Phase                  `json:"phase"`
+	Since    time.Time              `json:"since"`             // when the phase began
+	QueuedAt time.Time              `json:"queued_at"`         // its place in the queue
+	GitHub   int64                  `json:"github,omitempty"`  // the deployment there; 0: none yet
+	Own      bool                   `json:"own,omitempty"`     // the deployment there is ours to make or was made by us; else it was adopted, or GitHub makes it
+	Shown    change.DeploymentState `json:"shown,omitempty"`   // the last status known there
+	LogURL   string                 `json:"log_url,omitempty"` // where its log is, as the last status that said so
+	Deployer change.Account         `json:"deployer,omitzero"` // who asked for it or caused it, if anybody did
+	Began    time.Time              `json:"began,omitzero"`    // let through
+	Ended    time.Time              `json:"ended,omitzero"`    // succeeded or failed
+	Changes  []Change               `json:"changes,omitempty"` // what ships with it: since the commit before; as of when it was let through
+	From     change.SHA             `json:"from,omitempty"`    // the commit before; empty: it is the first
+	Category change.Category        `json:"category,omitzero"` // the riskiest of them
+	Monitor  time.Duration          `json:"monitor,omitempty"`
+	High     bool                   `json:"high,omitempty"` // while it is watched the next one waits
+
+	Say      *Say          `json:"say,omitempty"`      // somebody said that it may go: /change deploy
+	Accepted []Say         `json:"accepted,omitempty"` // release approvals, one a person
+	Override *Say          `json:"override,omitempty"` // of hours and freezes
+	Asks     []Ask         `json:"asks,omitempty"`     // the gates that wait for it, or were answered
+	Verified *Say          `json:"verified,omitempty"` // somebody said that it works
+	Asked    time.Time     `json:"asked,omitzero"`     // when its deployer was asked whether it works
+	Undoes   string        `json:"undoes,omitempty"`   // the ID of the deployment that it rolls back
+	UndoneBy string        `json:"undone_by,omitempty"`
+	Why      string        `json:"why,omitempty"`   // the reason of a rollback, a failure, a cancellation, in somebody's words or ours
+	Class    Class         `json:"class,omitempty"` // of a rollback and of what it undoes
+	Waits    Waits         `json:"waits,omitzero"`  // while it waits or is watched; of a refused one, why
+	On       change.Number `json:"on,omitempty"`    // of a rollback, the pull request on which it was asked for
+	Old      bool          `json:"old,omitempty"`   // a rollback further back than to what was verified last: it must be said and accepted
+
+	Also     []int64                `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
+	Dead     []int64                `json:"dead,omitempty"`      // those on GitHub that were this one, and came to nothing while it waited
+	StatusAt time.Time              `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
+	StatusID int64                  `json:"status_id,omitempty"` // its id
+	ShownAt  time.Time              `json:"shown_at,omitzero"`   // of the newest status by anybody, us included, that was told of
+	ShownID  int64                  `json:"shown_id,omitempty"`
+	Heard    time.Time              `json:"heard,omitzero"`    // when something was heard of it last
+	Moved    time.Time              `json:"moved,omitzero"`    // when it was first seen under way without having been let through
+	Step     int                    `json:"step,omitempty"`    // its place among all that began or succeeded in the repository; 0: it did not begin
+	Success  int                    `json:"success,omitempty"` // the same of its success; 0: it did not succeed
+	Past     bool                   `json:"past,omitempty"`    // it was deployed past the policy
+	Policy   string                 `json:"policy,omitempty"`  // the digest of the policy by which it was let through
+	Floor    string                 `json:"floor,omitempty"`
+	Record   bool                   `json:"record,omitempty"`    // the deployment on GitHub is made for the record: nothing is to be started by it
+	TimedOut bool                   `json:"timed_out,omitempty"` // nothing was heard of it for too long
+	GaveUp   string                 `json:"gave_up,omitempty"`   // why GitHub would not create it
+	Mute     bool                   `json:"mute,omitempty"`      // GitHub takes no status for it
+	Posts    int                    `json:"posts,omitempty"`     // how many statuses were to be posted on it by us, and are done with
+	Posting  change.DeploymentState `json:"posting,omitempty"`   // the one that is to be posted: it may have been, without anybody knowing
+	Silent   bool                   `json:"silent,omitempty"`    // the last that we posted was inactive, of which GitHub tells nobody: what is told of later may be older
+	Stuck    bool                   `json:"stuck,omitempty"`     // it failed, and there was nothing to roll back to
+}
+
+// Class is why something is rolled back.
+type Class string
+
+// The classes. They are recorded: a class's name or meaning never changes.
+const (
+	Errors             Class = "errors"
+	Degradation        Class = "degradation"
+	Security           Class = "security"
+	FailedVerification Class = "failed-verification"
+	FailedDeployment   Class = "failed-deployment"
+)
+
+// Say is something that a person said by a command, or by a review of a gate.
+type Say struct {
+	By      change.Account `json:"by"`
+	Role    string         `json:"role,omitempty"` // by which it counts
+	At      time.Time      `json:"at"`
+	Text    string         `json:"text,omitempty"`
+	Comment int64          `json:"comment,omitempty"`
+	Roles   []string       `json:"roles,omitempty"` // of a release approval: all that it can count for
+}
+
+// Ask is a job that waits at a gate.
+type Ask struct {
+	Key      string         `json:"key"`                // unique for the ask
+	Callback string         `json:"callback,omitempty"` // of a protection rule; empty: the job asks again by itself
+	Run      int64          `json:"run,omitempty"`
+	Attempt  int            `json:"attempt,omitempty"`
+	By       change.Account `json:"by,omitzero"`         // who caused the job
+	OnGitHub bool           `json:"on_github,omitempty"` // GitHub itself makes a deployment of the job
+	Told     []string       `json:"told,omitempty"`      // progress comments that a protection rule was sent or is to be: 9 at most
+	Sent     int            `json:"sent,omitempty"`      // how many of them are done with
+	Answer   Answer         `json:"answer,omitempty"`    // Go or No; empty: not yet
+	Why      change.Text    `json:"why,omitempty"`       // of No: why, as it was then
+	Answered bool           `json:"answered,omitempty"`  // GitHub took the answer
+	At       time.Time      `json:"at"`                  // when it asked, of a job that asks by itself: last
+}
+
+// Answer is what a gate says.
+type Answer string
+
+// The answers.
+const (
+	Go     Answer = "go"
+	No     Answer = "no"
+	NotYet Answer = "not yet"
+)
+
+// Waits says what a deployment waits for.
+type Waits struct {
+	For   change.Text `json:"for"`             // a few words for people: "hours of production, line 12 of the policy", "somebody of release-manager"
+	Until time.Time   `json:"until,omitzero"`  // when that is over; zero: when somebody does something
+	Place int         `json:"place,omitempty"` // in the queue, 1 being next; 0: not queued
+}
+
+// Change is a change that ships.
+type Change struct {
+	Number       change.Number      `json:"number,omitempty"` // 0: a commit of no pull request that is known
+	Commit       change.SHA         `json:"commit"`
+	Title        string             `json:"title,omitempty"` // as somebody wrote it
+	Category     change.Category    `json:"category,omitzero"`
+	Underlying   change.Category    `json:"underlying,omitzero"` // of an emergency
+	Green        bool               `json:"green"`               // it was merged with a green check, or its policy only observed
+	Scheduled    time.Time          `json:"scheduled,omitzero"`  // not before
+	Contributors []change.AccountID `json:"contributors,omitempty"`
+}
+
+// State is all that is remembered of a repository's deployments. Its JSON is stored: members are added, never renamed.
+type State struct {
+	Lanes map[string]*Lane `json:"lanes,omitempty"` // by the environment's name in lower case
+	Last  int              `json:"last,omitempty"`  // the number that made the last ID
+	// Steps counts the beginnings and successes of deployments, which are ordered by it: clocks may go back.
+	Steps int `json:"steps,omitempty"`
+	// Landed are the pull requests that landed last, oldest first: what a command on one of them is about.
+	Landed []Landing `json:"landed,omitempty"`
+	// Given are the commands that were carried out or refused last, oldest first, so that one that is told again is answered alike.
+	Given []Reply `json:"given,omitempty"`
+	// Ended are the workflow runs that ended last, oldest first.
+	Ended []change.RunEnded `json:"ended,omitempty"`
+}
+
+// Landing is a pull request that landed.
+type Landing struct {
+	Number change.Number  `json:"number"`
+	Commit change.SHA     `json:"commit"`
+	By     change.Account `json:"by"`
+}
+
+// Lane is an environment.
+type Lane struct {
+	Environment string        `json:"environment"` // as the policy, or whoever deployed to it, writes it
+	Deployments []*Deployment `json:"deployments"` // oldest first; of those that ended long ago only what may be needed is kept
+	Freezes     []ByCommand   `json:"freezes,omitempty"`
+}
+
+// ByCommand is a freeze that somebody declared.
+type ByCommand struct {
+	Say
+	Until time.Time `json:"until"`
+}
