@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
+	"github.com/changegate/changegate/internal/audit"
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
@@ -137,6 +139,9 @@ func checkLedger(t fataler, f *fixture, want int64) {
 	}
 	if seq != want {
 		t.Fatalf("%d entries, want %d", seq, want)
+	}
+	if head, err := audit.Check(ctx, f); err != nil || head.Root != root {
+		t.Fatalf("checked: %v, %v", head, err)
 	}
 }
 
@@ -267,6 +272,42 @@ func checkpoints(t *testing.T, f *fixture) {
 	if _, err := f.Checkpoint(ctx, k); !errors.Is(err, ledger.ErrAltered) {
 		t.Errorf("a ledger that was altered is signed: %v", err)
 	}
+}
+
+// bundles are exported and verified, and what is altered is found.
+func bundles(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	for n := range 40 {
+		must(t, f.Append(ctx, draft(n, map[string]string{"title": "<é\u2028>"})))
+		f.wait(time.Hour)
+	}
+	k, _, err := ledger.LoadKey(filepath.Join(t.TempDir(), "key"), "test")
+	must(t, err)
+	c, err := f.Checkpoint(ctx, k)
+	must(t, err)
+	must(t, f.Append(ctx, draft(41, "after the checkpoint")))
+	for _, repository := range []int64{0, 7, 8} {
+		var bundle bytes.Buffer
+		h, err := audit.Export(ctx, f, &bundle, audit.ExportOptions{From: 3, To: 38, Repository: repository, Checkpoint: c})
+		must(t, err)
+		r, err := audit.Verify(&bundle, audit.VerifyOptions{Key: k.Public()})
+		must(t, err)
+		equal(t, "entries", r.Entries, h.Entries)
+		equal(t, "all of them", h.Entries == 36, repository != 8)
+	}
+	must(t, f.ReadLedger(ctx, func(tx ledger.Tx) error {
+		first, last, err := audit.Between(ctx, tx, 41, f.clock().Add(-3*time.Hour), f.clock().Add(-time.Hour))
+		must(t, err)
+		equal(t, "a range by time", []int64{first, last}, []int64{37, 40})
+		keys, err := ledger.Keys(ctx, tx)
+		equal(t, "keys", keys, []string{k.Public()})
+		return err
+	}))
+	seen := int64(0)
+	must(t, audit.Each(ctx, f, 7, func(e ledger.Entry) error { seen++; return nil }))
+	equal(t, "entries of the repository", seen, int64(41))
+	_, err = audit.CheckTip(ctx, f, c)
+	must(t, err)
 }
 
 func ledgerPages(t *testing.T, f *fixture) {

@@ -44,6 +44,7 @@ func Run(t *testing.T, open Open) {
 		{"an owner's policy", floors},
 		{"an installation that is deleted", installationGone},
 		{"commands are handed out until they are answered", commands},
+		{"deliveries that are missing", missingDeliveries},
 		{"runs and what is raised meanwhile", runs},
 		{"a run that failed leaves its business", failedRun},
 		{"a run that another took the place of", staleRun},
@@ -70,6 +71,7 @@ func Run(t *testing.T, open Open) {
 		{"the ledger's pages", ledgerPages},
 		{"a ledger that an earlier version appended to", ledgerOfAnEarlierVersion},
 		{"checkpoints of the ledger", checkpoints},
+		{"bundles of the ledger", bundles},
 		{"transactions", transactions},
 		{"many at the same time", concurrently},
 	} {

@@ -253,6 +253,10 @@ func leases(t *testing.T, f *fixture) {
 	must(t, f.Check(ctx, second))
 	_, _, err = f.Intend(ctx, store.Intent{Key: "k", Kind: "create check run", Lease: first})
 	wantError(t, err, store.ErrFenced)
+	f.accept(t, f.described(1, "h1", at(0)))
+	d := change.Decision{Pull: key(1), Head: "h1"}
+	wantError(t, f.SaveDecision(ctx, d, "digest", store.Consequences{Lease: first}), store.ErrFenced)
+	must(t, f.SaveDecision(ctx, d, "digest", store.Consequences{Lease: second}))
 
 	must(t, f.Release(ctx, second))
 	wantError(t, f.Check(ctx, second), store.ErrFenced)
