@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Missing is a delivery that GitHub's log lists and that never reached us.
+type Missing struct {
+	ID            string // as in its header; all attempts to deliver it have the same
+	Attempt       int64  // the newest of these attempts, by which it is asked for
+	Event, Action string
+	Rank          int       // those of a lesser one are asked for first
+	At            time.Time // when GitHub attempted it
+	Asked         int       // how often it was asked for
+}
+
+// LogPlace is how far GitHub's log of deliveries was read. Its times are GitHub's.
+type LogPlace struct {
+	LookedTo time.Time // all that is older was looked at
+	// Top and Cursor are of a reading that is not at its end: all from Top down to Cursor was looked at, besides. An empty Cursor: there is
+	// none.
+	Top    time.Time
+	Cursor string
+}
+
+// LogPlace returns how far the log of deliveries was read; zero: it never was.
+func (s *Store) LogPlace(ctx context.Context) (p LogPlace, err error) {
+	defer wrap(&err, "look up how far the log of deliveries was read")
+	var to, top int64
+	err = s.Read(ctx, func(tx Tx) error {
+		_, err := one(ctx, tx, `SELECT looked_to, top, cursor FROM delivery_log`, nil, &to, &top, &p.Cursor)
+		return err
+	})
+	p.LookedTo, p.Top = fromMicro(to), fromMicro(top)
+	return p, err
+}
+
+var missingColumns = []column{
+	{"id", text}, {"attempt", integer}, {"event", text}, {"action", text}, {"rank", integer}, {"delivered_at", integer},
+}
+
+// SaveListed keeps how far the log was read and, in the same transaction, those of what it listed that were never accepted here. It returns
+// how many of them were not known to be missing before. No two of the listed have the same ID.
+func (s *Store) SaveListed(ctx context.Context, listed []Missing, p LogPlace) (found int, err error) {
+	defer wrap(&err, "save how far the log of deliveries was read")
+	err = s.Write(ctx, func(tx Tx) error {
+		found = 0
+		if len(listed) > 0 {
+			if err := s.saveMissing(ctx, tx, listed, &found); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `UPDATE delivery_log SET looked_to = $1, top = $2, cursor = $3`, micro(p.LookedTo), micro(p.Top), p.Cursor)
+		return err
+	})
+	return found, err
+}
+
+func (s *Store) saveMissing(ctx context.Context, tx Tx, listed []Missing, found *int) error {
+	values := make([][]any, len(listed))
+	for i, m := range listed {
+		values[i] = []any{m.ID, m.Attempt, m.Event, m.Action, m.Rank, micro(m.At)}
+	}
+	table, arg, err := s.rows(missingColumns, values)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE missing_deliveries SET attempt = new.attempt FROM `+table+` AS new
+		WHERE missing_deliveries.id = new.id AND missing_deliveries.attempt < new.attempt`, arg); err != nil {
+		return err
+	}
+	n, err := tx.Exec(ctx, `INSERT INTO missing_deliveries (id, attempt, event, action, rank, delivered_at)
+		SELECT id, attempt, event, action, rank, delivered_at FROM `+table+` AS new
+		WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = new.id) ON CONFLICT DO NOTHING`, arg)
+	*found = int(n)
+	return err
+}
+
+// Redeliverable returns up to limit missing deliveries that are due to be asked for and were not asked for most times, those of the least rank
+// first, and of a rank the oldest.
+func (s *Store) Redeliverable(ctx context.Context, most, limit int) (list []Missing, err error) {
+	defer wrap(&err, "list missing deliveries")
+	err = s.Read(ctx, func(tx Tx) error {
+		return tx.Query(ctx, `SELECT id, attempt, event, action, rank, delivered_at, asked FROM missing_deliveries m
+			WHERE due_at <= $1 AND asked < $2 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = m.id)
+			ORDER BY rank, delivered_at, attempt LIMIT $3`, []any{micro(s.now()), most, limit}, func(scan func(...any) error) error {
+			var m Missing
+			var at int64
+			err := scan(&m.ID, &m.Attempt, &m.Event, &m.Action, &m.Rank, &at, &m.Asked)
+			m.At = fromMicro(at)
+			list = append(list, m)
+			return err
+		})
+	})
+	return list, err
+}
+
+// Asked counts that a missing delivery is asked for, and says when it is due to be asked for again if it has not come by then.
+func (s *Store) Asked(ctx context.Context, id string, due time.Time) (err error) {
+	defer wrap(&err, "note that delivery %s is asked for", id)
+	return s.Write(ctx, func(tx Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE missing_deliveries SET asked = asked + 1, due_at = $1 WHERE id = $2`, micro(due), id)
+		return err
+	})
+}
+
+// ForgetMissing forgets the missing deliveries that have come, and those attempted before a time. It returns how many of the latter there were:
+// they will never come. How many are left is returned too.
+func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (lost, left int, err error) {
+	defer wrap(&err, "forget deliveries that are missing no more")
+	err = s.Write(ctx, func(tx Tx) error {
+		if _, err := tx.Exec(ctx, `DELETE FROM missing_deliveries WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.id = missing_deliveries.id)`); err != nil {
+			return err
+		}
+		n, err := tx.Exec(ctx, `DELETE FROM missing_deliveries WHERE delivered_at < $1`, micro(before))
+		if err != nil {
+			return err
+		}
+		lost = int(n)
+		_, err = one(ctx, tx, `SELECT count(*) FROM missing_deliveries`, nil, &left)
+		return err
+	})
+	return lost, left, err
+}
