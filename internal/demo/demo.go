@@ -99,10 +99,30 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	fmt.Fprintf(o.Out, "\nNow try it yourself:\n\n   %s   the embedded GitHub: act as any of these people\n   %s   the server\n   %s   its database and its log\n\nCtrl-C ends both.\n",
 		t.bold(fmt.Sprintf("%-32s", d.sim.URL()+"/"+repo)), t.bold(fmt.Sprintf("%-32s", d.serverURL+"/")), fmt.Sprintf("%-32s", dir))
+	return d.stay(ctx, o.Out)
+}
+
+// What workflows do once the story has been told: a step at each tick, of which the one that deploys takes some.
+const (
+	tick    = 2 * time.Second
+	looking = 3
+)
+
+// stay keeps both up, for people to act on the pages, until ctx ends.
+func (d *running) stay(ctx context.Context, out io.Writer) error {
+	d.workflow.slowDown(looking)
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	working, end := context.WithCancel(ctx)
+	defer end()
+	ran := make(chan error, 1)
+	go func() { ran <- d.workflow.run(working, d.sim, ticker.C) }()
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(o.Out, "\nEnding.")
-		return nil
+		fmt.Fprintln(out, "\nEnding.")
+		return <-ran
+	case err := <-ran:
+		return fmt.Errorf("run the workflows: %w", err)
 	case err := <-d.served:
 		d.served <- nil
 		return fmt.Errorf("the server has ended: %w", err)
@@ -129,6 +149,7 @@ func directory(parent string) (dir string, remove func() error, err error) {
 // running is the server and the embedded GitHub.
 type running struct {
 	clock     *clock
+	workflow  *workflow
 	sim       *githubsim.Sim
 	app       *app.App
 	serverURL string
@@ -139,7 +160,7 @@ type running struct {
 
 // start starts both and lets them know each other.
 func start(ctx context.Context, o Options, dir string) (_ *running, err error) {
-	d := &running{clock: newClock(begins), served: make(chan error, 1)}
+	d := &running{clock: newClock(begins), workflow: newWorkflow(), served: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.stop())
@@ -159,7 +180,7 @@ func start(ctx context.Context, o Options, dir string) (_ *running, err error) {
 		return nil, busy(err, o.GitHubAddress, "--github-address")
 	}
 	d.sim.SetURL(reachable(d.sim.URL()))
-	if err := build(d.sim); err != nil {
+	if err := build(d.sim, d.workflow); err != nil {
 		return nil, err
 	}
 	registered, err := register(d.sim)
@@ -209,6 +230,10 @@ func (d *running) pages() (http.Handler, error) {
 		Repo: repo, Home: "alice", Edits: edits(), Server: d.serverURL,
 		Settle: func(ctx context.Context) error { return settle(ctx, d.sim, d.app.Idle) },
 		Pushed: func(p githubsim.Pull) error { return runTests(d.sim, p) },
+		Later: func(ctx context.Context, by time.Duration) error {
+			d.clock.forward(by)
+			return d.app.Elapse(ctx)
+		},
 	}
 	for _, p := range all {
 		if !p.story {

@@ -106,7 +106,7 @@ func TestUnexpected(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sim.Close()
-	if err := build(sim); err != nil {
+	if err := build(sim, newWorkflow()); err != nil {
 		t.Fatal(err)
 	}
 	for n, test := range []struct {

@@ -59,7 +59,7 @@ func comments(s *scene) (deployments string, others []string, err error) {
 }
 
 var (
-	row  = regexp.MustCompile("^\\| `([^`]+)` \\| (?:\\S+ )?(\\S+) \\| .* \\| (.*) \\|$")
+	row  = regexp.MustCompile("^\\| `([^`]+)` \\| (?:\\S+ )?(.+?) \\| .* \\| (.*) \\|$")
 	ends = regexp.MustCompile(`until .* at (\d\d:\d\d) UTC`)
 )
 
@@ -77,12 +77,12 @@ func shipped(s *scene) (seen, error) {
 			continue
 		}
 		says = append(says, m[1]+" "+m[2])
-		if t := ends.FindStringSubmatch(m[3]); t != nil {
+		if t := ends.FindStringSubmatch(m[3]); t != nil && m[2] != "rolled back" {
 			says[len(says)-1] += " until " + t[1]
 		}
 		switch m[2] {
 		case "verified":
-		case "failed", "refused":
+		case "failed", "refused", "rolled back":
 			v.state = red
 		default:
 			v.state = yellow

@@ -111,9 +111,9 @@ func story() []chapter {
 			proposal: "story-5-cart", title: "Back to what worked",
 			steps: []step{
 				command("bob", "rolls it back", `/change rollback production "carts show the date of yesterday"`).answers("production goes back to …"),
-				deploys("production").ships(yellow, "staging verified · production watching until …"),
+				deploys("production").ships(red, "staging verified · production rolled back"),
 				later(30 * time.Minute),
-				command("bob", "says that it works", `/change verified "the dates are gone"`).ships(green, "staging verified · production verified"),
+				command("bob", "says that it works", `/change verified "the dates are gone"`).ships(red, "staging verified · production rolled back"),
 			},
 			lesson: "A rollback is a deployment of the version that was verified last. It needs no approval and passes freezes; who, why and from what to what is recorded.",
 		},

@@ -41,7 +41,8 @@ func (t *teller) play(ctx context.Context) error {
 	}
 	for n, c := range t.story {
 		s := scenes[c.proposal]
-		fmt.Fprintf(t.out, "%s %s\n", t.bold(fmt.Sprintf("%d  %s:", n+1, c.title)), s.proposal.Title)
+		at := t.clock.Now().Format("(15:04)")
+		fmt.Fprintf(t.out, "%s %s %s\n", t.bold(fmt.Sprintf("%d  %s:", n+1, c.title)), s.proposal.Title, t.dim(at))
 		for _, step := range c.steps {
 			if err := t.step(ctx, s, step); err != nil {
 				return err
@@ -120,7 +121,7 @@ func orNothing(refused string) string {
 // The story is told in two columns: who does what, and from column on what the check says. Lines are no longer than width.
 const (
 	column = 42
-	width  = 100
+	width  = 105
 )
 
 // line tells a step: when, who does what, and what is seen of it.

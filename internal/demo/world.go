@@ -16,7 +16,7 @@ const (
 )
 
 // build makes the organization, its people and its repository.
-func build(sim *githubsim.Sim) error {
+func build(sim *githubsim.Sim, w *workflow) error {
 	files, err := shopFiles()
 	if err != nil {
 		return err
@@ -34,7 +34,9 @@ func build(sim *githubsim.Sim) error {
 				Description: "The web shop of Acme", Files: files, Labels: []string{emergency, "high-risk"},
 			})
 		},
-		func() error { return sim.DeployWorkflow(repo, githubsim.Workflow{OnDeployment: true}) },
+		func() error {
+			return sim.DeployWorkflow(repo, githubsim.Workflow{OnDeployment: true, Outcome: w.outcome})
+		},
 		func() error { return sim.Environment(repo, "staging", githubsim.EnvironmentOptions{}) },
 		func() error { return sim.SetTeamPermission(repo, "engineers", githubsim.Write) },
 		func() error { return sim.SetTeamPermission(repo, "tech-leads", githubsim.Maintain) },

@@ -161,7 +161,7 @@ func (r *run) standing(n change.Number, now time.Time) (text string, rows map[st
 	var b strings.Builder
 	b.WriteString("**Deployments**\n\n| Environment | State | Commit | |\n|---|---|---|---|\n")
 	for _, row := range release.Standing(&r.state.State, &r.rules, n, now) {
-		line := fmt.Sprintf("| %s | %s | %s | %s |\n", r.Markdown(change.Code(row.Environment)), phase(row), r.Markdown(commitOf(row)), r.details(row))
+		line := fmt.Sprintf("| %s | %s | %s | %s |\n", r.Markdown(change.Code(row.Environment)), phase(row, n), r.Markdown(commitOf(row)), r.details(row, n))
 		b.WriteString(line)
 		if row.Phase != "" {
 			if rows == nil {
@@ -173,9 +173,17 @@ func (r *run) standing(n change.Number, now time.Time) (text string, rows map[st
 	return b.String(), rows
 }
 
-func phase(row release.Row) string {
-	if row.Phase == "" {
+// isUndone says whether what a pull request brought was taken back: what the row is of is the rollback to another's.
+func isUndone(row release.Row, n change.Number) bool {
+	return row.Deployment.Undoes != "" && row.Deployment.Number != n
+}
+
+func phase(row release.Row, n change.Number) string {
+	switch {
+	case row.Phase == "":
 		return "–"
+	case isUndone(row, n) && (row.Phase == release.Watching || row.Phase == release.Unverified || row.Phase == release.Verified):
+		return "↩️ rolled back"
 	}
 	return strings.TrimSpace(marks[row.Phase] + " " + string(row.Phase))
 }
@@ -187,9 +195,15 @@ func commitOf(row release.Row) change.Text {
 	return change.Code(row.Deployment.Commit.Short())
 }
 
-// details says what a deployment waits for, until when, and where its log is.
-func (r *run) details(row release.Row) string {
-	parts := []string{r.Markdown(row.Says)}
+// details says what a deployment waits for, until when, and where its log is; of a rollback, why it is.
+func (r *run) details(row release.Row, n change.Number) string {
+	var parts []string
+	if d := row.Deployment; isUndone(row, n) {
+		parts = append(parts, r.Markdown(change.Say(change.Words("back to the version before: "), change.Quote(d.Why))))
+	}
+	if says := row.Says.String(); says != string(row.Phase) {
+		parts = append(parts, r.Markdown(row.Says))
+	}
 	if !row.Until.IsZero() {
 		parts = append(parts, "until "+row.Until.UTC().Format("2 January 2006 at 15:04 UTC"))
 	}

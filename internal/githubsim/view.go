@@ -61,6 +61,8 @@ type EventView struct {
 	SHA     string
 	State   string // of a review, or of the review that was dismissed
 	Body    string // of a comment or review
+	// Reactions are those to a comment, oldest first.
+	Reactions []ReactionView
 }
 
 // ReviewView is the latest opinion of one person, or of one who gave none the latest review.
@@ -225,7 +227,7 @@ func (s *Sim) eventView(e *event) EventView {
 		// One that was dismissed since says so here too, as GitHub shows it.
 		v.State, v.Body, v.SHA = e.review.state, e.review.body, e.review.sha
 	case e.comment != nil:
-		v.Body = e.comment.body
+		v.Body, v.Reactions = e.comment.body, reactionViews(e.comment)
 	case e.user != nil:
 		v.Subject = e.user.login
 	case e.team != nil:

@@ -39,6 +39,7 @@ type RunView struct {
 	Subject            string // the commit's first line
 	Actor              string
 	Environment        string // the one that the job names; "": none
+	DeploysTo          string // that, or the one of the deployment that it runs for
 	Status, Conclusion string // queued, waiting, in_progress or completed
 	Number, Attempt    int
 	Trigger            int64         // the deployment that it runs for, or 0
@@ -143,7 +144,7 @@ func (s *Sim) Runs(repo string) ([]RunView, error) {
 func (s *Sim) viewRun(w *workflowRun) RunView {
 	j := w.job
 	v := RunView{Run: Run{w.suite.repo.fullName(), w.id}, Name: w.name, Path: w.path, Event: w.event, SHA: w.suite.sha, Ref: j.ref,
-		Actor: viewName(w.actor), Environment: j.environment, Status: j.status, Conclusion: j.conclusion, Number: w.number, Attempt: j.attempt,
+		Actor: viewName(w.actor), Environment: j.environment, DeploysTo: w.deploysTo(), Status: j.status, Conclusion: j.conclusion, Number: w.number, Attempt: j.attempt,
 		Comments: slices.Clone(j.said), Created: w.created, Updated: w.updated, Subject: s.commitView(w.suite.repo.st.commits[w.suite.sha]).Subject}
 	if j.trigger != nil {
 		v.Trigger = j.trigger.id

@@ -78,11 +78,15 @@ func issueView(i *issue) IssueView {
 func commentViews(i *issue) []CommentView {
 	var out []CommentView
 	for _, c := range i.comments {
-		v := CommentView{ID: c.id, Author: viewName(c.author), Body: c.body, Created: c.created, Updated: c.updated}
-		for _, r := range c.reactions {
-			v.Reactions = append(v.Reactions, ReactionView{viewName(r.author), r.content})
-		}
-		out = append(out, v)
+		out = append(out, CommentView{ID: c.id, Author: viewName(c.author), Body: c.body, Created: c.created, Updated: c.updated, Reactions: reactionViews(c)})
+	}
+	return out
+}
+
+func reactionViews(c *comment) []ReactionView {
+	var out []ReactionView
+	for _, r := range c.reactions {
+		out = append(out, ReactionView{viewName(r.author), r.content})
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/changegate/changegate/internal/githubsim"
 )
@@ -53,6 +54,12 @@ func (s *site) choosePerson(w http.ResponseWriter, r *http.Request) error {
 		return &pageError{http.StatusBadRequest, "There is nobody of that name here."}
 	}
 	setCookie(w, actingCookie, login)
+	s.goBack(w, r)
+	return nil
+}
+
+// goBack goes back to where the form was.
+func (s *site) goBack(w http.ResponseWriter, r *http.Request) {
 	back := "/" + s.Repo
 	// Only the path is taken from the form: a form cannot send anyone to another site.
 	if u, err := url.Parse(r.PostForm.Get("back")); err == nil && strings.HasPrefix(u.Path, back) {
@@ -62,6 +69,27 @@ func (s *site) choosePerson(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
+}
+
+// leap is by how much the time can be set forward.
+type leap struct{ By, Text string }
+
+var leaps = []leap{{"30m", "30 minutes later"}, {"2h", "2 hours later"}, {"24h", "A day later"}}
+
+// later sets the time forward.
+func (s *site) later(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	by, err := time.ParseDuration(r.PostForm.Get("by"))
+	if s.Later == nil || err != nil || !slices.ContainsFunc(leaps, func(l leap) bool { return l.By == r.PostForm.Get("by") }) {
+		return &pageError{http.StatusBadRequest, "The time cannot be set forward by that."}
+	}
+	if err := s.Later(r.Context(), by); err != nil {
+		return err
+	}
+	s.settle(r.Context())
+	s.goBack(w, r)
 	return nil
 }
 

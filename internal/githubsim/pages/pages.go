@@ -35,6 +35,8 @@ type Options struct {
 	Settle func(context.Context) error
 	// Pushed is called after a pull request got a new head; nil: nothing is. It stands for CI.
 	Pushed func(githubsim.Pull) error
+	// Later sets the time of this GitHub, and of whoever else lives by it, forward; nil: nobody can.
+	Later func(context.Context, time.Duration) error
 	// Server is the address of the App's own pages, to link to; "": none.
 	Server string
 	// Hosts are names under which the pages may be reached besides localhost and IP addresses, in lower case.
@@ -89,11 +91,13 @@ func New(sim *githubsim.Sim, o Options) http.Handler {
 	mux.Handle("GET "+home+"/pull/{number}", s.page(s.pull))
 	mux.Handle("GET "+home+"/pull/{number}/files", s.page(s.files))
 	mux.Handle("GET "+home+"/pull/{number}/live", s.page(s.live))
+	mux.Handle("GET "+home+"/pull/{number}/timeline", s.page(s.timeline))
 	mux.Handle("GET "+home+"/deployments", s.page(s.deployments))
 	mux.Handle("GET "+home+"/deployments/live", s.page(s.liveDeployments))
 	mux.Handle("GET "+home+"/deployments/activity_log", http.RedirectHandler(home+"/deployments", http.StatusSeeOther))
 	mux.Handle("GET "+home+"/actions/runs/{run}", s.page(s.toRun))
 	mux.Handle("POST /acting", s.page(s.choosePerson))
+	mux.Handle("POST /time", s.page(s.later))
 	mux.Handle("POST "+home+"/new", s.page(s.openPull))
 	mux.Handle("POST "+home+"/pull/{number}/{action}", s.page(s.act))
 	mux.Handle("POST "+home+"/deployments/{action}", s.page(s.actOnRun))

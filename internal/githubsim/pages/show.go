@@ -23,10 +23,15 @@ type frame struct {
 	Flash   flash
 	Server  string
 	Section string // pulls, deployments, people or new
+	Now     time.Time
+	Leaps   []leap // none: the time goes on by itself alone
 }
 
 func (s *site) frame(r *http.Request, title string) frame {
-	f := frame{Title: title, Repo: s.Repo, Back: r.URL.RequestURI(), Server: s.Server}
+	f := frame{Title: title, Repo: s.Repo, Back: r.URL.RequestURI(), Server: s.Server, Now: s.sim.Now()}
+	if s.Later != nil {
+		f.Leaps = leaps
+	}
 	if r.Method != http.MethodGet {
 		f.Back = "/" + s.Repo
 	}
@@ -46,6 +51,8 @@ func (s *site) functions() template.FuncMap {
 		"markdown": func(text string) template.HTML { return markdown(text) },
 		"comment":  comment,
 		"ago":      s.ago,
+		"emoji":    emoji,
+		"clock":    func(t time.Time) string { return t.UTC().Format("Mon 2 Jan 2006, 15:04 UTC") },
 		"stamp":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"short":    func(sha string) string { return sha[:min(7, len(sha))] },
 		"join":     strings.Join,
@@ -74,6 +81,16 @@ func (s *site) functions() template.FuncMap {
 			return strings.Join(words, ", ")
 		},
 	}
+}
+
+// emoji shows a reaction.
+func emoji(content string) string {
+	if shown, ok := map[string]string{
+		"+1": "👍", "-1": "👎", "laugh": "😄", "hooray": "🎉", "confused": "😕", "heart": "❤️", "rocket": "🚀", "eyes": "👀",
+	}[content]; ok {
+		return shown
+	}
+	return content
 }
 
 // ago says how long ago something was, by GitHub's clock.
@@ -194,6 +211,27 @@ func newLive(repo string, v githubsim.PullView) live {
 	return l
 }
 
+// told is the timeline of a pull request, which grows by itself.
+type told struct {
+	Events  []githubsim.EventView
+	Version string
+}
+
+func newTold(v githubsim.PullView) told {
+	return told{v.Events, fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, v.Events)))[:16]}
+}
+
+func (s *site) timeline(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.pullView(r)
+	if err != nil {
+		return err
+	}
+	t := newTold(v)
+	w.Header().Set("X-Version", t.Version)
+	s.render(w, http.StatusOK, "timeline", t)
+	return nil
+}
+
 func (s *site) live(w http.ResponseWriter, r *http.Request) error {
 	v, err := s.pullView(r)
 	if err != nil {
@@ -238,10 +276,11 @@ func (s *site) pull(w http.ResponseWriter, r *http.Request) error {
 	data := struct {
 		pullPage
 		Live      live
+		Told      told
 		Labels    []string // that it could carry
 		Reviewers []string // who could be asked
 		Edits     []Edit
-	}{pullPage: page, Live: newLive(s.Repo, v)}
+	}{pullPage: page, Live: newLive(s.Repo, v), Told: newTold(v)}
 	for _, l := range repo.Labels {
 		if !slices.Contains(v.Labels, l) {
 			data.Labels = append(data.Labels, l)

@@ -1,4 +1,4 @@
-// The pages work without this. It spares a click when somebody else is chosen, and keeps the checks of an open page up to date.
+// The pages work without this. It spares a click when somebody else is chosen, and keeps an open page up to date.
 "use strict";
 
 for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
@@ -6,8 +6,7 @@ for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
   form.addEventListener("change", () => form.submit());
 }
 
-const live = document.querySelector("[data-live]");
-if (live) {
+for (const live of document.querySelectorAll("[data-live]")) {
   setInterval(async () => {
     // Nothing is taken away from under somebody's fingers.
     if (document.hidden || live.contains(document.activeElement)) return;
