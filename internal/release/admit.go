@@ -268,13 +268,13 @@ func (t *Turn) admitTime(v *verdict, l *Lane, e *Environment) {
 	for _, f := range e.Freezes {
 		if ends, frozen := f.At(t.now); frozen {
 			t.wakeAt(ends)
-			what = append(what, change.Say(change.Words("the end of the freeze "), change.Quote(f.Name), change.Words(in(f.Place))))
+			what = append(what, change.Say(change.Words("the end of the freeze "), quoted(f.Name), change.Words(in(f.Place))))
 		}
 	}
 	for _, f := range l.Freezes {
 		if t.now.Before(f.Until) {
 			t.wakeAt(f.Until)
-			what = append(what, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), change.Quote(f.Text)))
+			what = append(what, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), quoted(f.Text)))
 		}
 	}
 	if len(what) == 0 {

@@ -38,7 +38,11 @@ func (t *Turn) answerOrders() {
 			p.reply.Says = t.listing(p.only)
 		}
 		if d := p.of; d != nil && d.Phase.waits() {
-			p.reply.Says = change.Say(p.reply.Says, change.Words(" It waits for "), d.Waits.For)
+			says := "It still waits for "
+			if !p.reply.Says.IsEmpty() {
+				says = " " + says
+			}
+			p.reply.Says = change.Say(p.reply.Says, change.Words(says), d.Waits.For)
 			if !d.Waits.Until.IsZero() {
 				p.reply.Says = change.Say(p.reply.Says, change.Words(", until "+stamp(d.Waits.Until)))
 			}

@@ -101,7 +101,7 @@ func TestWaitsForHoursAndWakes(t *testing.T) {
 func TestOverridePassesHoursAndFreezes(t *testing.T) {
 	s := play(t, Create, normal, emergency, normal)
 	s.does(bob, 1, "freeze", "production", func(o *Order) { o.Until = s.now.Add(30 * 24 * time.Hour) })
-	s.land(1).verify("staging", 1).waits("production", 1, "the freeze by bob: because")
+	s.land(1).verify("staging", 1).waits("production", 1, "the freeze by bob: “because”")
 	s.does(bob, 1, "override", "production").verify("production", 1)
 	s.land(2).verify("staging", 2).verify("production", 2) // an emergency passes
 	s.land(3).verify("staging", 3).waits("production", 3, "the freeze by bob")

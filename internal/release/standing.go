@@ -71,15 +71,20 @@ func (d *Deployment) says(l *Lane) change.Text {
 		case d != l.current():
 			return change.Words("verified, and replaced since")
 		case d.Verified != nil:
-			return change.Say(change.Words("verified by "), change.Login(d.Verified.By), change.Words(": "), change.Quote(d.Verified.Text))
+			return change.Say(change.Words("verified by "), change.Login(d.Verified.By), change.Words(": "), quoted(d.Verified.Text))
 		default:
-			return change.Words("verified")
+			return nil // its phase says it all
 		}
 	case Refused:
 		return d.Waits.For
 	default:
 		return change.Quote(d.Why)
 	}
+}
+
+// quoted is what somebody said, in quotation marks.
+func quoted(words string) change.Text {
+	return change.Say(change.Words("“"), change.Quote(words), change.Words("”"))
 }
 
 // list answers with what each lane holds, and what waits there for what.
@@ -122,7 +127,7 @@ func (t *Turn) listLane(l *Lane) change.Text {
 	}
 	for _, f := range l.Freezes {
 		if t.now.Before(f.Until) {
-			lines = append(lines, change.Say(change.Words("frozen by "), change.Login(f.By), change.Words(" until "+stamp(f.Until)+": "), change.Quote(f.Text)))
+			lines = append(lines, change.Say(change.Words("frozen by "), change.Login(f.By), change.Words(" until "+stamp(f.Until)+": "), quoted(f.Text)))
 		}
 	}
 	queue := l.queue()
