@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/palantir/go-githubapp/githubapp"
@@ -94,21 +93,21 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	a.loop = reconcile.New(reconcile.Config{
-		Store: a.queue.Memory(), Identities: a.store, Raise: a.queue.Raise, Default: fallback, Render: report.Render, Holder: holder(), Clock: o.Clock, Log: log,
+		Store: a.queue.Memory(), Identities: a.store, Raise: a.queue.Raise, Default: fallback, Render: report.Render, Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.lander = landing.New(landing.Config{
 		Store: a.queue.Memory(), Policies: rules{a.loop}, PolicyPath: reconcile.PolicyPath, CheckName: plan.CheckRunName, Markdown: report.Markdown,
-		Holder: holder(), Clock: o.Clock, Log: log, Settle: settle,
+		Holder: a.queue.Replica(), Clock: o.Clock, Log: log, Settle: settle,
 		GitHub: func(id change.InstallationID) landing.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.keeper = emergency.New(emergency.Config{
-		Store: a.queue.Memory(), Policy: a.loop.Policy, Holder: holder(), Clock: o.Clock, Log: log,
+		Store: a.queue.Memory(), Policy: a.loop.Policy, Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) emergency.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.ships = deployment.New(deployment.Config{
 		Store: a.queue.Memory(), Policies: releases{a.loop}, App: a.github.AppID(), Web: c.GitHub.WebURL, Markdown: report.Markdown,
-		Holder: holder(), Clock: o.Clock, Log: log,
+		Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) deployment.GitHub { return a.github.Installation(id).Begin() },
 	})
 	asked, err := gate.New(gate.Config{
@@ -119,7 +118,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	if a.posts, err = notify.New(notify.Config{
-		Store: a.store, Save: a.queue.SaveErrand, Token: secrets.SlackToken, APIURL: c.Slack.APIURL, Holder: holder(), Clock: o.Clock, Log: log, Metrics: metrics,
+		Store: a.store, Save: a.queue.SaveErrand, Token: secrets.SlackToken, APIURL: c.Slack.APIURL, Holder: a.queue.Replica(), Clock: o.Clock, Log: log, Metrics: metrics,
 	}); err != nil {
 		return nil, err
 	}
@@ -224,15 +223,6 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 		return err
 	}
 	return a.store.SaveRepository(ctx, repo)
-}
-
-// holder names this process among all that may share the database.
-func holder() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
-	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
 func usable(key []byte) error {

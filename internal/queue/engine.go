@@ -25,7 +25,7 @@ type engine interface {
 	// complete ends a job. Its context is one that a worker was given.
 	complete(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error
 	every(args river.JobArgs, interval time.Duration)
-	// free makes the running jobs of processes that are gone available.
+	// free makes the running jobs of processes that are gone available, and ends their leases.
 	free(ctx context.Context, s *store.Store) error
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
@@ -33,17 +33,16 @@ type engine interface {
 	wake()
 }
 
-func newEngine(c Config, workers *river.Workers) (engine, error) {
+func newEngine(c Config, workers *river.Workers, replica string) (engine, error) {
 	switch native := c.Store.Native().(type) {
 	case *sql.DB:
 		driver := newLocalDriver(native)
-		e, err := newRiverEngine[*sql.Tx](driver, c, workers, newReplica())
+		e, err := newRiverEngine[*sql.Tx](driver, c, workers, replica)
 		if err != nil {
 			return nil, err
 		}
 		return &sqliteEngine{riverEngine: e, driver: driver}, nil
 	case *pgxpool.Pool:
-		replica := newReplica()
 		e, err := newRiverEngine[pgx.Tx](riverpgxv5.New(native), c, workers, replica)
 		if err != nil {
 			return nil, err

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"sync"
 	"time"
@@ -12,10 +11,11 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// A replica says that it is alive every heartbeat, and counts as gone after three that did not come.
+// A replica says that it is alive every heartbeat, and counts as gone when nothing was heard of it for longer than goneAfter. What it was
+// working on is taken up within the sum of the two.
 const (
-	heartbeat = 5 * time.Second
-	goneAfter = 15 * time.Second
+	heartbeat = time.Second
+	goneAfter = 3 * time.Second
 )
 
 // postgresEngine is River on PostgreSQL, where any number of processes run jobs. River itself announces new ones.
@@ -24,6 +24,7 @@ type postgresEngine struct {
 	store   *store.Store
 	config  Config
 	replica string
+	beaten  time.Time // when this replica last said that it is alive; zero: not yet. Only free uses it, once at a time
 
 	once sync.Once
 	quit chan struct{}
@@ -34,24 +35,41 @@ func newPostgresEngine(e *riverEngine[pgx.Tx], c Config, replica string) *postgr
 	return &postgresEngine{riverEngine: e, store: c.Store, config: c, replica: replica, quit: make(chan struct{}), done: make(chan struct{})}
 }
 
-// newReplica returns a name that no other process has.
-func newReplica() string { return "changegate-" + rand.Text() }
-
 func (e *postgresEngine) wake() {}
 
-// free says that this replica is alive and makes the running jobs of replicas that are gone available.
+// free says that this replica is alive, and takes from those that are gone what they had. One that was itself not heard of for so long
+// judges no other: the database may have been away from all of them.
 func (e *postgresEngine) free(ctx context.Context, s *store.Store) error {
-	return s.Write(ctx, func(tx store.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO replicas (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = now()`, e.replica); err != nil {
+	late := !e.beaten.IsZero() && time.Since(e.beaten) > goneAfter
+	err := s.Write(ctx, func(tx store.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO replicas (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = now()`, e.replica)
+		if err != nil || late {
 			return err
 		}
-		if _, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM replicas WHERE seen_at < now() - interval '%d seconds'`, int(goneAfter.Seconds()))); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running'
-			AND NOT EXISTS (SELECT 1 FROM replicas WHERE id = attempted_by[array_upper(attempted_by, 1)])`)
-		return err
+		return takeFromTheGone(ctx, tx)
 	})
+	if err == nil {
+		e.beaten = time.Now()
+	}
+	return err
+}
+
+func takeFromTheGone(ctx context.Context, tx store.Tx) error {
+	if _, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM replicas WHERE seen_at < now() - interval '%d seconds'`, int(goneAfter.Seconds()))); err != nil {
+		return err
+	}
+	// A job gets another number: River would have one that was only asleep complete by the old number what another runs by now.
+	_, err := tx.Exec(ctx, `UPDATE river_job SET id = nextval(pg_get_serial_sequence('river_job', 'id')), state = 'available' WHERE state = 'running'
+		AND NOT EXISTS (SELECT 1 FROM replicas WHERE id = attempted_by[array_upper(attempted_by, 1)])`)
+	if err != nil {
+		return err
+	}
+	// The timers and sweeps of one that led River's housekeeping are the next one's.
+	if _, err := tx.Exec(ctx, `DELETE FROM river_leader WHERE leader_id NOT IN (SELECT id FROM replicas)`); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `DELETE FROM leases WHERE holder LIKE $1 AND split_part(holder, ' ', 1) NOT IN (SELECT id FROM replicas)`, replicaPrefix+"%")
+	return err
 }
 
 func (e *postgresEngine) start(ctx context.Context) error {
@@ -72,9 +90,11 @@ func (e *postgresEngine) beat(ctx context.Context) {
 		case <-e.quit:
 			return
 		case <-ticker.C:
-			if err := e.free(ctx, e.store); err != nil {
+			limit, cancel := context.WithTimeout(ctx, goneAfter)
+			if err := e.free(limit, e.store); err != nil {
 				e.config.Log.Warn().Err(err).Msg("this replica could not say that it is alive")
 			}
+			cancel()
 		}
 	}
 }

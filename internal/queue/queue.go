@@ -5,7 +5,8 @@
 // Nothing that is raised is lost. The job is inserted in the transaction that raises its subject. River swallows the insert of
 // a job that is there already; if that one is running, the run finds at its end that more was raised meanwhile, and is followed by
 // another; if it waits for a later time, it is made available at once. A run ends in one transaction that compares, completes the job
-// and inserts the one that follows, if any. What a killed process was running is freed when the next one starts.
+// and inserts the one that follows, if any. What a killed process was running, and its leases, are freed when the next one starts, and within five
+// seconds by the others that share its database.
 //
 // Failures use up no attempts: a run that failed, or that GitHub's limits hold up, is followed by another within a minute for as
 // long as it takes.
@@ -79,6 +80,7 @@ type Config struct {
 type Queue struct {
 	Config
 	engine    engine
+	replica   string
 	metrics   *metrics
 	handlers  atomic.Pointer[Handlers] // nil before Start
 	sweeps    map[string]func(context.Context) error
@@ -103,7 +105,7 @@ func New(c Config) (*Queue, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	q := &Queue{Config: c, sweeps: map[string]func(context.Context) error{}, changed: make(chan struct{})}
+	q := &Queue{Config: c, replica: newReplica(), sweeps: map[string]func(context.Context) error{}, changed: make(chan struct{})}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &reconcileWorker{queue: q})
 	river.AddWorker(workers, &recheckWorker{queue: q})
@@ -113,7 +115,7 @@ func New(c Config) (*Queue, error) {
 	river.AddWorker(workers, &floorWorker{queue: q})
 	river.AddWorker(workers, &sweepWorker{queue: q})
 	var err error
-	if q.engine, err = newEngine(c, workers); err != nil {
+	if q.engine, err = newEngine(c, workers, q.replica); err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	if q.metrics, err = newMetrics(c.Metrics, q); err != nil {

@@ -27,6 +27,7 @@ func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.
 		{"what is raised while a run waits is looked at at once", whatIsRaisedWhileARunWaitsIsLookedAtAtOnce},
 		{"failures are repeated with all concerns", failuresAreRepeatedWithAllConcerns},
 		{"a killed process loses nothing", aKilledProcessLosesNothing},
+		{"the leases of a killed process end", theLeasesOfAKilledProcessEnd},
 		{"stopping hands over", stoppingHandsOver},
 		{"deliveries before the start", deliveriesBeforeTheStart},
 		{"a run is followed by its recheck", aRunIsFollowedByItsRecheck},

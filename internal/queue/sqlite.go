@@ -18,14 +18,18 @@ type sqliteEngine struct {
 
 func (e *sqliteEngine) wake() { e.driver.listener.wake() }
 
-// free makes all running jobs available: the process that ran them is gone. If there is another one against all advice, runs that
-// overlap are told apart by their numbers, and writers of one head by their leases. The leader of River's housekeeping is gone too.
+// free makes all running jobs available and ends all replicas' leases: the process that had them is gone. If there is another one against
+// all advice, runs that overlap are told apart by their numbers, and writers by the fences of their leases. The leader of River's
+// housekeeping is gone too.
 func (e *sqliteEngine) free(ctx context.Context, s *store.Store) error {
 	return s.Write(ctx, func(tx store.Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running'`); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `DELETE FROM river_leader`)
+		if _, err := tx.Exec(ctx, `DELETE FROM river_leader`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM leases WHERE holder LIKE $1`, replicaPrefix+"%")
 		return err
 	})
 }

@@ -103,7 +103,7 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	r.log.Info().Str("head", string(d.Head)).Stringer("category", d.Category).Stringer("verdict", d.Verdict).Msg("decision changed")
 	drafts := evidence(before, d, labels)
 	describe(drafts, &s.facts)
-	consequences := store.Consequences{Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise}
+	consequences := store.Consequences{Lease: r.lease, Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise}
 	return r.store.SaveDecision(ctx, d, digest, consequences, append(drafts, edited(d, edits)...)...)
 }
 
@@ -143,7 +143,7 @@ func (r *run) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	consequences := store.Consequences{Raise: raise}
+	consequences := store.Consequences{Lease: r.lease, Raise: raise}
 	if owed := reviewDebt(&d); d.State == change.Closed && owed != nil && owed.Settled.IsZero() {
 		owed.Settled = r.github.Now() // nothing went past the process
 		consequences.Debts = []change.Debt{*owed}

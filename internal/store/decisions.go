@@ -13,6 +13,8 @@ import (
 
 // Consequences are what a decision brings about besides its check run.
 type Consequences struct {
+	// Lease must still be held: ErrFenced otherwise, and nothing is kept. The zero Lease is not looked at.
+	Lease      Lease
 	Debts      []change.Debt      // as they stand now; each is one by its pull request and kind
 	Rejections []change.Rejection // on the pull request, as they stand now; each is one by its comment
 	Raise      []change.Raised    // errands that are to be looked at
@@ -28,6 +30,9 @@ func (s *Store) SaveDecision(ctx context.Context, d change.Decision, digest stri
 // SaveDecisionIn is SaveDecision in the caller's transaction, in which the caller sees to it that the raised errands are worked on.
 func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, digest string, c Consequences, entries ...ledger.Draft) (err error) {
 	defer wrap(&err, "save the decision on pull request %s", d.Pull)
+	if err := s.keep(ctx, tx, c.Lease); err != nil {
+		return err
+	}
 	body, err := json.Marshal(d)
 	if err != nil {
 		return err

@@ -55,10 +55,8 @@ func (s *Store) Intend(ctx context.Context, in Intent) (e Effect, fresh bool, er
 		return Effect{}, false, err
 	}
 	err = s.Write(ctx, func(tx Tx) error {
-		if in.Lease != (Lease{}) {
-			if err := s.check(ctx, tx, in.Lease); err != nil {
-				return err
-			}
+		if err := s.keep(ctx, tx, in.Lease); err != nil {
+			return err
 		}
 		now := s.now()
 		n, err := tx.Exec(ctx, `INSERT INTO effects (key, kind, repository, number, sha, body, state, result, intended_at, ended_at)

@@ -103,10 +103,8 @@ func errandWork(ctx context.Context, tx Tx, where string, args ...any) (list []E
 // then nothing is kept. The caller sees to it, in the same transaction, that the errands raised by it are worked on.
 func (s *Store) SaveErrand(ctx context.Context, tx Tx, e change.Errand, save ErrandSave) (err error) {
 	defer wrap(&err, "save errand %s", e)
-	if save.Lease != (Lease{}) {
-		if err := s.check(ctx, tx, save.Lease); err != nil {
-			return err
-		}
+	if err := s.keep(ctx, tx, save.Lease); err != nil {
+		return err
 	}
 	var state any // NULL leaves what is there
 	if save.State != nil {

@@ -51,11 +51,19 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 // Check returns ErrFenced if a lease was lost. It is asked right before each write to GitHub.
 func (s *Store) Check(ctx context.Context, lease Lease) (err error) {
 	defer wrap(&err, "check the lease %q", lease.Name)
-	return s.Read(ctx, func(tx Tx) error { return s.check(ctx, tx, lease) })
+	return s.Read(ctx, func(tx Tx) error { return s.check(ctx, tx, lease, "") })
 }
 
-func (s *Store) check(ctx context.Context, tx Tx, lease Lease) error {
-	held, err := one(ctx, tx, `SELECT 1 FROM leases WHERE name = $1 AND fence = $2 AND until > $3`, []any{lease.Name, lease.Fence, micro(s.now())}, new(int))
+// keep returns ErrFenced if a lease was lost, and has nobody take it before the transaction ends. The zero Lease is not looked at.
+func (s *Store) keep(ctx context.Context, tx Tx, lease Lease) error {
+	if lease == (Lease{}) {
+		return nil
+	}
+	return s.check(ctx, tx, lease, s.forUpdate())
+}
+
+func (s *Store) check(ctx context.Context, tx Tx, lease Lease, lock string) error {
+	held, err := one(ctx, tx, `SELECT 1 FROM leases WHERE name = $1 AND fence = $2 AND until > $3`+lock, []any{lease.Name, lease.Fence, micro(s.now())}, new(int))
 	if err == nil && !held {
 		err = ErrFenced
 	}

@@ -1,0 +1,23 @@
+package queue
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+)
+
+// replicaPrefix begins the names of all replicas, and of no other holder of leases.
+const replicaPrefix = "changegate/"
+
+// newReplica returns a name that no other process has, and none had before: the prefix, where it runs, and chance.
+func newReplica() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown-host"
+	}
+	return fmt.Sprintf("%s%.40s/%d/%.12s", replicaPrefix, host, os.Getpid(), rand.Text())
+}
+
+// Replica names this process among all that share the database. Leases of a holder whose name begins with it, followed by a space or by
+// nothing, end when the process is found to be gone.
+func (q *Queue) Replica() string { return q.replica }
