@@ -195,22 +195,62 @@ func commitOf(row release.Row) change.Text {
 	return change.Code(row.Deployment.Commit.Short())
 }
 
-// details says what a deployment waits for, until when, and where its log is; of a rollback, why it is.
+// details says what a deployment waits for, until when, what else ships with it, and where its log is; of a rollback, why it is.
 func (r *run) details(row release.Row, n change.Number) string {
 	var parts []string
 	if d := row.Deployment; isUndone(row, n) {
-		parts = append(parts, r.Markdown(change.Say(change.Words("back to the version before: "), change.Quote(d.Why))))
+		parts = append(parts, r.Markdown(change.Say(change.Words("back to the version before: “"), change.Quote(d.Why), change.Words("”"))))
 	}
-	if says := row.Says.String(); says != string(row.Phase) {
-		parts = append(parts, r.Markdown(row.Says))
+	if row.Phase == release.Watching {
+		parts = append(parts, until(row), r.Markdown(row.Says))
+	} else {
+		parts = append(parts, r.Markdown(row.Says), until(row))
 	}
-	if !row.Until.IsZero() {
-		parts = append(parts, "until "+row.Until.UTC().Format("2 January 2006 at 15:04 UTC"))
-	}
+	parts = append(parts, together(row, n))
 	if link := linkTo(row.Deployment.LogURL); link != "" {
 		parts = append(parts, "[log]("+link+")")
 	}
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), " · ")
+}
+
+// until says when what a deployment waits for is over; empty: nobody knows. That of a watch is when somebody can first say that it works.
+func until(row release.Row) string {
+	switch at := row.Until.UTC().Format("Mon 2 January 2006 at 15:04 UTC"); {
+	case row.Until.IsZero():
+		return ""
+	case row.Phase == release.Watching:
+		return "watched until " + at
+	default:
+		return "until " + at
+	}
+}
+
+// maxTogether is how many of the pull requests are named that ship together.
+const maxTogether = 10
+
+// together says which other pull requests ship with a deployment: all that landed since what was there before.
+func together(row release.Row, n change.Number) string {
+	d := row.Deployment
+	switch {
+	case d.Undoes != "":
+		return ""
+	case d.Number != n && d.Number != 0:
+		return fmt.Sprintf("with #%d", d.Number)
+	}
+	var others []string
+	for _, c := range d.Changes {
+		if c.Number != n && c.Number != 0 {
+			others = append(others, fmt.Sprintf("#%d", c.Number))
+		}
+	}
+	if len(others) == 0 {
+		return ""
+	}
+	more := ""
+	if k := len(others); k > maxTogether {
+		others, more = others[k-maxTogether:], fmt.Sprintf(" and %d more", k-maxTogether)
+	}
+	return "with " + strings.Join(others, ", ") + more
 }
 
 // linkTo returns an address as Markdown's link takes it, empty if it is not one of a page. Whoever deploys can write anything there.

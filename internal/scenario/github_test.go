@@ -30,6 +30,7 @@ func deeds() map[string]func(*scene) error {
 		"loses-answer":     (*scene).losesSome, // ROUTE [TIMES]: the connection, after the call was acted on
 		"heals":            (*scene).heals,
 		"posts":            (*scene).posts,           // NAME OUTCOME N [app:SLUG] [workflow:PATH]: a check run
+		"posts-on":         (*scene).postsOn,         // HEAD NAME OUTCOME: a check run on a head that was remembered
 		"loses":            (*scene).fate,            // deliveries, or those of one event
 		"doubles":          (*scene).fate,            // the same
 		"holds":            (*scene).fate,            // the same
@@ -168,6 +169,13 @@ func (s *scene) posts() error {
 		}
 	}
 	_, err := s.Sim.PostCheckRun(s.Repo, pr.Head, c)
+	return err
+}
+
+func (s *scene) postsOn() error {
+	sha := s.landedAs(s.ts, s.next("the head"))
+	c := githubsim.CheckRun{Name: s.next("the check's name"), Conclusion: s.next("how it ended")}
+	_, err := s.Sim.PostCheckRun(s.Repo, sha, c)
 	return err
 }
 
