@@ -47,7 +47,7 @@ func (v verdict) answer() Answer {
 // describe says what is waited for. Where it is never to go that is said alone.
 func (v verdict) describe() Waits {
 	if len(v.never) > 0 {
-		return Waits{For: change.Join("; ", v.never)}
+		return Waits{For: change.Join("; ", v.never), Never: true}
 	}
 	w := Waits{For: change.Join("; ", v.waits)}
 	if !v.some {

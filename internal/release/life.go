@@ -134,6 +134,19 @@ type Waits struct {
 	For   change.Text `json:"for"`             // a few words for people: "hours of production, line 12 of the policy", "somebody of release-manager"
 	Until time.Time   `json:"until,omitzero"`  // when that is over; zero: when somebody does something
 	Place int         `json:"place,omitempty"` // in the queue, 1 being next; 0: not queued
+	Never bool        `json:"never,omitempty"` // waiting alone does not bring it: For says why it cannot go
+}
+
+// phrase says what is waited for, or why waiting is in vain, as the end of a sentence about a deployment.
+func (w Waits) phrase() change.Text {
+	says := change.Say(change.Words("waits for "), w.For)
+	if w.Never {
+		says = change.Say(change.Words("cannot go: "), w.For)
+	}
+	if !w.Until.IsZero() {
+		says = change.Say(says, change.Words(", until "+stamp(w.Until)))
+	}
+	return says
 }
 
 // Change is a change that ships.

@@ -38,15 +38,11 @@ func (t *Turn) answerOrders() {
 			p.reply.Says = t.listing(p.only)
 		}
 		if d := p.of; d != nil && d.Phase.waits() {
-			says := "It still waits for "
+			says := "It still "
 			if !p.reply.Says.IsEmpty() {
 				says = " " + says
 			}
-			p.reply.Says = change.Say(p.reply.Says, change.Words(says), d.Waits.For)
-			if !d.Waits.Until.IsZero() {
-				p.reply.Says = change.Say(p.reply.Says, change.Words(", until "+stamp(d.Waits.Until)))
-			}
-			p.reply.Says = change.Say(p.reply.Says, change.Words("."))
+			p.reply.Says = change.Say(p.reply.Says, change.Words(says), d.Waits.phrase(), change.Words("."))
 		}
 		t.out.Replies = append(t.out.Replies, p.reply)
 		known := slices.ContainsFunc(t.state.Given, func(r Reply) bool { return r.Comment == p.reply.Comment })

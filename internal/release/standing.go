@@ -56,7 +56,9 @@ func (l *Lane) about(n change.Number) *Deployment {
 func (d *Deployment) says(l *Lane) change.Text {
 	switch d.Phase {
 	case Waiting, Held, Watching, Unverified:
-		says := change.Say(change.Words("waits for "), d.Waits.For)
+		w := d.Waits
+		w.Until = time.Time{} // a column of its own
+		says := w.phrase()
 		if d.Waits.Place > 1 {
 			says = change.Say(change.Words(fmt.Sprintf("number %d in the queue, ", d.Waits.Place)), says)
 		}
@@ -136,10 +138,7 @@ func (t *Turn) listLane(l *Lane) change.Text {
 			lines = append(lines, change.Words(fmt.Sprintf("and %d more", len(queue)-listed)))
 			break
 		}
-		line := change.Say(change.Words(fmt.Sprintf("%d. ", i+1)), d.name(), change.Words(" waits for "), d.Waits.For)
-		if !d.Waits.Until.IsZero() {
-			line = change.Say(line, change.Words(", until "+stamp(d.Waits.Until)))
-		}
+		line := change.Say(change.Words(fmt.Sprintf("%d. ", i+1)), d.name(), change.Words(" "), d.Waits.phrase())
 		lines = append(lines, line)
 	}
 	for _, d := range l.Deployments {
