@@ -101,9 +101,35 @@ func TestBrowser(t *testing.T) {
 	run("following frank's approval", check("good", "Normal: approved by"))
 	run("merging as bob", click(`//button[@id="merge"]`), see(`//span[.="Merged"]`))
 
+	// What was merged ships by itself, and the open page follows.
+	ticks, ended := make(chan time.Time), make(chan error, 1)
+	working, end := context.WithCancel(t.Context())
+	go func() { ended <- d.workflow.run(working, d.sim, ticks) }()
+	ship := func(what, environment, state string) {
+		t.Helper()
+		for range 2 {
+			ticks <- time.Time{}
+		}
+		run(what, see(fmt.Sprintf(`//ol[@class="timeline"]//tr[td[contains(., "%s")] and td[contains(., "%s")]]`, environment, state)))
+	}
+	ship("seeing it go on from staging", "production", "🚀 deploying")
+	ship("seeing it in production", "production", "👀 watching")
+	end()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	comment := func(text string) action {
+		return chromedp.Steps(chromedp.SendKeys(chromedp.CSS("#commentbody"), text), click(`//button[.="Comment"]`))
+	}
+	run("saying too early that it works", comment(`/change verified "too early"`), see(`//ol[@class="timeline"]//p[contains(., "is to be watched until")]`))
+	run("letting the time pass", click(`//button[.="30 minutes later"]`), see(`//ol[@class="timeline"]//p[contains(., "Does it work?")]`))
+	run("saying that it works", comment(`/change verified "parcels go out"`), see(`//ol[@class="timeline"]//tr[contains(., "verified by bob")]`), see(`//p[@class="reactions" and contains(., "👍")]`))
+	run("looking at the deployments", click(`//a[.="Deployments"]`), see(`//section[@aria-label="Environment production" and contains(., "Send orders to the islands")]`),
+		see(`//article[contains(@class, "run") and contains(., "production")]//button[contains(., "Re-run")]`))
+
 	// Nothing is wider than a phone's screen.
 	var wide []string
-	for _, path := range []string{"", "/new", "/people", "/pull/1", "/pull/1/files"} {
+	for _, path := range []string{"", "/new", "/people", "/pull/1", "/pull/1/files", "/deployments"} {
 		run("a phone's "+path, chromedp.EmulateViewport(380, 800), chromedp.Navigate(d.sim.URL()+"/acme/shop"+path))
 		width, err := chromedp.Run(ctx, chromedp.Evaluate[int](`document.documentElement.scrollWidth`))
 		if err != nil {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/changegate/changegate/internal/githubsim"
 )
@@ -31,6 +33,14 @@ func TestOnce(t *testing.T) {
 		`✗ GitHub: Required status check "Change policy" is in progress.`,
 		"EMERGENCY is ignored: sam set it",
 		"✓ Emergency: approved by dave",
+		"it begins on Tuesday, 17 November 2026, at 10:00 UTC",
+		"● staging verified · production watching until 10:37",
+		"because it holds #3 (high-risk)",
+		"» production is frozen until Tue 17 Nov 16:00 UTC.",
+		"● staging verified · production waiting until 16:00",
+		"● Waiting for the end of the freeze by dave",
+		"✗ staging verified · production rolled back",
+		"because it holds #6 (was rolled back there)",
 		"every step as expected",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -38,6 +48,9 @@ func TestOnce(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(out.String()) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 120 {
+			t.Errorf("a line of %d characters: %q", n, line)
+		}
 		if strings.ContainsRune(line, '\x1b') {
 			t.Errorf("colour where none was asked for: %q", line)
 		}
@@ -45,6 +58,59 @@ func TestOnce(t *testing.T) {
 	kept, err := filepath.Glob(filepath.Join(o.Dir, "*", "changegate.db"))
 	if err != nil || len(kept) != 1 {
 		t.Errorf("kept databases: %v, %v, want one", kept, err)
+	}
+}
+
+func TestMatches(t *testing.T) {
+	for _, test := range []struct {
+		expected, says string
+		want           bool
+	}{
+		{"merged", "merged", true},
+		{"merged", "merged #1", false},
+		{"merged …", "merged #1", true},
+		{"…", "anything", true},
+		{"… (#4).", "back to 1234567 (#4).", true},
+		{"back to … (#4).", "back to 1234567 (#4).", true},
+		{"back to … (#4).", "back to 1234567 (#5).", false},
+		{"back to …", "going back to 1", false},
+		{"a … a", "a", false},
+		{"a … b … c", "a 1 b 2 c", true},
+		{"", "", true},
+		{"", "anything", false},
+	} {
+		if got := matches(test.expected, test.says); got != test.want {
+			t.Errorf("matches(%q, %q) = %t", test.expected, test.says, got)
+		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	c := newClock(begins)
+	if got := c.Now().Truncate(time.Minute); !got.Equal(begins) {
+		t.Errorf("it begins at %s", got)
+	}
+	c.forward(30 * time.Minute)
+	c.nextMinute()
+	if got := c.Now().Truncate(time.Minute); !got.Equal(begins.Add(31 * time.Minute)) {
+		t.Errorf("31 minutes later it is %s", got)
+	}
+}
+
+func TestWorkflowTakesAMoment(t *testing.T) {
+	w := newWorkflow()
+	if got := w.outcome("staging", "1"); got != "success" {
+		t.Errorf("at first a job ends with %q", got)
+	}
+	w.slowDown(2)
+	for range 2 {
+		var got []string
+		for range 3 {
+			got = append(got, w.outcome("staging", "1"))
+		}
+		if strings.Join(got, ",") != ",,success" {
+			t.Errorf("a slow job's outcomes are %q", got)
+		}
 	}
 }
 

@@ -90,8 +90,8 @@ func story() []chapter {
 				later(30 * time.Minute),
 				command("carol", "says that it works", `/change verified "no second charge since"`).ships(green, "staging verified · production verified"),
 			},
-			lesson: "Who is on call may ship at once, freeze or not: it was green before anyone had reviewed it, and no person or hour held it up. The approval is owed " +
-				"within a day, and it is recorded who declared the emergency, when, and on what content.",
+			lesson: "Who is on call may ship at once, freeze or not: it was green before anyone had reviewed it, and nothing held it up on its way but staging. The approval is owed " +
+				"within a day, a retrospective too (issue #5 was opened for it), and it is recorded who declared the emergency, when, and on what content.",
 		},
 		{
 			proposal: "story-5-cart", title: "The next change waits, until it may go",
@@ -105,7 +105,7 @@ func story() []chapter {
 				command("dave", "/change thaw production", "/change thaw production").gates(green, "The policy lets … go to production."),
 				deploys("production").ships(yellow, "staging verified · production watching until …"),
 			},
-			lesson: "Whatever deploys asks first: a job that names the environment waits at its protection rule, and is let through when the change may go.",
+			lesson: "Whatever deploys asks first: a job that names the environment waits at its protection rule, and is let through when the change may go. Without the thaw that would have been at 16:00.",
 		},
 		{
 			proposal: "story-5-cart", title: "Back to what worked",
@@ -116,6 +116,22 @@ func story() []chapter {
 				command("bob", "says that it works", `/change verified "the dates are gone"`).ships(red, "staging verified · production rolled back"),
 			},
 			lesson: "A rollback is a deployment of the version that was verified last. It needs no approval and passes freezes; who, why and from what to what is recorded.",
+		},
+		{
+			proposal: "story-6-mend", title: "Mended, and on again",
+			steps: []step{
+				open("alice").checks(yellow, "Normal: 0 of 1 approval · test awaited"),
+				tests().checks(yellow, "Normal: 0 of 1 approval"),
+				approve("bob").checks(green, "Normal: approved by bob"),
+				merge("alice"),
+				deploys("staging").ships(yellow, "staging verified · production waiting").
+					noting("waits for somebody who may say /change deploy production, because it holds #6 (was rolled back there)"),
+				command("dave", "/change deploy production", "/change deploy production").ships(yellow, "staging verified · production deploying"),
+				deploys("production").ships(yellow, "staging verified · production watching until …"),
+				later(30 * time.Minute),
+				command("frank", "says that it works", `/change verified "the right dates"`).ships(green, "staging verified · production verified"),
+			},
+			lesson: "main still holds what was rolled back, and so does whatever is built on it. It comes back to production when somebody says so who has seen that it is mended.",
 		},
 	}
 }

@@ -72,19 +72,38 @@ func (s *site) goBack(w http.ResponseWriter, r *http.Request) {
 }
 
 // leap is by how much the time can be set forward.
-type leap struct{ By, Text string }
+type leap struct {
+	ID, Text string
+	by       func(now time.Time) time.Duration
+}
 
-var leaps = []leap{{"30m", "30 minutes later"}, {"2h", "2 hours later"}, {"24h", "A day later"}}
+func leaps() []leap {
+	after := func(d time.Duration) func(time.Time) time.Duration { return func(time.Time) time.Duration { return d } }
+	return []leap{
+		{"half", "30 minutes later", after(30 * time.Minute)},
+		{"two", "2 hours later", after(2 * time.Hour)},
+		{"morning", "The next morning", func(now time.Time) time.Duration {
+			year, month, day := now.UTC().Date()
+			at := time.Date(year, month, day, 9, 0, 0, 0, time.UTC)
+			if !at.After(now) {
+				at = at.AddDate(0, 0, 1)
+			}
+			return at.Sub(now)
+		}},
+	}
+}
 
 // later sets the time forward.
 func (s *site) later(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return err
 	}
-	by, err := time.ParseDuration(r.PostForm.Get("by"))
-	if s.Later == nil || err != nil || !slices.ContainsFunc(leaps, func(l leap) bool { return l.By == r.PostForm.Get("by") }) {
+	all := leaps()
+	i := slices.IndexFunc(all, func(l leap) bool { return l.ID == r.PostForm.Get("leap") })
+	if s.Later == nil || i < 0 {
 		return &pageError{http.StatusBadRequest, "The time cannot be set forward by that."}
 	}
+	by := all[i].by(s.sim.Now())
 	if err := s.Later(r.Context(), by); err != nil {
 		return err
 	}

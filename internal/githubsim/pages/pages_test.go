@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,7 +26,8 @@ type world struct {
 	sim    *githubsim.Sim
 	client *http.Client
 	url    string
-	pushed []string // the heads that CI was told of
+	pushed []string      // the heads that CI was told of
+	later  time.Duration // by which the time was set forward
 }
 
 func newWorld(t *testing.T) *world {
@@ -70,6 +73,7 @@ func newWorld(t *testing.T) *world {
 			{ID: "never", Title: "Never there", Commit: func(githubsim.PullView) (githubsim.Commit, bool) { return githubsim.Commit{}, false }},
 		},
 		Pushed: func(p githubsim.Pull) error { w.pushed = append(w.pushed, p.Head); return nil },
+		Later:  func(_ context.Context, by time.Duration) error { w.later += by; return nil },
 		Server: "http://127.0.0.1:8080", Hosts: []string{"demo.example"},
 	}))
 	t.Cleanup(server.Close)
@@ -388,6 +392,62 @@ func TestLive(t *testing.T) {
 	green(w, p)
 	if version() == first {
 		t.Error("the version stays although a check came")
+	}
+}
+
+// TestTimeline has an open page learn of what was said since.
+func TestTimeline(t *testing.T) {
+	w := newWorld(t)
+	p := w.open("bob")
+	version := func() (string, string) {
+		resp, err := w.client.Get(w.url + "/acme/shop/pull/1/timeline")
+		w.must(err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		w.must(err)
+		return resp.Header.Get("X-Version"), string(text)
+	}
+	first, _ := version()
+	if again, _ := version(); again != first || !strings.Contains(w.get("/acme/shop/pull/1"), `data-version="`+first+`"`) {
+		t.Errorf("the version is %s and then %s although nothing happened, or not the page's", first, again)
+	}
+	_, err := w.sim.As("alice").Comment(p, "Does it print?")
+	w.must(err)
+	if second, text := version(); second == first || !strings.Contains(text, "Does it print?") {
+		t.Errorf("the timeline does not grow:\n%s", text)
+	}
+}
+
+func TestLater(t *testing.T) {
+	w := newWorld(t)
+	for leap, is := range map[string]func(time.Duration) bool{
+		"half":    func(d time.Duration) bool { return d == 30*time.Minute },
+		"two":     func(d time.Duration) bool { return d == 2*time.Hour },
+		"morning": func(d time.Duration) bool { return d > 0 && d <= 24*time.Hour },
+	} {
+		w.later = 0
+		if page := w.post("/time", "leap", leap, "back", "/acme/shop/people"); !is(w.later) || !strings.Contains(page, "<h1>People and teams</h1>") {
+			t.Errorf("%s sets the time forward by %s, and leads to\n%s", leap, w.later, page)
+		}
+	}
+	w.later = 0
+	if status, _ := w.do(w.request("/time", "leap", "-1h")); status != http.StatusBadRequest || w.later != 0 {
+		t.Errorf("another leap is answered with %d and sets the time forward by %s", status, w.later)
+	}
+}
+
+func TestNextMorning(t *testing.T) {
+	all := leaps()
+	for now, want := range map[string]string{
+		"2026-11-17T14:25:00Z": "2026-11-18T09:00:00Z", "2026-11-17T08:59:59Z": "2026-11-17T09:00:00Z", "2026-11-30T09:00:00Z": "2026-12-01T09:00:00Z",
+	} {
+		at, err := time.Parse(time.RFC3339, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := at.Add(all[len(all)-1].by(at)).Format(time.RFC3339); got != want {
+			t.Errorf("the morning after %s is %s, want %s", now, got, want)
+		}
 	}
 }
 

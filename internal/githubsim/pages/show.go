@@ -30,7 +30,7 @@ type frame struct {
 func (s *site) frame(r *http.Request, title string) frame {
 	f := frame{Title: title, Repo: s.Repo, Back: r.URL.RequestURI(), Server: s.Server, Now: s.sim.Now()}
 	if s.Later != nil {
-		f.Leaps = leaps
+		f.Leaps = leaps()
 	}
 	if r.Method != http.MethodGet {
 		f.Back = "/" + s.Repo
