@@ -161,7 +161,9 @@ func TestBytesOfBundles(t *testing.T) {
 		})
 	}
 	// Every byte once, since few of them have so little to say as the last one of a hash.
-	text := f.export(t, 20, 40, 0)
+	small := open(t)
+	small.fill(t, 18, "a body")
+	text := small.export(t, 17, 18, 0)
 	for i := range text {
 		for _, bits := range []byte{1, 2, 4, 0x20} {
 			b := []byte(text)
