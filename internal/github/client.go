@@ -45,6 +45,7 @@ type Client struct {
 type Session struct {
 	*Client
 	began time.Time
+	calls atomic.Bool // it has asked GitHub for something
 
 	mu      sync.Mutex
 	asked   map[string]*answer
@@ -185,7 +186,7 @@ func (s *Session) get(
 		return held, held.open(accept)
 	}
 
-	fresh, err := s.ask(ctx, r, path, held)
+	fresh, err := s.ask(ctx, &sending{route: r, first: !s.calls.Swap(true)}, path, held)
 	if err != nil {
 		return nil, err
 	}
@@ -209,13 +210,13 @@ func (c *Client) answerKey(path string) string {
 func (c *Client) held(path string) (*answer, bool) { return c.github.answers.get(c.answerKey(path)) }
 
 // ask sends the GET, conditionally if an answer is held.
-func (c *Client) ask(ctx context.Context, r route, path string, held *answer) (*answer, error) {
+func (c *Client) ask(ctx context.Context, r *sending, path string, held *answer) (*answer, error) {
 	header := http.Header{}
 	if held != nil && held.etag != "" {
 		header.Set("If-None-Match", held.etag)
 	}
 	a := &answer{sent: c.github.now(), status: http.StatusOK}
-	resp, err := c.send(ctx, &sending{route: r}, path, nil, header)
+	resp, err := c.send(ctx, r, path, nil, header)
 	if resp != nil && resp.Response != nil && held != nil && resp.StatusCode == http.StatusNotModified {
 		again := *held
 		again.sent = a.sent

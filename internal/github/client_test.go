@@ -298,6 +298,7 @@ func TestMetrics(t *testing.T) {
 	}
 	f.on(pullCall, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-RateLimit-Remaining", "4321")
+		w.Header().Set("X-RateLimit-Limit", "5000")
 		answerWith(200, m{"number": 1})(w, r)
 	})
 	c := g.Installation(5)
@@ -325,7 +326,8 @@ func TestMetrics(t *testing.T) {
 		"changegate_github_requests_total " + route + " 304":               1,
 		"changegate_github_requests_total " + string(createToken) + " 201": 1,
 		"changegate_github_held_answers_total " + route:                    1,
-		"changegate_github_rate_remaining 5":                               4321,
+		"changegate_github_rate_remaining 5 core":                          4321,
+		"changegate_github_rate_limit 5 core":                              5000,
 	} {
 		if got[name] != want {
 			t.Errorf("%s: got %v, want %v", name, got[name], want)

@@ -13,10 +13,11 @@ import (
 	"github.com/google/go-github/v62/github"
 )
 
-// RateLimited says that GitHub limits the installation. No call is made until the limit ends.
+// RateLimited says that GitHub limits the installation, or would soon. No such call is made until the limit ends.
 type RateLimited struct {
 	Until     time.Time // by the server's clock
 	Secondary bool      // not the hourly budget but one of GitHub's limits on bursts
+	Kept      bool      // GitHub has refused nothing: what is left is kept for more urgent calls
 }
 
 // Error implements error.
@@ -24,6 +25,9 @@ func (e *RateLimited) Error() string {
 	kind := "rate limit"
 	if e.Secondary {
 		kind = "secondary rate limit"
+	}
+	if e.Kept {
+		return fmt.Sprintf("what is left of GitHub's %s is kept for more urgent calls until %s", kind, e.Until.UTC().Format(time.RFC3339))
 	}
 	return fmt.Sprintf("GitHub's %s holds until %s", kind, e.Until.UTC().Format(time.RFC3339))
 }

@@ -2,6 +2,7 @@ package github
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -50,6 +51,18 @@ type Config struct {
 	CacheBytes int64
 	// Timeout bounds one call; 0: 10 seconds.
 	Timeout time.Duration
+	// PointsPerMinute is what an installation may spend in a minute, where a read costs 1 and a write 5; 0: what github.com allows if that is
+	// where V3APIURL is, else any; negative: any.
+	PointsPerMinute int
+	// Limits is what all processes that act for the App know of GitHub's limits; nil: each finds out for itself.
+	Limits Limits
+}
+
+// Limits remembers until when GitHub takes no calls of an installation, so that neither another process nor the next one tries. See
+// store.Store.
+type Limits interface {
+	Block(ctx context.Context, id change.InstallationID, until time.Time) error
+	BlockedUntil(ctx context.Context, id change.InstallationID) (time.Time, error)
 }
 
 // GitHub is one GitHub (github.com or an Enterprise Server) as our App sees it. It is safe for many goroutines.
@@ -64,6 +77,9 @@ type GitHub struct {
 	log       zerolog.Logger
 	metrics   *metrics
 	timeout   time.Duration
+	slots     *slots
+	points    int // what a minute has for each installation; 0: any number
+	limits    Limits
 
 	itself  *transport    // for what the App asks about itself, with its key and not with an installation's token
 	answers *lru[*answer] // by installation and URL: revalidated
@@ -112,7 +128,10 @@ func New(c Config) (*GitHub, error) {
 	g := &GitHub{
 		app: c.App, api: api, graphql: graphql, noreply: "users.noreply." + web.Hostname(), checkName: c.CheckName,
 		base: c.Transport, now: c.Now, log: c.Logger, metrics: m, timeout: c.Timeout,
-		clients: map[change.InstallationID]*Client{},
+		clients: map[change.InstallationID]*Client{}, slots: newSlots(allInFlight, inFlight), points: max(c.PointsPerMinute, 0), limits: c.Limits,
+	}
+	if c.PointsPerMinute == 0 && isPublic(api) {
+		g.points = pointsPerMinute
 	}
 	if g.base == nil {
 		base := http.DefaultTransport.(*http.Transport).Clone()
@@ -171,6 +190,15 @@ func (g *GitHub) Installation(id change.InstallationID) *Client {
 		g.clients[id] = c
 	}
 	return c
+}
+
+// Spare says whether an installation has calls to spare for what nobody waits for: no limit holds, and as far as GitHub told, a fifth of
+// what the hour has is left. Installation 0 is the App itself.
+func (g *GitHub) Spare(id change.InstallationID) bool {
+	if id == 0 {
+		return !g.itself.isScarce()
+	}
+	return !g.Installation(id).transport.isScarce()
 }
 
 // AppID returns the App's id.

@@ -14,7 +14,9 @@ type metrics struct {
 	held      *prometheus.CounterVec
 	seconds   prometheus.Histogram
 	remaining *prometheus.GaugeVec
+	limit     *prometheus.GaugeVec
 	limited   *prometheus.CounterVec
+	keptBack  *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -34,17 +36,25 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}),
 		remaining: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "changegate_github_rate_remaining",
-			Help: "Calls left in the hour, by installation, as GitHub last said.",
-		}, []string{"installation"}),
+			Help: "Calls left in the hour, by installation and resource (core, graphql), as GitHub last said. Installation 0 is the App itself.",
+		}, []string{"installation", "resource"}),
+		limit: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "changegate_github_rate_limit",
+			Help: "Calls that an hour has, by installation and resource.",
+		}, []string{"installation", "resource"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "changegate_github_rate_limited_total",
 			Help: "Times that GitHub limited an installation, by limit (primary, secondary).",
 		}, []string{"limit"}),
+		keptBack: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "changegate_github_kept_back_total",
+			Help: "Calls that were put off because what is left of a budget is kept for more urgent ones, by class (write, going, starting, background).",
+		}, []string{"class"}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.held, m.seconds, m.remaining, m.limited} {
+	for _, c := range []prometheus.Collector{m.requests, m.held, m.seconds, m.remaining, m.limit, m.limited, m.keptBack} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -52,6 +62,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) setRemaining(id change.InstallationID, n int) {
-	m.remaining.WithLabelValues(strconv.FormatInt(int64(id), 10)).Set(float64(n))
+func (m *metrics) setRemaining(id change.InstallationID, resource string, left, limit int) {
+	installation := strconv.FormatInt(int64(id), 10)
+	m.remaining.WithLabelValues(installation, resource).Set(float64(left))
+	if limit > 0 {
+		m.limit.WithLabelValues(installation, resource).Set(float64(limit))
+	}
 }

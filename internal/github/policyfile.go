@@ -150,7 +150,7 @@ func (s *Session) blob(ctx context.Context, repo change.Repository, sha change.S
 	if held, ok := s.github.objects.get(key); ok {
 		return held.(string), nil
 	}
-	a, err := s.ask(ctx, getBlob, getBlob.at(repo.Owner, repo.Name, string(sha)), nil)
+	a, err := s.ask(ctx, &sending{route: getBlob}, getBlob.at(repo.Owner, repo.Name, string(sha)), nil)
 	if err != nil {
 		return "", err
 	}

@@ -57,6 +57,8 @@ const (
 	listDeployed     route = "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
 	createDeployed   route = "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
 	getApp           route = "GET /app"
+	listHooked       route = "GET /app/hook/deliveries"
+	redeliver        route = "POST /app/hook/deliveries/{delivery_id}/attempts"
 	listRepositories route = "GET /installation/repositories"
 	createToken      route = "POST /app/installations/{installation_id}/access_tokens"
 	queryGraphQL     route = "POST /graphql" // whatever its path is: see Config.App.V4APIURL
@@ -65,6 +67,20 @@ const (
 func (r route) method() string {
 	method, _, _ := strings.Cut(string(r), " ")
 	return method
+}
+
+// writes says whether a call changes something.
+func (r route) writes() bool {
+	return r != "" && r.method() != "GET" && r != queryGraphQL && r != createToken
+}
+
+// notifies says whether a call makes something that GitHub tells people of, for which it has a limit of its own.
+func (r route) notifies() bool {
+	switch r {
+	case createIssue, createComment, requestReviewers, addAssignees:
+		return true
+	}
+	return false
 }
 
 // at fills in the route's parameters, in order, each escaped so that nothing in it can reach beyond its place. Slashes stay slashes
@@ -103,6 +119,7 @@ func escape(s string) string {
 // sending is one request on its way through the transports.
 type sending struct {
 	route route
+	first bool // of a run
 	sent  bool // the request itself was handed to the network, and not only an exchange of tokens before it
 }
 

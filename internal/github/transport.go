@@ -2,6 +2,7 @@ package github
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ import (
 const (
 	// inFlight is how many calls of one installation are under way at most. GitHub allows 100 and advises against many.
 	inFlight = 8
+	// allInFlight is the same of all installations together.
+	allInFlight = 64
 	// maxAnswer is how large an answer may be; the largest that GitHub documents is a recursive tree of 7 MB.
 	maxAnswer = 32 << 20
 	// minSecondaryWait is the least to wait after a secondary limit that names no time; it doubles each time, up to the maximum.
@@ -28,21 +31,28 @@ const (
 )
 
 // transport is beneath an installation's authentication, so that the exchange of tokens goes through it as well. It sends requests to
-// the configured host only, a few at a time, none while GitHub limits the installation, and reads each answer whole, so that a
-// connection lost half-way is an error of the call.
+// the configured host only, a few at a time, none while GitHub limits the installation, the less urgent ones only as long as enough is left
+// for the others, and reads each answer whole, so that a connection lost half-way is an error of the call.
 type transport struct {
 	github *GitHub
-	id     change.InstallationID
-	slots  chan struct{}
+	id     change.InstallationID // 0: the App itself
 
-	mu      sync.Mutex
-	blocked RateLimited // Until is in the past or zero while nothing is limited
-	queries RateLimited // the same of GraphQL's hourly budget, which is one of its own
-	strikes int         // secondary limits without a time, one after the other
+	mu       sync.Mutex
+	blocked  RateLimited // Until is in the past or zero while nothing is limited
+	queries  RateLimited // the same of GraphQL's hourly budget, which is one of its own
+	strikes  int         // secondary limits without a time, one after the other
+	core     budget      // of REST
+	graphQL  budget
+	content  window    // what notifies people
+	recalled time.Time // when it was looked up what others know of limits
 }
 
 func newTransport(g *GitHub, id change.InstallationID) *transport {
-	return &transport{github: g, id: id, slots: make(chan struct{}, inFlight)}
+	t := &transport{github: g, id: id}
+	if g.points > 0 {
+		t.core.minute.limit, t.graphQL.minute.limit, t.content.limit = g.points, queriesPerMinute, contentPerMinute
+	}
+	return t
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -68,15 +78,18 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 		req.Header.Set("User-Agent", userAgent)
 	}
 
-	select {
-	case t.slots <- struct{}{}:
-		defer func() { <-t.slots }()
-	case <-req.Context().Done():
-		return nil, req.Context().Err()
+	c := classOf(req.Context(), sending)
+	giveBack, err := t.github.slots.take(req.Context(), t.id, c)
+	if err != nil {
+		return nil, err
 	}
-	if limited := t.limitedNow(r); limited != nil {
+	defer giveBack()
+	t.recall(req.Context())
+	done, limited := t.admit(r, c)
+	if limited != nil {
 		return nil, limited
 	}
+	defer done()
 
 	start := t.github.now()
 	if r != createToken {
@@ -100,6 +113,7 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 
 	t.github.learnClock(resp.Header.Get("Date"))
 	if limited := t.learnLimits(r, resp, body); limited != nil {
+		t.tell(req.Context(), *limited)
 		return nil, limited
 	}
 	if isRedirect(resp.StatusCode) && req.Method != http.MethodGet &&
@@ -139,19 +153,102 @@ func readAll(resp *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// limitedNow returns a copy of the limit that holds for a route, or nil.
-func (t *transport) limitedNow(r route) *RateLimited {
+// admit lets a call through now, or returns the limit that keeps it back. Nothing was sent then.
+func (t *transport) admit(r route, c class) (done func(), _ *RateLimited) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	now := t.github.now()
 	limited := t.blocked
 	if r == queryGraphQL && t.queries.Until.After(limited.Until) {
 		limited = t.queries
 	}
-	if !t.github.now().Before(limited.Until) {
-		return nil
+	if now.Before(limited.Until) {
+		return nil, &limited
 	}
-	return &limited
+	if r == createToken { // which the App pays for
+		return func() {}, nil
+	}
+	b, points := &t.core, 1
+	switch {
+	case r == queryGraphQL:
+		b = &t.graphQL
+	case r.writes():
+		points = writePoints
+	}
+	if r.notifies() {
+		if until, ok := t.content.take(1, t.content.limit, now); !ok {
+			return nil, t.keptBack(c, &RateLimited{Until: until, Secondary: true, Kept: true})
+		}
+	}
+	if limited := b.admit(c, points, now); limited != nil {
+		return nil, t.keptBack(c, limited)
+	}
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		b.done()
+	}, nil
 }
+
+func (t *transport) keptBack(c class, limited *RateLimited) *RateLimited {
+	t.github.metrics.keptBack.WithLabelValues(c.String()).Inc()
+	return limited
+}
+
+// isScarce says whether nothing is left for what nobody waits for.
+func (t *transport) isScarce() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.github.now()
+	return now.Before(t.blocked.Until) || t.core.isScarce(now)
+}
+
+// recallEvery is how often it is looked up what other processes, or this one before it was started again, heard of an installation's limits.
+const recallEvery = 5 * time.Second
+
+func (t *transport) recall(ctx context.Context) {
+	limits, now := t.github.limits, t.github.now()
+	t.mu.Lock()
+	due := limits != nil && t.id != 0 && now.Sub(t.recalled) >= recallEvery
+	if due {
+		t.recalled = now
+	}
+	t.mu.Unlock()
+	if !due {
+		return
+	}
+	until, err := limits.BlockedUntil(ctx, t.id)
+	if err != nil {
+		// The next answer tells as well.
+		t.github.log.Warn().Int64("installation", int64(t.id)).Err(err).Msg("what was heard of rate limits cannot be looked up")
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if until.After(t.blocked.Until) {
+		t.blocked = RateLimited{Until: until, Secondary: true}
+	}
+}
+
+// tell tells other processes of a limit of all calls.
+func (t *transport) tell(ctx context.Context, limited RateLimited) {
+	if t.github.limits == nil || t.id == 0 {
+		return
+	}
+	t.mu.Lock()
+	all := t.blocked == limited
+	t.mu.Unlock()
+	if !all {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
+	defer cancel()
+	if err := t.github.limits.Block(ctx, t.id, limited.Until); err != nil {
+		t.github.log.Warn().Int64("installation", int64(t.id)).Err(err).Msg("a rate limit cannot be noted, other processes will find out for themselves")
+	}
+}
+
+const tellTime = 2 * time.Second
 
 // learnLimits notes what an answer says of the installation's rate limits, and returns the limit if the answer is a refusal because of
 // one. GitHub answers 403 or 429, with retry-after; or else with x-ratelimit-remaining 0 and the reset's time; or else with
@@ -161,9 +258,6 @@ func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *Rate
 	now := t.github.now()
 	remaining, err := strconv.Atoi(resp.Header.Get("X-RateLimit-Remaining"))
 	known := err == nil
-	if known && r != createToken && r != getApp && r != queryGraphQL { // the first two are paid for from the App's own budget, a query from another
-		t.github.metrics.setRemaining(t.id, remaining)
-	}
 	spent := r == queryGraphQL && resp.StatusCode == http.StatusOK && isLimited(body)
 	refused := spent || resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusTooManyRequests
 	retry, hasRetry := t.retryAfter(resp.Header.Get("Retry-After"))
@@ -173,9 +267,17 @@ func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *Rate
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	budget := &t.blocked
+	budget, hour, resource := &t.blocked, &t.core, "core"
 	if r == queryGraphQL {
-		budget = &t.queries
+		budget, hour, resource = &t.queries, &t.graphQL, "graphql"
+	}
+	limit, err := strconv.Atoi(resp.Header.Get("X-RateLimit-Limit"))
+	if known && err == nil && hasReset && r != createToken { // the App pays for tokens
+		hour.learn(limit, remaining, now.Add(reset), now)
+		remaining = hour.told
+	}
+	if known && r != createToken {
+		t.github.metrics.setRemaining(t.id, resource, remaining, limit)
 	}
 	switch {
 	case !refused:

@@ -75,7 +75,7 @@ func (s *Session) Tree(
 func (s *Session) wholeTree(
 	ctx context.Context, repo change.Repository, commit change.SHA, paths []string,
 ) (found map[string]TreeEntry, complete bool, err error) {
-	a, err := s.ask(ctx, getTree, getTree.at(repo.Owner, repo.Name, string(commit))+"?recursive=1", nil)
+	a, err := s.ask(ctx, &sending{route: getTree}, getTree.at(repo.Owner, repo.Name, string(commit))+"?recursive=1", nil)
 	if err != nil {
 		return nil, false, emptyTree(err)
 	}
