@@ -33,15 +33,34 @@ func deploysShow(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
-	var states []string
-	if len(found) == 1 {
-		for _, s := range found[0].Statuses {
-			states = append(states, s.State)
-		}
+	if want := strings.Join(args[2:], " "); len(found) != 1 || states(found[0]) != want {
+		ts.Fatalf("there are %d, expected one as %q: %+v\n%s", len(found), want, found, w.troubles())
 	}
-	if want := strings.Join(args[2:], " "); len(found) != 1 || strings.Join(states, " ") != want {
-		ts.Fatalf("%d deployments, %q, expected %q: %+v\n%s", len(found), states, want, found, w.troubles())
+}
+
+// rollbackShows N ENVIRONMENT [STATE…]: the same of the newest deployment of the pull request's commit there, which there was before.
+func rollbackShows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: rollback N ENVIRONMENT [STATE…]")
 	}
+	w := worldOf(ts)
+	found := w.deploymentsOf(ts, args[1], w.landedAs(ts, args[0]))
+	if len(found) < 2 {
+		ts.Fatalf("there is no rollback: %+v\n%s", found, w.troubles())
+	}
+	newest := found[len(found)-1]
+	if got, want := states(newest), strings.Join(args[2:], " "); got != want || !strings.Contains(string(newest.Payload), `"undoes":`) {
+		ts.Fatalf("it went %q, expected %q: %+v\n%s", got, want, found, w.troubles())
+	}
+}
+
+// states lists a deployment's states, oldest first.
+func states(d githubsim.DeploymentView) string {
+	var all []string
+	for _, s := range d.Statuses {
+		all = append(all, s.State)
+	}
+	return strings.Join(all, " ")
 }
 
 // payload N|HEAD ENVIRONMENT TEXT: what goes along with the deployment contains the text, or matches /a regular expression/.

@@ -78,6 +78,7 @@ func commands() map[string]command {
 		"rule":      ruleSays,
 		"job":       jobIs,
 		"deploys":   deploysShow,
+		"rollback":  rollbackShows,
 		"payload":   payloadSays,
 		"stands":    stands,
 		"answered":  answered,
