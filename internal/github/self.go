@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/google/go-github/v62/github"
@@ -40,17 +39,9 @@ func (g *GitHub) BotLogin(ctx context.Context) (_ string, err error) {
 func (c *Client) BotLogin(ctx context.Context) (string, error) { return c.github.BotLogin(ctx) }
 
 func (g *GitHub) slug(ctx context.Context) (string, error) {
-	conn, err := g.creator(g.itself).NewAppClient()
+	resp, err := g.asApp(ctx, getApp, getApp.at())
 	if err != nil {
 		return "", err
-	}
-	req, err := conn.NewRequest(http.MethodGet, getApp.at(), nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := conn.BareDo(withSending(ctx, &sending{route: getApp}), req)
-	if err != nil {
-		return "", classify(err, false)
 	}
 	var app github.App
 	if err := json.NewDecoder(resp.Body).Decode(&app); err != nil {
