@@ -2,7 +2,6 @@ package release
 
 import (
 	"slices"
-	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -15,7 +14,6 @@ func (s *State) Created(id string, github int64) {
 	}
 	if _, d := s.find(id); d != nil && d.GitHub == 0 && d.Own {
 		d.GitHub = github
-		d.Shown, d.ShownAt, d.ShownID = "", time.Time{}, 0 // what was noted there is of the job's own; see Deployment.shown
 	}
 }
 

@@ -2,7 +2,6 @@ package release
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"time"
 
@@ -55,7 +54,7 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 	l := t.lane(environment)
 	t.moved = true
 	d := l.newest(func(d *Deployment) bool {
-		return d.Commit == commit && (github != 0 && (d.GitHub == github || slices.Contains(d.Also, github))) && (d.Phase.waits() || d.Phase == Deploying)
+		return d.Commit == commit && (github != 0 && (d.GitHub == github || d.other(github) != nil)) && (d.Phase.waits() || d.Phase == Deploying)
 	})
 	if d == nil {
 		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase == Deploying && d.isOf(a.Run) })
@@ -77,7 +76,7 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 		if d.GitHub == 0 && !d.Own {
 			d.GitHub = github
 		} else {
-			d.Also = append(d.Also, github)
+			d.Also = append(d.Also, Other{ID: github})
 		}
 	}
 	if d.Phase == Deploying {

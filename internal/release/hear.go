@@ -113,7 +113,7 @@ func (t *Turn) adopt(l *Lane, g change.Deployment) *Deployment {
 		if d.GitHub == 0 && !d.Own {
 			d.GitHub = g.ID
 		} else {
-			d.Also = append(d.Also, g.ID)
+			d.Also = append(d.Also, Other{ID: g.ID})
 		}
 		return d
 	}
@@ -170,10 +170,13 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 	t.follow(l, d, g.ID, s)
 }
 
-// shown notes what GitHub shows of a deployment, or of the one that will be taken for it; see start.
+// shown notes what GitHub shows of a deployment.
 func (d *Deployment) shown(id int64, s change.DeploymentStatus) {
-	is := d.GitHub == id || d.Own && d.Phase.waits() && len(d.Also) > 0 && d.Also[0] == id
-	if is && (s.At.After(d.ShownAt) || s.At.Equal(d.ShownAt) && s.ID > d.ShownID) {
+	newer := func(at time.Time, id int64) bool { return s.At.After(at) || s.At.Equal(at) && s.ID > id }
+	switch o := d.other(id); {
+	case o != nil && newer(o.StatusAt, o.StatusID):
+		o.Shown, o.StatusAt, o.StatusID = s.State, s.At, s.ID
+	case o == nil && d.GitHub == id && newer(d.ShownAt, d.ShownID):
 		d.Shown, d.ShownAt, d.ShownID = s.State, s.At, s.ID
 		if d.Silent {
 			d.Shown = ""
@@ -230,7 +233,7 @@ func (t *Turn) lose(l *Lane, d *Deployment) {
 	d.Moved = time.Time{}
 	if d.isWanted() {
 		if d.GitHub != 0 {
-			d.Dead = append(d.Dead, d.GitHub)
+			d.Dead = append(d.Dead, Other{d.GitHub, d.Shown, d.ShownAt, d.ShownID})
 		}
 		d.Dead = append(d.Dead, d.Also...)
 		d.GitHub, d.Also = 0, nil
@@ -244,16 +247,18 @@ func (t *Turn) lose(l *Lane, d *Deployment) {
 // again begins a deployment for what was deployed once more by a deployment on GitHub that had ended.
 func (t *Turn) again(l *Lane, was *Deployment, id int64, s change.DeploymentStatus, how string) {
 	n := Deployment{
-		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer, GitHub: id, LogURL: was.LogURL,
-		StatusAt: s.At, StatusID: s.ID, Shown: s.State, ShownAt: s.At, ShownID: s.ID,
+		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer, GitHub: id, LogURL: was.LogURL, StatusAt: s.At, StatusID: s.ID,
 	}
-	if was.GitHub == id {
+	if o := was.other(id); o != nil {
+		n.Shown, n.ShownAt, n.ShownID = o.Shown, o.StatusAt, o.StatusID
+		is := func(o Other) bool { return o.ID == id }
+		was.Also, was.Dead = slices.DeleteFunc(was.Also, is), slices.DeleteFunc(was.Dead, is)
+	} else {
 		// What we posted on it in the meantime may have come later, so that GitHub is told once more.
-		n.Shown, n.ShownAt, n.ShownID = "", was.ShownAt, was.ShownID
+		n.ShownAt, n.ShownID = was.ShownAt, was.ShownID
 		n.Silent = was.Silent || was.Posting == change.DeploymentInactive
 		was.GitHub, was.Own = 0, false
 	}
-	was.Also = slices.DeleteFunc(was.Also, func(also int64) bool { return also == id })
 	d := t.add(l, n)
 	t.past(l, d, change.Words("it "+how+" before"))
 	t.succeed(l, d)

@@ -58,8 +58,8 @@ type Deployment struct {
 	On       change.Number `json:"on,omitempty"`    // of a rollback, the pull request on which it was asked for
 	Old      bool          `json:"old,omitempty"`   // a rollback further back than to what was verified last: it must be said and accepted
 
-	Also     []int64                `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
-	Dead     []int64                `json:"dead,omitempty"`      // those on GitHub that were this one, and came to nothing while it waited
+	Also     []Other                `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
+	Dead     []Other                `json:"dead,omitempty"`      // those on GitHub that were this one, and came to nothing while it waited
 	StatusAt time.Time              `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
 	StatusID int64                  `json:"status_id,omitempty"` // its id
 	ShownAt  time.Time              `json:"shown_at,omitzero"`   // of the newest status by anybody, us included, that was told of
@@ -79,6 +79,14 @@ type Deployment struct {
 	Posting  change.DeploymentState `json:"posting,omitempty"`   // the one that is to be posted: it may have been, without anybody knowing
 	Silent   bool                   `json:"silent,omitempty"`    // the last that we posted was inactive, of which GitHub tells nobody: what is told of later may be older
 	Stuck    bool                   `json:"stuck,omitempty"`     // it failed, and there was nothing to roll back to
+}
+
+// Other is a further deployment on GitHub, with the newest status on it that was told of.
+type Other struct {
+	ID       int64                  `json:"id"`
+	Shown    change.DeploymentState `json:"shown,omitempty"`
+	StatusAt time.Time              `json:"status_at,omitzero"`
+	StatusID int64                  `json:"status_id,omitempty"`
 }
 
 // Class is why something is rolled back.

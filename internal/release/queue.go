@@ -150,7 +150,9 @@ func (t *Turn) start(l *Lane, d *Deployment) {
 	d.Policy, d.Floor = t.rules.Ref.Digest, t.rules.Floor.Digest
 	if d.Own && d.GitHub == 0 && len(d.Also) > 0 {
 		// Others made one of it while it waited: that is the one to follow.
-		d.GitHub, d.Also, d.Own = d.Also[0], d.Also[1:], false
+		o := d.Also[0]
+		d.GitHub, d.Also, d.Own = o.ID, d.Also[1:], false
+		d.Shown, d.ShownAt, d.ShownID = o.Shown, o.StatusAt, o.StatusID
 	}
 	ours := d.Own && t.rules.Mode == Create
 	if ours && slices.ContainsFunc(d.Asks, t.asksStill) {

@@ -63,7 +63,7 @@ func (s *State) onGitHub(id int64) (*Lane, *Deployment) {
 		return nil, nil
 	}
 	return s.where(func(d *Deployment) bool {
-		return d.GitHub == id || slices.Contains(d.Also, id) || slices.Contains(d.Dead, id)
+		return d.GitHub == id || d.other(id) != nil
 	})
 }
 
@@ -165,6 +165,16 @@ func (d *Deployment) ask(key string) *Ask {
 	for i := range d.Asks {
 		if d.Asks[i].Key == key {
 			return &d.Asks[i]
+		}
+	}
+	return nil
+}
+
+// other returns what is known of a further deployment on GitHub that is this one, or was.
+func (d *Deployment) other(id int64) *Other {
+	for _, list := range [...][]Other{d.Also, d.Dead} {
+		if i := slices.IndexFunc(list, func(o Other) bool { return o.ID == id }); i >= 0 {
+			return &list[i]
 		}
 	}
 	return nil
