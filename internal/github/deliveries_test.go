@@ -34,7 +34,7 @@ func TestTheLogOfDeliveriesIsReadPageByPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "the last cursor", next, "")
-	calls(t, f, logCall+"?per_page=100", logCall+"?cursor=v1_9&per_page=100")
+	calls(t, f, logCall+"?cursor=v1_9&per_page=100", logCall+"?per_page=100")
 	equal(t, "tokens", f.tokens, 0) // the App asks with its key
 
 	f.json(logCall, 200, []any{m{"id": 12}})
