@@ -2,12 +2,9 @@ package scenario_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -369,11 +366,7 @@ func started(ts *testscript.TestScript, _ bool, _ []string) {
 // forgotten restarts the server with an empty database.
 func forgotten(ts *testscript.TestScript, neg bool, args []string) {
 	stopped(ts, neg, args)
-	old, err := filepath.Glob(filepath.Join(worldOf(ts).Dir, worldtest.Database+"*"))
-	ts.Check(err)
-	for _, file := range old {
-		ts.Check(os.Remove(file))
-	}
+	ts.Check(worldOf(ts).Data.Forget())
 	started(ts, neg, args)
 }
 
@@ -393,7 +386,7 @@ func crashes(ts *testscript.TestScript, neg bool, args []string) {
 		w.Sim.Inject(githubsim.Fault{Method: method, Route: template, ActThenLose: true, Match: func(*http.Request) bool {
 			if dead.CompareAndSwap(false, true) {
 				w.Slack.SetDown(true) // it hears of a dead process no more than GitHub does
-				kept = w.keepDatabase()
+				kept = w.Data.Keep()
 				return true
 			}
 			return false
@@ -417,29 +410,8 @@ func recovered(ts *testscript.TestScript, neg bool, args []string) {
 			return err
 		}
 		w.Slack.SetDown(false)
-		old, err := filepath.Glob(filepath.Join(w.Dir, worldtest.Database+"*"))
-		if err != nil {
-			return err
-		}
-		for _, file := range old {
-			err = errors.Join(err, os.Remove(file))
-		}
-		return errors.Join(err, os.Rename(filepath.Join(w.Dir, keptDatabase), filepath.Join(w.Dir, worldtest.Database)), w.Start())
+		return errors.Join(w.Data.Restore(), w.Start())
 	})
-}
-
-// keptDatabase is the file of the database as it was when the process died.
-const keptDatabase = ".kept.db"
-
-// keepDatabase copies the database as it is now, as of one moment.
-func (w *world) keepDatabase() error {
-	db, err := sql.Open("sqlite", filepath.Join(w.Dir, worldtest.Database))
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	_, err = db.Exec(`VACUUM INTO ?`, filepath.Join(w.Dir, keptDatabase))
-	return err
 }
 
 // in OWNER/NAME: what follows happens in this repository.

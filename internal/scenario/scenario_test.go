@@ -1,5 +1,5 @@
 // Package scenario_test tells stories: scripts in testdata in which people, bots and GitHub itself act, and in which it is said what
-// the check run then shows. The server is the real one, on SQLite; the GitHub is githubsim, over real HTTP, and every request and
+// the check run then shows. The server is the real one, on SQLite and on PostgreSQL; the GitHub is githubsim, over real HTTP, and every request and
 // answer between the two is held to GitHub's OpenAPI description.
 //
 // A story has its own world, with the people and the repository that package worldtest describes. A file policy.yml in the script is the
@@ -34,10 +34,15 @@ func TestMain(m *testing.M) {
 }
 
 func TestStories(t *testing.T) {
+	tell(t, func(testing.TB) worldtest.Database { return nil })
+}
+
+// tell plays all stories, each on a database of its own; nil is what a world has if nothing is said.
+func tell(t *testing.T, database func(t testing.TB) worldtest.Database) {
 	testscript.Run(t, testscript.Params{
 		Dir:      "testdata",
 		Cmds:     commands(),
-		Setup:    setup,
+		Setup:    func(env *testscript.Env) error { return setup(env, database) },
 		TestWork: false,
 	})
 }
@@ -101,7 +106,7 @@ type world struct {
 	jobs     jobs
 }
 
-func setup(env *testscript.Env) error {
+func setup(env *testscript.Env, database func(t testing.TB) worldtest.Database) error {
 	files, err := readDir(env.WorkDir + "/repo")
 	if err != nil {
 		return err
@@ -111,7 +116,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	t := env.T().(testing.TB)
-	made, err := worldtest.New(worldtest.Options{Dir: env.WorkDir, Files: files, Policy: policy, Spec: true})
+	made, err := worldtest.New(worldtest.Options{Dir: env.WorkDir, Database: database(t), Files: files, Policy: policy, Spec: true})
 	if err != nil {
 		return err
 	}

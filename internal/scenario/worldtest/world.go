@@ -1,4 +1,4 @@
-// Package worldtest is the world in which tests try the whole service: the real server, on SQLite, and a GitHub that is githubsim, over real
+// Package worldtest is the world in which tests try the whole service: the real server and a GitHub that is githubsim, over real
 // HTTP. There is the organization acme with the repository acme/shop, whose branch main requires the check "Change policy". alice, bob
 // and carol may write there, dave maintain, erin administer, frank triage, and mallory and trent only read. dave is in the team tech-leads,
 // erin and sam in security, carol and erin in on-call.
@@ -35,8 +35,6 @@ var (
 )
 
 const (
-	// Database is the file of the server's database, in the world's directory.
-	Database = ".server.db"
 	// CheckName is the name of our check.
 	CheckName = "Change policy"
 	// PolicyPath is where a repository's policy is.
@@ -75,10 +73,12 @@ func events() []string {
 
 // Options say how a world is made.
 type Options struct {
-	Dir    string            // for the database and GitHub's objects
-	Files  map[string]string // of the repository's first commit besides two that are always there, by path
-	Policy string            // the repository's policy; "": it has none
-	Spec   bool              // hold all traffic to GitHub's OpenAPI description
+	Dir string // for the database and GitHub's objects
+	// Database is the server's; nil: SQLite in Dir.
+	Database Database
+	Files    map[string]string // of the repository's first commit besides two that are always there, by path
+	Policy   string            // the repository's policy; "": it has none
+	Spec     bool              // hold all traffic to GitHub's OpenAPI description
 }
 
 // World is a GitHub with people and a repository, and the server that serves it.
@@ -88,6 +88,7 @@ type World struct {
 	HTTP   *httptest.Server // serves Sim
 	Gate   *githubsim.App   // what the server is to GitHub
 	Server *app.App         // nil while it is stopped
+	Data   Database         // the server's
 	Slack  *Slack
 	Log    Log    // the server's
 	Repo   string // owner/name that the test is about
@@ -147,7 +148,10 @@ func Begin(t testing.TB, o Options) *World {
 
 // New makes a world and starts its server. The caller closes it.
 func New(o Options) (_ *World, err error) {
-	w := &World{Dir: o.Dir, Repo: "acme/shop", Slack: newSlack()}
+	w := &World{Dir: o.Dir, Repo: "acme/shop", Slack: newSlack(), Data: o.Database}
+	if w.Data == nil {
+		w.Data = SQLite(o.Dir)
+	}
 	if w.Sim, err = githubsim.New(githubsim.Config{Clock: w.Now, Dir: filepath.Join(o.Dir, ".github-sim")}); err != nil {
 		return nil, err
 	}
@@ -269,7 +273,7 @@ func (w *World) Start() error {
 			{Name: "staging", Repository: "acme/shop", Environment: "staging", SHA256: sha256.Sum256([]byte(GateToken))},
 		}},
 		Slack:    config.Slack{Token: config.NewSecret(slackToken), APIURL: w.Slack.url()},
-		Database: config.Database{URL: config.NewSecret("sqlite:" + filepath.Join(w.Dir, Database))},
+		Database: config.Database{URL: config.NewSecret(w.Data.URL())},
 	}
 	ctx, end := context.WithCancel(context.Background())
 	server, err := app.New(ctx, c, zerolog.New(&w.Log), app.Options{Clock: w.Now, NoSweeps: true})

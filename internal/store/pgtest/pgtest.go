@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -117,18 +118,46 @@ func (s *Server) url(database string) string {
 	return "postgres:///" + database + "?user=test&host=" + url.QueryEscape(s.sockets)
 }
 
-// Database makes an empty database and returns its URL.
+// Database makes an empty database for the length of a test and returns its URL.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, s.url("postgres"))
+	return s.create(t, "template1")
+}
+
+// Copy makes a copy of a database, which nobody may be connected to, for the length of a test and returns its URL. Of one that was
+// migrated once, it is sooner made than migrated again.
+func (s *Server) Copy(t testing.TB, of string) string {
+	t.Helper()
+	u, err := url.Parse(of)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(ctx)
+	return s.create(t, strings.TrimPrefix(u.Path, "/"))
+}
+
+func (s *Server) create(t testing.TB, template string) string {
+	t.Helper()
 	name := fmt.Sprintf("test%d", s.databases.Add(1))
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+	if err := s.exec("CREATE DATABASE " + name + " TEMPLATE " + template); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := s.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+	})
 	return s.url(name)
+}
+
+// exec runs a statement that concerns the whole server.
+func (s *Server) exec(statement string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.url("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement)
+	return err
 }
