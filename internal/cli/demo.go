@@ -16,7 +16,8 @@ func newDemoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Play a story on an embedded GitHub, and stay up to be tried",
 		Long: `Start the real server and a GitHub of its own on this machine, with an organization, teams and people, and play a story: a pull
-request of each kind is opened, reviewed and merged. After each step stands what the check run "Change policy" says.
+request of each kind is opened, reviewed, merged, deployed and verified, and one is rolled back. After each step stands what changegate
+says: the check run "Change policy", the comment on deployments, an answer. The story has a clock of its own, which can be set forward.
 
 Then both stay up until Ctrl-C: on the pages of the embedded GitHub you can act as any of its people.
 

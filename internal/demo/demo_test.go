@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -55,10 +56,33 @@ func TestOnce(t *testing.T) {
 			t.Errorf("colour where none was asked for: %q", line)
 		}
 	}
+	if shown := readme(t); !strings.Contains(unnamed(out.String()), unnamed(shown)) {
+		t.Errorf("README.md shows another story:\n%s", shown)
+	}
 	kept, err := filepath.Glob(filepath.Join(o.Dir, "*", "changegate.db"))
 	if err != nil || len(kept) != 1 {
 		t.Errorf("kept databases: %v, %v, want one", kept, err)
 	}
+}
+
+// readme returns what README.md shows of the story.
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "Here is one of its eight chapters:\n\n```\n")
+	shown, _, _ := strings.Cut(rest, "```")
+	if n := len(story()); !found || n != 8 {
+		t.Fatalf("README.md shows nothing of the story, or does not say that it has %d chapters", n)
+	}
+	return shown
+}
+
+// unnamed takes out the names of commits, which are others when a machine is slow.
+func unnamed(text string) string {
+	return regexp.MustCompile(`\b[0-9a-f]{7}\b`).ReplaceAllString(text, "0000000")
 }
 
 func TestMatches(t *testing.T) {
