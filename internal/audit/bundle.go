@@ -9,7 +9,12 @@
 //	{"entry":{"at":"…","body":…,"kind":"…","number":3,"repository":7,"seq":18,"sha":"…"}}
 //	…
 //
-// The first is the header. The tree's leaves are taken sixteen at a time: a block's line has the hashes of its leaves and the proof that
+// The first is the header. What an entry rests on, unless an earlier one in the bundle does too, is in lines of its own right before it, in the
+// order in which it names their digests, which are the SHA-256 of the text after the colon:
+//
+//	{"exhibit":…}
+//
+// The tree's leaves are taken sixteen at a time: a block's line has the hashes of its leaves and the proof that
 // together they are in the tree of the checkpoint, and before it come no entries of a later block and after it none of an earlier one. An
 // entry's line has its record as it was stored, which must hash to its leaf. So what was altered is named: the one entry, or, where hashes
 // were altered along with it, its block.
@@ -22,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -57,8 +63,8 @@ type block struct {
 	Proof  tlog.RecordProof `json:"proof"`  // that it is in the tree whose leaves are the blocks
 }
 
-// The frame of an entry's line.
-var entryPrefix, entrySuffix = []byte(`{"entry":`), []byte("}\n")
+// The frames of lines with texts that are taken as they are.
+var entryPrefix, exhibitPrefix, suffix = []byte(`{"entry":`), []byte(`{"exhibit":`), []byte("}\n")
 
 // line writes a value as a line.
 func line(v any) ([]byte, error) {
@@ -79,6 +85,25 @@ func parseLine(text []byte, v any) error {
 		err = errors.New("it is not in the one form that it is written in")
 	}
 	return err
+}
+
+// digests is a set of the digests of exhibits.
+type digests map[string]bool
+
+// fresh returns those of an entry's exhibits that are not in the set, each once, in order.
+func (d digests) fresh(e ledger.Entry) (list []string) {
+	for _, x := range e.Exhibits {
+		if !d[x] && !slices.Contains(list, x) {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+func (d digests) add(list []string) {
+	for _, x := range list {
+		d[x] = true
+	}
 }
 
 // blockOf is which block an entry is in, counted from 0.

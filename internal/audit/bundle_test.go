@@ -52,6 +52,9 @@ func (f *fixture) fill(t testing.TB, n int, body any) {
 	for range n {
 		f.n++
 		d := ledger.Draft{Kind: ledger.DecisionChanged, Subject: ledger.Subject{Repository: 7, Number: f.n}, Body: body}
+		if f.n%4 > 1 { // some of the exhibits are new and some are not
+			d.Exhibits = []any{map[string]int{"facts": f.n / 8}, "the policy", map[string]int{"facts": f.n / 8}}
+		}
 		if f.n%3 == 0 {
 			d.Subject.Repository = 8
 		}
@@ -280,6 +283,16 @@ func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 			l[1] = regexp.MustCompile(`"hashes":\["[^"]*"`).ReplaceAllString(l[1], `"hashes":["`+strings.Repeat("A", 43)+`="`)
 			return l
 		}, "entries 1 to 16 do not hold: their hashes are not those of the checkpoint's tree"},
+		{"what it rests on was altered", whole, func(l []string) []string {
+			i := lineOf(l, 18) - 1
+			l[i] = strings.Replace(l[i], `"facts":2`, `"facts":3`, 1)
+			return l
+		}, "entry 18 does not hold: what it rests on was altered"},
+		{"what it rests on is missing", whole, func(l []string) []string { return slices.Delete(l, lineOf(l, 18)-1, lineOf(l, 18)) },
+			"entry 18 does not hold: what it rests on was altered, or is not what comes before it"},
+		{"more than it rests on", whole, func(l []string) []string { return slices.Insert(l, lineOf(l, 18), "{\"exhibit\":null}\n") },
+			"entry 18 does not hold: what it rests on was altered, or is not what comes before it"},
+		{"what nothing rests on", whole, func(l []string) []string { return append(l, "{\"exhibit\":null}\n") }, "line 48: an exhibit comes before it"},
 		{"an entry after the range", whole, func(l []string) []string { return append(l, l[len(l)-1]) }, "entry 39 does not hold: it is outside of the range, which ends with 38"},
 		{"a shorter range", whole, header(`"to":38`, `"to":37`), "entry 38 does not hold: it is outside of the range"},
 		{"a range that is none", whole, header(`"from":3`, `"from":39`), "its range is 39 to 38"},

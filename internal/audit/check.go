@@ -11,8 +11,8 @@ import (
 )
 
 // Check reads the whole ledger of a database and says whether it holds: each entry's record against its columns, its hash, its place and the
-// tree, each node of the tree, and every checkpoint that was signed of it. The error is a *Broken where something does not hold. Memory is
-// bounded, and on both databases others go on meanwhile.
+// tree, what it rests on, each node of the tree, and every checkpoint that was signed of it. The error is a *Broken where something does not
+// hold. Memory grows by the digest of each exhibit only, and on both databases others go on meanwhile.
 func Check(ctx context.Context, from Source) (head ledger.Tree, err error) {
 	err = from.ReadLedger(ctx, func(tx ledger.Tx) error {
 		c := checker{tx: tx}
@@ -32,6 +32,8 @@ type checker struct {
 	// What is expected of the nodes and the checkpoints over the entries that were read last.
 	nodes []node
 	roots map[int64]tlog.Hash // filled in for the sizes that there are checkpoints of
+	// The exhibits by their digests: whether they are what they were.
+	exhibits map[string]bool
 }
 
 type node struct {
@@ -45,6 +47,9 @@ func (c *checker) check(ctx context.Context) (head ledger.Tree, err error) {
 		return head, err
 	}
 	if err := c.checkpoints(ctx, 0, 0); err != nil {
+		return head, err
+	}
+	if err := c.readExhibits(ctx); err != nil {
 		return head, err
 	}
 	for c.tree.size < length {
@@ -99,12 +104,31 @@ func (c *checker) entries(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			for _, digest := range e.Exhibits {
+				if same, found := c.exhibits[digest]; !found {
+					return broken(e.Seq, "what it rests on is missing: the exhibit %s", digest)
+				} else if !same {
+					return broken(e.Seq, "what it rests on was altered: the exhibit %s", digest)
+				}
+			}
 			c.tree.add(e.Hash, func(place int64, h tlog.Hash) { c.nodes = append(c.nodes, node{place, h}) })
 			if _, ok := c.roots[e.Seq]; ok {
 				c.roots[e.Seq] = c.tree.root()
 			}
 			return nil
 		})
+}
+
+// readExhibits reads what entries rest on.
+func (c *checker) readExhibits(ctx context.Context) error {
+	c.exhibits = map[string]bool{}
+	return c.tx.Query(ctx, `SELECT digest, text FROM ledger_exhibits`, nil, func(scan func(...any) error) error {
+		var digest string
+		var text []byte
+		err := scan(&digest, &text)
+		c.exhibits[digest] = ledger.Digest(text) == digest
+		return err
+	})
 }
 
 // scanEntry reads an entry, which must be the one given, with all of its columns.

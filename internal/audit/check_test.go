@@ -57,7 +57,7 @@ func TestCheckFindsWhatWasAltered(t *testing.T) {
 		column := func(name, value string) {
 			queries = append(queries, fmt.Sprintf("UPDATE ledger SET %s = %s WHERE seq = %d", name, value, seq))
 		}
-		switch rapid.IntRange(0, 10).Draw(r, "what") {
+		switch rapid.IntRange(0, 11).Draw(r, "what") {
 		case 0:
 			column("at", "at + 1")
 		case 1:
@@ -78,6 +78,9 @@ func TestCheckFindsWhatWasAltered(t *testing.T) {
 		case 8: // one takes another's place, hash and all
 			queries = append(queries,
 				fmt.Sprintf("UPDATE ledger SET (record, hash, at, number, repository) = (SELECT record, hash, at, number, repository FROM ledger WHERE seq = %d) WHERE seq = %d", seq%35+1, seq))
+		case 11:
+			seq = 18 // the first that rests on it
+			queries = append(queries, rapid.SampledFrom([]string{"UPDATE ledger_exhibits SET text = text || ' '", "DELETE FROM ledger_exhibits"}).Draw(r, "how")+` WHERE text = '{"facts":2}'`)
 		case 9:
 			named = false
 			table := rapid.SampledFrom([]string{"ledger_tree SET hash = 'A' || hash", "ledger_checkpoints SET note = 'A' || note", "ledger_checkpoints SET size = size + 1",

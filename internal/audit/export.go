@@ -3,6 +3,7 @@ package audit
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ type ExportOptions struct {
 	Checkpoint ledger.Checkpoint // what the entries are proven to be in
 }
 
-// Export writes a bundle, in bounded memory. It is an error, and what was written no bundle, if the ledger is not what the checkpoint says.
+// Export writes a bundle. Memory grows by the digest of each exhibit only. It is an error, and what was written no bundle, if the ledger is not what the checkpoint says.
 func Export(ctx context.Context, from Source, w io.Writer, o ExportOptions) (Header, error) {
 	x := exporter{
 		out: bufio.NewWriterSize(w, 1<<16), size: o.Checkpoint.Size, tree: o.Checkpoint.Tree,
@@ -55,6 +56,9 @@ type exporter struct {
 	tree   ledger.Tree
 	nodes  nodes
 	block  block // the last one
+	known  digests
+	// exhibit reads an exhibit by its digest.
+	exhibit func(digest string) (json.RawMessage, error)
 }
 
 func (x *exporter) export(ctx context.Context, tx ledger.Tx) error {
@@ -70,6 +74,7 @@ func (x *exporter) export(ctx context.Context, tx ledger.Tx) error {
 	if err := x.write(*h); err != nil {
 		return err
 	}
+	x.known, x.exhibit = digests{}, func(digest string) (json.RawMessage, error) { return ledger.Exhibit(ctx, tx, digest) }
 	x.nodes = nodes{stored: ledger.Hashes(ctx, tx), size: x.size, known: map[int64]tlog.Hash{}}
 	for {
 		page, err := readPage(ctx, tx, `SELECT record, hash FROM ledger WHERE `+where+` ORDER BY seq LIMIT 1000`, args)
@@ -121,10 +126,29 @@ func (x *exporter) entry(e ledger.Entry) error {
 	if x.block.Hashes[e.Seq-x.block.First] != e.Hash {
 		return fmt.Errorf("entry %d is not in its place", e.Seq)
 	}
-	if len(e.Record) > maxLine-len(entryPrefix)-len(entrySuffix) {
-		return fmt.Errorf("entry %d has %d bytes, more than a bundle takes", e.Seq, len(e.Record))
+	fresh := x.known.fresh(e)
+	for _, digest := range fresh {
+		text, err := x.exhibit(digest)
+		if err == nil {
+			err = x.frame(exhibitPrefix, text)
+		}
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", e.Seq, err)
+		}
 	}
-	for _, part := range [][]byte{entryPrefix, e.Record, entrySuffix} {
+	x.known.add(fresh)
+	if err := x.frame(entryPrefix, e.Record); err != nil {
+		return fmt.Errorf("entry %d: %w", e.Seq, err)
+	}
+	return nil
+}
+
+// frame writes a line with a text as it is.
+func (x *exporter) frame(prefix, text []byte) error {
+	if n := len(prefix) + len(text) + len(suffix); n > maxLine {
+		return fmt.Errorf("its line would have %d bytes, more than a bundle takes", n)
+	}
+	for _, part := range [][]byte{prefix, text, suffix} {
 		if _, err := x.out.Write(part); err != nil {
 			return err
 		}

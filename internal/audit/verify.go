@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -46,9 +47,9 @@ type VerifyOptions struct {
 
 // Verify checks a bundle: that its checkpoint is signed with its key, that each entry is in the tree that the checkpoint is over, in its
 // place, and that none is missing in the range, in the wrong order or there twice. In a bundle of one repository's entries none can be told to
-// be missing. The error is a *Broken where it does not hold. Memory is bounded, whatever is read.
+// be missing. The error is a *Broken where it does not hold. Memory grows by the digest of each exhibit only.
 func Verify(r io.Reader, o VerifyOptions) (Report, error) {
-	v := verifier{VerifyOptions: o, lines: newLines(r)}
+	v := verifier{VerifyOptions: o, lines: newLines(r), known: digests{}}
 	if err := v.header(); err != nil {
 		return v.report, err
 	}
@@ -59,6 +60,8 @@ func Verify(r io.Reader, o VerifyOptions) (Report, error) {
 			return v.report, v.end()
 		case err == nil && bytes.HasPrefix(text, entryPrefix):
 			err = v.entry(text)
+		case err == nil && bytes.HasPrefix(text, exhibitPrefix):
+			err = v.exhibit(text)
 		case err == nil:
 			err = v.begin(text)
 		default:
@@ -78,6 +81,8 @@ type verifier struct {
 	last   int64 // the last entry; before the first one, the one before the range
 	block  block // the last one
 	inside int   // how many entries it has
+	known  digests
+	next   []string // the digests of exhibits since the last entry
 }
 
 func (v *verifier) header() error {
@@ -140,6 +145,8 @@ func (v *verifier) begin(text []byte) error {
 func (v *verifier) ended() error {
 	h := v.report.Header
 	switch {
+	case len(v.next) > 0:
+		return broken(0, "line %d: an exhibit comes before it, and no entry that rests on that", v.lines.Line)
 	case v.block.First == 0: // there is none yet
 	case v.inside == 0:
 		return broken(0, "line %d: the hashes from entry %d are followed by no entry", v.lines.Line, v.block.First)
@@ -152,10 +159,10 @@ func (v *verifier) ended() error {
 // entry reads an entry's line.
 func (v *verifier) entry(text []byte) error {
 	h := v.report.Header
-	if !bytes.HasSuffix(text, entrySuffix) {
+	if !bytes.HasSuffix(text, suffix) {
 		return broken(v.last+1, "line %d does not end as an entry does", v.lines.Line)
 	}
-	record := text[len(entryPrefix) : len(text)-len(entrySuffix)]
+	record := text[len(entryPrefix) : len(text)-len(suffix)]
 	e, unread := ledger.Parse(record)
 	hash, seq := e.Hash, v.last+1
 	switch {
@@ -180,7 +187,11 @@ func (v *verifier) entry(text []byte) error {
 		return broken(seq, "it says that it is entry %d", e.Seq)
 	case !v.whole() && e.Subject.Repository != h.Repository:
 		return broken(seq, "it is about repository %d, and all are to be about %d", e.Subject.Repository, h.Repository)
+	case !slices.Equal(v.known.fresh(e), v.next):
+		return broken(seq, "what it rests on was altered, or is not what comes before it")
 	}
+	v.known.add(v.next)
+	v.next = nil
 	if v.report.Entries == 0 {
 		v.report.Oldest = e.At
 	}
@@ -190,6 +201,15 @@ func (v *verifier) entry(text []byte) error {
 		return nil
 	}
 	return v.Each(e)
+}
+
+// exhibit reads an exhibit's line.
+func (v *verifier) exhibit(text []byte) error {
+	if !bytes.HasSuffix(text, suffix) {
+		return broken(0, "line %d does not end as an exhibit does", v.lines.Line)
+	}
+	v.next = append(v.next, ledger.Digest(text[len(exhibitPrefix):len(text)-len(suffix)]))
+	return nil
 }
 
 // misplaced says why a record is not the one that is expected.

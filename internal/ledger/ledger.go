@@ -1,8 +1,8 @@
 // Package ledger is the evidence of what changegate did and why: an append-only table of entries in one total order.
 //
 // An entry is evidence by its record: the bytes that are stored, hashed and, later, proven. A record is the canonical JSON (see
-// Canonical) of one object with the members at, body, kind, number, repository, seq and sha; it says everything about the entry,
-// so that the columns beside it are only an index, and nothing about an entry can be altered without altering its hash. The hash
+// Canonical) of one object with the members at, body, kind, number, repository, seq and sha, and exhibits where there are any; it says
+// everything about the entry, by digest also what it rests on (see Draft.Exhibits), so that the columns beside it are only an index, and nothing about an entry can be altered without altering its hash. The hash
 // is the leaf hash of RFC 6962 over the record: the leaf of a Merkle tree that is laid over the entries as they are appended. What the
 // tree comes to is signed, as a checkpoint; by a checkpoint that is kept elsewhere nothing that it is over can be altered, taken out or
 // put in without its being found.
@@ -62,6 +62,9 @@ type Draft struct {
 	Kind    Kind
 	Subject Subject
 	Body    any // anything that encoding/json can write
+	// Exhibits are what the entry rests on: the facts of a decision, a policy's text. Each is anything that encoding/json can write, and
+	// kept once, under its digest, however many entries rest on it.
+	Exhibits []any
 }
 
 // Entry is one entry as it is stored.
@@ -71,8 +74,10 @@ type Entry struct {
 	Kind    Kind
 	Subject Subject
 	Body    json.RawMessage
-	Record  []byte    // the bytes that are evidence
-	Hash    tlog.Hash // tlog.RecordHash(Record)
+	// Exhibits are the digests of what the entry rests on, in the order of the draft; see Digest and Exhibit.
+	Exhibits []string
+	Record   []byte    // the bytes that are evidence
+	Hash     tlog.Hash // tlog.RecordHash(Record)
 }
 
 // record is the form of Entry.Record. Adding members keeps old records readable; a member's name or meaning never changes.
@@ -81,6 +86,8 @@ type record struct {
 	At   time.Time       `json:"at"`
 	Kind Kind            `json:"kind"`
 	Body json.RawMessage `json:"body"`
+	// Added after there were records without it.
+	Exhibits []string `json:"exhibits,omitempty"`
 	Subject
 }
 
@@ -116,7 +123,11 @@ func appendTo(ctx context.Context, tx Tx, at time.Time, drafts []Draft) ([]Entry
 	at = at.UTC().Truncate(time.Microsecond)
 	entries, leaves := make([]Entry, n), make([]tlog.Hash, n)
 	for i, d := range drafts {
-		e, err := d.seal(last-n+1+int64(i), at)
+		exhibits, err := keepExhibits(ctx, tx, d.Exhibits)
+		if err != nil {
+			return nil, err
+		}
+		e, err := d.seal(last-n+1+int64(i), at, exhibits)
 		if err != nil {
 			return nil, err
 		}
@@ -135,16 +146,16 @@ func appendTo(ctx context.Context, tx Tx, at time.Time, drafts []Draft) ([]Entry
 }
 
 // seal gives a draft its place and time, and with them its record and hash.
-func (d Draft) seal(seq int64, at time.Time) (Entry, error) {
+func (d Draft) seal(seq int64, at time.Time, exhibits []string) (Entry, error) {
 	body, err := Canonical(d.Body)
 	if err != nil {
 		return Entry{}, fmt.Errorf("body: %w", err)
 	}
-	text, err := Canonical(record{Seq: seq, At: at, Kind: d.Kind, Subject: d.Subject, Body: body})
+	text, err := Canonical(record{Seq: seq, At: at, Kind: d.Kind, Subject: d.Subject, Body: body, Exhibits: exhibits})
 	if err != nil {
 		return Entry{}, err
 	}
-	return Entry{Seq: seq, At: at, Kind: d.Kind, Subject: d.Subject, Body: body, Record: text, Hash: tlog.RecordHash(text)}, nil
+	return Entry{Seq: seq, At: at, Kind: d.Kind, Subject: d.Subject, Body: body, Exhibits: exhibits, Record: text, Hash: tlog.RecordHash(text)}, nil
 }
 
 // Parse makes an entry of a record, and its hash. The entry keeps the record, and its body may be part of it.
@@ -153,7 +164,9 @@ func Parse(text []byte) (Entry, error) {
 	if err := json2.Unmarshal(text, &r); err != nil {
 		return Entry{}, fmt.Errorf("read a ledger record: %w", err)
 	}
-	return Entry{Seq: r.Seq, At: r.At, Kind: r.Kind, Subject: r.Subject, Body: r.Body, Record: text, Hash: tlog.RecordHash(text)}, nil
+	return Entry{
+		Seq: r.Seq, At: r.At, Kind: r.Kind, Subject: r.Subject, Body: r.Body, Exhibits: r.Exhibits, Record: text, Hash: tlog.RecordHash(text),
+	}, nil
 }
 
 // Read makes an entry of a stored record. It is an error if the record is not one or its hash is not the one given.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,6 +31,15 @@ func (s *Store) Checkpoint(ctx context.Context, k *ledger.Key) (c ledger.Checkpo
 // ReadLedger runs f in a transaction that sees one state of the database throughout and writes nothing.
 func (s *Store) ReadLedger(ctx context.Context, f func(ledger.Tx) error) error {
 	return s.Read(ctx, func(tx Tx) error { return f(tx) })
+}
+
+// Exhibit returns what entries of the ledger rest on, by its digest: the canonical text of a JSON value.
+func (s *Store) Exhibit(ctx context.Context, digest string) (text json.RawMessage, err error) {
+	err = s.Read(ctx, func(tx Tx) error {
+		text, err = ledger.Exhibit(ctx, tx, digest)
+		return err
+	})
+	return text, err
 }
 
 // growLedger lays the tree over what earlier versions appended to the ledger, in transactions that others need not wait long for. A process

@@ -151,7 +151,7 @@ func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
 func ledgerAppendOnly(t *testing.T, f *fixture) {
 	ctx := t.Context()
-	must(t, f.Append(ctx, draft(1, "one"), draft(2, "two")))
+	must(t, f.Append(ctx, ledger.Draft{Kind: ledger.DecisionChanged, Exhibits: []any{"a policy"}}, draft(2, "two")))
 	for _, query := range []string{
 		`UPDATE ledger SET record = 'altered' WHERE seq = 1`,
 		`UPDATE ledger SET kind = 'altered'`,
@@ -159,6 +159,8 @@ func ledgerAppendOnly(t *testing.T, f *fixture) {
 		`DELETE FROM ledger`,
 		`UPDATE ledger_tree SET hash = ''`,
 		`DELETE FROM ledger_tree`,
+		`UPDATE ledger_exhibits SET text = ''`,
+		`DELETE FROM ledger_exhibits`,
 		`INSERT INTO ledger (seq, at, kind, repository, number, sha, record, hash) VALUES (5, 0, '', 0, 0, '', '', '')`,
 	} {
 		err := f.Write(ctx, func(tx store.Tx) error {
@@ -272,6 +274,49 @@ func checkpoints(t *testing.T, f *fixture) {
 	if _, err := f.Checkpoint(ctx, k); !errors.Is(err, ledger.ErrAltered) {
 		t.Errorf("a ledger that was altered is signed: %v", err)
 	}
+}
+
+// exhibits are kept once, with the entries that rest on them or not at all.
+func exhibits(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	policy := "mode: enforce\n\u0000<é>"
+	d := draft(1, "one")
+	d.Exhibits = []any{map[string]any{"b": 1, "a": "2"}, policy}
+	must(t, f.Append(ctx, d, d))
+	undone := errors.New("undone")
+	err := f.Write(ctx, func(tx store.Tx) error {
+		other := draft(2, "two")
+		other.Exhibits = []any{"rolled back"}
+		if _, err := ledger.Append(ctx, tx, f.clock(), other); err != nil {
+			return err
+		}
+		return undone
+	})
+	if !errors.Is(err, undone) {
+		t.Fatal(err)
+	}
+	d.Exhibits = []any{policy}
+	must(t, f.Append(ctx, d))
+	checkLedger(t, f, 3)
+
+	entries, err := f.Ledger(ctx, ledger.Page{})
+	must(t, err)
+	equal(t, "exhibits of the second", entries[1].Exhibits, entries[0].Exhibits)
+	equal(t, "exhibits of the third", entries[2].Exhibits, entries[0].Exhibits[1:])
+	facts, err := f.Exhibit(ctx, entries[0].Exhibits[0])
+	must(t, err)
+	equal(t, "the facts", string(facts), `{"a":"2","b":1}`)
+	text, err := f.Exhibit(ctx, entries[0].Exhibits[1])
+	must(t, err)
+	equal(t, "the policy", string(text), `"mode: enforce\n\u0000<é>"`)
+	if _, err := f.Exhibit(ctx, ledger.Digest([]byte(`"rolled back"`))); err == nil || !strings.Contains(err.Error(), "is missing") {
+		t.Errorf("what was rolled back: %v", err)
+	}
+	n := int64(0)
+	must(t, f.Read(ctx, func(tx store.Tx) error {
+		return tx.Query(ctx, `SELECT count(*) FROM ledger_exhibits`, nil, func(scan func(...any) error) error { return scan(&n) })
+	}))
+	equal(t, "exhibits", n, int64(2))
 }
 
 // bundles are exported and verified, and what is altered is found.

@@ -72,6 +72,7 @@ func Run(t *testing.T, open Open) {
 		{"a ledger that an earlier version appended to", ledgerOfAnEarlierVersion},
 		{"checkpoints of the ledger", checkpoints},
 		{"bundles of the ledger", bundles},
+		{"exhibits of the ledger", exhibits},
 		{"transactions", transactions},
 		{"many at the same time", concurrently},
 	} {

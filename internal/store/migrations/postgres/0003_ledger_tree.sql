@@ -19,5 +19,13 @@ CREATE TABLE ledger_checkpoints (
     PRIMARY KEY (size, key)
 );
 
+-- What entries rest on, as canonical JSON under its SHA-256 in hexadecimal, each once however many entries name it.
+CREATE TABLE ledger_exhibits (
+    digest text PRIMARY KEY,
+    text   text NOT NULL
+);
+
 CREATE TRIGGER ledger_tree_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_tree
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only();
+CREATE TRIGGER ledger_exhibits_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_exhibits
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only();

@@ -19,6 +19,12 @@ CREATE TABLE ledger_checkpoints (
     PRIMARY KEY (size, key)
 ) STRICT;
 
+-- What entries rest on, as canonical JSON under its SHA-256 in hexadecimal, each once however many entries name it.
+CREATE TABLE ledger_exhibits (
+    digest TEXT PRIMARY KEY,
+    text   TEXT NOT NULL
+) STRICT;
+
 -- As in the ledger itself, the first trigger also stands in the way of INSERT OR REPLACE.
 -- +goose StatementBegin
 CREATE TRIGGER ledger_tree_in_order BEFORE INSERT ON ledger_tree
@@ -34,5 +40,15 @@ END;
 -- +goose StatementBegin
 CREATE TRIGGER ledger_tree_no_delete BEFORE DELETE ON ledger_tree BEGIN
     SELECT RAISE(ABORT, 'the ledger is append-only: the nodes of its tree are never deleted');
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER ledger_exhibits_no_update BEFORE UPDATE ON ledger_exhibits BEGIN
+    SELECT RAISE(ABORT, 'the ledger is append-only: its exhibits are never updated');
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER ledger_exhibits_no_delete BEFORE DELETE ON ledger_exhibits BEGIN
+    SELECT RAISE(ABORT, 'the ledger is append-only: its exhibits are never deleted');
 END;
 -- +goose StatementEnd
