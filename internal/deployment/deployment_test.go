@@ -179,6 +179,7 @@ func TestStory(t *testing.T) {
 	for _, want := range []string{
 		"/change deploy production -1", "/change deploy production +1", "/change queue +1", "staging holds", "1 exceptions, 0 left, 0 to say", "production holds",
 		"| `production` | 👀 watching | `" + r.pulls[1].MergeCommit.Short() + "` |",
+		"| `production` | ↩️ rolled back | `" + r.pulls[1].MergeCommit.Short() + "` | back to the version before: “",
 	} {
 		if !strings.Contains(ending, want) {
 			t.Errorf("%q is missing in\n%s", want, ending)
