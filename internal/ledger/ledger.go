@@ -44,11 +44,21 @@ const (
 	ProtectionChanged  Kind = "protection changed" // whether our check is required on a branch
 	DeploymentMoved    Kind = "deployment moved"   // queued, let through, verified, rolled back, …
 
+	ServerStarted Kind = "server started" // with a Started as its body
+
 	EmergencyWithdrawn   Kind = "emergency withdrawn"   // before anything went past the process
 	RetrospectiveClosed  Kind = "retrospective closed"  // with all that it must say, or once more without
 	RetrospectiveOverdue Kind = "retrospective overdue" // it was not written in time
 	RetrospectiveLost    Kind = "retrospective lost"    // its issue was deleted or moved, or GitHub refused to open one
 )
+
+// Started is the body of an entry about a server's start: what it was that appended the entries after it.
+type Started struct {
+	Version       string `json:"version"`       // of the program
+	Configuration string `json:"configuration"` // a digest of it that tells two apart and nothing of what is in it
+	Replica       string `json:"replica"`       // which process it is, where there are several
+	Key           string `json:"key"`           // the public key that it signs checkpoints with
+}
 
 // Subject is what an entry is about; its zero members say that the entry is not about one.
 type Subject struct {
