@@ -14,7 +14,7 @@ func (q *Queue) RaiseErrands(ctx context.Context, raised []change.Raised) error 
 	if len(raised) == 0 {
 		return nil
 	}
-	err := q.writeAndRaise(ctx, raised, func(tx store.Tx) error { return q.Store.RaiseErrands(ctx, tx, raised) })
+	err := q.writeAndRaise(ctx, raised, atOnce, func(tx store.Tx) error { return q.Store.RaiseErrands(ctx, tx, raised) })
 	if err != nil {
 		return fmt.Errorf("raise errand %s and others: %w", raised[0].Errand, err)
 	}
@@ -23,7 +23,7 @@ func (q *Queue) RaiseErrands(ctx context.Context, raised []change.Raised) error 
 
 // SaveErrand keeps what a run of an errand leaves, in one transaction with the jobs of what it raises; see store.Store.SaveErrand.
 func (q *Queue) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
-	err := q.writeAndRaise(ctx, save.Raise, func(tx store.Tx) error { return q.Store.SaveErrand(ctx, tx, e, save) })
+	err := q.writeAndRaise(ctx, save.Raise, atOnce, func(tx store.Tx) error { return q.Store.SaveErrand(ctx, tx, e, save) })
 	if err == nil {
 		q.metrics.record(save.Entries)
 	}
@@ -32,7 +32,7 @@ func (q *Queue) SaveErrand(ctx context.Context, e change.Errand, save store.Erra
 
 // SaveDecision keeps a decision, in one transaction with the jobs of what it raises; see store.Store.SaveDecision.
 func (q *Queue) SaveDecision(ctx context.Context, d change.Decision, digest string, c store.Consequences, entries ...ledger.Draft) error {
-	err := q.writeAndRaise(ctx, c.Raise, func(tx store.Tx) error { return q.Store.SaveDecisionIn(ctx, tx, d, digest, c, entries...) })
+	err := q.writeAndRaise(ctx, c.Raise, atOnce, func(tx store.Tx) error { return q.Store.SaveDecisionIn(ctx, tx, d, digest, c, entries...) })
 	if err == nil {
 		q.metrics.record(entries)
 	}
@@ -40,7 +40,7 @@ func (q *Queue) SaveDecision(ctx context.Context, d change.Decision, digest stri
 }
 
 // writeAndRaise writes in a transaction what raises errands, and their jobs with it.
-func (q *Queue) writeAndRaise(ctx context.Context, raised []change.Raised, write func(tx store.Tx) error) error {
+func (q *Queue) writeAndRaise(ctx context.Context, raised []change.Raised, u urgency, write func(tx store.Tx) error) error {
 	all := make([]change.Errand, len(raised))
 	for i, r := range raised {
 		all[i] = r.Errand
@@ -49,7 +49,7 @@ func (q *Queue) writeAndRaise(ctx context.Context, raised []change.Raised, write
 		if err := write(tx); err != nil {
 			return err
 		}
-		return q.insertRuns(ctx, tx, errands(all), atOnce)
+		return q.insertRuns(ctx, tx, errands(all), u)
 	})
 	if err == nil && len(raised) > 0 {
 		q.engine.wake()

@@ -109,8 +109,10 @@ func (sweepArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
 type urgency int
 
 const (
-	atOnce  urgency = iota // it is made available now
-	whenDue                // it goes on waiting
+	atOnce       urgency = iota // it is made available now, and is no background run any more
+	early                       // it is made available now
+	whenDue                     // it goes on waiting
+	inBackground                // it goes on waiting; one that is not there yet is inserted as a background run
 )
 
 // insertRuns sees to it that there is a job for each subject, which was raised now. None of them is there twice.
@@ -127,6 +129,9 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 	for i, s := range subjects {
 		opts := s.InsertOpts()
 		opts.Metadata = origin
+		if u == inBackground {
+			opts.Priority = backgroundPriority
+		}
 		params[i] = river.InsertManyParams{Args: s, InsertOpts: &opts}
 	}
 	return q.insert(ctx, tx, params, u)
@@ -134,12 +139,20 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 
 func (q *Queue) insert(ctx context.Context, tx store.Tx, params []river.InsertManyParams, u urgency) error {
 	results, err := q.engine.insert(ctx, tx, params)
-	if err != nil || u == whenDue {
+	if err != nil || u == whenDue || u == inBackground {
 		return err
 	}
 	now := time.Now() // by River's clock
 	for _, r := range results {
-		if r.UniqueSkippedAsDuplicate && waits(r.Job, now) {
+		if !r.UniqueSkippedAsDuplicate {
+			continue
+		}
+		if u == atOnce && isBackground(r.Job) && r.Job.State != rivertype.JobStateRunning {
+			if err := hasten(ctx, tx, r.Job); err != nil {
+				return err
+			}
+		}
+		if waits(r.Job, now) {
 			if err := q.engine.retry(ctx, tx, r.Job.ID); err != nil {
 				return err
 			}
@@ -161,13 +174,14 @@ func waits(job *rivertype.JobRow, now time.Time) bool {
 }
 
 func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at time.Time) error {
-	return q.insertLater(ctx, tx, s.recheck(at), at.Sub(q.Clock()), nil)
+	return q.insertLater(ctx, tx, s.recheck(at), at.Sub(q.Clock()), &rivertype.JobRow{})
 }
 
-// insertLater inserts a job that is due after a delay, if there is none. Its origin, if any, is that of the job that it follows.
-func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, origin []byte) error {
+// insertLater inserts a job that is due after a delay, if there is none. It has the origin and the priority of the one that it follows, if that
+// has any.
+func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, follows *rivertype.JobRow) error {
 	opts := args.InsertOpts()
-	opts.ScheduledAt, opts.Metadata = time.Now().Add(delay), origin
+	opts.ScheduledAt, opts.Metadata, opts.Priority = time.Now().Add(delay), follows.Metadata, follows.Priority
 	return q.insert(ctx, tx, []river.InsertManyParams{{Args: args, InsertOpts: &opts}}, whenDue)
 }
 

@@ -37,7 +37,7 @@ func newMetrics(r prometheus.Registerer, q *Queue) (*metrics, error) {
 		}, []string{"kind"}),
 		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "changegate_check_lag_seconds",
-			Help:    "Time from when a pull request was raised, by an event or a timer, until its check said what follows. Failures in between count.",
+			Help:    "Time from when a pull request was raised, by an event or a timer, until its check said what follows. Failures in between count, sweeps do not.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
 		}),
 		recorded: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -65,7 +65,7 @@ func (m *metrics) ended(s subject, job *rivertype.JobRow, o outcome, next store.
 	kind := s.kind()
 	m.runs.WithLabelValues(kind, o.name(next)).Inc()
 	m.seconds.WithLabelValues(kind).Observe(took.Seconds())
-	if kind == pullKind && o.done && next != store.Stale {
+	if kind == pullKind && o.done && next != store.Stale && !isBackground(job) {
 		if at := raisedAt(job); !at.IsZero() {
 			m.lag.Observe(max(0, time.Since(at).Seconds()))
 		}

@@ -31,6 +31,7 @@ func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.
 		{"stopping hands over", stoppingHandsOver},
 		{"deliveries before the start", deliveriesBeforeTheStart},
 		{"a run is followed by its recheck", aRunIsFollowedByItsRecheck},
+		{"background runs come after all others", backgroundRunsComeAfterAllOthers},
 		{"sweeps and discoveries", sweepsAndDiscoveries},
 		{"an owner's policy raises every open pull request", anOwnersPolicyRaisesEveryOpenPullRequest},
 		{"jobs that were deleted are found missing", jobsThatWereDeletedAreFoundMissing},

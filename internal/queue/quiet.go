@@ -58,7 +58,7 @@ func (q *Queue) Elapse(ctx context.Context) error {
 		return err
 	}
 	err = q.Store.Write(ctx, func(tx store.Tx) error {
-		if err := q.insertRuns(ctx, tx, append(pulls(keys), errands(waiting)...), atOnce); err != nil {
+		if err := q.insertRuns(ctx, tx, append(pulls(keys), errands(waiting)...), early); err != nil {
 			return err
 		}
 		overdue, err := q.Store.Overdue(ctx, tx)

@@ -53,7 +53,7 @@ func (q *Queue) run(ctx context.Context, job *rivertype.JobRow, s subject) error
 		return err
 	}
 	began := time.Now()
-	result, err := q.handle(ctx, s)
+	result, err := q.handle(withUrgency(ctx, job), s)
 
 	// The end is written also when the run was cancelled. If it cannot be, the job is still there and will be run again.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
@@ -136,7 +136,7 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 		case next == store.Again, !o.done && wait == 0:
 			return q.insertRunsOf(ctx, tx, []subject{s}, atOnce, job.Metadata)
 		case !o.done:
-			return q.insertLater(ctx, tx, s, wait, job.Metadata)
+			return q.insertLater(ctx, tx, s, wait, job)
 		default:
 			return nil
 		}
@@ -182,7 +182,7 @@ func (q *Queue) nudge(s subject) {
 		if err != nil || !unsettled {
 			return err
 		}
-		return q.insertRuns(ctx, tx, []subject{s}, atOnce)
+		return q.insertRuns(ctx, tx, []subject{s}, early)
 	})
 	if err != nil {
 		q.Log.Debug().Str(s.field()).Err(err).Msg("a waiting run was not made available early")

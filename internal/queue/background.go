@@ -1,0 +1,67 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// backgroundPriority is River's of runs that nobody waits for: they start when no other run is there to be started.
+const backgroundPriority = river.PriorityDefault + 3
+
+type backgroundKey struct{}
+
+// IsBackground says of a handler's context that nobody waits for the run, which is there because of RaiseInBackground alone.
+func IsBackground(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
+
+// withUrgency returns the context of a job's run.
+func withUrgency(ctx context.Context, job *rivertype.JobRow) context.Context {
+	if !isBackground(job) {
+		return ctx
+	}
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
+func isBackground(job *rivertype.JobRow) bool { return job.Priority >= backgroundPriority }
+
+// RaiseInBackground is Raise for what nobody waits for: its runs come after all others, and know it; see IsBackground. If a delivery, a person
+// or time raises the pull request meanwhile, its run is as urgent as any.
+func (q *Queue) RaiseInBackground(ctx context.Context, keys []change.PullKey, concerns change.Concern) error {
+	if len(keys) == 0 || concerns == 0 {
+		return nil
+	}
+	err := q.Store.Write(ctx, func(tx store.Tx) error {
+		if err := q.Store.Raise(ctx, tx, keys, concerns); err != nil {
+			return err
+		}
+		return q.insertRuns(ctx, tx, pulls(keys), inBackground)
+	})
+	if err != nil {
+		return fmt.Errorf("raise %s and others in the background: %w", keys[0], err)
+	}
+	q.engine.wake()
+	return nil
+}
+
+// RaiseErrandsInBackground is RaiseInBackground for errands.
+func (q *Queue) RaiseErrandsInBackground(ctx context.Context, raised []change.Raised) error {
+	if len(raised) == 0 {
+		return nil
+	}
+	err := q.writeAndRaise(ctx, raised, inBackground, func(tx store.Tx) error { return q.Store.RaiseErrands(ctx, tx, raised) })
+	if err != nil {
+		return fmt.Errorf("raise errand %s and others in the background: %w", raised[0].Errand, err)
+	}
+	return nil
+}
+
+// hasten makes the job of a background run one that is waited for.
+func hasten(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error {
+	_, err := tx.Exec(ctx, `UPDATE river_job SET priority = $1 WHERE id = $2 AND priority > $1`, river.PriorityDefault, job.ID)
+	return err
+}

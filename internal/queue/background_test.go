@@ -1,0 +1,62 @@
+package queue_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+func backgroundRunsComeAfterAllOthers(t *testing.T, s *store.Store) {
+	var mu sync.Mutex
+	var order []string
+	entered, release := make(chan struct{}), make(chan struct{})
+	waited := map[change.Number]bool{}
+	q := newQueueOf(t, s, 1)
+	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		name := key.String()
+		if queue.IsBackground(ctx) {
+			name += " in the background"
+		}
+		mu.Lock()
+		order = append(order, name)
+		first, again := len(order) == 1, key.Number == 2 && !waited[2]
+		waited[key.Number] = true
+		mu.Unlock()
+		if first {
+			close(entered)
+			<-release
+		}
+		if again {
+			return queue.Result{RetryAt: time.Now()}, nil // as for a limit
+		}
+		return queue.Result{}, nil
+	})
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(q.Raise(t.Context(), []change.PullKey{pull(1)}, change.ConcernPull))
+	<-entered
+	must(q.RaiseInBackground(t.Context(), []change.PullKey{pull(2), pull(3)}, change.ConcernVerify))
+	must(q.Raise(t.Context(), []change.PullKey{pull(4)}, change.ConcernPull))
+	must(q.Raise(t.Context(), []change.PullKey{pull(3)}, change.ConcernPull)) // which is waited for from now on
+	must(q.RaiseInBackground(t.Context(), []change.PullKey{pull(4)}, change.ConcernVerify))
+	close(release)
+	idle(t, q)
+	name := func(n int, more string) string { return pull(n).String() + more }
+	want := []string{
+		name(1, ""), name(3, ""), name(4, ""), name(2, " in the background"), name(2, " in the background"),
+	}
+	slices.Sort(order[1:3]) // of these two either
+	if !slices.Equal(order, want) {
+		t.Errorf("got %q", order)
+	}
+}
