@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,11 +12,11 @@ import (
 	"github.com/changegate/changegate/internal/githubsim"
 )
 
-// jobs say what becomes of the jobs that workflows are about to run.
+// jobs say what becomes of the jobs of workflows that are in progress.
 type jobs struct {
 	sync.Mutex
-	outcome     string // "": they go on
-	environment string // of those that it is about; "": all
+	outcome string // of those that end
+	ends    func(environment, sha string) bool
 }
 
 // hasWorkflow: the repository's workflow that deploys is started by deployments, by pushes to main, or by hand only; see githubsim.Workflow. What
@@ -51,34 +52,39 @@ func (s *scene) guards() error {
 }
 
 // jobEnds is what becomes of a job in progress.
-func (w *world) jobEnds(environment, _ string) string {
+func (w *world) jobEnds(environment, sha string) string {
 	w.jobs.Lock()
 	defer w.jobs.Unlock()
-	if w.jobs.environment != "" && !strings.EqualFold(w.jobs.environment, environment) {
+	if w.jobs.ends == nil || !w.jobs.ends(environment, sha) {
 		return ""
 	}
 	return w.jobs.outcome
 }
 
-// workflows [start|OUTCOME [ENVIRONMENT]]: every job of a workflow starts and ends, in success unless it is said how: failure, cancelled
-// or timed_out; with an environment, those for others only start. With start they all only start. Those that wait for a rule go on
-// waiting.
+// workflows: every job of a workflow starts and succeeds, and so do those that it leads to.
+//
+// workflows start: those that there are start.
+//
+// workflows OUTCOME [ENVIRONMENT]: those that there are, of all environments or of one, end in success, failure, as cancelled or timed_out.
+// The others, and those that they lead to, start.
+//
+// Jobs that wait for a rule go on waiting.
 func workflows(ts *testscript.TestScript, neg bool, args []string) {
-	w := worldOf(ts)
-	outcome, environment := "success", ""
-	switch {
-	case neg || len(args) > 2:
+	if neg || len(args) > 2 {
 		ts.Fatalf("usage: workflows [start|OUTCOME [ENVIRONMENT]]")
-	case len(args) == 2:
-		outcome, environment = args[0], args[1]
-	case len(args) == 1:
-		outcome = args[0]
 	}
-	if outcome == "start" {
-		outcome = ""
+	w := worldOf(ts)
+	outcome, ends := "success", func(string, string) bool { return true }
+	if len(args) > 0 {
+		outcome = args[0]
+		there := w.unfinished(ts)
+		ends = func(environment, sha string) bool {
+			of := len(args) < 2 || strings.EqualFold(args[1], environment)
+			return outcome != "start" && of && there[strings.ToLower(environment)+sha]
+		}
 	}
 	w.jobs.Lock()
-	w.jobs.outcome, w.jobs.environment = outcome, environment
+	w.jobs.outcome, w.jobs.ends = outcome, ends
 	w.jobs.Unlock()
 	for moved := 1; moved > 0; {
 		w.act(ts, func() (err error) {
@@ -88,8 +94,19 @@ func workflows(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// newestRun returns the newest workflow run about an environment.
-func (w *world) newestRun(ts *testscript.TestScript, environment string) githubsim.RunView {
+// unfinished returns the environments with the commits that jobs are about which have not ended.
+func (w *world) unfinished(ts *testscript.TestScript) map[string]bool {
+	there := map[string]bool{}
+	for _, r := range w.runsAbout(ts) {
+		if r.Status != "completed" {
+			there[strings.ToLower(r.Environment)+r.SHA] = true
+		}
+	}
+	return there
+}
+
+// runsAbout returns the runs of workflows, oldest first, each with the environment that it is about.
+func (w *world) runsAbout(ts *testscript.TestScript) []githubsim.RunView {
 	all, err := w.Sim.Runs(w.Repo)
 	ts.Check(err)
 	deployed, err := w.Sim.Deployments(w.Repo)
@@ -98,12 +115,22 @@ func (w *world) newestRun(ts *testscript.TestScript, environment string) githubs
 	for _, d := range deployed {
 		about[d.ID] = d.Environment
 	}
-	for i := len(all) - 1; i >= 0; i-- {
-		if strings.EqualFold(all[i].Environment, environment) || all[i].Environment == "" && strings.EqualFold(about[all[i].Trigger], environment) {
-			return all[i]
+	for i, r := range all {
+		if r.Environment == "" {
+			all[i].Environment = about[r.Trigger]
 		}
 	}
-	ts.Fatalf("no run is about %s: %+v", environment, all)
+	return all
+}
+
+// newestRun returns the newest workflow run about an environment.
+func (w *world) newestRun(ts *testscript.TestScript, environment string) githubsim.RunView {
+	for _, r := range slices.Backward(w.runsAbout(ts)) {
+		if strings.EqualFold(r.Environment, environment) {
+			return r
+		}
+	}
+	ts.Fatalf("no run is about %s", environment)
 	return githubsim.RunView{}
 }
 

@@ -45,7 +45,7 @@ const (
 	// Audience is what tokens of jobs must be for that ask at the gate.
 	Audience = "https://changegate.example.com"
 	// GateToken lets its bearer ask at the gate about staging of acme/shop.
-	GateToken = "a token for staging, which is long enough"
+	GateToken = "a-token-for-staging-that-is-long-enough"
 
 	webhookSecret = "It's a Secret to Everybody"
 	// patience is how long anything may take before a test is given up. Nothing is timed by it.
