@@ -175,7 +175,9 @@ func (r *run) standing(n change.Number, now time.Time) (text string, rows map[st
 
 // isUndone says whether what a pull request brought was taken back: what the row is of is the rollback to another's.
 func isUndone(row release.Row, n change.Number) bool {
-	return row.Deployment.Undoes != "" && row.Deployment.Number != n
+	d := row.Deployment
+	brings := d.Number == n || slices.ContainsFunc(d.Changes, func(c release.Change) bool { return c.Number == n })
+	return d.Undoes != "" && !brings
 }
 
 func phase(row release.Row, n change.Number) string {

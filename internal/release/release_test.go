@@ -483,6 +483,26 @@ func TestStanding(t *testing.T) {
 	}
 }
 
+func TestStandingOfWhatComesAgain(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1)
+	s.land(2).verify("staging", 2).report("production", 2, change.DeploymentFailure).succeed("production", 1)
+	stands := func(n int, phase Phase, undoes bool) {
+		t.Helper()
+		d := Standing(&s.state, &s.rules, 2, s.now)[1].Deployment
+		if d.Commit != sha(n) || d.Phase != phase || (d.Undoes != "") != undoes {
+			t.Fatalf("%+v", d)
+		}
+	}
+	stands(1, Watching, true)
+	s.land(3).verify("staging", 3)
+	stands(1, Watching, true)
+	s.does(bob, 3, "deploy", "production")
+	stands(3, Deploying, false)
+	s.verify("production", 3)
+	stands(3, Verified, false)
+}
+
 func TestWhatGitHubWillNotCreateHasFailed(t *testing.T) {
 	s := play(t, Create, normal)
 	s.look(func(t *Turn) { t.Landed(change.Landed{Number: 1, Commit: sha(1), By: carol, At: s.now}) })

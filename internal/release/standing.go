@@ -41,15 +41,20 @@ func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
 	return rows
 }
 
-// about returns the newest deployment that is a pull request's own, or of a rollback that was asked for on it, or else that brings its change.
+// about returns the newest deployment that is a pull request's own, or of a rollback that was asked for on it, or that brings or brought its
+// change with another's: a change that failed, or was rolled back, comes with the next. Of others that were to bring it, where there is nothing
+// else, it is the newest too.
 func (l *Lane) about(n change.Number) *Deployment {
-	if d := l.newest(func(d *Deployment) bool { return d.Number == n && d.Phase != Overtaken || d.Undoes != "" && d.On == n }); d != nil {
+	own := func(d *Deployment) bool { return d.Number == n || d.Undoes != "" && d.On == n }
+	if d := l.newest(func(d *Deployment) bool {
+		return d.Phase != Overtaken && (own(d) || d.brings(n) && (d.Phase == Deploying || d.Phase.succeeded()))
+	}); d != nil {
 		return d
 	}
 	if d := l.newest(func(d *Deployment) bool { return d.brings(n) && d.Phase != Overtaken }); d != nil {
 		return d
 	}
-	return l.newest(func(d *Deployment) bool { return d.Number == n })
+	return l.newest(own)
 }
 
 // says says how a deployment stands, in a few words.
