@@ -250,30 +250,33 @@ func (t *Turn) admitTime(v *verdict, l *Lane, e *Environment) {
 	for _, f := range l.Freezes {
 		freezes = append(freezes, calendar.Freeze{Until: f.Until})
 	}
-	if edge, ok := calendar.NextChange(hours, freezes, t.now); ok {
+	// Each of them alone changes what is waited for, whether or not that lets anything go.
+	for _, h := range hours {
+		edge, _ := h.At(t.now)
+		t.wakeAt(edge)
+	}
+	for _, f := range freezes {
+		edge, _ := f.NextEdge(t.now)
 		t.wakeAt(edge)
 	}
 	at, ok := calendar.When(hours, freezes, t.now)
+	t.wakeAt(at)
 	if ok && at.Equal(t.now) {
 		return
 	}
 	var what []change.Text
-	// When one of them is over before the others, what is waited for is said anew.
 	for _, h := range e.Hours {
-		if opens, open := h.At(t.now); !open {
-			t.wakeAt(opens)
+		if _, open := h.At(t.now); !open {
 			what = append(what, change.Words("the hours of "+e.Name+in(h.Place)))
 		}
 	}
 	for _, f := range e.Freezes {
-		if ends, frozen := f.At(t.now); frozen {
-			t.wakeAt(ends)
+		if _, frozen := f.At(t.now); frozen {
 			what = append(what, change.Say(change.Words("the end of the freeze "), quoted(f.Name), change.Words(in(f.Place))))
 		}
 	}
 	for _, f := range l.Freezes {
 		if t.now.Before(f.Until) {
-			t.wakeAt(f.Until)
 			what = append(what, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), quoted(f.Text)))
 		}
 	}
