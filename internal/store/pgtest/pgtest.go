@@ -23,7 +23,11 @@ import (
 
 // Server is a running server with a directory of its own.
 type Server struct {
+	program   string
+	data      string
 	sockets   string
+	attr      *syscall.SysProcAttr
+	process   *exec.Cmd
 	databases atomic.Int64
 }
 
@@ -54,18 +58,45 @@ func Start(t testing.TB) *Server {
 	data := filepath.Join(dir, "data")
 	run(t, attr, filepath.Join(bin, "initdb"), "-D", data, "-U", "test", "--auth=trust", "--encoding=UTF8", "--no-sync")
 
-	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
-	cmd.SysProcAttr = attr
-	if err := cmd.Start(); err != nil {
+	s := &Server{program: filepath.Join(bin, "postgres"), data: data, sockets: dir, attr: attr}
+	s.run(t)
+	t.Cleanup(s.stop)
+	return s
+}
+
+// settings make a server that is quick with small databases which need not outlive the machine.
+func settings() []string {
+	return []string{
+		"listen_addresses=", "max_connections=200", "fsync=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0",
+		"max_wal_size=1GB", "shared_buffers=32MB", "autovacuum=off", "jit=off",
+	}
+}
+
+func (s *Server) run(t testing.TB) {
+	t.Helper()
+	args := []string{"-D", s.data, "-k", s.sockets}
+	for _, setting := range settings() {
+		args = append(args, "-c", setting)
+	}
+	s.process = exec.Command(s.program, args...)
+	s.process.SysProcAttr = s.attr
+	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGINT) // a fast shutdown
-		cmd.Wait()
-	})
-	s := &Server{sockets: dir}
 	s.await(t)
-	return s
+}
+
+// stop ends the server at once, whoever is connected.
+func (s *Server) stop() {
+	s.process.Process.Signal(syscall.SIGINT)
+	s.process.Wait()
+}
+
+// Restart stops the server, which ends all connections, and starts it again on what it had.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.stop()
+	s.run(t)
 }
 
 // asSomebody has a program run as somebody who may not do everything, because PostgreSQL refuses to run as root.
