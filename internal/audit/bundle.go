@@ -53,7 +53,15 @@ type Header struct {
 	From       int64  `json:"from"`       // the first sequence number of the range
 	Key        string `json:"key"`        // the public key that the checkpoint is signed with
 	Repository int64  `json:"repository"` // only entries about this one are in it; 0: all of the range
-	To         int64  `json:"to"`         // the last sequence number of the range
+	Since      *Since `json:"since,omitempty"`
+	To         int64  `json:"to"` // the last sequence number of the range
+}
+
+// Since is an earlier tree with the proof that the one of the checkpoint begins with all that it was over, as it was then.
+type Since struct {
+	Proof tlog.TreeProof `json:"proof"`
+	Root  tlog.Hash      `json:"root"`
+	Size  int64          `json:"size"`
 }
 
 // block is a block's line.

@@ -25,12 +25,13 @@ type ExportOptions struct {
 	From, To   int64             // sequence numbers, both included; To is at most what the checkpoint is over
 	Repository int64             // only entries about this one; 0: all
 	Checkpoint ledger.Checkpoint // what the entries are proven to be in
+	Since      ledger.Checkpoint // an earlier one that it is proven to extend; zero: none
 }
 
 // Export writes a bundle. Memory grows by the digest of each exhibit only. It is an error, and what was written no bundle, if the ledger is not what the checkpoint says.
 func Export(ctx context.Context, from Source, w io.Writer, o ExportOptions) (Header, error) {
 	x := exporter{
-		out: bufio.NewWriterSize(w, 1<<16), size: o.Checkpoint.Size, tree: o.Checkpoint.Tree,
+		out: bufio.NewWriterSize(w, 1<<16), size: o.Checkpoint.Size, tree: o.Checkpoint.Tree, since: o.Since,
 		header: Header{
 			Bundle: format, Checkpoint: string(o.Checkpoint.Note), From: o.From, Key: o.Checkpoint.Key, Repository: o.Repository, To: o.To,
 		},
@@ -54,6 +55,7 @@ type exporter struct {
 	header Header
 	size   int64
 	tree   ledger.Tree
+	since  ledger.Checkpoint
 	nodes  nodes
 	block  block // the last one
 	known  digests
@@ -70,6 +72,16 @@ func (x *exporter) export(ctx context.Context, tx ledger.Tx) error {
 	err := tx.Query(ctx, `SELECT count(*) FROM ledger WHERE `+where, args, func(scan func(...any) error) error { return scan(&h.Entries) })
 	if err != nil {
 		return err
+	}
+	if x.since.Size > 0 {
+		if err := ledger.Extends(ctx, tx, x.tree, x.since); err != nil {
+			return err
+		}
+		proof, err := tlog.ProveTree(x.size, x.since.Size, ledger.Hashes(ctx, tx))
+		if err != nil {
+			return err
+		}
+		h.Since = &Since{Proof: proof, Root: x.since.Root, Size: x.since.Size}
 	}
 	if err := x.write(*h); err != nil {
 		return err

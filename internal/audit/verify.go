@@ -107,6 +107,9 @@ func (v *verifier) header() error {
 	if h.From < 1 || h.From > h.To || h.To > c.Size {
 		return broken(0, "its range is %d to %d, and its checkpoint is over %d entries", h.From, h.To, c.Size)
 	}
+	if s := h.Since; s != nil && tlog.CheckTree(s.Proof, c.Size, c.Root, s.Size, s.Root) != nil {
+		return broken(0, "it does not extend the tree over %d entries that it says it does", s.Size)
+	}
 	v.report.Checkpoint, v.last = c, h.From-1
 	return nil
 }

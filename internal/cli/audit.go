@@ -58,7 +58,7 @@ func readKey(file string) (*ledger.Key, error) {
 }
 
 func newExportCommand() *cobra.Command {
-	var database, from, to, repo, keyFile, out string
+	var database, from, to, repo, keyFile, since, out string
 	cmd := &cobra.Command{
 		Use:   "export --database URL [--from WHEN] [--to WHEN] [--repo REPOSITORY] [--out FILE]",
 		Short: "Write entries of the ledger with the proof that they are in it",
@@ -69,7 +69,8 @@ WHEN is an entry's number, a day (2026-01-31, in UTC; --to includes all of it) o
 entry before and the one after are in the bundle as well, so that it shows by itself that nothing of the period is left out. Without --from
 it begins with the first entry, without --to it ends with the last one that the checkpoint is over.
 
-The checkpoint is the newest that the server signed, unless --key-file names the key to sign one now.`,
+The checkpoint is the newest that the server signed, unless --key-file names the key to sign one now. With --since the bundle also proves that
+this checkpoint extends one that was kept elsewhere, for 'changegate audit verify --since'.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := openDatabase(cmd.Context(), database)
@@ -80,6 +81,17 @@ The checkpoint is the newest that the server signed, unless --key-file names the
 			var o audit.ExportOptions
 			if o.Checkpoint, err = checkpoint(cmd.Context(), s, keyFile); err != nil {
 				return err
+			}
+			if since != "" {
+				keys, err := signers(cmd.Context(), s)
+				if err != nil {
+					return err
+				}
+				kept, err := readCheckpoints(cmd, since, keys)
+				if err != nil {
+					return bad(cmd.ErrOrStderr(), since, err)
+				}
+				o.Since = kept[len(kept)-1]
 			}
 			if o.Repository, err = repository(cmd.Context(), s, repo); err != nil {
 				return err
@@ -105,6 +117,7 @@ The checkpoint is the newest that the server signed, unless --key-file names the
 	flags.StringVar(&to, "to", "", "`WHEN` the last entry was appended")
 	flags.StringVar(&repo, "repo", "", "only entries about this `repository`, OWNER/NAME or GitHub's numeric id")
 	flags.StringVar(&keyFile, "key-file", "", "sign a checkpoint now with the server's key in this `file`")
+	flags.StringVar(&since, "since", "", "a `file` of checkpoints that were kept elsewhere, of which the last one counts")
 	flags.StringVarP(&out, "out", "o", "", "write to this `file`, not to standard output; it is there only once it is whole")
 	return cmd
 }
@@ -274,8 +287,8 @@ func entries(n int64) string {
 	return fmt.Sprintf("%d entries", n)
 }
 
-// readAll reads a file, or standard input for -.
-func readAll(cmd *cobra.Command, file string) ([]byte, error) {
+// readCheckpoints reads a file of at least one checkpoint, or standard input for -. Each must be signed with one of the keys.
+func readCheckpoints(cmd *cobra.Command, file string, keys []string) ([]ledger.Checkpoint, error) {
 	in, err := open(cmd, file)
 	if err != nil {
 		return nil, err
@@ -285,5 +298,12 @@ func readAll(cmd *cobra.Command, file string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", visible(file), err)
 	}
-	return text, nil
+	texts, err := audit.SplitCheckpoints(text)
+	if err != nil {
+		return nil, &audit.Broken{Why: err.Error()}
+	}
+	if len(texts) == 0 {
+		return nil, fmt.Errorf("%s has no checkpoints", visible(file))
+	}
+	return audit.OpenCheckpoints(texts, keys...)
 }

@@ -19,7 +19,7 @@ func newVerifyCommand() *cobra.Command {
 	var keys, since []string
 	var quick bool
 	cmd := &cobra.Command{
-		Use:   "verify BUNDLE | --database URL [--since FILE]",
+		Use:   "verify (BUNDLE | --database URL) [--since FILE]",
 		Short: "Verify a bundle, or the whole ledger in a database",
 		Long: `Verify a bundle that 'changegate audit export' wrote; - is standard input. Neither a database nor the network is needed. What does not
 hold is named, and the exit code is 1.
@@ -28,14 +28,16 @@ With --database the whole ledger is read: each entry's record, its hash and its 
 signed of it. With --since it must also begin with all that the checkpoints in a file are over, as it was then: so is found what who holds
 the database altered and signed anew, and a backup that was restored.
 
+With --since a bundle must be exported so that it proves the same for the last checkpoint in the file.
+
 A key is what vouches for all that: name the one that the server printed with --key, as you have it from somewhere else.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case len(args) > 1 || len(args) == 1 && (database != "" || len(since) > 0 || quick):
-				return usageError{errors.New("name one bundle and nothing else, or a database (see 'changegate audit verify --help')")}
+			case len(args) > 1 || len(args) == 1 && (database != "" || quick):
+				return usageError{errors.New("name one bundle, or a database (see 'changegate audit verify --help')")}
 			case len(args) == 1:
-				return verifyBundle(cmd, args[0], keys)
+				return verifyBundle(cmd, args[0], keys, since)
 			}
 			return verifyDatabase(cmd, database, keys, since, quick)
 		},
@@ -48,7 +50,7 @@ A key is what vouches for all that: name the one that the server printed with --
 	return cmd
 }
 
-func verifyBundle(cmd *cobra.Command, file string, keys []string) error {
+func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 	in, err := open(cmd, file)
 	if err != nil {
 		return err
@@ -66,9 +68,13 @@ func verifyBundle(cmd *cobra.Command, file string, keys []string) error {
 	if err != nil {
 		return bad(cmd.OutOrStdout(), file, err)
 	}
-	out := cmd.OutOrStdout()
+	out, h := cmd.OutOrStdout(), r.Header
+	for _, kept := range since {
+		if err := extends(cmd, r, kept, append(keys, h.Key)); err != nil {
+			return bad(out, file, err)
+		}
+	}
 	fmt.Fprintf(out, "%s: holds\n", visible(file))
-	h := r.Header
 	if h.Repository == 0 {
 		fmt.Fprintf(out, "  entries     %d to %d, all of them\n", h.From, h.To)
 	} else {
@@ -78,9 +84,32 @@ func verifyBundle(cmd *cobra.Command, file string, keys []string) error {
 		fmt.Fprintf(out, "  appended    %s to %s\n", clocked(r.Oldest), clocked(r.Newest))
 	}
 	fmt.Fprintf(out, "  checkpoint  over entries 1 to %d, at %s\n", r.Checkpoint.Size, clocked(r.Checkpoint.At))
+	if h.Since != nil {
+		fmt.Fprintf(out, "  extends     the ledger as it was with %s, which came to %s\n", entries(h.Since.Size), h.Since.Root)
+	}
 	fmt.Fprintf(out, "  signed with %s\n", visible(h.Key))
 	if o.Key == "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "The key is the bundle's own. Compare it with the server's, or name that with --key.")
+	}
+	return nil
+}
+
+// extends says whether a bundle proves that its ledger extends the last checkpoint in a file.
+func extends(cmd *cobra.Command, r audit.Report, file string, keys []string) error {
+	list, err := readCheckpoints(cmd, file, keys)
+	if err != nil {
+		return err
+	}
+	last, since := list[len(list)-1], r.Header.Since
+	switch {
+	case last.Tree == r.Checkpoint.Tree || last.Size == 0:
+		return nil
+	case since == nil || since.Size != last.Size:
+		return fmt.Errorf("the bundle does not say whether it extends the last checkpoint in %s, over %s: have it exported with --since and that",
+			visible(file), entries(last.Size))
+	case since.Root != last.Root:
+		return &audit.Broken{Why: fmt.Sprintf("the ledger was altered: its first %d entries come to %s, and to %s in %s",
+			last.Size, since.Root, last.Root, file)}
 	}
 	return nil
 }
@@ -121,24 +150,13 @@ func verifyDatabase(cmd *cobra.Command, url string, keys, since []string, quick 
 
 // verifySince says whether a database bears out the checkpoints in a file.
 func verifySince(cmd *cobra.Command, s *store.Store, file string, keys []string) error {
-	text, err := readAll(cmd, file)
-	if err != nil {
-		return err
-	}
 	out := cmd.OutOrStdout()
-	texts, err := audit.SplitCheckpoints(text)
-	if err != nil {
-		return bad(out, file, &audit.Broken{Why: err.Error()})
-	}
-	list, err := audit.OpenCheckpoints(texts, keys...)
+	list, err := readCheckpoints(cmd, file, keys)
 	if err == nil {
 		err = audit.CheckSince(cmd.Context(), s, list...)
 	}
 	if err != nil {
 		return bad(out, file, err)
-	}
-	if len(list) == 0 {
-		return fmt.Errorf("%s has no checkpoints", visible(file))
 	}
 	first, last := list[0], list[len(list)-1]
 	fmt.Fprintf(out, "%s: the ledger extends its %d checkpoints, over %s at %s to %s at %s\n",

@@ -190,9 +190,9 @@ func LastCheckpoint(ctx context.Context, tx Tx, public string) (c Checkpoint, fo
 	return c, found, nil
 }
 
-// Keys returns the public keys that checkpoints in the database are signed with, the one used last first.
+// Keys returns the public keys that checkpoints in the database are signed with, the one that signed the longest tree first.
 func Keys(ctx context.Context, tx Tx) (keys []string, err error) {
-	err = tx.Query(ctx, `SELECT key FROM ledger_checkpoints GROUP BY key ORDER BY max(at) DESC`, nil, func(scan func(...any) error) error {
+	err = tx.Query(ctx, `SELECT key FROM ledger_checkpoints GROUP BY key ORDER BY max(size) DESC`, nil, func(scan func(...any) error) error {
 		var key string
 		err := scan(&key)
 		keys = append(keys, key)
