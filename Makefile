@@ -6,12 +6,18 @@ CACHE := .cache
 # GitHub's own description of its API, and examples of its webhooks: what the tests hold us, and the simulator, to.
 OPENAPI := $(CACHE)/openapi/api.github.com.json
 WEBHOOKS := $(CACHE)/webhooks/api.github.com.json
+# What a Compose file may say.
+COMPOSE := $(CACHE)/compose/compose-spec.json
+
+# As the program is built for its image, so that all builds share what is compiled.
+export CGO_ENABLED := 0
+
 $(OPENAPI): PACKAGE = openapi@23.0.2
 $(OPENAPI): MEMBER = package/generated/api.github.com.json
 $(WEBHOOKS): PACKAGE = webhooks-examples@7.6.1
 $(WEBHOOKS): MEMBER = package/api.github.com/index.json
 
-.PHONY: help build test deps bench clean npm postgresql chromium
+.PHONY: help build test deps bench clean npm postgresql chromium prometheus
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
@@ -25,11 +31,17 @@ test: deps ## run every test
 bench: deps ## print the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-deps: $(OPENAPI) $(WEBHOOKS) postgresql chromium ## install what the tests need
+deps: $(OPENAPI) $(WEBHOOKS) $(COMPOSE) postgresql chromium prometheus ## install what the tests need
 
 $(OPENAPI) $(WEBHOOKS): | npm
 	mkdir -p $(@D)
 	cd $(@D) && tar xzf "$$(npm pack --silent @octokit/$(PACKAGE))" --to-stdout $(MEMBER) > $(@F).part && rm -f *.tgz && mv $(@F).part $(@F)
+
+# The module is read and not linked.
+$(COMPOSE):
+	mkdir -p $(@D)
+	dir=$$($(GO) mod download -json github.com/compose-spec/compose-go/v2@v2.16.2 | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+	  install -m 644 "$$dir/schema/compose-spec.json" $@
 
 # Each installs a Debian package if what it brings is not there.
 npm:
@@ -42,6 +54,9 @@ postgresql:
 chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  { $(SUDO) apt-get update && $(SUDO) apt-get install -y chromium; }
+
+prometheus:
+	@command -v promtool >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends prometheus; }
 
 clean: ## remove what was built and fetched
 	rm -rf changegate $(CACHE)

@@ -23,13 +23,6 @@ import (
 	"time"
 )
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // image is the file system of the image, made by the Dockerfile's own step in a directory that holds what .dockerignore lets through.
 type image struct {
 	root       string

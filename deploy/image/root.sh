@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.."
 
 mkdir -p "$root/usr/local/bin" "$root/etc/ssl/certs" "$root/data"
 # timetzdata: policies name time zones, and the image has no other files with them.
-CGO_ENABLED=0 go build -trimpath -tags timetzdata \
+CGO_ENABLED=0 go build -tags timetzdata \
   -ldflags "-s -w -X github.com/changegate/changegate/internal/cli.version=$version" \
   -o "$root/usr/local/bin/changegate" ./cmd/changegate
 cp "$certificates" "$root$certificates"
