@@ -97,8 +97,16 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Once {
 		return nil
 	}
-	fmt.Fprintf(o.Out, "\nNow try it yourself:\n\n   %s   the embedded GitHub: act as any of these people\n   %s   the server\n   %s   its database and its log\n\nCtrl-C ends both.\n",
-		t.bold(fmt.Sprintf("%-32s", d.sim.URL()+"/"+repo)), t.bold(fmt.Sprintf("%-32s", d.serverURL+"/")), fmt.Sprintf("%-32s", dir))
+	fmt.Fprintf(o.Out, "\nNow try it yourself. It is %s there, and the pages can set the time forward.\n\n", d.clock.Now().Format("Monday, 15:04 MST"))
+	for _, place := range []struct{ at, is string }{
+		{d.sim.URL() + "/" + repo, "the embedded GitHub: act as any of these people"},
+		{d.sim.URL() + "/" + repo + "/deployments", "what runs where: let a deployment fail"},
+		{d.serverURL + "/", "the server"},
+		{dir, "its database and its log"},
+	} {
+		fmt.Fprintf(o.Out, "   %s   %s\n", t.bold(fmt.Sprintf("%-46s", place.at)), place.is)
+	}
+	fmt.Fprint(o.Out, "\nCtrl-C ends both.\n")
 	return d.stay(ctx, o.Out)
 }
 
