@@ -25,6 +25,7 @@ import (
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/reconcile"
+	"github.com/changegate/changegate/internal/recovery"
 	"github.com/changegate/changegate/internal/report"
 	"github.com/changegate/changegate/internal/server"
 	"github.com/changegate/changegate/internal/store"
@@ -57,6 +58,8 @@ type App struct {
 	posts  *notify.Announcer
 	ships  *deployment.Deployer
 
+	missed   *recovery.Deliveries
+	sweeps   *sweeps
 	noSweeps bool
 }
 
@@ -75,11 +78,6 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	if err != nil {
 		return nil, fmt.Errorf("the built-in default policy: %w", err)
 	}
-	if a.github, err = github.New(github.Config{
-		App: c.GitHubApp(), CheckName: plan.CheckRunName, Transport: o.Transport, Now: o.Clock, Logger: log, Registerer: metrics,
-	}); err != nil {
-		return nil, err
-	}
 	if a.store, err = store.Open(ctx, store.Config{URL: c.Database.URL.Reveal(), Clock: o.Clock, Log: log}); err != nil {
 		return nil, err
 	}
@@ -88,6 +86,11 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 			err = errors.Join(err, a.store.Close())
 		}
 	}()
+	if a.github, err = github.New(github.Config{
+		App: c.GitHubApp(), CheckName: plan.CheckRunName, Transport: o.Transport, Now: o.Clock, Logger: log, Registerer: metrics, Limits: a.store,
+	}); err != nil {
+		return nil, err
+	}
 	metrics.MustRegister(ledgerSize{a.store, log})
 	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Log: log, Metrics: metrics}); err != nil {
 		return nil, err
@@ -122,6 +125,12 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	}); err != nil {
 		return nil, err
 	}
+	a.sweeps = a.newSweeps()
+	if a.missed, err = recovery.New(recovery.Config{
+		Log: a.github, Store: a.store, Clock: o.Clock, Reads: webhook.Reads, Behind: a.sweeps.all, Logger: log, Metrics: metrics,
+	}); err != nil {
+		return nil, err
+	}
 	if a.hook, err = webhook.New(webhook.Config{
 		Sink: a.queue, Secrets: secrets.Webhook, App: a.github.AppID(), Log: log, Metrics: metrics, Now: o.Clock,
 	}); err != nil {
@@ -139,9 +148,8 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 }
 
 const (
-	pruneEvery = time.Hour       // how often what is no longer needed is deleted
-	sweepEvery = 5 * time.Minute // how often some open pull requests are looked at without an event
-	settle     = time.Minute     // how long after a push it is looked at what landed
+	pruneEvery = time.Hour   // how often what is no longer needed is deleted
+	settle     = time.Minute // how long after a push it is looked at what landed
 )
 
 // Addr is the address that the service listens on, as HOST:PORT.
@@ -153,12 +161,9 @@ func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.store.Close()) }()
 	a.queue.Every("prune", pruneEvery, a.store.Prune)
 	if !a.noSweeps {
-		sweeper := &reconcile.Sweeper{Open: a.store.OpenPulls, Raise: a.queue.Raise}
-		a.queue.Every("sweep", sweepEvery, sweeper.Sweep)
-		landings := &landing.Sweeper{Repositories: a.store.Repositories, Errands: a.store.ErrandsOf, Raise: a.queue.RaiseErrands}
-		a.queue.Every("landings", sweepEvery, landings.Sweep)
+		a.sweeps.start(a.missed)
 	}
-	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: a.loop.Reconcile, Discover: a.discover, Errands: a.errands()}); err != nil {
+	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: urgent(a.loop.Reconcile), Discover: a.discover, Errands: a.errands()}); err != nil {
 		return err
 	}
 	served := a.server.Serve(ctx)
@@ -170,13 +175,13 @@ func (a *App) Run(ctx context.Context) (err error) {
 // errands returns what looks at each kind of errand.
 func (a *App) errands() map[change.ErrandKind]func(context.Context, change.Errand) (queue.Result, error) {
 	return map[change.ErrandKind]func(context.Context, change.Errand) (queue.Result, error){
-		change.ErrandGroup:         a.loop.Group,
-		change.ErrandBranch:        a.lander.Branch,
-		change.ErrandException:     a.lander.Exception,
-		change.ErrandProtection:    a.lander.Protection,
-		change.ErrandRetrospective: a.keeper.Run,
-		change.ErrandAnnouncement:  a.posts.Run,
-		change.ErrandDeployments:   a.ships.Run,
+		change.ErrandGroup:         urgent(a.loop.Group),
+		change.ErrandBranch:        urgent(a.lander.Branch),
+		change.ErrandException:     urgent(a.lander.Exception),
+		change.ErrandProtection:    urgent(a.lander.Protection),
+		change.ErrandRetrospective: urgent(a.keeper.Run),
+		change.ErrandAnnouncement:  urgent(a.posts.Run),
+		change.ErrandDeployments:   urgent(a.ships.Run),
 	}
 }
 

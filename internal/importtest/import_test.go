@@ -51,6 +51,7 @@ var allowed = map[string][]string{
 		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/ledger", "internal/plan", "internal/policy",
 		"internal/queue", "internal/store",
 	},
+	"internal/recovery": {"internal/change", "internal/github", "internal/store"},
 	"internal/deployment": {
 		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/landing", "internal/ledger", "internal/plan",
 		"internal/policy", "internal/queue", "internal/release", "internal/store",
@@ -60,11 +61,12 @@ var allowed = map[string][]string{
 	"internal/githubsim/pages":    {"internal/githubsim"},
 	"internal/app": {
 		"internal/change", "internal/config", "internal/deployment", "internal/emergency", "internal/gate", "internal/github", "internal/landing", "internal/ledger",
-		"internal/notify", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile", "internal/release", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
+		"internal/notify", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile", "internal/recovery", "internal/release", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
 	},
-	"internal/scenario":       {}, // holds tests only, which may import all
-	"internal/scenario/siege": {}, // the same
-	"internal/demo":           {"internal/app", "internal/change", "internal/config", "internal/githubsim", "internal/githubsim/pages"},
+	"internal/scenario":          {}, // holds tests only, which may import all
+	"internal/scenario/siege":    {}, // the same
+	"internal/scenario/recovery": {}, // the same
+	"internal/demo":              {"internal/app", "internal/change", "internal/config", "internal/githubsim", "internal/githubsim/pages"},
 	"internal/cli": {
 		"internal/app", "internal/audit", "internal/backtest", "internal/backup", "internal/change", "internal/config", "internal/demo", "internal/gate", "internal/ledger", "internal/plan", "internal/policy",
 		"internal/register", "internal/release", "internal/report", "internal/store", "policies",

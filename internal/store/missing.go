@@ -96,11 +96,11 @@ func (s *Store) Redeliverable(ctx context.Context, most, limit int) (list []Miss
 	return list, err
 }
 
-// Asked counts that a missing delivery is asked for, and says when it is due to be asked for again if it has not come by then.
-func (s *Store) Asked(ctx context.Context, id string, due time.Time) (err error) {
+// Asked keeps how often a missing delivery was asked for, and when it is due to be asked for again if it has not come by then.
+func (s *Store) Asked(ctx context.Context, id string, times int, due time.Time) (err error) {
 	defer wrap(&err, "note that delivery %s is asked for", id)
 	return s.Write(ctx, func(tx Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE missing_deliveries SET asked = asked + 1, due_at = $1 WHERE id = $2`, micro(due), id)
+		_, err := tx.Exec(ctx, `UPDATE missing_deliveries SET asked = $1, due_at = $2 WHERE id = $3`, times, micro(due), id)
 		return err
 	})
 }

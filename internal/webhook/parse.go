@@ -65,6 +65,9 @@ var readers = map[string]func(*change.Delivery, []byte, change.AppID) error{
 	"installation_repositories":       readInstallation,
 }
 
+// Reads says whether deliveries of an event can concern anybody.
+func Reads(event string) bool { return readers[event] != nil }
+
 func readPullRequest(d *change.Delivery, body []byte, _ change.AppID) error {
 	var e pullRequestEvent
 	if err := unmarshal(body, &e); err != nil {

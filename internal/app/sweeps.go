@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/landing"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/reconcile"
+	"github.com/changegate/changegate/internal/recovery"
+)
+
+const (
+	sweepEvery = 5 * time.Minute // how often some of what is known is looked at without an event
+	lookEvery  = time.Minute     // how often the log of deliveries is
+)
+
+// sweeps find what no delivery told of. All of what they raise, and all that they read, comes after what somebody waits for.
+type sweeps struct {
+	*App
+	checks   *reconcile.Sweeper
+	pulls    *recovery.Pulls
+	landings *landing.Sweeper
+}
+
+func (a *App) newSweeps() *sweeps {
+	s := &sweeps{App: a}
+	s.checks = &reconcile.Sweeper{Open: a.store.OpenPulls, Raise: s.raise}
+	s.pulls = &recovery.Pulls{
+		Repositories: a.store.Repositories, Known: a.store.OpenPulls, Save: a.store.SavePull, Raise: s.raise, Spare: a.github.Spare, Log: a.log,
+		List: func(ctx context.Context, repo change.Repository) ([]change.Pull, error) {
+			session := a.github.Installation(repo.Installation).Begin()
+			return session.OpenPulls(github.InBackground(ctx), repo, "", session.Began())
+		},
+	}
+	s.landings = &landing.Sweeper{Repositories: a.store.Repositories, Errands: a.store.ErrandsOf, Raise: s.raiseErrands}
+	return s
+}
+
+// start has the queue make them for as long as it runs.
+func (s *sweeps) start(missed *recovery.Deliveries) {
+	s.queue.Every("deliveries", lookEvery, missed.Look)
+	s.queue.Every("sweep", sweepEvery, s.checks.Sweep)
+	s.queue.Every("pulls", sweepEvery, s.pulls.Sweep)
+	s.queue.Every("landings", sweepEvery, s.landings.Sweep)
+}
+
+// all is one round of all of them at once, for what the log of deliveries cannot tell.
+func (s *sweeps) all(ctx context.Context) error {
+	if err := s.pulls.All(ctx); err != nil {
+		return err
+	}
+	const batch = 100
+	var after change.PullKey
+	for {
+		pulls, err := s.store.OpenPulls(ctx, after, batch)
+		if err != nil {
+			return err
+		}
+		var keys []change.PullKey
+		for _, p := range pulls {
+			keys = append(keys, p.Key)
+		}
+		if err := s.queue.RaiseInBackground(ctx, keys, change.ConcernVerify); err != nil {
+			return err
+		}
+		if len(pulls) < batch {
+			break
+		}
+		after = keys[len(keys)-1]
+	}
+	repos, err := s.store.Repositories(ctx)
+	for n := 0; err == nil && n < len(repos); n += landing.SweepRepositories {
+		err = s.landings.Sweep(ctx)
+	}
+	return err
+}
+
+// raise raises pull requests of installations that have calls to spare. The turn of the others comes again.
+func (s *sweeps) raise(ctx context.Context, keys []change.PullKey, concerns change.Concern) error {
+	spare := s.among()
+	var some []change.PullKey
+	for _, k := range keys {
+		ok, err := spare(ctx, k.Repository)
+		if err != nil {
+			return err
+		}
+		if ok {
+			some = append(some, k)
+		}
+	}
+	return s.queue.RaiseInBackground(ctx, some, concerns)
+}
+
+func (s *sweeps) raiseErrands(ctx context.Context, raised []change.Raised) error {
+	spare := s.among()
+	var some []change.Raised
+	for _, r := range raised {
+		ok, err := spare(ctx, r.Errand.Repository)
+		if err != nil {
+			return err
+		}
+		if ok {
+			some = append(some, r)
+		}
+	}
+	return s.queue.RaiseErrandsInBackground(ctx, some)
+}
+
+// among returns what says of a repository whether its installation has calls to spare, now.
+func (s *sweeps) among() func(ctx context.Context, id change.RepositoryID) (bool, error) {
+	known := map[change.RepositoryID]bool{}
+	return func(ctx context.Context, id change.RepositoryID) (bool, error) {
+		spare, ok := known[id]
+		if ok {
+			return spare, nil
+		}
+		repo, err := s.store.Repository(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		known[id] = s.github.Spare(repo.Installation)
+		return known[id], nil
+	}
+}
+
+// urgent lets GitHub's budgets know whether anybody waits for a run.
+func urgent[S any](run func(context.Context, S) (queue.Result, error)) func(context.Context, S) (queue.Result, error) {
+	return func(ctx context.Context, s S) (queue.Result, error) {
+		if queue.IsBackground(ctx) {
+			ctx = github.InBackground(ctx)
+		}
+		return run(ctx, s)
+	}
+}
