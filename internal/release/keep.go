@@ -46,8 +46,9 @@ func (t *Turn) prune() {
 		slices.Reverse(keep)
 		l.Deployments = keep
 		_, named := t.rules.Find(l.Environment)
+		lately := func(a Ask) bool { return t.now.Sub(a.At) < settled }
 		old := !slices.ContainsFunc(keep, func(d *Deployment) bool {
-			return !d.Phase.IsFinal() || pending[d.ID] || t.now.Sub(d.Since) < settled
+			return !d.Phase.IsFinal() || pending[d.ID] || t.now.Sub(d.Since) < settled || slices.ContainsFunc(d.Asks, lately)
 		})
 		if !named && old && len(l.Freezes) == 0 {
 			delete(t.state.Lanes, name)
