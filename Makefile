@@ -9,7 +9,7 @@ WEBHOOKS := $(CACHE)/webhooks/api.github.com.json
 # What a Compose file may say.
 COMPOSE := $(CACHE)/compose/compose-spec.json
 
-# As the program is built for its image, so that all builds share what is compiled.
+# As the image is built, so that what is compiled for the tests is compiled for its test too.
 export CGO_ENABLED := 0
 
 $(OPENAPI): PACKAGE = openapi@23.0.2
