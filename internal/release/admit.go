@@ -415,4 +415,4 @@ func (d *Deployment) name() change.Text {
 }
 
 // stamp shows a time to people.
-func stamp(t time.Time) string { return t.UTC().Format("Mon 2 Jan 15:04 UTC") }
+func stamp(t time.Time) string { return t.UTC().Format("Mon 2 Jan 2006 15:04 UTC") }

@@ -45,6 +45,18 @@ func (t *Turn) enqueue(environment string, commit change.SHA, n change.Number, b
 // githubActions is whose deployments count where the policy names nobody.
 const githubActions = "github-actions[bot]"
 
+// creators names whose deployments count.
+func (e *Environment) creators() change.Text {
+	if len(e.Creators) == 0 {
+		return change.Code(githubActions)
+	}
+	names := make([]change.Text, len(e.Creators))
+	for i, login := range e.Creators {
+		names[i] = change.Code(login)
+	}
+	return change.Join(" or ", names)
+}
+
 // counts says whether what an account does about deployments to an environment counts.
 func (t *Turn) counts(e *Environment, by change.Account, via change.AppID, app string) bool {
 	if t.app != 0 && via == t.app {
@@ -86,7 +98,7 @@ func (t *Turn) Deployment(g change.Deployment) {
 	}
 	if !t.counts(e, g.By, g.Via, g.App) {
 		t.exception(change.UnknownDeployer, fmt.Sprint(g.ID), e.Name, g.SHA, 0, g.At, change.Say(
-			change.Login(g.By), change.Words(" deployed "), change.Code(g.SHA.Short()), change.Words(" to "+e.Name+", for which the policy does not name them")), g.By)
+			change.Login(g.By), change.Words(" deployed "), change.Code(g.SHA.Short()), change.Words(" to "+e.Name+", where only what is deployed by "), e.creators(), change.Words(" counts")), g.By)
 		return
 	}
 	if _, d := t.state.onGitHub(g.ID); d != nil {
@@ -156,7 +168,7 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 	}
 	if !t.counts(e, s.By, s.Via, s.App) {
 		t.exception(change.UnknownDeployer, fmt.Sprintf("%d:%d", g.ID, s.By.ID), e.Name, g.SHA, 0, s.At, change.Say(
-			change.Login(s.By), change.Words(" said how a deployment of "), change.Code(g.SHA.Short()), change.Words(" to "+e.Name+" stands, for which the policy does not name them")), s.By)
+			change.Login(s.By), change.Words(" said how a deployment of "), change.Code(g.SHA.Short()), change.Words(" to "+e.Name+" stands, where only "), e.creators(), change.Words(" can say so")), s.By)
 		return
 	}
 	if d == nil {
@@ -274,7 +286,7 @@ func (t *Turn) past(l *Lane, d *Deployment, reason change.Text) {
 	if v.answer() != Go {
 		d.Past = true
 		t.exception(change.DeployedPastPolicy, d.ID, l.Environment, d.Commit, d.Number, t.now, change.Say(
-			d.name(), change.Words(" was deployed to "+l.Environment+" past the policy, for which it is: "+string(v.answer())+": "), v.describe().For), d.Deployer)
+			d.name(), change.Words(" was deployed to "+l.Environment+" past the policy, by which it "), v.describe().phrase()), d.Deployer)
 	}
 	for _, o := range l.Deployments {
 		if o != d && o.Phase == Deploying {

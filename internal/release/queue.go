@@ -2,6 +2,7 @@ package release
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -31,6 +32,18 @@ func (t *Turn) advance(l *Lane) {
 	}
 }
 
+// brief shows a duration to people: 2h, 1h30m.
+func brief(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 // expire ends what GitHub would not create, and what nothing was heard of for too long.
 func (t *Turn) expire(l *Lane, d *Deployment) {
 	e, _ := t.environment(l)
@@ -45,7 +58,7 @@ func (t *Turn) expire(l *Lane, d *Deployment) {
 		return
 	}
 	d.TimedOut = true
-	t.fail(l, d, FailedDeployment, "nothing was heard of it for "+e.Timeout.String())
+	t.fail(l, d, FailedDeployment, "nothing was heard of it for "+brief(e.Timeout))
 }
 
 // skip takes out of the queue what the lane holds already. What somebody is deploying stays, because it is to be seen what becomes of it.

@@ -142,7 +142,7 @@ func TestWaitsForTheDateItIsScheduledFor(t *testing.T) {
 func TestIsWatchedUntilSomebodySaysThatItWorks(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).verify("staging", 1).succeed("production", 1).is("production", 1, Watching)
-	s.later(29*time.Minute).refused("is to be watched until Mon 2 Mar 10:30", bob, 1, "verified", "production")
+	s.later(29*time.Minute).refused("is to be watched until Mon 2 Mar 2026 10:30", bob, 1, "verified", "production")
 	if s.later(time.Minute); len(s.out.Prompts) != 1 || !slices.Contains(s.out.Prompts[0].Of, carol) {
 		t.Fatalf("nobody is asked: %+v", s.out.Prompts)
 	}
@@ -330,7 +330,7 @@ func TestProtectionRule(t *testing.T) {
 	g := change.Deployment{ID: 5, SHA: sha(1), Environment: "STAGING", By: actions}
 	asked := change.RuleAsked{Environment: "staging", SHA: sha(1), Callback: "https://api.example/repos/o/r/actions/runs/77/deployment_protection_rule", Deployment: 5, By: carol, At: s.now}
 	s.turn(func(t *Turn) { t.Deployment(g) }, func(t *Turn) { t.Rule("r", asked) }).later(time.Minute)
-	if len(s.all.Effects) != 1 || s.all.Effects[0].Answer != NotYet || !strings.Contains(s.all.Effects[0].Says.String(), "until Mon 2 Mar 09:00 UTC") {
+	if len(s.all.Effects) != 1 || s.all.Effects[0].Answer != NotYet || !strings.Contains(s.all.Effects[0].Says.String(), "until Mon 2 Mar 2026 09:00 UTC") {
 		t.Fatalf("%+v", s.all.Effects)
 	}
 	s.later(59*time.Minute).is("staging", 1, Deploying)
@@ -456,7 +456,7 @@ func TestListsTheQueue(t *testing.T) {
 	s := play(t, Create, normal, high)
 	s.land(1).verify("staging", 1).succeed("production", 1).land(2)
 	says := s.say(bob, 1, "queue", "").Says.String()
-	for _, want := range []string{"staging holds 1111111 (#1)", "2222222 (#2) is being deployed", "production holds 1111111 (#1), since Mon 2 Mar 10:00 UTC, watching"} {
+	for _, want := range []string{"staging holds 1111111 (#1)", "2222222 (#2) is being deployed", "production holds 1111111 (#1), since Mon 2 Mar 2026 10:00 UTC, watching"} {
 		if !strings.Contains(says, want) {
 			t.Errorf("%q is not in\n%s", want, says)
 		}

@@ -70,7 +70,7 @@ func (d *Deployment) says(l *Lane) change.Text {
 		return says
 	case Deploying:
 		if d.Undoes != "" {
-			return change.Words("is being rolled back to")
+			return change.Words("is being deployed again, to roll back what came after it")
 		}
 		return change.Words("is being deployed")
 	case Verified:

@@ -60,8 +60,9 @@ func (t *Turn) watch(l *Lane, d *Deployment) {
 	t.wakeAt(ends)
 	if person && d.Verified == nil && d.Asked.IsZero() && !t.now.Before(ends) {
 		d.Asked = t.now
-		t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), change.Words(" is in "+l.Environment+" and was watched for long enough. Does it work? Somebody who may must say "),
-			change.Code(`/change verified `+l.Environment+` "what was looked at"`), change.Words(", or "), change.Code(`/change rollback `+l.Environment+` "what went wrong"`), change.Words(".")))
+		t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), change.Words(" is in "+l.Environment+" and was watched for long enough. Does it work? If so, say "),
+			change.Code(`/change verified `+l.Environment+` "what was looked at"`), change.Words(e.verifier()+"; if not, "),
+			change.Code(`/change rollback `+l.Environment+` "what went wrong"`), change.Words(". With nothing said until "+stamp(ends.Add(e.Grace))+" it is an exception.")))
 	}
 	late := ends.Add(e.Grace)
 	t.wakeAt(late)
@@ -74,6 +75,14 @@ func (t *Turn) watch(l *Lane, d *Deployment) {
 		}
 		t.exception(change.NotVerified, d.ID, l.Environment, d.Commit, d.Number, t.now, what)
 	}
+}
+
+// verifier says whose it is to say that something works, where one role may.
+func (e *Environment) verifier() string {
+	if e.Verify.Role == "" {
+		return ""
+	}
+	return ", which is for " + e.Verify.Role
 }
 
 // hasPerson says whether somebody has to say that what was deployed works.
@@ -144,7 +153,11 @@ func (t *Turn) awaits(l *Lane, d *Deployment) Waits {
 			for i, c := range e.Verify.Checks {
 				names[i] = change.Code(c.Name)
 			}
-			what = append(what, change.Say(change.Words("the checks "), change.Join(", ", names)))
+			the := "the check "
+			if len(names) > 1 {
+				the = "the checks "
+			}
+			what = append(what, change.Say(change.Words(the), change.Join(", ", names)))
 		}
 	}
 	if len(what) == 0 {
