@@ -73,12 +73,7 @@ func (p *postgres) migrate(ctx context.Context, log zerolog.Logger) error {
 const migrationLock = 0x6368616e67656761
 
 func migrateOurs(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir string, log zerolog.Logger) error {
-	files, err := fs.Sub(migrations, dir)
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(dialect, db, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
+	provider, err := newProvider(dialect, db, dir)
 	if err != nil {
 		return err
 	}
@@ -90,6 +85,14 @@ func migrateOurs(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir str
 		log.Info().Int64("version", m.Source.Version).Dur("took", m.Duration).Msg("migrated the database")
 	}
 	return nil
+}
+
+func newProvider(dialect goose.Dialect, db *sql.DB, dir string) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, dir)
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(dialect, db, files, goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
 }
 
 func migrateRiver[T any](ctx context.Context, driver riverdriver.Driver[T]) error {

@@ -3,7 +3,6 @@
 package store_test
 
 import (
-	"sync"
 	"testing"
 	"time"
 
@@ -17,24 +16,5 @@ func TestPostgres(t *testing.T) {
 	storetest.Run(t, func(t testing.TB, clock func() time.Time) *store.Store {
 		return open(t, store.Config{URL: server.Database(t), Clock: clock})
 	})
-	t.Run("several open at once", func(t *testing.T) {
-		url := server.Database(t)
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				s, err := store.Open(t.Context(), store.Config{URL: url})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if _, err := s.CountUnsettled(t.Context()); err != nil {
-					t.Error(err)
-				}
-				if err := s.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-	})
+	t.Run("several open at once", func(t *testing.T) { severalOpenAtOnce(t, server.Database(t)) })
 }

@@ -1,12 +1,17 @@
 package store_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/store"
 	"github.com/changegate/changegate/internal/store/storetest"
@@ -68,10 +73,28 @@ func TestPathsAreTakenAsTheyAre(t *testing.T) {
 
 func TestSeveralOpenAtOnce(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	severalOpenAtOnce(t, url)
+	s := open(t, store.Config{URL: url})
+	if _, err := s.CountUnsettled(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// severalOpenAtOnce has several processes find the same new database. Each migration is made once.
+func severalOpenAtOnce(t *testing.T, url string) {
+	var mu sync.Mutex
+	made := map[string]int{}
+	log := zerolog.New(writer(func(line []byte) {
+		var event struct{ Version json.Number }
+		must(t, json.Unmarshal(line, &event))
+		mu.Lock()
+		defer mu.Unlock()
+		made[event.Version.String()]++
+	}))
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			s, err := store.Open(t.Context(), store.Config{URL: url})
+			s, err := store.Open(t.Context(), store.Config{URL: url, Log: log})
 			if err != nil {
 				t.Error(err)
 				return
@@ -85,8 +108,21 @@ func TestSeveralOpenAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	s := open(t, store.Config{URL: url})
-	if _, err := s.CountUnsettled(t.Context()); err != nil {
-		t.Error(err)
+	versions, err := store.Versions()
+	must(t, err)
+	want := map[string]int{}
+	for _, v := range versions {
+		want[fmt.Sprint(v)] = 1
 	}
+	if diff := cmp.Diff(want, made); diff != "" {
+		t.Errorf("migrations made, by version (-want +got):\n%s", diff)
+	}
+}
+
+// writer hands each line to a function.
+type writer func(line []byte)
+
+func (w writer) Write(line []byte) (int, error) {
+	w(line)
+	return len(line), nil
 }

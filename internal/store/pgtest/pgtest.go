@@ -180,6 +180,26 @@ func (s *Server) create(t testing.TB, template string) string {
 	return s.url(name)
 }
 
+// Dump returns the statements that make a database what it is.
+func (s *Server) Dump(t testing.TB, of string) string {
+	t.Helper()
+	program, err := exec.LookPath("pg_dump")
+	if err != nil {
+		program = filepath.Join(filepath.Dir(s.program), "pg_dump")
+	}
+	out, err := exec.Command(program, "--inserts", "--no-owner", "--no-privileges", of).Output()
+	if err != nil {
+		t.Fatalf("pg_dump: %v", err)
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(out)) {
+		if !strings.HasPrefix(line, `\`) { // which only psql understands
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 // exec runs a statement that concerns the whole server.
 func (s *Server) exec(statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
