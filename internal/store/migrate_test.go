@@ -134,13 +134,6 @@ func texts(t *testing.T, db *sql.DB, query string) (all []string) {
 	return all
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 var (
 	shop  = change.Repository{ID: 7, Owner: "acme", Name: "shop", DefaultBranch: "main", Installation: 70}
 	first = change.PullKey{Repository: shop.ID, Number: 1}

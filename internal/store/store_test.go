@@ -37,6 +37,13 @@ func open(t testing.TB, c store.Config) *store.Store {
 	return s
 }
 
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	for _, row := range []struct{ url, want string }{
 		{"", `use "sqlite:PATH"`},
