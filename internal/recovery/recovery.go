@@ -152,10 +152,11 @@ func (d *Deliveries) read(ctx context.Context) error {
 		return err
 	}
 	kept := d.Log.Now().Add(-keptFor)
-	switch {
-	case p.LookedTo.IsZero():
-		p.LookedTo = kept
-	case p.LookedTo.Before(kept):
+	last := p.LookedTo
+	if p.Cursor != "" {
+		last = p.Top
+	}
+	if !last.IsZero() && last.Before(kept) {
 		// The server was down for longer than GitHub remembers, or a backup was restored that is older.
 		d.Logger.Warn().Time("until", kept).Msg("deliveries may have been missed that GitHub keeps no more")
 		if err := d.behind(ctx); err != nil {
@@ -165,6 +166,9 @@ func (d *Deliveries) read(ctx context.Context) error {
 		if _, err := d.Store.SaveListed(ctx, nil, p); err != nil {
 			return err
 		}
+	}
+	if p.LookedTo.Before(kept) {
+		p.LookedTo = kept
 	}
 	pages := maxPages
 	if p.Cursor != "" {
