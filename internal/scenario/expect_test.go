@@ -95,7 +95,8 @@ func runs(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	w := worldOf(ts)
 	v := w.view(ts, args[0])
-	n, err := w.countRuns(v.Repo, v.Head)
+	all, err := w.CheckRuns(v.Repo, v.Head)
+	n := len(all)
 	ts.Check(err)
 	if strconv.Itoa(n) != args[1] {
 		ts.Fatalf("there are %d check runs, expected %s\n%s", n, args[1], w.Whole(v))

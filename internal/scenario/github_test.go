@@ -3,7 +3,6 @@ package scenario_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	gh "github.com/google/go-github/v62/github"
-	"github.com/palantir/go-githubapp/githubapp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/changegate/changegate/internal/githubsim"
@@ -420,35 +417,6 @@ func in(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: in OWNER/NAME")
 	}
 	worldOf(ts).Repo = args[0]
-}
-
-// countRuns asks GitHub how many check runs of ours a commit has.
-func (w *world) countRuns(repo, sha string) (int, error) {
-	owner, name, _ := strings.Cut(repo, "/")
-	if w.observer == nil {
-		k, err := worldtest.Key()
-		if err != nil {
-			return 0, err
-		}
-		if w.observer, err = w.Sim.RegisterApp(githubsim.AppOptions{Slug: "observer", Permissions: map[string]string{"checks": "read", "contents": "read"}, Key: k}); err != nil {
-			return 0, err
-		}
-	}
-	installation, err := w.observer.Install(owner)
-	if err != nil {
-		return 0, err
-	}
-	defer w.observer.Uninstall(owner) //nolint:errcheck // it was installed just now
-	client, err := githubapp.NewClientCreator(w.HTTP.URL+"/api/v3/", w.HTTP.URL+"/api/graphql", w.observer.ID, w.observer.PrivateKey).NewInstallationClient(installation)
-	if err != nil {
-		return 0, err
-	}
-	list, _, err := client.Checks.ListCheckRunsForRef(context.Background(), owner, name, sha,
-		&gh.ListCheckRunsOptions{CheckName: gh.String(worldtest.CheckName), Filter: gh.String("all"), AppID: gh.Int64(w.Gate.ID)})
-	if err != nil {
-		return 0, fmt.Errorf("count the check runs: %w", err)
-	}
-	return len(list.CheckRuns), nil
 }
 
 func (s *scene) queues() error {

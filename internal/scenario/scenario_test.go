@@ -21,7 +21,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/changegate/changegate/internal/cli"
-	"github.com/changegate/changegate/internal/githubsim"
 	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
@@ -99,11 +98,10 @@ const worldKey = "world"
 // world is a world with what only stories need.
 type world struct {
 	*worldtest.World
-	written  int            // files that were made up, so that no two are equal
-	faults   []func()       // end the faults that were injected
-	crashed  func() error   // whether the crash that was asked for has happened
-	observer *githubsim.App // who asks GitHub what it shows; nil until then
-	jobs     jobs
+	written int          // files that were made up, so that no two are equal
+	faults  []func()     // end the faults that were injected
+	crashed func() error // whether the crash that was asked for has happened
+	jobs    jobs
 }
 
 func setup(env *testscript.Env, database func(t testing.TB) worldtest.Database) error {

@@ -79,6 +79,8 @@ type Options struct {
 	Files    map[string]string // of the repository's first commit besides two that are always there, by path
 	Policy   string            // the repository's policy; "": it has none
 	Spec     bool              // hold all traffic to GitHub's OpenAPI description
+	// Elsewhere says that the server is the test's own business: other processes, with Environment.
+	Elsewhere bool
 }
 
 // World is a GitHub with people and a repository, and the server that serves it.
@@ -94,10 +96,11 @@ type World struct {
 	Repo   string // owner/name that the test is about
 	Errors bool   // that the server may log errors
 
-	checker *openapitest.Checker // nil: traffic is not checked
-	ahead   atomic.Int64
-	end     context.CancelFunc
-	ended   chan error
+	checker  *openapitest.Checker // nil: traffic is not checked
+	observer *githubsim.App       // who asks what GitHub shows; nil until then
+	ahead    atomic.Int64
+	end      context.CancelFunc
+	ended    chan error
 }
 
 // Log keeps what the server logs.
@@ -174,6 +177,9 @@ func New(o Options) (_ *World, err error) {
 	if err := w.settle(o); err != nil {
 		return nil, err
 	}
+	if o.Elsewhere {
+		return w, nil
+	}
 	if err := w.Start(); err != nil {
 		return nil, err
 	}
@@ -181,6 +187,23 @@ func New(o Options) (_ *World, err error) {
 		return nil, err
 	}
 	return w, w.Quiet()
+}
+
+// Environment returns what configures a server of this world that is another process. Whoever runs it installs the App, and says with
+// SendWebhooks where it listens.
+func (w *World) Environment() []string {
+	base := w.HTTP.URL
+	return []string{
+		"GITHUB_WEB_URL=" + base, "GITHUB_V3_API_URL=" + base + "/api/v3", "GITHUB_V4_API_URL=" + base + "/api/graphql",
+		fmt.Sprint("GITHUB_APP_INTEGRATION_ID=", w.Gate.ID), "GITHUB_APP_WEBHOOK_SECRET=" + webhookSecret,
+		"GITHUB_APP_PRIVATE_KEY=" + string(w.Gate.PrivateKey), "CHANGEGATE_SERVER_ADDRESS=127.0.0.1:0", "CHANGEGATE_DATABASE_URL=" + w.Data.URL(),
+		"CHANGEGATE_SLACK_TOKEN=" + slackToken, "CHANGEGATE_SLACK_API_URL=" + w.Slack.url(),
+	}
+}
+
+// SendWebhooks has the App's webhooks sent to whoever listens at an address.
+func (w *World) SendWebhooks(base string) {
+	w.Gate.SetWebhook(base+"/api/github/hook", webhookSecret)
 }
 
 // settle makes the people, the organization and the repository.
@@ -281,7 +304,7 @@ func (w *World) Start() error {
 		end()
 		return err
 	}
-	w.Gate.SetWebhook("http://"+server.Addr()+"/api/github/hook", webhookSecret)
+	w.SendWebhooks("http://" + server.Addr())
 	w.Server, w.end, w.ended = server, end, make(chan error, 1)
 	go func() { w.ended <- server.Run(ctx) }()
 	return nil
