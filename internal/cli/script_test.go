@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "ledger": scriptLedger},
 		Setup: func(e *testscript.Env) error {
 			server := httptest.NewServer(&stubGate{answers: map[string]int{}, used: map[string]bool{}})
 			e.Defer(server.Close)
