@@ -221,7 +221,7 @@ func (t *Turn) follow(l *Lane, d *Deployment, id int64, s change.DeploymentStatu
 	case change.DeploymentFailure, change.DeploymentErrored:
 		switch {
 		case d.Phase == Deploying, d.Phase.succeeded():
-			t.fail(l, d, FailedDeployment, "its deployment ended as "+string(s.State))
+			t.fail(l, d, FailedDeployment, "its status on GitHub is "+string(s.State))
 		case d.Phase.waits():
 			t.lose(l, d)
 		}

@@ -72,7 +72,7 @@ func (t *Turn) skip(l *Lane) {
 			continue
 		}
 		if b, read := t.between(c.Commit, d.Commit); read && b.Contained {
-			t.end(l, d, Overtaken, "it is contained in "+string(c.Commit.Short())+", which is there", change.Account{})
+			t.end(l, d, Overtaken, "it is contained in "+c.name().String()+", which is there", change.Account{})
 		}
 	}
 }

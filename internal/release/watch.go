@@ -60,7 +60,11 @@ func (t *Turn) watch(l *Lane, d *Deployment) {
 	t.wakeAt(ends)
 	if person && d.Verified == nil && d.Asked.IsZero() && !t.now.Before(ends) {
 		d.Asked = t.now
-		t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), change.Words(" is in "+l.Environment+" and was watched for long enough. Does it work? If so, say "),
+		watched := ""
+		if d.Monitor > 0 {
+			watched = ", and was watched for long enough"
+		}
+		t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), change.Words(" is in "+l.Environment+watched+". Does it work? If so, say "),
 			change.Code(`/change verified `+l.Environment+` "what was looked at"`), change.Words(e.verifier()+"; if not, "),
 			change.Code(`/change rollback `+l.Environment+` "what went wrong"`), change.Words(". With nothing said until "+stamp(ends.Add(e.Grace))+" it is an exception.")))
 	}
