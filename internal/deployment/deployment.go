@@ -5,6 +5,9 @@
 // told to people. Only then is anything written on GitHub, each effect once by its key, and what was done is noted. A run that was
 // killed anywhere is done again, asks for the same effects under the same keys, and does none of them twice.
 //
+// A run that is there because of a sweep alone lists what happened on GitHub since it was listed last, and goes by that as if deliveries had
+// told: one may never have come.
+//
 // A policy that cannot be used lets nothing through: what happened is kept until it can be, jobs at the gate are told to wait, and whoever
 // commands something meanwhile is told why nothing comes of it.
 package deployment
@@ -58,6 +61,8 @@ type GitHub interface {
 	Checks(ctx context.Context, repo change.Repository, sha change.SHA, withWorkflows bool, since time.Time) ([]change.Check, []github.CheckRun, error)
 	IssueComment(ctx context.Context, repo change.Repository, id int64, since time.Time) (github.IssueComment, error)
 	WorkflowRun(ctx context.Context, repo change.Repository, id int64, since time.Time) (github.WorkflowRun, error)
+	Deployments(ctx context.Context, repo change.Repository, f github.DeploymentFilter, since time.Time) ([]change.Deployment, error)
+	DeploymentStatuses(ctx context.Context, repo change.Repository, id int64, since time.Time) ([]change.DeploymentStatus, error)
 	ParseCallback(callback string, repo change.Repository) (run int64, err error)
 
 	CreateDeployment(ctx context.Context, repo change.Repository, w github.DeploymentWrite) (change.Deployment, error)

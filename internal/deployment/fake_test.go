@@ -214,6 +214,33 @@ func (h *hub) WorkflowRun(_ context.Context, _ change.Repository, id int64, _ ti
 	return run, h.call("run")
 }
 
+func (h *hub) Deployments(_ context.Context, _ change.Repository, f github.DeploymentFilter, _ time.Time) (list []change.Deployment, err error) {
+	for _, d := range h.deployments {
+		if d.At.Before(f.Since.Truncate(time.Second)) {
+			continue
+		}
+		if d.By == bot {
+			d.Via = ourApp
+		}
+		list = append(list, d)
+	}
+	return list, h.call("list deployments")
+}
+
+func (h *hub) DeploymentStatuses(_ context.Context, _ change.Repository, id int64, _ time.Time) (list []change.DeploymentStatus, err error) {
+	for _, s := range h.statuses {
+		if s.Deployment.ID != id {
+			continue
+		}
+		s.Deployment = change.Deployment{ID: id, Environment: s.Deployment.Environment}
+		if s.By == bot {
+			s.Via = ourApp
+		}
+		list = append(list, s)
+	}
+	return list, h.call("list statuses")
+}
+
 func (h *hub) ParseCallback(callback string, _ change.Repository) (run int64, err error) {
 	if _, err := fmt.Sscanf(callback, "https://api.github.example/runs/%d", &run); err != nil {
 		return 0, &github.BadCallback{Why: "it is not on the configured GitHub"}

@@ -75,6 +75,7 @@ func (r *run) tell(ctx context.Context, n note) (tell, error) {
 		if err := r.recognise(ctx, b.Deployment); err != nil {
 			return nil, err
 		}
+		r.told(b.Deployment.ID, 0)
 		return func(t *release.Turn) { t.Deployment(*b.Deployment) }, nil
 	case b.Status != nil:
 		if err := r.recognise(ctx, &b.Status.Deployment); err != nil {
@@ -85,6 +86,7 @@ func (r *run) tell(ctx context.Context, n note) (tell, error) {
 			return nil, err
 		}
 		b.Status.Via = via
+		r.told(b.Status.Deployment.ID, b.Status.ID)
 		return func(t *release.Turn) { t.Status(*b.Status) }, nil
 	case b.Rule != nil:
 		return func(t *release.Turn) { t.Rule(n.id, *b.Rule) }, nil

@@ -31,6 +31,8 @@ type state struct {
 	// Answers and Prompts are to be posted still: what they go by is not known any more once it was taken.
 	Answers []answer `json:"answers,omitempty"`
 	Prompts []prompt `json:"prompts,omitempty"`
+	// Heard is what the core was told of deployments on GitHub; nil: it is not kept yet.
+	Heard *heard `json:"heard,omitempty"`
 	// Unusable says that the policy could not be used when it was looked at last.
 	Unusable bool `json:"unusable,omitempty"`
 }
@@ -88,7 +90,7 @@ func (r *run) look(ctx context.Context) (queue.Result, error) {
 	var out release.Outcome
 	err = r.each(ctx,
 		func(ctx context.Context) error {
-			tells, err := r.tells(ctx, notes)
+			tells, err := r.everything(ctx, notes)
 			if err == nil {
 				out, err = r.advance(ctx, tells, notes.ids())
 			}

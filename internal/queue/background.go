@@ -19,12 +19,17 @@ type backgroundKey struct{}
 // IsBackground says of a handler's context that nobody waits for the run, which is there because of RaiseInBackground alone.
 func IsBackground(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
 
+// InBackground returns a context of which IsBackground is true, for whoever calls a handler without a queue.
+func InBackground(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
 // withUrgency returns the context of a job's run.
 func withUrgency(ctx context.Context, job *rivertype.JobRow) context.Context {
 	if !isBackground(job) {
 		return ctx
 	}
-	return context.WithValue(ctx, backgroundKey{}, true)
+	return InBackground(ctx)
 }
 
 func isBackground(job *rivertype.JobRow) bool { return job.Priority >= backgroundPriority }

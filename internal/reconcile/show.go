@@ -143,7 +143,7 @@ func (r *run) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	consequences := store.Consequences{Lease: r.lease, Raise: raise}
+	consequences := store.Consequences{Lease: r.lease, Raise: append(raise, landed(w.Key, w.Snapshot)...)}
 	if owed := reviewDebt(&d); d.State == change.Closed && owed != nil && owed.Settled.IsZero() {
 		owed.Settled = r.github.Now() // nothing went past the process
 		consequences.Debts = []change.Debt{*owed}

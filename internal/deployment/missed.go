@@ -1,0 +1,190 @@
+package deployment
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/release"
+)
+
+const (
+	// lookBack is how much of what was listed is listed again: GitHub need not show at once what it was told.
+	lookBack = time.Hour
+	// heardKept is how many deployments, and statuses, are remembered to have been told of.
+	heardKept = 500
+)
+
+// heard is what the core was told of GitHub's deployments, by deliveries or because they were listed, so that a list tells it only what is
+// new. It is stored: members may be added, not renamed.
+type heard struct {
+	// From is when it began to be kept: of deployments before that it is not known whether the core was told.
+	From        time.Time `json:"from"`
+	To          time.Time `json:"to"` // up to when they were listed
+	Deployments []int64   `json:"deployments,omitempty"`
+	Statuses    []int64   `json:"statuses,omitempty"`
+}
+
+// remember remembers an ID and says whether it is new.
+func remember(list *[]int64, id int64) bool {
+	if slices.Contains(*list, id) {
+		return false
+	}
+	*list = append(*list, id)
+	*list = slices.Clone((*list)[max(0, len(*list)-heardKept):])
+	return true
+}
+
+// hear begins to keep what the core is told of.
+func (r *run) hear() {
+	if r.state.Heard == nil {
+		r.state.Heard = &heard{From: r.github.Now(), To: r.github.Now()}
+	}
+}
+
+// told remembers that the core is told of a deployment, and of a status if that is not 0.
+func (r *run) told(deployment, status int64) {
+	if r.state.Heard == nil {
+		return
+	}
+	remember(&r.state.Heard.Deployments, deployment)
+	if status != 0 {
+		remember(&r.state.Heard.Statuses, status)
+	}
+}
+
+// everything returns what the core is told: what was left for the run, and what it finds by itself, if it is there to look.
+func (r *run) everything(ctx context.Context, list notes) (tells []tell, err error) {
+	if r.rules.Mode == release.Off {
+		return r.tells(ctx, list)
+	}
+	r.hear()
+	if tells, err = r.tells(ctx, list); err != nil || !queue.IsBackground(ctx) {
+		return tells, err
+	}
+	missed, err := r.missed(ctx)
+	return append(tells, missed...), err
+}
+
+// missed lists what happened on GitHub since it was listed last, and tells what no delivery did: deployments, their statuses, and the ends of
+// the runs that jobs wait in. What our own App did is known.
+func (r *run) missed(ctx context.Context) (tells []tell, err error) {
+	h, now := r.state.Heard, r.github.Now()
+	since := h.To.Add(-lookBack)
+	if since.Before(h.From) {
+		since = h.From
+	}
+	listed, err := r.github.Deployments(ctx, r.repo, github.DeploymentFilter{Since: since}, r.github.Began())
+	if refused(err) {
+		r.log.Warn().Err(err).Msg("deployments cannot be listed, what no delivery tells of them is missed")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range listed {
+		if d.Via == r.App || !remember(&h.Deployments, d.ID) {
+			continue
+		}
+		tells = append(tells, func(t *release.Turn) { t.Deployment(d) })
+		more, err := r.missedStatuses(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		tells = append(tells, more...)
+	}
+	for _, d := range r.openOnGitHub() {
+		more, err := r.missedStatuses(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		tells = append(tells, more...)
+	}
+	h.To = now
+	ends, err := r.missedEnds(ctx)
+	if len(tells)+len(ends) > 0 {
+		r.log.Info().Int("events", len(tells)+len(ends)).Msg("no delivery told of what happened to deployments")
+	}
+	return append(tells, ends...), err
+}
+
+// missedStatuses tells of a deployment's statuses that are new and not our own.
+func (r *run) missedStatuses(ctx context.Context, d change.Deployment) (tells []tell, err error) {
+	statuses, err := r.github.DeploymentStatuses(ctx, r.repo, d.ID, r.github.Began())
+	if err != nil && !refused(err) { // it may have been deleted
+		return nil, err
+	}
+	for _, s := range statuses {
+		if s.Via == r.App || s.At.Before(r.state.Heard.From.Truncate(time.Second)) || !remember(&r.state.Heard.Statuses, s.ID) {
+			continue
+		}
+		in := s.Deployment.Environment
+		if s.Deployment = d; in != "" {
+			s.Deployment.Environment = in // a status can move a deployment
+		}
+		tells = append(tells, func(t *release.Turn) { t.Status(s) })
+	}
+	return tells, nil
+}
+
+// openOnGitHub returns the deployments on GitHub whose statuses matter still: of what is not at its end, and of what each environment holds.
+func (r *run) openOnGitHub() (list []change.Deployment) {
+	for _, l := range r.state.Lanes {
+		for _, d := range l.Deployments {
+			if d.Phase.IsFinal() && d.Phase != release.Verified || d.Phase == release.Verified && d != l.Deployments[len(l.Deployments)-1] {
+				continue
+			}
+			ids := []int64{d.GitHub}
+			for _, o := range d.Also {
+				ids = append(ids, o.ID)
+			}
+			for _, id := range ids {
+				if id != 0 {
+					list = append(list, change.Deployment{ID: id, SHA: d.Commit, Environment: l.Environment, By: d.Deployer, At: d.QueuedAt})
+				}
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b change.Deployment) int { return int(a.ID - b.ID) })
+	return list
+}
+
+// missedEnds tells of workflow runs that ended while jobs of theirs wait or deploy, as far as is known.
+func (r *run) missedEnds(ctx context.Context) (tells []tell, err error) {
+	asked := map[int64]bool{}
+	for _, l := range r.state.Lanes {
+		for _, d := range l.Deployments {
+			if d.Phase.IsFinal() {
+				continue
+			}
+			for _, a := range d.Asks {
+				if a.Run == 0 || asked[a.Run] || a.Answer == release.No {
+					continue
+				}
+				asked[a.Run] = true
+				w, err := r.github.WorkflowRun(ctx, r.repo, a.Run, r.github.Began())
+				var missing *github.NotFound
+				switch {
+				case errors.As(err, &missing), refused(err):
+					continue // nothing can be said of it
+				case err != nil:
+					return nil, err
+				case w.Status != "completed" || a.Attempt != 0 && a.Attempt != w.Attempt || r.isEnded(w):
+					continue
+				}
+				end := change.RunEnded{Run: w.ID, Attempt: w.Attempt, Conclusion: w.Conclusion, SHA: w.Head, At: r.github.Now()}
+				tells = append(tells, func(t *release.Turn) { t.Run(end) })
+			}
+		}
+	}
+	return tells, nil
+}
+
+// isEnded says whether the core was told of the end of a run.
+func (r *run) isEnded(w github.WorkflowRun) bool {
+	return slices.ContainsFunc(r.state.Ended, func(e change.RunEnded) bool { return e.Run == w.ID && e.Attempt == w.Attempt })
+}
