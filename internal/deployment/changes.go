@@ -192,6 +192,11 @@ func (r *run) change(ctx context.Context, p change.Pull, at change.SHA) (release
 		c.Category = d.Category
 	}
 	c.Underlying, c.Contributors = d.Underlying, d.Contributors
+	for _, o := range d.Opinions {
+		if o.Counts && o.State == change.Approved {
+			c.Approvers = append(c.Approvers, o.By.Login)
+		}
+	}
 	c.Green = d.Head == p.Head.SHA && d.Base == p.Base.Name && (d.Verdict == change.Satisfied || d.Observing)
 	if d.Scheduled != "" {
 		if c.Scheduled, err = time.ParseInLocation(time.DateOnly, d.Scheduled, r.zone("")); err != nil {

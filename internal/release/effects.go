@@ -76,23 +76,31 @@ func (d *Deployment) payload() json.RawMessage {
 		Title      string        `json:"title,omitempty"`
 		Category   string        `json:"category,omitempty"`
 		Underlying string        `json:"underlying,omitempty"`
-		Approvals  []string      `json:"approvals,omitempty"`
-		Changes    int           `json:"changes"`
+		Approved   []string      `json:"approved_by,omitempty"` // the change
+		Accepted   []string      `json:"accepted_by,omitempty"` // its release
+		Changes    int           `json:"changes"`               // since what was there before
+		Ships      []int         `json:"ships,omitempty"`       // the pull requests of the last of them
 		Undoes     string        `json:"undoes,omitempty"`
 		Policy     string        `json:"policy,omitempty"`
 		Floor      string        `json:"floor,omitempty"`
 	}{ID: d.ID, Number: d.Number, Category: d.Category.String(), Changes: len(d.Changes), Undoes: d.Undoes, Policy: d.Policy, Floor: d.Floor}
+	const most = 20
 	for _, c := range d.Changes {
 		if c.Commit == d.Commit {
 			p.Title = cut(c.Title, title)
+			p.Approved = c.Approvers[:min(most, len(c.Approvers))]
 			if c.Category == change.Emergency {
 				p.Underlying = c.Underlying.String()
 			}
 		}
 	}
-	const most = 20
+	for _, c := range d.Changes[max(0, len(d.Changes)-most):] {
+		if c.Number != 0 {
+			p.Ships = append(p.Ships, int(c.Number))
+		}
+	}
 	for _, a := range d.Accepted[:min(most, len(d.Accepted))] {
-		p.Approvals = append(p.Approvals, a.By.Login)
+		p.Accepted = append(p.Accepted, a.By.Login)
 	}
 	text, err := json.Marshal(p)
 	if err != nil {

@@ -167,6 +167,7 @@ type Change struct {
 	Green        bool               `json:"green"`               // it was merged with a green check, or its policy only observed
 	Scheduled    time.Time          `json:"scheduled,omitzero"`  // not before
 	Contributors []change.AccountID `json:"contributors,omitempty"`
+	Approvers    []string           `json:"approvers,omitempty"` // the logins of those whose approvals counted when it was merged
 }
 
 // State is all that is remembered of a repository's deployments. Its JSON is stored: members are added, never renamed.
