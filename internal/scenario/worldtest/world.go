@@ -95,6 +95,7 @@ type World struct {
 	Log    Log    // the server's
 	Repo   string // owner/name that the test is about
 	Errors bool   // that the server may log errors
+	Sweeps bool   // that the server, once it is started again, looks now and then for what no delivery told
 
 	checker  *openapitest.Checker // nil: traffic is not checked
 	observer *githubsim.App       // who asks what GitHub shows; nil until then
@@ -299,7 +300,7 @@ func (w *World) Start() error {
 		Database: config.Database{URL: config.NewSecret(w.Data.URL())},
 	}
 	ctx, end := context.WithCancel(context.Background())
-	server, err := app.New(ctx, c, zerolog.New(&w.Log), app.Options{Clock: w.Now, NoSweeps: true})
+	server, err := app.New(ctx, c, zerolog.New(&w.Log), app.Options{Clock: w.Now, NoSweeps: !w.Sweeps})
 	if err != nil {
 		end()
 		return err
