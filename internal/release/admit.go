@@ -152,7 +152,7 @@ func (t *Turn) admitAfter(v *verdict, name string, commit change.SHA) {
 	before := t.state.Lanes[strings.ToLower(name)]
 	what := change.Say(change.Code(commit.Short()), change.Words(" in "+name))
 	if before == nil {
-		v.no(what, change.Words(" never ran"))
+		v.no(change.Code(commit.Short()), change.Words(" never ran in "+name))
 		return
 	}
 	on := before.open(commit)
@@ -161,12 +161,12 @@ func (t *Turn) admitAfter(v *verdict, name string, commit change.SHA) {
 	case on != nil && (ran == nil || on.Phase == Deploying || !ran.Phase.succeeded()):
 		v.wait(time.Time{}, change.Words("the deployment of "), what)
 	case ran == nil:
-		v.no(what, change.Words(" never ran"))
+		v.no(change.Code(commit.Short()), change.Words(" never ran in "+name))
 	case ran.Phase == Verified:
 	case ran.Phase.succeeded():
 		v.wait(time.Time{}, change.Words("the verification of "), what)
 	default:
-		v.no(what, change.Words(" "+ended(ran.Phase)+": mend it, or try again with "), change.Code("/change start "+name))
+		v.no(change.Code(commit.Short()), change.Words(" "+ended(ran.Phase)+" in "+name+": mend it, or try again with "), change.Code("/change start "+name))
 	}
 }
 
