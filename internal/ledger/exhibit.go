@@ -14,19 +14,39 @@ func Digest(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Sealed is an exhibit in its canonical form, with its digest: what Append does not need to work out while others wait for it.
+type Sealed struct {
+	Digest string
+	text   []byte
+}
+
+// Seal makes the canonical form of an exhibit.
+func Seal(x any) (Sealed, error) {
+	if s, ok := x.(Sealed); ok {
+		return s, nil
+	}
+	text, err := Canonical(x)
+	return Sealed{Digest(text), text}, err
+}
+
+// MarshalJSON returns the canonical text.
+func (s Sealed) MarshalJSON() ([]byte, error) { return s.text, nil }
+
+// Len is how long the canonical text is, in bytes.
+func (s Sealed) Len() int { return len(s.text) }
+
 // keepExhibits writes those exhibits that are not there yet, and returns the digests of all.
 func keepExhibits(ctx context.Context, tx Tx, exhibits []any) (digests []string, err error) {
 	for i, x := range exhibits {
-		text, err := Canonical(x)
+		s, err := Seal(x)
 		if err != nil {
 			return nil, fmt.Errorf("exhibit %d: %w", i+1, err)
 		}
-		digest := Digest(text)
-		_, err = tx.Exec(ctx, `INSERT INTO ledger_exhibits (digest, text) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING`, digest, string(text))
+		_, err = tx.Exec(ctx, `INSERT INTO ledger_exhibits (digest, text) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING`, s.Digest, string(s.text))
 		if err != nil {
 			return nil, err
 		}
-		digests = append(digests, digest)
+		digests = append(digests, s.Digest)
 	}
 	return digests, nil
 }

@@ -44,6 +44,8 @@ const (
 	ProtectionChanged  Kind = "protection changed" // whether our check is required on a branch
 	DeploymentMoved    Kind = "deployment moved"   // queued, let through, verified, rolled back, …
 
+	PolicyInForce Kind = "policy in force" // a branch is decided by another policy than before
+
 	ServerStarted Kind = "server started" // with a Started as its body
 
 	EmergencyWithdrawn   Kind = "emergency withdrawn"   // before anything went past the process
@@ -73,7 +75,7 @@ type Draft struct {
 	Subject Subject
 	Body    any // anything that encoding/json can write
 	// Exhibits are what the entry rests on: the facts of a decision, a policy's text. Each is anything that encoding/json can write, and
-	// kept once, under its digest, however many entries rest on it.
+	// kept once, under its digest, however many entries rest on it. A large one is best a Sealed.
 	Exhibits []any
 }
 

@@ -18,6 +18,14 @@ type Consequences struct {
 	Debts      []change.Debt      // as they stand now; each is one by its pull request and kind
 	Rejections []change.Rejection // on the pull request, as they stand now; each is one by its comment
 	Raise      []change.Raised    // errands that are to be looked at
+	Policy     *PolicyInForce     // what it was decided by; nil: nothing is to be known of that
+}
+
+// PolicyInForce is the policy that a branch is decided by.
+type PolicyInForce struct {
+	Branch string
+	Digest string       // tells it from others
+	Entry  ledger.Draft // goes before the others, if the branch was last decided by another policy or this is the first time
 }
 
 // SaveDecision keeps the decision that stands for a pull request, with its digest and its consequences, and in the same transaction writes
@@ -56,6 +64,17 @@ func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, di
 	}
 	if err := s.RaiseErrands(ctx, tx, c.Raise); err != nil {
 		return err
+	}
+	if p := c.Policy; p != nil {
+		n, err := tx.Exec(ctx, `INSERT INTO policies_in_force (repository, branch, digest) VALUES ($1, $2, $3)
+			ON CONFLICT (repository, branch) DO UPDATE SET digest = excluded.digest WHERE policies_in_force.digest <> excluded.digest`,
+			d.Pull.Repository, p.Branch, p.Digest)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			entries = append([]ledger.Draft{p.Entry}, entries...)
+		}
 	}
 	_, err = ledger.Append(ctx, tx, s.now(), entries...)
 	return err
