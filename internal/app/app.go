@@ -96,7 +96,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	a.loop = reconcile.New(reconcile.Config{
-		Store: a.queue.Memory(), Identities: a.store, Raise: a.queue.Raise, Default: fallback, Render: report.Render, Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
+		Store: a.queue.Memory(), Identities: a.store, Raise: a.queue.Raise, Default: fallback, DefaultText: string(policies.Default()), Render: report.Render, Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.lander = landing.New(landing.Config{

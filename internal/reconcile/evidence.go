@@ -42,6 +42,7 @@ type (
 		Category    change.Category  `json:"category"` // as last decided, for DecidedHead
 		Verdict     change.Verdict   `json:"verdict"`
 		DecidedHead change.SHA       `json:"decided_head"`
+		Observing   bool             `json:"observing,omitempty"` // the verdict held nothing up
 	}
 )
 

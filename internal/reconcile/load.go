@@ -49,6 +49,8 @@ type subject struct {
 	decision change.Decision
 	// rejections are those that commands made or withdrew in this run.
 	rejections []change.Rejection
+	// texts are those of the policy files that were read for it.
+	texts map[change.PolicyRef]string
 }
 
 func (s *subject) pull() change.Pull { return s.work.Snapshot }

@@ -82,12 +82,14 @@ func (r *run) policyAt(ctx context.Context, s *subject, floor *policy.Policy, co
 		}
 		return r.fallback, nil, nil
 	}
+	ref := change.PolicyRef{Source: PolicyPath, SHA: file.Blob}
+	s.keepText(ref, file)
 	p, problems, err := r.compile(floor, PolicyPath, file)
 	if err != nil {
 		return nil, nil, err
 	}
 	if problems != nil {
-		d := policy.Unreadable(change.PolicyRef{Source: PolicyPath, SHA: file.Blob}, s.work.Key, s.pull().Head.SHA, problems)
+		d := policy.Unreadable(ref, s.work.Key, s.pull().Head.SHA, problems)
 		if floor != nil {
 			d.Floor = floor.Ref
 		}
@@ -103,6 +105,7 @@ func (r *run) floorOf(ctx context.Context, s *subject, t trust) (*policy.Policy,
 		return nil, nil, err
 	}
 	ref := change.PolicyRef{Source: s.work.Repository.Owner + "/.github/" + FloorPath, SHA: file.Blob}
+	s.keepText(ref, file)
 	p, problems, err := r.compile(nil, ref.Source, file)
 	if err != nil {
 		return nil, nil, err

@@ -32,7 +32,7 @@ const (
 	maxMoves = 3
 )
 
-// Config is what a Reconciler needs. All of it is required but Log.
+// Config is what a Reconciler needs. All of it is required but DefaultText and Log.
 type Config struct {
 	Store      Store
 	Identities Identities
@@ -42,6 +42,8 @@ type Config struct {
 	GitHub func(change.InstallationID) GitHub
 	// Default is the policy of repositories that have none of their own.
 	Default *policy.Policy
+	// DefaultText is its text, for the ledger.
+	DefaultText string
 	// Render makes a check run's text of a decision.
 	Render plan.Render
 	// Holder names this process in leases.

@@ -103,7 +103,12 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	r.log.Info().Str("head", string(d.Head)).Stringer("category", d.Category).Stringer("verdict", d.Verdict).Msg("decision changed")
 	drafts := evidence(before, d, labels)
 	describe(drafts, &s.facts)
-	consequences := store.Consequences{Lease: r.lease, Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise}
+	if drafts[0].Exhibits, err = r.restsOn(s); err != nil {
+		return err
+	}
+	consequences := store.Consequences{
+		Lease: r.lease, Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise, Policy: r.inForce(s),
+	}
 	return r.store.SaveDecision(ctx, d, digest, consequences, append(drafts, edited(d, edits)...)...)
 }
 
@@ -223,6 +228,6 @@ func (r *run) withdraw(ctx context.Context, head change.SHA) error {
 func ended(p change.Pull, d change.Decision) ledger.Draft {
 	return ledger.Draft{Kind: ledger.PullEnded, Subject: subjectOf(d.Pull, p.Head.SHA), Body: endedBody{
 		State: p.State, MergedBy: p.MergedBy, MergedAt: p.MergedAt, MergeCommit: p.MergeCommit, Base: p.Base.Name,
-		Category: d.Category, Verdict: d.Verdict, DecidedHead: d.Head,
+		Category: d.Category, Verdict: d.Verdict, DecidedHead: d.Head, Observing: d.Observing,
 	}}
 }
