@@ -250,7 +250,8 @@ func (l *loader) database() Secret {
 		}
 	case "postgres", "postgresql":
 		u, err := url.Parse(text)
-		if err != nil || u.Host == "" || strings.Trim(u.Path, "/") == "" {
+		// A socket's directory, which is no host of a URL, is a parameter.
+		if err != nil || u.Host+u.Query().Get("host") == "" || strings.Trim(u.Path, "/") == "" {
 			l.wrong(databaseURL, "is not postgres://USER:PASSWORD@HOST:PORT/DATABASE; escape special characters in the password (%%40 for @)")
 		}
 	default:

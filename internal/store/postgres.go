@@ -22,6 +22,10 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database.url: %w", err)
 	}
+	// A process that hangs in the middle of a transaction, or whose machine is gone, would keep all others from the rows that it locked.
+	if _, set := config.ConnConfig.RuntimeParams[idleTimeout]; !set {
+		config.ConnConfig.RuntimeParams[idleTimeout] = "3s"
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL database: %w", err)
@@ -32,6 +36,8 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	}
 	return &postgres{pool}, nil
 }
+
+const idleTimeout = "idle_in_transaction_session_timeout"
 
 // writeTries is how often a transaction is begun that the database rolled back because of what others did at the same time.
 const writeTries = 5

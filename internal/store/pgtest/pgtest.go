@@ -59,8 +59,10 @@ func Start(t testing.TB) *Server {
 	run(t, attr, filepath.Join(bin, "initdb"), "-D", data, "-U", "test", "--auth=trust", "--encoding=UTF8", "--no-sync")
 
 	s := &Server{program: filepath.Join(bin, "postgres"), data: data, sockets: dir, attr: attr}
-	s.run(t)
 	t.Cleanup(s.stop)
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -72,8 +74,7 @@ func settings() []string {
 	}
 }
 
-func (s *Server) run(t testing.TB) {
-	t.Helper()
+func (s *Server) run() error {
 	args := []string{"-D", s.data, "-k", s.sockets}
 	for _, setting := range settings() {
 		args = append(args, "-c", setting)
@@ -81,22 +82,23 @@ func (s *Server) run(t testing.TB) {
 	s.process = exec.Command(s.program, args...)
 	s.process.SysProcAttr = s.attr
 	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	s.await(t)
+	return s.await()
 }
 
 // stop ends the server at once, whoever is connected.
 func (s *Server) stop() {
-	s.process.Process.Signal(syscall.SIGINT)
-	s.process.Wait()
+	if s.process.Process != nil {
+		s.process.Process.Signal(syscall.SIGINT)
+		s.process.Wait()
+	}
 }
 
 // Restart stops the server, which ends all connections, and starts it again on what it had.
-func (s *Server) Restart(t testing.TB) {
-	t.Helper()
+func (s *Server) Restart() error {
 	s.stop()
-	s.run(t)
+	return s.run()
 }
 
 // asSomebody has a program run as somebody who may not do everything, because PostgreSQL refuses to run as root.
@@ -127,19 +129,17 @@ func run(t testing.TB, attr *syscall.SysProcAttr, name string, args ...string) {
 }
 
 // await returns when the server takes connections.
-func (s *Server) await(t testing.TB) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+func (s *Server) await() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {
 		conn, err := pgx.Connect(ctx, s.url("postgres"))
 		if err == nil {
-			conn.Close(ctx)
-			return
+			return conn.Close(ctx)
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("PostgreSQL does not answer: %v", err)
+			return fmt.Errorf("PostgreSQL does not answer: %w", err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -1,0 +1,243 @@
+//go:build unix
+
+package soak_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/scenario/worldtest"
+)
+
+// fleet keeps a number of server processes running, and hands GitHub's webhooks to any of them.
+type fleet struct {
+	t    testing.TB
+	w    *worldtest.World
+	size int
+	http *httptest.Server
+
+	mu      sync.Mutex
+	ahead   time.Duration
+	started int
+	turn    int
+	ending  bool
+	running map[string]*replica
+	changed chan struct{} // closed and replaced when one starts or ends
+	wg      sync.WaitGroup
+}
+
+// replica is one process.
+type replica struct {
+	name string
+	addr string
+	cmd  *exec.Cmd
+	gone chan struct{}
+	// sick says that a load balancer sends it nothing.
+	sick bool
+}
+
+// signal sends a signal; a process that is gone does not mind.
+func (r *replica) signal(s syscall.Signal) { _ = r.cmd.Process.Signal(s) }
+
+// launch starts the processes and installs the App.
+func launch(t testing.TB, w *worldtest.World, size int) *fleet {
+	f := &fleet{t: t, w: w, size: size, running: map[string]*replica{}, changed: make(chan struct{})}
+	f.http = httptest.NewServer(f)
+	t.Cleanup(func() {
+		f.stop()
+		f.http.Close()
+	})
+	w.SendWebhooks(f.http.URL)
+	f.fill()
+	if _, err := w.Gate.Install("acme"); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// fill starts processes until there are as many as there should be.
+func (f *fleet) fill() {
+	for {
+		f.mu.Lock()
+		full := f.ending || len(f.running) >= f.size
+		var r *replica
+		if !full {
+			f.started++
+			r = &replica{name: fmt.Sprint("replica-", f.started), gone: make(chan struct{})}
+			f.running[r.name] = r
+		}
+		ahead := f.ahead
+		f.mu.Unlock()
+		if full {
+			return
+		}
+		f.run(r, ahead)
+	}
+}
+
+func (f *fleet) run(r *replica, ahead time.Duration) {
+	log, err := os.Create(filepath.Join(f.w.Dir, r.name+".log"))
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), f.w.Environment()...)
+	cmd.Env = append(cmd.Env, nameVariable+"="+r.name, fmt.Sprint(aheadVariable, "=", ahead))
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		f.t.Error(errors.Join(err, log.Close()))
+		return
+	}
+	f.mu.Lock()
+	r.cmd = cmd
+	f.mu.Unlock()
+	line, _ := bufio.NewReader(out).ReadString('\n') // empty if it ended first
+	f.mu.Lock()
+	r.addr = strings.TrimSpace(line)
+	f.signalLocked()
+	f.mu.Unlock()
+	f.wg.Go(func() {
+		err := cmd.Wait()
+		log.Close()
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.Exited() {
+			f.t.Errorf("%s ended by itself with %v:\n%s", r.name, err, f.tail(r.name))
+			f.mu.Lock()
+			f.ending = true // the next one would do the same
+			f.mu.Unlock()
+		}
+		close(r.gone)
+		f.mu.Lock()
+		delete(f.running, r.name)
+		f.signalLocked()
+		f.mu.Unlock()
+		f.fill()
+	})
+}
+
+func (f *fleet) signalLocked() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// replicas returns the processes that listen and are well, in the order in which they started.
+func (f *fleet) replicas() []*replica {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []*replica
+	for _, r := range f.running {
+		if r.addr != "" && !r.sick {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b *replica) int { return strings.Compare(a.addr, b.addr) })
+	return all
+}
+
+// skip says whether webhooks are to go to others only.
+func (f *fleet) skip(r *replica, sick bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.sick = sick
+}
+
+func (f *fleet) replica(name string) *replica {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r := f.running[name]; r != nil && r.cmd != nil {
+		return r
+	}
+	return nil
+}
+
+// renew kills all processes; those that follow have clocks that are ahead.
+func (f *fleet) renew(ahead time.Duration) {
+	f.mu.Lock()
+	f.ahead = ahead
+	f.w.Forward(ahead)
+	old := slices.Collect(maps.Values(f.running))
+	f.mu.Unlock()
+	for _, r := range old {
+		r.signal(syscall.SIGKILL)
+		<-r.gone
+	}
+}
+
+// stop ends all processes in good order.
+func (f *fleet) stop() {
+	f.mu.Lock()
+	f.ending = true
+	for _, r := range f.running {
+		if r.cmd != nil {
+			r.signal(syscall.SIGCONT)
+			r.signal(syscall.SIGTERM)
+		}
+	}
+	f.mu.Unlock()
+	f.wg.Wait()
+}
+
+// tail returns the end of a process' log.
+func (f *fleet) tail(name string) string {
+	text, err := os.ReadFile(filepath.Join(f.w.Dir, name+".log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-4000):])
+}
+
+// ServeHTTP hands a webhook to one of the processes in turn, as a load balancer does: to the next if one cannot be reached.
+func (f *fleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	all := f.replicas()
+	f.mu.Lock()
+	f.turn++
+	turn := f.turn
+	f.mu.Unlock()
+	for n := range all {
+		to := all[(turn+n)%len(all)]
+		request, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+to.addr+r.URL.Path, bytes.NewReader(body))
+		if err != nil {
+			break
+		}
+		request.Header = r.Header.Clone()
+		response, err := http.DefaultClient.Do(request)
+		var refused *net.OpError
+		if errors.As(err, &refused) && refused.Op == "dial" {
+			continue
+		}
+		if err != nil {
+			break // it may have taken it
+		}
+		defer response.Body.Close()
+		w.WriteHeader(response.StatusCode)
+		_, _ = io.Copy(w, response.Body)
+		return
+	}
+	w.WriteHeader(http.StatusBadGateway)
+}

@@ -1,0 +1,168 @@
+//go:build unix
+
+package soak_test
+
+import (
+	"flag"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
+	"github.com/changegate/changegate/internal/store/pgtest"
+)
+
+var (
+	count = flag.Int("lives", 20, "how many pull requests live while there is trouble")
+	seed  = flag.Uint64("seed", 0, "what makes their lives; 0: chance")
+)
+
+// TestLives has pull requests live while processes die at random and in the middle of their writes, GitHub fails in its ways, and deliveries
+// fail, come twice, and come late and in any order; on PostgreSQL the database is restarted too.
+func TestLives(t *testing.T) {
+	if *seed == 0 {
+		*seed = rand.Uint64()
+	}
+	t.Logf("-seed %d", *seed)
+	t.Run("sqlite", func(t *testing.T) {
+		x := found(t, nil, 1)
+		x.survive(nil)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		server := pgtest.Start(t)
+		x := found(t, worldtest.Postgres(server.Database(t)), 3)
+		x.survive(server.Restart)
+	})
+}
+
+// survive has the lives lived in trouble and checks what they have come to.
+func (x *town) survive(restart func() error) {
+	x.t.Helper()
+	end := x.trouble(restart)
+	heads, err := lives(x.World, *seed, *count)
+	kills := end()
+	must(x.t, err)
+	// Time goes by, until it is clear that what failed is not under way. Those who start then look for what they have missed.
+	x.renew(5 * time.Minute)
+	x.settle()
+	x.once(heads)
+	x.ledgerHolds()
+	before := x.shown(heads)
+	x.t.Logf("%d pull requests, %d open in the end; %d processes were killed; %d writes to GitHub", len(heads), len(before), kills, len(x.written(func(write) bool { return true })))
+
+	// Somebody who knows nothing decides anew.
+	x.stop()
+	x.Data = worldtest.SQLite(x.t.TempDir())
+	x.open()
+	must(x.t, x.Gate.Uninstall("acme"))
+	x.fleet = launch(x.t, x.World, 1)
+	x.settle()
+	if diff := cmp.Diff(x.shown(heads), before); diff != "" {
+		x.t.Errorf("what is shown (-decided afresh +shown):\n%s", diff)
+	}
+}
+
+// trouble begins all kinds of it. The function returned ends it, and says how many processes were killed.
+func (x *town) trouble(restart func() error) (end func() int64) {
+	r := rand.New(rand.NewPCG(*seed, 1))
+	var mu sync.Mutex
+	chance := func(of int) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return r.IntN(of) == 0
+	}
+	var kills atomic.Int64
+	kill := func(r *replica) {
+		kills.Add(1)
+		r.signal(syscall.SIGKILL)
+	}
+	// At the steps between an intent and its result.
+	x.wire.set(func(name string, call *http.Request) (moment, func()) {
+		caller := x.replica(name)
+		if caller == nil || !isWrite(call) || !chance(12) {
+			return never, nil
+		}
+		when := before
+		if chance(2) {
+			when = after
+		}
+		return when, func() { kill(caller) }
+	})
+	x.Sim.Intercept(func(githubsim.Delivery) githubsim.Fate {
+		switch {
+		case chance(12):
+			return githubsim.Fail
+		case chance(8):
+			return githubsim.Duplicate
+		case chance(6):
+			return githubsim.Hold
+		}
+		return githubsim.Deliver
+	})
+	faults := []githubsim.Fault{
+		{Status: http.StatusBadGateway, Times: -1},
+		{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}}, Times: 3},
+		{ActThenLose: true, Method: http.MethodPost, Times: 3},
+		{ActThenLose: true, Method: http.MethodPatch, Times: 3},
+		{CutConnection: true, Times: 5},
+	}
+	release := func() {
+		held := x.Sim.Held()
+		mu.Lock()
+		r.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
+		mu.Unlock()
+		if len(held) > 0 {
+			x.Sim.Release(held...)
+		}
+	}
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(400 * time.Millisecond)
+		defer ticker.Stop()
+		heal := func() {}
+		defer func() { heal() }()
+		for n := 0; ; n++ {
+			select {
+			case <-over:
+				return
+			case <-ticker.C:
+			}
+			heal()
+			heal = func() {}
+			if n%3 == 1 {
+				heal = x.Sim.Inject(faults[n/3%len(faults)])
+			}
+			if all := x.replicas(); n%4 == 3 && len(all) > 0 {
+				mu.Lock()
+				victim := all[r.IntN(len(all))]
+				mu.Unlock()
+				kill(victim)
+			}
+			if n == 8 && restart != nil {
+				if err := restart(); err != nil {
+					x.t.Error(err)
+				}
+			}
+			if _, err := x.Sim.RunWorkflows(); err != nil {
+				x.t.Error(err)
+			}
+			release()
+		}
+	}()
+	return func() int64 {
+		close(over)
+		<-done
+		x.wire.set(nil)
+		x.Sim.Intercept(nil)
+		release()
+		return kills.Load()
+	}
+}

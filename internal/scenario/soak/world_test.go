@@ -1,0 +1,225 @@
+//go:build unix
+
+package soak_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// patience is how long anything may take before a test is given up. Nothing is timed by it.
+const patience = 90 * time.Second
+
+// town is a world whose server is a fleet, and the test's own look at their database.
+type town struct {
+	*worldtest.World
+	*wire
+	*fleet
+	t     testing.TB
+	store *store.Store
+	queue *queue.Queue // raises and waits, and works on nothing
+}
+
+func found(t testing.TB, database worldtest.Database, size int) *town {
+	t.Helper()
+	w := worldtest.Begin(t, worldtest.Options{
+		Dir: t.TempDir(), Database: database, Policy: policy(), Elsewhere: true,
+		Files: map[string]string{githubsim.DeployWorkflowPath: "name: Deploy\n"},
+	})
+	must(t, w.Sim.DeployWorkflow(w.Repo, githubsim.Workflow{OnDeployment: true}))
+	x := &town{World: w, t: t, wire: &wire{next: w.Sim}}
+	w.HTTP.Config.Handler = x.wire
+	x.open()
+	x.fleet = launch(t, w, size)
+	return x
+}
+
+// open opens the database beside the fleet.
+func (x *town) open() {
+	x.t.Helper()
+	var err error
+	x.store, err = store.Open(x.t.Context(), store.Config{URL: x.Data.URL(), Clock: x.Now})
+	must(x.t, err)
+	x.t.Cleanup(func() { x.store.Close() })
+	x.queue, err = queue.New(queue.Config{Store: x.store, Clock: x.Now})
+	must(x.t, err)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until returns when a condition holds.
+func (x *town) until(what string, holds func() (bool, error)) {
+	x.t.Helper()
+	end := time.Now().Add(patience)
+	for {
+		ok, err := holds()
+		if ok {
+			return
+		}
+		if time.Now().After(end) {
+			for _, r := range x.replicas() {
+				x.t.Logf("%s logged:\n%s", r.name, x.tail(r.name))
+			}
+			x.t.Fatalf("waiting until %s: %v", what, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// settle returns when all that GitHub told has arrived and was dealt with.
+func (x *town) settle() {
+	x.t.Helper()
+	calm := 0
+	x.until("everything is dealt with", func() (bool, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err := x.Sim.Flush(ctx)
+		if err == nil {
+			_, err = x.Sim.RunWorkflows()
+		}
+		if err == nil {
+			err = x.queue.Quiet(ctx)
+		}
+		if err == nil {
+			err = x.lacking()
+		}
+		if d, wrong := x.queue.Depth(ctx); err == nil && (wrong != nil || d.Unsettled > 0) {
+			err = fmt.Errorf("%d are unsettled, %v", d.Unsettled, wrong)
+		}
+		if calm++; err != nil || !x.Sim.Idle() {
+			calm = 0
+		}
+		return calm == 3, err
+	})
+}
+
+// lacking says whether there are deliveries that the server never acknowledged.
+func (x *town) lacking() error {
+	missing := map[string]string{}
+	for _, d := range x.Gate.Deliveries() {
+		missing[d.GUID] = fmt.Sprintf("%s %s of %s: %d", d.Event, d.Action, d.At.Format(time.TimeOnly), d.StatusCode)
+	}
+	for _, d := range x.Gate.Deliveries() {
+		if d.StatusCode/100 == 2 {
+			delete(missing, d.GUID)
+		}
+	}
+	for _, what := range missing {
+		return fmt.Errorf("%d deliveries never arrived, one of them %s", len(missing), what)
+	}
+	return nil
+}
+
+// shown is what the open pull requests show, by number.
+func (x *town) shown(heads map[int][]string) map[int]string {
+	x.t.Helper()
+	all := map[int]string{}
+	for n := range heads {
+		v, err := x.Sim.PullView(x.Repo, n)
+		must(x.t, err)
+		if v.State != "open" {
+			continue
+		}
+		c, ok := worldtest.OurCheck(v)
+		if !ok {
+			x.t.Errorf("#%d has no check run:\n%s", n, x.Whole(v))
+		}
+		all[n] = worldtest.Outcome(c) + ": " + c.Title
+	}
+	return all
+}
+
+var marker = regexp.MustCompile(`<!-- changegate[^>]*-->`)
+
+// once checks that nothing was done twice.
+func (x *town) once(heads map[int][]string) {
+	x.t.Helper()
+	for n, of := range heads {
+		for _, head := range of {
+			runs, err := x.CheckRuns(x.Repo, head)
+			must(x.t, err)
+			seen, unfinished := map[string]bool{}, 0
+			for _, r := range runs {
+				if seen[r.GetExternalID()] {
+					x.t.Errorf("#%d: the write %s made two check runs on %s", n, r.GetExternalID(), head)
+				}
+				seen[r.GetExternalID()] = true
+				if r.GetStatus() != "completed" {
+					unfinished++
+				}
+			}
+			if unfinished > 1 {
+				x.t.Errorf("#%d: %s has %d check runs that are not completed", n, head, unfinished)
+			}
+		}
+		v, err := x.Sim.PullView(x.Repo, n)
+		must(x.t, err)
+		asked := map[string]bool{}
+		for _, e := range v.Events {
+			switch e.Kind {
+			case "review_requested":
+				if asked[e.Subject] {
+					x.t.Errorf("#%d: %s was asked twice", n, e.Subject)
+				}
+				asked[e.Subject] = true
+			case "review_request_removed", "reviewed":
+				clear(asked)
+			}
+		}
+		comments, err := x.Sim.Comments(v.Pull)
+		must(x.t, err)
+		said := map[string]bool{}
+		for _, c := range comments {
+			for _, m := range marker.FindAllString(c.Body, -1) {
+				if said[m] && c.Author == "changegate[bot]" {
+					x.t.Errorf("#%d: two comments are %s", n, m)
+				}
+				said[m] = true
+			}
+		}
+	}
+	deployments, err := x.Sim.Deployments(x.Repo)
+	must(x.t, err)
+	made := map[string]bool{}
+	for _, d := range deployments {
+		what := d.SHA + " to " + d.Environment
+		if made[what] {
+			x.t.Errorf("%s was deployed twice", what)
+		}
+		made[what] = true
+		var told []string
+		for _, s := range d.Statuses {
+			if s.App == "changegate" {
+				told = append(told, s.State)
+			}
+		}
+		if slices.Sort(told); len(slices.Compact(slices.Clone(told))) != len(told) {
+			x.t.Errorf("%s has the statuses %v of ours", what, told)
+		}
+	}
+}
+
+// ledgerHolds checks the whole ledger.
+func (x *town) ledgerHolds() {
+	x.t.Helper()
+	tree, err := audit.Check(x.t.Context(), x.store)
+	if err != nil {
+		x.t.Errorf("the ledger: %v", err)
+	}
+	x.t.Logf("the ledger has %d entries", tree.Size)
+}
