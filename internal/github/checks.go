@@ -74,7 +74,7 @@ func (s *Session) Checks(
 		checks = append(checks, change.Check{
 			Name: r.GetName(), State: change.RunState(r.GetStatus(), r.GetConclusion()), App: r.GetApp().GetSlug(), AppID: change.AppID(r.GetApp().GetID()),
 			Workflow: workflows[r.GetCheckSuite().GetID()], Suite: r.GetCheckSuite().GetID(), RunID: r.GetID(), URL: r.GetHTMLURL(),
-			At: cmp.Or(at(r.CompletedAt), at(r.StartedAt)),
+			Started: at(r.StartedAt), At: cmp.Or(at(r.CompletedAt), at(r.StartedAt)),
 		})
 	}
 	seen := map[string]bool{}

@@ -411,7 +411,7 @@ func TestChecks(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func(id int64, name string, state change.CheckState, app string, appID change.AppID, workflow string) change.Check {
-		return change.Check{Name: name, State: state, App: app, AppID: appID, Workflow: workflow, Suite: id * 10, RunID: id, URL: fmt.Sprint("https://x/", id), At: noon}
+		return change.Check{Name: name, State: state, App: app, AppID: appID, Workflow: workflow, Suite: id * 10, RunID: id, URL: fmt.Sprint("https://x/", id), Started: noon, At: noon}
 	}
 	lost := check(9, "orphan", change.CheckFailure, "", 0, "")
 	lost.Suite = 0

@@ -276,12 +276,13 @@ func readCheckRun(d *change.Delivery, body []byte, ours change.AppID) error {
 		return setOwnCheck(d, run.HeadSHA)
 	}
 	check := change.Check{
-		Name:  run.Name,
-		State: change.RunState(run.Status, run.Conclusion),
-		Suite: run.CheckSuite.ID,
-		RunID: run.ID,
-		URL:   run.HTMLURL,
-		At:    run.CompletedAt,
+		Name:    run.Name,
+		State:   change.RunState(run.Status, run.Conclusion),
+		Suite:   run.CheckSuite.ID,
+		RunID:   run.ID,
+		URL:     run.HTMLURL,
+		Started: run.StartedAt,
+		At:      run.CompletedAt,
 	}
 	if check.At.IsZero() {
 		check.At = run.StartedAt

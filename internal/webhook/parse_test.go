@@ -188,7 +188,7 @@ func TestParse(t *testing.T) {
 	gone40 := strings.Repeat("0", 40)
 	built := func(state change.CheckState) *change.Check {
 		return &change.Check{
-			Name: "build", State: state, App: "github-actions", AppID: 15368, Suite: 62, RunID: 61, URL: "https://github.com/run/61", At: day1,
+			Name: "build", State: state, App: "github-actions", AppID: 15368, Suite: 62, RunID: 61, URL: "https://github.com/run/61", Started: day1, At: day1,
 		}
 	}
 
