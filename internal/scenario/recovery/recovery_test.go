@@ -1,0 +1,286 @@
+// Package recovery_test tries that a server which was down is soon as right as if it had not been, and nobody has to help it.
+package recovery_test
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/scenario/worldtest"
+	"github.com/changegate/changegate/internal/webhook"
+)
+
+const policy = `version: 1
+roles:
+  reviewer: {permission: write}
+  tech-lead: {teams: [tech-leads]}
+categories:
+  high-risk:
+    when: {any: [{paths: ["**/migrations/**"]}, {labels: [high-risk]}]}
+    approvals: [{role: reviewer, count: 1}, {role: tech-lead, count: 1}]
+  normal: {approvals: [{role: reviewer, count: 1}]}
+deployments: create
+environments:
+  staging: {}
+  production: {after: staging}
+`
+
+func check(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// patience is how long anything may take before a test is given up. Nothing is timed by it.
+const patience = time.Minute
+
+// burst is what happens on GitHub while the server is down, and how it is seen that the server knows.
+type burst struct {
+	*worldtest.World
+	t      *testing.T
+	pulls  map[string]githubsim.Pull
+	landed string // what was merged became it on main
+	forgot bool   // what was done is no longer known to have been: it may be done again
+}
+
+func begin(t *testing.T) *burst {
+	b := &burst{t: t, pulls: map[string]githubsim.Pull{}, World: worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: policy, Spec: true})}
+	b.Errors = true // the simulator cannot reach what is down, and those who look at it say so
+	for _, name := range []string{"approve", "label", "merge", "close", "leave"} {
+		b.open(name)
+	}
+	_, err := b.Sim.As("carol").CreateDeployment(b.Repo, githubsim.DeploymentOptions{Environment: "preview"}) // so that deployments are followed here
+	b.act(err)
+	b.act(b.Sim.As("bob").Approve(b.pulls["label"]))
+	b.act(b.Sim.As("bob").Approve(b.pulls["merge"]))
+	check(t, b.Quiet())
+	b.wants("merge", "success")
+	return b
+}
+
+// act is an act of somebody's, after a while.
+func (b *burst) act(err error) {
+	b.t.Helper()
+	check(b.t, err)
+	b.Forward(worldtest.Pace)
+}
+
+func (b *burst) open(name string) {
+	b.t.Helper()
+	pr, err := b.Sim.As("alice").OpenPull(b.Repo, githubsim.PullOptions{
+		Title: name, Body: worldtest.FullRecord, Branch: name, Files: map[string]string{"src/" + name + ".go": "package shop\n"},
+	})
+	b.act(err)
+	b.pulls[name] = pr
+}
+
+// happens has everything happen that the server is not told.
+func (b *burst) happens() {
+	b.t.Helper()
+	bob, carol := b.Sim.As("bob"), b.Sim.As("carol")
+	b.act(bob.Approve(b.pulls["approve"]))
+	b.act(bob.AddLabel(b.pulls["label"], "high-risk"))
+	b.act(bob.Merge(b.pulls["merge"], githubsim.MergeOptions{}))
+	tip, err := b.Sim.Tip(b.Repo, "main")
+	check(b.t, err)
+	b.landed = tip
+	b.act(bob.Close(b.pulls["close"]))
+	b.open("opened")
+	b.act(bob.Approve(b.pulls["opened"]))
+	_, err = carol.CreateDeployment(b.Repo, githubsim.DeploymentOptions{Environment: "production"}) // for which the policy does not name her
+	b.act(err)
+	check(b.t, b.Quiet()) // the deliveries have failed by now
+	b.Forward(time.Hour)
+}
+
+func (b *burst) outcome(name string) string {
+	v, err := b.Sim.PullView(b.Repo, b.pulls[name].Number)
+	check(b.t, err)
+	c, ok := worldtest.OurCheck(v)
+	if !ok {
+		return "none"
+	}
+	return worldtest.Outcome(c) + ": " + c.Title
+}
+
+func (b *burst) wants(name, outcome string) {
+	b.t.Helper()
+	if got := b.outcome(name); !strings.HasPrefix(got, outcome) {
+		b.t.Fatalf("%s is %s, want %s\n%s", name, got, outcome, b.Log.String())
+	}
+}
+
+// once says whether something was done as often as it may have been.
+func (b *burst) once(n int) bool { return n == 1 || b.forgot && n > 1 }
+
+// wrong says what the server does not know yet; empty: all is right.
+func (b *burst) wrong() (all []string) {
+	for name, want := range map[string]string{
+		"approve": "success: Normal", "label": "in_progress: High-risk", "opened": "success: Normal", "leave": "in_progress: Normal",
+	} {
+		if got := b.outcome(name); !strings.HasPrefix(got, want) {
+			all = append(all, fmt.Sprintf("%s is %s, want %s", name, got, want))
+		}
+	}
+	deployments, err := b.Sim.Deployments(b.Repo)
+	check(b.t, err)
+	ours := 0
+	for _, d := range deployments {
+		if d.App == "changegate" && d.Environment == "staging" && d.SHA == b.landed {
+			ours++
+		}
+	}
+	if !b.once(ours) {
+		all = append(all, fmt.Sprintf("what was merged is deployed to staging %d times", ours))
+	}
+	issues, err := b.Sim.Issues(b.Repo)
+	check(b.t, err)
+	found := 0
+	for _, i := range issues {
+		if i.Author == "changegate[bot]" && strings.Contains(i.Body, "carol") && strings.Contains(i.Body, "production") {
+			found++
+		}
+	}
+	if !b.once(found) {
+		all = append(all, fmt.Sprintf("%d issues are about the deployment that nobody may make", found))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// becomesRight waits until the server knows all, and anything else there is to wait for.
+func (b *burst) becomesRight(besides ...func() string) {
+	b.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	give := time.After(patience)
+	for {
+		check(b.t, b.Quiet())
+		wrong := b.wrong()
+		for _, more := range besides {
+			if is := more(); is != "" {
+				wrong = append(wrong, is)
+			}
+		}
+		if len(wrong) == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-give:
+			b.t.Fatalf("it is not right yet: %s\n%s", strings.Join(wrong, "\n"), b.Log.String())
+		}
+	}
+}
+
+func (b *burst) restart() {
+	b.t.Helper()
+	b.Sweeps = true
+	check(b.t, b.Start())
+}
+
+// redelivered counts what was sent again, and how much never arrived.
+func (b *burst) redelivered() (again, missing int) {
+	arrived, failed := map[string]bool{}, map[string]bool{}
+	for _, d := range b.Gate.Deliveries() {
+		if d.Redelivery {
+			again++
+		}
+		if d.StatusCode < 300 {
+			arrived[d.GUID] = true
+		} else {
+			failed[d.GUID] = true
+		}
+	}
+	for guid := range failed {
+		if !arrived[guid] {
+			missing++
+		}
+	}
+	return again, missing
+}
+
+func TestDeliveriesOfADowntimeComeAgain(t *testing.T) {
+	b := begin(t)
+	check(t, b.Stop())
+	b.happens()
+	_, missing := b.redelivered()
+	if missing == 0 {
+		t.Fatal("nothing was missed")
+	}
+	b.restart()
+	b.becomesRight()
+	again, left := b.redelivered()
+	if left != 0 || again != missing {
+		t.Errorf("of %d deliveries that were missed %d were sent again, and %d are missing still", missing, again, left)
+	}
+	if want := fmt.Sprintf("changegate_deliveries_redelivered_total %d\n", missing); !strings.Contains(b.page("/metrics"), want) {
+		t.Errorf("the metrics do not say so: %s", want)
+	}
+}
+
+func TestWithoutALogSweepsFindWhatADowntimeHid(t *testing.T) {
+	b := begin(t)
+	check(t, b.Stop())
+	b.happens()
+	b.Sim.Inject(githubsim.Fault{Route: "/app/hook/deliveries", Status: http.StatusNotFound, Times: -1})
+	b.restart()
+	b.becomesRight()
+	if again, _ := b.redelivered(); again != 0 {
+		t.Errorf("%d deliveries were sent again", again)
+	}
+	if n := strings.Count(b.Log.String(), "does not show the App its log of deliveries"); n != 1 {
+		t.Errorf("it was said %d times that there is no log", n)
+	}
+}
+
+func TestADatabaseFromBeforeIsBroughtUpToDate(t *testing.T) {
+	b := begin(t)
+	check(t, b.Stop(), b.Data.Keep(), b.Start())
+	kept := len(b.Gate.Deliveries())
+	b.happens() // and is known
+	if wrong := b.wrong(); len(wrong) > 0 {
+		t.Fatalf("it is not right to begin with: %s", wrong)
+	}
+	check(t, b.Stop(), b.Data.Restore())
+	b.forgot = true
+	forgotten := map[string]bool{}
+	for _, d := range b.Gate.Deliveries()[kept:] {
+		if d.StatusCode < 300 && webhook.Reads(d.Event) {
+			forgotten[d.GUID] = true
+		}
+	}
+	b.restart()
+	b.becomesRight(func() string {
+		left := maps.Clone(forgotten)
+		for _, d := range b.Gate.Deliveries() {
+			if d.Redelivery && d.StatusCode < 300 {
+				delete(left, d.GUID)
+			}
+		}
+		if len(left) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%d of %d deliveries that GitHub recorded as delivered, and the database forgot, were not sent again", len(left), len(forgotten))
+	})
+}
+
+// page reads a page of the server's.
+func (b *burst) page(path string) string {
+	b.t.Helper()
+	resp, err := http.Get("http://" + b.Server.Addr() + path)
+	check(b.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	check(b.t, err)
+	return string(body)
+}
