@@ -51,6 +51,7 @@ func (l *loader) check() *Config {
 	c.Database.URL = l.database()
 	c.Slack = l.slack()
 	c.Gate = l.gate(c.GitHub, c.Server)
+	c.Ledger = l.ledger(c.Database, true)
 	c.Log = l.log()
 	return c
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Database Database
 	Slack    Slack
 	Gate     Gate
+	Ledger   Ledger
 	Log      Log
 }
 

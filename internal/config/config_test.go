@@ -30,6 +30,9 @@ var testKey = sync.OnceValue(func() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 })
 
+// testLedgerKey signs nothing but what tests have it sign.
+const testLedgerKey = "PRIVATE+KEY+test+9b2ad662+AZUqlfIotgKyN1rWuTm2XWIj36nfB8cWxXkUTCPkZ0Ed"
+
 func lookup(env map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		v, ok := env[name]
@@ -74,6 +77,7 @@ func TestDefaults(t *testing.T) {
 		Server:   Server{Address: "127.0.0.1:8080"},
 		Database: Database{URL: NewSecret("sqlite:changegate.db")},
 		Gate:     Gate{Issuers: []string{"https://token.actions.githubusercontent.com"}},
+		Ledger:   Ledger{KeyFile: "changegate.db.ledger-key", PublishEvery: time.Hour},
 		Log:      Log{Level: zerolog.InfoLevel, Format: "json"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -92,6 +96,7 @@ server:
   public_url: https://Change.acme.example/gate/
   previous_webhook_secret: before
 database: {url: "postgres://gate:pa%40ss@db.acme.example:5432/gate?sslmode=verify-full"}
+ledger: {publish_file: checkpoints, publish_every: 10m, publish_repository: acme/audit}
 slack: {token: xoxb-1-file, api_url: "https://slack.acme.example/api/"}
 log: {level: debug, format: console}
 `)
@@ -101,7 +106,8 @@ log: {level: debug, format: console}
 		"GITHUB_OAUTH_CLIENT_ID":    "Iv1.x", "GITHUB_OAUTH_CLIENT_SECRET": "oauth-s3cret",
 		"CHANGEGATE_SERVER_ADDRESS": "127.0.0.1:0",
 		"CHANGEGATE_SLACK_TOKEN":    "xoxb-1-environment",
-		"CHANGEGATE_LOG_LEVEL":      "", // set to nothing is not set
+		"CHANGEGATE_LEDGER_KEY":     testLedgerKey, "CHANGEGATE_LEDGER_PUBLISH_REPOSITORY": "acme/other",
+		"CHANGEGATE_LOG_LEVEL": "", // set to nothing is not set
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +124,10 @@ log: {level: debug, format: console}
 		Database: Database{URL: NewSecret("postgres://gate:pa%40ss@db.acme.example:5432/gate?sslmode=verify-full")},
 		Slack:    Slack{Token: NewSecret("xoxb-1-environment"), APIURL: "https://slack.acme.example/api"},
 		Gate:     Gate{Audience: "https://change.acme.example/gate", Issuers: []string{"https://ghe.acme.example/_services/token"}},
-		Log:      Log{Level: zerolog.DebugLevel, Format: "console"},
+		Ledger: Ledger{
+			Key: NewSecret(testLedgerKey), PublishFile: "checkpoints", PublishEvery: 10 * time.Minute, PublishRepository: "acme/other",
+		},
+		Log: Log{Level: zerolog.DebugLevel, Format: "console"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -276,6 +285,23 @@ func TestProblems(t *testing.T) {
 			env:  working("CHANGEGATE_SLACK_TOKEN", "xoxb-hunter2", "CHANGEGATE_SLACK_API_URL", "http://slack.acme.example/api"),
 			want: []string{"slack.api_url: is plain http; use https"},
 		},
+		"PostgreSQL without a key for the ledger": {
+			env: working("CHANGEGATE_DATABASE_URL", "postgres://u:pw@h/db"),
+			want: []string{"ledger.key: is missing although database.url is PostgreSQL's, which several servers may share; make one with changegate audit key FILE, " +
+				"and give it to each server here or in ledger.key_file"},
+		},
+		"how the ledger is signed and published": {
+			env: working("CHANGEGATE_LEDGER_KEY", "PRIVATE+KEY+hunter2", "CHANGEGATE_LEDGER_PUBLISH_EVERY", "1s", "CHANGEGATE_LEDGER_PUBLISH_REPOSITORY", "audit"),
+			want: []string{
+				"ledger.key: is not a key that signs the ledger, one line that begins with PRIVATE+KEY+; make one with changegate audit key FILE (CHANGEGATE_LEDGER_KEY)",
+				"ledger.publish_every: is not a time between a minute and a day; write it as 30m or 1h",
+				"ledger.publish_repository: is not OWNER/NAME; name one repository that the App is installed on",
+			},
+		},
+		"two keys for the ledger": {
+			env:  working("CHANGEGATE_LEDGER_KEY", testLedgerKey, "CHANGEGATE_LEDGER_KEY_FILE", "ledger-key"),
+			want: []string{"ledger.key: is set and ledger.key_file too; keep one of them"},
+		},
 		"a port that is none":            {env: working("CHANGEGATE_SERVER_ADDRESS", ":99999"), want: []string{"server.address: is not HOST:PORT"}},
 		"a database that is not kept":    {env: working("CHANGEGATE_DATABASE_URL", "sqlite::memory:"), want: []string{"database.url: names no file; write sqlite:PATH"}},
 		"a database without a name":      {env: working("CHANGEGATE_DATABASE_URL", "postgres://u:p@h"), want: []string{"database.url: is not postgres://"}},
@@ -361,6 +387,7 @@ func TestNoOutputShowsASecret(t *testing.T) {
 		"CHANGEGATE_SERVER_PREVIOUS_WEBHOOK_SECRET": "s3cret-before",
 		"CHANGEGATE_SLACK_TOKEN":                    "xoxb-s3cret-slack",
 		"CHANGEGATE_DATABASE_URL":                   "postgres://gate:s3cret-db@h/db?password=s3cret-too",
+		"CHANGEGATE_LEDGER_KEY":                     testLedgerKey,
 	}
 	env := working()
 	maps.Copy(env, secrets)
@@ -386,7 +413,7 @@ func TestNoOutputShowsASecret(t *testing.T) {
 	console.Info().Interface("c", c).Msg("x")
 
 	text := out.String()
-	for _, leak := range []string{"s3cret", "PRIVATE KEY", fmt.Sprintf("%x", "s3cret")} {
+	for _, leak := range []string{"s3cret", "PRIVATE KEY", "PRIVATE+KEY", fmt.Sprintf("%x", "s3cret")} {
 		if i := strings.Index(text, leak); i >= 0 {
 			t.Errorf("output shows %q: …%s…", leak, text[max(0, i-200):min(len(text), i+50)])
 		}
@@ -424,5 +451,34 @@ func TestTheDatabaseAlone(t *testing.T) {
 				t.Errorf("%v, want %q", err, row.problem)
 			}
 		})
+	}
+}
+
+func TestDigest(t *testing.T) {
+	digest := func(with ...string) string {
+		c, err := Load("", lookup(working(with...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := c.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	one := digest("CHANGEGATE_DATABASE_URL", "postgres://u:one@h/db", "CHANGEGATE_LEDGER_KEY_FILE", "k")
+	if one != digest("CHANGEGATE_DATABASE_URL", "postgres://u:two@h/db", "CHANGEGATE_LEDGER_KEY_FILE", "k") {
+		t.Error("a password is in the digest")
+	}
+	if one == digest("CHANGEGATE_DATABASE_URL", "postgres://u:one@other/db", "CHANGEGATE_LEDGER_KEY_FILE", "k") {
+		t.Error("another database has the same digest")
+	}
+}
+
+func TestTheLedgerAlone(t *testing.T) {
+	path := write(t, "changegate.yml", "database: {url: 'sqlite:a.db'}\nserver: {private_key_file: gone.pem}\n")
+	d, l, err := LoadLedger(path, lookup(nil))
+	if err != nil || d.URL.Reveal() != "sqlite:a.db" || l.KeyFile != "a.db.ledger-key" {
+		t.Errorf("%v, %+v, %v", d, l, err)
 	}
 }

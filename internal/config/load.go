@@ -18,28 +18,33 @@ import (
 type key string
 
 const (
-	webURL                key = "github.web_url"
-	v3APIURL              key = "github.v3_api_url"
-	v4APIURL              key = "github.v4_api_url"
-	integrationID         key = "github.app.integration_id"
-	webhookSecret         key = "github.app.webhook_secret"
-	privateKey            key = "github.app.private_key"
-	clientID              key = "github.oauth.client_id"
-	clientSecret          key = "github.oauth.client_secret"
-	address               key = "server.address"
-	publicURL             key = "server.public_url"
-	previousWebhookSecret key = "server.previous_webhook_secret"
-	webhookSecretFile     key = "server.webhook_secret_file"
-	privateKeyFile        key = "server.private_key_file"
-	databaseURL           key = "database.url"
-	slackToken            key = "slack.token"
-	slackTokenFile        key = "slack.token_file"
-	slackAPIURL           key = "slack.api_url"
-	gateAudience          key = "gate.audience"
-	gateIssuers           key = "gate.issuers"
-	gateTokens            key = "gate.tokens"
-	logLevel              key = "log.level"
-	logFormat             key = "log.format"
+	webURL                  key = "github.web_url"
+	v3APIURL                key = "github.v3_api_url"
+	v4APIURL                key = "github.v4_api_url"
+	integrationID           key = "github.app.integration_id"
+	webhookSecret           key = "github.app.webhook_secret"
+	privateKey              key = "github.app.private_key"
+	clientID                key = "github.oauth.client_id"
+	clientSecret            key = "github.oauth.client_secret"
+	address                 key = "server.address"
+	publicURL               key = "server.public_url"
+	previousWebhookSecret   key = "server.previous_webhook_secret"
+	webhookSecretFile       key = "server.webhook_secret_file"
+	privateKeyFile          key = "server.private_key_file"
+	databaseURL             key = "database.url"
+	slackToken              key = "slack.token"
+	slackTokenFile          key = "slack.token_file"
+	slackAPIURL             key = "slack.api_url"
+	gateAudience            key = "gate.audience"
+	gateIssuers             key = "gate.issuers"
+	gateTokens              key = "gate.tokens"
+	ledgerKey               key = "ledger.key"
+	ledgerKeyFile           key = "ledger.key_file"
+	ledgerPublishFile       key = "ledger.publish_file"
+	ledgerPublishEvery      key = "ledger.publish_every"
+	ledgerPublishRepository key = "ledger.publish_repository"
+	logLevel                key = "log.level"
+	logFormat               key = "log.format"
 )
 
 // keys returns all settings, in the order in which they are checked and shown.
@@ -47,7 +52,8 @@ func keys() []key {
 	return []key{
 		webURL, v3APIURL, v4APIURL, integrationID, webhookSecret, privateKey, clientID, clientSecret,
 		address, publicURL, previousWebhookSecret, webhookSecretFile, privateKeyFile, databaseURL,
-		slackToken, slackTokenFile, slackAPIURL, gateAudience, gateIssuers, gateTokens, logLevel, logFormat,
+		slackToken, slackTokenFile, slackAPIURL, gateAudience, gateIssuers, gateTokens,
+		ledgerKey, ledgerKeyFile, ledgerPublishFile, ledgerPublishEvery, ledgerPublishRepository, logLevel, logFormat,
 	}
 }
 
