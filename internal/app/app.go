@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/palantir/go-githubapp/githubapp"
@@ -42,6 +43,7 @@ type Options struct {
 	Transport http.RoundTripper // carries the requests to GitHub; nil: one of its own
 	// NoSweeps leaves out what is done now and then without an event, so that whoever counts calls to GitHub sees those of events only.
 	NoSweeps bool
+	Version  string // of the program, for the ledger
 }
 
 // App is a service that listens, and works while Run runs.
@@ -57,10 +59,12 @@ type App struct {
 	keeper *emergency.Keeper
 	posts  *notify.Announcer
 	ships  *deployment.Deployer
+	notary *notary
 
-	missed   *recovery.Deliveries
-	sweeps   *sweeps
-	noSweeps bool
+	missed       *recovery.Deliveries
+	sweeps       *sweeps
+	noSweeps     bool
+	publishEvery time.Duration
 }
 
 // New opens the database, brings its schema up to date, and listens. Nothing is worked on before Run. Its errors name the part, and
@@ -73,7 +77,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be read, the last good one stays") })
 
-	a := &App{log: log, noSweeps: o.NoSweeps}
+	a := &App{log: log, noSweeps: o.NoSweeps, publishEvery: c.Ledger.PublishEvery}
 	fallback, err := policy.Parse(policies.DefaultSource, policies.Default())
 	if err != nil {
 		return nil, fmt.Errorf("the built-in default policy: %w", err)
@@ -93,6 +97,12 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	}
 	metrics.MustRegister(ledgerSize{a.store, log})
 	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Log: log, Metrics: metrics}); err != nil {
+		return nil, err
+	}
+	if a.notary, err = newNotary(ctx, c, a, o.Clock, metrics); err != nil {
+		return nil, err
+	}
+	if err := a.notary.start(ctx, o.Version, c, a.queue.Replica()); err != nil {
 		return nil, err
 	}
 	a.loop = reconcile.New(reconcile.Config{
@@ -141,6 +151,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		Ready: []server.Probe{
 			{Name: "store", Check: func(ctx context.Context) error { _, err := a.store.CountUnsettled(ctx); return err }},
 			{Name: "queue", Check: func(context.Context) error { return a.queue.Ready() }},
+			{Name: "ledger", Check: a.notary.ready},
 			{Name: "private key", Check: func(context.Context) error { return usable(secrets.PrivateKey()) }},
 		},
 	})
@@ -160,6 +171,7 @@ func (a *App) Addr() string { return a.server.Addr() }
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.store.Close()) }()
 	a.queue.Every("prune", pruneEvery, a.store.Prune)
+	a.queue.Every("checkpoint", a.publishEvery, a.notary.publish)
 	if !a.noSweeps {
 		a.sweeps.start(a.missed)
 	}
@@ -169,7 +181,9 @@ func (a *App) Run(ctx context.Context) (err error) {
 	served := a.server.Serve(ctx)
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
-	return errors.Join(served, a.hook.Close(limit), a.queue.Stop(limit))
+	ended := errors.Join(a.hook.Close(limit), a.queue.Stop(limit))
+	a.notary.publishAtEnd(limit)
+	return errors.Join(served, ended)
 }
 
 // errands returns what looks at each kind of errand.
@@ -218,7 +232,12 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 	if _, err := session.OwnerPolicy(ctx, repo.Owner, reconcile.FloorPath, time.Time{}); err != nil {
 		a.log.Warn().Err(err).Msg("the owner's policy was not read ahead, each decision tries again")
 	}
-	err = reconcile.Discover(ctx, repo, list, a.queue.Memory(), a.queue)
+	if repo.DefaultBranch == "" {
+		repo, err = a.described(ctx, repo, session)
+	}
+	if err == nil {
+		err = reconcile.Discover(ctx, repo, list, a.queue.Memory(), a.queue)
+	}
 	var missing *github.NotFound
 	switch {
 	case errors.As(err, &missing):
@@ -228,6 +247,22 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 		return err
 	}
 	return a.store.SaveRepository(ctx, repo)
+}
+
+// described returns a repository with its default branch, which the delivery that told of a new installation does not name, and saves it:
+// without it no pull request into that branch would be governed.
+func (a *App) described(ctx context.Context, repo change.Repository, session *github.Session) (change.Repository, error) {
+	// Of a hundred that came at once, one reads the list.
+	for _, since := range []time.Time{session.Began().Add(-time.Minute), session.Began()} {
+		all, err := session.Repositories(ctx, since)
+		if err != nil {
+			return repo, err
+		}
+		if i := slices.IndexFunc(all, func(r change.Repository) bool { return r.ID == repo.ID }); i >= 0 {
+			return all[i], a.store.SaveRepository(ctx, all[i])
+		}
+	}
+	return repo, &github.NotFound{}
 }
 
 func usable(key []byte) error {

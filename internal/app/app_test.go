@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,9 +31,45 @@ type world struct {
 	// github reads what the server wrote, with the App's own credentials.
 	github       *github.GitHub
 	installation change.InstallationID
+
+	registered *githubsim.App
+	database   string // the path of its file
+	env        map[string]string
+	log        logged
+	stop       func() // ends the server
 }
 
+// logged is what the server logged.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// start makes a world, and starts its server.
 func start(t *testing.T) *world {
+	t.Helper()
+	w := prepare(t)
+	w.serve(t)
+	return w
+}
+
+// prepare makes a world whose server is not started yet.
+func prepare(t *testing.T) *world { return startAfter(t, func(*githubsim.Sim) {}) }
+
+// startAfter is start, after something was done on GitHub.
+func startAfter(t *testing.T, before func(sim *githubsim.Sim)) *world {
 	t.Helper()
 	sim, err := githubsim.New(githubsim.Config{})
 	must(t, err)
@@ -43,6 +80,7 @@ func start(t *testing.T) *world {
 	must(t, sim.AddOrganization("acme", "alice"))
 	must(t, sim.AddRepository("acme", "shop", githubsim.RepoOptions{}))
 	must(t, sim.SetPermission("acme/shop", "bob", githubsim.Write))
+	before(sim)
 	registered, err := sim.RegisterApp(githubsim.AppOptions{
 		Slug: "changegate", WebhookSecret: secret, Events: []string{"pull_request", "pull_request_review", "check_run", "push"},
 		Permissions: map[string]string{
@@ -51,31 +89,43 @@ func start(t *testing.T) *world {
 	})
 	must(t, err)
 
-	env := map[string]string{
+	w := &world{sim: sim, registered: registered, database: filepath.Join(t.TempDir(), "test.db")}
+	w.env = map[string]string{
 		"GITHUB_WEB_URL": base, "GITHUB_V3_API_URL": base + "/api/v3/", "GITHUB_V4_API_URL": base + "/api/graphql",
 		"GITHUB_APP_INTEGRATION_ID": fmt.Sprint(registered.ID), "GITHUB_APP_WEBHOOK_SECRET": secret,
 		"GITHUB_APP_PRIVATE_KEY":    string(registered.PrivateKey),
-		"CHANGEGATE_SERVER_ADDRESS": "127.0.0.1:0", "CHANGEGATE_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "test.db"),
+		"CHANGEGATE_SERVER_ADDRESS": "127.0.0.1:0", "CHANGEGATE_DATABASE_URL": "sqlite:" + w.database,
 	}
-	c, err := config.Load("", func(k string) (string, bool) { v, ok := env[k]; return v, ok })
+	return w
+}
+
+// serve starts the server; it ends with the test, or when w.stop is called.
+func (w *world) serve(t *testing.T) {
+	t.Helper()
+	c, err := config.Load("", func(k string) (string, bool) { v, ok := w.env[k]; return v, ok })
 	must(t, err)
-	a, err := app.New(context.Background(), c, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel), app.Options{})
+	log := zerolog.New(zerolog.MultiLevelWriter(zerolog.NewTestWriter(t), &w.log)).Level(zerolog.WarnLevel)
+	w.app, err = app.New(context.Background(), c, log, app.Options{Version: "changegate test"})
 	must(t, err)
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
+	go func() { ended <- w.app.Run(ctx) }()
+	w.stop = sync.OnceFunc(func() {
+		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("the server ended with %v", err)
 		}
 	})
-	registered.SetWebhook("http://"+a.Addr()+"/api/github/hook", secret)
-	installation, err := registered.Install("acme")
+	t.Cleanup(w.stop)
+	w.registered.SetWebhook("http://"+w.app.Addr()+"/api/github/hook", secret)
+	if w.installation == 0 {
+		installation, err := w.registered.Install("acme")
+		must(t, err)
+		w.installation = change.InstallationID(installation)
+	}
+	w.github, err = github.New(github.Config{App: c.GitHubApp(), CheckName: plan.CheckRunName})
 	must(t, err)
-	reader, err := github.New(github.Config{App: c.GitHubApp(), CheckName: plan.CheckRunName})
-	must(t, err)
-	return &world{sim: sim, app: a, base: "http://" + a.Addr(), github: reader, installation: change.InstallationID(installation)}
+	w.base = "http://" + w.app.Addr()
 }
 
 func must(t *testing.T, err error) {
@@ -90,6 +140,7 @@ func (w *world) settle(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	must(t, w.sim.Flush(ctx))
+	must(t, w.app.Quiet(ctx)) // which waits for discoveries too
 	must(t, w.app.Idle(ctx))
 	must(t, w.sim.Flush(ctx))
 }
@@ -119,6 +170,19 @@ func TestAPullRequestGoesInAndACheckRunComesOut(t *testing.T) {
 	after := w.checkRuns(t, pull.Head)
 	if len(after) != 1 || after[0].Conclusion != "success" || after[0].Title != "Standard: approved by bob" {
 		t.Fatalf("after the approval: %+v, want one success that names bob", after)
+	}
+}
+
+func TestPullRequestsFromBeforeTheInstallation(t *testing.T) {
+	var pull githubsim.Pull
+	w := startAfter(t, func(sim *githubsim.Sim) {
+		var err error
+		pull, err = sim.As("alice").OpenPull("acme/shop", githubsim.PullOptions{Title: "Say hello", Files: map[string]string{"docs/hello.md": "Hello\n"}})
+		must(t, err)
+	})
+	w.settle(t)
+	if runs := w.checkRuns(t, pull.Head); len(runs) != 1 || runs[0].Status != "in_progress" || !strings.HasPrefix(runs[0].Title, "Standard") {
+		t.Fatalf("after the installation: %+v, want one in progress that says Standard", runs)
 	}
 }
 

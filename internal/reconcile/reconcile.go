@@ -9,6 +9,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -109,6 +110,10 @@ func (rc *Reconciler) once(ctx context.Context, key change.PullKey) (queue.Resul
 	}
 	if work.Gone {
 		return queue.Result{}, nil
+	}
+	if work.Repository.DefaultBranch == "" {
+		// Whether the branch is governed cannot be said, which is no reason to take its check away.
+		return queue.Result{}, fmt.Errorf("the default branch of %s is not known yet", work.Repository)
 	}
 	r := rc.begin(work)
 	result, err := r.reconcile(ctx)
