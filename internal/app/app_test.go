@@ -60,16 +60,19 @@ func (l *logged) String() string {
 // start makes a world, and starts its server.
 func start(t *testing.T) *world {
 	t.Helper()
-	w := prepare(t)
+	return startAfter(t, func(*githubsim.Sim) {})
+}
+
+// startAfter is start, after something was done on GitHub.
+func startAfter(t *testing.T, before func(sim *githubsim.Sim)) *world {
+	t.Helper()
+	w := prepare(t, before)
 	w.serve(t)
 	return w
 }
 
-// prepare makes a world whose server is not started yet.
-func prepare(t *testing.T) *world { return startAfter(t, func(*githubsim.Sim) {}) }
-
-// startAfter is start, after something was done on GitHub.
-func startAfter(t *testing.T, before func(sim *githubsim.Sim)) *world {
+// prepare makes a world in which something was done, and whose server is not started yet.
+func prepare(t *testing.T, before func(sim *githubsim.Sim)) *world {
 	t.Helper()
 	sim, err := githubsim.New(githubsim.Config{})
 	must(t, err)

@@ -42,7 +42,7 @@ status, 0 or 1, and a line.`,
 			}
 			log := newLogger(c.Log, cmd.ErrOrStderr())
 			log.Info().Str("version", Version()).Stringer("database", c.Database).Str("github", c.GitHub.V3APIURL).Msg("starting")
-			a, err := app.New(cmd.Context(), c, log, app.Options{})
+			a, err := app.New(cmd.Context(), c, log, app.Options{Version: Version()})
 			if err != nil {
 				return err
 			}

@@ -47,6 +47,7 @@ const (
 	// GateToken lets its bearer ask at the gate about staging of acme/shop.
 	GateToken = "a-token-for-staging-that-is-long-enough"
 
+	ledgerKey     = "PRIVATE+KEY+test+9b2ad662+AZUqlfIotgKyN1rWuTm2XWIj36nfB8cWxXkUTCPkZ0Ed" // it signs nothing else
 	webhookSecret = "It's a Secret to Everybody"
 	// patience is how long anything may take before a test is given up. Nothing is timed by it.
 	patience = 60 * time.Second
@@ -198,7 +199,7 @@ func (w *World) Environment() []string {
 		"GITHUB_WEB_URL=" + base, "GITHUB_V3_API_URL=" + base + "/api/v3", "GITHUB_V4_API_URL=" + base + "/api/graphql",
 		fmt.Sprint("GITHUB_APP_INTEGRATION_ID=", w.Gate.ID), "GITHUB_APP_WEBHOOK_SECRET=" + webhookSecret,
 		"GITHUB_APP_PRIVATE_KEY=" + string(w.Gate.PrivateKey), "CHANGEGATE_SERVER_ADDRESS=127.0.0.1:0", "CHANGEGATE_DATABASE_URL=" + w.Data.URL(),
-		"CHANGEGATE_SLACK_TOKEN=" + slackToken, "CHANGEGATE_SLACK_API_URL=" + w.Slack.url(),
+		"CHANGEGATE_LEDGER_KEY=" + ledgerKey, "CHANGEGATE_SLACK_TOKEN=" + slackToken, "CHANGEGATE_SLACK_API_URL=" + w.Slack.url(),
 	}
 }
 
@@ -298,6 +299,7 @@ func (w *World) Start() error {
 		}},
 		Slack:    config.Slack{Token: config.NewSecret(slackToken), APIURL: w.Slack.url()},
 		Database: config.Database{URL: config.NewSecret(w.Data.URL())},
+		Ledger:   config.Ledger{Key: config.NewSecret(ledgerKey), PublishEvery: time.Hour},
 	}
 	ctx, end := context.WithCancel(context.Background())
 	server, err := app.New(ctx, c, zerolog.New(&w.Log), app.Options{Clock: w.Now, NoSweeps: !w.Sweeps})

@@ -1,0 +1,279 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/config"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+const (
+	// publishLease names the lease of the one replica that publishes.
+	publishLease = "ledger checkpoint"
+	publishTime  = time.Minute // how long publishing may take
+	publishLast  = 3 * time.Second
+	// verifyAgain is how soon a ledger that could not be verified is tried again, when anybody asks.
+	verifyAgain = 10 * time.Second
+)
+
+// notary signs the ledger, publishes what it signed, and holds the ledger to what was published. A ledger that does not hold is written on,
+// because nothing that happens is to be lost, and nothing of it is signed any more; the server is not ready until somebody looked.
+type notary struct {
+	store  *store.Store
+	key    *ledger.Key
+	near   audit.Publisher // what can be read at once, when the server starts
+	all    audit.Publisher // with what must be asked of GitHub
+	holder string
+	clock  func() time.Time
+	log    zerolog.Logger
+	gauge  prometheus.Gauge
+
+	mu  sync.Mutex
+	err error     // why the ledger was found not to hold, or could not be verified; nil: it holds
+	at  time.Time // when that was found
+}
+
+// newNotary loads the key, or makes it.
+func newNotary(ctx context.Context, c *config.Config, a *App, clock func() time.Time, metrics prometheus.Registerer) (*notary, error) {
+	key, err := signingKey(c, a.log)
+	if err != nil {
+		return nil, err
+	}
+	n := &notary{store: a.store, key: key, holder: a.queue.Replica() + " ledger", clock: clock, log: a.log, gauge: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "changegate_ledger_broken", Help: "1 if the ledger was found not to hold: something in it was altered, or an old backup was restored.",
+	})}
+	if err := metrics.Register(n.gauge); err != nil {
+		return nil, err
+	}
+	var near, all []audit.Sink
+	if path := c.Ledger.PublishFile; path != "" {
+		near = append(near, audit.FileSink{Path: path})
+	}
+	all = append(all, near...)
+	if name := c.Ledger.PublishRepository; name != "" {
+		all = append(all, checkRunSink{a.github, a.store.Repositories, name})
+	}
+	n.near = audit.Publisher{Ledger: a.store, Key: key, Sinks: near}
+	n.all = audit.Publisher{Ledger: a.store, Key: key, Sinks: all}
+	return n, n.introduce(ctx)
+}
+
+func signingKey(c *config.Config, log zerolog.Logger) (*ledger.Key, error) {
+	if text := c.Ledger.Key; !text.IsEmpty() {
+		key, err := ledger.ParseKey(text.Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("ledger.key: %w", err)
+		}
+		return key, nil
+	}
+	key, made, err := ledger.LoadKey(c.Ledger.KeyFile, ledger.KeyName(c.Server.PublicURL))
+	if err != nil {
+		return nil, fmt.Errorf("ledger.key_file: %w", err)
+	}
+	if made {
+		log.Info().Str("file", c.Ledger.KeyFile).Msg("made the ledger's key")
+	}
+	return key, nil
+}
+
+// introduce tells who signs.
+func (n *notary) introduce(ctx context.Context) error {
+	var before []string
+	err := n.store.ReadLedger(ctx, func(tx ledger.Tx) (err error) {
+		before, err = ledger.Keys(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	n.log.Info().Str("key", n.key.Public()).Msg("the ledger is signed with")
+	known := len(before) == 0
+	for _, key := range before {
+		known = known || key == n.key.Public()
+	}
+	if !known {
+		n.log.Warn().Strs("before", before).Msg("the ledger was signed with another key before; every server must have the same")
+	}
+	return nil
+}
+
+// start verifies the ledger and writes into it what server this is.
+func (n *notary) start(ctx context.Context, version string, c *config.Config, replica string) error {
+	n.verify(ctx)
+	digest, err := c.Digest()
+	if err != nil {
+		return err
+	}
+	err = n.store.Append(ctx, ledger.Draft{Kind: ledger.ServerStarted, Body: ledger.Started{
+		Version: version, Configuration: digest, Replica: replica, Key: n.key.Public(),
+	}})
+	if err != nil && n.found() != nil {
+		// What is broken may be so broken that nothing can be written to it. Deliveries are taken all the same.
+		n.log.Error().Err(err).Msg("the ledger cannot be written to")
+		return nil
+	}
+	return err
+}
+
+// verify looks at the end of the ledger and at what can be read at once of what was published.
+func (n *notary) verify(ctx context.Context) {
+	_, err := n.near.Verify(ctx)
+	if ctx.Err() == nil {
+		n.note(err)
+	}
+}
+
+// note notes what was found. That something was altered stays known until the server is started again.
+func (n *notary) note(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.at = n.clock()
+	if isBroken(n.err) {
+		return
+	}
+	n.err = err
+	if err == nil {
+		return
+	}
+	if isBroken(err) {
+		n.gauge.Set(1)
+	}
+	n.log.Error().Err(err).Msg("the ledger does not hold, or cannot be verified: nothing of it is signed any more")
+}
+
+func (n *notary) found() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.err
+}
+
+func isBroken(err error) bool {
+	var broken *audit.Broken
+	return errors.As(err, &broken)
+}
+
+// ready is the probe. What could only not be verified is tried again.
+func (n *notary) ready(ctx context.Context) error {
+	n.mu.Lock()
+	err, at := n.err, n.at
+	n.mu.Unlock()
+	if err != nil && !isBroken(err) && n.clock().Sub(at) >= verifyAgain {
+		n.verify(ctx)
+		err = n.found()
+	}
+	return err
+}
+
+// publish signs what the ledger comes to and publishes it, unless another replica does.
+func (n *notary) publish(ctx context.Context) error {
+	if n.found() != nil {
+		return nil // it was said why
+	}
+	lease, err := n.store.Acquire(ctx, publishLease, n.holder, publishTime)
+	if errors.Is(err, store.ErrHeld) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = n.store.Release(context.WithoutCancel(ctx), lease) }()
+	// Before anything is signed, because what was published may contradict it.
+	if _, err = n.all.Verify(ctx); err == nil {
+		_, err = n.all.Publish(ctx)
+	}
+	if isBroken(err) {
+		n.note(err)
+		return nil
+	}
+	return err
+}
+
+// publishAtEnd publishes what was appended since, when the server ends.
+func (n *notary) publishAtEnd(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, publishLast)
+	defer cancel()
+	if err := n.publish(ctx); err != nil {
+		n.log.Warn().Err(err).Msg("the ledger's last checkpoint was not published")
+	}
+}
+
+// noticeName is what the check runs with checkpoints are called. They are no change's.
+const noticeName = "Change policy ledger"
+
+// checkRunSink publishes checkpoints as check runs on the newest commit of a repository's default branch: who holds the database cannot take
+// them away, and GitHub shows when they were posted.
+type checkRunSink struct {
+	github *github.GitHub
+	known  func(context.Context) ([]change.Repository, error)
+	name   string // owner/name
+}
+
+// repository returns the one that is meant. It must be one that the App is installed on.
+func (s checkRunSink) repository(ctx context.Context) (change.Repository, error) {
+	repos, err := s.known(ctx)
+	if err != nil {
+		return change.Repository{}, err
+	}
+	for _, r := range repos {
+		if strings.EqualFold(r.String(), s.name) {
+			return r, nil
+		}
+	}
+	return change.Repository{}, fmt.Errorf("ledger.publish_repository: %s is not known: install the App on it", s.name)
+}
+
+// Publish implements audit.Sink.
+func (s checkRunSink) Publish(ctx context.Context, c ledger.Checkpoint) error {
+	published, err := s.Published(ctx)
+	if err != nil {
+		return err
+	}
+	if n := len(published); n > 0 && string(published[n-1]) == string(c.Note) {
+		return nil
+	}
+	repo, err := s.repository(ctx)
+	if err != nil {
+		return err
+	}
+	session := s.github.Installation(repo.Installation).Begin()
+	tip, err := session.Tip(github.InBackground(ctx), repo, repo.DefaultBranch, session.Began())
+	if err != nil {
+		return err
+	}
+	title := fmt.Sprintf("%d entries", c.Size)
+	return session.PostNotice(github.InBackground(ctx), repo, tip, noticeName, title, fence+string(c.Note)+fence)
+}
+
+// fence is around a checkpoint, so that it is shown as it is. A line of it begins neither with one.
+const fence = "```\n"
+
+// Published implements audit.Sink.
+func (s checkRunSink) Published(ctx context.Context) (texts [][]byte, err error) {
+	repo, err := s.repository(ctx)
+	if err != nil {
+		return nil, err
+	}
+	session := s.github.Installation(repo.Installation).Begin()
+	summaries, err := session.Notices(github.InBackground(ctx), repo, repo.DefaultBranch, noticeName, session.Began())
+	if err != nil {
+		return nil, err
+	}
+	for _, summary := range summaries {
+		_, text, _ := strings.Cut(strings.ReplaceAll(summary, "\r\n", "\n")+"\n", fence)
+		text, _, _ = strings.Cut(text, fence)
+		texts = append(texts, []byte(text))
+	}
+	return texts, nil
+}

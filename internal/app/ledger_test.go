@@ -1,0 +1,251 @@
+package app_test
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// A line of somebody's code, which the ledger must not have.
+const code = "a-line-of-code-that-nobody-else-needs"
+
+// live has a pull request opened and approved.
+func (w *world) live(t *testing.T, name string) {
+	t.Helper()
+	pull, err := w.sim.As("alice").OpenPull("acme/shop", githubsim.PullOptions{
+		Title: "Say " + name, Body: "What " + name + " is for.", Files: map[string]string{"docs/" + name + ".md": code + "\n"},
+	})
+	must(t, err)
+	w.settle(t)
+	must(t, w.sim.As("bob").Approve(pull))
+	w.settle(t)
+}
+
+// ready returns what /readyz says.
+func (w *world) ready(t *testing.T) string {
+	t.Helper()
+	response, err := http.Get(w.base + "/readyz")
+	must(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	must(t, err)
+	return strings.TrimSpace(string(text))
+}
+
+func (w *world) mustBeReady(t *testing.T) {
+	t.Helper()
+	if said := w.ready(t); said != `{"ready":true}` {
+		t.Fatalf("the server says %s", said)
+	}
+}
+
+// mustBeBroken says that the server found its ledger not to hold, and goes on all the same.
+func (w *world) mustBeBroken(t *testing.T, why string) {
+	t.Helper()
+	if said := w.ready(t); said != `{"ready":false,"missing":["ledger"]}` {
+		t.Errorf("the server says %s", said)
+	}
+	if log := w.log.String(); !strings.Contains(log, why) {
+		t.Errorf("the log does not say %q:\n%s", why, log)
+	}
+	response, err := http.Get(w.base + "/metrics")
+	must(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	must(t, err)
+	if !strings.Contains(string(text), "\nchangegate_ledger_broken 1\n") {
+		t.Error("no metric says it")
+	}
+	w.live(t, "more") // settle fails if a delivery is not taken and dealt with
+}
+
+func (w *world) sql(t *testing.T, queries ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", w.database)
+	must(t, err)
+	defer db.Close()
+	for _, q := range queries {
+		_, err := db.ExecContext(t.Context(), q)
+		must(t, err)
+	}
+}
+
+func TestATamperedLedgerIsFoundAtTheStart(t *testing.T) {
+	w := start(t)
+	w.live(t, "hello")
+	w.mustBeReady(t)
+	w.stop()
+	w.sql(t, `DROP TRIGGER ledger_no_update`, `UPDATE ledger SET record = replace(record, 'bob', 'eve') WHERE seq = 3`)
+	w.serve(t)
+	w.mustBeBroken(t, "entry 3 does not hold: its record hashes to ")
+}
+
+func TestARestoredBackupIsFoundAtTheStart(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	w.env["CHANGEGATE_LEDGER_PUBLISH_FILE"] = filepath.Join(t.TempDir(), "checkpoints")
+	w.serve(t)
+	w.live(t, "hello")
+	w.stop() // which publishes
+	backup, err := os.ReadFile(w.database)
+	must(t, err)
+	w.serve(t)
+	w.live(t, "world")
+	w.mustBeReady(t)
+	w.stop()
+	must(t, os.WriteFile(w.database, backup, 0o600))
+	w.serve(t)
+	w.mustBeBroken(t, "an old backup was restored")
+}
+
+func TestAFileOfCheckpointsThatCannotBeRead(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	path := filepath.Join(t.TempDir(), "checkpoints")
+	w.env["CHANGEGATE_LEDGER_PUBLISH_FILE"] = path
+	must(t, os.WriteFile(path, []byte("half a checkpo"), 0o600))
+	w.serve(t)
+	if said := w.ready(t); said != `{"ready":false,"missing":["ledger"]}` {
+		t.Errorf("the server says %s", said)
+	}
+	if log := w.log.String(); !strings.Contains(log, "checkpoint 1 is cut off") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
+}
+
+// What is published as check runs is held against the ledger as well, though not before the server is ready.
+func TestCheckpointsAsCheckRuns(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	w.env["CHANGEGATE_LEDGER_PUBLISH_REPOSITORY"] = "acme/shop"
+	w.serve(t)
+	w.live(t, "hello")
+	must(t, w.app.Publish(t.Context()))
+	w.stop()
+	backup, err := os.ReadFile(w.database)
+	must(t, err)
+
+	w.serve(t)
+	w.live(t, "world")
+	must(t, w.app.Publish(t.Context()))
+	before := w.notices(t)
+	if len(before) < 2 || !strings.HasPrefix(before[len(before)-1], "```\nchangegate\n") {
+		t.Errorf("the check runs say %q", before)
+	}
+	w.stop()
+
+	must(t, os.WriteFile(w.database, backup, 0o600))
+	w.serve(t)
+	must(t, w.app.Publish(t.Context()))
+	w.mustBeBroken(t, "an old backup was restored")
+	w.stop()
+	if after := w.notices(t); !slices.Equal(before, after) {
+		t.Errorf("the check runs say %q, and said %q", after, before)
+	}
+}
+
+// notices returns what the check runs on the main branch say.
+func (w *world) notices(t *testing.T) []string {
+	t.Helper()
+	session := w.github.Installation(w.installation).Begin()
+	list, err := session.Notices(t.Context(), change.Repository{Owner: "acme", Name: "shop"}, "main", "Change policy ledger", session.Began())
+	must(t, err)
+	return list
+}
+
+// The bundle of a pull request's life needs nothing else to be verified, and has what each decision rests on.
+func TestABundleOfALife(t *testing.T) {
+	w := start(t)
+	w.live(t, "hello")
+	w.stop()
+	s, err := store.OpenExisting(t.Context(), store.Config{URL: "sqlite:" + w.database})
+	must(t, err)
+	defer s.Close()
+	key, made, err := ledger.LoadKey(w.database+".ledger-key", "")
+	if err != nil || made {
+		t.Fatalf("%v: the server made no key", err)
+	}
+	checkpoint, err := s.Checkpoint(t.Context(), key)
+	must(t, err)
+	var bundle bytes.Buffer
+	_, err = audit.Export(t.Context(), s, &bundle, audit.ExportOptions{From: 1, To: checkpoint.Size, Checkpoint: checkpoint})
+	must(t, err)
+
+	kinds := map[ledger.Kind][]ledger.Entry{}
+	_, err = audit.Verify(bytes.NewReader(bundle.Bytes()), audit.VerifyOptions{Key: key.Public(), Each: func(e ledger.Entry) error {
+		e.Body = bytes.Clone(e.Body)
+		kinds[e.Kind] = append(kinds[e.Kind], e)
+		return nil
+	}})
+	must(t, err)
+
+	exhibits := map[string]string{}
+	for line := range strings.Lines(bundle.String()) {
+		if text, ok := strings.CutPrefix(line, `{"exhibit":`); ok {
+			text = strings.TrimSuffix(text, "}\n")
+			exhibits[ledger.Digest([]byte(text))] = text
+		}
+	}
+	decisions := kinds[ledger.DecisionChanged]
+	if len(decisions) != 2 {
+		t.Fatalf("%d decisions", len(decisions))
+	}
+	for i, d := range decisions {
+		var all string
+		for _, digest := range d.Exhibits {
+			all += exhibits[digest] + "\n"
+		}
+		for _, want := range []string{
+			`{"facts":{`, `"path":"docs/hello.md"`, `"blob":"`, `"author":{`, `"description":"What hello is for."`, `{"policy":{"digest":"`, `version: 1`,
+		} {
+			if !strings.Contains(all, want) {
+				t.Errorf("decision %d does not rest on %s:\n%s", i, want, all)
+			}
+		}
+		if i == 1 && (!strings.Contains(all, `"state":"APPROVED"`) || !strings.Contains(all, `"permission":"write"`)) {
+			t.Errorf("the approval, and what its author may do, is not in:\n%s", all)
+		}
+	}
+	// What did not change is there once.
+	if a, b := decisions[0].Exhibits, decisions[1].Exhibits; a[0] == b[0] || !slices.Equal(a[1:3], b[1:3]) || a[len(a)-1] != b[len(b)-1] {
+		t.Errorf("the decisions rest on %q and %q", a, b)
+	}
+	var inForce struct {
+		Branch, Commit string
+		Policy         struct{ Source, Digest string }
+	}
+	if n := len(kinds[ledger.PolicyInForce]); n != 1 {
+		t.Fatalf("%d policies came into force", n)
+	}
+	e := kinds[ledger.PolicyInForce][0]
+	must(t, json.Unmarshal(e.Body, &inForce))
+	if inForce.Branch != "main" || inForce.Commit == "" || !strings.Contains(exhibits[e.Exhibits[0]], inForce.Policy.Digest) {
+		t.Errorf("in force is %s", e.Body)
+	}
+	var started ledger.Started
+	if n := len(kinds[ledger.ServerStarted]); n != 1 {
+		t.Fatalf("the server started %d times", n)
+	}
+	must(t, json.Unmarshal(kinds[ledger.ServerStarted][0].Body, &started))
+	if started.Version != "changegate test" || len(started.Configuration) != 64 || started.Replica == "" || started.Key != key.Public() {
+		t.Errorf("what started is %+v", started)
+	}
+	private, err := os.ReadFile(w.database + ".ledger-key")
+	must(t, err)
+	for _, never := range []string{code, secret, "PRIVATE KEY", "PRIVATE+KEY", strings.TrimSpace(string(private)), "ghs_"} {
+		if strings.Contains(bundle.String(), never) {
+			t.Errorf("%q is in the bundle", never)
+		}
+	}
+	t.Logf("%d bytes of entries and exhibits for %d decisions", bundle.Len(), len(decisions))
+}

@@ -1,0 +1,66 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
+)
+
+// noticesBack is how many commits of a branch are looked at for the newest notice.
+const noticesBack = 30
+
+// PostNotice posts a check run of another name than our check's on a commit, completed with success: it says something to be kept, and
+// nothing of a change (checks/create). Success is the only conclusion that no reader takes for a question: neutral and the others mark a
+// commit as one on which something is open.
+func (c *Client) PostNotice(ctx context.Context, repo change.Repository, head change.SHA, name, title, summary string) (err error) {
+	defer wrap(&err, "posting %q on %s in %s", name, head.Short(), repo)
+	body := c.checkRunBody(CheckRunWrite{Output: plan.Output{Status: plan.Completed, Conclusion: plan.Success, Title: title, Summary: summary}})
+	body.Name, body.HeadSHA = name, string(head)
+	var made github.CheckRun
+	if err := c.write(ctx, createCheckRun, createCheckRun.at(repo.Owner, repo.Name), body, &made); err != nil {
+		return err
+	}
+	c.expire(listCheckRuns.at(repo.Owner, repo.Name, string(head)))
+	if made.GetID() == 0 {
+		return unreadable(errors.New("GitHub's answer names no check run"), true)
+	}
+	return nil
+}
+
+// Notices reads the summaries of our check runs of a name, oldest first, on the newest commit of a branch that has any, as far as the last
+// thirty commits go (repos/list-commits, checks/list-for-ref): one call, and one for each commit from the newest to that one.
+func (s *Session) Notices(ctx context.Context, repo change.Repository, branch, name string, since time.Time) (summaries []string, err error) {
+	defer wrap(&err, "reading %q on %s in %s", name, branch, repo)
+	var commits []*github.RepositoryCommit
+	query := values("sha", branch, "per_page", itoa(noticesBack))
+	if err := s.read(ctx, listCommits, listCommits.at(repo.Owner, repo.Name), query, since, &commits, nil); err != nil {
+		return nil, err
+	}
+	for _, c := range present(commits) {
+		runs, err := s.checkRuns(ctx, repo, change.SHA(c.GetSHA()), since, "app_id", itoa(s.github.AppID()), "check_name", name, "filter", "all")
+		if err != nil {
+			return nil, err
+		}
+		byID := map[int64]string{}
+		var ours []CheckRun
+		for _, r := range runs {
+			if change.AppID(r.GetApp().GetID()) == s.github.AppID() && r.GetName() == name {
+				ours = append(ours, checkRun(r))
+				byID[r.GetID()] = r.GetOutput().GetSummary()
+			}
+		}
+		if len(ours) == 0 {
+			continue
+		}
+		for _, r := range newestFirst(ours) {
+			summaries = append([]string{byID[r.ID]}, summaries...)
+		}
+		return summaries, nil
+	}
+	return nil, nil
+}
