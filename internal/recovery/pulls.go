@@ -38,7 +38,7 @@ type Pulls struct {
 	next  int // the place of the next repository to list
 }
 
-// Sweep lists the next repositories; the first time all.
+// Sweep lists the next repositories; the first time all, from where an earlier sweep ran out of time.
 func (s *Pulls) Sweep(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,15 +49,18 @@ func (s *Pulls) Sweep(ctx context.Context) error {
 	if s.next >= len(repos) {
 		s.next = 0
 	}
-	end := min(s.next+SweepRepositories, len(repos))
-	if !s.began {
-		s.next, end = 0, len(repos)
+	var failed []error
+	for {
+		end := min(s.next+SweepRepositories, len(repos))
+		failed = append(failed, s.compare(ctx, repos[s.next:end]))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if s.next = end; s.began || end == len(repos) {
+			s.began = true
+			return errors.Join(failed...)
+		}
 	}
-	if err := s.compare(ctx, repos[s.next:end]); err != nil {
-		return err
-	}
-	s.began, s.next = true, end
-	return nil
 }
 
 // All compares all repositories now.
