@@ -89,7 +89,7 @@ func (r *run) changes(ctx context.Context, line []github.LandedCommit) ([]releas
 			if slices.ContainsFunc(pulls, func(p change.Pull) bool { return slices.Contains(above, p.Number) }) {
 				continue
 			}
-			ends = []release.Change{{Commit: c.SHA, Title: c.Title, Category: change.HighRisk}}
+			ends = []release.Change{{Commit: c.SHA, Title: c.Title, Category: change.HighRisk, Contributors: known(c.Author, c.Committer)}}
 		}
 		above = above[:0]
 		for _, e := range ends {
@@ -180,9 +180,20 @@ func (r *run) endingAt(ctx context.Context, c github.LandedCommit) ([]release.Ch
 	return ends, nil
 }
 
-// change returns a merged pull request as what was decided of it says. One of which nothing had been decided ships as high-risk.
+// known returns the IDs of those accounts that are known.
+func known(accounts ...change.Account) (ids []change.AccountID) {
+	for _, a := range accounts {
+		if a.Known() && !slices.Contains(ids, a.ID) {
+			ids = append(ids, a.ID)
+		}
+	}
+	return ids
+}
+
+// change returns a merged pull request as what was decided of it says. One of which nothing had been decided ships as high-risk, and was
+// contributed to by its author at least.
 func (r *run) change(ctx context.Context, p change.Pull, at change.SHA) (release.Change, error) {
-	c := release.Change{Number: p.Number, Commit: at, Title: p.Title, Category: change.HighRisk}
+	c := release.Change{Number: p.Number, Commit: at, Title: p.Title, Category: change.HighRisk, Contributors: known(p.Author)}
 	// The entries were timed by our clock, the merge by GitHub's.
 	d, err := landing.DecidedAt(ctx, r.Store, r.pull(p.Number), p.MergedAt, r.github.Now().Sub(r.Clock()))
 	if err != nil || d == nil {
@@ -191,7 +202,10 @@ func (r *run) change(ctx context.Context, p change.Pull, at change.SHA) (release
 	if d.Category != change.Uncategorized {
 		c.Category = d.Category
 	}
-	c.Underlying, c.Contributors = d.Underlying, d.Contributors
+	c.Underlying = d.Underlying
+	if len(d.Contributors) > 0 { // else it was decided before they were noted
+		c.Contributors = d.Contributors
+	}
 	for _, o := range d.Opinions {
 		if o.Counts && o.State == change.Approved {
 			c.Approvers = append(c.Approvers, o.By.Login)

@@ -30,7 +30,7 @@ func (r *run) perform(ctx context.Context, e release.Effect) (err error) {
 	var failed *effect.Failed
 	if errors.As(err, &failed) {
 		r.log.Warn().Err(err).Str("effect", e.Key).Msg("GitHub refused")
-		r.state.GaveUp(e.Deployment, e.Kind, failed.Why)
+		r.state.GaveUp(e, failed.Why)
 		return nil
 	}
 	return err

@@ -178,7 +178,7 @@ func (h *hub) Range(_ context.Context, _ change.Repository, base, head change.SH
 	}
 	for c := range of {
 		if !in[c] {
-			r.Commits = append(r.Commits, github.LandedCommit{SHA: c, Parents: h.commits[c], Title: fmt.Sprintf("commit %d", h.order[c])})
+			r.Commits = append(r.Commits, github.LandedCommit{SHA: c, Parents: h.commits[c], Author: carol, Title: fmt.Sprintf("commit %d", h.order[c])})
 		}
 	}
 	slices.SortFunc(r.Commits, func(a, b github.LandedCommit) int { return h.order[a.SHA] - h.order[b.SHA] })

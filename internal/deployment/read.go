@@ -3,6 +3,7 @@ package deployment
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -39,6 +40,7 @@ func (r *run) read(ctx context.Context, needs release.Needs) error {
 	f, news := &r.facts, false
 	if f.Commits == nil {
 		f.Commits, f.Batches, f.Checks = map[change.SHA]release.Commit{}, map[release.Span]release.Batch{}, map[change.SHA][]change.Check{}
+		f.Holders = map[change.AccountID]release.Holder{}
 	}
 	for _, sha := range needs.Commits {
 		if _, ok := f.Commits[sha]; ok {
@@ -70,10 +72,32 @@ func (r *run) read(ctx context.Context, needs release.Needs) error {
 		}
 		f.Checks[sha], news = checks, true
 	}
+	for _, of := range needs.Holders {
+		if _, ok := f.Holders[of.ID]; ok {
+			continue
+		}
+		held, unread, err := r.Policies.HeldOf(ctx, r.repo, r.releaseRoles(), of)
+		if err != nil {
+			return err
+		}
+		f.Holders[of.ID], news = release.Holder{Roles: held, Unread: unread}, true
+	}
 	if !news {
 		return errors.New("what is needed was read already")
 	}
 	return nil
+}
+
+// releaseRoles returns the roles that release approvals are asked of, in any environment.
+func (r *run) releaseRoles() (roles []string) {
+	for _, e := range r.rules.Environments {
+		for _, s := range e.Release {
+			if !slices.Contains(roles, s.Role) {
+				roles = append(roles, s.Role)
+			}
+		}
+	}
+	return roles
 }
 
 // commit says whether a commit is reachable from a governed branch, and which pull request it came with.

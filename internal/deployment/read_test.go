@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,6 +68,11 @@ func TestBatches(t *testing.T) {
 	}
 	if c := got.Changes[1]; c.Title != second.Title || c.Commit != second.MergeCommit || len(c.Contributors) != 1 {
 		t.Errorf("the second is %+v", c)
+	}
+	for i, by := range map[int]change.Account{3: alice, 4: carol} {
+		if c := got.Changes[i]; !slices.Equal(c.Contributors, []change.AccountID{by.ID}) {
+			t.Errorf("of what nobody decided %v are the contributors, want %s", c.Contributors, by.Login)
+		}
 	}
 	if c := got.Changes[2]; c.Commit != rebased.MergeCommit {
 		t.Errorf("the rebased one ends at %s", c.Commit)
@@ -214,5 +220,21 @@ func TestChecksOfACommitThatIsGone(t *testing.T) {
 	}
 	if err := run.read(t.Context(), needs); err == nil {
 		t.Error("a core that never has enough is asked for ever")
+	}
+}
+
+func TestWhoHoldsTheRolesOfReleaseApprovals(t *testing.T) {
+	r := newRig(t)
+	r.policies.Environments[0].Release = []release.Slot{{Role: "qa", Count: 1}}
+	r.policies.Environments[1].Release = []release.Slot{{Role: "release-manager", Count: 2}, {Role: "qa", Count: 1}}
+	r.policies.roles[bob.ID] = []string{"release-manager", "other"}
+	run := r.begin()
+	run.rules = r.policies.Rules
+	needs := release.Needs{Holders: []change.Account{bob}}
+	if err := run.read(t.Context(), needs); err != nil || !slices.Equal(run.facts.Holders[bob.ID].Roles, []string{"release-manager"}) {
+		t.Errorf("%v, %+v", err, run.facts.Holders)
+	}
+	if err := run.read(t.Context(), needs); err == nil {
+		t.Error("who holds what is read again within a run")
 	}
 }

@@ -316,8 +316,8 @@ func (t *Turn) admitScheduled(v *verdict, e *Environment, b Batch) {
 	}
 }
 
-// admitApprovals asks for release approvals: for each slot another person, none of them a contributor of what ships, nor whoever asks for the
-// deployment: by a command, or by the job that waits for it.
+// admitApprovals asks for release approvals: for each slot another person who holds its role now, none of them a contributor of what ships,
+// nor whoever asks for the deployment: by a command, or by the job that waits for it.
 func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships []Change) {
 	var roles []string
 	for _, s := range e.Release {
@@ -325,12 +325,27 @@ func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships [
 			roles = append(roles, s.Role)
 		}
 	}
-	accepted := slices.DeleteFunc(slices.Clone(d.Accepted), func(s Say) bool { return barred(d, ships, s.By) != "" })
+	var accepted [][]string
+	unread := ""
+	for _, s := range d.Accepted {
+		if len(roles) == 0 || barred(d, ships, s.By) != "" {
+			continue
+		}
+		h, read := t.holder(s.By)
+		if !read {
+			continue
+		}
+		accepted = append(accepted, h.Roles)
+		if h.Unread {
+			t.wakeAt(t.now.Add(unreadable))
+			unread = " (which roles are held by those who gave some cannot be read just now)"
+		}
+	}
 	missing := unfilled(roles, accepted)
 	if len(missing) == 0 {
 		return
 	}
-	v.wait(time.Time{}, change.Words("release approval by "), roleNames(missing))
+	v.wait(time.Time{}, change.Words("release approval by "), roleNames(missing), change.Words(unread))
 }
 
 // barred returns why somebody's release approval does not count; empty: it does.
@@ -338,7 +353,7 @@ func barred(d *Deployment, ships []Change, by change.Account) string {
 	switch {
 	case !by.Known():
 		return "nobody known"
-	case d.Say != nil && d.Say.By.ID == by.ID, d.Undoes != "" && d.Deployer.ID == by.ID,
+	case d.Say != nil && d.Say.By.ID == by.ID, d.Started != nil && d.Started.By.ID == by.ID, d.Undoes != "" && d.Deployer.ID == by.ID,
 		slices.ContainsFunc(d.Asks, func(a Ask) bool { return a.By.ID == by.ID }):
 		return "asked for the deployment"
 	case slices.ContainsFunc(ships, func(c Change) bool { return slices.Contains(c.Contributors, by.ID) }):
@@ -347,16 +362,17 @@ func barred(d *Deployment, ships []Change, by change.Account) string {
 	return ""
 }
 
-// unfilled returns the roles that are left when as many as possible are filled by different people, by augmenting paths.
-func unfilled(roles []string, people []Say) []string {
+// unfilled returns the roles that are left when as many as possible are filled by different people, of each of whom it is given what they
+// hold. It goes by augmenting paths.
+func unfilled(roles []string, people [][]string) []string {
 	holder := make([]int, len(people))
 	for i := range holder {
 		holder[i] = -1
 	}
 	var seat func(role int, tried []bool) bool
 	seat = func(role int, tried []bool) bool {
-		for p, says := range people {
-			if tried[p] || !slices.Contains(says.Roles, roles[role]) {
+		for p, holds := range people {
+			if tried[p] || !slices.Contains(holds, roles[role]) {
 				continue
 			}
 			tried[p] = true

@@ -46,22 +46,25 @@ func (s *State) Told(id, ask string, a Answer, says string) {
 }
 
 // GaveUp notes that GitHub refused an effect for good, and why in its words. What it would not create has failed once the turn is taken
-// again; what takes no status is posted none any more; a gate that takes no answer has none coming.
-func (s *State) GaveUp(id string, k EffectKind, why string) {
-	_, d := s.find(id)
+// again; what takes no status is posted none any more; a gate that takes no answer has none coming, and one that takes no comment still has
+// its answer coming.
+func (s *State) GaveUp(e Effect, why string) {
+	_, d := s.find(e.Deployment)
 	if d == nil {
 		return
 	}
-	switch k {
+	switch e.Kind {
 	case CreateDeployment:
 		d.GaveUp = why
 	case PostStatus:
 		d.Mute = true
 	case AnswerRule:
-		for i := range d.Asks {
-			a := &d.Asks[i]
-			a.Answered = a.Answered || a.Answer != ""
+		switch a := d.ask(e.Ask); {
+		case a == nil:
+		case e.Answer == NotYet:
 			a.Sent = len(a.Told)
+		default:
+			a.Answered = a.Answered || a.Answer == e.Answer
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -13,7 +14,6 @@ import (
 const (
 	description = 140
 	comment     = 480
-	title       = 200
 )
 
 // progress is how many progress comments a protection rule is sent at most: it takes ten, and one is left for the answer.
@@ -68,26 +68,40 @@ func (t *Turn) create(l *Lane, d *Deployment) {
 }
 
 // payload is what goes along with a deployment on GitHub: what its workflow and the next reader may want to know. It says the same for as
-// long as the deployment is under way.
+// long as the deployment is under way. It is shortened to half of what is read back, because GitHub may write it out longer.
 func (d *Deployment) payload() json.RawMessage {
-	p := struct {
-		ID         string        `json:"changegate"`
-		Number     change.Number `json:"number,omitempty"`
-		Title      string        `json:"title,omitempty"`
-		Category   string        `json:"category,omitempty"`
-		Underlying string        `json:"underlying,omitempty"`
-		Approved   []string      `json:"approved_by,omitempty"` // the change
-		Accepted   []string      `json:"accepted_by,omitempty"` // its release
-		Changes    int           `json:"changes"`               // since what was there before
-		Ships      []int         `json:"ships,omitempty"`       // the pull requests of the last of them
-		Undoes     string        `json:"undoes,omitempty"`
-		Policy     string        `json:"policy,omitempty"`
-		Floor      string        `json:"floor,omitempty"`
-	}{ID: d.ID, Number: d.Number, Category: d.Category.String(), Changes: len(d.Changes), Undoes: d.Undoes, Policy: d.Policy, Floor: d.Floor}
-	const most = 20
+	for most := 20; ; most /= 2 {
+		text, err := json.Marshal(d.describePayload(most))
+		if err != nil {
+			panic(fmt.Sprintf("payload of %s: %v", d.ID, err)) // strings and numbers marshal
+		}
+		if len(text) <= change.MaxPayload/2 || most == 0 {
+			return text
+		}
+	}
+}
+
+type payload struct {
+	ID         string        `json:"changegate"`
+	Number     change.Number `json:"number,omitempty"`
+	Title      string        `json:"title,omitempty"`
+	Category   string        `json:"category,omitempty"`
+	Underlying string        `json:"underlying,omitempty"`
+	Approved   []string      `json:"approved_by,omitempty"` // the change
+	Accepted   []string      `json:"accepted_by,omitempty"` // its release
+	Changes    int           `json:"changes"`               // since what was there before
+	Ships      []int         `json:"ships,omitempty"`       // the pull requests of the last of them
+	Undoes     string        `json:"undoes,omitempty"`
+	Policy     string        `json:"policy,omitempty"`
+	Floor      string        `json:"floor,omitempty"`
+}
+
+// describePayload lists at most so many of each, and of the title ten times as many characters.
+func (d *Deployment) describePayload(most int) payload {
+	p := payload{ID: d.ID, Number: d.Number, Category: d.Category.String(), Changes: len(d.Changes), Undoes: d.Undoes, Policy: d.Policy, Floor: d.Floor}
 	for _, c := range d.Changes {
 		if c.Commit == d.Commit {
-			p.Title = cut(c.Title, title)
+			p.Title = cut(c.Title, 10*most)
 			p.Approved = c.Approvers[:min(most, len(c.Approvers))]
 			if c.Category == change.Emergency {
 				p.Underlying = c.Underlying.String()
@@ -102,11 +116,7 @@ func (d *Deployment) payload() json.RawMessage {
 	for _, a := range d.Accepted[:min(most, len(d.Accepted))] {
 		p.Accepted = append(p.Accepted, a.By.Login)
 	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		panic(fmt.Sprintf("payload of %s: %v", d.ID, err)) // strings and numbers marshal
-	}
-	return text
+	return p
 }
 
 // post asks for the status that a deployment on GitHub should show.
@@ -184,10 +194,7 @@ func (t *Turn) tell(l *Lane, d *Deployment, a *Ask) {
 	}
 	answer, says, _ := d.answers(l, a)
 	if a.Answer != "" {
-		e := t.effect(AnswerRule, l, d, "answer:"+a.Key)
-		e.Callback, e.Ask, e.Answer = a.Callback, a.Key, a.Answer
-		e.Says = limit(d.toldOnce(l, a), comment)
-		t.out.Effects = append(t.out.Effects, e)
+		t.answer(l, d, a, "answer:"+a.Key, a.Answer, limit(d.toldOnce(l, a), comment))
 		return
 	}
 	if answer != NotYet || says.IsEmpty() {
@@ -205,10 +212,16 @@ func (t *Turn) tell(l *Lane, d *Deployment, a *Ask) {
 		a.Told = append(a.Told, says.String())
 	}
 	if n := len(a.Told); a.Sent < n {
-		e := t.effect(AnswerRule, l, d, fmt.Sprintf("progress:%s:%d", a.Key, n))
-		e.Callback, e.Ask, e.Answer, e.Says = a.Callback, a.Key, NotYet, says
-		t.out.Effects = append(t.out.Effects, e)
+		t.answer(l, d, a, fmt.Sprintf("progress:%s:%d", a.Key, n), NotYet, says)
 	}
+}
+
+// answer asks for an answer to a protection rule, which knows its environment by GitHub's spelling.
+func (t *Turn) answer(l *Lane, d *Deployment, a *Ask, key string, answer Answer, says change.Text) {
+	e := t.effect(AnswerRule, l, d, key)
+	e.Environment = cmp.Or(a.Named, e.Environment)
+	e.Callback, e.Ask, e.Answer, e.Says = a.Callback, a.Key, answer, says
+	t.out.Effects = append(t.out.Effects, e)
 }
 
 // toldOnce is what goes along with an answer. It says the same for as long as that is not known to be given.
@@ -242,6 +255,9 @@ func limit(t change.Text, most int) change.Text {
 func cut(s string, most int) string {
 	if utf8.RuneCountInString(s) <= most {
 		return s
+	}
+	if most == 0 {
+		return ""
 	}
 	r := []rune(s)
 	return strings.TrimSpace(string(r[:most-1])) + "…"

@@ -2,6 +2,7 @@ package release
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,7 +19,7 @@ func (t *Turn) Rule(key string, r change.RuleAsked) {
 	if at.IsZero() || at.After(t.now) {
 		at = t.now
 	}
-	t.ask(r.Environment, r.SHA, r.Deployment, r.By, Ask{Key: key, Callback: r.Callback, Run: runOf(r.Callback), By: r.By, OnGitHub: true, At: at})
+	t.ask(r.Environment, r.SHA, r.Deployment, r.By, Ask{Key: key, Callback: r.Callback, Named: r.Environment, Run: runOf(r.Callback), By: r.By, OnGitHub: true, At: at})
 }
 
 // runOf returns the workflow run in the URL to which a protection rule's answer goes; 0: there is none.
@@ -33,14 +34,21 @@ func runOf(callback string) int64 {
 
 // Gate tells that a job asks at the gate. It asks again for as long as it waits, and is let through only when it does, because otherwise
 // nobody might be left to deploy. For 5 minutes after it asked it keeps its place.
+//
+// The key of an attempt of a job is answered once. One that names no run stands for whoever asks with it, ever: what was answered and is over
+// is forgotten when it asks later.
 func (t *Turn) Gate(g change.GateAsked) {
 	t.polled[g.Key] = true
 	if _, d, a := t.state.ask(g.Key); a != nil {
-		a.At = t.now
-		if d.Phase == Deploying {
-			d.Heard = t.now
+		over := a.Answer == No || a.Answer == Go && d.Phase != Deploying
+		if g.Run != 0 || !over || !g.At.After(a.At) {
+			a.At = t.now
+			if d.Phase == Deploying {
+				d.Heard = t.now
+			}
+			return
 		}
-		return
+		d.Asks = slices.DeleteFunc(d.Asks, func(a Ask) bool { return a.Key == g.Key })
 	}
 	t.ask(g.Environment, g.SHA, 0, g.By, Ask{Key: g.Key, Run: g.Run, Attempt: g.Attempt, By: g.By, OnGitHub: g.OnGitHub, At: t.now})
 }
@@ -134,7 +142,7 @@ func (t *Turn) asksStill(a Ask) bool {
 }
 
 // Answer returns what a gate says to an ask now, by its key, with why. False: no such ask is known. Go holds only for as long as the
-// deployment has not come to nothing.
+// deployment is under way, or is what the environment holds and nothing else is under way there.
 func (s *State) Answer(ask string) (Answer, change.Text, bool) {
 	l, d, a := s.ask(ask)
 	if a == nil {
@@ -145,7 +153,7 @@ func (s *State) Answer(ask string) (Answer, change.Text, bool) {
 
 func (d *Deployment) answers(l *Lane, a *Ask) (Answer, change.Text, bool) {
 	switch {
-	case a.Answer == Go && (d.Phase == Deploying || d.Phase.succeeded()):
+	case a.Answer == Go && (d.Phase == Deploying || d == l.current() && l.deploying() == nil):
 		return Go, change.Say(d.name(), change.Words(" may go to "), change.Code(l.Environment)), true
 	case a.Answer == "" && d.Phase.waits():
 		return NotYet, d.Waits.For, true
@@ -159,6 +167,8 @@ func (d *Deployment) answers(l *Lane, a *Ask) (Answer, change.Text, bool) {
 // whyNot says why a deployment that will not go any more does not.
 func (d *Deployment) whyNot() change.Text {
 	switch {
+	case d.Phase.succeeded():
+		return change.Say(d.name(), change.Words(" was deployed before, and something else came since: start another run to have it deployed again"))
 	case !d.Waits.For.IsEmpty():
 		return d.Waits.For
 	case d.Why != "":

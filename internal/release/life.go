@@ -45,6 +45,7 @@ type Deployment struct {
 	High     bool                   `json:"high,omitempty"` // while it is watched the next one waits
 
 	Say      *Say          `json:"say,omitempty"`      // somebody said that it may go: /change deploy
+	Started  *Say          `json:"started,omitempty"`  // somebody had it queued again: /change start
 	Accepted []Say         `json:"accepted,omitempty"` // release approvals, one a person
 	Override *Say          `json:"override,omitempty"` // of hours and freezes
 	Asks     []Ask         `json:"asks,omitempty"`     // the gates that wait for it, or were answered
@@ -108,13 +109,14 @@ type Say struct {
 	At      time.Time      `json:"at"`
 	Text    string         `json:"text,omitempty"`
 	Comment int64          `json:"comment,omitempty"`
-	Roles   []string       `json:"roles,omitempty"` // of a release approval: all that it can count for
+	Roles   []string       `json:"roles,omitempty"` // of a release approval: what it could count for then; it counts for what is held when it is needed
 }
 
 // Ask is a job that waits at a gate.
 type Ask struct {
 	Key      string         `json:"key"`                // unique for the ask
 	Callback string         `json:"callback,omitempty"` // of a protection rule; empty: the job asks again by itself
+	Named    string         `json:"named,omitempty"`    // of a protection rule: the environment, as GitHub writes it
 	Run      int64          `json:"run,omitempty"`
 	Attempt  int            `json:"attempt,omitempty"`
 	By       change.Account `json:"by,omitzero"`         // who caused the job

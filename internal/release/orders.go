@@ -391,7 +391,9 @@ func (t *Turn) startAgain(o Order, p *pending, l *Lane, d *Deployment, commit ch
 	case was.Phase == Overtaken:
 		p.refuse("overtaken", was.name(), change.Words(": "), change.Quote(was.Why), change.Words("."))
 	default:
-		d := t.add(l, Deployment{Commit: commit, Number: was.Number, Deployer: o.By, Own: t.rules.Mode == Create})
+		d := t.add(l, Deployment{
+			Commit: commit, Number: was.Number, Deployer: o.By, Own: t.rules.Mode == Create, Started: &Say{By: o.By, Role: o.Role, At: t.now, Comment: o.Comment},
+		})
 		t.entry("started", l, d, o.By, "")
 		p.done("started")
 		p.waits(l, d)

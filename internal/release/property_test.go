@@ -145,10 +145,13 @@ func (w *world) read(f *Facts, n Needs) {
 	for _, c := range n.Checks {
 		f.Checks[c] = w.checks[c]
 	}
+	for _, a := range n.Holders {
+		f.Holders[a.ID] = Holder{Roles: []string{"rm"}}
+	}
 }
 
 func (w *world) turn(saved []byte, tells []func(*Turn)) Outcome {
-	f := Facts{Commits: map[change.SHA]Commit{}, Batches: map[Span]Batch{}, Checks: map[change.SHA][]change.Check{}}
+	f := Facts{Commits: map[change.SHA]Commit{}, Batches: map[Span]Batch{}, Checks: map[change.SHA][]change.Check{}, Holders: map[change.AccountID]Holder{}}
 	for range 50 {
 		var s State
 		if err := json.Unmarshal(saved, &s); err != nil {

@@ -139,6 +139,13 @@ type Facts struct {
 	Commits map[change.SHA]Commit
 	Batches map[Span]Batch
 	Checks  map[change.SHA][]change.Check
+	Holders map[change.AccountID]Holder
+}
+
+// Holder is what somebody holds now of the roles that release approvals are asked of, in any environment.
+type Holder struct {
+	Roles  []string
+	Unread bool // of another role it could not be found out
 }
 
 // Needs is what must be read before a turn can go on. The shell reads it and takes the turn again from the start.
@@ -146,10 +153,11 @@ type Needs struct {
 	Commits []change.SHA
 	Batches []Span
 	Checks  []change.SHA
+	Holders []change.Account
 }
 
 // IsEmpty says whether nothing more need be read.
-func (n Needs) IsEmpty() bool { return len(n.Commits)+len(n.Batches)+len(n.Checks) == 0 }
+func (n Needs) IsEmpty() bool { return len(n.Commits)+len(n.Batches)+len(n.Checks)+len(n.Holders) == 0 }
 
 // Order is a command about deployments, by somebody whose comment is as it was sent.
 type Order struct {
@@ -197,7 +205,7 @@ type Effect struct {
 	// never asked for again with another.
 	Key         string
 	Deployment  string // its ID
-	Environment string
+	Environment string // as the rules write it; of AnswerRule as GitHub does
 	Commit      change.SHA
 	Payload     json.RawMessage        // of CreateDeployment: an object whose member changegate is the deployment's ID
 	Task        string                 // of CreateDeployment: TaskDeploy, or TaskRecord

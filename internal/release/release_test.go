@@ -81,6 +81,34 @@ func TestWhoSaysDeployLaterCannotHaveAccepted(t *testing.T) {
 	s.does(bob, 1, "deploy", "production").waits("production", 1, "release approval by rm")
 }
 
+func TestWhoHasItQueuedAgainCannotAccept(t *testing.T) {
+	s := play(t, Create, normal)
+	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+	s.land(1).verify("staging", 1).does(bob, 1, "cancel", "production").does(bob, 1, "start", "production")
+	s.refused("asked for the deployment", bob, 1, "accept", "production", holding("rm"))
+	s.does(carol, 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
+}
+
+func TestReleaseApprovalsAreOfThoseWhoHoldTheRoleStill(t *testing.T) {
+	s := play(t, Create, normal)
+	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+	s.env("production").Hours = weekdays()
+	s.now = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
+	s.land(1).verify("staging", 1).does(carol, 1, "accept", "production", holding("rm")).waits("production", 1, "the hours of production")
+
+	s.holders[carol.ID] = Holder{}
+	s.now = time.Date(2026, 3, 3, 9, 0, 0, 0, time.UTC)
+	s.turn().waits("production", 1, "release approval by rm")
+
+	s.holders[carol.ID] = Holder{Unread: true}
+	s.turn().waits("production", 1, "cannot be read just now")
+	if want := s.now.Add(time.Minute); !s.out.Wake.Equal(want) {
+		t.Fatalf("it wakes %s, want %s", s.out.Wake, want)
+	}
+	s.holders[carol.ID] = Holder{Roles: []string{"rm"}}
+	s.turn().is("production", 1, Deploying)
+}
+
 func weekdays() []Hours {
 	return []Hours{{Hours: calendar.Hours{Windows: []calendar.Window{{First: time.Monday, Last: time.Friday, From: 9 * 60, Until: 16 * 60}}}, Place: "line 12 of the policy"}}
 }
@@ -506,7 +534,7 @@ func TestStandingOfWhatComesAgain(t *testing.T) {
 func TestWhatGitHubWillNotCreateHasFailed(t *testing.T) {
 	s := play(t, Create, normal)
 	s.look(func(t *Turn) { t.Landed(change.Landed{Number: 1, Commit: sha(1), By: carol, At: s.now}) })
-	s.state.GaveUp(s.out.Effects[0].Deployment, CreateDeployment, "422")
+	s.state.GaveUp(s.out.Effects[0], "422")
 	s.turn().is("staging", 1, Failed)
 }
 
@@ -536,17 +564,17 @@ func TestModeOffEndsWhatWaits(t *testing.T) {
 }
 
 func TestMatchesPeopleToRoles(t *testing.T) {
-	say := func(roles ...string) Say { return Say{Roles: roles} }
+	hold := func(roles ...string) []string { return roles }
 	for name, c := range map[string]struct {
 		roles  []string
-		people []Say
+		people [][]string
 		left   int
 	}{
 		"nobody":         {[]string{"a"}, nil, 1},
-		"one for two":    {[]string{"a", "b"}, []Say{say("a", "b")}, 1},
-		"makes room":     {[]string{"a", "b"}, []Say{say("a", "b"), say("a")}, 0},
-		"a chain":        {[]string{"a", "b", "c"}, []Say{say("a", "b"), say("b", "c"), say("a")}, 0},
-		"of another one": {[]string{"a"}, []Say{say("b")}, 1},
+		"one for two":    {[]string{"a", "b"}, [][]string{hold("a", "b")}, 1},
+		"makes room":     {[]string{"a", "b"}, [][]string{hold("a", "b"), hold("a")}, 0},
+		"a chain":        {[]string{"a", "b", "c"}, [][]string{hold("a", "b"), hold("b", "c"), hold("a")}, 0},
+		"of another one": {[]string{"a"}, [][]string{hold("b")}, 1},
 	} {
 		if left := unfilled(c.roles, c.people); len(left) != c.left {
 			t.Errorf("%s: %v are left", name, left)

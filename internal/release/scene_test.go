@@ -18,6 +18,7 @@ type scene struct {
 	now     time.Time
 	changes []Change
 	checks  map[change.SHA][]change.Check
+	holders map[change.AccountID]Holder
 	github  int64
 	status  int64
 	comment int64
@@ -40,7 +41,7 @@ var (
 // play begins a scene on a Monday at ten, with staging and production, and as many changes as categories are given.
 func play(t *testing.T, mode Mode, categories ...change.Category) *scene {
 	s := &scene{
-		T: t, now: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), checks: map[change.SHA][]change.Check{},
+		T: t, now: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), checks: map[change.SHA][]change.Check{}, holders: map[change.AccountID]Holder{},
 		rules: Rules{
 			Mode: mode,
 			Environments: []Environment{
@@ -92,7 +93,7 @@ func (s *scene) turn(tells ...func(*Turn)) *scene {
 // look takes a turn, of which nothing is done.
 func (s *scene) look(tells ...func(*Turn)) {
 	s.Helper()
-	f := Facts{Commits: map[change.SHA]Commit{}, Batches: map[Span]Batch{}, Checks: map[change.SHA][]change.Check{}}
+	f := Facts{Commits: map[change.SHA]Commit{}, Batches: map[Span]Batch{}, Checks: map[change.SHA][]change.Check{}, Holders: s.holders}
 	number := func(c change.SHA) int {
 		return slices.IndexFunc(s.changes, func(o Change) bool { return o.Commit == c })
 	}
@@ -127,6 +128,9 @@ func (s *scene) look(tells ...func(*Turn)) {
 		}
 		for _, c := range n.Checks {
 			f.Checks[c] = s.checks[c]
+		}
+		for _, a := range n.Holders {
+			s.Fatalf("%s holds nothing", a.Login)
 		}
 	}
 	s.Fatal("it needs ever more")
@@ -208,6 +212,9 @@ func (s *scene) say(by change.Account, n int, verb, env string, more ...func(*Or
 	o := Order{Command: change.Command{Comment: s.comment, By: by, At: s.now, Pull: change.PullKey{Number: change.Number(n)}}, Verb: verb, Environment: env, May: true, Reason: "because"}
 	for _, m := range more {
 		m(&o)
+	}
+	if verb == "accept" {
+		s.holders[by.ID] = Holder{Roles: o.Holds}
 	}
 	s.turn(func(t *Turn) { t.Order(o) })
 	if len(s.out.Replies) != 1 {

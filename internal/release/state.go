@@ -33,7 +33,7 @@ func (d *Deployment) clone() *Deployment {
 	for i := range c.Asks {
 		c.Asks[i].Told = slices.Clone(c.Asks[i].Told)
 	}
-	for _, say := range []**Say{&c.Say, &c.Override, &c.Verified} {
+	for _, say := range []**Say{&c.Say, &c.Started, &c.Override, &c.Verified} {
 		if *say != nil {
 			copied := **say
 			*say = &copied

@@ -229,6 +229,15 @@ func (t *Turn) batch(l *Lane, d *Deployment) (Batch, change.SHA, bool) {
 	return b, from, ok
 }
 
+// holder returns what somebody holds now; false: it must be read first.
+func (t *Turn) holder(of change.Account) (Holder, bool) {
+	h, ok := t.facts.Holders[of.ID]
+	if !ok && !slices.ContainsFunc(t.out.Needs.Holders, func(a change.Account) bool { return a.ID == of.ID }) {
+		t.out.Needs.Holders = append(t.out.Needs.Holders, of)
+	}
+	return h, ok
+}
+
 // checks returns the checks of a commit; false: they must be read first.
 func (t *Turn) checks(sha change.SHA) ([]change.Check, bool) {
 	c, ok := t.facts.Checks[sha]

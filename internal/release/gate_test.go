@@ -1,0 +1,120 @@
+package release
+
+import (
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// ruleOf has a protection rule ask.
+func (s *scene) ruleOf(key, env string, n int) func(*Turn) {
+	return func(t *Turn) {
+		t.Rule(key, change.RuleAsked{Environment: env, SHA: sha(n), Callback: "https://api.github.com/" + key, By: carol, At: s.now})
+	}
+}
+
+func TestTokenAsksAgainAboutWhatWasDecided(t *testing.T) {
+	const token = 0 // a static one names no run, so that it asks under the same key for ever
+	ask := func(s *scene, env string, n int, want Answer) {
+		s.Helper()
+		s.later(time.Second)
+		if got := s.gate("token/ci/"+env+"/"+string(sha(n)), env, n, token); got != want {
+			s.Fatalf("the gate of %s says %s of %d, want %s", env, got, n, want)
+		}
+	}
+	t.Run("after it was refused", func(t *testing.T) {
+		s := play(t, Record, normal)
+		ask(s, "production", 1, No)
+		ask(s, "staging", 1, Go)
+		s.does(bob, 1, "deployed", "staging")
+		ask(s, "production", 1, Go)
+	})
+	t.Run("after it failed", func(t *testing.T) {
+		s := play(t, Record, normal)
+		ask(s, "staging", 1, Go)
+		ask(s, "staging", 1, Go) // its answer may have been lost
+		s.later(3*time.Hour).is("staging", 1, Failed)
+		ask(s, "staging", 1, Go)
+	})
+	t.Run("after it was deployed", func(t *testing.T) {
+		s := play(t, Record, normal, normal)
+		for n := 1; n <= 2; n++ {
+			ask(s, "staging", n, Go)
+			s.does(bob, n, "deployed", "staging")
+		}
+		ask(s, "staging", 1, No) // an older version goes there by a rollback only
+		ask(s, "staging", 2, Go)
+	})
+	t.Run("after it was deployed, in a freeze", func(t *testing.T) {
+		s := play(t, Record, normal)
+		ask(s, "staging", 1, Go)
+		s.does(bob, 1, "deployed", "staging")
+		s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Hour) })
+		ask(s, "staging", 1, NotYet)
+	})
+}
+
+func TestJobThatWasLetThroughIsNotLetThroughForEver(t *testing.T) {
+	s := play(t, Record, normal, normal)
+	if a := s.gate("run/7/1", "staging", 1, 7); a != Go {
+		t.Fatal(a)
+	}
+	s.does(bob, 1, "deployed", "staging")
+	if a := s.gate("run/7/1", "staging", 1, 7); a != Go {
+		t.Fatalf("another job of the run, of what is there: %s", a)
+	}
+	if a := s.gate("run/8/1", "staging", 2, 8); a != Go {
+		t.Fatal(a)
+	}
+	if a := s.gate("run/7/1", "staging", 1, 7); a != No {
+		t.Fatalf("while another is deployed: %s", a)
+	}
+	s.does(bob, 2, "deployed", "staging")
+	if a := s.gate("run/7/1", "staging", 1, 7); a != No {
+		t.Fatalf("after another was deployed: %s", a)
+	}
+}
+
+func TestOneClosedGateClosesNoOther(t *testing.T) {
+	s := play(t, Record, normal)
+	s.look(s.ruleOf("a", "Staging", 1), s.ruleOf("b", "Staging", 1))
+	if len(s.out.Effects) != 2 {
+		t.Fatalf("%+v", s.out.Effects)
+	}
+	s.state.GaveUp(s.out.Effects[0], "closed")
+	s.look()
+	if len(s.out.Effects) != 1 || s.out.Effects[0].Ask != "b" || s.out.Effects[0].Answer != Go {
+		t.Fatalf("%+v", s.out.Effects)
+	}
+}
+
+func TestGateThatTakesNoCommentGetsItsAnswer(t *testing.T) {
+	s := play(t, Record, normal)
+	s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Hour) })
+	s.look(s.ruleOf("a", "staging", 1))
+	if len(s.out.Effects) != 1 || s.out.Effects[0].Answer != NotYet {
+		t.Fatalf("%+v", s.out.Effects)
+	}
+	s.state.GaveUp(s.out.Effects[0], "too many comments")
+	s.look()
+	if len(s.out.Effects) != 0 {
+		t.Fatalf("%+v", s.out.Effects)
+	}
+	s.now = s.now.Add(time.Hour)
+	s.look()
+	if len(s.out.Effects) != 1 || s.out.Effects[0].Answer != Go {
+		t.Fatalf("%+v", s.out.Effects)
+	}
+}
+
+func TestAnswersAGateInItsOwnSpelling(t *testing.T) {
+	s := play(t, Record, normal)
+	s.look(s.ruleOf("a", "STAGING", 1))
+	if len(s.out.Effects) != 1 || s.out.Effects[0].Environment != "STAGING" {
+		t.Fatalf("%+v", s.out.Effects)
+	}
+	if l := s.state.Lanes["staging"]; l == nil || l.Environment != "staging" {
+		t.Fatalf("%+v", l)
+	}
+}
