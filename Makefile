@@ -17,7 +17,7 @@ $(OPENAPI): MEMBER = package/generated/api.github.com.json
 $(WEBHOOKS): PACKAGE = webhooks-examples@7.6.1
 $(WEBHOOKS): MEMBER = package/api.github.com/index.json
 
-.PHONY: help build test deps bench clean npm postgresql chromium prometheus
+.PHONY: help build test deps soak bench clean npm postgresql chromium prometheus
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
@@ -27,6 +27,9 @@ build: ## build ./changegate
 test: deps ## run every test
 	$(GO) vet ./...
 	$(GO) test ./...
+
+soak: deps ## kill the server for some minutes while two hundred pull requests live, on both databases
+	$(GO) test -count 1 -v -timeout 60m ./internal/scenario/soak -lives 200
 
 bench: deps ## print the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -32,14 +32,15 @@ type fleet struct {
 	size int
 	http *httptest.Server
 
-	mu      sync.Mutex
-	ahead   time.Duration
-	started int
-	turn    int
-	ending  bool
-	running map[string]*replica
-	changed chan struct{} // closed and replaced when one starts or ends
-	wg      sync.WaitGroup
+	mu       sync.Mutex
+	ahead    time.Duration
+	started  int
+	failures int
+	turn     int
+	ending   bool
+	running  map[string]*replica
+	changed  chan struct{} // closed and replaced when one starts or ends
+	wg       sync.WaitGroup
 }
 
 // replica is one process.
@@ -55,9 +56,9 @@ type replica struct {
 // signal sends a signal; a process that is gone does not mind.
 func (r *replica) signal(s syscall.Signal) { _ = r.cmd.Process.Signal(s) }
 
-// launch starts the processes and installs the App.
-func launch(t testing.TB, w *worldtest.World, size int) *fleet {
-	f := &fleet{t: t, w: w, size: size, running: map[string]*replica{}, changed: make(chan struct{})}
+// launch starts the processes, with clocks that are ahead of everybody's, and installs the App.
+func launch(t testing.TB, w *worldtest.World, size int, ahead time.Duration) *fleet {
+	f := &fleet{t: t, w: w, size: size, ahead: ahead, running: map[string]*replica{}, changed: make(chan struct{})}
 	f.http = httptest.NewServer(f)
 	t.Cleanup(func() {
 		f.stop()
@@ -122,10 +123,7 @@ func (f *fleet) run(r *replica, ahead time.Duration) {
 		log.Close()
 		var exit *exec.ExitError
 		if errors.As(err, &exit) && exit.Exited() {
-			f.t.Errorf("%s ended by itself with %v:\n%s", r.name, err, f.tail(r.name))
-			f.mu.Lock()
-			f.ending = true // the next one would do the same
-			f.mu.Unlock()
+			f.failed(r, err)
 		}
 		close(r.gone)
 		f.mu.Lock()
@@ -134,6 +132,16 @@ func (f *fleet) run(r *replica, ahead time.Duration) {
 		f.mu.Unlock()
 		f.fill()
 	})
+}
+
+// failed deals with a process that could not start. One that finds no database does so, and is started again, as whoever runs it would do.
+func (f *fleet) failed(r *replica, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failures++; f.failures > 10 && !f.ending {
+		f.t.Errorf("%s ended by itself with %v:\n%s", r.name, err, f.tail(r.name))
+		f.ending = true // the next one would do the same
+	}
 }
 
 func (f *fleet) signalLocked() {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/githubsim"
 	"github.com/changegate/changegate/internal/scenario/worldtest"
 	"github.com/changegate/changegate/internal/store/pgtest"
@@ -42,6 +43,9 @@ func TestLives(t *testing.T) {
 	})
 }
 
+// later is after it is clear that a delivery which failed is not under way.
+const later = 5 * time.Minute
+
 // survive has the lives lived in trouble and checks what they have come to.
 func (x *town) survive(restart func() error) {
 	x.t.Helper()
@@ -49,25 +53,53 @@ func (x *town) survive(restart func() error) {
 	heads, err := lives(x.World, *seed, *count)
 	kills := end()
 	must(x.t, err)
-	// Time goes by, until it is clear that what failed is not under way. Those who start then look for what they have missed.
-	x.renew(5 * time.Minute)
+	// Those who start then look for what they have missed.
+	x.renew(later)
 	x.settle()
 	x.once(heads)
 	x.ledgerHolds()
 	before := x.shown(heads)
-	x.t.Logf("%d pull requests, %d open in the end; %d processes were killed; %d writes to GitHub", len(heads), len(before), kills, len(x.written(func(write) bool { return true })))
+	x.verify(before)
+	x.t.Logf("%d pull requests, %d open in the end; %d processes were killed; %d writes to GitHub", len(heads), len(before), kills, len(x.written(all)))
 
 	// Somebody who knows nothing decides anew.
+	must(x.t, x.Gate.Uninstall("acme"))
+	x.settle()
 	x.stop()
 	x.Data = worldtest.SQLite(x.t.TempDir())
 	x.open()
-	must(x.t, x.Gate.Uninstall("acme"))
-	x.fleet = launch(x.t, x.World, 1)
+	x.fleet = launch(x.t, x.World, 1, later)
 	x.settle()
 	if diff := cmp.Diff(x.shown(heads), before); diff != "" {
 		x.t.Errorf("what is shown (-decided afresh +shown):\n%s", diff)
 	}
 }
+
+// verify has all open pull requests decided on what GitHub says now. Nothing is written, because what is shown is right.
+func (x *town) verify(shown map[int]string) {
+	x.t.Helper()
+	v, err := x.Sim.RepositoryView(x.Repo)
+	must(x.t, err)
+	repo, err := x.store.Repositories(x.t.Context())
+	must(x.t, err)
+	var keys []change.PullKey
+	for _, p := range v.Pulls {
+		if p.State == "open" {
+			keys = append(keys, change.PullKey{Repository: repo[0].ID, Number: change.Number(p.Number)})
+		}
+	}
+	written := len(x.written(all))
+	must(x.t, x.queue.Raise(x.t.Context(), keys, change.ConcernVerify))
+	x.settle()
+	if late := x.written(all)[written:]; len(late) > 0 {
+		x.t.Errorf("decided again, this was written: %v", late)
+	}
+	if len(keys) != len(shown) {
+		x.t.Errorf("%d are open and %d show something", len(keys), len(shown))
+	}
+}
+
+func all(write) bool { return true }
 
 // trouble begins all kinds of it. The function returned ends it, and says how many processes were killed.
 func (x *town) trouble(restart func() error) (end func() int64) {

@@ -40,7 +40,7 @@ func found(t testing.TB, database worldtest.Database, size int) *town {
 	x := &town{World: w, t: t, wire: &wire{next: w.Sim}}
 	w.HTTP.Config.Handler = x.wire
 	x.open()
-	x.fleet = launch(t, w, size)
+	x.fleet = launch(t, w, size, 0)
 	return x
 }
 
