@@ -27,6 +27,8 @@ type Pull struct {
 	Base     string // the branch that it was merged into
 	Category string // as it was last decided
 	Verdict  string
+	// Observing says that the policy only observed, so that the verdict held nothing up.
+	Observing bool
 }
 
 // Exception is something that went past the policy.
@@ -53,6 +55,7 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 		Base        string `json:"base"`
 		Category    string `json:"category"`
 		Verdict     string `json:"verdict"`
+		Observing   bool   `json:"observing"`
 	}
 	var exception Exception
 	switch e.Kind {
@@ -85,6 +88,7 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 	case ended.State == "merged":
 		r.pulls[ended.MergeCommit] = Pull{
 			Number: e.Subject.Number, Head: e.Subject.SHA, Commit: ended.MergeCommit, Base: ended.Base, Category: ended.Category, Verdict: ended.Verdict,
+			Observing: ended.Observing,
 		}
 	}
 	return nil

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/config"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
 )
@@ -28,24 +31,65 @@ func newAuditCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newExportCommand(), newVerifyCommand(), newCheckpointCommand(), newReconcileCommand())
+	cmd.AddCommand(newExportCommand(), newVerifyCommand(), newCheckpointCommand(), newReconcileCommand(), newKeyCommand())
 	return cmd
 }
 
-// databaseFlag adds a flag for a database.
-func databaseFlag(cmd *cobra.Command, url *string) {
-	cmd.Flags().StringVar(url, "database", "", "the server's database, as `URL`; "+databaseVariable+" unless told")
+// place is where an auditor finds a ledger.
+type place struct {
+	database string // a URL
+	file     string // the server's configuration
 }
 
-// openDatabase opens the database that a server made.
-func openDatabase(ctx context.Context, url string) (*store.Store, error) {
-	if url == "" {
-		url = os.Getenv(databaseVariable)
-	}
-	if url == "" {
-		return nil, usageError{fmt.Errorf("no database is named: use --database, or set %s", databaseVariable)}
+// flags adds the flags that say it.
+func (p *place) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.database, "database", "", "the server's database, as `URL`; "+databaseVariable+" unless told")
+	cmd.Flags().StringVarP(&p.file, "config", "c", "", "the server's configuration `file`, which names its database and the key")
+}
+
+// isNamed says whether a flag names a database.
+func (p *place) isNamed() bool { return p.database != "" || p.file != "" }
+
+// open opens the database, which a server made.
+func (p *place) open(ctx context.Context) (*store.Store, error) {
+	url := cmp.Or(p.database, os.Getenv(databaseVariable))
+	switch {
+	case p.database != "" && p.file != "":
+		return nil, usageError{errors.New("a database is named twice: use --database or --config")}
+	case p.file != "":
+		d, _, err := config.LoadLedger(p.file, os.LookupEnv)
+		if err != nil {
+			return nil, err
+		}
+		url = d.URL.Reveal()
+	case url == "":
+		return nil, usageError{fmt.Errorf("no database is named: use --database or --config, or set %s", databaseVariable)}
 	}
 	return store.OpenExisting(ctx, store.Config{URL: url})
+}
+
+// key returns the key in a file, or that of the configuration; nil if neither is there.
+func (p *place) key(file string) (*ledger.Key, error) {
+	if file != "" {
+		return readKey(file)
+	}
+	if p.file == "" {
+		return nil, nil
+	}
+	_, c, err := config.LoadLedger(p.file, os.LookupEnv)
+	switch {
+	case err != nil:
+		return nil, err
+	case !c.Key.IsEmpty():
+		return ledger.ParseKey(c.Key.Reveal())
+	case c.KeyFile == "":
+		return nil, nil
+	}
+	key, err := readKey(c.KeyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // an auditor need not have it
+	}
+	return key, err
 }
 
 // readKey reads the key that signs checkpoints. None is made.
@@ -58,9 +102,10 @@ func readKey(file string) (*ledger.Key, error) {
 }
 
 func newExportCommand() *cobra.Command {
-	var database, from, to, repo, keyFile, since, out string
+	var from, to, repo, keyFile, since, out string
+	var at place
 	cmd := &cobra.Command{
-		Use:   "export --database URL [--from WHEN] [--to WHEN] [--repo REPOSITORY] [--out FILE]",
+		Use:   "export (--database URL | --config FILE) [--from WHEN] [--to WHEN] [--repo REPOSITORY] [--out FILE]",
 		Short: "Write entries of the ledger with the proof that they are in it",
 		Long: `Write a bundle: entries of the ledger, the proof that each is in it, and the signed checkpoint that the proofs lead to. Whoever has it can
 verify it with nothing else at hand.
@@ -69,17 +114,17 @@ WHEN is an entry's number, a day (2026-01-31, in UTC; --to includes all of it) o
 entry before and the one after are in the bundle as well, so that it shows by itself that nothing of the period is left out. Without --from
 it begins with the first entry, without --to it ends with the last one that the checkpoint is over.
 
-The checkpoint is the newest that the server signed, unless --key-file names the key to sign one now. With --since the bundle also proves that
+The checkpoint is the newest that the server signed, unless --key-file or --config names the key to sign one now. With --since the bundle also proves that
 this checkpoint extends one that was kept elsewhere, for 'changegate audit verify --since'.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := openDatabase(cmd.Context(), database)
+			s, err := at.open(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer s.Close()
 			var o audit.ExportOptions
-			if o.Checkpoint, err = checkpoint(cmd.Context(), s, keyFile); err != nil {
+			if o.Checkpoint, err = checkpoint(cmd.Context(), s, at, keyFile); err != nil {
 				return err
 			}
 			if since != "" {
@@ -111,7 +156,7 @@ this checkpoint extends one that was kept elsewhere, for 'changegate audit verif
 			return nil
 		},
 	}
-	databaseFlag(cmd, &database)
+	at.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&from, "from", "", "`WHEN` the first entry was appended")
 	flags.StringVar(&to, "to", "", "`WHEN` the last entry was appended")
@@ -122,21 +167,44 @@ this checkpoint extends one that was kept elsewhere, for 'changegate audit verif
 	return cmd
 }
 
-func newCheckpointCommand() *cobra.Command {
-	var database, keyFile, publish string
+func newKeyCommand() *cobra.Command {
+	var name string
 	cmd := &cobra.Command{
-		Use:   "checkpoint --database URL [--key-file FILE] [--publish FILE]",
+		Use:   "key FILE",
+		Short: "Make a key that signs the ledger, and print its public part",
+		Long: `Make a key that signs the ledger, in a file that only its owner can read, and print its public part; if the file is there already, only print
+that. Several servers that share a database must have the same key, so none of them can make it.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, _, err := ledger.LoadKey(args[0], name)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), key.Public())
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", ledger.KeyName(""), "the key's `name`, which begins every checkpoint: HOST/changegate")
+	return cmd
+}
+
+func newCheckpointCommand() *cobra.Command {
+	var keyFile, publish string
+	var at place
+	cmd := &cobra.Command{
+		Use:   "checkpoint (--database URL | --config FILE) [--key-file FILE] [--publish FILE]",
 		Short: "Print a signed checkpoint of the ledger, to be kept elsewhere",
-		Long: `Print the newest checkpoint that the server signed; with --key-file, sign one now. Who keeps it where the holder of the database cannot
+		Long: `Print the newest checkpoint that the server signed; with --key-file, or where --config names the key, sign one now. The public
+key is printed as well, on standard error. Who keeps it where the holder of the database cannot
 rewrite it can tell later, by 'changegate audit verify --since', whether anything that it is over was altered.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := openDatabase(cmd.Context(), database)
+			s, err := at.open(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			c, err := checkpoint(cmd.Context(), s, keyFile)
+			c, err := checkpoint(cmd.Context(), s, at, keyFile)
 			if err != nil {
 				return err
 			}
@@ -145,23 +213,24 @@ rewrite it can tell later, by 'changegate audit verify --since', whether anythin
 					return err
 				}
 			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "signed with %s\n", visible(c.Key))
 			_, err = cmd.OutOrStdout().Write(c.Note)
 			return err
 		},
 	}
-	databaseFlag(cmd, &database)
+	at.flags(cmd)
 	cmd.Flags().StringVar(&keyFile, "key-file", "", "sign a checkpoint now with the server's key in this `file`")
 	cmd.Flags().StringVar(&publish, "publish", "", "append it to this `file` as well")
 	return cmd
 }
 
 // checkpoint returns one that is signed now, or else the newest.
-func checkpoint(ctx context.Context, s *store.Store, keyFile string) (c ledger.Checkpoint, err error) {
-	if keyFile != "" {
-		key, err := readKey(keyFile)
-		if err != nil {
-			return c, err
-		}
+func checkpoint(ctx context.Context, s *store.Store, at place, keyFile string) (c ledger.Checkpoint, err error) {
+	key, err := at.key(keyFile)
+	if err != nil {
+		return c, err
+	}
+	if key != nil {
 		return s.Checkpoint(ctx, key)
 	}
 	err = s.ReadLedger(ctx, func(tx ledger.Tx) error {

@@ -12,11 +12,12 @@ import (
 )
 
 func newReconcileCommand() *cobra.Command {
-	var database, dir, repo string
+	var dir, repo string
+	var at place
 	var keys []string
 	var o audit.ReconcileOptions
 	cmd := &cobra.Command{
-		Use:   "reconcile --git DIR (BUNDLE | --database URL) [--repo REPOSITORY]",
+		Use:   "reconcile --git DIR (BUNDLE | --database URL | --config FILE) [--repo REPOSITORY]",
 		Short: "Map every commit of a branch to a change or an exception",
 		Long: `Compare a branch, as a clone of the repository has it, with what the ledger knows: every commit on its line of first parents came through a
 pull request that was merged, or is an exception that was found. Each is printed with what it is. A commit that is neither is UNKNOWN, and
@@ -30,7 +31,7 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 			switch {
 			case dir == "":
 				return usageError{errors.New("no clone is named: use --git DIR")}
-			case len(args) > 1 || len(args) == 1 && database != "" || len(keys) > 1:
+			case len(args) > 1 || len(args) == 1 && at.isNamed() || len(keys) > 1:
 				return usageError{errors.New("name one bundle, signed with one key, or a database (see 'changegate audit reconcile --help')")}
 			}
 			var record audit.Record
@@ -38,7 +39,7 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 			if len(args) == 1 {
 				err = recordOfBundle(cmd, args[0], keys, repo, &record)
 			} else {
-				err = recordOfDatabase(cmd, database, repo, &record)
+				err = recordOfDatabase(cmd, &at, repo, &record)
 			}
 			if err != nil {
 				return err
@@ -58,7 +59,7 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 			return nil
 		},
 	}
-	databaseFlag(cmd, &database)
+	at.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&dir, "git", "", "a clone of the repository in this `directory`")
 	flags.StringVar(&repo, "repo", "", "the `repository`, GitHub's numeric id or, with --database, OWNER/NAME; needed where the ledger knows several")
@@ -88,8 +89,8 @@ func recordOfBundle(cmd *cobra.Command, file string, keys []string, repo string,
 	return nil
 }
 
-func recordOfDatabase(cmd *cobra.Command, url, repo string, record *audit.Record) error {
-	s, err := openDatabase(cmd.Context(), url)
+func recordOfDatabase(cmd *cobra.Command, at *place, repo string, record *audit.Record) error {
+	s, err := at.open(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -106,6 +107,9 @@ func writeReconciliation(out io.Writer, r audit.Reconciliation) {
 		fmt.Fprintf(out, "%.12s %s", l.SHA, l.At.Format("2006-01-02"))
 		if l.Pull != nil {
 			fmt.Fprintf(out, " #%d %s, %s", l.Pull.Number, visible(l.Pull.Category), visible(l.Pull.Verdict))
+			if l.Pull.Observing {
+				fmt.Fprint(out, " (only observed)")
+			}
 		}
 		for _, e := range l.Exceptions {
 			explained := "not explained"

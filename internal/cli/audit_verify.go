@@ -15,16 +15,16 @@ import (
 )
 
 func newVerifyCommand() *cobra.Command {
-	var database string
+	var at place
 	var keys, since []string
 	var quick bool
 	cmd := &cobra.Command{
-		Use:   "verify (BUNDLE | --database URL) [--since FILE]",
+		Use:   "verify (BUNDLE | --database URL | --config FILE) [--since FILE]",
 		Short: "Verify a bundle, or the whole ledger in a database",
 		Long: `Verify a bundle that 'changegate audit export' wrote; - is standard input. Neither a database nor the network is needed. What does not
 hold is named, and the exit code is 1.
 
-With --database the whole ledger is read: each entry's record, its hash and its columns, the tree over them, and every checkpoint that was
+With --database or --config the whole ledger is read: each entry's record, its hash and its columns, the tree over them, and every checkpoint that was
 signed of it. With --since it must also begin with all that the checkpoints in a file are over, as it was then: so is found what who holds
 the database altered and signed anew, and a backup that was restored.
 
@@ -34,15 +34,15 @@ A key is what vouches for all that: name the one that the server printed with --
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case len(args) > 1 || len(args) == 1 && (database != "" || quick):
+			case len(args) > 1 || len(args) == 1 && (at.isNamed() || quick):
 				return usageError{errors.New("name one bundle, or a database (see 'changegate audit verify --help')")}
 			case len(args) == 1:
 				return verifyBundle(cmd, args[0], keys, since)
 			}
-			return verifyDatabase(cmd, database, keys, since, quick)
+			return verifyDatabase(cmd, &at, keys, since, quick)
 		},
 	}
-	databaseFlag(cmd, &database)
+	at.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&since, "since", nil, "a `file` of checkpoints that were kept elsewhere")
 	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed; those of the bundle or the database unless told")
@@ -114,8 +114,8 @@ func extends(cmd *cobra.Command, r audit.Report, file string, keys []string) err
 	return nil
 }
 
-func verifyDatabase(cmd *cobra.Command, url string, keys, since []string, quick bool) error {
-	s, err := openDatabase(cmd.Context(), url)
+func verifyDatabase(cmd *cobra.Command, at *place, keys, since []string, quick bool) error {
+	s, err := at.open(cmd.Context())
 	if err != nil {
 		return err
 	}
