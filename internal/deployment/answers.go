@@ -123,7 +123,7 @@ func (r *run) answer(ctx context.Context, a answer) error {
 		Do: func(ctx context.Context) (bool, error) {
 			return true, r.github.React(ctx, r.repo, a.Comment, string(a.Reaction))
 		},
-		Refused: refused,
+		Refused: github.IsRefusal,
 	})
 	if err := r.unlessFailed(err); err != nil || a.Says.IsEmpty() {
 		return err
@@ -163,7 +163,7 @@ func (r *run) say(ctx context.Context, n change.Number, key, markdown string) er
 		Do: func(ctx context.Context) (int64, error) {
 			return r.github.Comment(ctx, r.repo, n, markdown+"\n\n"+marker)
 		},
-		Refused: refused,
+		Refused: github.IsRefusal,
 	})
 	return r.unlessFailed(err)
 }
@@ -176,14 +176,6 @@ func (r *run) unlessFailed(err error) error {
 		return nil
 	}
 	return err
-}
-
-// refused says whether GitHub understood and will not, now or later.
-func refused(err error) bool {
-	var rejected *github.Rejected
-	var forbidden *github.Forbidden
-	var missing *github.NotFound
-	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
 }
 
 func (r *run) pull(n change.Number) change.PullKey {

@@ -29,7 +29,7 @@ func (r *run) batch(ctx context.Context, s release.Span) (b release.Batch, err e
 	if s.From != "" {
 		between, err := r.github.Range(ctx, r.repo, s.From, s.To, time.Time{})
 		switch {
-		case refused(err):
+		case github.IsRefusal(err):
 			// One of them is gone, or they have nothing in common: what is between them nobody can tell.
 			b.Cut = true
 		case err != nil:
@@ -39,7 +39,7 @@ func (r *run) batch(ctx context.Context, s release.Span) (b release.Batch, err e
 		default:
 			// Where the two went apart, what only the former has is taken away again, which nobody looked at.
 			b.Cut = between.CommitsCut || between.Status != github.RangeAhead
-			line = firstParents(s.To, between.Commits)
+			line = change.FirstParents(s.To, between.Commits, func(c github.LandedCommit) (change.SHA, []change.SHA) { return c.SHA, c.Parents })
 		}
 	}
 	if len(line) > maxLine {
@@ -47,25 +47,6 @@ func (r *run) batch(ctx context.Context, s release.Span) (b release.Batch, err e
 	}
 	b.Changes, err = r.changes(ctx, line)
 	return b, err
-}
-
-// firstParents returns those of the commits that are reached from a tip by first parents, oldest first.
-func firstParents(tip change.SHA, commits []github.LandedCommit) []github.LandedCommit {
-	by := make(map[change.SHA]github.LandedCommit, len(commits))
-	for _, c := range commits {
-		by[c.SHA] = c
-	}
-	var line []github.LandedCommit
-	for c, ok := by[tip]; ok; {
-		line = append(line, c)
-		if len(c.Parents) == 0 {
-			break
-		}
-		delete(by, c.SHA) // a loop, which Git knows none of, would be no reason to hang
-		c, ok = by[c.Parents[0]]
-	}
-	slices.Reverse(line)
-	return line
 }
 
 // changes takes a line apart from its tip. Each commit is the end of what a pull request brought, or belongs to the one above it, as those

@@ -117,7 +117,7 @@ func (r *run) postComment(ctx context.Context, n change.Number, known posted, te
 				written = true
 				return r.github.Comment(ctx, r.repo, n, body)
 			},
-			Refused: refused,
+			Refused: github.IsRefusal,
 		})
 		var failed *effect.Failed
 		if errors.As(err, &failed) {
@@ -137,7 +137,7 @@ func (r *run) postComment(ctx context.Context, n change.Number, known posted, te
 		return known, err
 	}
 	err := r.github.EditComment(ctx, r.repo, known.ID, body)
-	if refused(err) {
+	if github.IsRefusal(err) {
 		r.log.Warn().Err(err).Int("pull", int(n)).Msg("GitHub does not let the comment on deployments be edited")
 		return posted{ID: known.ID, Lost: true}, nil
 	}

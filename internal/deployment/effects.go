@@ -55,7 +55,7 @@ func (r *run) createDeployment(ctx context.Context, e release.Effect) error {
 			d, err := r.github.CreateDeployment(ctx, r.repo, w)
 			return created{d.ID}, err
 		},
-		Refused: refused,
+		Refused: github.IsRefusal,
 	})
 	if err == nil {
 		r.state.Created(e.Deployment, made.ID)
@@ -81,7 +81,7 @@ func (r *run) postStatus(ctx context.Context, e release.Effect) error {
 			s, err := r.github.CreateDeploymentStatus(ctx, r.repo, e.GitHub, w)
 			return created{s.ID}, err
 		},
-		Refused: refused,
+		Refused: github.IsRefusal,
 	})
 	if err == nil {
 		r.state.Posted(e.Deployment, e.State)
@@ -133,7 +133,7 @@ func (r *run) answerRule(ctx context.Context, e release.Effect) error {
 		Do: send,
 		Refused: func(err error) bool {
 			var bad *github.BadCallback
-			return errors.As(err, &bad) || refused(err)
+			return errors.As(err, &bad) || github.IsRefusal(err)
 		},
 	})
 	var failed *effect.Failed

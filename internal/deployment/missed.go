@@ -79,7 +79,7 @@ func (r *run) missed(ctx context.Context) (tells []tell, err error) {
 		since = h.From
 	}
 	listed, err := r.github.Deployments(ctx, r.repo, github.DeploymentFilter{Since: since}, r.github.Began())
-	if refused(err) {
+	if github.IsRefusal(err) {
 		r.log.Warn().Err(err).Msg("deployments cannot be listed, what no delivery tells of them is missed")
 		return nil, nil
 	}
@@ -115,7 +115,7 @@ func (r *run) missed(ctx context.Context) (tells []tell, err error) {
 // missedStatuses tells of a deployment's statuses that are new and not our own.
 func (r *run) missedStatuses(ctx context.Context, d change.Deployment) (tells []tell, err error) {
 	statuses, err := r.github.DeploymentStatuses(ctx, r.repo, d.ID, r.github.Began())
-	if err != nil && !refused(err) { // it may have been deleted
+	if err != nil && !github.IsRefusal(err) { // it may have been deleted
 		return nil, err
 	}
 	for _, s := range statuses {
@@ -169,7 +169,7 @@ func (r *run) missedEnds(ctx context.Context) (tells []tell, err error) {
 				w, err := r.github.WorkflowRun(ctx, r.repo, a.Run, r.github.Began())
 				var missing *github.NotFound
 				switch {
-				case errors.As(err, &missing), refused(err):
+				case errors.As(err, &missing), github.IsRefusal(err):
 					continue // nothing can be said of it
 				case err != nil:
 					return nil, err

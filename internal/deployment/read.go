@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/landing"
 	"github.com/changegate/changegate/internal/release"
 )
@@ -67,7 +68,7 @@ func (r *run) read(ctx context.Context, needs release.Needs) error {
 			continue
 		}
 		checks, _, err := r.github.Checks(ctx, r.repo, sha, false, r.github.Began())
-		if err != nil && !refused(err) { // of a commit that is gone no check has succeeded
+		if err != nil && !github.IsRefusal(err) { // of a commit that is gone no check has succeeded
 			return err
 		}
 		f.Checks[sha], news = checks, true
@@ -149,7 +150,7 @@ func (r *run) isOn(ctx context.Context, sha change.SHA, branch string) (bool, er
 	if !ok {
 		var err error
 		tip, err = r.github.Tip(ctx, r.repo, branch, r.github.Began())
-		if refused(err) && branch != r.repo.DefaultBranch {
+		if github.IsRefusal(err) && branch != r.repo.DefaultBranch {
 			tip, err = "", nil // deleted since
 		}
 		if err != nil {
@@ -165,7 +166,7 @@ func (r *run) isOn(ctx context.Context, sha change.SHA, branch string) (bool, er
 		return tip == sha, nil
 	}
 	found, err := r.github.IsAncestor(ctx, r.repo, sha, tip)
-	if refused(err) {
+	if github.IsRefusal(err) {
 		return false, nil // it is no commit
 	}
 	return found, err

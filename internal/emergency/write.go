@@ -93,7 +93,7 @@ func (r *run) open(w *Write, marker string) effect.Action[opened] {
 			i, err := r.github.CreateIssue(ctx, repo, issue)
 			return opened{i.Number, i.URL}, err
 		},
-		Refused: refused,
+		Refused: github.IsRefusal,
 	}
 }
 
@@ -106,7 +106,7 @@ func (r *run) comment(n change.Number, w *Write, marker string) effect.Action[in
 		Do: func(ctx context.Context) (int64, error) {
 			return r.github.Comment(ctx, repo, n, w.Body+"\n\n"+marker)
 		},
-		Refused: refused,
+		Refused: github.IsRefusal,
 	}
 }
 
@@ -124,14 +124,6 @@ func (r *run) edit(n change.Number, w *Write) effect.Action[struct{}] {
 			_, err := r.github.EditIssue(ctx, r.pull.Repository, n, e)
 			return struct{}{}, err
 		},
-		Refused: refused,
+		Refused: github.IsRefusal,
 	}
-}
-
-// refused says whether GitHub understood and will not, now or later.
-func refused(err error) bool {
-	var rejected *github.Rejected
-	var forbidden *github.Forbidden
-	var missing *github.NotFound
-	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
 }

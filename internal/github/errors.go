@@ -96,6 +96,15 @@ type Rejected struct {
 // Error implements error.
 func (e *Rejected) Error() string { return fmt.Sprintf("GitHub answered %d: %s", e.Status, e.Message) }
 
+// IsRefusal says whether GitHub understood a request and will not do it, now or later, as far as it says: a *Rejected, a *Forbidden or a
+// *NotFound.
+func IsRefusal(err error) bool {
+	var rejected *Rejected
+	var forbidden *Forbidden
+	var missing *NotFound
+	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
+}
+
 // NoGraphQL says that GitHub does not tell something by GraphQL, which no other part of its API tells: it has no such field, or none for this
 // App, or the configuration names no GraphQL API. Asking again does not help.
 type NoGraphQL struct{ Message string }

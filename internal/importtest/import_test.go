@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"internal/record":   {"internal/change"},
 	"internal/typo":     {},
 	"internal/release":  {"internal/change", "internal/calendar"},
-	"internal/policy":   {"internal/change", "internal/calendar", "internal/record", "internal/release"},
+	"internal/policy":   {"internal/change", "internal/calendar", "internal/record", "internal/release", "internal/typo"},
 	"internal/report":   {"internal/change"},
 	"internal/plan":     {"internal/change"},
 	"internal/backtest": {"internal/change", "internal/policy"},

@@ -279,7 +279,7 @@ func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, 
 	for i, c := range between.Commits {
 		commits[i] = Commit{SHA: c.SHA, Parents: c.Parents, By: known(c.Author, c.Committer)}
 	}
-	walk.Line = firstParents(moved.Tip, commits)
+	walk.Line = change.FirstParents(moved.Tip, commits, Commit.line)
 	n, err := r.part(ctx, walk)
 	if err != nil {
 		return nil, false, nil, err

@@ -29,7 +29,7 @@ func (r *run) command(ctx context.Context, s *exceptionState, c change.Command) 
 			Do: func(ctx context.Context) (bool, error) {
 				return true, r.github.React(ctx, r.work.Repository, c.Comment, string(a.Reaction))
 			},
-			Refused: refused,
+			Refused: github.IsRefusal,
 		})
 		if err := r.unlessFailed(err); err != nil {
 			return err

@@ -105,7 +105,7 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 			i, err := r.github.CreateIssue(ctx, repo, write)
 			return opened{i.Number, i.URL}, err
 		},
-		Refused: refused,
+		Refused: github.IsRefusal,
 	})
 	var failed *effect.Failed
 	switch {
@@ -202,7 +202,7 @@ func (r *run) settle(ctx context.Context, s *exceptionState) error {
 	default:
 		return nil
 	}
-	if refused(err) {
+	if github.IsRefusal(err) {
 		r.log.Warn().Err(err).Int("issue", int(s.Issue)).Msg("GitHub refused to change the issue of an exception")
 		err = nil
 	}
@@ -223,7 +223,7 @@ func (r *run) say(ctx context.Context, issue change.Number, in store.Intent, mar
 		Do: func(ctx context.Context) (int64, error) {
 			return r.github.Comment(ctx, repo, issue, markdown+"\n\n"+marker)
 		},
-		Refused: refused,
+		Refused: github.IsRefusal,
 	})
 	return r.unlessFailed(err)
 }

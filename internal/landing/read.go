@@ -40,7 +40,7 @@ func (r *run) judge(ctx context.Context, w *Walk) (exceptions []change.Exception
 // not show them to us, leaves them as they are.
 func (r *run) learnPushes(ctx context.Context, branch string, told []Push) ([]Push, error) {
 	listed, err := r.github.Pushes(ctx, r.work.Repository, branch, r.github.Began())
-	if refused(err) {
+	if github.IsRefusal(err) {
 		r.log.Warn().Err(err).Msg("who pushed cannot be read")
 		return told, nil
 	}
@@ -204,12 +204,4 @@ func DecidedAt(ctx context.Context, in Record, key change.PullKey, at time.Time,
 		}
 		next.From = entries[page-1].Seq + 1
 	}
-}
-
-// refused says whether GitHub understood and will not, now or later.
-func refused(err error) bool {
-	var rejected *github.Rejected
-	var forbidden *github.Forbidden
-	var missing *github.NotFound
-	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
 }

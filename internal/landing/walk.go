@@ -36,6 +36,8 @@ type Commit struct {
 	By      []change.Account // its author and committer, those who have an account
 }
 
+func (c Commit) line() (change.SHA, []change.SHA) { return c.SHA, c.Parents }
+
 // Push is a push to the branch.
 type Push struct {
 	change.BranchPush
@@ -59,25 +61,6 @@ type Needs struct {
 
 // IsEmpty says whether nothing more need be read.
 func (n Needs) IsEmpty() bool { return len(n.Pulls)+len(n.Seen)+len(n.Trees)+len(n.Policies) == 0 }
-
-// firstParents returns the line that leads to a tip: those of the commits that are reached from it by first parents, oldest first.
-func firstParents(tip change.SHA, commits []Commit) []Commit {
-	by := make(map[change.SHA]Commit, len(commits))
-	for _, c := range commits {
-		by[c.SHA] = c
-	}
-	var line []Commit
-	for c, ok := by[tip]; ok; {
-		line = append(line, c)
-		if len(c.Parents) == 0 {
-			break
-		}
-		delete(by, c.SHA) // a loop, which Git knows none of, would be no reason to hang
-		c, ok = by[c.Parents[0]]
-	}
-	slices.Reverse(line)
-	return line
-}
 
 // Judge returns the exceptions, in the order in which they landed, and the commits that no pull request is known to have brought, which are
 // in exceptions too. If there are needs, it returns nothing else.

@@ -283,7 +283,7 @@ func (w *world) judged(pushes []Push) ([]change.Exception, []change.SHA) {
 	for _, c := range w.between(w.start, w.tip) {
 		commits = append(commits, c.Commit)
 	}
-	walk.Line = firstParents(w.tip, commits)
+	walk.Line = change.FirstParents(w.tip, commits, Commit.line)
 	for {
 		found, unexplained, needs := walk.Judge()
 		if needs.IsEmpty() {

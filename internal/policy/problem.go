@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/changegate/changegate/internal/typo"
 )
 
 // Severity tells what makes a policy unusable from what is probably not meant.
@@ -88,35 +90,9 @@ func nearest(name string, known []string) string {
 		if len(name) > 2 && strings.HasPrefix(plain(k), plain(name)) {
 			return k
 		}
-		if d := editDistance(plain(name), plain(k)); d < distance {
+		if d := typo.Distance(plain(name), plain(k)); d < distance {
 			best, distance = k, d
 		}
 	}
 	return best
-}
-
-// editDistance counts the letters to insert, delete, replace or swap with their neighbour to turn a into b.
-func editDistance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	d := make([][]int, len(x)+1)
-	for i := range d {
-		d[i] = make([]int, len(y)+1)
-		d[i][0] = i
-	}
-	for j := range d[0] {
-		d[0][j] = j
-	}
-	for i := 1; i <= len(x); i++ {
-		for j := 1; j <= len(y); j++ {
-			replace := d[i-1][j-1]
-			if x[i-1] != y[j-1] {
-				replace++
-			}
-			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, replace)
-			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
-			}
-		}
-	}
-	return d[len(x)][len(y)]
 }

@@ -62,7 +62,7 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	}
 	done, err := r.act(ctx, e)
 	old := e.Head != r.main.work.Snapshot.Head.SHA
-	if refused(err) && (!writesCheckRun(e.Kind) || old) {
+	if github.IsRefusal(err) && (!writesCheckRun(e.Kind) || old) {
 		// The team has no access to the repository, the plan has no team reviews, the comment was deleted, an old head's run is
 		// gone. The check run says what is needed all the same; asking again would not help.
 		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
@@ -90,14 +90,6 @@ func found(pull change.PullKey, c github.CheckRun) store.CheckRun {
 			RunID: c.ID, Status: plan.Status(c.Status), Conclusion: plan.Conclusion(c.Conclusion), CreatedAt: c.StartedAt,
 		},
 	}
-}
-
-// refused says whether GitHub understood and will not, now or later.
-func refused(err error) bool {
-	var rejected *github.Rejected
-	var forbidden *github.Forbidden
-	var missing *github.NotFound
-	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
 }
 
 // writesCheckRun says whether an effect writes our check run.
