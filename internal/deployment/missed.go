@@ -15,6 +15,8 @@ import (
 const (
 	// lookBack is how much of what was listed is listed again: GitHub need not show at once what it was told.
 	lookBack = time.Hour
+	// lookAgain is after how long without a list whatever happens has one made.
+	lookAgain = 15 * time.Minute
 	// heardKept is how many deployments, and statuses, are remembered to have been told of.
 	heardKept = 500
 )
@@ -63,11 +65,17 @@ func (r *run) everything(ctx context.Context, list notes) (tells []tell, err err
 		return r.tells(ctx, list)
 	}
 	r.hear()
-	if tells, err = r.tells(ctx, list); err != nil || !queue.IsBackground(ctx) {
+	if tells, err = r.tells(ctx, list); err != nil || !r.isToLook(ctx, list) {
 		return tells, err
 	}
 	missed, err := r.missed(ctx)
 	return append(tells, missed...), err
+}
+
+// isToLook says whether the run is to find out by itself what happened: where a sweep has it look, or where something happened and nobody looked
+// for long, because one run may do for the sweep's and for another's.
+func (r *run) isToLook(ctx context.Context, list notes) bool {
+	return queue.IsBackground(ctx) || r.github.Now().Sub(r.state.Heard.To) > lookAgain && list.happened()
 }
 
 // missed lists what happened on GitHub since it was listed last, and tells what no delivery did: deployments, their statuses, and the ends of

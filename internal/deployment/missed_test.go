@@ -95,6 +95,19 @@ func TestADeploymentThatNoDeliveryTold(t *testing.T) {
 	}
 }
 
+func TestWhateverHappensAfterLongHasAllListed(t *testing.T) {
+	r := newRig(t)
+	_, landed := r.merge(change.Normal)
+	r.told(landed)
+	r.reports("staging", change.DeploymentSuccess) // which no delivery told
+	r.now = r.now.Add(lookAgain)
+	_, landed = r.merge(change.Normal)
+	r.told(landed)
+	if got := r.held().Lanes["staging"].Deployments[0].Phase; got != release.Verified {
+		t.Errorf("the first is %s", got)
+	}
+}
+
 func TestTheEndOfARunThatNoDeliveryTold(t *testing.T) {
 	r := newRig(t)
 	r.policies.Mode = release.Record
