@@ -77,7 +77,8 @@ func (t *Turn) watch(l *Lane, d *Deployment) {
 		if !person || d.Verified != nil {
 			what = change.Say(change.Words("the checks that verify "), d.name(), change.Words(" in "+l.Environment+" did not succeed in time"))
 		}
-		t.exception(change.NotVerified, d.ID, l.Environment, d.Commit, d.Number, t.now, what)
+		// Its deployer was asked, and is not the one to explain why nothing was said.
+		t.exception(change.NotVerified, d.ID, l.Environment, d.Commit, d.Number, t.now, what, d.Deployer)
 	}
 }
 
