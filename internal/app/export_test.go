@@ -1,6 +1,20 @@
 package app
 
-import "context"
+import (
+	"context"
+	"errors"
 
-// Publish signs and publishes the ledger now.
-func (a *App) Publish(ctx context.Context) error { return a.notary.publish(ctx) }
+	"github.com/changegate/changegate/internal/store"
+)
+
+// PublishAlone signs and publishes the ledger now. It is store.ErrHeld if somebody else is about to.
+func (a *App) PublishAlone(ctx context.Context) error { return a.notary.publishAlone(ctx) }
+
+// Publish is PublishAlone after everybody else.
+func (a *App) Publish(ctx context.Context) error {
+	for {
+		if err := a.notary.publishAlone(ctx); !errors.Is(err, store.ErrHeld) {
+			return err
+		}
+	}
+}

@@ -178,13 +178,18 @@ func (n *notary) ready(ctx context.Context) error {
 
 // publish signs what the ledger comes to and publishes it, unless another replica does.
 func (n *notary) publish(ctx context.Context) error {
-	if n.found() != nil {
-		return nil // it was said why
-	}
-	lease, err := n.store.Acquire(ctx, publishLease, n.holder, publishTime)
+	err := n.publishAlone(ctx)
 	if errors.Is(err, store.ErrHeld) {
 		return nil
 	}
+	return err
+}
+
+func (n *notary) publishAlone(ctx context.Context) error {
+	if n.ready(ctx) != nil {
+		return nil // it was said why
+	}
+	lease, err := n.store.Acquire(ctx, publishLease, n.holder, publishTime)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/changegate/changegate/internal/audit"
 	"github.com/changegate/changegate/internal/change"
@@ -121,6 +123,34 @@ func TestAFileOfCheckpointsThatCannotBeRead(t *testing.T) {
 	}
 	if log := w.log.String(); !strings.Contains(log, "checkpoint 1 is cut off") {
 		t.Errorf("the log does not say why:\n%s", log)
+	}
+}
+
+func TestOneReplicaPublishes(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	path := filepath.Join(t.TempDir(), "checkpoints")
+	w.env["CHANGEGATE_LEDGER_PUBLISH_FILE"] = path
+	w.serve(t)
+	w.live(t, "hello")
+	must(t, w.app.Publish(t.Context()))
+	another, err := store.OpenExisting(t.Context(), store.Config{URL: "sqlite:" + w.database})
+	must(t, err)
+	defer another.Close()
+	lease, err := another.Acquire(t.Context(), "ledger checkpoint", "another", time.Minute)
+	must(t, err)
+	before, err := os.ReadFile(path)
+	must(t, err)
+	w.live(t, "world")
+	if err := w.app.PublishAlone(t.Context()); !errors.Is(err, store.ErrHeld) {
+		t.Errorf("beside another: %v", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("published beside another: %q, %v", after, err)
+	}
+	must(t, another.Release(t.Context(), lease))
+	must(t, w.app.Publish(t.Context()))
+	if after, err := os.ReadFile(path); err != nil || len(after) <= len(before) || !bytes.HasPrefix(after, before) {
+		t.Errorf("after another: %q, %v", after, err)
 	}
 }
 

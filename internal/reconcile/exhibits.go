@@ -50,8 +50,8 @@ type (
 	}
 )
 
-// restsOn returns what the subject's decision rests on.
-func (r *run) restsOn(s *subject) ([]any, error) {
+// restsOn returns what the subject's decision rests on, besides the texts of policies.
+func restsOn(s *subject) ([]any, error) {
 	f := s.facts // a copy, of which members are taken out and none is changed
 	content := contentExhibit{Content: f.Content, Seen: f.Seen, Trees: f.Trees}
 	content.Content.Files = make([]change.File, len(f.Content.Files))
@@ -79,21 +79,25 @@ func (r *run) restsOn(s *subject) ([]any, error) {
 		}
 		parts[i] = sealed
 	}
-	return append(parts, r.texts(s)...), nil
+	return parts, nil
 }
 
 // texts returns the texts of the policies that the subject's decision was made by, as far as they could be read.
-func (r *run) texts(s *subject) (list []any) {
+func (r *run) texts(s *subject) (list []any, err error) {
 	for _, ref := range []change.PolicyRef{s.decision.Policy, s.decision.Floor} {
 		text, ok := s.texts[fileOf(ref)]
 		if !ok && ref == r.fallback.Ref {
 			text, ok = r.DefaultText, r.DefaultText != ""
 		}
 		if ok {
-			list = append(list, policyExhibit{policyText{Source: ref.Source, Digest: ledger.Digest([]byte(text)), Text: text}})
+			sealed, err := ledger.Seal(policyExhibit{policyText{Source: ref.Source, Digest: ledger.Digest([]byte(text)), Text: text}})
+			if err != nil {
+				return nil, fmt.Errorf("the text of %s: %w", ref.Source, err)
+			}
+			list = append(list, sealed)
 		}
 	}
-	return list
+	return list, nil
 }
 
 // keepText keeps the text of a policy file that the subject is decided by, if it has one.
@@ -113,10 +117,10 @@ func fileOf(ref change.PolicyRef) change.PolicyRef {
 	return ref
 }
 
-// inForce returns the policy that a decision was made by as what its branch is decided by; nil if it was made by none.
-func (r *run) inForce(s *subject) *store.PolicyInForce {
-	d := s.decision
-	if d.Policy == (change.PolicyRef{}) {
+// inForce returns the policy that a decision was made by as what its branch is decided by, with its texts; nil if it was made by none, or
+// after the merge, when the policy of that time goes on deciding.
+func inForce(d change.Decision, texts []any) *store.PolicyInForce {
+	if d.Policy == (change.PolicyRef{}) || d.State != "" {
 		return nil
 	}
 	var key strings.Builder
@@ -125,6 +129,6 @@ func (r *run) inForce(s *subject) *store.PolicyInForce {
 	}
 	return &store.PolicyInForce{Branch: d.Base, Digest: ledger.Digest([]byte(key.String())), Entry: ledger.Draft{
 		Kind: ledger.PolicyInForce, Subject: ledger.Subject{Repository: int64(d.Pull.Repository), SHA: string(d.BaseTip)},
-		Body: inForceBody{Branch: d.Base, Policy: d.Policy, Floor: d.Floor, Commit: d.BaseTip}, Exhibits: r.texts(s),
+		Body: inForceBody{Branch: d.Base, Policy: d.Policy, Floor: d.Floor, Commit: d.BaseTip}, Exhibits: texts,
 	}}
 }

@@ -45,11 +45,15 @@ func decided(tb testing.TB, files int) (*run, *subject) {
 // restsOnTexts returns the texts of what a subject's decision rests on.
 func restsOnTexts(t *testing.T, r *run, s *subject) (list []string) {
 	t.Helper()
-	parts, err := r.restsOn(s)
+	parts, err := restsOn(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range parts {
+	texts, err := r.texts(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range append(parts, texts...) {
 		text, err := ledger.Canonical(p)
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +118,11 @@ func TestTextsOfPolicies(t *testing.T) {
 			s.keepText(own, github.PolicyFile{Found: true, Text: "its own", Problem: row.problem})
 			s.keepText(floor, github.PolicyFile{Found: true, Text: "the owner's"})
 			s.decision.Policy, s.decision.Floor = row.own, row.floor
-			text, err := json.Marshal(r.texts(s))
+			texts, err := r.texts(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := json.Marshal(texts)
 			if err != nil || !strings.Contains(string(text), row.want) || strings.Contains(string(text), row.absent) {
 				t.Errorf("got %s, %v; want %s and not %s", text, err, row.want, row.absent)
 			}
@@ -123,18 +131,23 @@ func TestTextsOfPolicies(t *testing.T) {
 }
 
 func TestPolicyInForce(t *testing.T) {
-	r, s := decided(t, 0)
-	one := r.inForce(s)
+	_, s := decided(t, 0)
+	one := inForce(s.decision, nil)
 	s.decision.Head, s.decision.BaseTip = "h2", "b2"
-	if two := r.inForce(s); one.Digest != two.Digest || one.Branch != "main" || two.Entry.Subject != (ledger.Subject{Repository: 7, SHA: "b2"}) {
+	if two := inForce(s.decision, nil); one.Digest != two.Digest || one.Branch != "main" || two.Entry.Subject != (ledger.Subject{Repository: 7, SHA: "b2"}) {
 		t.Errorf("at another commit: %+v, before %+v", two, one)
 	}
 	s.decision.Floor = change.PolicyRef{Source: "acme/.github/" + FloorPath, SHA: "f1", Digest: "d"}
-	if two := r.inForce(s); one.Digest == two.Digest {
+	if two := inForce(s.decision, nil); one.Digest == two.Digest {
 		t.Error("the owner's policy makes no difference")
 	}
+	merged := s.decision
+	merged.State = change.Merged
+	if none := inForce(merged, nil); none != nil {
+		t.Errorf("after the merge: %+v", none)
+	}
 	s.decision.Policy = change.PolicyRef{}
-	if none := r.inForce(s); none != nil {
+	if none := inForce(s.decision, nil); none != nil {
 		t.Errorf("without a policy: %+v", none)
 	}
 }
@@ -147,10 +160,15 @@ func BenchmarkRestsOn(b *testing.B) {
 			r, s := decided(b, files)
 			total, facts := 0, 0
 			for b.Loop() {
-				parts, err := r.restsOn(s)
+				parts, err := restsOn(s)
 				if err != nil {
 					b.Fatal(err)
 				}
+				texts, err := r.texts(s)
+				if err != nil {
+					b.Fatal(err)
+				}
+				parts = append(parts, texts...)
 				total, facts = 0, parts[0].(ledger.Sealed).Len()
 				for _, p := range parts {
 					sealed, err := ledger.Seal(p)

@@ -103,11 +103,17 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	r.log.Info().Str("head", string(d.Head)).Stringer("category", d.Category).Stringer("verdict", d.Verdict).Msg("decision changed")
 	drafts := evidence(before, d, labels)
 	describe(drafts, &s.facts)
-	if drafts[0].Exhibits, err = r.restsOn(s); err != nil {
+	texts, err := r.texts(s)
+	if err != nil {
 		return err
 	}
+	facts, err := restsOn(s)
+	if err != nil {
+		return err
+	}
+	drafts[0].Exhibits = slices.Concat(facts, texts)
 	consequences := store.Consequences{
-		Lease: r.lease, Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise, Policy: r.inForce(s),
+		Lease: r.lease, Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise, Policy: inForce(d, texts),
 	}
 	return r.store.SaveDecision(ctx, d, digest, consequences, append(drafts, edited(d, edits)...)...)
 }
