@@ -50,6 +50,7 @@ func Run(t *testing.T, open Open) {
 		{"a run that another took the place of", staleRun},
 		{"rechecks", rechecks},
 		{"decisions and the ledger together", decisions},
+		{"which policy is in force", policiesInForce},
 		{"open pull requests", openPulls},
 		{"check runs", checkRuns},
 		{"leases", leases},

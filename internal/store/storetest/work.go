@@ -162,6 +162,43 @@ func decisions(t *testing.T, f *fixture) {
 	equal(t, "recent", len(recent), 1)
 }
 
+func policiesInForce(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)))
+	f.accept(t, f.described(2, "h2", at(1)))
+	decided := ledger.Draft{Kind: ledger.DecisionChanged}
+	for _, row := range []struct {
+		name, branch, digest string
+		number               int
+		new                  bool
+	}{
+		{"the first decision", "main", "one", 1, true},
+		{"the same policy", "main", "one", 1, false},
+		{"of another pull request", "main", "one", 2, false},
+		{"of another branch", "release", "one", 2, true},
+		{"another policy", "main", "two", 2, true},
+		{"not on the other branch", "release", "one", 1, false},
+		{"the first one again", "main", "one", 1, true},
+	} {
+		before, err := f.Ledger(t.Context(), ledger.Page{})
+		must(t, err)
+		drafts := append(make([]ledger.Draft, 0, 5), decided) // with space that is not the store's to use
+		p := &store.PolicyInForce{Branch: row.branch, Digest: row.digest, Entry: ledger.Draft{Kind: ledger.PolicyInForce}}
+		d := change.Decision{Pull: key(row.number), Head: "h1", Governed: true}
+		must(t, f.SaveDecision(t.Context(), d, "digest", store.Consequences{Policy: p}, drafts...))
+		after, err := f.Ledger(t.Context(), ledger.Page{})
+		must(t, err)
+		var kinds []ledger.Kind
+		for _, e := range after[len(before):] {
+			kinds = append(kinds, e.Kind)
+		}
+		want := []ledger.Kind{ledger.DecisionChanged}
+		if row.new {
+			want = []ledger.Kind{ledger.PolicyInForce, ledger.DecisionChanged}
+		}
+		equal(t, row.name, kinds, want)
+	}
+}
+
 func openPulls(t *testing.T, f *fixture) {
 	for n := range 5 {
 		d := f.described(n+1, "h", at(1))
