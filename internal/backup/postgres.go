@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -87,7 +88,28 @@ func (p *postgres) connected(ctx context.Context, f func(*pgx.Conn) error) error
 	return f(conn)
 }
 
+// A server that was just stopped is still seen for a moment, because PostgreSQL ends its sessions in its own time.
+const (
+	leaving  = 2 * time.Second        // how long sessions may take to end
+	lookEach = 100 * time.Millisecond // how often it is looked whether they have
+)
+
 func (p *postgres) vacant(ctx context.Context, force bool) error {
+	for waited := time.Duration(0); ; waited += lookEach {
+		err := p.look(ctx, force)
+		if used := (*InUse)(nil); !errors.As(err, &used) || waited >= leaving {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lookEach):
+		}
+	}
+}
+
+// look says why the database may not be restored into as it is now.
+func (p *postgres) look(ctx context.Context, force bool) error {
 	return p.connected(ctx, func(conn *pgx.Conn) error {
 		var others, tables int
 		var ours bool
