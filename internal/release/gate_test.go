@@ -1,6 +1,7 @@
 package release
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -116,5 +117,18 @@ func TestAnswersAGateInItsOwnSpelling(t *testing.T) {
 	}
 	if l := s.state.Lanes["staging"]; l == nil || l.Environment != "staging" {
 		t.Fatalf("%+v", l)
+	}
+}
+
+func TestForgetsEnvironmentsThatAnyJobCanAskOf(t *testing.T) {
+	s := play(t, Record, normal)
+	for i := range strangers + 20 {
+		s.now = s.now.Add(time.Second)
+		if a := s.gate(fmt.Sprint("k", i), fmt.Sprint("env", i), 1, int64(i+1)); a != No {
+			t.Fatal(a)
+		}
+	}
+	if n := len(s.state.Lanes); n != strangers {
+		t.Fatalf("%d environments are remembered", n)
 	}
 }

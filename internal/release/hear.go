@@ -146,6 +146,7 @@ func (t *Turn) adopt(l *Lane, g change.Deployment) *Deployment {
 //   - What waits and came to nothing loses its job, and its place where nobody asked for it.
 //   - A failure counts whenever it comes: of what was verified, too.
 //   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy.
+//   - One that has the deployment be in another environment, which GitHub lets it, says nothing but that, and is an exception.
 func (t *Turn) Status(s change.DeploymentStatus) {
 	if t.rules.Mode == Off {
 		return
@@ -162,7 +163,11 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 	if t.app != 0 && s.Via == t.app {
 		return
 	}
-	e, named := t.rules.Find(g.Environment)
+	in := g.Environment
+	if d != nil {
+		in = l.Environment // not where the status says that it is: who counts there need not count here
+	}
+	e, named := t.rules.Find(in)
 	if !named {
 		return
 	}
@@ -172,6 +177,11 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 		return
 	}
 	if d == nil {
+		return
+	}
+	if !sameName(g.Environment, l.Environment) {
+		t.exception(change.DeployedPastPolicy, fmt.Sprintf("%d:moved", g.ID), l.Environment, g.SHA, d.Number, s.At, change.Say(
+			change.Login(s.By), change.Words(" said that the deployment of "), d.name(), change.Words(" to "+l.Environment+" is one to "), change.Code(g.Environment)), s.By)
 		return
 	}
 	if s.At.Before(d.StatusAt) || s.At.Equal(d.StatusAt) && s.ID <= d.StatusID {

@@ -14,6 +14,9 @@ const settled = 60 * 24 * time.Hour
 // asked is how many of the gates that were answered are remembered of a deployment.
 const asked = 50
 
+// strangers is how many environments are remembered that the policy does not name, of which any job can ask.
+const strangers = 50
+
 // remembered is how many commands are.
 const remembered = 200
 
@@ -54,7 +57,28 @@ func (t *Turn) prune() {
 			delete(t.state.Lanes, name)
 		}
 	}
+	t.pruneStrangers(pending)
 	t.state.Given = t.state.Given[max(0, len(t.state.Given)-remembered):]
+}
+
+// pruneStrangers forgets all but the latest of the environments that the policy does not name, where nothing is open there.
+func (t *Turn) pruneStrangers(pending map[string]bool) {
+	var over []string
+	last := func(name string) time.Time {
+		d := t.state.Lanes[name].Deployments
+		return d[len(d)-1].Since
+	}
+	for _, name := range t.state.names() {
+		l := t.state.Lanes[name]
+		open := func(d *Deployment) bool { return !d.Phase.IsFinal() || pending[d.ID] }
+		if _, named := t.rules.Find(l.Environment); !named && len(l.Deployments) > 0 && len(l.Freezes) == 0 && !slices.ContainsFunc(l.Deployments, open) {
+			over = append(over, name)
+		}
+	}
+	slices.SortStableFunc(over, func(a, b string) int { return last(a).Compare(last(b)) })
+	for _, name := range over[:max(0, len(over)-strangers)] {
+		delete(t.state.Lanes, name)
+	}
 }
 
 // needed returns what must be remembered of what ended in a lane.

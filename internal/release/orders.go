@@ -71,7 +71,7 @@ func (t *Turn) carryOut(o Order, p *pending) {
 	case o.Unknown:
 		p.refuse("authority unknown", change.Words("Whether "), change.Login(o.By), change.Words(" may do this cannot be found out just now. Try again."))
 		return
-	case !o.May:
+	case !o.May && !(o.Verb == "verified" && len(o.Holds) > 0): // which environment's role it takes is known later
 		p.refuse("may not", change.Login(o.By), change.Words(" may not do this. It is for "), orNobody(o.Who), change.Words("."))
 		return
 	case t.rules.Mode == Off || t.rules.Mode == "" || len(t.rules.Environments) == 0:

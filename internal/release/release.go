@@ -173,7 +173,7 @@ type Order struct {
 	Role        string      // by which it counts
 	Who         change.Text // who may
 	// Holds are, of accept, the roles of the environment's release approvals that they hold; of verified, the role of its verification if
-	// they hold that. With verified and no environment: those of all environments.
+	// they hold that. With verified and no environment: those of all environments, of which one is enough even if May says no.
 	Holds []string
 	// Commit is what the pull request became on its branch; empty: it has not landed, or that is left to what was told with Landed.
 	Commit change.SHA

@@ -590,3 +590,46 @@ func TestObservingHoldsNothingUp(t *testing.T) {
 	}
 	s.found(change.DeployedPastPolicy, 1)
 }
+
+func TestStatusThatMovesADeploymentSaysNothingOfIt(t *testing.T) {
+	s := play(t, Create, normal)
+	deployer := change.Account{ID: 40, Login: "deployer[bot]", Kind: change.KindBot}
+	s.env("production").Creators = []string{deployer.Login}
+	s.land(1).verify("staging", 1).is("production", 1, Deploying)
+	d := s.at("production", 1)
+	g := change.Deployment{ID: d.GitHub, SHA: d.Commit, Environment: "staging", By: actions}
+	// Whose statuses count in staging does not make them count in production.
+	s.turn(s.statusOf(g, change.DeploymentSuccess, actions)).is("production", 1, Deploying).found(change.UnknownDeployer, 1)
+	s.turn(s.statusOf(g, change.DeploymentSuccess, deployer)).is("production", 1, Deploying).found(change.DeployedPastPolicy, 1)
+	g.Environment = "Production"
+	s.turn(s.statusOf(g, change.DeploymentSuccess, deployer)).is("production", 1, Watching)
+}
+
+func TestVerifiedWithoutAnEnvironmentTakesTheRoleOfTheOneThatIsMeant(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		env   string // whose verification asks for qa
+		order func(*Order)
+		want  string // empty: it counts
+	}{
+		{"by the role of the environment, without that of the command", "staging", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, ""},
+		{"by the role of another environment", "production", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, "may not do this"},
+		{"by neither", "staging", func(o *Order) { o.May, o.Role = false, "qa" }, "may not do this"},
+		{"by the role of the command", "staging", func(o *Order) { o.Role = "reviewer" }, "said by qa"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := play(t, Create, normal)
+			s.env("staging").Watched = true
+			s.env(c.env).Verify.Role = "qa"
+			s.land(1).succeed("staging", 1).later(time.Hour)
+			if c.want != "" {
+				s.refused(c.want, bob, 1, "verified", "", c.order)
+				return
+			}
+			s.does(bob, 1, "verified", "", c.order).is("staging", 1, Verified)
+			if says := s.at("staging", 1).Verified; says.Role != "qa" {
+				t.Fatalf("%+v", says)
+			}
+		})
+	}
+}

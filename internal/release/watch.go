@@ -206,6 +206,7 @@ func (l *Lane) toVerify(n change.Number) *Deployment {
 // sayVerified notes that somebody says that what was deployed works, which nobody can before it was watched for long enough.
 func (t *Turn) sayVerified(o Order, p *pending, l *Lane, e *Environment) {
 	d := l.toVerify(o.Pull.Number)
+	isVerifier := o.May && o.Role == e.Verify.Role || slices.Contains(o.Holds, e.Verify.Role)
 	switch {
 	case d == nil:
 		p.refuse("nothing to verify", change.Words("Nothing of this pull request waits to be verified in "+l.Environment+"."))
@@ -216,14 +217,17 @@ func (t *Turn) sayVerified(o Order, p *pending, l *Lane, e *Environment) {
 	case d.Verified != nil:
 		p.refuse("verified before", change.Login(d.Verified.By), change.Words(" said so already."))
 		return
-	case e.Verify.Role != "" && o.Role != e.Verify.Role && !slices.Contains(o.Holds, e.Verify.Role):
+	case e.Verify.Role != "" && !isVerifier:
 		p.refuse("no role", change.Words("That something works in "+l.Environment+" is said by "+e.Verify.Role+"."))
+		return
+	case e.Verify.Role == "" && !o.May:
+		p.refuse("may not", change.Login(o.By), change.Words(" may not do this. It is for "), orNobody(o.Who), change.Words("."))
 		return
 	case t.now.Before(d.watchEnds()):
 		p.refuse("too early", d.name(), change.Words(" is to be watched until "+stamp(d.watchEnds())+". Say so then."))
 		return
 	}
-	d.Verified = &Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}
+	d.Verified = &Say{By: o.By, Role: cmp.Or(e.Verify.Role, o.Role), At: t.now, Text: o.Reason, Comment: o.Comment}
 	t.watch(l, d)
 	if d.Phase.succeeded() && d.Phase != Verified {
 		p.done("verified", change.Words("Its checks are awaited still."))
