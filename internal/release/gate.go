@@ -90,6 +90,7 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 	if d.Phase == Deploying {
 		a.Answer, d.Heard = Go, t.now
 	}
+	a.GitHub = github
 	d.Asks = append(d.Asks, a)
 	for _, r := range t.state.Ended {
 		if a.isOf(r) {

@@ -132,3 +132,42 @@ func TestForgetsEnvironmentsThatAnyJobCanAskOf(t *testing.T) {
 		t.Fatalf("%d environments are remembered", n)
 	}
 }
+
+func TestRunsOfOneCommitDeployOneAtATime(t *testing.T) {
+	s := play(t, Record, normal)
+	s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Minute) })
+	run := func(run, github int64) func(*Turn) {
+		return func(t *Turn) {
+			t.Rule(fmt.Sprint(github), change.RuleAsked{
+				Environment: "staging", SHA: sha(1), Callback: fmt.Sprintf("https://api.github.com/repos/a/b/actions/runs/%d/x", run), Deployment: github, By: carol, At: s.now,
+			})
+		}
+	}
+	// Two jobs of one run, and one of another.
+	s.turn(run(7, 70), run(8, 80), run(7, 71))
+	s.later(time.Minute)
+	answers := func() string {
+		var list []string
+		for _, key := range []string{"70", "71", "80"} {
+			a, _, _ := s.state.Answer(key)
+			list = append(list, string(a))
+		}
+		return fmt.Sprint(list)
+	}
+	if got := answers(); got != "[go go not yet]" {
+		t.Fatal(got)
+	}
+	s.waits("staging", 1, "the deployment of "+string(sha(1).Short()))
+	report := func(id int64, state change.DeploymentState) {
+		s.turn(s.statusOf(change.Deployment{ID: id, SHA: sha(1), Environment: "staging", By: actions}, state, actions))
+	}
+	report(70, change.DeploymentSuccess)
+	if got := answers(); got != "[no no go]" {
+		t.Fatal(got)
+	}
+	report(80, change.DeploymentFailure)
+	s.is("staging", 1, Failed).found(change.DeployedPastPolicy, 0)
+	if c := s.state.Lanes["staging"].current(); c == nil || c.GitHub != 70 {
+		t.Fatalf("%+v", c)
+	}
+}

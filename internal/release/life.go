@@ -117,6 +117,7 @@ type Ask struct {
 	Key      string         `json:"key"`                // unique for the ask
 	Callback string         `json:"callback,omitempty"` // of a protection rule; empty: the job asks again by itself
 	Named    string         `json:"named,omitempty"`    // of a protection rule: the environment, as GitHub writes it
+	GitHub   int64          `json:"github,omitempty"`   // the job's deployment on GitHub; 0: none, or GitHub did not say
 	Run      int64          `json:"run,omitempty"`
 	Attempt  int            `json:"attempt,omitempty"`
 	By       change.Account `json:"by,omitzero"`         // who caused the job

@@ -164,13 +164,16 @@ func (t *Turn) start(l *Lane, d *Deployment) {
 	if d.Own && d.GitHub == 0 && len(d.Also) > 0 {
 		// Others made one of it while it waited: that is the one to follow.
 		o := d.Also[0]
-		d.GitHub, d.Also, d.Own = o.ID, d.Also[1:], false
-		d.Shown, d.ShownAt, d.ShownID = o.Shown, o.StatusAt, o.StatusID
+		d.Also, d.Own = d.Also[1:], false
+		d.isAlso(o)
 	}
 	ours := d.Own && t.rules.Mode == Create
 	if ours && slices.ContainsFunc(d.Asks, t.asksStill) {
 		// A job is there to deploy it: a deployment by us would have it deployed twice.
 		ours, d.Own = false, false
+	}
+	if !ours {
+		t.split(l, d)
 	}
 	onGitHub := d.GitHub != 0
 	for i := range d.Asks {
@@ -189,6 +192,46 @@ func (t *Turn) start(l *Lane, d *Deployment) {
 		d.Own, d.Record = true, true
 	}
 	t.entry("let through", l, d, d.Deployer, "")
+}
+
+// split leaves a deployment that begins to one of the runs that wait to carry it out, and queues what the others wait for behind it: one
+// deploys at a time, the same commit too.
+func (t *Turn) split(l *Lane, d *Deployment) {
+	i := slices.IndexFunc(d.Asks, func(a Ask) bool { return a.Answer == "" && a.GitHub != 0 && a.GitHub == d.GitHub })
+	if i < 0 {
+		i = slices.IndexFunc(d.Asks, t.asksStill)
+	}
+	if i < 0 {
+		return
+	}
+	run, queued := d.Asks[i].Run, map[int64]*Deployment{}
+	others := slices.Clone(d.Asks)
+	d.Asks = nil
+	for _, a := range others {
+		if a.Answer != "" || a.Run == run {
+			d.Asks = append(d.Asks, a)
+			continue
+		}
+		next := queued[a.Run]
+		if next == nil {
+			next = t.add(l, Deployment{Commit: d.Commit, Number: d.Number, Deployer: a.By, QueuedAt: d.QueuedAt})
+			queued[a.Run] = next
+		}
+		next.Asks = append(next.Asks, a)
+		if i := slices.IndexFunc(d.Also, func(o Other) bool { return o.ID == a.GitHub }); i >= 0 {
+			next.isAlso(d.Also[i])
+			d.Also = slices.Delete(d.Also, i, i+1)
+		}
+	}
+}
+
+// isAlso has a deployment be one on GitHub, besides those that it is.
+func (d *Deployment) isAlso(o Other) {
+	if d.GitHub != 0 {
+		d.Also = append(d.Also, o)
+		return
+	}
+	d.GitHub, d.Shown, d.ShownAt, d.ShownID = o.ID, o.Shown, o.StatusAt, o.StatusID
 }
 
 // settle notes what ships with a deployment, how risky that is, and for how long it will be watched.
