@@ -112,6 +112,9 @@ func (f *fleet) run(r *replica, ahead time.Duration) {
 	}
 	f.mu.Lock()
 	r.cmd = cmd
+	if ahead != f.ahead || f.ending {
+		r.signal(syscall.SIGKILL) // the others were killed meanwhile
+	}
 	f.mu.Unlock()
 	line, _ := bufio.NewReader(out).ReadString('\n') // empty if it ended first
 	f.mu.Lock()
@@ -185,9 +188,13 @@ func (f *fleet) renew(ahead time.Duration) {
 	f.ahead = ahead
 	f.w.Forward(ahead)
 	old := slices.Collect(maps.Values(f.running))
+	for _, r := range old {
+		if r.cmd != nil {
+			r.signal(syscall.SIGKILL)
+		}
+	}
 	f.mu.Unlock()
 	for _, r := range old {
-		r.signal(syscall.SIGKILL)
 		<-r.gone
 	}
 }
