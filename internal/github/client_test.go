@@ -85,7 +85,7 @@ func TestInstallationsDoNotShareAnswers(t *testing.T) {
 	read(t, g.Installation(5), held)
 	read(t, g.Installation(6), held)
 	calls(t, f, pullCall, pullCall)
-	if g.Installation(5) != g.Installation(5) {
+	if one, other := g.Installation(5), g.Installation(5); one != other {
 		t.Error("two clients for one installation")
 	}
 }

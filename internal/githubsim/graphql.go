@@ -54,7 +54,8 @@ func parseQuery(query string, variables map[string]any) ([]selection, error) {
 
 func (q *queryReader) fail(format string, args ...any) {
 	if q.problem == nil {
-		q.problem = fmt.Errorf("Parse error at %s: %s", q.Position, fmt.Sprintf(format, args...)) //nolint:staticcheck // in GitHub's words
+		//lint:ignore ST1005 these are GitHub's words
+		q.problem = fmt.Errorf("Parse error at %s: %s", q.Position, fmt.Sprintf(format, args...))
 	}
 }
 

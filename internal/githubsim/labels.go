@@ -42,7 +42,6 @@ func (s *Sim) deleteLabel(r *repository, l *label, by actor) {
 type label struct {
 	id                       int64
 	name, color, description string
-	deleted                  bool
 }
 
 func (s *Sim) newLabel(r *repository, name, color string) *label {

@@ -84,7 +84,7 @@ func mends(code string) (mend string, ok bool) {
 }
 
 // errNonsense says that an answer came and is not one of Slack's.
-var errNonsense = errors.New("Slack's answer makes no sense")
+var errNonsense = errors.New("the answer of Slack makes no sense")
 
 // judge says what an error of a call to Slack means.
 func judge(err error) *trouble {

@@ -49,7 +49,7 @@ func newEngine(c Config, workers *river.Workers, replica string) (engine, error)
 		}
 		return newPostgresEngine(e, c, replica), nil
 	default:
-		return nil, fmt.Errorf("River has no driver for %T", native)
+		return nil, fmt.Errorf("there is no driver of River for %T", native)
 	}
 }
 

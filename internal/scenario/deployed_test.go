@@ -66,13 +66,13 @@ func states(d githubsim.DeploymentView) string {
 // payload N|HEAD ENVIRONMENT TEXT: what goes along with the deployment contains the text, or matches /a regular expression/.
 func payloadSays(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	for _, d := range w.deploymentsOf(ts, args[1], w.landedAs(ts, args[0])) {
-		if holds(ts, args[2], string(d.Payload)) == neg {
-			ts.Fatalf("its payload is %s", d.Payload)
-		}
-		return
+	deployments := w.deploymentsOf(ts, args[1], w.landedAs(ts, args[0]))
+	if len(deployments) == 0 {
+		ts.Fatalf("there is no deployment")
 	}
-	ts.Fatalf("there is no deployment")
+	if payload := string(deployments[0].Payload); holds(ts, args[2], payload) == neg {
+		ts.Fatalf("its payload is %s", payload)
+	}
 }
 
 // holds says whether a text contains another, or matches /a regular expression/.

@@ -40,11 +40,11 @@ func (s *Store) acceptErrands(ctx context.Context, tx Tx, group []change.Deliver
 	for _, d := range group {
 		raised.add(d.Raised)
 		for _, e := range behind[change.PullKey{Repository: d.Repository.ID, Number: d.Issue}] {
-			raised[e] = raised[e] // without a note
+			raised.add([]change.Raised{{Errand: e}})
 		}
 		if d.Command != nil {
 			for _, e := range behind[d.Command.Pull] {
-				raised[e] = raised[e]
+				raised.add([]change.Raised{{Errand: e}})
 			}
 		}
 	}
