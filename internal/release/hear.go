@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -310,7 +311,8 @@ func (t *Turn) past(l *Lane, d *Deployment, reason change.Text) {
 const runs = 200
 
 // Run tells that a workflow run ended. It ends what its jobs were let through for, where GitHub knows no deployment of theirs, and
-// what they still wait for.
+// what they still wait for. A run that carries out a deployment of ours, which is told by where its statuses say that the log is, posts
+// nothing more once it was cancelled or died: then its end says so. That it ended well does not say that the deployment did.
 func (t *Turn) Run(r change.RunEnded) {
 	if r.Run == 0 {
 		return
@@ -339,17 +341,34 @@ func (t *Turn) runEnded(l *Lane, d *Deployment, r change.RunEnded) {
 			a.Answer, a.Answered, waited = No, true, true
 		}
 	}
+	carries := d.Own && r.Conclusion != "success" && d.logIsOf(r.Run)
 	switch {
 	case waited && d.Phase.waits() && !d.asks():
 		t.lose(l, d)
+	case carries && d.Phase == Deploying && len(d.Also) == 0:
+		t.cameToNothing(l, d, r)
 	case !through || d.Phase != Deploying || len(d.Also) > 0 || d.GitHub != 0 && !d.Own:
 	case r.Conclusion == "success":
 		t.succeed(l, d)
-	case r.Conclusion == "cancelled" || r.Conclusion == "skipped":
-		t.end(l, d, Cancelled, "its workflow run was "+r.Conclusion, change.Account{})
 	default:
+		t.cameToNothing(l, d, r)
+	}
+}
+
+// cameToNothing ends a deployment whose workflow run did not end well.
+func (t *Turn) cameToNothing(l *Lane, d *Deployment, r change.RunEnded) {
+	if r.Conclusion == "cancelled" || r.Conclusion == "skipped" {
+		t.end(l, d, Cancelled, "its workflow run was "+r.Conclusion, change.Account{})
+	} else {
 		t.fail(l, d, FailedDeployment, "its workflow run ended as "+r.Conclusion)
 	}
+}
+
+// logIsOf says whether a deployment's log is that of a workflow run: …/actions/runs/ID, or a page below it.
+func (d *Deployment) logIsOf(run int64) bool {
+	_, id, ok := strings.Cut(d.LogURL, "/actions/runs/")
+	id, _, _ = strings.Cut(id, "/")
+	return ok && id == strconv.FormatInt(run, 10)
 }
 
 // isOf says whether a job was one of a run that ended. Of a protection rule's the attempt is not told: it must have asked before the end.

@@ -431,6 +431,32 @@ func TestJobsOwnDeploymentIsNotDoubled(t *testing.T) {
 	s.found(change.DeployedPastPolicy, 0)
 }
 
+func TestEndOfTheRunThatCarriesADeploymentOut(t *testing.T) {
+	for _, tt := range []struct {
+		name, log, conclusion string
+		want                  Phase
+	}{
+		{"cancelled", "https://github.com/acme/shop/actions/runs/7", "cancelled", Cancelled},
+		{"died, with its job's page", "https://github.com/acme/shop/actions/runs/7/job/3", "timed_out", Failed},
+		{"ended well, which does not say that the deployment did", "https://github.com/acme/shop/actions/runs/7", "success", Deploying},
+		{"another run", "https://github.com/acme/shop/actions/runs/77", "cancelled", Deploying},
+		{"a log elsewhere", "https://ci.example/7", "cancelled", Deploying},
+		{"no log", "", "cancelled", Deploying},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := play(t, Create, normal).land(1)
+			s.turn(func(turn *Turn) {
+				d := s.at("staging", 1)
+				turn.Status(change.DeploymentStatus{
+					ID: 900, Deployment: change.Deployment{ID: d.GitHub, SHA: d.Commit, Environment: "staging"}, State: change.DeploymentInProgress,
+					By: actions, LogURL: tt.log, At: s.now,
+				})
+			})
+			s.turn(func(turn *Turn) { turn.Run(change.RunEnded{Run: 7, Attempt: 1, Conclusion: tt.conclusion, At: s.now}) }).is("staging", 1, tt.want)
+		})
+	}
+}
+
 func TestSuccessAfterItFailedIsAnotherDeployment(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).report("staging", 1, change.DeploymentFailure).is("staging", 1, Failed)
