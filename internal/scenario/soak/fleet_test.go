@@ -30,6 +30,7 @@ type fleet struct {
 	t    testing.TB
 	w    *worldtest.World
 	size int
+	env  []string
 	http *httptest.Server
 
 	mu       sync.Mutex
@@ -57,8 +58,8 @@ type replica struct {
 func (r *replica) signal(s syscall.Signal) { _ = r.cmd.Process.Signal(s) }
 
 // launch starts the processes, with clocks that are ahead of everybody's, and installs the App.
-func launch(t testing.TB, w *worldtest.World, size int, ahead time.Duration) *fleet {
-	f := &fleet{t: t, w: w, size: size, ahead: ahead, running: map[string]*replica{}, changed: make(chan struct{})}
+func launch(t testing.TB, w *worldtest.World, size int, ahead time.Duration, env ...string) *fleet {
+	f := &fleet{t: t, w: w, size: size, ahead: ahead, env: env, running: map[string]*replica{}, changed: make(chan struct{})}
 	f.http = httptest.NewServer(f)
 	t.Cleanup(func() {
 		f.stop()
@@ -100,6 +101,7 @@ func (f *fleet) run(r *replica, ahead time.Duration) {
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), f.w.Environment()...)
+	cmd.Env = append(cmd.Env, f.env...)
 	cmd.Env = append(cmd.Env, nameVariable+"="+r.name, fmt.Sprint(aheadVariable, "=", ahead))
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
@@ -139,9 +141,10 @@ func (f *fleet) run(r *replica, ahead time.Duration) {
 
 // failed deals with a process that could not start. One that finds no database does so, and is started again, as whoever runs it would do.
 func (f *fleet) failed(r *replica, err error) {
+	time.Sleep(200 * time.Millisecond)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.failures++; f.failures > 10 && !f.ending {
+	if f.failures++; f.failures > 50 && !f.ending {
 		f.t.Errorf("%s ended by itself with %v:\n%s", r.name, err, f.tail(r.name))
 		f.ending = true // the next one would do the same
 	}

@@ -25,6 +25,7 @@ import (
 const (
 	nameVariable  = "SOAK_REPLICA" // names a process to those that it calls
 	aheadVariable = "SOAK_AHEAD"   // how far its clock is ahead of everybody's
+	newVariable   = "SOAK_NEW"     // if it is set, the process does not look for what it missed: it is to know nothing of what was before it
 	nameHeader    = "Soak-Replica"
 )
 
@@ -53,6 +54,7 @@ func serve(name string) error {
 	}
 	a, err := app.New(ctx, c, zerolog.New(os.Stderr).With().Timestamp().Logger(), app.Options{
 		Clock: func() time.Time { return time.Now().Add(ahead) }, Transport: named{name, http.DefaultTransport},
+		NoSweeps: os.Getenv(newVariable) != "",
 	})
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func (x *town) survive(restart func() error) {
 	x.stop()
 	x.Data = worldtest.SQLite(x.t.TempDir())
 	x.open()
-	x.fleet = launch(x.t, x.World, 1, later)
+	x.fleet = launch(x.t, x.World, 1, later, newVariable+"=yes")
 	x.settle()
 	if diff := cmp.Diff(x.shown(heads), before); diff != "" {
 		x.t.Errorf("what is shown (-decided afresh +shown):\n%s", diff)

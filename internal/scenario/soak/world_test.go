@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long anything may take before a test is given up. Nothing is timed by it.
-const patience = 4 * time.Minute
+const patience = 150 * time.Second
 
 // town is a world whose server is a fleet, and the test's own look at their database.
 type town struct {
