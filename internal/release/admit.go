@@ -317,7 +317,7 @@ func (t *Turn) admitScheduled(v *verdict, e *Environment, b Batch) {
 }
 
 // admitApprovals asks for release approvals: for each slot another person who holds its role now, none of them a contributor of what ships,
-// nor whoever asks for the deployment: by a command, or by the job that waits for it.
+// nor whoever asks for the deployment: by a command, by the job that waits for it or, where nobody did, by the merge that has it deployed.
 func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships []Change) {
 	var roles []string
 	for _, s := range e.Release {
@@ -356,6 +356,8 @@ func barred(d *Deployment, ships []Change, by change.Account) string {
 	case d.Say != nil && d.Say.By.ID == by.ID, d.Started != nil && d.Started.By.ID == by.ID, d.Undoes != "" && d.Deployer.ID == by.ID,
 		slices.ContainsFunc(d.Asks, func(a Ask) bool { return a.By.ID == by.ID }):
 		return "asked for the deployment"
+	case d.Own && d.Say == nil && d.Started == nil && d.Deployer.ID == by.ID:
+		return "asked for the deployment by merging"
 	case slices.ContainsFunc(ships, func(c Change) bool { return slices.Contains(c.Contributors, by.ID) }):
 		return "contributed to what ships"
 	}

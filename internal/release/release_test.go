@@ -81,6 +81,14 @@ func TestWhoSaysDeployLaterCannotHaveAccepted(t *testing.T) {
 	s.does(bob, 1, "deploy", "production").waits("production", 1, "release approval by rm")
 }
 
+func TestWhoMergesCannotAcceptWhatThatHasDeployed(t *testing.T) {
+	s := play(t, Create, normal)
+	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+	s.land(1).verify("staging", 1).refused("asked for the deployment by merging", merger, 1, "accept", "production", holding("rm"))
+	// Once another asks, the merge does not.
+	s.does(bob, 1, "deploy", "production").does(merger, 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
+}
+
 func TestWhoHasItQueuedAgainCannotAccept(t *testing.T) {
 	s := play(t, Create, normal)
 	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
@@ -171,7 +179,7 @@ func TestIsWatchedUntilSomebodySaysThatItWorks(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).verify("staging", 1).succeed("production", 1).is("production", 1, Watching)
 	s.later(29*time.Minute).refused("is to be watched until Mon 2 Mar 2026 10:30", bob, 1, "verified", "production")
-	if s.later(time.Minute); len(s.out.Prompts) != 1 || !slices.Contains(s.out.Prompts[0].Of, carol) {
+	if s.later(time.Minute); len(s.out.Prompts) != 1 || !slices.Contains(s.out.Prompts[0].Of, merger) {
 		t.Fatalf("nobody is asked: %+v", s.out.Prompts)
 	}
 	s.later(2*time.Hour).is("production", 1, Unverified).found(change.NotVerified, 1)

@@ -33,9 +33,10 @@ func person(id change.AccountID, login string) change.Account {
 }
 
 var (
-	alice = person(10, "alice") // contributes to all
-	bob   = person(11, "bob")
-	carol = person(12, "carol")
+	alice  = person(10, "alice") // contributes to all
+	bob    = person(11, "bob")
+	carol  = person(12, "carol")
+	merger = person(14, "merle")
 )
 
 // play begins a scene on a Monday at ten, with staging and production, and as many changes as categories are given.
@@ -139,7 +140,7 @@ func (s *scene) look(tells ...func(*Turn)) {
 func (s *scene) land(n int) *scene {
 	s.Helper()
 	return s.turn(func(t *Turn) {
-		t.Landed(change.Landed{Number: change.Number(n), Commit: sha(n), By: carol, At: s.now})
+		t.Landed(change.Landed{Number: change.Number(n), Commit: sha(n), By: merger, At: s.now})
 	})
 }
 
