@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"strings"
@@ -297,9 +298,9 @@ func (i *number) read(r *reader, n ast.Node, what string) {
 	i.at = nodePlace(n)
 	switch v := in.Value.(type) {
 	case int64:
-		i.value = int(v)
+		i.value = int(min(max(v, math.MinInt32), math.MaxInt32)) // an int may have no more bits
 	case uint64:
-		i.value = int(min(v, 1<<31))
+		i.value = int(min(v, math.MaxInt32))
 	}
 }
 
