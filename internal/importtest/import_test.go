@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"internal/backtest": {"internal/change", "internal/policy"},
 	"policies":          {},
 	"deploy":            {},
+	"docs":              {}, // holds tests only
 	"internal/backup":   {},
 	"internal/register": {"deploy"},
 	"internal/ledger":   {},
