@@ -17,8 +17,9 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// patience is how long anything may take before a test is given up. Nothing is timed by it.
-const patience = 150 * time.Second
+// patience is how long anything may take before a test is given up. Nothing is timed by it. What was missed is asked for some hundreds a
+// minute.
+func patience() time.Duration { return 3*time.Minute + time.Duration(*count)*5*time.Second }
 
 // town is a world whose server is a fleet, and the test's own look at their database.
 type town struct {
@@ -65,7 +66,7 @@ func must(t testing.TB, err error) {
 // until returns when a condition holds.
 func (x *town) until(what string, holds func() (bool, error)) {
 	x.t.Helper()
-	end := time.Now().Add(patience)
+	end := time.Now().Add(patience())
 	for {
 		ok, err := holds()
 		if ok {
