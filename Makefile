@@ -9,6 +9,9 @@ WEBHOOKS := $(CACHE)/webhooks/api.github.com.json
 # What a Compose file may say.
 COMPOSE := $(CACHE)/compose/compose-spec.json
 
+# It is run and not linked, so go.mod does not name it.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
 # As the image is built, so that what is compiled for the tests is compiled for its test too.
 export CGO_ENABLED := 0
 
@@ -17,16 +20,19 @@ $(OPENAPI): MEMBER = package/generated/api.github.com.json
 $(WEBHOOKS): PACKAGE = webhooks-examples@7.6.1
 $(WEBHOOKS): MEMBER = package/api.github.com/index.json
 
-.PHONY: help build test deps soak bench clean npm postgresql chromium prometheus
+.PHONY: help build test lint deps soak bench clean npm postgresql chromium prometheus
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 build: ## build ./changegate
 	$(GO) build -trimpath -o changegate ./cmd/changegate
 
-test: deps ## run every test
-	$(GO) vet ./...
+test: deps lint ## run every test
 	$(GO) test ./...
+
+lint: ## look for mistakes with vet and staticcheck
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
 
 soak: deps ## kill the server for some minutes while two hundred pull requests live, on both databases
 	$(GO) test -count 1 -v -timeout 60m ./internal/scenario/soak -lives 200
