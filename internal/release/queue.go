@@ -195,7 +195,8 @@ func (t *Turn) start(l *Lane, d *Deployment) {
 }
 
 // split leaves a deployment that begins to one of the runs that wait to carry it out, and queues what the others wait for behind it: one
-// deploys at a time, the same commit too.
+// deploys at a time, the same commit too. A run whose deployment on GitHub is under way or over waits for nothing any more: what was heard of
+// that was heard of this one.
 func (t *Turn) split(l *Lane, d *Deployment) {
 	i := slices.IndexFunc(d.Asks, func(a Ask) bool { return a.Answer == "" && a.GitHub != 0 && a.GitHub == d.GitHub })
 	if i < 0 {
@@ -208,7 +209,7 @@ func (t *Turn) split(l *Lane, d *Deployment) {
 	others := slices.Clone(d.Asks)
 	d.Asks = nil
 	for _, a := range others {
-		if a.Answer != "" || a.Run == run {
+		if a.Answer != "" || a.Run == run || d.ranAs(a.GitHub) {
 			d.Asks = append(d.Asks, a)
 			continue
 		}
@@ -223,6 +224,12 @@ func (t *Turn) split(l *Lane, d *Deployment) {
 			d.Also = slices.Delete(d.Also, i, i+1)
 		}
 	}
+}
+
+// ranAs says whether one of the other deployments on GitHub that a deployment is was seen under way, or to have ended.
+func (d *Deployment) ranAs(id int64) bool {
+	o := d.other(id)
+	return o != nil && o.Shown != "" && o.Shown != change.DeploymentPending && o.Shown != change.DeploymentQueued && o.Shown != "waiting"
 }
 
 // isAlso has a deployment be one on GitHub, besides those that it is.
