@@ -171,3 +171,24 @@ func TestRunsOfOneCommitDeployOneAtATime(t *testing.T) {
 		t.Fatalf("%+v", c)
 	}
 }
+
+func TestRunThatDidNotWaitIsNotQueuedAgain(t *testing.T) {
+	s := play(t, Record, normal)
+	s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Hour) })
+	asks := func(run, github int64) func(*Turn) {
+		return func(t *Turn) {
+			t.Deployment(change.Deployment{ID: github, SHA: sha(1), Environment: "staging", By: actions, At: s.now})
+			t.Rule(fmt.Sprint(github), change.RuleAsked{
+				Environment: "staging", SHA: sha(1), Callback: fmt.Sprintf("https://api.github.com/repos/a/b/actions/runs/%d/x", run), Deployment: github, By: carol, At: s.now,
+			})
+		}
+	}
+	s.turn(asks(7, 70), asks(8, 80))
+	s.turn(s.statusOf(change.Deployment{ID: 80, SHA: sha(1), Environment: "staging", By: actions}, change.DeploymentSuccess, actions))
+	s.found(change.DeployedPastPolicy, 1)
+	for _, d := range s.state.Lanes["staging"].Deployments {
+		if d.GitHub == 80 && d.Phase == Waiting {
+			t.Errorf("%s waits, and succeeded", d.ID)
+		}
+	}
+}
