@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 
+	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -19,6 +20,12 @@ func WaitFor(ctx context.Context, q *Queue, condition func() bool) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// InsertJob inserts the job of a pull request that nothing raised.
+func InsertJob(ctx context.Context, q *Queue, key change.PullKey) error {
+	defer q.engine.wake()
+	return q.Store.Write(ctx, func(tx store.Tx) error { return q.insertRuns(ctx, tx, pulls([]change.PullKey{key}), atOnce) })
 }
 
 // Interrupt stops a queue as Stop does when its runs do not end by themselves.

@@ -35,6 +35,7 @@ func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.
 		{"sweeps and discoveries", sweepsAndDiscoveries},
 		{"an owner's policy raises every open pull request", anOwnersPolicyRaisesEveryOpenPullRequest},
 		{"jobs that were deleted are found missing", jobsThatWereDeletedAreFoundMissing},
+		{"a job of what was dealt with is no run", aJobOfWhatWasDealtWithIsNoRun},
 		{"no note is swallowed", noNoteIsSwallowed},
 		{"an errand that fails or waits is repeated", anErrandThatFailsOrWaitsIsRepeated},
 		{"a killed process loses no errand", aKilledProcessLosesNoErrand},
@@ -488,4 +489,38 @@ func jobsThatWereDeletedAreFoundMissing(t *testing.T, s *store.Store) {
 	}
 	start(t, q, func(context.Context, change.PullKey) (queue.Result, error) { return queue.Result{}, nil })
 	idle(t, q)
+}
+
+func aJobOfWhatWasDealtWithIsNoRun(t *testing.T, s *store.Store) {
+	q, key := newQueue(t, s), pull(1)
+	recheck := time.Now().Add(time.Hour)
+	var runs atomic.Int32
+	start(t, q, func(context.Context, change.PullKey) (queue.Result, error) {
+		runs.Add(1)
+		return queue.Result{RecheckAt: recheck}, nil
+	})
+	deliver(t, q, labeled("1", key))
+	quiet(t, q)
+	if err := queue.InsertJob(t.Context(), q, key); err != nil {
+		t.Fatal(err)
+	}
+	quiet(t, q)
+	if n := runs.Load(); n != 1 {
+		t.Errorf("%d runs, want 1", n)
+	}
+	err := s.Write(t.Context(), func(tx store.Tx) error {
+		due, err := s.Due(t.Context(), tx, key, recheck)
+		if !due {
+			t.Error("the recheck was forgotten")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, q, labeled("2", key))
+	quiet(t, q)
+	if n := runs.Load(); n != 2 {
+		t.Errorf("%d runs after another delivery, want 2", n)
+	}
 }

@@ -53,14 +53,17 @@ func (q *Queue) run(ctx context.Context, job *rivertype.JobRow, s subject) error
 		return err
 	}
 	began := time.Now()
-	result, err := q.handle(withUrgency(ctx, job), s)
+	o := outcome{done: true, empty: true}
+	if !run.Empty() {
+		result, err := q.handle(withUrgency(ctx, job), s)
+		o = q.outcome(ctx, s, result, err)
+	}
 
 	// The end is written also when the run was cancelled. If it cannot be, the job is still there and will be run again.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	o := q.outcome(ctx, s, result, err)
 	next, err := q.end(end, job, s, run, o)
-	if err == nil {
+	if err == nil && !o.empty {
 		q.metrics.ended(s, job, o, next, time.Since(began))
 	}
 	return err
@@ -80,6 +83,7 @@ func (q *Queue) handle(ctx context.Context, s subject) (r Result, err error) {
 // outcome is how a run ended, as it is written.
 type outcome struct {
 	done      bool
+	empty     bool          // there was nothing to do; done as well
 	problem   string        // why it failed, if it did
 	wait      time.Duration // until the next run, of one that is not done; backoff decides where it failed
 	recheckAt time.Time
@@ -111,7 +115,7 @@ func backoff(failures int) time.Duration {
 func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run store.Run, o outcome) (next store.Next, err error) {
 	wait := o.wait
 	err = q.Store.Write(ctx, func(tx store.Tx) (err error) {
-		if o.done {
+		if o.done && !o.empty {
 			next, err = q.Store.Finish(ctx, tx, run, o.recheckAt)
 		} else {
 			var failures int

@@ -12,6 +12,7 @@ type Run struct {
 	Key    change.PullKey // zero: over an errand
 	Errand change.Errand  // zero: over a pull request
 	wanted int64          // how often it was raised when the run started
+	done   int64          // how many of these an earlier run has dealt with
 	number int64          // of the run: a later one takes its place
 }
 
@@ -33,24 +34,27 @@ func (r Run) String() string {
 	return "pull request " + r.Key.String()
 }
 
+// Empty says that all that was raised when the run started had been dealt with: its job was inserted while an earlier run ended.
+func (r Run) Empty() bool { return r.wanted == r.done }
+
 // Start begins a run: what was raised so far is its business. A run that ends by neither Finish nor Fail, because the process died,
 // leaves its business to the next.
 func (s *Store) Start(ctx context.Context, key change.PullKey) (run Run, err error) {
 	return s.start(ctx, Run{Key: key}, `UPDATE pulls SET taken = taken | concerns, concerns = 0, run = run + 1
-		WHERE repository = $1 AND number = $2 RETURNING wanted, run`, key.Repository, key.Number)
+		WHERE repository = $1 AND number = $2 RETURNING wanted, done, run`, key.Repository, key.Number)
 }
 
 // StartErrand is Start for an errand. ErrNotFound says that it was never raised, or that its repository is not ours now: what was raised
 // then waits until it is.
 func (s *Store) StartErrand(ctx context.Context, e change.Errand) (run Run, err error) {
 	return s.start(ctx, Run{Errand: e}, `UPDATE errands SET run = run + 1
-		WHERE repository = $1 AND kind = $2 AND name = $3 AND `+ours+` RETURNING wanted, run`, e.Repository, string(e.Kind), e.Name)
+		WHERE repository = $1 AND kind = $2 AND name = $3 AND `+ours+` RETURNING wanted, done, run`, e.Repository, string(e.Kind), e.Name)
 }
 
 func (s *Store) start(ctx context.Context, run Run, query string, args ...any) (_ Run, err error) {
 	defer wrap(&err, "start a run over %s", run)
 	err = s.Write(ctx, func(tx Tx) error {
-		found, err := one(ctx, tx, query, args, &run.wanted, &run.number)
+		found, err := one(ctx, tx, query, args, &run.wanted, &run.done, &run.number)
 		if err == nil && !found {
 			err = ErrNotFound
 		}
