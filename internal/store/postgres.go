@@ -22,6 +22,9 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database.url: %w", err)
 	}
+	if named, err := pgx.ParseConfig(url); err == nil && named.RuntimeParams["pool_max_conns"] == "" {
+		config.MaxConns = defaultConnections
+	}
 	// A process that hangs in the middle of a transaction, or whose machine is gone, would keep all others from the rows that it locked.
 	if _, set := config.ConnConfig.RuntimeParams[idleTimeout]; !set {
 		config.ConnConfig.RuntimeParams[idleTimeout] = "3s"
@@ -36,6 +39,10 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	}
 	return &postgres{pool}, nil
 }
+
+// defaultConnections is the size of the pool where database.url does not name one. pgx's own, one a processor, would have the heartbeat of a
+// small machine wait behind its runs, until the others take it for gone.
+const defaultConnections = 16
 
 const idleTimeout = "idle_in_transaction_session_timeout"
 

@@ -3,8 +3,11 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/changegate/changegate/internal/store"
 	"github.com/changegate/changegate/internal/store/pgtest"
@@ -17,4 +20,18 @@ func TestPostgres(t *testing.T) {
 		return open(t, store.Config{URL: server.Database(t), Clock: clock})
 	})
 	t.Run("several open at once", func(t *testing.T) { severalOpenAtOnce(t, server.Database(t)) })
+	t.Run("connections", func(t *testing.T) { theURLSaysHowManyConnections(t, server.Database(t)) })
+}
+
+func theURLSaysHowManyConnections(t *testing.T, url string) {
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	for suffix, want := range map[string]int32{"": 16, separator + "pool_max_conns=3": 3} {
+		s := open(t, store.Config{URL: url + suffix})
+		if got := s.Native().(*pgxpool.Pool).Config().MaxConns; got != want {
+			t.Errorf("%q: %d connections, want %d", suffix, got, want)
+		}
+	}
 }
