@@ -31,20 +31,26 @@ func (r raisings) errands() []change.Errand {
 }
 
 // acceptErrands raises the errands that deliveries concern, and keeps the commands.
-func (s *Store) acceptErrands(ctx context.Context, tx Tx, group []change.Delivery) ([]change.Errand, error) {
+func (s *Store) acceptErrands(ctx context.Context, tx Tx, group []change.Delivery, by map[change.Errand][]string) ([]change.Errand, error) {
 	behind, err := s.behindIssues(ctx, tx, group)
 	if err != nil {
 		return nil, err
 	}
 	raised := raisings{}
 	for _, d := range group {
-		raised.add(d.Raised)
+		list := slices.Clone(d.Raised)
 		for _, e := range behind[change.PullKey{Repository: d.Repository.ID, Number: d.Issue}] {
-			raised.add([]change.Raised{{Errand: e}})
+			list = append(list, change.Raised{Errand: e})
 		}
 		if d.Command != nil {
 			for _, e := range behind[d.Command.Pull] {
-				raised.add([]change.Raised{{Errand: e}})
+				list = append(list, change.Raised{Errand: e})
+			}
+		}
+		raised.add(list)
+		for _, r := range list {
+			if told := by[r.Errand]; len(told) == 0 || told[len(told)-1] != d.ID {
+				because(by, r.Errand, d.ID)
 			}
 		}
 	}

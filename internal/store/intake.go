@@ -32,6 +32,25 @@ type Accepted struct {
 	Floors []Floor               // owners whose policy may have changed
 	// Errands are those to look at besides, ordered.
 	Errands []change.Errand
+	// By says which deliveries asked for each of these.
+	By Causes
+}
+
+// Causes are the identifiers of the deliveries of a group that asked for something to be looked at: those that name it come first, then
+// those that name its head or its base.
+type Causes struct {
+	Pulls        map[change.PullKey][]string
+	Errands      map[change.Errand][]string
+	Repositories map[change.RepositoryID][]string
+}
+
+// because adds deliveries to those that asked for something.
+func because[K comparable](by map[K][]string, what K, deliveries ...string) {
+	if by[what] == nil {
+		by[what] = slices.Clip(deliveries) // of a push to a branch they are the same for all pull requests into it
+		return
+	}
+	by[what] = append(by[what], deliveries...)
 }
 
 // Floor is an event that may have changed an owner's policy, and with it what is decided of every open pull request of an installation.
@@ -52,13 +71,20 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 	if err != nil {
 		return Accepted{}, err
 	}
-	a.New = len(fresh)
+	if a.New = len(fresh); a.New == 0 {
+		return a, nil
+	}
+	a.By = Causes{map[change.PullKey][]string{}, map[change.Errand][]string{}, map[change.RepositoryID][]string{}}
+	add := func(d change.Delivery, id change.RepositoryID) {
+		a.Added = append(a.Added, id)
+		because(a.By.Repositories, id, d.ID)
+	}
 	for _, d := range fresh {
 		if d.Floor && d.Installation != 0 {
 			a.Floors = append(a.Floors, Floor{d.Installation, d.ID})
 		}
 		for _, r := range d.Added {
-			a.Added = append(a.Added, r.ID)
+			add(d, r.ID)
 		}
 		if d.Event == "installation" && d.Action == "unsuspend" && len(d.Added) == 0 {
 			// GitHub does not list the repositories then. Those that left meanwhile are found to be gone.
@@ -67,11 +93,11 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 				return Accepted{}, err
 			}
 			for _, r := range known {
-				a.Added = append(a.Added, r.ID)
+				add(d, r.ID)
 			}
 		}
 	}
-	raised, all := map[change.PullKey]change.Concern{}, fresh
+	all := fresh
 	// What went away and came back within the group must end up as the last delivery says, so the group is cut where something
 	// went away.
 	for len(fresh) > 0 {
@@ -80,7 +106,7 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 			n = len(fresh)
 		}
 		if n > 0 {
-			if err := s.acceptFacts(ctx, tx, fresh[:n], raised); err != nil {
+			if err := s.acceptFacts(ctx, tx, fresh[:n], a.By.Pulls); err != nil {
 				return Accepted{}, err
 			}
 		}
@@ -95,8 +121,8 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 		}
 		fresh = fresh[n:]
 	}
-	a.Raised = sortedKeys(raised)
-	a.Errands, err = s.acceptErrands(ctx, tx, all)
+	a.Raised = sortedKeys(a.By.Pulls)
+	a.Errands, err = s.acceptErrands(ctx, tx, all, a.By.Errands)
 	return a, err
 }
 
@@ -144,7 +170,7 @@ func (s *Store) unseen(ctx context.Context, tx Tx, group []change.Delivery) ([]c
 }
 
 // acceptFacts keeps what deliveries told and raises what they concern.
-func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern) error {
+func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) error {
 	if err := s.saveRepositories(ctx, tx, toldRepositories(group)); err != nil {
 		return err
 	}
@@ -152,6 +178,9 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	for _, d := range group {
 		if d.Key.Number != 0 && (d.Concerns != 0 || d.Pull != nil) {
 			direct[d.Key] |= d.Concerns
+		}
+		if d.Key.Number != 0 && d.Concerns != 0 {
+			because(by, d.Key, d.ID)
 		}
 	}
 	// Raising locks the rows, so that what is read of them afterwards cannot change before it is written.
@@ -165,24 +194,14 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 		return err
 	}
 	// Only now are the heads those that the group told of.
-	indirect, err := s.acceptChecks(ctx, tx, group)
+	indirect, err := s.acceptChecks(ctx, tx, group, by)
 	if err != nil {
 		return err
 	}
-	if err := s.addBases(ctx, tx, group, indirect); err != nil {
+	if err := s.addBases(ctx, tx, group, indirect, by); err != nil {
 		return err
 	}
-	if err := s.raise(ctx, tx, indirect); err != nil {
-		return err
-	}
-	for _, bits := range []map[change.PullKey]change.Concern{direct, indirect} {
-		for k, c := range bits {
-			if c != 0 {
-				raised[k] |= c
-			}
-		}
-	}
-	return nil
+	return s.raise(ctx, tx, indirect)
 }
 
 func toldRepositories(group []change.Delivery) []change.Repository {
@@ -235,7 +254,7 @@ func (s *Store) raise(ctx context.Context, tx Tx, concerns map[change.PullKey]ch
 	return err
 }
 
-func sortedKeys(m map[change.PullKey]change.Concern) []change.PullKey {
+func sortedKeys[V any](m map[change.PullKey]V) []change.PullKey {
 	keys := make([]change.PullKey, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)
@@ -434,8 +453,8 @@ type headKey struct {
 
 // acceptChecks keeps the checks on heads of open pull requests and returns what they concern. A check on any other commit, which
 // is most of them in a busy repository, costs its part of one look-up.
-func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery) (map[change.PullKey]change.Concern, error) {
-	concerns := map[headKey]change.Concern{}
+func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) (map[change.PullKey]change.Concern, error) {
+	concerns, told := map[headKey]change.Concern{}, map[headKey][]string{}
 	var keys [][]any
 	for _, d := range group {
 		if d.Head == "" || d.Concerns == 0 {
@@ -446,6 +465,7 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 			keys = append(keys, []any{k.repository, k.head})
 		}
 		concerns[k] |= d.Concerns
+		told[k] = append(told[k], d.ID)
 	}
 	raised := map[change.PullKey]change.Concern{}
 	if len(keys) == 0 {
@@ -467,6 +487,7 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 			k := headKey{key.Repository, change.SHA(head)}
 			open[k] = true
 			raised[key] |= concerns[k]
+			because(by, key, told[k]...)
 			return nil
 		})
 	if err != nil {
@@ -486,12 +507,14 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 var baseColumns = []column{{"repository", integer}, {"base", text}}
 
 // addBases adds what concerns all open pull requests into a branch, or of a repository.
-func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern) error {
+func (s *Store) addBases(
+	ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern, by map[change.PullKey][]string,
+) error {
 	type baseKey struct {
 		repository change.RepositoryID
 		base       string
 	}
-	concerns := map[baseKey]change.Concern{}
+	concerns, told := map[baseKey]change.Concern{}, map[baseKey][]string{}
 	var keys [][]any
 	for _, d := range group {
 		if d.Base == "" || d.Concerns == 0 {
@@ -515,6 +538,7 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 			keys = append(keys, []any{k.repository, k.base})
 		}
 		concerns[k] |= d.Concerns
+		told[k] = append(told[k], d.ID)
 	}
 	if len(keys) == 0 {
 		return nil
@@ -531,7 +555,9 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 			if err := scan(&key.Repository, &key.Number, &base); err != nil {
 				return err
 			}
-			raised[key] |= concerns[baseKey{key.Repository, base}]
+			k := baseKey{key.Repository, base}
+			raised[key] |= concerns[k]
+			because(by, key, told[k]...)
 			return nil
 		})
 }

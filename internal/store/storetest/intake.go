@@ -441,3 +441,20 @@ func commands(t *testing.T, f *fixture) {
 	f.accept(t, again)
 	equal(t, "commands", f.begin(t, 1).Commands, []change.Command{*two.Command})
 }
+
+// Whoever looks for what became of a delivery is told what it asked for, whichever way it names that.
+func causes(t *testing.T, f *fixture) {
+	one, two := f.described(1, "h1", at(1)), f.described(2, "h1", at(1))
+	pushed := f.about(0)
+	pushed.Key, pushed.Base = change.PullKey{}, "main"
+	pushed.Added = []change.Repository{{ID: 8, Owner: "acme", Name: "till"}}
+	pushed.Raised = []change.Raised{{Errand: change.Errand{Kind: change.ErrandBranch, Repository: shop.ID, Name: "main"}}}
+	checked := f.onHead("h1", change.Check{Name: "build", State: change.CheckSuccess, RunID: 1, At: at(2)})
+	again := f.about(2)
+	a := f.acceptBy(t, one, two, pushed, checked, again)
+	equal(t, "pull requests", a.By.Pulls, map[change.PullKey][]string{
+		key(1): {one.ID, checked.ID, pushed.ID}, key(2): {two.ID, again.ID, checked.ID, pushed.ID},
+	})
+	equal(t, "errands", a.By.Errands, map[change.Errand][]string{pushed.Raised[0].Errand: {pushed.ID}})
+	equal(t, "repositories", a.By.Repositories, map[change.RepositoryID][]string{8: {pushed.ID}})
+}

@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		{"what is concerned by a branch or a repository", bases},
 		{"going away and coming back", gone},
 		{"a repository that leaves and one that comes", addedAndRemoved},
+		{"what each delivery asks for", causes},
 		{"an owner's policy", floors},
 		{"an installation that is deleted", installationGone},
 		{"commands are handed out until they are answered", commands},
@@ -145,6 +146,13 @@ func (f *fixture) onHead(head change.SHA, check change.Check) change.Delivery {
 }
 
 func (f *fixture) accept(t testing.TB, group ...change.Delivery) store.Accepted {
+	t.Helper()
+	a := f.acceptBy(t, group...)
+	a.By = store.Causes{} // there is a test of them
+	return a
+}
+
+func (f *fixture) acceptBy(t testing.TB, group ...change.Delivery) store.Accepted {
 	t.Helper()
 	var a store.Accepted
 	err := f.Write(context.Background(), func(tx store.Tx) (err error) {
