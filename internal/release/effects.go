@@ -125,6 +125,9 @@ func (t *Turn) post(l *Lane, d *Deployment) {
 	if d.GitHub == 0 || d.Mute {
 		return
 	}
+	if d.Posting == change.DeploymentQueued && state == "" {
+		d.Posting = "" // whoever carries it out has said more since, whether or not it was posted
+	}
 	if d.Posting != "" && d.Posting != state {
 		d.Posts++
 		d.Shown, d.Silent, d.Posting = "", d.Posting == change.DeploymentInactive, ""

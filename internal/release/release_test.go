@@ -486,6 +486,23 @@ func TestStatusesComeInAnyOrder(t *testing.T) {
 	}
 }
 
+func TestWhatIsUnderWayIsNotQueuedAgain(t *testing.T) {
+	s := play(t, Create, normal)
+	s.look(func(turn *Turn) { turn.Landed(change.Landed{Number: 1, Commit: sha(1), By: merger, At: s.now}) })
+	s.state.Created(s.out.Effects[0].Deployment, 1)
+	s.look() // the process dies before it is noted that the status was posted, or before it is
+	s.report("staging", 1, change.DeploymentInProgress).succeed("staging", 1)
+	var posted []change.DeploymentState
+	for _, e := range s.all.Effects {
+		if e.Kind == PostStatus && e.Environment == "staging" {
+			posted = append(posted, e.State)
+		}
+	}
+	if !slices.Equal(posted, []change.DeploymentState{change.DeploymentQueued}) {
+		t.Errorf("these statuses were asked for: %v", posted)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	s := play(t, Create, normal, normal)
 	s.refused("It is for nobody", bob, 1, "deploy", "production", func(o *Order) { o.May = false })
