@@ -43,7 +43,9 @@ type Options struct {
 	Transport http.RoundTripper // carries the requests to GitHub; nil: one of its own
 	// NoSweeps leaves out what is done now and then without an event, so that whoever counts calls to GitHub sees those of events only.
 	NoSweeps bool
-	Version  string // of the program, for the ledger
+	// SweepEvery is how often that is done at least; 0: as often as a server does it, which is once in some minutes.
+	SweepEvery time.Duration
+	Version    string // of the program, for the ledger
 }
 
 // App is a service that listens, and works while Run runs.
@@ -64,6 +66,7 @@ type App struct {
 	missed       *recovery.Deliveries
 	sweeps       *sweeps
 	noSweeps     bool
+	sweepEvery   time.Duration // at least; 0: no need
 	publishEvery time.Duration
 }
 
@@ -77,7 +80,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be read, the last good one stays") })
 
-	a := &App{log: log, noSweeps: o.NoSweeps, publishEvery: c.Ledger.PublishEvery}
+	a := &App{log: log, noSweeps: o.NoSweeps, sweepEvery: o.SweepEvery, publishEvery: c.Ledger.PublishEvery}
 	fallback, err := policy.Parse(policies.DefaultSource, policies.Default())
 	if err != nil {
 		return nil, fmt.Errorf("the built-in default policy: %w", err)

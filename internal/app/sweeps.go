@@ -41,10 +41,16 @@ func (a *App) newSweeps() *sweeps {
 
 // start has the queue make them for as long as it runs.
 func (s *sweeps) start(missed *recovery.Deliveries) {
-	s.queue.Every("deliveries", lookEvery, missed.Look)
-	s.queue.Every("sweep", sweepEvery, s.checks.Sweep)
-	s.queue.Every("pulls", sweepEvery, s.pulls.Sweep)
-	s.queue.Every("landings", sweepEvery, s.landings.Sweep)
+	every := func(name string, interval time.Duration, sweep func(context.Context) error) {
+		if s.sweepEvery > 0 {
+			interval = min(interval, s.sweepEvery)
+		}
+		s.queue.Every(name, interval, sweep)
+	}
+	every("deliveries", lookEvery, missed.Look)
+	every("sweep", sweepEvery, s.checks.Sweep)
+	every("pulls", sweepEvery, s.pulls.Sweep)
+	every("landings", sweepEvery, s.landings.Sweep)
 }
 
 // all is one round of all of them at once, for what the log of deliveries cannot tell.
