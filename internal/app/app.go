@@ -76,6 +76,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	log = log.Hook(queue.TraceHook{})
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be read, the last good one stays") })
@@ -134,7 +135,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	if a.posts, err = notify.New(notify.Config{
-		Store: a.store, Save: a.queue.SaveErrand, Token: secrets.SlackToken, APIURL: c.Slack.APIURL, Holder: a.queue.Replica(), Clock: o.Clock, Log: log, Metrics: metrics,
+		Store: a.queue.Memory(), Save: a.queue.SaveErrand, Token: secrets.SlackToken, APIURL: c.Slack.APIURL, Holder: a.queue.Replica(), Clock: o.Clock, Log: log, Metrics: metrics,
 	}); err != nil {
 		return nil, err
 	}

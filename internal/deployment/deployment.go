@@ -158,7 +158,7 @@ func errandOf(repo change.RepositoryID) change.Errand {
 // Run looks at a repository's deployments (change.ErrandDeployments). An error says that GitHub or the App failed: the run is to be repeated.
 // Waiting for a rate limit or for another run is no error but a Result with RetryAt.
 func (d *Deployer) Run(ctx context.Context, e change.Errand) (queue.Result, error) {
-	r := &run{Deployer: d, errand: e, log: d.Log.With().Stringer("errand", e).Logger()}
+	r := &run{Deployer: d, errand: e, log: d.Log.With().Ctx(ctx).Stringer("errand", e).Logger()}
 	result, err := r.alone(ctx)
 	now := d.Clock()
 	var limited *github.RateLimited

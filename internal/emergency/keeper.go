@@ -95,7 +95,7 @@ func (k *Keeper) Run(ctx context.Context, e change.Errand) (queue.Result, error)
 	if err != nil || e.Kind != change.ErrandRetrospective {
 		return queue.Result{}, fmt.Errorf("follow an emergency: %s is none", e)
 	}
-	r := &run{Keeper: k, errand: e, log: k.Log.With().Stringer("errand", e).Logger()}
+	r := &run{Keeper: k, errand: e, log: k.Log.With().Ctx(ctx).Stringer("errand", e).Logger()}
 	result, err := r.run(ctx, change.PullKey{Repository: e.Repository, Number: change.Number(n)})
 	now := k.Clock()
 	var limited *github.RateLimited

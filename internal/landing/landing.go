@@ -170,7 +170,7 @@ func (l *Lander) look(ctx context.Context, e change.Errand, do func(*run, contex
 	if err != nil {
 		return queue.Result{}, err
 	}
-	r := &run{Lander: l, github: l.GitHub(work.Repository.Installation), work: work, log: l.Log.With().Stringer("errand", e).Logger()}
+	r := &run{Lander: l, github: l.GitHub(work.Repository.Installation), work: work, log: l.Log.With().Ctx(ctx).Stringer("errand", e).Logger()}
 	result, err := r.alone(ctx, do)
 	now := l.Clock()
 	var limited *github.RateLimited

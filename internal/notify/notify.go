@@ -112,7 +112,7 @@ func (a *Announcer) Run(ctx context.Context, e change.Errand) (queue.Result, err
 	if len(work.Notes) == 0 {
 		return queue.Result{}, nil
 	}
-	r, err := a.begin(work, lease)
+	r, err := a.begin(ctx, work, lease)
 	if err != nil {
 		return queue.Result{}, err
 	}
@@ -130,9 +130,9 @@ func (a *Announcer) Run(ctx context.Context, e change.Errand) (queue.Result, err
 	return r.result(), nil
 }
 
-func (a *Announcer) begin(work store.ErrandWork, lease store.Lease) (*run, error) {
+func (a *Announcer) begin(ctx context.Context, work store.ErrandWork, lease store.Lease) (*run, error) {
 	r := &run{
-		Announcer: a, errand: work.Errand, lease: lease, waits: map[string]bool{}, log: a.Log.With().Stringer("errand", work.Errand).Logger(),
+		Announcer: a, errand: work.Errand, lease: lease, waits: map[string]bool{}, log: a.Log.With().Ctx(ctx).Stringer("errand", work.Errand).Logger(),
 	}
 	if work.State != nil {
 		if err := json.Unmarshal(work.State, &r.state); err != nil {

@@ -24,8 +24,9 @@ func InBackground(ctx context.Context) context.Context {
 	return context.WithValue(ctx, backgroundKey{}, true)
 }
 
-// withUrgency returns the context of a job's run.
-func withUrgency(ctx context.Context, job *rivertype.JobRow) context.Context {
+// runContext returns the context of a job's run.
+func runContext(ctx context.Context, job *rivertype.JobRow) context.Context {
+	ctx = withTrace(ctx, originOf(job).Trace)
 	if !isBackground(job) {
 		return ctx
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rs/zerolog"
+
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
@@ -57,7 +59,7 @@ func (q *Queue) writeAndRaise(ctx context.Context, raised []change.Raised, u urg
 	return err
 }
 
-// Memory is the store as handlers know it: what they raise when they save has its jobs at once.
+// Memory is the store as handlers know it: what they raise when they save has its jobs at once, and what they do in the world is logged.
 type Memory struct {
 	*store.Store
 	queue *Queue
@@ -79,6 +81,38 @@ func (m Memory) SaveErrand(ctx context.Context, e change.Errand, save store.Erra
 // SaveDecision is that of Queue.
 func (m Memory) SaveDecision(ctx context.Context, d change.Decision, digest string, c store.Consequences, entries ...ledger.Draft) error {
 	return m.queue.SaveDecision(ctx, d, digest, c, entries...)
+}
+
+// Complete is that of store.Store.
+func (m Memory) Complete(ctx context.Context, key string, result any) error {
+	err := m.Store.Complete(ctx, key, result)
+	if err == nil {
+		m.effect(ctx, key).Msg("an effect was done")
+	}
+	return err
+}
+
+// CompleteCheckRun is that of store.Store.
+func (m Memory) CompleteCheckRun(ctx context.Context, key string, result any, run store.CheckRun) error {
+	err := m.Store.CompleteCheckRun(ctx, key, result, run)
+	if err == nil {
+		m.effect(ctx, key).Str("head", string(run.Head)).Int64("check_run", run.RunID).Str("status", string(run.Status)).
+			Str("conclusion", string(run.Conclusion)).Msg("the check run was written")
+	}
+	return err
+}
+
+// FailEffect is that of store.Store.
+func (m Memory) FailEffect(ctx context.Context, key, why string) error {
+	err := m.Store.FailEffect(ctx, key, why)
+	if err == nil {
+		m.effect(ctx, key).Str("why", why).Msg("an effect was given up")
+	}
+	return err
+}
+
+func (m Memory) effect(ctx context.Context, key string) *zerolog.Event {
+	return m.queue.Log.Info().Ctx(ctx).Str("effect", key)
 }
 
 // handles says whether the queue was started with a handler for errands of a kind.

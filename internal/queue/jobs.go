@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -36,11 +37,25 @@ func once(queue string) river.InsertOpts {
 
 // The arguments of the kinds of job are stored: a member's name or meaning never changes.
 
-// jobArgs say themselves how their job is inserted.
+// jobArgs say themselves how their job is inserted, and whose it is.
 type jobArgs interface {
 	river.JobArgs
 	river.JobArgsWithInsertOpts
+	owner() owner
 }
+
+// owner is whose turn a job uses up: that of a repository's installation, or of an installation.
+type owner struct {
+	repository   change.RepositoryID
+	installation change.InstallationID
+}
+
+func (a reconcileArgs) owner() owner     { return owner{repository: a.Repository} }
+func (a errandArgs) owner() owner        { return owner{repository: a.Repository} }
+func (a recheckArgs) owner() owner       { return owner{repository: a.Repository} }
+func (a errandRecheckArgs) owner() owner { return owner{repository: a.Errand.Repository} }
+func (a discoverArgs) owner() owner      { return owner{repository: a.Repository} }
+func (a floorArgs) owner() owner         { return owner{installation: a.Installation} }
 
 type reconcileArgs struct {
 	Repository change.RepositoryID `json:"repository"`
@@ -117,7 +132,8 @@ const (
 
 // insertRuns sees to it that there is a job for each subject, which was raised now. None of them is there twice.
 func (q *Queue) insertRuns(ctx context.Context, tx store.Tx, subjects []subject, u urgency) error {
-	return q.insertRunsOf(ctx, tx, subjects, u, origin{time.Now().UnixMicro()}.metadata())
+	o := origin{time.Now().UnixMicro(), cmp.Or(Trace(ctx), newTrace())}
+	return q.insertRunsOf(ctx, tx, subjects, u, o.metadata())
 }
 
 // insertRunsOf is insertRuns for what was raised before.
@@ -134,13 +150,15 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 		}
 		params[i] = river.InsertManyParams{Args: s, InsertOpts: &opts}
 	}
-	return q.insert(ctx, tx, params, u)
+	_, err := q.insert(ctx, tx, params, u)
+	return err
 }
 
-func (q *Queue) insert(ctx context.Context, tx store.Tx, params []river.InsertManyParams, u urgency) error {
+// insert inserts jobs, and returns each or the one that was there already.
+func (q *Queue) insert(ctx context.Context, tx store.Tx, params []river.InsertManyParams, u urgency) ([]*rivertype.JobInsertResult, error) {
 	results, err := q.engine.insert(ctx, tx, params)
 	if err != nil || u == whenDue || u == inBackground {
-		return err
+		return results, err
 	}
 	now := time.Now() // by River's clock
 	for _, r := range results {
@@ -149,16 +167,16 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, params []river.InsertMa
 		}
 		if u == atOnce && isBackground(r.Job) && r.Job.State != rivertype.JobStateRunning {
 			if err := hasten(ctx, tx, r.Job); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if waits(r.Job, now) {
 			if err := q.engine.retry(ctx, tx, r.Job.ID); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return results, nil
 }
 
 // waits says whether a job is there and will not be run now. A job that runs will see at its end what was raised.
@@ -182,28 +200,6 @@ func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at ti
 func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, follows *rivertype.JobRow) error {
 	opts := args.InsertOpts()
 	opts.ScheduledAt, opts.Metadata, opts.Priority = time.Now().Add(delay), follows.Metadata, follows.Priority
-	return q.insert(ctx, tx, []river.InsertManyParams{{Args: args, InsertOpts: &opts}}, whenDue)
-}
-
-func (q *Queue) insertDiscoveries(ctx context.Context, tx store.Tx, repos []change.RepositoryID) error {
-	if len(repos) == 0 {
-		return nil
-	}
-	params := make([]river.InsertManyParams, len(repos))
-	for i, id := range repos {
-		params[i] = river.InsertManyParams{Args: discoverArgs{Repository: id}}
-	}
-	return q.insert(ctx, tx, params, atOnce)
-}
-
-// insertFloors inserts the jobs that raise all open pull requests of an installation.
-func (q *Queue) insertFloors(ctx context.Context, tx store.Tx, floors []store.Floor) error {
-	if len(floors) == 0 {
-		return nil
-	}
-	params := make([]river.InsertManyParams, len(floors))
-	for i, f := range floors {
-		params[i] = river.InsertManyParams{Args: floorArgs{Installation: f.Installation, Delivery: f.Delivery}}
-	}
-	return q.insert(ctx, tx, params, atOnce)
+	_, err := q.insert(ctx, tx, []river.InsertManyParams{{Args: args, InsertOpts: &opts}}, whenDue)
+	return err
 }

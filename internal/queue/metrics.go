@@ -2,8 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -92,23 +90,6 @@ func (o outcome) name(next store.Next) string {
 	default:
 		return "stopped"
 	}
-}
-
-// origin is what the metadata of a job says: when what it deals with was raised, by River's clock. It outlives the job where a run did
-// not get done and another follows it. It is stored: members may be added, not renamed.
-type origin struct {
-	Raised int64 `json:"raised"` // microseconds since 1970
-}
-
-func (o origin) metadata() []byte { return fmt.Appendf(nil, `{"raised":%d}`, o.Raised) }
-
-// raisedAt returns when what a job deals with was raised; zero: an earlier version inserted it, and did not say.
-func raisedAt(job *rivertype.JobRow) time.Time {
-	var o origin
-	if json.Unmarshal(job.Metadata, &o) != nil || o.Raised == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(o.Raised)
 }
 
 // depth collects how much there is to do, which the database knows, when it is asked for.

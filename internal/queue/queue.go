@@ -175,23 +175,20 @@ func (q *Queue) Stop(ctx context.Context) error {
 // Deliver accepts a group of deliveries in one transaction, jobs included. When it returns nil, all of them are durable and those
 // that concern someone will be acted on; if it returns an error, none of them is.
 func (q *Queue) Deliver(ctx context.Context, group []change.Delivery) error {
-	var accepted store.Accepted
-	err := q.Store.Write(ctx, func(tx store.Tx) (err error) {
-		if accepted, err = q.Store.Accept(ctx, tx, group); err != nil {
+	var traces map[string][]string
+	err := q.Store.Write(ctx, func(tx store.Tx) error {
+		accepted, err := q.Store.Accept(ctx, tx, group)
+		if err != nil {
 			return err
 		}
-		if err := q.insertDiscoveries(ctx, tx, accepted.Added); err != nil {
-			return err
-		}
-		if err := q.insertFloors(ctx, tx, accepted.Floors); err != nil {
-			return err
-		}
-		return q.insertRuns(ctx, tx, append(pulls(accepted.Raised), errands(accepted.Errands)...), atOnce)
+		traces, err = q.insertAccepted(ctx, tx, accepted)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
 	q.engine.wake()
+	q.tell(group, traces)
 	q.signal() // a pull request that is gone needs no run any more
 	return nil
 }

@@ -52,10 +52,11 @@ func (q *Queue) run(ctx context.Context, job *rivertype.JobRow, s subject) error
 	if err != nil {
 		return err
 	}
+	ctx = runContext(ctx, job)
 	began := time.Now()
 	o := outcome{done: true, empty: true}
 	if !run.Empty() {
-		result, err := q.handle(withUrgency(ctx, job), s)
+		result, err := q.handle(ctx, s)
 		o = q.outcome(ctx, s, result, err)
 	}
 
@@ -64,7 +65,9 @@ func (q *Queue) run(ctx context.Context, job *rivertype.JobRow, s subject) error
 	defer cancel()
 	next, err := q.end(end, job, s, run, o)
 	if err == nil && !o.empty {
-		q.metrics.ended(s, job, o, next, time.Since(began))
+		took := time.Since(began)
+		q.metrics.ended(s, job, o, next, took)
+		q.Log.Info().Ctx(ctx).Str(s.field()).Str("outcome", o.name(next)).Dur("took", took).Msg("a run ended")
 	}
 	return err
 }
@@ -73,7 +76,7 @@ func (q *Queue) run(ctx context.Context, job *rivertype.JobRow, s subject) error
 func (q *Queue) handle(ctx context.Context, s subject) (r Result, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			q.Log.Error().Str(s.field()).Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("panic during a run")
+			q.Log.Error().Ctx(ctx).Str(s.field()).Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("panic during a run")
 			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()
@@ -94,7 +97,7 @@ func (q *Queue) outcome(ctx context.Context, s subject, r Result, err error) out
 	case err != nil && ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return outcome{} // the process stops: no failure, and the next process goes on at once
 	case err != nil:
-		q.Log.Warn().Str(s.field()).Err(err).Msg("a run failed, it will be tried again")
+		q.Log.Warn().Ctx(ctx).Str(s.field()).Err(err).Msg("a run failed, it will be tried again")
 		return outcome{problem: err.Error()}
 	case !r.RetryAt.IsZero():
 		return outcome{wait: min(max(r.RetryAt.Sub(q.Clock()), minRetry), maxRetry)}
@@ -146,13 +149,13 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 		}
 	})
 	if err != nil {
-		q.Log.Error().Str(s.field()).Err(err).Msg("the end of a run was not written, it will be repeated")
+		q.Log.Error().Ctx(ctx).Str(s.field()).Err(err).Msg("the end of a run was not written, it will be repeated")
 		return next, err
 	}
 	switch {
 	case next == store.Stale:
 		// River took this run for dead and gave its job to another, which has what this one had and more.
-		q.Log.Warn().Str(s.field()).Msg("a run went on after its job was given to another")
+		q.Log.Warn().Ctx(ctx).Str(s.field()).Msg("a run went on after its job was given to another")
 	case next == store.Again, !o.done && wait == 0:
 		q.engine.wake()
 	case !o.done:
@@ -250,8 +253,9 @@ func (w *discoverWorker) Work(ctx context.Context, job *river.Job[discoverArgs])
 	if discover == nil {
 		return nil
 	}
+	ctx = runContext(ctx, job.JobRow)
 	if err := discover(ctx, job.Args.Repository); err != nil {
-		q.Log.Warn().Int64("repository", int64(job.Args.Repository)).Err(err).Msg("discovery failed, it will be tried again")
+		q.Log.Warn().Ctx(ctx).Int64("repository", int64(job.Args.Repository)).Err(err).Msg("discovery failed, it will be tried again")
 		return river.JobSnooze(maxRetry)
 	}
 	return nil
@@ -271,6 +275,7 @@ func (w *floorWorker) Timeout(*river.Job[floorArgs]) time.Duration { return swee
 // repeated raises them again, which does no harm.
 func (w *floorWorker) Work(ctx context.Context, job *river.Job[floorArgs]) error {
 	q, id := w.queue, job.Args.Installation
+	ctx = runContext(ctx, job.JobRow)
 	var after change.PullKey
 	for {
 		keys, err := q.Store.OpenPullsOf(ctx, id, after, batch)
@@ -278,7 +283,7 @@ func (w *floorWorker) Work(ctx context.Context, job *river.Job[floorArgs]) error
 			err = q.Raise(ctx, keys, change.ConcernFloor)
 		}
 		if err != nil {
-			q.Log.Warn().Int64("installation", int64(id)).Err(err).Msg("not all that an owner's policy concerns was raised, it will be tried again")
+			q.Log.Warn().Ctx(ctx).Int64("installation", int64(id)).Err(err).Msg("not all that an owner's policy concerns was raised, it will be tried again")
 			return river.JobSnooze(maxRetry)
 		}
 		if len(keys) < batch {
@@ -301,8 +306,9 @@ func (w *sweepWorker) Work(ctx context.Context, job *river.Job[sweepArgs]) error
 	if f == nil {
 		return nil // of another version of the program
 	}
+	ctx = withTrace(ctx, newTrace())
 	if err := f(ctx); err != nil && ctx.Err() == nil {
-		q.Log.Warn().Str("sweep", job.Args.Name).Err(err).Msg("a sweep failed, it will be made again at its next time")
+		q.Log.Warn().Ctx(ctx).Str("sweep", job.Args.Name).Err(err).Msg("a sweep failed, it will be made again at its next time")
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (rc *Reconciler) Policy(ctx context.Context, repo change.Repository, branch
 
 // PolicyAt is Policy with the branch's file as it was at a commit. Whether the branch is governed is what is true now all the same.
 func (rc *Reconciler) PolicyAt(ctx context.Context, repo change.Repository, branch string, commit change.SHA) (*policy.Policy, error) {
-	r := rc.begin(onBranch(repo, branch))
+	r := rc.begin(ctx, onBranch(repo, branch))
 	p, problem, err := r.policyOf(ctx, r.main, held, commit)
 	if problem != nil {
 		return nil, ErrUnusable
@@ -31,7 +31,7 @@ func (rc *Reconciler) PolicyAt(ctx context.Context, repo change.Repository, bran
 // MayCommand says whether somebody may give a command about a branch, by the policy that governs it and what they may do now. It returns
 // ErrUnusable if that cannot be used; where none governs the branch, nobody may.
 func (rc *Reconciler) MayCommand(ctx context.Context, repo change.Repository, branch, verb string, by change.Account) (policy.Authority, error) {
-	r := rc.begin(onBranch(repo, branch))
+	r := rc.begin(ctx, onBranch(repo, branch))
 	return r.authority(ctx, r.main, verb, by)
 }
 
@@ -39,7 +39,7 @@ func (rc *Reconciler) MayCommand(ctx context.Context, repo change.Repository, br
 func (rc *Reconciler) MayRelease(
 	ctx context.Context, repo change.Repository, branch, verb, environment string, by change.Account,
 ) (policy.Authority, error) {
-	r := rc.begin(onBranch(repo, branch))
+	r := rc.begin(ctx, onBranch(repo, branch))
 	return permitted(judge(ctx, r, r.basis(r.main), func(p *policy.Policy) (needsOf, answerOf[policy.Authority]) {
 		return func(f change.Facts) change.Needs { return p.NeedsForRelease(verb, environment, f, by) },
 			func(f change.Facts) policy.Authority { return p.MayRelease(verb, environment, f, by) }
@@ -55,7 +55,7 @@ func (rc *Reconciler) HeldOf(
 		held    []string
 		unknown bool
 	}
-	r := rc.begin(onBranch(repo, branch))
+	r := rc.begin(ctx, onBranch(repo, branch))
 	a, err := judge(ctx, r, r.basis(r.main), func(p *policy.Policy) (needsOf, answerOf[answer]) {
 		return func(f change.Facts) change.Needs { return p.NeedsForHeldOf(roles, f, by) },
 			func(f change.Facts) answer {

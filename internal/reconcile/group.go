@@ -56,7 +56,7 @@ func (rc *Reconciler) Group(ctx context.Context, e change.Errand) (queue.Result,
 	if state.Group.Head == "" || state.Ended {
 		return queue.Result{}, nil // nobody told of such a group, or it is over
 	}
-	r := rc.begin(store.Work{Repository: work.Repository, Pull: store.Pull{
+	r := rc.begin(ctx, store.Work{Repository: work.Repository, Pull: store.Pull{
 		// Not a pull request's own check run, so that none takes it for that of an earlier head.
 		Key: change.PullKey{Repository: e.Repository}, Snapshot: change.Pull{Head: change.Branch{SHA: state.Group.Head}},
 	}})
@@ -237,7 +237,7 @@ func (r *run) decideMember(ctx context.Context, m *change.GroupMember) error {
 		return err
 	}
 	work.Concerns |= change.ConcernVerify
-	member := r.begin(work)
+	member := r.begin(ctx, work)
 	if err := member.readPull(ctx, member.main); err != nil {
 		return err
 	}

@@ -79,10 +79,10 @@ type run struct {
 }
 
 // begin returns a run about a pull request, or about something else that is described as one.
-func (rc *Reconciler) begin(work store.Work) *run {
+func (rc *Reconciler) begin(ctx context.Context, work store.Work) *run {
 	return &run{
 		Reconciler: rc, github: rc.GitHub(work.Repository.Installation), store: rc.Store, identities: rc.Identities, fallback: rc.Default,
-		log: rc.Log.With().Stringer("pull", work.Key).Logger(), main: &subject{work: work}, seen: map[change.SHA][]github.CheckRun{},
+		log: rc.Log.With().Ctx(ctx).Stringer("pull", work.Key).Logger(), main: &subject{work: work}, seen: map[change.SHA][]github.CheckRun{},
 	}
 }
 
@@ -115,7 +115,7 @@ func (rc *Reconciler) once(ctx context.Context, key change.PullKey) (queue.Resul
 		// Whether the branch is governed cannot be said, which is no reason to take its check away.
 		return queue.Result{}, fmt.Errorf("the default branch of %s is not known yet", work.Repository)
 	}
-	r := rc.begin(work)
+	r := rc.begin(ctx, work)
 	result, err := r.reconcile(ctx)
 	return r.outcome(ctx, result, err)
 }

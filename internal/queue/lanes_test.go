@@ -1,0 +1,76 @@
+package queue_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// stepped has each run say that it began, and go on when it is let.
+func stepped(began chan change.PullKey, goOn chan struct{}) reconcile {
+	return func(_ context.Context, key change.PullKey) (queue.Result, error) {
+		began <- key
+		<-goOn
+		return queue.Result{}, nil
+	}
+}
+
+// raised delivers for pull requests of a repository of an installation of the same number.
+func raised(t testing.TB, q *queue.Queue, id, pulls int) {
+	t.Helper()
+	group := make([]change.Delivery, pulls)
+	for i := range group {
+		group[i] = labeled(fmt.Sprint("of ", id, " ", i), change.PullKey{Repository: change.RepositoryID(id), Number: change.Number(i + 1)})
+		group[i].Installation = change.InstallationID(id)
+	}
+	deliver(t, q, group...)
+}
+
+func anInstallationWithManyHoldsUpNoOther(t *testing.T, s *store.Store) {
+	const workers, many = 4, 500
+	q := newQueueOf(t, s, workers)
+	began, goOn := make(chan change.PullKey, many), make(chan struct{})
+	raised(t, q, 1, many)
+	start(t, q, stepped(began, goOn))
+	for range workers {
+		if key := <-began; key.Repository != 1 {
+			t.Fatalf("%s began, of which nothing was raised yet", key)
+		}
+	}
+	// All workers are busy. The next one is for the other installation, though hundreds were raised before.
+	raised(t, q, 2, 1)
+	goOn <- struct{}{}
+	if key := <-began; key.Repository != 2 {
+		t.Errorf("%s began before the only one of an installation that has no worker", key)
+	}
+	close(goOn)
+	idle(t, q)
+	if n := workers + 1 + len(began); n != many+1 {
+		t.Errorf("%d runs, want one for each of %d", n, many+1)
+	}
+}
+
+func moreInstallationsThanWorkersTakeTurns(t *testing.T, s *store.Store) {
+	const many, each = 5, 20
+	q := newQueueOf(t, s, 1)
+	began, goOn := make(chan change.PullKey, many*each), make(chan struct{})
+	for id := range many {
+		raised(t, q, id+1, each)
+	}
+	start(t, q, stepped(began, goOn))
+	for range each {
+		turn := map[change.RepositoryID]bool{}
+		for range many {
+			turn[(<-began).Repository] = true
+			goOn <- struct{}{}
+		}
+		if len(turn) != many {
+			t.Fatalf("%d runs were of %d installations only", many, len(turn))
+		}
+	}
+	idle(t, q)
+}

@@ -1,0 +1,130 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// A trace is what the log has on each line about one cause, from a delivery to all that was done because of it: GitHub's identifier of the
+// delivery, or one made up where no delivery is behind it. It goes with the job, to the runs that follow it, and to what those raise. A
+// delivery about something that is waiting already, or is being looked at, is dealt with under the trace that has it.
+
+type traceKey struct{}
+
+// Trace returns the trace that a handler's context is of; empty: of none.
+func Trace(ctx context.Context) string {
+	trace, _ := ctx.Value(traceKey{}).(string)
+	return trace
+}
+
+func withTrace(ctx context.Context, trace string) context.Context {
+	return context.WithValue(ctx, traceKey{}, trace)
+}
+
+// newTrace is for what no delivery is behind.
+func newTrace() string { return rand.Text() }
+
+// TraceHook has a log say the trace of each event that has a context.
+type TraceHook struct{}
+
+// Run implements zerolog.Hook.
+func (TraceHook) Run(e *zerolog.Event, _ zerolog.Level, _ string) {
+	if trace := Trace(e.GetCtx()); trace != "" {
+		e.Str("trace", trace)
+	}
+}
+
+// origin is what the metadata of a job says: when what it deals with was raised, by River's clock, and under which trace. It outlives the
+// job where a run did not get done and another follows it. It is stored: members may be added, not renamed.
+type origin struct {
+	Raised int64  `json:"raised,omitempty"` // microseconds since 1970
+	Trace  string `json:"trace,omitempty"`
+}
+
+func (o origin) metadata() []byte {
+	text, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // a number and a string
+	}
+	return text
+}
+
+// originOf returns what a job says of itself. Of one that an earlier version inserted not all is known.
+func originOf(job *rivertype.JobRow) (o origin) {
+	_ = json.Unmarshal(job.Metadata, &o)
+	return o
+}
+
+// raisedAt returns when what a job deals with was raised; zero: it is not known.
+func raisedAt(job *rivertype.JobRow) time.Time {
+	o := originOf(job)
+	if o.Raised == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(o.Raised)
+}
+
+// tracesShown is how many traces of one delivery are logged: a push to a branch may concern hundreds of pull requests.
+const tracesShown = 20
+
+// insertAccepted inserts the jobs of what deliveries asked for, and returns under which traces each of them is dealt with.
+func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepted) (traces map[string][]string, err error) {
+	var params []river.InsertManyParams
+	var causes [][]string
+	now := time.Now().UnixMicro()
+	add := func(args jobArgs, deliveries []string) {
+		opts := args.InsertOpts()
+		opts.Metadata = origin{Raised: now, Trace: deliveries[0]}.metadata()
+		params, causes = append(params, river.InsertManyParams{Args: args, InsertOpts: &opts}), append(causes, deliveries)
+	}
+	for _, id := range a.Added {
+		add(discoverArgs{Repository: id}, a.By.Repositories[id])
+	}
+	for _, f := range a.Floors {
+		add(floorArgs{Installation: f.Installation, Delivery: f.Delivery}, []string{f.Delivery})
+	}
+	for _, key := range a.Raised {
+		add(pulls([]change.PullKey{key})[0], a.By.Pulls[key])
+	}
+	for _, e := range a.Errands {
+		add(errands([]change.Errand{e})[0], a.By.Errands[e])
+	}
+	if len(params) == 0 {
+		return nil, nil
+	}
+	results, err := q.insert(ctx, tx, params, atOnce)
+	if err != nil {
+		return nil, err
+	}
+	traces = map[string][]string{}
+	for i, r := range results {
+		trace := originOf(r.Job).Trace // that of the job which was there already, if one was
+		for _, d := range causes[i] {
+			if trace != "" && !slices.Contains(traces[d], trace) && len(traces[d]) < tracesShown {
+				traces[d] = append(traces[d], trace)
+			}
+		}
+	}
+	return traces, nil
+}
+
+// tell logs what becomes of deliveries that are durable now.
+func (q *Queue) tell(group []change.Delivery, traces map[string][]string) {
+	for _, d := range group {
+		log := q.Log.Debug() // nineteen in twenty concern nobody, or were taken before
+		if len(traces[d.ID]) > 0 {
+			log = q.Log.Info()
+		}
+		log.Str("delivery", d.ID).Str("event", d.Event).Str("action", d.Action).Strs("traces", traces[d.ID]).Msg("a delivery was taken")
+	}
+}
