@@ -57,6 +57,12 @@ func (a errandRecheckArgs) owner() owner { return owner{repository: a.Errand.Rep
 func (a discoverArgs) owner() owner      { return owner{repository: a.Repository} }
 func (a floorArgs) owner() owner         { return owner{installation: a.Installation} }
 
+// insertion is a job to be inserted.
+type insertion struct {
+	args jobArgs
+	opts river.InsertOpts
+}
+
 type reconcileArgs struct {
 	Repository change.RepositoryID `json:"repository"`
 	Number     change.Number       `json:"number"`
@@ -141,21 +147,37 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 	if len(subjects) == 0 {
 		return nil
 	}
-	params := make([]river.InsertManyParams, len(subjects))
+	jobs := make([]insertion, len(subjects))
 	for i, s := range subjects {
 		opts := s.InsertOpts()
 		opts.Metadata = origin
 		if u == inBackground {
 			opts.Priority = backgroundPriority
 		}
-		params[i] = river.InsertManyParams{Args: s, InsertOpts: &opts}
+		jobs[i] = insertion{s, opts}
 	}
-	_, err := q.insert(ctx, tx, params, u)
+	_, err := q.insert(ctx, tx, jobs, u)
 	return err
 }
 
-// insert inserts jobs, and returns each or the one that was there already.
-func (q *Queue) insert(ctx context.Context, tx store.Tx, params []river.InsertManyParams, u urgency) ([]*rivertype.JobInsertResult, error) {
+// insert inserts jobs, each into the lane of its owner, and returns each or the one that was there already.
+func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion, u urgency) ([]*rivertype.JobInsertResult, error) {
+	repos := make([]change.RepositoryID, 0, len(jobs))
+	for _, j := range jobs {
+		if id := j.args.owner().repository; id != 0 {
+			repos = append(repos, id)
+		}
+	}
+	installations, err := q.Store.InstallationsOf(ctx, tx, repos)
+	if err != nil {
+		return nil, err
+	}
+	params := make([]river.InsertManyParams, len(jobs))
+	for i, j := range jobs {
+		o := j.args.owner()
+		j.opts.Queue = laneOf(j.opts.Queue, cmp.Or(o.installation, installations[o.repository]))
+		params[i] = river.InsertManyParams{Args: j.args, InsertOpts: &j.opts}
+	}
 	results, err := q.engine.insert(ctx, tx, params)
 	if err != nil || u == whenDue || u == inBackground {
 		return results, err
@@ -200,6 +222,6 @@ func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at ti
 func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, follows *rivertype.JobRow) error {
 	opts := args.InsertOpts()
 	opts.ScheduledAt, opts.Metadata, opts.Priority = time.Now().Add(delay), follows.Metadata, follows.Priority
-	_, err := q.insert(ctx, tx, []river.InsertManyParams{{Args: args, InsertOpts: &opts}}, whenDue)
+	_, err := q.insert(ctx, tx, []insertion{{args, opts}}, whenDue)
 	return err
 }

@@ -42,7 +42,7 @@ func TestALaneWaitsForOneJobOfEachOther(t *testing.T) {
 		for i := range lanes {
 			lanes[i] = lane{name: fmt.Sprint("lane", i), urgent: plenty}
 		}
-		var running []int     // by lane, of each worker that is busy
+		var running []int       // by lane, of each worker that is busy
 		waited := map[int]int{} // by lane that runs nothing: the jobs of others that began since
 		var clock int64
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/rs/zerolog"
 
@@ -79,13 +78,13 @@ const tracesShown = 20
 
 // insertAccepted inserts the jobs of what deliveries asked for, and returns under which traces each of them is dealt with.
 func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepted) (traces map[string][]string, err error) {
-	var params []river.InsertManyParams
+	var jobs []insertion
 	var causes [][]string
 	now := time.Now().UnixMicro()
 	add := func(args jobArgs, deliveries []string) {
 		opts := args.InsertOpts()
 		opts.Metadata = origin{Raised: now, Trace: deliveries[0]}.metadata()
-		params, causes = append(params, river.InsertManyParams{Args: args, InsertOpts: &opts}), append(causes, deliveries)
+		jobs, causes = append(jobs, insertion{args, opts}), append(causes, deliveries)
 	}
 	for _, id := range a.Added {
 		add(discoverArgs{Repository: id}, a.By.Repositories[id])
@@ -99,10 +98,10 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 	for _, e := range a.Errands {
 		add(errands([]change.Errand{e})[0], a.By.Errands[e])
 	}
-	if len(params) == 0 {
+	if len(jobs) == 0 {
 		return nil, nil
 	}
-	results, err := q.insert(ctx, tx, params, atOnce)
+	results, err := q.insert(ctx, tx, jobs, atOnce)
 	if err != nil {
 		return nil, err
 	}

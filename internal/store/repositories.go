@@ -51,6 +51,35 @@ func (s *Store) Repositories(ctx context.Context) (list []change.Repository, err
 	return list, err
 }
 
+// InstallationsOf returns the installations of repositories, as far as they are known.
+func (s *Store) InstallationsOf(ctx context.Context, tx Tx, repos []change.RepositoryID) (of map[change.RepositoryID]change.InstallationID, err error) {
+	defer wrap(&err, "look up the installations of %d repositories", len(repos))
+	of = make(map[change.RepositoryID]change.InstallationID)
+	values := make([][]any, 0, len(repos))
+	for _, id := range repos {
+		if _, again := of[id]; !again {
+			of[id] = 0
+			values = append(values, []any{id})
+		}
+	}
+	if len(values) == 0 {
+		return of, nil
+	}
+	table, arg, err := s.rows([]column{{"id", integer}}, values)
+	if err != nil {
+		return nil, err
+	}
+	err = tx.Query(ctx, `SELECT r.id, r.installation FROM `+table+` AS asked JOIN repositories r ON r.id = asked.id`, []any{arg},
+		func(scan func(...any) error) error {
+			var repo change.RepositoryID
+			var id change.InstallationID
+			err := scan(&repo, &id)
+			of[repo] = id
+			return err
+		})
+	return of, err
+}
+
 // SaveRepository keeps a repository as it was just read from GitHub, under the name that it has now.
 func (s *Store) SaveRepository(ctx context.Context, r change.Repository) (err error) {
 	defer wrap(&err, "save repository %s", r)
