@@ -9,6 +9,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/fence"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/store"
@@ -56,8 +57,9 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 			return r.complete(ctx, e, result{Comment: id})
 		}
 	}
-	// This is the last moment to notice that another has taken over.
-	if err := r.store.Check(ctx, r.lease); err != nil {
+	// Another may have taken over. It is asked again just before the bytes leave, which may have to wait.
+	ctx = fence.With(ctx, func(ctx context.Context) error { return r.store.Check(ctx, r.lease) })
+	if err := fence.Ask(ctx); err != nil {
 		return err
 	}
 	done, err := r.act(ctx, e)

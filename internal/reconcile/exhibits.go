@@ -32,6 +32,22 @@ type (
 		Description  string               `json:"description"` // as it is now
 		Descriptions []change.Description `json:"descriptions,omitempty"`
 	}
+	// groupExhibit has what a merge group's decision rests on besides what those on its members do.
+	groupExhibit struct {
+		Group groupBasis `json:"group"`
+	}
+	groupBasis struct {
+		change.MergeGroup
+		Members []memberBasis  `json:"members"`
+		Listed  bool           `json:"listed"` // by GitHub; if not, there may be other members
+		Ahead   change.Verdict `json:"ahead"`  // of the group that it was built on
+		Content change.Seen    `json:"content"`
+	}
+	memberBasis struct {
+		Number   change.Number   `json:"number"`
+		Queued   change.SHA      `json:"queued,omitempty"` // the head that the queue took
+		Decision change.Decision `json:"decision"`
+	}
 	policyExhibit struct {
 		Policy policyText `json:"policy"`
 	}
@@ -80,6 +96,35 @@ func restsOn(s *subject) ([]any, error) {
 		parts[i] = sealed
 	}
 	return parts, nil
+}
+
+// groupRestsOn returns what a merge group's decision rests on: the group, and what the decision on each of its members does.
+func groupRestsOn(g change.Group, members []member) (list []any, err error) {
+	basis := groupBasis{MergeGroup: g.MergeGroup, Listed: g.MembersKnown, Ahead: g.Ahead, Content: g.Content}
+	for _, m := range g.Members {
+		basis.Members = append(basis.Members, memberBasis{m.Number, m.Queued, m.Decision})
+	}
+	list = []any{groupExhibit{basis}}
+	there := map[string]bool{}
+	for _, m := range members {
+		for _, s := range m.subjects {
+			parts, err := restsOn(s)
+			if err != nil {
+				return nil, err
+			}
+			texts, err := m.run.texts(s)
+			if err != nil {
+				return nil, err
+			}
+			for _, x := range append(parts, texts...) {
+				if digest := x.(ledger.Sealed).Digest; !there[digest] { // members mostly have the policy in common
+					there[digest] = true
+					list = append(list, x)
+				}
+			}
+		}
+	}
+	return list, nil
 }
 
 // texts returns the texts of the policies that the subject's decision was made by, as far as they could be read.

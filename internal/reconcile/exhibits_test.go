@@ -101,6 +101,38 @@ func TestWhatADecisionRestsOn(t *testing.T) {
 	}
 }
 
+func TestWhatAGroupsDecisionRestsOn(t *testing.T) {
+	r, one := decided(t, 2)
+	_, two := decided(t, 2)
+	two.facts.Pull.Number, two.facts.Content.Head, two.decision.Pull.Number = 4, "h2", 4
+	g := change.Group{
+		MergeGroup: change.MergeGroup{Head: "g2", Base: "g1", BaseRef: "refs/heads/main"}, MembersKnown: true, Ahead: change.Waiting,
+		Members: []change.GroupMember{{Number: 3, Queued: "h1", Decision: one.decision}, {Number: 4, Queued: "h2", Decision: two.decision}, {Number: 5}},
+		Content: change.Seen{MergeBase: "g1", Files: []change.File{{Path: "src/a.go", Blob: "b"}}},
+	}
+	list, err := groupRestsOn(g, []member{{r, []*subject{one}}, {r, []*subject{two}}, {}}) // of the last nothing could be decided
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, x := range list {
+		text, err := ledger.Canonical(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	all := strings.Join(texts, "\n")
+	for want, n := range map[string]int{
+		`{"group":{"ahead":"waiting","base":"g1",`: 1, `"listed":true`: 1, `"path":"src/a.go"`: 1, `"number":3,"queued":"h1"}`: 1, `"number":5}`: 1,
+		`{"facts":{`: 2, `{"content":{`: 2, `{"teams":{`: 1, `{"description":`: 1, `{"policy":{`: 1, // what members have in common is there once
+	} {
+		if got := strings.Count(all, want); got != n {
+			t.Errorf("%s is there %d times, want %d, in\n%s", want, got, n, all)
+		}
+	}
+}
+
 func TestTextsOfPolicies(t *testing.T) {
 	own, floor := change.PolicyRef{Source: PolicyPath, SHA: "p1"}, change.PolicyRef{Source: "acme/.github/" + FloorPath, SHA: "f1"}
 	for _, row := range []struct {

@@ -104,7 +104,7 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	if p, err := r.Policy(ctx, r.main.work.Repository, branch); !errors.Is(err, ErrUnusable) && (err != nil || p == nil) {
 		return queue.Result{}, err
 	}
-	facts, err := r.groupFacts(ctx, g, branch, told)
+	facts, members, err := r.groupFacts(ctx, g, branch, told)
 	if errors.Is(err, errNotListed) {
 		return queue.Result{RetryAt: r.Clock().Add(lookSoon)}, nil
 	}
@@ -122,7 +122,13 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	}
 	save := store.ErrandSave{Lease: lease, State: state, Taken: taken}
 	if before.Verdict != state.Verdict || !slices.Equal(before.Members, state.Members) {
-		save.Entries = []ledger.Draft{{Kind: ledger.GroupDecided, Subject: ledger.Subject{Repository: int64(e.Repository), SHA: string(g.Head)}, Body: d}}
+		exhibits, err := groupRestsOn(facts, members)
+		if err != nil {
+			return queue.Result{}, err
+		}
+		save.Entries = []ledger.Draft{{
+			Kind: ledger.GroupDecided, Subject: ledger.Subject{Repository: int64(e.Repository), SHA: string(g.Head)}, Body: d, Exhibits: exhibits,
+		}}
 		if save.Raise, err = r.groupsOn(ctx, e.Repository, g.Head); err != nil {
 			return queue.Result{}, err
 		}
@@ -160,10 +166,16 @@ var errNotListed = errors.New("the group is not in the merge queue yet")
 // groupRef is the end of a merge group's branch: the pull request that it is named after.
 var groupRef = regexp.MustCompile(`/pr-(\d+)-[0-9a-f]{40}$`)
 
+// member is a pull request of a group as it was decided, with those that share its head.
+type member struct {
+	run      *run
+	subjects []*subject
+}
+
 // groupFacts reads all that a group's decision rests on.
-func (r *run) groupFacts(ctx context.Context, g change.MergeGroup, branch string, told time.Time) (change.Group, error) {
+func (r *run) groupFacts(ctx context.Context, g change.MergeGroup, branch string, told time.Time) (facts change.Group, members []member, err error) {
 	repo := r.main.work.Repository
-	facts := change.Group{MergeGroup: g}
+	facts = change.Group{MergeGroup: g}
 	entries, err := r.github.MergeQueue(ctx, repo, branch)
 	var without *github.NoGraphQL
 	switch {
@@ -171,33 +183,35 @@ func (r *run) groupFacts(ctx context.Context, g change.MergeGroup, branch string
 		// Without GraphQL the group's name says one of its members, and its content whether there are others.
 		r.log.Info().Err(err).Msg("the merge queue cannot be read")
 	case err != nil:
-		return facts, err
+		return facts, nil, err
 	default:
-		members, ok := membersOf(g, entries)
+		listed, ok := membersOf(g, entries)
 		if !ok && r.github.Now().Sub(told) < queueLags {
-			return facts, errNotListed
+			return facts, nil, errNotListed
 		}
-		facts.Members, facts.MembersKnown = members, ok
+		facts.Members, facts.MembersKnown = listed, ok
 	}
 	if !facts.MembersKnown {
 		if m := groupRef.FindStringSubmatch(g.HeadRef); m != nil {
 			n, err := strconv.Atoi(m[1])
 			if err != nil {
-				return facts, fmt.Errorf("the pull request in %q: %w", g.HeadRef, err)
+				return facts, nil, fmt.Errorf("the pull request in %q: %w", g.HeadRef, err)
 			}
 			facts.Members = []change.GroupMember{{Number: change.Number(n)}}
 		}
 	}
 	for i := range facts.Members {
-		if err := r.decideMember(ctx, &facts.Members[i]); err != nil {
-			return facts, fmt.Errorf("#%d, which is in the group: %w", facts.Members[i].Number, err)
+		m, err := r.decideMember(ctx, &facts.Members[i])
+		if err != nil {
+			return facts, nil, fmt.Errorf("#%d, which is in the group: %w", facts.Members[i].Number, err)
 		}
+		members = append(members, m)
 	}
 	if facts.Ahead, err = r.ahead(ctx, g, branch); err != nil {
-		return facts, err
+		return facts, nil, err
 	}
 	facts.Content, err = r.github.Seen(ctx, repo, change.View{Head: g.Head, Base: g.Base}, r.github.Began())
-	return facts, err
+	return facts, members, err
 }
 
 // membersOf returns the entries of a group: the one that its head is of, and those before it down to the commit that the group was built on.
@@ -217,47 +231,47 @@ func membersOf(g change.MergeGroup, entries []github.QueueEntry) ([]change.Group
 }
 
 // decideMember decides a pull request of a group, on what GitHub says of it now. What it finds it does not show: that is the business of the
-// pull request's own runs.
-func (r *run) decideMember(ctx context.Context, m *change.GroupMember) error {
+// pull request's own runs. It returns the subjects that were decided, if any was.
+func (r *run) decideMember(ctx context.Context, m *change.GroupMember) (member, error) {
 	key := change.PullKey{Repository: r.main.work.Key.Repository, Number: m.Number}
 	work, err := r.store.Begin(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		p, err := r.github.Pull(ctx, r.main.work.Repository, m.Number, r.github.Began())
 		if err != nil {
-			return err
+			return member{}, err
 		}
 		if _, err := r.store.SavePull(ctx, key, p); err != nil {
-			return err
+			return member{}, err
 		}
 		work, err = r.store.Begin(ctx, key)
 		if err != nil {
-			return err
+			return member{}, err
 		}
 	} else if err != nil {
-		return err
+		return member{}, err
 	}
 	work.Concerns |= change.ConcernVerify
-	member := r.begin(ctx, work)
-	if err := member.readPull(ctx, member.main); err != nil {
-		return err
+	own := r.begin(ctx, work)
+	if err := own.readPull(ctx, own.main); err != nil {
+		return member{}, err
 	}
-	head := member.main.pull().Head.SHA
-	if member.main.pull().State != change.Open {
+	head := own.main.pull().Head.SHA
+	if own.main.pull().State != change.Open {
 		// It was merged or closed meanwhile; the group will be told.
 		m.Decision = change.Decision{Pull: key, Head: head, Verdict: change.Failing}
-		return nil
+		return member{}, nil
 	}
-	subjects, err := member.decideHead(ctx, head)
+	subjects, err := own.decideHead(ctx, head)
 	if d, ok := undecidable(err, key, head); ok {
 		m.Decision = d
-		return nil
+		return member{}, nil
 	}
 	if err != nil {
-		return err
+		return member{}, err
 	}
 	m.Decision = strictest(subjects)
-	m.Files = member.main.facts.Content.Files
-	return nil
+	m.Files = own.main.facts.Content.Files
+	return member{own, subjects}, nil
 }
 
 // ahead returns what was decided of the group that a group was built on; Satisfied if it was built on the branch itself.
