@@ -35,6 +35,7 @@ type world struct {
 	registered *githubsim.App
 	database   string // the path of its file
 	env        map[string]string
+	level      zerolog.Level // of what it logs
 	log        logged
 	stop       func() // ends the server
 }
@@ -92,7 +93,7 @@ func prepare(t *testing.T, before func(sim *githubsim.Sim)) *world {
 	})
 	must(t, err)
 
-	w := &world{sim: sim, registered: registered, database: filepath.Join(t.TempDir(), "test.db")}
+	w := &world{sim: sim, registered: registered, level: zerolog.WarnLevel, database: filepath.Join(t.TempDir(), "test.db")}
 	w.env = map[string]string{
 		"GITHUB_WEB_URL": base, "GITHUB_V3_API_URL": base + "/api/v3/", "GITHUB_V4_API_URL": base + "/api/graphql",
 		"GITHUB_APP_INTEGRATION_ID": fmt.Sprint(registered.ID), "GITHUB_APP_WEBHOOK_SECRET": secret,
@@ -107,7 +108,7 @@ func (w *world) serve(t *testing.T) {
 	t.Helper()
 	c, err := config.Load("", func(k string) (string, bool) { v, ok := w.env[k]; return v, ok })
 	must(t, err)
-	log := zerolog.New(zerolog.MultiLevelWriter(zerolog.NewTestWriter(t), &w.log)).Level(zerolog.WarnLevel)
+	log := zerolog.New(zerolog.MultiLevelWriter(zerolog.NewTestWriter(t), &w.log)).Level(w.level)
 	w.app, err = app.New(context.Background(), c, log, app.Options{Version: "changegate test"})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
