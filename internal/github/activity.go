@@ -29,7 +29,7 @@ func (s *Session) Pushes(ctx context.Context, repo change.Repository, branch str
 	defer wrap(&err, "reading who pushed to %s in %s", branch, repo)
 	var listed []*activity
 	query := values("ref", "refs/heads/"+branch, "per_page", itoa(perPage))
-	if err := s.read(ctx, listActivity, listActivity.at(repo.Owner, repo.Name), query, since, &listed, nil); err != nil {
+	if err := s.read(ctx, listActivity, listActivity.of(repo), query, since, &listed, nil); err != nil {
 		return nil, err
 	}
 	listed = present(listed)

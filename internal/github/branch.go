@@ -12,15 +12,15 @@ import (
 
 // HeldTip returns the tip of a branch as it was read last, without a call, if it is held.
 func (s *Session) HeldTip(repo change.Repository, branch string) (change.SHA, bool) {
-	if _, held := s.held(tipPath(repo, branch)); !held {
+	if _, held := s.held(branchTip(repo, branch)); !held {
 		return "", false
 	}
 	tip, err := s.Tip(context.Background(), repo, branch, time.Time{}) // answered from what is held
 	return tip, err == nil
 }
 
-func tipPath(repo change.Repository, branch string) string {
-	return getRef.at(repo.Owner, repo.Name, "heads/"+branch)
+func branchTip(repo change.Repository, branch string) address {
+	return getRef.of(repo, "heads/"+branch)
 }
 
 // Tip reads the commit that a branch points to (git/get-ref, or repos/get-branch where a GitHub has no such ref or no such route). A branch
@@ -28,12 +28,12 @@ func tipPath(repo change.Repository, branch string) string {
 func (s *Session) Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (_ change.SHA, err error) {
 	defer wrap(&err, "reading the tip of %s in %s", branch, repo)
 	var ref github.Reference
-	err = s.read(ctx, getRef, tipPath(repo, branch), nil, since, &ref, nil)
+	err = s.read(ctx, getRef, branchTip(repo, branch), nil, since, &ref, nil)
 	name, tip := ref.GetRef(), ref.GetObject().GetSHA()
 	var missing *NotFound
 	if errors.As(err, &missing) {
 		var b github.Branch
-		err = s.read(ctx, getBranch, getBranch.at(repo.Owner, repo.Name, branch), nil, since, &b, nil)
+		err = s.read(ctx, getBranch, getBranch.of(repo, branch), nil, since, &b, nil)
 		name, tip = "refs/heads/"+b.GetName(), b.GetCommit().GetSHA()
 	}
 	if err != nil {

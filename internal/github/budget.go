@@ -58,6 +58,8 @@ func InBackground(ctx context.Context) context.Context {
 // classOf returns the class of a request on its way.
 func classOf(ctx context.Context, s *sending) class {
 	switch {
+	case s.tokenFor != nil:
+		return classOf(ctx, s.tokenFor)
 	case s.route.writes():
 		return writing
 	case ctx.Value(backgroundKey{}) != nil:

@@ -58,6 +58,15 @@ func (c *lru[V]) put(key string, v V, size int) {
 	}
 }
 
+// remove forgets a key.
+func (c *lru[V]) remove(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if el, ok := c.lookup[key]; ok {
+		c.drop(el)
+	}
+}
+
 // dropPrefix forgets all whose key starts with prefix.
 func (c *lru[V]) dropPrefix(prefix string) {
 	c.mu.Lock()

@@ -111,8 +111,8 @@ func (s *Session) OwnRuns(ctx context.Context, repo change.Repository, sha chang
 func (s *Session) checkRuns(
 	ctx context.Context, repo change.Repository, sha change.SHA, since time.Time, filters ...string,
 ) ([]*github.CheckRun, error) {
-	path := listCheckRuns.at(repo.Owner, repo.Name, string(sha))
-	runs, err := readPages(ctx, s, listCheckRuns, path, values(filters...), since, maxChecks,
+	where := listCheckRuns.of(repo, string(sha))
+	runs, err := readPages(ctx, s, listCheckRuns, where, values(filters...), since, maxChecks,
 		func(p github.ListCheckRunsResults) ([]*github.CheckRun, bool) {
 			return present(p.CheckRuns), p.Total != nil
 		})
@@ -123,8 +123,8 @@ func (s *Session) checkRuns(
 }
 
 func (s *Session) statuses(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]*github.RepoStatus, error) {
-	path := listStatuses.at(repo.Owner, repo.Name, string(sha))
-	statuses, err := readPages(ctx, s, listStatuses, path, nil, since, maxChecks, entries[github.RepoStatus])
+	where := listStatuses.of(repo, string(sha))
+	statuses, err := readPages(ctx, s, listStatuses, where, nil, since, maxChecks, entries[github.RepoStatus])
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +141,8 @@ func (s *Session) workflows(ctx context.Context, repo change.Repository, sha cha
 		Total *int  `json:"total_count"`
 		Runs  []run `json:"workflow_runs"`
 	}
-	path := listWorkflowRuns.at(repo.Owner, repo.Name)
-	runs, err := readPages(ctx, s, listWorkflowRuns, path, values("head_sha", string(sha)), since, maxWorkflowRuns,
+	where := listWorkflowRuns.of(repo)
+	runs, err := readPages(ctx, s, listWorkflowRuns, where, values("head_sha", string(sha)), since, maxWorkflowRuns,
 		func(p page) ([]run, bool) { return p.Runs, p.Total != nil })
 	var missing *NotFound
 	if err != nil && !errors.As(err, &missing) {

@@ -32,10 +32,8 @@ type Client struct {
 	github    *GitHub
 	id        change.InstallationID
 	transport *transport
+	conn      *github.Client // without a token: each call has its own
 	asking    *keyedLock
-
-	mu   sync.Mutex
-	conn *github.Client // nil until the first call, and after its token was refused
 
 	noTimeline atomic.Bool // this GitHub has no timeline of issues
 }
@@ -63,70 +61,56 @@ func (s *Session) Began() time.Time { return s.began }
 // Now returns the time by GitHub's clock; see GitHub.Now.
 func (c *Client) Now() time.Time { return c.github.Now() }
 
-// connect makes a go-github client that authenticates as the transport's installation. Installation tokens carry all of the App's
-// permissions for all of the installation's repositories; a narrower token would be asked for here.
-func (g *GitHub) connect(t *transport) (*github.Client, error) {
-	return g.creator(t).NewInstallationClient(int64(t.id))
+// newClient returns a client of an installation.
+func newClient(g *GitHub, id change.InstallationID) *Client {
+	c := &Client{github: g, id: id, transport: newTransport(g, id), asking: newKeyedLock()}
+	c.conn = github.NewClient(&http.Client{Transport: c.transport, Timeout: g.timeout})
+	c.conn.BaseURL = g.api.JoinPath("/")
+	c.conn.UserAgent = fmt.Sprintf("%s (installation: %d)", userAgent, id)
+	return c
 }
 
-func (g *GitHub) creator(t *transport) githubapp.ClientCreator {
-	return githubapp.NewClientCreator(g.api.String(), "", g.app.App.IntegrationID, []byte(g.app.App.PrivateKey),
+// asItself returns a go-github client that signs its calls with the App's key, as it is now.
+func (g *GitHub) asItself(t *transport) (*github.Client, error) {
+	return githubapp.NewClientCreator(g.api.String(), "", g.app.App.IntegrationID, g.key(),
 		githubapp.WithClientUserAgent(userAgent),
 		githubapp.WithClientTimeout(g.timeout),
-		githubapp.WithTransport(t))
+		githubapp.WithTransport(t)).NewAppClient()
 }
 
-func (c *Client) connection() (*github.Client, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.conn == nil {
-		conn, err := c.github.connect(c.transport)
-		if err != nil {
-			return nil, err
-		}
-		c.conn = conn
-	}
-	return c.conn, nil
-}
-
-// disconnect throws away a connection whose token GitHub refused; ghinstallation would use the token until it expires by its date.
-func (c *Client) disconnect(conn *github.Client) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.conn == conn {
-		c.conn = nil
-	}
-}
-
-// send makes one call, and another one with a new token if GitHub refused the first one's: a token ends early when an installation
-// is suspended or its permissions change. A refused call has done nothing. The answer's body is in memory.
-func (c *Client) send(ctx context.Context, r *sending, path string, body any, header http.Header) (*github.Response, error) {
+// send makes one call with the token of the address's scope, and once more with a new token if GitHub may have refused because of the
+// first one: a token ends early when an installation is suspended or its permissions change, and a repository may have come to the
+// installation since. A refused call has done nothing. The answer's body is in memory; the errors are this package's, and with one of GitHub's
+// there is an answer as well.
+func (c *Client) send(ctx context.Context, r *sending, to address, body any, header http.Header) (*github.Response, error) {
 	for first := true; ; first = false {
-		conn, err := c.connection()
+		token, err := c.token(ctx, r, to.scope)
 		if err != nil {
 			return nil, err
 		}
-		req, err := conn.NewRequest(r.route.method(), path, body)
+		req, err := c.conn.NewRequest(r.route.method(), to.path, body)
 		if err != nil {
-			return nil, err
+			return nil, &Unavailable{Err: err}
 		}
 		maps.Copy(req.Header, header)
-		resp, err := conn.BareDo(withSending(ctx, r), req)
+		req.Header.Set("Authorization", "token "+token.text)
+		resp, err := c.conn.BareDo(withSending(ctx, r), req)
 		var refused *github.ErrorResponse
-		if first && errors.As(err, &refused) && refused.Response.StatusCode == http.StatusUnauthorized {
-			c.disconnect(conn)
-			continue
+		if errors.As(err, &refused) && token.doubts(to.scope, refused.Response.StatusCode, c.github.now()) {
+			c.forget(to.scope, token)
+			if first {
+				continue
+			}
 		}
-		return resp, err
+		return resp, classify(err, r.sent && r.route.writes())
 	}
 }
 
 // write makes a call that changes something, and reads its answer into v unless that is nil.
-func (c *Client) write(ctx context.Context, r route, path string, body, v any) error {
-	sending := &sending{route: r}
-	resp, err := c.send(ctx, sending, path, body, nil)
+func (c *Client) write(ctx context.Context, r route, to address, body, v any) error {
+	resp, err := c.send(ctx, &sending{route: r}, to, body, nil)
 	if err != nil {
-		return classify(err, sending.sent)
+		return err
 	}
 	if v == nil {
 		return nil
@@ -162,12 +146,10 @@ func (a *answer) open(accept func(*answer) error) error {
 // what GitHub answers now. Accept takes it apart; an answer that it does not accept is not held, so that it is asked for again and
 // not revalidated. A 404 is an answer as well, and held like one: then both results are set, and accept is not called.
 func (s *Session) get(
-	ctx context.Context, r route, path string, query url.Values, since time.Time, accept func(*answer) error,
+	ctx context.Context, r route, to address, query url.Values, since time.Time, accept func(*answer) error,
 ) (*answer, error) {
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
-	key := s.answerKey(path)
+	to = to.with(query)
+	key := s.answerKey(to)
 	unlock, err := s.asking.lock(ctx, key)
 	if err != nil {
 		return nil, &Unavailable{Err: err}
@@ -180,13 +162,13 @@ func (s *Session) get(
 	if asked != nil {
 		return asked, asked.open(accept)
 	}
-	held, _ := s.held(path)
+	held, _ := s.held(to)
 	if held != nil && (since.IsZero() || held.sent.After(since)) {
 		s.github.metrics.held.WithLabelValues(string(r)).Inc()
 		return held, held.open(accept)
 	}
 
-	fresh, err := s.ask(ctx, &sending{route: r, first: !s.calls.Swap(true)}, path, held)
+	fresh, err := s.ask(ctx, &sending{route: r, first: !s.calls.Swap(true)}, to, held)
 	if err != nil {
 		return nil, err
 	}
@@ -201,22 +183,22 @@ func (s *Session) get(
 	return fresh, err
 }
 
-// answerKey names the answer to a GET of the installation.
-func (c *Client) answerKey(path string) string {
-	return strconv.FormatInt(int64(c.id), 10) + " " + path
+// answerKey names the answer to a GET of the installation. What a token of one scope was told is no answer to those of another.
+func (c *Client) answerKey(to address) string {
+	return itoa(c.id) + " " + to.scope.String() + " " + to.path
 }
 
 // held returns the answer to a GET that is held, if any.
-func (c *Client) held(path string) (*answer, bool) { return c.github.answers.get(c.answerKey(path)) }
+func (c *Client) held(to address) (*answer, bool) { return c.github.answers.get(c.answerKey(to)) }
 
 // ask sends the GET, conditionally if an answer is held.
-func (c *Client) ask(ctx context.Context, r *sending, path string, held *answer) (*answer, error) {
+func (c *Client) ask(ctx context.Context, r *sending, to address, held *answer) (*answer, error) {
 	header := http.Header{}
 	if held != nil && held.etag != "" {
 		header.Set("If-None-Match", held.etag)
 	}
 	a := &answer{sent: c.github.now(), status: http.StatusOK}
-	resp, err := c.send(ctx, r, path, nil, header)
+	resp, err := c.send(ctx, r, to, nil, header)
 	if resp != nil && resp.Response != nil && held != nil && resp.StatusCode == http.StatusNotModified {
 		again := *held
 		again.sent = a.sent
@@ -226,7 +208,6 @@ func (c *Client) ask(ctx context.Context, r *sending, path string, held *answer)
 		return &again, nil
 	}
 	if err != nil {
-		err = classify(err, false)
 		var missing *NotFound
 		if errors.As(err, &missing) && resp != nil && resp.Response != nil {
 			a.status, a.message = http.StatusNotFound, missing.Message
@@ -244,8 +225,8 @@ func (c *Client) ask(ctx context.Context, r *sending, path string, held *answer)
 
 // read is get, with the answer read into v. Whole says whether v holds what the answer must; a JSON object may hold anything. Nil: it
 // may.
-func (s *Session) read(ctx context.Context, r route, path string, query url.Values, since time.Time, v any, whole func() bool) error {
-	_, err := s.get(ctx, r, path, query, since, into(v, whole))
+func (s *Session) read(ctx context.Context, r route, to address, query url.Values, since time.Time, v any, whole func() bool) error {
+	_, err := s.get(ctx, r, to, query, since, into(v, whole))
 	return err
 }
 
@@ -274,7 +255,7 @@ type listing[T any] struct {
 // A page that is full may have one after it even if GitHub does not link to it: the answer may be one that was held and
 // revalidated, and an ETag covers the body only.
 func readPages[P, T any](
-	ctx context.Context, s *Session, r route, path string, query url.Values, since time.Time, limit int, items func(P) (_ []T, whole bool),
+	ctx context.Context, s *Session, r route, to address, query url.Values, since time.Time, limit int, items func(P) (_ []T, whole bool),
 ) (listing[T], error) {
 	type page struct {
 		items []T
@@ -292,7 +273,7 @@ func readPages[P, T any](
 			q.Set("page", strconv.Itoa(n))
 		}
 		var body P
-		a, err := s.get(ctx, r, path, q, since, into(&body, func() (whole bool) {
+		a, err := s.get(ctx, r, to, q, since, into(&body, func() (whole bool) {
 			p.items, whole = items(body)
 			return whole
 		}))
@@ -361,10 +342,8 @@ func present[T any](list []*T) []*T {
 	return slices.DeleteFunc(list, func(p *T) bool { return p == nil })
 }
 
-// expire makes held answers under a path stale, so that what was just written is not answered from before.
-func (c *Client) expire(prefix string) {
-	c.github.answers.dropPrefix(strconv.FormatInt(int64(c.id), 10) + " " + prefix)
-}
+// expire makes held answers at an address, and below it, stale, so that what was just written is not answered from before.
+func (c *Client) expire(at address) { c.github.answers.dropPrefix(c.answerKey(at)) }
 
 // objectKey is the key of something immutable. It holds the installation and the repository, so that nobody is shown what
 // only others may read.

@@ -70,8 +70,8 @@ func Marker(key string) string {
 // Comments reads the comments on an issue or a pull request, oldest first (issues/list-comments). One call for each 100.
 func (s *Session) Comments(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ []IssueComment, err error) {
 	defer wrap(&err, "reading the comments on %s#%d", repo, n)
-	path := listComments.at(repo.Owner, repo.Name, itoa(n))
-	listed, err := readPages(ctx, s, listComments, path, nil, since, maxTimeline, entries[comment])
+	where := listComments.of(repo, itoa(n))
+	listed, err := readPages(ctx, s, listComments, where, nil, since, maxTimeline, entries[comment])
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (s *Session) IssueComment(ctx context.Context, repo change.Repository, id i
 	defer wrap(&err, "reading comment %d in %s", id, repo)
 	var c comment
 	whole := func() bool { return c.GetID() == id }
-	if err := s.read(ctx, getComment, getComment.at(repo.Owner, repo.Name, itoa(id)), nil, since, &c, whole); err != nil {
+	if err := s.read(ctx, getComment, getComment.of(repo, itoa(id)), nil, since, &c, whole); err != nil {
 		return IssueComment{}, err
 	}
 	return c.value(), nil
@@ -98,11 +98,11 @@ func (s *Session) IssueComment(ctx context.Context, repo change.Repository, id i
 func (c *Client) Comment(ctx context.Context, repo change.Repository, n change.Number, markdown string) (id int64, err error) {
 	defer wrap(&err, "commenting on %s#%d", repo, n)
 	var made github.IssueComment
-	path := listComments.at(repo.Owner, repo.Name, itoa(n))
-	if err := c.write(ctx, createComment, path, github.IssueComment{Body: &markdown}, &made); err != nil {
+	where := listComments.of(repo, itoa(n))
+	if err := c.write(ctx, createComment, where, github.IssueComment{Body: &markdown}, &made); err != nil {
 		return 0, err
 	}
-	c.expire(path)
+	c.expire(where)
 	if made.GetID() == 0 {
 		return 0, unreadable(errors.New("GitHub's answer names no comment"), true)
 	}
@@ -114,13 +114,13 @@ func (c *Client) Comment(ctx context.Context, repo change.Repository, n change.N
 func (c *Client) EditComment(ctx context.Context, repo change.Repository, id int64, markdown string) (err error) {
 	defer wrap(&err, "editing comment %d in %s", id, repo)
 	var edited github.IssueComment
-	path := updateComment.at(repo.Owner, repo.Name, itoa(id))
-	if err := c.write(ctx, updateComment, path, github.IssueComment{Body: &markdown}, &edited); err != nil {
+	where := updateComment.of(repo, itoa(id))
+	if err := c.write(ctx, updateComment, where, github.IssueComment{Body: &markdown}, &edited); err != nil {
 		return err
 	}
-	c.expire(path)
+	c.expire(where)
 	issue := edited.GetIssueURL()
-	c.expire(listComments.at(repo.Owner, repo.Name, issue[strings.LastIndexByte(issue, '/')+1:]))
+	c.expire(listComments.of(repo, issue[strings.LastIndexByte(issue, '/')+1:]))
 	if edited.GetID() != id {
 		return unreadable(errors.New("GitHub's answer is of another comment"), true)
 	}
@@ -134,8 +134,8 @@ func (c *Client) FindComment(
 ) (id int64, found bool, err error) {
 	defer wrap(&err, "looking for our comment on %s#%d", repo, n)
 	s := c.Begin() // of its own, because another may have listed them before the comment was posted
-	path := listComments.at(repo.Owner, repo.Name, itoa(n))
-	listed, err := readPages(ctx, s, listComments, path, values("since", timestamp(since)), s.began, maxTimeline, entries[comment])
+	where := listComments.of(repo, itoa(n))
+	listed, err := readPages(ctx, s, listComments, where, values("since", timestamp(since)), s.began, maxTimeline, entries[comment])
 	if err != nil {
 		return 0, false, err
 	}

@@ -92,7 +92,7 @@ func (s *Session) content(
 		return err
 	})
 	group.Go(func() (err error) {
-		commits, content.CommitsCut, err = s.commits(gctx, comparisonPath(repo, base, p.Head.SHA), compared)
+		commits, content.CommitsCut, err = s.commits(gctx, comparisonOf(repo, base, p.Head.SHA), compared)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -140,8 +140,8 @@ func (s *Session) tipOf(ctx context.Context, repo change.Repository, p change.Pu
 	return tip, group.Wait()
 }
 
-func comparisonPath(repo change.Repository, base, head change.SHA) (path string) {
-	return compare.at(repo.Owner, repo.Name, string(base)+"..."+string(head))
+func comparisonOf(repo change.Repository, base, head change.SHA) address {
+	return compare.of(repo, string(base)+"..."+string(head))
 }
 
 // compare compares two commits. Branches are not named in it, because a tag of a branch's name, which anyone with write access may make,
@@ -158,7 +158,7 @@ func (s *Session) compare(ctx context.Context, repo change.Repository, base, hea
 // comparison is compare, where a commit that was not there after since is not there.
 func (s *Session) comparison(ctx context.Context, repo change.Repository, base, head change.SHA, since time.Time) (*github.CommitsComparison, error) {
 	compared := new(github.CommitsComparison)
-	err := s.read(ctx, compare, comparisonPath(repo, base, head), nil, since, compared, func() bool {
+	err := s.read(ctx, compare, comparisonOf(repo, base, head), nil, since, compared, func() bool {
 		return compared.GetBaseCommit().GetSHA() != "" && compared.GetMergeBaseCommit().GetSHA() != "" &&
 			compared.TotalCommits != nil && compared.Files != nil
 	})
@@ -223,9 +223,9 @@ func (s *Session) files(
 ) (files []change.File, cut bool, err error) {
 	listed := present(compared)
 	if len(compared) >= comparedFiles && p.ChangedFiles != comparedFiles {
-		path := listFiles.at(repo.Owner, repo.Name, itoa(p.Number))
+		where := listFiles.of(repo, itoa(p.Number))
 		list := func(since time.Time) (all listing[*github.CommitFile], moved bool, err error) {
-			all, err = readPages(ctx, s, listFiles, path, nil, since, maxFiles/perPage, entries[github.CommitFile])
+			all, err = readPages(ctx, s, listFiles, where, nil, since, maxFiles/perPage, entries[github.CommitFile])
 			return all, slices.ContainsFunc(all.items, func(f *github.CommitFile) bool { return !isAt(f, p.Head.SHA) }), err
 		}
 		// This list belongs to the pull request and not to a SHA, so that one that is held may be of another head.
@@ -259,7 +259,7 @@ func isAt(f *github.CommitFile, head change.SHA) bool {
 }
 
 func (s *Session) commits(
-	ctx context.Context, path string, compared *github.CommitsComparison,
+	ctx context.Context, where address, compared *github.CommitsComparison,
 ) (commits []*github.RepositoryCommit, cut bool, err error) {
 	total := compared.GetTotalCommits()
 	compared.Commits = present(compared.Commits)
@@ -267,7 +267,7 @@ func (s *Session) commits(
 		return compared.Commits, false, nil
 	}
 	pages := (min(total, maxCommits) + perPage - 1) / perPage
-	listed, err := readPages(ctx, s, compare, path, nil, time.Time{}, pages,
+	listed, err := readPages(ctx, s, compare, where, nil, time.Time{}, pages,
 		func(c github.CommitsComparison) ([]*github.RepositoryCommit, bool) {
 			return present(c.Commits), c.TotalCommits != nil
 		})
@@ -346,8 +346,8 @@ func (s *Session) whose(ctx context.Context, repo change.Repository, email, logi
 		return a, err
 	}
 	var commits []*github.RepositoryCommit
-	path := listCommits.at(repo.Owner, repo.Name)
-	err := s.read(ctx, listCommits, path, values("author", email, "per_page", "1"), time.Time{}, &commits, nil)
+	where := listCommits.of(repo)
+	err := s.read(ctx, listCommits, where, values("author", email, "per_page", "1"), time.Time{}, &commits, nil)
 	if errors.As(err, &missing) || errors.As(err, &rejected) {
 		return change.Account{}, nil
 	}

@@ -68,9 +68,9 @@ func (g *GitHub) Redeliver(ctx context.Context, attempt int64) (err error) {
 
 // asApp makes a call that the App itself makes, with its key and not with an installation's token.
 func (g *GitHub) asApp(ctx context.Context, r route, path string) (*github.Response, error) {
-	conn, err := g.creator(g.itself).NewAppClient()
+	conn, err := g.asItself(g.itself)
 	if err != nil {
-		return nil, err
+		return nil, &Unavailable{Err: err}
 	}
 	req, err := conn.NewRequest(r.method(), path, nil)
 	if err != nil {

@@ -71,10 +71,10 @@ func (c *Client) CreateCheckRun(ctx context.Context, repo change.Repository, w C
 	body := c.checkRunBody(w)
 	body.HeadSHA = string(w.Head)
 	var made github.CheckRun
-	if err := c.write(ctx, createCheckRun, createCheckRun.at(repo.Owner, repo.Name), body, &made); err != nil {
+	if err := c.write(ctx, createCheckRun, createCheckRun.of(repo), body, &made); err != nil {
 		return CheckRun{}, err
 	}
-	c.expire(listCheckRuns.at(repo.Owner, repo.Name, string(w.Head)))
+	c.expire(listCheckRuns.of(repo, string(w.Head)))
 	if made.GetID() == 0 {
 		return CheckRun{}, unreadable(errors.New("GitHub's answer names no check run"), true)
 	}
@@ -86,10 +86,10 @@ func (c *Client) CreateCheckRun(ctx context.Context, repo change.Repository, w C
 func (c *Client) UpdateCheckRun(ctx context.Context, repo change.Repository, id int64, w CheckRunWrite) (_ CheckRun, err error) {
 	defer wrap(&err, "updating check run %d in %s", id, repo)
 	var made github.CheckRun
-	if err := c.write(ctx, updateCheckRun, updateCheckRun.at(repo.Owner, repo.Name, itoa(id)), c.checkRunBody(w), &made); err != nil {
+	if err := c.write(ctx, updateCheckRun, updateCheckRun.of(repo, itoa(id)), c.checkRunBody(w), &made); err != nil {
 		return CheckRun{}, err
 	}
-	c.expire(listCheckRuns.at(repo.Owner, repo.Name, string(w.Head)))
+	c.expire(listCheckRuns.of(repo, string(w.Head)))
 	if run := checkRun(&made); w.Output.Status != plan.Completed && run.Status == string(plan.Completed) {
 		return run, &AlreadyCompleted{Run: run}
 	}
@@ -105,7 +105,7 @@ func (c *Client) RequestReviewers(ctx context.Context, repo change.Repository, n
 		return nil
 	}
 	body := github.ReviewersRequest{Reviewers: users, TeamReviewers: teams}
-	return c.write(ctx, requestReviewers, requestReviewers.at(repo.Owner, repo.Name, itoa(n)), body, nil)
+	return c.write(ctx, requestReviewers, requestReviewers.of(repo, itoa(n)), body, nil)
 }
 
 // React adds a reaction to a comment: +1, -1, laugh, confused, heart, hooray, rocket or eyes (reactions/create-for-issue-comment).
@@ -113,5 +113,5 @@ func (c *Client) RequestReviewers(ctx context.Context, repo change.Repository, n
 func (c *Client) React(ctx context.Context, repo change.Repository, comment int64, content string) (err error) {
 	defer wrap(&err, "reacting to comment %d in %s", comment, repo)
 	body := github.Reaction{Content: &content}
-	return c.write(ctx, createReaction, createReaction.at(repo.Owner, repo.Name, itoa(comment)), body, nil)
+	return c.write(ctx, createReaction, createReaction.of(repo, itoa(comment)), body, nil)
 }

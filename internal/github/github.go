@@ -39,6 +39,8 @@ type Config struct {
 	App githubapp.Config
 	// CheckName is the name of our check run; empty: plan.CheckRunName.
 	CheckName string
+	// Key returns the App's private key in PEM form as it is now, so that it can be replaced while the server runs; nil: App's.
+	Key func() []byte
 	// Transport carries the requests; nil: a transport of its own with net/http's defaults.
 	Transport http.RoundTripper
 	// Now is the server's clock; nil: time.Now.
@@ -68,6 +70,7 @@ type Limits interface {
 // GitHub is one GitHub (github.com or an Enterprise Server) as our App sees it. It is safe for many goroutines.
 type GitHub struct {
 	app       githubapp.Config
+	key       func() []byte
 	api       *url.URL
 	graphql   *url.URL // nil: there is none
 	noreply   string   // the domain of the e-mail addresses that GitHub gives its users
@@ -82,7 +85,8 @@ type GitHub struct {
 	limits    Limits
 
 	itself  *transport    // for what the App asks about itself, with its key and not with an installation's token
-	answers *lru[*answer] // by installation and URL: revalidated
+	tokens  *lru[*token]  // by installation and scope
+	answers *lru[*answer] // by installation, scope and URL: revalidated
 	objects *lru[any]     // by installation, repository and SHA: immutable
 
 	mu      sync.Mutex
@@ -101,13 +105,13 @@ func New(c Config) (*GitHub, error) {
 	if c.App.WebURL == "" {
 		c.App.WebURL = defaultWeb
 	}
-	api, err := address("v3_api_url", c.App.V3APIURL, "https://api.github.com/ or https://HOST/api/v3/")
+	api, err := parseAddress("v3_api_url", c.App.V3APIURL, "https://api.github.com/ or https://HOST/api/v3/")
 	if err != nil {
 		return nil, err
 	}
 	var graphql *url.URL
 	if c.App.V4APIURL != "" {
-		if graphql, err = address("v4_api_url", c.App.V4APIURL, "https://api.github.com/graphql or https://HOST/api/graphql"); err != nil {
+		if graphql, err = parseAddress("v4_api_url", c.App.V4APIURL, "https://api.github.com/graphql or https://HOST/api/graphql"); err != nil {
 			return nil, err
 		}
 	}
@@ -126,12 +130,16 @@ func New(c Config) (*GitHub, error) {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	g := &GitHub{
-		app: c.App, api: api, graphql: graphql, noreply: "users.noreply." + web.Hostname(), checkName: c.CheckName,
+		app: c.App, key: c.Key, api: api, graphql: graphql, noreply: "users.noreply." + web.Hostname(), checkName: c.CheckName,
 		base: c.Transport, now: c.Now, log: c.Logger, metrics: m, timeout: c.Timeout,
 		clients: map[change.InstallationID]*Client{}, slots: newSlots(allInFlight, inFlight), points: max(c.PointsPerMinute, 0), limits: c.Limits,
 	}
 	if c.PointsPerMinute == 0 && isPublic(api) {
 		g.points = pointsPerMinute
+	}
+	if g.key == nil {
+		key := []byte(c.App.App.PrivateKey)
+		g.key = func() []byte { return key }
 	}
 	if g.base == nil {
 		base := http.DefaultTransport.(*http.Transport).Clone()
@@ -148,17 +156,18 @@ func New(c Config) (*GitHub, error) {
 	if limit <= 0 {
 		limit = defaultCache
 	}
+	g.tokens = newLRU[*token](maxTokens)
 	g.answers, g.objects = newLRU[*answer](limit-limit/4), newLRU[any](limit/4)
 	g.itself = newTransport(g, 0)
-	if _, err := g.connect(g.itself); err != nil {
+	if _, err := g.asItself(g.itself); err != nil {
 		// The only thing left that can be wrong; the error quotes nothing of the key.
 		return nil, errors.New("github.app.private_key: not a private key in PEM form: give the .pem file that GitHub made for the App")
 	}
 	return g, nil
 }
 
-// address reads an address that tokens are sent to.
-func address(key, value, use string) (*url.URL, error) {
+// parseAddress reads an address that tokens are sent to.
+func parseAddress(key, value, use string) (*url.URL, error) {
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("github.%s: %q is not an address: use %s", key, value, use)
@@ -186,7 +195,7 @@ func (g *GitHub) Installation(id change.InstallationID) *Client {
 	defer g.mu.Unlock()
 	c := g.clients[id]
 	if c == nil {
-		c = &Client{github: g, id: id, transport: newTransport(g, id), asking: newKeyedLock()}
+		c = newClient(g, id)
 		g.clients[id] = c
 	}
 	return c

@@ -34,9 +34,9 @@ func isLimited(body []byte) bool {
 	})
 }
 
-// query asks GraphQL, and reads the data of the answer into data. Nothing is held. An answer with errors is an error, even if it has data
+// query asks GraphQL with a token of the scope, and reads the data of the answer into data. Nothing is held. An answer with errors is an error, even if it has data
 // as well: *NoGraphQL for what asking again would not mend.
-func (c *Client) query(ctx context.Context, query string, variables map[string]any, data any) error {
+func (c *Client) query(ctx context.Context, s scope, query string, variables map[string]any, data any) error {
 	if c.github.graphql == nil {
 		return &NoGraphQL{Message: "github.v4_api_url is not set"}
 	}
@@ -44,9 +44,8 @@ func (c *Client) query(ctx context.Context, query string, variables map[string]a
 		Query     string         `json:"query"`
 		Variables map[string]any `json:"variables"`
 	}{query, variables}
-	resp, err := c.send(ctx, &sending{route: queryGraphQL}, c.github.graphql.String(), body, nil)
+	resp, err := c.send(ctx, &sending{route: queryGraphQL}, address{c.github.graphql.String(), s}, body, nil)
 	if err != nil {
-		err = classify(err, false)
 		var missing *NotFound
 		var forbidden *Forbidden
 		var rejected *Rejected

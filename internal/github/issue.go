@@ -87,7 +87,7 @@ func (s *Session) Issue(ctx context.Context, repo change.Repository, n change.Nu
 	defer wrap(&err, "reading issue %s#%d", repo, n)
 	var i issue
 	whole := func() bool { return i.GetNumber() != 0 }
-	if err := s.read(ctx, getIssue, getIssue.at(repo.Owner, repo.Name, itoa(n)), nil, since, &i, whole); err != nil {
+	if err := s.read(ctx, getIssue, getIssue.of(repo, itoa(n)), nil, since, &i, whole); err != nil {
 		return Issue{}, err
 	}
 	if change.Number(i.GetNumber()) != n { // a redirect was followed to where it is now
@@ -104,12 +104,12 @@ func (s *Session) Issue(ctx context.Context, repo change.Repository, n change.Nu
 func (c *Client) CreateIssue(ctx context.Context, repo change.Repository, w IssueWrite) (_ Issue, err error) {
 	defer wrap(&err, "opening an issue in %s", repo)
 	var made issue
-	path := createIssue.at(repo.Owner, repo.Name)
-	err = c.write(ctx, createIssue, path, w, &made)
+	where := createIssue.of(repo)
+	err = c.write(ctx, createIssue, where, w, &made)
 	var rejected *Rejected
 	if errors.As(err, &rejected) && len(w.Assignees) > 0 {
 		w.Assignees = nil
-		err = c.write(ctx, createIssue, path, w, &made)
+		err = c.write(ctx, createIssue, where, w, &made)
 	}
 	if err != nil {
 		return Issue{}, err
@@ -125,18 +125,18 @@ func (c *Client) CreateIssue(ctx context.Context, repo change.Repository, w Issu
 // on seeing it as it was.
 func (c *Client) EditIssue(ctx context.Context, repo change.Repository, n change.Number, e IssueEdit) (_ Issue, err error) {
 	defer wrap(&err, "editing issue %s#%d", repo, n)
-	defer c.expire(getIssue.at(repo.Owner, repo.Name, itoa(n)))
+	defer c.expire(getIssue.of(repo, itoa(n)))
 	var edited issue
 	if len(e.AddAssignees) > 0 {
 		body := map[string][]string{"assignees": e.AddAssignees}
-		if err := c.write(ctx, addAssignees, addAssignees.at(repo.Owner, repo.Name, itoa(n)), body, &edited); err != nil {
+		if err := c.write(ctx, addAssignees, addAssignees.of(repo, itoa(n)), body, &edited); err != nil {
 			return Issue{}, err
 		}
 	}
 	assigned := e.State == "" && e.StateReason == "" && e.Title == "" && e.Body == "" && edited.GetNumber() != 0
 	if !assigned {
 		edited = issue{}
-		if err := c.write(ctx, updateIssue, updateIssue.at(repo.Owner, repo.Name, itoa(n)), e, &edited); err != nil {
+		if err := c.write(ctx, updateIssue, updateIssue.of(repo, itoa(n)), e, &edited); err != nil {
 			return Issue{}, err
 		}
 	}
@@ -152,7 +152,7 @@ func (c *Client) FindIssue(ctx context.Context, repo change.Repository, marker s
 	defer wrap(&err, "looking for our issue in %s", repo)
 	s := c.Begin() // of its own, because another may have listed them before the issue was opened
 	query := values("state", "all", "sort", "created", "direction", "desc", "since", timestamp(since))
-	listed, err := readPages(ctx, s, listIssues, listIssues.at(repo.Owner, repo.Name), query, s.began, maxIssues, entries[issue])
+	listed, err := readPages(ctx, s, listIssues, listIssues.of(repo), query, s.began, maxIssues, entries[issue])
 	if err != nil {
 		return Issue{}, false, err
 	}

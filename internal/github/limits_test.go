@@ -189,7 +189,7 @@ func TestTokenErrors(t *testing.T) {
 		"an address that is barred": {refuse(403, "the IP address is not permitted"), new(*Forbidden)},
 		"uninstalled":               {refuse(404, "Not Found"), new(*NotFound)},
 		"GitHub is down":            {refuse(500, ""), new(*Unavailable)},
-		"a permission not granted":  {refuse(422, "The permissions requested are not granted"), new(*Rejected)},
+		"a repository that left":    {refuse(422, "There is at least one repository that does not exist or is not accessible to the parent installation."), new(*NotFound)},
 		"not JSON":                  {answerWith(201, "<html>"), new(*Unavailable)},
 		"the connection is cut":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, new(*Unavailable)},
 	} {

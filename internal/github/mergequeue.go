@@ -74,7 +74,7 @@ func (c *Client) MergeQueue(ctx context.Context, repo change.Repository, branch 
 	variables := map[string]any{"owner": repo.Owner, "name": repo.Name, "branch": branch, "after": nil}
 	for range maxQueue {
 		var p page
-		if err := c.query(ctx, queueQuery, variables, &p); err != nil {
+		if err := c.query(ctx, scope{repository: repo.ID}, queueQuery, variables, &p); err != nil {
 			return nil, err
 		}
 		if p.Repository == nil {

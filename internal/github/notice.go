@@ -22,10 +22,10 @@ func (c *Client) PostNotice(ctx context.Context, repo change.Repository, head ch
 	body := c.checkRunBody(CheckRunWrite{Output: plan.Output{Status: plan.Completed, Conclusion: plan.Success, Title: title, Summary: summary}})
 	body.Name, body.HeadSHA = name, string(head)
 	var made github.CheckRun
-	if err := c.write(ctx, createCheckRun, createCheckRun.at(repo.Owner, repo.Name), body, &made); err != nil {
+	if err := c.write(ctx, createCheckRun, createCheckRun.of(repo), body, &made); err != nil {
 		return err
 	}
-	c.expire(listCheckRuns.at(repo.Owner, repo.Name, string(head)))
+	c.expire(listCheckRuns.of(repo, string(head)))
 	if made.GetID() == 0 {
 		return unreadable(errors.New("GitHub's answer names no check run"), true)
 	}
@@ -38,7 +38,7 @@ func (s *Session) Notices(ctx context.Context, repo change.Repository, branch, n
 	defer wrap(&err, "reading %q on %s in %s", name, branch, repo)
 	var commits []*github.RepositoryCommit
 	query := values("sha", branch, "per_page", itoa(noticesBack))
-	if err := s.read(ctx, listCommits, listCommits.at(repo.Owner, repo.Name), query, since, &commits, nil); err != nil {
+	if err := s.read(ctx, listCommits, listCommits.of(repo), query, since, &commits, nil); err != nil {
 		return nil, err
 	}
 	for _, c := range present(commits) {

@@ -57,7 +57,7 @@ func TestOddAnswers(t *testing.T) {
 			return err
 		}, []string{"[]", "[null]", "[{}]"}},
 		"blob": {[]string{"GET /repos/acme/shop/git/blobs/f00d"}, func(s *Session) error {
-			_, err := s.blob(t.Context(), shop, "f00d")
+			_, err := s.blob(t.Context(), shop, scope{repository: shop.ID}, "f00d")
 			return err
 		}, nil},
 		"tree": {[]string{"GET /repos/acme/shop/git/trees/" + string(headSHA)}, func(s *Session) error {

@@ -23,7 +23,7 @@ func (s *Session) User(ctx context.Context, login string, since time.Time) (_ ch
 	defer wrap(&err, "reading the account %q", login)
 	var u github.User
 	whole := func() bool { return u.GetID() != 0 }
-	if err := s.read(ctx, getUser, getUser.at(login), nil, since, &u, whole); err != nil {
+	if err := s.read(ctx, getUser, address{path: getUser.at(login)}, nil, since, &u, whole); err != nil {
 		return change.Account{}, err
 	}
 	return account(&u), nil
@@ -41,9 +41,9 @@ func (s *Session) Permission(ctx context.Context, repo change.Repository, a chan
 		RoleName   string       `json:"role_name"`
 		User       *github.User `json:"user"`
 	}
-	answer, err := s.get(ctx, getPermission, getPermission.at(repo.Owner, repo.Name, a.Login), nil, since, into(&level, nil))
+	answer, err := s.get(ctx, getPermission, getPermission.of(repo, a.Login), nil, since, into(&level, nil))
 	var missing *NotFound
-	if errors.As(err, &missing) {
+	if answer != nil && errors.As(err, &missing) {
 		return change.Person{Account: a, ReadAt: answer.sent, Problem: "GitHub knows no account of this name: it was renamed or deleted"}, nil
 	}
 	if err != nil {
@@ -103,10 +103,10 @@ func (s *Session) Team(
 	)
 	both.Go(func() {
 		whole := func() bool { return itself.GetID() != 0 }
-		errs[0] = s.read(ctx, getTeam, getTeam.at(repo.Owner, slug), nil, since, &itself, whole)
+		errs[0] = s.read(ctx, getTeam, ofMembers(getTeam.at(repo.Owner, slug)), nil, since, &itself, whole)
 	})
 	both.Go(func() {
-		listed, errs[1] = readPages(ctx, s, listMembers, listMembers.at(repo.Owner, slug), nil, since, maxMembers, entries[github.User])
+		listed, errs[1] = readPages(ctx, s, listMembers, ofMembers(listMembers.at(repo.Owner, slug)), nil, since, maxMembers, entries[github.User])
 	})
 	both.Wait()
 	// A team is missing, so that others may stand in for it, only if neither answer says anything else.
@@ -139,6 +139,9 @@ func (s *Session) Team(
 	return team, nil
 }
 
+// ofMembers is the address of a path about the organization's teams, which are no repository's.
+func ofMembers(path string) address { return address{path, scope{kind: members}} }
+
 // lookUp asks for the membership of those who were not listed. GitHub's answer names no id, so a login that changed hands since it was
 // read would speak for its new owner; logins come from answers of the same session.
 func (s *Session) lookUp(ctx context.Context, org string, team *change.Team, lookFor []change.Account, since time.Time) error {
@@ -161,7 +164,7 @@ func (s *Session) lookUp(ctx context.Context, org string, team *change.Team, loo
 			var membership struct {
 				State string `json:"state"` // active, or pending: invited
 			}
-			err := s.read(gctx, getMembership, getMembership.at(org, team.Slug, a.Login), nil, since, &membership, nil)
+			err := s.read(gctx, getMembership, ofMembers(getMembership.at(org, team.Slug, a.Login)), nil, since, &membership, nil)
 			var missing *NotFound
 			if errors.As(err, &missing) {
 				return nil

@@ -48,7 +48,7 @@ func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit
 		return held.(PolicyFile), nil
 	}
 	// A directory that was not there may be a mistake of GitHub's.
-	file, listed, err := s.policyFile(ctx, repo, values("ref", string(commit)), name, s.github.now().Add(-missingFor))
+	file, listed, err := s.policyFile(ctx, repo, scope{repository: repo.ID}, values("ref", string(commit)), name, s.github.now().Add(-missingFor))
 	if err != nil {
 		return PolicyFile{}, err
 	}
@@ -66,15 +66,15 @@ func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit
 // that was not selected for the App. Whoever can take it from the App, or make it private or rename it, could as well change the file:
 // nobody gains by it. What GitHub refuses in any other way is an error.
 func (s *Session) OwnerPolicy(ctx context.Context, owner, name string, since time.Time) (_ PolicyFile, err error) {
-	repo := change.Repository{Owner: owner, Name: ".github"}
+	repo := change.Repository{Owner: owner, Name: ownerRepository}
 	defer wrap(&err, "reading %s of %s", name, repo)
-	file, _, err := s.policyFile(ctx, repo, nil, name, since)
+	file, _, err := s.policyFile(ctx, repo, scope{kind: policies}, nil, name, since)
 	return file, err
 }
 
-// policyFile lists the file's directory and reads it. Listed says that the directory is there.
+// policyFile lists the file's directory and reads it, with tokens of a scope. Listed says that the directory is there.
 func (s *Session) policyFile(
-	ctx context.Context, repo change.Repository, at url.Values, name string, since time.Time,
+	ctx context.Context, repo change.Repository, with scope, at url.Values, name string, since time.Time,
 ) (file PolicyFile, listed bool, err error) {
 	dir := path.Dir(name)
 	if dir == "." {
@@ -82,7 +82,7 @@ func (s *Session) policyFile(
 	}
 	var entries []*github.RepositoryContent
 	isDir := true
-	_, err = s.get(ctx, getContents, getContents.at(repo.Owner, repo.Name, dir), at, since, func(a *answer) error {
+	_, err = s.get(ctx, getContents, address{getContents.of(repo, dir).path, with}, at, since, func(a *answer) error {
 		var one github.RepositoryContent
 		if into(&one, func() bool { return one.GetType() != "" })(a) == nil {
 			isDir = false
@@ -107,7 +107,7 @@ func (s *Session) policyFile(
 		if e.GetName() != path.Base(name) {
 			continue
 		}
-		file, err := s.regularFile(ctx, repo, e)
+		file, err := s.regularFile(ctx, repo, with, e)
 		return file, err == nil, err
 	}
 	if len(entries) >= maxListing {
@@ -116,7 +116,7 @@ func (s *Session) policyFile(
 	return PolicyFile{}, true, nil
 }
 
-func (s *Session) regularFile(ctx context.Context, repo change.Repository, e *github.RepositoryContent) (PolicyFile, error) {
+func (s *Session) regularFile(ctx context.Context, repo change.Repository, with scope, e *github.RepositoryContent) (PolicyFile, error) {
 	file := PolicyFile{Found: true, Blob: change.SHA(e.GetSHA())}
 	switch kind := e.GetType(); {
 	case kind != "file":
@@ -129,7 +129,7 @@ func (s *Session) regularFile(ctx context.Context, repo change.Repository, e *gi
 	if file.Problem != "" {
 		return file, nil
 	}
-	text, err := s.blob(ctx, repo, file.Blob)
+	text, err := s.blob(ctx, repo, with, file.Blob)
 	var missing *NotFound
 	switch {
 	case errors.As(err, &missing):
@@ -145,12 +145,12 @@ func (s *Session) regularFile(ctx context.Context, repo change.Repository, e *gi
 }
 
 // blob reads a blob's content. It is held for as long as memory allows: its name is its content's.
-func (s *Session) blob(ctx context.Context, repo change.Repository, sha change.SHA) (string, error) {
+func (s *Session) blob(ctx context.Context, repo change.Repository, with scope, sha change.SHA) (string, error) {
 	key := s.objectKey("blob", repo, string(sha))
 	if held, ok := s.github.objects.get(key); ok {
 		return held.(string), nil
 	}
-	a, err := s.ask(ctx, &sending{route: getBlob}, getBlob.at(repo.Owner, repo.Name, string(sha)), nil)
+	a, err := s.ask(ctx, &sending{route: getBlob}, address{getBlob.of(repo, string(sha)).path, with}, nil)
 	if err != nil {
 		return "", err
 	}

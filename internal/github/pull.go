@@ -21,7 +21,7 @@ func (s *Session) Pull(ctx context.Context, repo change.Repository, n change.Num
 	defer wrap(&err, "reading %s#%d", repo, n)
 	var p github.PullRequest
 	whole := func() bool { return p.GetNumber() == int(n) }
-	if err := s.read(ctx, getPull, getPull.at(repo.Owner, repo.Name, itoa(n)), nil, since, &p, whole); err != nil {
+	if err := s.read(ctx, getPull, getPull.of(repo, itoa(n)), nil, since, &p, whole); err != nil {
 		return change.Pull{}, err
 	}
 	return pull(&p), nil
@@ -46,8 +46,8 @@ func (s *Session) PullsWithHead(ctx context.Context, repo change.Repository, sha
 // into another branch may be listed. Compare MergeCommit and Base.
 func (s *Session) CommitPulls(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (_ []change.Pull, err error) {
 	defer wrap(&err, "reading the pull requests of %s in %s", sha.Short(), repo)
-	path := listPullsOf.at(repo.Owner, repo.Name, string(sha))
-	listed, err := readPages(ctx, s, listPullsOf, path, nil, since, maxPulls, entries[github.PullRequest])
+	where := listPullsOf.of(repo, string(sha))
+	listed, err := readPages(ctx, s, listPullsOf, where, nil, since, maxPulls, entries[github.PullRequest])
 	var missing *NotFound
 	var rejected *Rejected
 	if errors.As(err, &missing) || errors.As(err, &rejected) {
@@ -77,7 +77,7 @@ func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base st
 	if base != "" {
 		query.Set("base", base)
 	}
-	listed, err := readPages(ctx, s, listPulls, listPulls.at(repo.Owner, repo.Name), query, since, maxPulls, entries[github.PullRequest])
+	listed, err := readPages(ctx, s, listPulls, listPulls.of(repo), query, since, maxPulls, entries[github.PullRequest])
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []change
 		Total        *int                 `json:"total_count"`
 		Repositories []*github.Repository `json:"repositories"`
 	}
-	listed, err := readPages(ctx, s, listRepositories, listRepositories.at(), nil, since, 1000,
+	listed, err := readPages(ctx, s, listRepositories, address{path: listRepositories.at()}, nil, since, 1000,
 		func(p page) ([]*github.Repository, bool) { return present(p.Repositories), p.Total != nil })
 	if err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"strings"
+
+	"github.com/changegate/changegate/internal/change"
 )
 
 // route is an operation of GitHub's API as its OpenAPI description writes it: "GET /repos/{owner}/{repo}/pulls/{pull_number}".
@@ -107,6 +109,26 @@ func (r route) at(params ...string) string {
 	return b.String() + path
 }
 
+// address is where a call goes, and with a token of which scope.
+type address struct {
+	path  string // relative to the API's
+	scope scope
+}
+
+// of returns the address of a route in a repository, whose first parameters are the repository's. It is called with a token that reaches this
+// repository alone. A repository without an id has none that reads anything.
+func (r route) of(repo change.Repository, params ...string) address {
+	return address{r.at(append([]string{repo.Owner, repo.Name}, params...)...), scope{repository: repo.ID}}
+}
+
+// with returns the address with a query, or as it is without one.
+func (a address) with(query url.Values) address {
+	if len(query) > 0 {
+		a.path += "?" + query.Encode()
+	}
+	return a
+}
+
 // escape escapes one segment of a path. "." and ".." have no escaped form that a URL parser would not undo, so they get one that
 // names nothing.
 func escape(s string) string {
@@ -120,7 +142,9 @@ func escape(s string) string {
 type sending struct {
 	route route
 	first bool // of a run
-	sent  bool // the request itself was handed to the network, and not only an exchange of tokens before it
+	sent  bool // it was handed to the network
+	// tokenFor is the request that a token is asked for, before it is sent itself; nil: this asks for none.
+	tokenFor *sending
 }
 
 type sendingKey struct{}

@@ -75,7 +75,7 @@ func (s *Session) Tree(
 func (s *Session) wholeTree(
 	ctx context.Context, repo change.Repository, commit change.SHA, paths []string,
 ) (found map[string]TreeEntry, complete bool, err error) {
-	a, err := s.ask(ctx, &sending{route: getTree}, getTree.at(repo.Owner, repo.Name, string(commit))+"?recursive=1", nil)
+	a, err := s.ask(ctx, &sending{route: getTree}, getTree.of(repo, string(commit)).with(values("recursive", "1")), nil)
 	if err != nil {
 		return nil, false, emptyTree(err)
 	}
@@ -123,7 +123,7 @@ func (s *Session) walkTree(
 		}
 		var tree github.Tree
 		whole := func() bool { return tree.GetSHA() != "" }
-		if err := s.read(ctx, getTree, getTree.at(repo.Owner, repo.Name, name), nil, time.Time{}, &tree, whole); err != nil {
+		if err := s.read(ctx, getTree, getTree.of(repo, name), nil, time.Time{}, &tree, whole); err != nil {
 			return nil, false, emptyTree(err)
 		}
 		if tree.GetTruncated() {

@@ -45,7 +45,7 @@ type app struct {
 	permissions map[string]string
 	events      []string
 	url, secret string
-	key         *rsa.PublicKey
+	keys        []*rsa.PublicKey // each is good
 	created     time.Time
 	sender      *sender
 }
@@ -65,7 +65,7 @@ type installation struct {
 	graphQL     budget
 }
 
-// token is an installation access token.
+// token is an installation access token. It never gains what its installation got after it.
 type token struct {
 	installation *installation
 	permissions  map[string]string
@@ -86,8 +86,11 @@ func (s *Sim) addApp(id int64, o AppOptions, key *rsa.PublicKey) *app {
 	if o.Owner == "" {
 		o.Owner = "github"
 	}
-	a := &app{id: id, slug: o.Slug, name: o.Name, owner: s.accounts[strings.ToLower(o.Owner)], key: key, created: s.Now(),
+	a := &app{id: id, slug: o.Slug, name: o.Name, owner: s.accounts[strings.ToLower(o.Owner)], created: s.Now(),
 		permissions: map[string]string{"metadata": "read"}, events: slices.Clone(o.Events), url: o.WebhookURL, secret: o.WebhookSecret}
+	if key != nil {
+		a.keys = append(a.keys, key)
+	}
 	maps.Copy(a.permissions, o.Permissions)
 	a.bot = s.addAccount(s.nextID(), o.Slug+"[bot]", kindBot)
 	a.sender = newSender(s, s.cfg.DeliveryWorkers)
@@ -115,8 +118,26 @@ func (s *Sim) RegisterApp(o AppOptions) (*App, error) {
 		}
 	}
 	a := s.addApp(s.nextID(), o, &key.PublicKey)
-	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
-	return &App{ID: a.id, Slug: a.slug, PrivateKey: pem.EncodeToMemory(block), sim: s, app: a}, nil
+	return &App{ID: a.id, Slug: a.slug, PrivateKey: encodeKey(key), sim: s, app: a}, nil
+}
+
+func encodeKey(key *rsa.PrivateKey) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+}
+
+// AddKey gives the App one more private key and returns it in PEM. Those that it had stay good, until DeleteKey.
+func (a *App) AddKey(key *rsa.PrivateKey) []byte {
+	a.sim.mu.Lock()
+	defer a.sim.mu.Unlock()
+	a.app.keys = append(a.app.keys, &key.PublicKey)
+	return encodeKey(key)
+}
+
+// DeleteKey takes a private key from the App: what it signs is refused from now on. Tokens that were made with it stay good.
+func (a *App) DeleteKey(key *rsa.PrivateKey) {
+	a.sim.mu.Lock()
+	defer a.sim.mu.Unlock()
+	a.app.keys = slices.DeleteFunc(a.app.keys, func(k *rsa.PublicKey) bool { return k.Equal(&key.PublicKey) })
 }
 
 // App returns an App by its slug, for all that does not need its key: "github-actions" is always there.
@@ -282,12 +303,32 @@ func (a *App) RevokeTokens() {
 	maps.DeleteFunc(a.sim.tokens, func(_ string, t *token) bool { return t.installation.app == a.app })
 }
 
+// Minted is a token that an App was given, as of then.
+type Minted struct {
+	App          string            // its slug
+	Repositories []string          // owner/name of those that it was scoped to, in order; nil: all of the installation's
+	Permissions  map[string]string // "read" or "write" by GitHub's name of the permission
+}
+
+// Minted returns all tokens that Apps were given, the oldest first.
+func (s *Sim) Minted() []Minted {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.minted)
+}
+
 func (s *Sim) newToken(in *installation, permissions map[string]string, repos map[*repository]bool) (string, *token) {
 	var raw [24]byte
 	rand.Read(raw[:]) // never fails
-	t := &token{installation: in, permissions: permissions, repos: repos, expires: s.cfg.WallClock().Add(tokenLife)}
+	t := &token{installation: in, permissions: maps.Clone(permissions), repos: repos, expires: s.cfg.WallClock().Add(tokenLife)}
 	name := "ghs_" + hex.EncodeToString(raw[:])
 	s.tokens[name] = t
+	m := Minted{App: in.app.slug, Permissions: maps.Clone(permissions)}
+	for r := range repos {
+		m.Repositories = append(m.Repositories, r.fullName())
+	}
+	slices.Sort(m.Repositories)
+	s.minted = append(s.minted, m)
 	return name, t
 }
 

@@ -480,19 +480,23 @@ const maxJWTLife = 11 * time.Minute
 func (c *call) byJWT(signed string) error {
 	refuse := func(message string) error { return &apiError{status: http.StatusUnauthorized, message: message} }
 	var claims jwt.RegisteredClaims
-	var found *app
-	unknown := false
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation())
-	_, err := parser.ParseWithClaims(signed, &claims, func(*jwt.Token) (any, error) {
-		for _, a := range c.apps {
-			if strconv.FormatInt(a.id, 10) == claims.Issuer && a.key != nil {
-				found = a
-				return a.key, nil
+	_, _, err := parser.ParseUnverified(signed, &claims)
+	var found *app
+	for _, a := range c.apps {
+		if strconv.FormatInt(a.id, 10) == claims.Issuer && a.keys != nil {
+			found = a
+		}
+	}
+	unknown := err == nil && found == nil
+	if found != nil {
+		err = errors.New("no key of the App's has signed it")
+		for _, key := range found.keys {
+			if _, wrong := parser.ParseWithClaims(signed, &claims, func(*jwt.Token) (any, error) { return key, nil }); wrong == nil {
+				err = nil
 			}
 		}
-		unknown = true
-		return nil, errors.New("no such app")
-	})
+	}
 	now := c.cfg.WallClock()
 	switch {
 	case unknown:

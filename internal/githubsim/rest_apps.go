@@ -140,7 +140,7 @@ func createToken(c *call) (any, error) {
 				return nil, unprocessable("The permissions requested are not granted to this installation.")
 			}
 		}
-		permissions["metadata"] = "read"
+		permissions["metadata"] = cmp.Or(permissions["metadata"], "read")
 	}
 	var scope map[*repository]bool
 	if len(ask.Repositories)+len(ask.RepositoryIDs) > 0 {

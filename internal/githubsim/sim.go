@@ -60,6 +60,7 @@ type Sim struct {
 	apps          map[string]*app        // by slug
 	installations map[int64]*installation
 	tokens        map[string]*token
+	minted        []Minted
 	suites        map[int64]*checkSuite
 	runs          map[int64]*checkRun
 	intercept     func(Delivery) Fate
