@@ -14,6 +14,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/fence"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/release"
@@ -133,7 +134,8 @@ func (r *run) postComment(ctx context.Context, n change.Number, known posted, te
 		return known, nil
 	}
 	// What it says is not known, or is something else. An edit does no harm if it is made again.
-	if err := r.Store.Check(ctx, r.lease); err != nil {
+	ctx = fence.With(ctx, func(ctx context.Context) error { return r.Store.Check(ctx, r.lease) })
+	if err := fence.Ask(ctx); err != nil {
 		return known, err
 	}
 	err := r.github.EditComment(ctx, r.repo, known.ID, body)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/changegate/changegate/internal/fence"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -63,6 +64,10 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		}
 		return result, why
 	}
+	if in.Lease != (store.Lease{}) {
+		// Asked again by whoever sends, just before the bytes leave: Find may write too, and Do may have to wait.
+		ctx = fence.With(ctx, func(ctx context.Context) error { return s.Check(ctx, in.Lease) })
+	}
 	if !fresh && a.Find != nil {
 		result, found, err := a.Find(ctx, known.IntendedAt.Add(-ClockSkew))
 		switch {
@@ -74,11 +79,8 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 			return result, s.Complete(ctx, in.Key, result)
 		}
 	}
-	// The last moment to notice that another has taken over.
-	if in.Lease != (store.Lease{}) {
-		if err := s.Check(ctx, in.Lease); err != nil {
-			return result, err
-		}
+	if err := fence.Ask(ctx); err != nil {
+		return result, err
 	}
 	result, err = a.Do(ctx)
 	if err != nil && a.Refused != nil && a.Refused(err) {

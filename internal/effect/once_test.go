@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/fence"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -251,6 +252,17 @@ func TestOnce(t *testing.T) {
 		w.fenced = false
 		if got, err := w.once(t); got != "post 1" || err != nil {
 			t.Errorf("whoever has it then got %q, %v", got, err)
+		}
+	})
+	t.Run("whoever loses the lease while a write waits can tell", func(t *testing.T) {
+		w := newWorld()
+		slow := w.post()
+		slow.Do = func(ctx context.Context) (string, error) {
+			w.fenced = true
+			return "", fence.Ask(ctx)
+		}
+		if _, err := effect.Once(t.Context(), w, intent, slow); !errors.Is(err, store.ErrFenced) || w.effects[intent.Key].State != store.EffectIntended {
+			t.Errorf("got %v, recorded as %q", err, w.effects[intent.Key].State)
 		}
 	})
 	t.Run("without a lease none is checked", func(t *testing.T) {
