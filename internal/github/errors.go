@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bradleyfalzon/ghinstallation/v2"
 	"github.com/google/go-github/v62/github"
 
 	"github.com/changegate/changegate/internal/fence"
@@ -183,10 +182,6 @@ func classify(err error, wrote bool) error {
 	if errors.As(err, &refused) {
 		return &Unavailable{Err: refused}
 	}
-	var token *ghinstallation.HTTPError
-	if errors.As(err, &token) && token.Response != nil {
-		return tokenError(token)
-	}
 	var answer *github.ErrorResponse
 	if errors.As(err, &answer) && answer.Response != nil {
 		return answerError(answer, wrote)
@@ -206,28 +201,6 @@ func classify(err error, wrote bool) error {
 func neverSent(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
-}
-
-func tokenError(e *ghinstallation.HTTPError) error {
-	switch status := e.Response.StatusCode; {
-	case status == http.StatusUnauthorized:
-		return &Unauthorized{Message: "GitHub answered 401 to the App's request for a token"}
-	case status == http.StatusForbidden:
-		var answer struct {
-			Message string `json:"message"`
-		}
-		_ = json.NewDecoder(e.Response.Body).Decode(&answer) // without a message the status has to do
-		if strings.Contains(strings.ToLower(answer.Message), "suspended") {
-			return &Suspended{}
-		}
-		return &Forbidden{Message: answer.Message}
-	case status == http.StatusNotFound:
-		return &NotFound{Message: fmt.Sprintf("installation %d of the App", e.InstallationID)}
-	case status >= 500:
-		return &Unavailable{Status: status}
-	default:
-		return &Rejected{Status: status, Message: e.Message}
-	}
 }
 
 func answerError(e *github.ErrorResponse, wrote bool) error {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,7 +30,7 @@ const (
 	maxLimitWait = time.Hour
 )
 
-// transport is beneath an installation's authentication, so that the exchange of tokens goes through it as well. It sends requests to
+// transport carries the calls of an installation, those for its tokens among them. It sends requests to
 // the configured host only, a few at a time, none while GitHub limits the installation, the less urgent ones only as long as enough is left
 // for the others, and reads each answer whole, so that a connection lost half-way is an error of the call.
 type transport struct {
@@ -71,9 +70,6 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 	sending := sendingOf(req.Context())
 	r := sending.route
-	if isTokenExchange(req.URL) {
-		r = createToken
-	}
 	if req.Header.Get("User-Agent") == "" {
 		req = req.Clone(req.Context())
 		req.Header.Set("User-Agent", userAgent)
@@ -99,9 +95,7 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	start := t.github.now()
-	if r != createToken {
-		sending.sent = true
-	}
+	sending.sent = true
 	resp, err := t.github.base.RoundTrip(req)
 	var body []byte
 	if err == nil {
@@ -137,8 +131,6 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
-
-func isTokenExchange(u *url.URL) bool { return strings.HasSuffix(u.Path, "/access_tokens") }
 
 func isRedirect(status int) bool {
 	switch status {
