@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// sweepEvery is how often a process looks for what it missed. A server's minutes would be most of what these tests take.
+const sweepEvery = 2 * time.Second
+
 // serve is the server's process. It says where it listens on its standard output.
 func serve(name string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -54,7 +57,7 @@ func serve(name string) error {
 	}
 	a, err := app.New(ctx, c, zerolog.New(os.Stderr).With().Timestamp().Logger(), app.Options{
 		Clock: func() time.Time { return time.Now().Add(ahead) }, Transport: named{name, http.DefaultTransport},
-		NoSweeps: os.Getenv(newVariable) != "",
+		NoSweeps: os.Getenv(newVariable) != "", SweepEvery: sweepEvery,
 	})
 	if err != nil {
 		return err

@@ -6,13 +6,13 @@ import (
 	"flag"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/githubsim"
@@ -49,17 +49,21 @@ const later = 5 * time.Minute
 // survive has the lives lived in trouble and checks what they have come to.
 func (x *town) survive(restart func() error) {
 	x.t.Helper()
+	stage := x.stages()
 	end := x.trouble(restart)
 	heads, err := lives(x.World, *seed, *count)
 	kills := end()
 	must(x.t, err)
+	stage("they lived")
 	// Those who start then look for what they have missed.
 	x.renew(later)
 	x.settle()
+	stage("what was missed was found")
 	x.once(heads)
 	x.ledgerHolds()
 	before := x.shown(heads)
-	x.verify(before)
+	x.verify(heads, before)
+	stage("all was decided again")
 	x.t.Logf("%d pull requests, %d open in the end; %d processes were killed; %d writes to GitHub", len(heads), len(before), kills, len(x.written(all)))
 
 	// Somebody who knows nothing decides anew.
@@ -70,13 +74,20 @@ func (x *town) survive(restart func() error) {
 	x.open()
 	x.fleet = launch(x.t, x.World, 1, later, newVariable+"=yes")
 	x.settle()
-	if diff := cmp.Diff(x.shown(heads), before); diff != "" {
-		x.t.Errorf("what is shown (-decided afresh +shown):\n%s", diff)
+	x.agree("decided afresh", x.shown(heads), before)
+	stage("all was decided afresh")
+}
+
+// stages returns what logs how long each stage took, for whoever wonders.
+func (x *town) stages() func(what string) {
+	begun := time.Now()
+	return func(what string) {
+		x.t.Logf("after %s %s", time.Since(begun).Round(time.Second), what)
 	}
 }
 
 // verify has all open pull requests decided on what GitHub says now. Nothing is written, because what is shown is right.
-func (x *town) verify(shown map[int]string) {
+func (x *town) verify(heads map[int][]string, before map[int]face) {
 	x.t.Helper()
 	v, err := x.Sim.RepositoryView(x.Repo)
 	must(x.t, err)
@@ -91,11 +102,17 @@ func (x *town) verify(shown map[int]string) {
 	written := len(x.written(all))
 	must(x.t, x.queue.Raise(x.t.Context(), keys, change.ConcernVerify))
 	x.settle()
-	if late := x.written(all)[written:]; len(late) > 0 {
-		x.t.Errorf("decided again, this was written: %v", late)
+	x.agree("decided again", x.shown(heads), before)
+	for _, late := range x.written(all)[written:] {
+		x.t.Errorf("decided again, this was written: %s", late)
+		for n, of := range heads {
+			if slices.ContainsFunc(of, func(head string) bool { return strings.Contains(late.body, head) }) {
+				x.t.Errorf("before, #%d showed\n%s\n%s", n, before[n].whole, x.history(n))
+			}
+		}
 	}
-	if len(keys) != len(shown) {
-		x.t.Errorf("%d are open and %d show something", len(keys), len(shown))
+	if len(keys) != len(before) {
+		x.t.Errorf("%d are open and %d show something", len(keys), len(before))
 	}
 }
 

@@ -4,11 +4,13 @@ package soak_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"time"
 )
 
 // moment is when something becomes of a process that calls GitHub.
@@ -32,6 +34,14 @@ type wire struct {
 // write is a call by which a process changes something.
 type write struct {
 	replica, method, path, body string
+
+	begun, ended time.Time // when GitHub was told, and when it had acted; zero: never
+	heard        bool      // the process was still there to hear of it
+}
+
+func (w write) String() string {
+	return fmt.Sprintf("%s %s by %s (from %s to %s, heard: %t): %s",
+		w.method, w.path, w.replica, w.begun.Format(time.StampMicro), w.ended.Format(time.StampMicro), w.heard, w.body)
 }
 
 func (w *wire) set(meet func(replica string, r *http.Request) (moment, func())) {
@@ -60,8 +70,14 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		w.mu.Lock()
-		w.writes = append(w.writes, write{replica, r.Method, r.URL.Path, string(body)})
+		n := len(w.writes)
+		w.writes = append(w.writes, write{replica: replica, method: r.Method, path: r.URL.Path, body: string(body), begun: time.Now()})
 		w.mu.Unlock()
+		defer func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.writes[n].ended, w.writes[n].heard = time.Now(), when != after && r.Context().Err() == nil
+		}()
 	}
 	if when == after {
 		w.next.ServeHTTP(httptest.NewRecorder(), r)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type town struct {
 	t     testing.TB
 	store *store.Store
 	queue *queue.Queue // raises and waits, and works on nothing
+	told  int          // how many deliveries were there before the database was
 }
 
 func found(t testing.TB, database worldtest.Database, size int) *town {
@@ -54,6 +56,7 @@ func (x *town) open() {
 	x.t.Cleanup(func() { x.store.Close() })
 	x.queue, err = queue.New(queue.Config{Store: x.store, Clock: x.Now})
 	must(x.t, err)
+	x.told = len(x.Gate.Deliveries())
 }
 
 func must(t testing.TB, err error) {
@@ -113,10 +116,11 @@ func (x *town) settle() {
 // for lost.
 func (x *town) lacking() error {
 	missing := map[string]string{}
-	for _, d := range x.Gate.Deliveries() {
+	deliveries := x.Gate.Deliveries()[x.told:]
+	for _, d := range deliveries {
 		missing[d.GUID] = fmt.Sprintf("%s %s of %s: %d", d.Event, d.Action, d.At.Format(time.TimeOnly), d.StatusCode)
 	}
-	for _, d := range x.Gate.Deliveries() {
+	for _, d := range deliveries {
 		if d.StatusCode/100 == 2 {
 			delete(missing, d.GUID)
 		}
@@ -140,10 +144,16 @@ func (x *town) lacking() error {
 	return nil
 }
 
+// face is what an open pull request shows.
+type face struct {
+	Says  string // the outcome and the title of its check run
+	whole string // all that there is to see, to explain a difference
+}
+
 // shown is what the open pull requests show, by number.
-func (x *town) shown(heads map[int][]string) map[int]string {
+func (x *town) shown(heads map[int][]string) map[int]face {
 	x.t.Helper()
-	all := map[int]string{}
+	all := map[int]face{}
 	for n := range heads {
 		v, err := x.Sim.PullView(x.Repo, n)
 		must(x.t, err)
@@ -154,9 +164,33 @@ func (x *town) shown(heads map[int][]string) map[int]string {
 		if !ok {
 			x.t.Errorf("#%d has no check run:\n%s", n, x.Whole(v))
 		}
-		all[n] = worldtest.Outcome(c) + ": " + c.Title
+		all[n] = face{Says: worldtest.Outcome(c) + ": " + c.Title, whole: fmt.Sprintf("%s\n%s\n%s", v.Head, c.Summary, c.Text)}
 	}
 	return all
+}
+
+// agree checks that the same is shown as before.
+func (x *town) agree(what string, now, before map[int]face) {
+	x.t.Helper()
+	for n, was := range before {
+		if is := now[n]; is.Says != was.Says {
+			x.t.Errorf("%s, #%d shows %s, and it showed %s.\nNow:\n%s\nBefore:\n%s\n%s", what, n, is.Says, was.Says, is.whole, was.whole, x.history(n))
+		}
+	}
+	if len(now) != len(before) {
+		x.t.Errorf("%s, %d show something, and %d did", what, len(now), len(before))
+	}
+}
+
+// history is what happened to a pull request.
+func (x *town) history(n int) string {
+	v, err := x.Sim.PullView(x.Repo, n)
+	must(x.t, err)
+	var b strings.Builder
+	for _, e := range v.Events {
+		fmt.Fprintf(&b, "%+v\n", e)
+	}
+	return b.String()
 }
 
 var marker = regexp.MustCompile(`<!-- changegate[^>]*-->`)
@@ -224,7 +258,9 @@ func (x *town) once(heads map[int][]string) {
 			}
 		}
 		if slices.Sort(told); len(slices.Compact(slices.Clone(told))) != len(told) {
-			x.t.Errorf("%s has the statuses %v of ours", what, told)
+			x.t.Errorf("%s has the statuses %+v, written by %v", what, d.Statuses, x.written(func(w write) bool {
+				return strings.HasSuffix(w.path, fmt.Sprintf("/deployments/%d/statuses", d.ID))
+			}))
 		}
 	}
 }
