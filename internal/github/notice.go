@@ -12,7 +12,7 @@ import (
 )
 
 // noticesBack is how many commits of a branch are looked at for the newest notice.
-const noticesBack = 30
+const noticesBack = 100
 
 // PostNotice posts a check run of another name than our check's on a commit, completed with success: it says something to be kept, and
 // nothing of a change (checks/create). Success is the only conclusion that no reader takes for a question: neutral and the others mark a
@@ -33,7 +33,7 @@ func (c *Client) PostNotice(ctx context.Context, repo change.Repository, head ch
 }
 
 // Notices reads the summaries of our check runs of a name, oldest first, on the newest commit of a branch that has any, as far as the last
-// thirty commits go (repos/list-commits, checks/list-for-ref): one call, and one for each commit from the newest to that one.
+// hundred commits go (repos/list-commits, checks/list-for-ref): one call, and one for each commit from the newest to that one.
 func (s *Session) Notices(ctx context.Context, repo change.Repository, branch, name string, since time.Time) (summaries []string, err error) {
 	defer wrap(&err, "reading %q on %s in %s", name, branch, repo)
 	var commits []*github.RepositoryCommit
