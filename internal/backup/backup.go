@@ -4,7 +4,9 @@
 // pg_dump's custom format. The one of SQLite is checked before it gets its name. A file is never overwritten, and appears whole or
 // not at all.
 //
-// Restoring needs the servers to be stopped, and refuses to take the place of a database whose ledger has entries unless it is told to.
+// Restoring needs the servers to be stopped, and refuses to take the place of a database whose ledger has entries unless it is told to. A
+// restored database knows that it was: what happened after the copy was made is missing in it, so that servers look on GitHub before they do
+// anything that may have been done by then.
 package backup
 
 import (
@@ -17,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Copied is what is known of a copy.
@@ -126,6 +129,18 @@ func Restore(ctx context.Context, url, file string, force bool) (c Copied, err e
 	}
 	entries, err := e.entries(ctx)
 	return Copied{Kind: kind, Entries: entries, Bytes: size}, err
+}
+
+// doubtful is for how long a restored database is doubted: longer than a delivery of before the restore may come again, and what waits may
+// be put off.
+const doubtful = 7 * 24 * time.Hour
+
+// doubt is the SQL, of either kind of database, that notes in a copy that it is restored now: nothing is known since the last entry of its
+// ledger. The table is as the store's migrations make it, which a copy of an earlier version's database has yet to see.
+func doubt(schema string, now time.Time) string {
+	return fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %[1]sdoubts (since BIGINT NOT NULL, until BIGINT NOT NULL);
+		INSERT INTO %[1]sdoubts (since, until) SELECT coalesce(max(at), 1), %[2]d FROM %[1]sledger WHERE seq = (SELECT last_seq FROM %[1]sledger_head);`,
+		schema, now.Add(doubtful).UnixMicro())
 }
 
 // identify says of which kind of database a file is a copy, by how it begins; empty: of none.

@@ -152,7 +152,7 @@ func (p *postgres) replace(ctx context.Context, file string) error {
 			err = p.run(ctx, nil, in, "pg_restore", "--no-owner", "--no-privileges", "--file=-", file)
 		}
 		if err == nil {
-			_, err = io.WriteString(in, "\nCOMMIT;\n")
+			_, err = io.WriteString(in, "\n"+doubt("public.", time.Now())+"\nCOMMIT;\n")
 		}
 		written <- err
 		in.Close() // without COMMIT the transaction is undone

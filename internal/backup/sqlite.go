@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -127,6 +128,9 @@ func (s sqlite) replace(ctx context.Context, file string) error {
 	if _, err := io.Copy(to, from); err != nil {
 		return err
 	}
+	if err := s.doubt(ctx, to.Name()); err != nil {
+		return err
+	}
 	if err := to.Sync(); err != nil {
 		return err
 	}
@@ -140,6 +144,20 @@ func (s sqlite) replace(ctx context.Context, file string) error {
 		return err
 	}
 	return syncDirectory(dir)
+}
+
+// doubt notes in a file that it was restored.
+func (s sqlite) doubt(ctx context.Context, file string) error {
+	// In this mode no files are left beside it.
+	db, err := s.connect(file, "mode=rw&_pragma=journal_mode(DELETE)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, doubt("", time.Now())); err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 func (s sqlite) entries(ctx context.Context) (int64, error) { return s.check(ctx, s.path) }

@@ -1,6 +1,6 @@
 // Package effect does things in the world at most once, however often the process dies or an answer is lost: the intent is recorded under
 // a unique key, then acted on, then the result is recorded. What happened to an intent without a result is found out in the world before
-// anything is done again.
+// anything is done again; so is, for a while, what the database does not know of because it was restored from a copy.
 package effect
 
 import (
@@ -33,8 +33,9 @@ type Store interface {
 
 // Action is one thing to do, with a result that encoding/json writes and reads.
 type Action[R any] struct {
-	// Find looks whether an earlier attempt was done after all, none of which began before since. It is called only if there was one. An
-	// action that is harmless to repeat has none.
+	// Find looks whether an earlier attempt was done after all, none of which began before since. It is called only if there was one, or
+	// may have been: a database that was restored from a copy does not know what was done after the copy was made. An action that is
+	// harmless to repeat has none.
 	Find func(ctx context.Context, since time.Time) (result R, found bool, err error)
 	Do   func(ctx context.Context) (R, error)
 	// Refused says of an error of Do that trying again would not help; nil: no error is such.
@@ -68,9 +69,11 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		// Asked again by whoever sends, just before the bytes leave: Find may write too, and Do may have to wait.
 		ctx = fence.With(ctx, func(ctx context.Context) error { return s.Check(ctx, in.Lease) })
 	}
-	if !fresh && a.Find != nil {
-		result, found, err := a.Find(ctx, known.IntendedAt.Add(-ClockSkew))
+	if since, before := Before(known, fresh); before && a.Find != nil {
+		result, found, err := a.Find(ctx, since)
 		switch {
+		case errors.Is(err, ErrUncertain) && fresh:
+			// Nothing is known of an attempt, and most likely there was none.
 		case errors.Is(err, ErrUncertain):
 			return result, fail(ctx, s, in.Key, err)
 		case err != nil:
@@ -90,6 +93,15 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		return result, err
 	}
 	return result, s.Complete(ctx, in.Key, result)
+}
+
+// Before says whether there was an attempt at what was just intended, or may have been one, and since when to look for it.
+func Before(known store.Effect, fresh bool) (since time.Time, before bool) {
+	since = known.IntendedAt
+	if d := known.Doubt; !d.IsZero() && d.Before(since) {
+		since = d
+	}
+	return since.Add(-ClockSkew), !fresh || !known.Doubt.IsZero()
 }
 
 func fail(ctx context.Context, s Store, key string, cause error) error {

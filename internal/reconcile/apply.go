@@ -48,8 +48,8 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	// If it was intended before, it is done now: a write to the check run was found not to have happened (see settle), and the others
 	// may be done twice without harm, a reaction that is there already or a request that is still open; but for a comment, which is
 	// looked for.
-	if !fresh && e.Kind == plan.Comment {
-		id, found, err := r.github.FindComment(ctx, r.main.work.Repository, e.Pull.Number, github.Marker(e.Key), known.IntendedAt.Add(-effect.ClockSkew))
+	if since, before := effect.Before(known, fresh); before && e.Kind == plan.Comment {
+		id, found, err := r.github.FindComment(ctx, r.main.work.Repository, e.Pull.Number, github.Marker(e.Key), since)
 		if err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 	if held != nil {
 		return &held.Posted, nil
 	}
-	if !w.ActivityRead && slices.ContainsFunc(w.Pushes, func(p change.Push) bool { return p.After == head }) {
+	if w.Doubt.IsZero() && !w.ActivityRead && slices.ContainsFunc(w.Pushes, func(p change.Push) bool { return p.After == head }) {
 		return nil, nil // it arrived under our eyes, so that what we did since is in the store
 	}
 	runs, ok := r.seen[head]

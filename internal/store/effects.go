@@ -43,11 +43,30 @@ type Effect struct {
 	Result     json.RawMessage // of a done one; of a failed one a JSON string that says why; null before
 	IntendedAt time.Time
 	EndedAt    time.Time
+	// Doubt is since when it may have been done without being known here; see Store.Doubt. Intend alone says it, of what has not ended.
+	Doubt time.Time
+}
+
+// Doubt returns since when things may have been done that are not known here, because a copy of the database was restored: since the last
+// entry of its ledger. Zero: all is known. It ends a week after the restore, when no delivery of before can come any more.
+func (s *Store) Doubt(ctx context.Context) (since time.Time, err error) {
+	defer wrap(&err, "look up whether the database was restored")
+	err = s.Read(ctx, func(tx Tx) error {
+		since, err = s.doubt(ctx, tx)
+		return err
+	})
+	return since, err
+}
+
+func (s *Store) doubt(ctx context.Context, tx Tx) (time.Time, error) {
+	var since int64
+	_, err := one(ctx, tx, `SELECT coalesce(min(since), 0) FROM doubts WHERE until > $1`, []any{micro(s.now())}, &since)
+	return fromMicro(since), err
 }
 
 // Intend notes an intent before it is acted on, here and in the ledger. If fresh is true the caller acts, and then calls Complete or
 // FailEffect. If not, the effect was intended before: done or failed, it is not to be repeated; still intended, its result was lost in
-// a crash, and the caller looks whether it happened and finishes it.
+// a crash, and the caller looks whether it happened and finishes it. Where there is Doubt, it may have happened though it is fresh.
 func (s *Store) Intend(ctx context.Context, in Intent) (e Effect, fresh bool, err error) {
 	defer wrap(&err, "intend %s", in.Key)
 	body, err := json.Marshal(in.Body)
@@ -71,7 +90,10 @@ func (s *Store) Intend(ctx context.Context, in Intent) (e Effect, fresh bool, er
 				return err
 			}
 		}
-		e, err = effect(ctx, tx, in.Key)
+		if e, err = effect(ctx, tx, in.Key); err != nil || e.State != EffectIntended {
+			return err
+		}
+		e.Doubt, err = s.doubt(ctx, tx)
 		return err
 	})
 	return e, fresh, err

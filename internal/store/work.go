@@ -31,6 +31,8 @@ type Work struct {
 	ChecksReadAt time.Time
 	Commands     []change.Command   // not answered yet, oldest first
 	Rejections   []change.Rejection // by command, oldest first, withdrawn ones included
+	// Doubt is since when things may have been done about it that are not known here; see Store.Doubt.
+	Doubt time.Time
 }
 
 // Compared is what a head was compared with when it was decided. It is stored: members may be added, not renamed.
@@ -65,7 +67,10 @@ func (s *Store) Begin(ctx context.Context, key change.PullKey) (w Work, err erro
 		if w.Checks, w.ChecksReadAt, err = checks(ctx, tx, key.Repository, w.Snapshot.Head.SHA); err != nil {
 			return err
 		}
-		w.Commands, err = commands(ctx, tx, key)
+		if w.Commands, err = commands(ctx, tx, key); err != nil {
+			return err
+		}
+		w.Doubt, err = s.doubt(ctx, tx)
 		return err
 	})
 	return w, err
