@@ -69,6 +69,7 @@ var allowed = map[string][]string{
 	"internal/scenario/siege":    {}, // the same
 	"internal/scenario/recovery": {}, // the same
 	"internal/scenario/soak":     {}, // the same
+	"internal/scenario/load":     {}, // the same
 	"internal/demo":              {"internal/app", "internal/change", "internal/config", "internal/githubsim", "internal/githubsim/pages"},
 	"internal/cli": {
 		"internal/app", "internal/audit", "internal/backtest", "internal/backup", "internal/change", "internal/config", "internal/demo", "internal/gate", "internal/ledger", "internal/plan", "internal/policy",

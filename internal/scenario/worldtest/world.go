@@ -80,6 +80,7 @@ type Options struct {
 	Files    map[string]string // of the repository's first commit besides two that are always there, by path
 	Policy   string            // the repository's policy; "": it has none
 	Spec     bool              // hold all traffic to GitHub's OpenAPI description
+	Senders  int               // how many webhooks GitHub sends at a time; 0: one, so that they arrive in order
 	// Elsewhere says that the server is the test's own business: other processes, with Environment.
 	Elsewhere bool
 }
@@ -157,7 +158,9 @@ func New(o Options) (_ *World, err error) {
 	if w.Data == nil {
 		w.Data = SQLite(o.Dir)
 	}
-	if w.Sim, err = githubsim.New(githubsim.Config{Clock: w.Now, Dir: filepath.Join(o.Dir, ".github-sim")}); err != nil {
+	if w.Sim, err = githubsim.New(githubsim.Config{
+		Clock: w.Now, Dir: filepath.Join(o.Dir, ".github-sim"), DeliveryWorkers: o.Senders,
+	}); err != nil {
 		return nil, err
 	}
 	defer func() {
