@@ -175,7 +175,9 @@ func (a *App) Addr() string { return a.server.Addr() }
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.store.Close()) }()
 	a.queue.Every("prune", pruneEvery, a.store.Prune)
-	a.queue.Every("checkpoint", a.publishEvery, a.notary.publish)
+	tick, publish := a.notary.regularly(a.publishEvery)
+	a.queue.Every("checkpoint", tick, publish)
+	a.queue.Every("ledger", verifyEvery, a.notary.verifyAll)
 	if !a.noSweeps {
 		a.sweeps.start(a.missed)
 	}

@@ -149,11 +149,23 @@ func (w *world) settle(t *testing.T) {
 	must(t, w.sim.Flush(ctx))
 }
 
+// shop is the repository as GitHub names it to the App.
+func (w *world) shop(t *testing.T) change.Repository {
+	t.Helper()
+	session := w.github.Installation(w.installation).Begin()
+	list, err := session.Repositories(context.Background(), session.Began())
+	must(t, err)
+	if len(list) != 1 {
+		t.Fatalf("the App is installed on %v", list)
+	}
+	return list[0]
+}
+
 // checkRuns reads our check runs as GitHub has them.
 func (w *world) checkRuns(t *testing.T, head string) []github.CheckRun {
 	t.Helper()
 	session := w.github.Installation(w.installation).Begin()
-	runs, err := session.OwnRuns(context.Background(), change.Repository{Owner: "acme", Name: "shop"}, change.SHA(head), session.Began())
+	runs, err := session.OwnRuns(context.Background(), w.shop(t), change.SHA(head), session.Began())
 	must(t, err)
 	return runs
 }

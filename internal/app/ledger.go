@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -12,9 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/audit"
-	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/config"
-	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
 )
@@ -22,10 +19,13 @@ import (
 const (
 	// publishLease names the lease of the one replica that publishes.
 	publishLease = "ledger checkpoint"
-	publishTime  = time.Minute // how long publishing may take
+	publishTime  = time.Minute     // how long publishing may take
+	publishAgain = 5 * time.Minute // how soon it is tried again, at the latest, where it failed
 	publishLast  = 3 * time.Second
 	// verifyAgain is how soon a ledger that could not be verified is tried again, when anybody asks.
 	verifyAgain = 10 * time.Second
+	// verifyEvery is how often all of the ledger is read, first when the server has started.
+	verifyEvery = 24 * time.Hour
 )
 
 // notary signs the ledger, publishes what it signed, and holds the ledger to what was published. A ledger that does not hold is written on,
@@ -43,6 +43,10 @@ type notary struct {
 	mu  sync.Mutex
 	err error     // why the ledger was found not to hold, or could not be verified; nil: it holds
 	at  time.Time // when that was found
+	// compared says that the ledger was held to all that was published since this process started. From then on a place that cannot be
+	// read holds nothing up: no database takes the place of another while it is in use.
+	compared bool
+	due      time.Time // when to publish again
 }
 
 // newNotary loads the key, or makes it.
@@ -57,13 +61,17 @@ func newNotary(ctx context.Context, c *config.Config, a *App, clock func() time.
 	if err := metrics.Register(n.gauge); err != nil {
 		return nil, err
 	}
+	count, err := newPublications(metrics)
+	if err != nil {
+		return nil, err
+	}
 	var near, all []audit.Sink
 	if path := c.Ledger.PublishFile; path != "" {
-		near = append(near, audit.FileSink{Path: path})
+		near = append(near, count.counted("file", audit.FileSink{Path: path}))
 	}
 	all = append(all, near...)
 	if name := c.Ledger.PublishRepository; name != "" {
-		all = append(all, checkRunSink{a.github, a.store.Repositories, name})
+		all = append(all, count.counted("github", checkRunSink{a.github, a.store.Repositories, name}))
 	}
 	n.near = audit.Publisher{Ledger: a.store, Key: key, Sinks: near}
 	n.all = audit.Publisher{Ledger: a.store, Key: key, Sinks: all}
@@ -135,6 +143,20 @@ func (n *notary) verify(ctx context.Context) {
 	}
 }
 
+// verifyAll reads the whole ledger. It takes a while where that is long, so that a server does not wait for it to be ready.
+func (n *notary) verifyAll(ctx context.Context) error {
+	began := time.Now()
+	head, err := audit.Check(ctx, n.store)
+	if isBroken(err) {
+		n.note(err)
+		return nil
+	}
+	if err == nil {
+		n.log.Info().Ctx(ctx).Int64("entries", head.Size).Dur("took", time.Since(began)).Msg("the whole ledger was read, and holds")
+	}
+	return err
+}
+
 // note notes what was found. That something was altered stays known until the server is started again.
 func (n *notary) note(err error) {
 	n.mu.Lock()
@@ -176,6 +198,27 @@ func (n *notary) ready(ctx context.Context) error {
 	return err
 }
 
+// regularly returns what publishes at an interval, and sooner where it failed, when it is called often enough: how often that is it returns too.
+func (n *notary) regularly(every time.Duration) (time.Duration, func(context.Context) error) {
+	tick := min(every, publishAgain)
+	return tick, func(ctx context.Context) error {
+		now := n.clock()
+		n.mu.Lock()
+		due := !now.Before(n.due)
+		n.mu.Unlock()
+		if !due {
+			return nil
+		}
+		if err := n.publish(ctx); err != nil {
+			return err
+		}
+		n.mu.Lock()
+		n.due = now.Add(every - tick/2) // its times are not exact
+		n.mu.Unlock()
+		return nil
+	}
+}
+
 // publish signs what the ledger comes to and publishes it, unless another replica does.
 func (n *notary) publish(ctx context.Context) error {
 	err := n.publishAlone(ctx)
@@ -195,7 +238,11 @@ func (n *notary) publishAlone(ctx context.Context) error {
 	}
 	defer func() { _ = n.store.Release(context.WithoutCancel(ctx), lease) }()
 	// Before anything is signed, because what was published may contradict it.
-	if _, err = n.all.Verify(ctx); err == nil {
+	_, err = n.all.Verify(ctx)
+	if err == nil || n.hasCompared() && !isBroken(err) {
+		n.mu.Lock()
+		n.compared = true
+		n.mu.Unlock()
 		_, err = n.all.Publish(ctx)
 	}
 	if isBroken(err) {
@@ -205,6 +252,12 @@ func (n *notary) publishAlone(ctx context.Context) error {
 	return err
 }
 
+func (n *notary) hasCompared() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.compared
+}
+
 // publishAtEnd publishes what was appended since, when the server ends.
 func (n *notary) publishAtEnd(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, publishLast)
@@ -212,73 +265,4 @@ func (n *notary) publishAtEnd(ctx context.Context) {
 	if err := n.publish(ctx); err != nil {
 		n.log.Warn().Err(err).Msg("the ledger's last checkpoint was not published")
 	}
-}
-
-// noticeName is what the check runs with checkpoints are called. They are no change's.
-const noticeName = "Change policy ledger"
-
-// checkRunSink publishes checkpoints as check runs on the newest commit of a repository's default branch: who holds the database cannot take
-// them away, and GitHub shows when they were posted.
-type checkRunSink struct {
-	github *github.GitHub
-	known  func(context.Context) ([]change.Repository, error)
-	name   string // owner/name
-}
-
-// repository returns the one that is meant. It must be one that the App is installed on.
-func (s checkRunSink) repository(ctx context.Context) (change.Repository, error) {
-	repos, err := s.known(ctx)
-	if err != nil {
-		return change.Repository{}, err
-	}
-	for _, r := range repos {
-		if strings.EqualFold(r.String(), s.name) {
-			return r, nil
-		}
-	}
-	return change.Repository{}, fmt.Errorf("ledger.publish_repository: %s is not known: install the App on it", s.name)
-}
-
-// Publish implements audit.Sink.
-func (s checkRunSink) Publish(ctx context.Context, c ledger.Checkpoint) error {
-	published, err := s.Published(ctx)
-	if err != nil {
-		return err
-	}
-	if n := len(published); n > 0 && string(published[n-1]) == string(c.Note) {
-		return nil
-	}
-	repo, err := s.repository(ctx)
-	if err != nil {
-		return err
-	}
-	session := s.github.Installation(repo.Installation).Begin()
-	tip, err := session.Tip(github.InBackground(ctx), repo, repo.DefaultBranch, session.Began())
-	if err != nil {
-		return err
-	}
-	title := fmt.Sprintf("%d entries", c.Size)
-	return session.PostNotice(github.InBackground(ctx), repo, tip, noticeName, title, fence+string(c.Note)+fence)
-}
-
-// fence is around a checkpoint, so that it is shown as it is. A line of it begins neither with one.
-const fence = "```\n"
-
-// Published implements audit.Sink.
-func (s checkRunSink) Published(ctx context.Context) (texts [][]byte, err error) {
-	repo, err := s.repository(ctx)
-	if err != nil {
-		return nil, err
-	}
-	session := s.github.Installation(repo.Installation).Begin()
-	summaries, err := session.Notices(github.InBackground(ctx), repo, repo.DefaultBranch, noticeName, session.Began())
-	if err != nil {
-		return nil, err
-	}
-	for _, summary := range summaries {
-		_, text, _ := strings.Cut(strings.ReplaceAll(summary, "\r\n", "\n")+"\n", fence)
-		text, _, _ = strings.Cut(text, fence)
-		texts = append(texts, []byte(text))
-	}
-	return texts, nil
 }

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/audit"
-	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/githubsim"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
@@ -63,15 +62,21 @@ func (w *world) mustBeBroken(t *testing.T, why string) {
 	if log := w.log.String(); !strings.Contains(log, why) {
 		t.Errorf("the log does not say %q:\n%s", why, log)
 	}
+	w.mustMeasure(t, "changegate_ledger_broken 1")
+	w.live(t, "more") // settle fails if a delivery is not taken and dealt with
+}
+
+// mustMeasure says that a metric has a value.
+func (w *world) mustMeasure(t *testing.T, line string) {
+	t.Helper()
 	response, err := http.Get(w.base + "/metrics")
 	must(t, err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	must(t, err)
-	if !strings.Contains(string(text), "\nchangegate_ledger_broken 1\n") {
-		t.Error("no metric says it")
+	if !strings.Contains(string(text), "\n"+line+"\n") {
+		t.Errorf("the metrics have no %s:\n%s", line, text)
 	}
-	w.live(t, "more") // settle fails if a delivery is not taken and dealt with
 }
 
 func (w *world) sql(t *testing.T, queries ...string) {
@@ -93,6 +98,21 @@ func TestATamperedLedgerIsFoundAtTheStart(t *testing.T) {
 	w.sql(t, `DROP TRIGGER ledger_no_update`, `UPDATE ledger SET record = record || ' ' WHERE seq = 3`)
 	w.serve(t)
 	w.mustBeBroken(t, "entry 3 does not hold: its record hashes to ")
+}
+
+// What the end of the ledger does not show is found soon after the start, when all of it is read.
+func TestTheWholeLedgerIsReadAfterTheStart(t *testing.T) {
+	w := start(t)
+	w.live(t, "hello")
+	w.stop()
+	w.sql(t, `DROP TRIGGER ledger_exhibits_no_update`, `UPDATE ledger_exhibits SET text = replace(text, 'What hello is for.', 'Something else.')`)
+	w.serve(t)
+	for deadline := time.Now().Add(time.Minute); w.ready(t) == `{"ready":true}`; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is found")
+		}
+	}
+	w.mustBeBroken(t, "what it rests on was altered: the exhibit ")
 }
 
 func TestARestoredBackupIsFoundAtTheStart(t *testing.T) {
@@ -184,11 +204,50 @@ func TestCheckpointsAsCheckRuns(t *testing.T) {
 	}
 }
 
+// A place that cannot be reached is said, and holds up no other once the ledger was held to what is there.
+func TestAPlaceThatCannotBeReached(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	path := filepath.Join(t.TempDir(), "checkpoints")
+	w.env["CHANGEGATE_LEDGER_PUBLISH_FILE"], w.env["CHANGEGATE_LEDGER_PUBLISH_REPOSITORY"] = path, "acme/shop"
+	fault := githubsim.Fault{Match: func(r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/check-runs") && (r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/shop/check-runs"))
+	}, Times: -1, Status: http.StatusBadGateway}
+	published := func() int {
+		texts, err := (audit.FileSink{Path: path}).Published(t.Context())
+		must(t, err)
+		return len(texts)
+	}
+	w.serve(t)
+	w.settle(t)
+	remove := w.sim.Inject(fault)
+	if err := w.app.Publish(t.Context()); err == nil || published() != 0 {
+		t.Errorf("before it is known what was published there: %v, %d checkpoints in the file", err, published())
+	}
+	remove()
+	must(t, w.app.Publish(t.Context()))
+	w.mustMeasure(t, `changegate_ledger_publications_total{outcome="done",place="github"} 1`)
+	before := published()
+
+	w.live(t, "hello")
+	remove = w.sim.Inject(fault)
+	if err := w.app.Publish(t.Context()); err == nil || !strings.Contains(err.Error(), "Change policy ledger") || published() != before+1 {
+		t.Errorf("afterwards: %v, %d checkpoints in the file and %d before", err, published(), before)
+	}
+	w.mustBeReady(t)
+	w.mustMeasure(t, `changegate_ledger_publications_total{outcome="done",place="github"} 1`)
+	remove()
+	must(t, w.app.Publish(t.Context()))
+	w.mustMeasure(t, `changegate_ledger_publications_total{outcome="done",place="github"} 2`)
+	if list := w.notices(t); len(list) != 2 {
+		t.Errorf("the check runs say %q", list)
+	}
+}
+
 // notices returns what the check runs on the main branch say.
 func (w *world) notices(t *testing.T) []string {
 	t.Helper()
 	session := w.github.Installation(w.installation).Begin()
-	list, err := session.Notices(t.Context(), change.Repository{Owner: "acme", Name: "shop"}, "main", "Change policy ledger", session.Began())
+	list, err := session.Notices(t.Context(), w.shop(t), "main", "Change policy ledger", session.Began())
 	must(t, err)
 	return list
 }

@@ -24,17 +24,17 @@ type Publisher struct {
 }
 
 // Verify says, at a cost that does not grow with the ledger, whether its end holds and whether it begins with what was published. It is
-// for when a server starts: a restored backup, or another database than the one before, shows here. The error is a *Broken if it does not hold.
+// for when a server starts: a restored backup, or another database than the one before, shows here. The error is a *Broken if it does not hold,
+// also if besides there are sinks that cannot be read: of those it speaks too.
 func (p Publisher) Verify(ctx context.Context) (ledger.Tree, error) {
 	var all []ledger.Checkpoint
+	var errs []error
 	for _, s := range p.Sinks {
 		published, err := p.published(ctx, s)
-		if err != nil {
-			return ledger.Tree{}, err
-		}
-		all = append(all, published...)
+		errs, all = append(errs, err), append(all, published...)
 	}
-	return CheckTip(ctx, p.Ledger, all...)
+	head, err := CheckTip(ctx, p.Ledger, all...)
+	return head, errors.Join(append([]error{err}, errs...)...)
 }
 
 // Publish signs a checkpoint and publishes it to every sink. A sink that the ledger does not bear out gets none, and the others do; errors are
