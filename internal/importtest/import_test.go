@@ -66,6 +66,7 @@ var allowed = map[string][]string{
 		"internal/notify", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile", "internal/recovery", "internal/release", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
 	},
 	"internal/scenario":          {}, // holds tests only, which may import all
+	"internal/scenario/postgres": {}, // the same
 	"internal/scenario/siege":    {}, // the same
 	"internal/scenario/recovery": {}, // the same
 	"internal/scenario/soak":     {}, // the same
