@@ -90,6 +90,14 @@ func suite(t *testing.T, database func(testing.TB) string) {
 			t.Errorf("after the restore: %q", got)
 		}
 		again := open(t, to)
+		entries, err := again.Ledger(ctx, ledger.Page{Limit: 100})
+		must(t, err)
+		if since, err := again.Doubt(ctx); err != nil || !since.Equal(entries[1].At) {
+			t.Errorf("it is in doubt since %v, %v, want since its last entry at %v", since, err, entries[1].At)
+		}
+		if since, err := live.Doubt(ctx); err != nil || !since.IsZero() {
+			t.Errorf("the one that was copied is in doubt since %v, %v", since, err)
+		}
 		record(t, again, "d")
 		must(t, again.Close())
 		if got := recorded(t, to); got != "a b d" {

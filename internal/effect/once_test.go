@@ -45,6 +45,7 @@ type world struct {
 	hidden  bool     // the place does not show what was posted
 	fenced  bool     // the lease was lost
 	since   []time.Time
+	doubt   time.Time // since when effects may have been forgotten
 }
 
 func newWorld() *world { return &world{effects: map[string]store.Effect{}} }
@@ -71,6 +72,7 @@ func (w *world) Intend(_ context.Context, in store.Intent) (e store.Effect, fres
 			w.effects[in.Key] = store.Effect{Key: in.Key, State: store.EffectIntended, IntendedAt: intendedAt}
 		}
 		e, fresh = w.effects[in.Key], !fresh
+		e.Doubt = w.doubt
 		return nil
 	})
 	return e, fresh, err
@@ -102,6 +104,12 @@ func (w *world) end(key string, state store.EffectState, result any) (err error)
 	e.Result, err = json.Marshal(result)
 	w.effects[key] = e
 	return err
+}
+
+// forget is what the restore of a copy does.
+func (w *world) forget() {
+	clear(w.effects)
+	w.doubt = intendedAt.Add(-time.Hour)
 }
 
 // post is done at most once: it looks for what an earlier attempt posted.
@@ -296,6 +304,52 @@ func TestOnce(t *testing.T) {
 			if _, err := w.once(t); err == nil || errors.As(err, new(*effect.Failed)) || w.tries != 0 {
 				t.Errorf("%s: got %v, %d tries", state, err, w.tries)
 			}
+		}
+	})
+}
+
+func TestWhatWasForgottenIsNotDoneAgain(t *testing.T) {
+	start := func(t *testing.T) *world {
+		t.Helper()
+		w := newWorld()
+		if _, err := w.once(t); err != nil {
+			t.Fatal(err)
+		}
+		w.forget()
+		return w
+	}
+	t.Run("it is found", func(t *testing.T) {
+		w := start(t)
+		if got, err := w.once(t); got != "post 1" || err != nil || len(w.posted) != 1 {
+			t.Errorf("got %q, %v, %d posts", got, err, len(w.posted))
+		}
+		if want := []time.Time{w.doubt.Add(-effect.ClockSkew)}; !slices.Equal(w.since, want) {
+			t.Errorf("looked since %v, want %v", w.since, want)
+		}
+	})
+	t.Run("also by whoever comes after one that could not look", func(t *testing.T) {
+		w := start(t)
+		w.blow = &blow{"find", false}
+		if _, err := w.once(t); !errors.Is(err, errDied) {
+			t.Fatalf("got %v", err)
+		}
+		if got, err := w.once(t); got != "post 1" || err != nil || len(w.posted) != 1 {
+			t.Errorf("got %q, %v, %d posts", got, err, len(w.posted))
+		}
+	})
+	t.Run("what was never done is done", func(t *testing.T) {
+		w := newWorld()
+		w.forget()
+		if got, err := w.once(t); got != "post 1" || err != nil || w.tries != 1 {
+			t.Errorf("got %q, %v, %d tries", got, err, w.tries)
+		}
+	})
+	t.Run("where nobody can tell, it is most likely new", func(t *testing.T) {
+		w := newWorld()
+		w.forget()
+		w.hidden = true
+		if got, err := w.once(t); got != "post 1" || err != nil || w.tries != 1 {
+			t.Errorf("got %q, %v, %d tries", got, err, w.tries)
 		}
 	})
 }

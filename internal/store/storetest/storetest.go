@@ -56,6 +56,7 @@ func Run(t *testing.T, open Open) {
 		{"check runs", checkRuns},
 		{"leases", leases},
 		{"effects", effects},
+		{"what a restored copy may have forgotten", doubt},
 		{"identities", identities},
 		{"rate limits of installations", blocks},
 		{"errands are raised by deliveries, with notes", errandsDelivered},

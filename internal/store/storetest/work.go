@@ -308,6 +308,35 @@ func leases(t *testing.T, f *fixture) {
 	wantError(t, f.Check(ctx, third), store.ErrFenced)
 }
 
+func doubt(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	f.accept(t, f.described(1, "h1", at(0)))
+	copied := f.clock()
+	f.wait(time.Hour)
+	f.write(t, func(tx store.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO doubts (since, until) VALUES ($1, $2)`, copied.UnixMicro(), f.clock().Add(time.Hour).UnixMicro())
+		return err
+	})
+	look := func(name string) (e store.Effect, w store.Work, since time.Time) {
+		t.Helper()
+		e, fresh, err := f.Intend(ctx, store.Intent{Key: name, Kind: "comment", Pull: key(1)})
+		must(t, err)
+		equal(t, "fresh", fresh, true)
+		since, err = f.Doubt(ctx)
+		must(t, err)
+		return e, f.begin(t, 1), since
+	}
+	e, w, since := look("comment:1")
+	equal(t, "doubt", []time.Time{e.Doubt, w.Doubt, since}, []time.Time{copied, copied, copied})
+	must(t, f.Complete(ctx, "comment:1", nil))
+	e, _, err := f.Intend(ctx, store.Intent{Key: "comment:1", Kind: "comment", Pull: key(1)})
+	must(t, err)
+	equal(t, "doubt of what is done", e.Doubt, time.Time{})
+	f.wait(time.Hour)
+	e, w, since = look("comment:2")
+	equal(t, "doubt after its time", []time.Time{e.Doubt, w.Doubt, since}, make([]time.Time, 3))
+}
+
 func effects(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	lease, err := f.Acquire(ctx, store.HeadLease(shop.ID, "h1"), "one", time.Minute)
