@@ -99,7 +99,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	case have < want:
 		return fmt.Errorf("the database's schema is of an earlier version, %d and not %d: start the server of this version on it first", have, want)
 	case have > want:
-		return fmt.Errorf("the database's schema is of a later version, %d and not %d: use the program of that version", have, want)
+		return laterSchema(have, want)
 	}
 	return nil
 }

@@ -77,6 +77,13 @@ func migrateOurs(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir str
 	if err != nil {
 		return err
 	}
+	have, want, err := provider.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if have > want {
+		return laterSchema(have, want)
+	}
 	done, err := provider.Up(ctx)
 	if err != nil {
 		return err
@@ -85,6 +92,11 @@ func migrateOurs(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir str
 		log.Info().Int64("version", m.Source.Version).Dur("took", m.Duration).Msg("migrated the database")
 	}
 	return nil
+}
+
+// laterSchema is the error of a program that is older than the database: what it wrote there might be wrong.
+func laterSchema(have, want int64) error {
+	return fmt.Errorf("the database's schema is of a later version, %d and not %d: use the program of that version", have, want)
 }
 
 func newProvider(dialect goose.Dialect, db *sql.DB, dir string) (*goose.Provider, error) {

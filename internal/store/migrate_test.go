@@ -100,6 +100,25 @@ func TestMigrationsForward(t *testing.T) {
 	}
 }
 
+// TestNoWayBack shows that a program leaves alone what a later version made of the database.
+func TestNoWayBack(t *testing.T) {
+	for _, e := range engines(t) {
+		t.Run(e.name, func(t *testing.T) {
+			url, dsn := e.empty(t)
+			open(t, store.Config{URL: url}).Close()
+			_, err := openSQL(t, e.driver, dsn).ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)`)
+			must(t, err)
+			s, err := store.Open(t.Context(), store.Config{URL: url})
+			if err == nil {
+				s.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), "is of a later version, 99 and not ") {
+				t.Errorf("opened: %v", err)
+			}
+		})
+	}
+}
+
 func openSQL(t *testing.T, driver, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
