@@ -11,8 +11,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-
-	_ "modernc.org/sqlite" // the driver named "sqlite"
 )
 
 // sqlite is the backend for one machine: a file in WAL mode, one connection that writes and syncs every commit, and others that
@@ -39,7 +37,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
 	shared := "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
 	// A transaction that begins by reading and then writes would fail where another wrote in between, so writers take the lock first.
-	writer, err := sql.Open("sqlite", file+"?"+shared+"&_txlock=immediate")
+	writer, err := openKeeping(file + "?" + shared + "&_txlock=immediate")
 	if err != nil {
 		return nil, fmt.Errorf("open SQLite database %s: %w", path, err)
 	}
@@ -48,7 +46,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	if err := repeat(ctx, func() error { return writer.PingContext(ctx) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("open SQLite database %s: %w", path, err), writer.Close())
 	}
-	readers, err := sql.Open("sqlite", file+"?"+shared+"&_pragma=query_only(1)")
+	readers, err := openKeeping(file + "?" + shared + "&_pragma=query_only(1)")
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open SQLite database %s: %w", path, err), writer.Close())
 	}
