@@ -60,7 +60,8 @@ type Floor struct {
 }
 
 // Accept keeps the facts that a group of deliveries carried and raises the pull requests that they concern. A delivery whose
-// identifier was accepted before is left out: what it told was committed together with that identifier. The caller makes jobs
+// identifier was accepted before is left out: what it told was committed together with that identifier. So is one of an installation that was
+// deleted, though it counts as accepted. The caller makes jobs
 // of what is returned in the same transaction, and acknowledges the deliveries after it is committed.
 //
 // The order of the group is the order of arrival, which is not the order in which things happened; what is kept of each thing is the
@@ -73,6 +74,9 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 	}
 	if a.New = len(fresh); a.New == 0 {
 		return a, nil
+	}
+	if fresh, err = s.ofTheLiving(ctx, tx, fresh); err != nil {
+		return Accepted{}, err
 	}
 	a.By = Causes{map[change.PullKey][]string{}, map[change.Errand][]string{}, map[change.RepositoryID][]string{}}
 	add := func(d change.Delivery, id change.RepositoryID) {

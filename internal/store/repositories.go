@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -128,26 +127,4 @@ func number(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// Block says that GitHub takes no calls of an installation before a time. An earlier time than the one held is ignored.
-func (s *Store) Block(ctx context.Context, id change.InstallationID, until time.Time) (err error) {
-	defer wrap(&err, "note the rate limit of installation %d", id)
-	return s.Write(ctx, func(tx Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO installations (id, blocked_until) VALUES ($1, $2)
-			ON CONFLICT (id) DO UPDATE SET blocked_until = excluded.blocked_until WHERE excluded.blocked_until > installations.blocked_until`,
-			id, micro(until))
-		return err
-	})
-}
-
-// BlockedUntil returns the time before which GitHub takes no calls of an installation; it may have passed, or be zero.
-func (s *Store) BlockedUntil(ctx context.Context, id change.InstallationID) (until time.Time, err error) {
-	defer wrap(&err, "look up the rate limit of installation %d", id)
-	var n int64
-	err = s.Read(ctx, func(tx Tx) error {
-		_, err := one(ctx, tx, `SELECT blocked_until FROM installations WHERE id = $1`, []any{id}, &n)
-		return err
-	})
-	return fromMicro(n), err
 }

@@ -331,6 +331,49 @@ func bases(t *testing.T, f *fixture) {
 	equal(t, "concerns", f.begin(t, 2).Concerns, change.ConcernPull|change.ConcernContent)
 }
 
+func endedInstallations(t *testing.T, f *fixture) {
+	installation := func(id change.InstallationID, action string) change.Delivery {
+		d := f.about(0)
+		d.Event, d.Action, d.Installation, d.Repository, d.Key, d.Concerns = "installation", action, id, change.Repository{}, change.PullKey{}, 0
+		if d.Gone = action == "deleted"; !d.Gone {
+			d.Added = []change.Repository{{ID: shop.ID, Owner: shop.Owner, Name: shop.Name}}
+		}
+		return d
+	}
+	wants := func(when string, ids ...change.InstallationID) {
+		t.Helper()
+		list, err := f.Repositories(t.Context())
+		must(t, err)
+		var got []change.InstallationID
+		for _, r := range list {
+			got = append(got, r.Installation)
+		}
+		equal(t, "the installations of repositories "+when, got, ids)
+	}
+	created, late, more := installation(shop.Installation, "created"), f.described(1, "h1", at(1)), f.described(2, "h2", at(1))
+	more.Repository.Installation = 0 // as in most payloads
+	f.accept(t, f.described(3, "h3", at(1)))
+	wants("to begin with", shop.Installation)
+
+	a := f.accept(t, installation(shop.Installation, "deleted"), late)
+	equal(t, "raised after it, in the same group", len(a.Raised), 0)
+	wants("when it is deleted")
+	a = f.accept(t, created, more)
+	equal(t, "raised by what came late", len(a.Raised)+len(a.Added), 0)
+	equal(t, "accepted all the same", a.New, 2)
+	wants("after what came late")
+
+	f.accept(t, installation(71, "created"))
+	wants("when it is installed again", 71)
+	lateAgain := f.described(2, "h3", at(3))
+	a = f.accept(t, lateAgain)
+	equal(t, "raised by what came late", len(a.Raised), 0)
+	wants("after what came late from the first", 71)
+	living := f.described(2, "h3", at(3))
+	living.Installation, living.Repository.Installation = 71, 71
+	equal(t, "raised by the second", f.accept(t, living).Raised, []change.PullKey{key(2)})
+}
+
 func gone(t *testing.T, f *fixture) {
 	f.accept(t, f.described(1, "h1", at(1)), f.described(2, "h2", at(1)))
 	archived := f.about(0)

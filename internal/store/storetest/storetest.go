@@ -40,6 +40,7 @@ func Run(t *testing.T, open Open) {
 		{"checks as read from GitHub", checksRead},
 		{"what is concerned by a branch or a repository", bases},
 		{"going away and coming back", gone},
+		{"what comes late from a deleted installation", endedInstallations},
 		{"a repository that leaves and one that comes", addedAndRemoved},
 		{"what each delivery asks for", causes},
 		{"an owner's policy", floors},
