@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -113,7 +114,11 @@ func (e Effect) String() string {
 		}
 		return fmt.Sprintf("%s on %s: %s, %q", e.Kind, e.Head.Short(), state, e.Output.Title)
 	case RequestReview:
-		return fmt.Sprintf("%s on #%d from %v%v", e.Kind, e.Pull.Number, e.Teams, e.Users)
+		var from []string
+		for _, t := range e.Teams {
+			from = append(from, "team "+t)
+		}
+		return fmt.Sprintf("%s on #%d from %s", e.Kind, e.Pull.Number, strings.Join(append(from, e.Users...), ", "))
 	default:
 		return fmt.Sprintf("%s on #%d: %s", e.Kind, e.Pull.Number, e.Body)
 	}

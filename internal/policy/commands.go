@@ -177,7 +177,7 @@ func (q *inquiry) withdrawal(r change.Rejection, by change.Account) Authority {
 	if by.Known() && by.ID == r.By.ID {
 		return a
 	}
-	a.Who = change.Say(a.Who, change.Words(", but for those who contributed"))
+	a.Who = change.Say(a.Who, change.Words(", except those who contributed"))
 	if !a.May {
 		return a
 	}

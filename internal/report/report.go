@@ -142,7 +142,7 @@ func Summary(d change.Decision) string {
 			wouldBe = ". It is merged. Without the declaration it would have been "
 		}
 		p.add(block{head: "Declared an emergency by " + markdown(change.Login(e.By)) + " on " + e.At.UTC().Format("2 January 2006 at 15:04 UTC") +
-			". What is owed is due by " + e.Due.UTC().Format("2 January 2006 at 15:04 UTC") + wouldBe + d.Underlying.String() + ".\n\n"})
+			". What is owed, and the retrospective in the issue that is opened for it, is due by " + e.Due.UTC().Format("2 January 2006 at 15:04 UTC") + wouldBe + d.Underlying.String() + ".\n\n"})
 	}
 	if len(d.Requirements) > 0 {
 		p.add(block{head: "| | Requirement | State | Next |\n|---|---|---|---|\n", rows: requirementRows(d), more: moreRow, tail: "\n"})

@@ -99,7 +99,7 @@ func TestSummaryOfAMergedEmergency(t *testing.T) {
 		Governed: true, State: change.Merged, Category: change.Emergency, Underlying: change.HighRisk, Requirements: []change.Requirement{overdue},
 		Declaration: &change.Declaration{By: alice, At: noon.Add(-24 * time.Hour), Due: noon},
 	})
-	want := `Declared an emergency by alice on 1 March 2026 at 12:00 UTC. What is owed is due by 2 March 2026 at 12:00 UTC. It is merged. Without the declaration it would have been high-risk.
+	want := `Declared an emergency by alice on 1 March 2026 at 12:00 UTC. What is owed, and the retrospective in the issue that is opened for it, is due by 2 March 2026 at 12:00 UTC. It is merged. Without the declaration it would have been high-risk.
 
 | | Requirement | State | Next |
 |---|---|---|---|
