@@ -161,7 +161,7 @@ categories: {normal: {record: [], unattributed: block}}
 		{name: "a draft asks nobody", facts: pullRequest(risky, draft), want: []string{"high-risk, waiting", "awaited Ready for review [draft]",
 			"awaited Security review [security review] → @acme/security, when it is ready for review, because it is high-risk"}, never: []string{"ask ", "is asked,"}},
 		{name: "a draft is never green", facts: pullRequest(normal, draft, approved("bob")), want: []string{"normal, waiting"}},
-		{name: "a draft is never red", facts: pullRequest(normal, draft, objected("bob")), want: []string{"normal, waiting"}},
+		{name: "a draft is never red", facts: pullRequest(normal, draft, objected("bob")), want: []string{"normal, waiting", "whether that of bob counts is looked at when it is ready for review"}},
 
 		{name: "a team that cannot be read blocks what needs it, and only that", facts: pullRequest(risky, approved("bob", "carol", "sam"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}

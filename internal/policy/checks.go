@@ -67,6 +67,9 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 	}
 	if !q.facts.ChecksKnown {
 		r.State, r.Found = change.Awaited, change.Words("not read yet")
+		if q.facts.Pull.Draft {
+			r.Found = change.Words("looked at when it is ready for review")
+		}
 		r.Short = change.Say(rule.title(), change.Words(" awaited"))
 		return r
 	}

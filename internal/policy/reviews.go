@@ -215,6 +215,9 @@ func (q *inquiry) objections(standings []standing) {
 			approvers = append(approvers, name)
 		}
 		who = append(who, name)
+		if q.facts.Pull.Draft && !s.review.Held {
+			notes = append(notes, change.Say(change.Words("whether that of "), name, change.Words(" counts is looked at when it is ready for review")))
+		}
 		if s.dismisser.Known() {
 			notes = append(notes, change.Say(change.Login(s.dismisser), change.Words(" dismissed what "), name, change.Words(" asked for, and may not")))
 		}

@@ -66,8 +66,9 @@ func headline(d change.Decision) []string {
 	if !d.Governed {
 		return []string{"this branch is not governed"}
 	}
+	draft := isDraft(d)
 	open := slices.DeleteFunc(slices.Clone(d.Requirements), func(r change.Requirement) bool {
-		return r.State == change.Met || r.Kind == change.KindDraft
+		return r.State == change.Met || r.Kind == change.KindDraft || draft && r.Kind == change.KindChecks // a draft's are not read
 	})
 	slices.SortStableFunc(open, func(a, b change.Requirement) int {
 		return cmp.Compare(slices.Index(byUrgency[:], a.Kind), slices.Index(byUrgency[:], b.Kind))
@@ -95,7 +96,7 @@ func headline(d change.Decision) []string {
 		}
 	}
 	switch {
-	case isDraft(d):
+	case draft:
 		return []string{"waits until it is ready for review"}
 	case len(by) > 0:
 		return []string{"approved by " + strings.Join(by, ", ")}

@@ -175,7 +175,8 @@ func TestTitle(t *testing.T) {
 			"Normal: rejected by bob · 0 of 1 approvals"},
 		{"observing", change.Decision{Governed: true, Observing: true, Category: change.Normal, Requirements: []change.Requirement{met}}, "Observing: Normal: approved by bob"},
 		{"a draft", change.Decision{Governed: true, Category: change.Normal, Requirements: []change.Requirement{
-			row(change.KindDraft, change.Awaited, "Ready", "draft"), row(change.KindApprovals, change.Awaited, "Reviewer", "0 of 1 approvals")}},
+			row(change.KindDraft, change.Awaited, "Ready", "draft"), row(change.KindApprovals, change.Awaited, "Reviewer", "0 of 1 approvals"),
+			row(change.KindChecks, change.Awaited, "Check test", "test awaited")}},
 			"Draft, normal: 0 of 1 approvals"},
 		{"a broken policy", change.Decision{Governed: true, Requirements: []change.Requirement{row(change.KindPolicy, change.Failed, "Line 3", "line 3 of the policy cannot be read")}},
 			"Policy: line 3 of the policy cannot be read"},
