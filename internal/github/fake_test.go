@@ -72,6 +72,7 @@ type fake struct {
 	handlers map[string]http.HandlerFunc // by method and escaped path
 	calls    []string                    // METHOD PATH?QUERY, and " 304" for an answer revalidated; tokens left out
 	tokens   int
+	asked    []string         // what each of the tokens was asked for
 	token    http.HandlerFunc // in place of an issued token
 }
 
@@ -88,8 +89,10 @@ const tipCall = "GET /repos/acme/shop/git/ref/heads/main"
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/access_tokens") {
+		body, _ := io.ReadAll(r.Body)
 		f.mu.Lock()
 		f.tokens++
+		f.asked = append(f.asked, strings.TrimSpace(string(body)))
 		n, handler := f.tokens, f.token
 		f.mu.Unlock()
 		if handler != nil {
@@ -237,6 +240,15 @@ func (f *fake) github() *GitHub {
 }
 
 func (f *fake) client() *Client { return f.github().Installation(5) }
+
+// tookTokens returns what tokens were asked for since it was last asked.
+func (f *fake) tookTokens() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	asked := f.asked
+	f.asked = nil
+	return asked
+}
 
 // m is a JSON object.
 type m = map[string]any

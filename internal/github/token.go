@@ -16,9 +16,12 @@ const (
 	// tokenLife is how long a token is used. It lasts an hour (apps/create-installation-access-token): less than that by a minute, so that none
 	// ends on its way, and counted from when it was asked for, because its end is told by GitHub's clock.
 	tokenLife = 59 * time.Minute
-	// doubtAfter is how long a token, or that GitHub gives none, is taken to be as GitHub would have it now. What a token of that age is
-	// refused may have come to the installation since.
-	doubtAfter = time.Minute
+	// absentFor is how long an owner has no .github in the installation without asking again.
+	absentFor = time.Minute
+	// A token that is refused and older than this is tried anew: what it did not reach may have come to the installation since. That something
+	// is not there is most often true, and each doubt of it costs a call.
+	doubtForbidden = time.Minute
+	doubtMissing   = 15 * time.Minute
 	// maxTokens is the memory for tokens, of all installations together: some 15,000.
 	maxTokens = 4 << 20
 )
@@ -78,18 +81,21 @@ type token struct {
 	instead *token    // it is this one, in the place of one that GitHub does not give; nil: it is its own
 }
 
-// doubts says whether another token could be told another thing than this one was. A 403 or 404 is most often true, so that it is doubted
-// once a minute at most.
+// doubts says whether another token might be told another thing than this one was.
 func (t *token) doubts(s scope, status int, now time.Time) bool {
+	age := now.Sub(t.made)
 	switch {
 	case status == http.StatusUnauthorized:
 		return true
-	case status == http.StatusForbidden && t.instead != nil:
-		return true // what was not there a moment ago is
-	case status == http.StatusForbidden || status == http.StatusNotFound && s.kind != members:
-		return s != scope{} && now.Sub(t.made) >= doubtAfter
+	case s == scope{}:
+		return false
+	case status == http.StatusForbidden:
+		return age >= doubtForbidden || t.instead != nil // which is told so when what was not there is
+	case status == http.StatusNotFound:
+		return age >= doubtMissing && s.kind != members
+	default:
+		return false
 	}
-	return false
 }
 
 // token returns a token of the scope: the one that is held, or a new one. Its errors are this package's, and nothing was sent of the call that
@@ -152,11 +158,7 @@ func (c *Client) withoutPolicies(ctx context.Context, r *sending) (*token, error
 		return nil, err
 	}
 	now := c.github.now()
-	until := now.Add(doubtAfter)
-	if known.until.Before(until) {
-		until = known.until
-	}
-	return &token{text: known.text, made: now, until: until, instead: known}, nil
+	return &token{text: known.text, made: now, until: now.Add(absentFor), instead: known}, nil
 }
 
 // refused says why GitHub gives no token: 404 is of the installation, and 422 of what the token is to reach.
