@@ -206,8 +206,10 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		return err
 	})
 	var timeline github.Timeline
-	// Deliveries tell all there was to a pull request whose life is known from its opening; of an older one GitHub tells it.
-	toldAll := w.PushesKnown && t == held && !w.Concerns.Has(change.ConcernVerify)
+	// Deliveries tell all there was to a pull request whose life is known from its opening, unless one is known to have been lost, or they
+	// leave open in which order labels came and went. Of any other GitHub tells it.
+	complete := w.PushesKnown && !w.Untold
+	toldAll := complete && t == held && !w.Concerns.Has(change.ConcernVerify) && inOrder(w.LabelEvents)
 	if !toldAll {
 		group.Go(func() (err error) {
 			timeline, err = r.github.Timeline(gctx, w.Repository, w.Key.Number, since(change.ConcernTimeline))
@@ -216,6 +218,13 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	}
 	if err := group.Wait(); err != nil {
 		return f, err
+	}
+	if complete && !toldAll && lacks(w, timeline, f.Now) {
+		// Were it not noted, the next decision on what deliveries told would forget what this one found.
+		if err := r.store.SaveUntold(ctx, w.Key); err != nil {
+			return f, err
+		}
+		w.Untold = true
 	}
 
 	f.Pull = w.Snapshot
@@ -553,6 +562,51 @@ func foldReviews(told []change.Review) []change.Review {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
 	})
 	return reviews
+}
+
+// inOrder says whether it is known in which order label events came: GitHub's times are to the second, and deliveries come in any order.
+func inOrder(events []change.LabelEvent) bool {
+	for i, e := range events {
+		for _, later := range events[i+1:] {
+			if later.At.Sub(e.At) >= time.Second {
+				break
+			}
+			if change.SameLabel(later.Label, e.Label) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// underWay is how long a delivery may take to arrive.
+const underWay = time.Minute
+
+// lacks says whether GitHub lists a review, a dismissal or a label event of which no delivery told that would have arrived by now.
+func lacks(w *store.Work, listed github.Timeline, now time.Time) bool {
+	type opinion struct {
+		id        int64
+		dismissed bool
+	}
+	of := func(r change.Review) opinion {
+		return opinion{r.ID, strings.EqualFold(string(r.State), string(change.Dismissed))}
+	}
+	due := now.Add(-underWay)
+	told := map[opinion]bool{}
+	for _, r := range w.Reviews {
+		told[of(r)] = true
+	}
+	for _, r := range listed.Reviews {
+		if r.At.Before(due) && r.DismissedAt.Before(due) && !told[of(r)] {
+			return true
+		}
+	}
+	for _, l := range withHeads(listed.Labels, w.LabelEvents) {
+		if l.At.Before(due) && l.Head == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // rememberHeld marks the reviews whose author was seen to hold a role while they stood.

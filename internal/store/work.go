@@ -21,6 +21,8 @@ type Work struct {
 	PushesKnown bool
 	// ActivityRead says that it was read from GitHub who pushed the present head, which deliveries did not tell.
 	ActivityRead bool
+	// Untold says that something was found on GitHub that no delivery told of; see SaveUntold.
+	Untold       bool
 	Descriptions []change.Description // as deliveries told them, oldest first
 	Compared     []Compared           // oldest first
 	LabelEvents  []change.LabelEvent  // as deliveries told them, oldest first
@@ -117,6 +119,8 @@ func scanFacts(ctx context.Context, tx Tx, key change.PullKey, w *Work) error {
 				return appendJSON(&w.Compared, body)
 			case factRejection:
 				return appendJSON(&w.Rejections, body)
+			case factUntold:
+				return json.Unmarshal([]byte(body), &w.Untold)
 			case factActivity:
 				var head change.SHA
 				err := json.Unmarshal([]byte(body), &head)
