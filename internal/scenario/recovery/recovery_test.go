@@ -6,11 +6,13 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/changegate/changegate/internal/backup"
 	"github.com/changegate/changegate/internal/githubsim"
 	"github.com/changegate/changegate/internal/scenario/worldtest"
 	"github.com/changegate/changegate/internal/webhook"
@@ -49,7 +51,6 @@ type burst struct {
 	t      *testing.T
 	pulls  map[string]githubsim.Pull
 	landed string // what was merged became it on main
-	forgot bool   // what was done is no longer known to have been: it may be done again
 }
 
 func begin(t *testing.T) *burst {
@@ -119,9 +120,6 @@ func (b *burst) wants(name, outcome string) {
 	}
 }
 
-// once says whether something was done as often as it may have been.
-func (b *burst) once(n int) bool { return n == 1 || b.forgot && n > 1 }
-
 // wrong says what the server does not know yet; empty: all is right.
 func (b *burst) wrong() (all []string) {
 	for name, want := range map[string]string{
@@ -139,7 +137,7 @@ func (b *burst) wrong() (all []string) {
 			ours++
 		}
 	}
-	if !b.once(ours) {
+	if ours != 1 {
 		all = append(all, fmt.Sprintf("what was merged is deployed to staging %d times", ours))
 	}
 	issues, err := b.Sim.Issues(b.Repo)
@@ -150,10 +148,38 @@ func (b *burst) wrong() (all []string) {
 			found++
 		}
 	}
-	if !b.once(found) {
+	if found != 1 {
 		all = append(all, fmt.Sprintf("%d issues are about the deployment that nobody may make", found))
 	}
 	slices.Sort(all)
+	return append(all, b.doubled()...)
+}
+
+// doubled says what was done twice.
+func (b *burst) doubled() (all []string) {
+	b.t.Helper()
+	for name, pr := range b.pulls {
+		v, err := b.Sim.PullView(b.Repo, pr.Number)
+		check(b.t, err)
+		runs := 0
+		for _, c := range v.Checks {
+			if c.Name == worldtest.CheckName && c.App == "changegate" {
+				runs++
+			}
+		}
+		if runs != 1 {
+			all = append(all, fmt.Sprintf("%s has %d check runs", name, runs))
+		}
+		comments, err := b.Sim.Comments(pr)
+		check(b.t, err)
+		for i, c := range comments {
+			if at := strings.LastIndex(c.Body, "<!--"); at >= 0 && slices.ContainsFunc(comments[:i], func(other githubsim.CommentView) bool {
+				return strings.HasSuffix(other.Body, c.Body[at:])
+			}) {
+				all = append(all, fmt.Sprintf("%s has a comment twice: %s", name, c.Body))
+			}
+		}
+	}
 	return all
 }
 
@@ -245,14 +271,17 @@ func TestWithoutALogSweepsFindWhatADowntimeHid(t *testing.T) {
 
 func TestADatabaseFromBeforeIsBroughtUpToDate(t *testing.T) {
 	b := begin(t)
-	check(t, b.Stop(), b.Data.Keep(), b.Start())
+	url, copied := b.Data.URL(), filepath.Join(t.TempDir(), "copy")
+	_, err := backup.Save(t.Context(), url, copied)
+	check(t, err)
 	kept := len(b.Gate.Deliveries())
 	b.happens() // and is known
 	if wrong := b.wrong(); len(wrong) > 0 {
 		t.Fatalf("it is not right to begin with: %s", wrong)
 	}
-	check(t, b.Stop(), b.Data.Restore())
-	b.forgot = true
+	check(t, b.Stop())
+	_, err = backup.Restore(t.Context(), url, copied, true)
+	check(t, err)
 	forgotten := map[string]bool{}
 	for _, d := range b.Gate.Deliveries()[kept:] {
 		if d.StatusCode < 300 && webhook.Reads(d.Event) {
