@@ -50,6 +50,9 @@ It prints an address to open in a browser on this machine. From there GitHub is 
 confirm it; its answer comes back to this machine. To do so on a machine without a browser, forward the port of --listen to it.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.Check(); err != nil {
+				return usageError{err}
+			}
 			flow, err := register.Begin(c, address)
 			if err != nil {
 				return fmt.Errorf("register the App: %w", err)

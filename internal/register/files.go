@@ -48,7 +48,7 @@ func (f *files) write(c Config, app *App, key, secret string) error {
 	}
 	var b strings.Builder
 	b.WriteString("# The configuration of changegate; internal/config/example.yml has every key.\n\ngithub:\n")
-	if c.GitHubURL != "https://github.com" {
+	if c.GitHubURL != gitHub {
 		fmt.Fprintf(&b, "  web_url: %q\n  v3_api_url: %q\n", c.GitHubURL, apiURL(c.GitHubURL))
 	}
 	fmt.Fprintf(&b, "  app:\n    integration_id: %d   # %s\n\nserver:\n", app.ID, app.Slug)

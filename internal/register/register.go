@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-github/v62/github"
 
@@ -74,6 +75,42 @@ func checked(address string) (string, error) {
 	return strings.TrimSuffix(u.String(), "/"), nil
 }
 
+// GitHub's own limits, which it would tell only after everything is filled in.
+const maxName = 34
+
+var organization = regexp.MustCompile(`^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$`)
+
+// Check says what GitHub would refuse of the configuration, or what is missing, and takes the slash off the ends of the addresses.
+func (c *Config) Check() error {
+	if c.PublicURL == "" {
+		return errors.New("--public-url is missing: where GitHub will reach the server, as https://HOST")
+	}
+	public, err := checked(c.PublicURL)
+	if err != nil {
+		return fmt.Errorf("--public-url: %w", err)
+	}
+	web, err := checked(c.GitHubURL)
+	if err != nil {
+		return fmt.Errorf("--github-url: %w", err)
+	}
+	host, err := url.Parse(public)
+	switch {
+	case err != nil:
+		return err
+	case web == gitHub && (host.Hostname() == "localhost" || net.ParseIP(host.Hostname()).IsLoopback()):
+		return fmt.Errorf("--public-url: %s is this machine, which GitHub cannot reach: name the address of the proxy before the server", public)
+	case c.Organization != "" && (!organization.MatchString(c.Organization) || len(c.Organization) > 39):
+		return fmt.Errorf("--organization: %q is no name that an organization can have: write it as in https://github.com/NAME", c.Organization)
+	case utf8.RuneCountInString(c.Name) > maxName:
+		return fmt.Errorf("--name: %q is longer than the %d characters that an App's name may have", c.Name, maxName)
+	}
+	c.PublicURL, c.GitHubURL = public, web
+	return nil
+}
+
+// gitHub is where GitHub itself is.
+const gitHub = "https://github.com"
+
 // Flow is one registration. It serves a page on this machine until the App is there.
 type Flow struct {
 	config   Config
@@ -104,10 +141,7 @@ type App struct {
 // Begin listens on the address, as HOST:PORT of this machine, and prepares the directory. It is an error if the files are there already,
 // because a code can be exchanged once only: whatever can be wrong is to be found out before.
 func Begin(c Config, address string) (_ *Flow, err error) {
-	if c.PublicURL, err = checked(c.PublicURL); err != nil {
-		return nil, err
-	}
-	if c.GitHubURL, err = checked(c.GitHubURL); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	f := &Flow{config: c, key: rand.Text(), done: make(chan result, 1)}
@@ -123,7 +157,7 @@ func Begin(c Config, address string) (_ *Flow, err error) {
 		return nil, err
 	}
 	if f.listener, err = net.Listen("tcp", address); err != nil {
-		return nil, fmt.Errorf("listen for GitHub's answer: %w", err)
+		return nil, fmt.Errorf("listen for GitHub's answer: %w: name a free port of this machine with --listen", err)
 	}
 	m["redirect_url"] = "http://" + f.listener.Addr().String() + "/registered"
 	text, err := json.Marshal(m)
@@ -136,7 +170,7 @@ func Begin(c Config, address string) (_ *Flow, err error) {
 
 // apiURL returns where the REST API of a GitHub is.
 func apiURL(web string) string {
-	if web == "https://github.com" {
+	if web == gitHub {
 		return "https://api.github.com"
 	}
 	return web + "/api/v3"

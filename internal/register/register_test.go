@@ -190,3 +190,31 @@ func TestAddresses(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+func TestCheck(t *testing.T) {
+	working := register.Config{PublicURL: "https://changegate.acme.example/", GitHubURL: "https://github.com/", Organization: "acme-inc"}
+	c := working
+	if err := c.Check(); err != nil || c.PublicURL != "https://changegate.acme.example" || c.GitHubURL != "https://github.com" {
+		t.Errorf("%v, %+v", err, c)
+	}
+	for want, edit := range map[string]func(*register.Config){
+		"--public-url is missing":                         func(c *register.Config) { c.PublicURL = "" },
+		"--public-url: \"acme\" is no address":            func(c *register.Config) { c.PublicURL = "acme" },
+		"--public-url: http://acme.example is plain http": func(c *register.Config) { c.PublicURL = "http://acme.example" },
+		"https://127.0.0.1 is this machine":               func(c *register.Config) { c.PublicURL = "https://127.0.0.1" },
+		"--github-url: \"\" is no address":                func(c *register.Config) { c.GitHubURL = "" },
+		`--organization: "bad org" is no name`:            func(c *register.Config) { c.Organization = "bad org" },
+		`--organization: "acme-" is no name`:              func(c *register.Config) { c.Organization = "acme-" },
+		"is longer than the 34 characters":                func(c *register.Config) { c.Name = strings.Repeat("é", 35) },
+	} {
+		c := working
+		edit(&c)
+		if err := c.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	enterprise := register.Config{PublicURL: "https://localhost", GitHubURL: "https://github.acme.example"}
+	if err := enterprise.Check(); err != nil {
+		t.Errorf("a server beside an Enterprise Server: %v", err)
+	}
+}
