@@ -42,7 +42,8 @@ type App struct {
 	PrivateKey    Secret // an RSA private key in PEM form; from Server.PrivateKeyFile if that is set
 }
 
-// OAuth lets people sign in to the server's pages by the App. Both fields are set, or neither is.
+// OAuth is what go-githubapp's block has for signing in to pages by the App. The server has none that ask for it, and does not use it. Both
+// fields are set, or neither is.
 type OAuth struct {
 	ClientID     string
 	ClientSecret Secret
