@@ -34,6 +34,9 @@ status, 0 or 1, and a line.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(file, os.LookupEnv)
+			if err != nil && file == "" {
+				return fmt.Errorf("%w\nno file is named with --config, so that all of it is taken from the environment (see '%s --help')", err, cmd.CommandPath())
+			}
 			if err != nil {
 				return err
 			}

@@ -83,7 +83,7 @@ func New(c Config) (*Server, error) {
 	}
 	s.listener, err = net.Listen("tcp", c.Address)
 	if err != nil {
-		return nil, fmt.Errorf("server: listen: %w", err)
+		return nil, fmt.Errorf("server: listen: %w: stop what listens there, or name another address in server.address", err)
 	}
 	s.http = &http.Server{
 		Handler:           handler,
