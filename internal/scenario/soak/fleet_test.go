@@ -169,6 +169,13 @@ func (f *fleet) replicas() []*replica {
 	return all
 }
 
+// names returns the names of all processes that run.
+func (f *fleet) names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.running))
+}
+
 // skip says whether webhooks are to go to others only.
 func (f *fleet) skip(r *replica, sick bool) {
 	f.mu.Lock()
@@ -200,6 +207,21 @@ func (f *fleet) renew(ahead time.Duration) {
 	for _, r := range old {
 		<-r.gone
 	}
+}
+
+// logs returns the lines of all logs but those of calls that went well.
+func (f *fleet) logs() string {
+	var b strings.Builder
+	for n := range f.started {
+		name := fmt.Sprint("replica-", n+1)
+		text, _ := os.ReadFile(filepath.Join(f.w.Dir, name+".log"))
+		for line := range strings.Lines(string(text)) {
+			if !strings.Contains(line, `"level":"debug"`) {
+				fmt.Fprintf(&b, "%s: %s", name, line)
+			}
+		}
+	}
+	return b.String()
 }
 
 // stop ends all processes in good order.

@@ -23,10 +23,12 @@ import (
 var (
 	count = flag.Int("lives", 20, "how many pull requests live while there is trouble")
 	seed  = flag.Uint64("seed", 0, "what makes their lives; 0: chance")
+	logs  = flag.String("logs", "", "a directory to leave the processes' logs in")
 )
 
-// TestLives has pull requests live while processes die at random and in the middle of their writes, GitHub fails in its ways, and deliveries
-// fail, come twice, and come late and in any order; on PostgreSQL the database is restarted too.
+// TestLives has pull requests live while processes die at random and in the middle of their writes, GitHub fails in its ways and is down for a
+// while, and deliveries fail, are lost without a trace, come twice, and come late and in any order; on PostgreSQL the database is restarted
+// too.
 func TestLives(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
@@ -55,8 +57,15 @@ func (x *town) survive(restart func() error) {
 	kills := end()
 	must(x.t, err)
 	stage("they lived")
-	// Those who start then look for what they have missed.
+	// Those who start then look for what they have missed. What was lost without a trace they find in turn, some of it every few minutes, or at
+	// once where there is no log of deliveries, as there is not when they look first. One look is over before the next.
+	var looks atomic.Int64
+	old := x.names()
+	x.Sim.Inject(githubsim.Fault{Route: "/app/hook/deliveries", Status: http.StatusNotFound, Match: func(r *http.Request) bool {
+		return !slices.Contains(old, r.Header.Get(nameHeader)) && looks.Add(1) == 1
+	}})
 	x.renew(later)
+	x.until("the log is there, after it was not", func() (bool, error) { return looks.Load() > 1, nil })
 	x.settle()
 	stage("what was missed was found")
 	x.once(heads)
@@ -118,6 +127,11 @@ func (x *town) verify(heads map[int][]string, before map[int]face) {
 
 func all(write) bool { return true }
 
+const (
+	tick = 400 * time.Millisecond // between two troubles
+	down = 12                     // the trouble with which GitHub is down for a while
+)
+
 // trouble begins all kinds of it. The function returned ends it, and says how many processes were killed.
 func (x *town) trouble(restart func() error) (end func() int64) {
 	r := rand.New(rand.NewPCG(*seed, 1))
@@ -148,6 +162,8 @@ func (x *town) trouble(restart func() error) (end func() int64) {
 		switch {
 		case chance(12):
 			return githubsim.Fail
+		case chance(24):
+			return githubsim.Lose
 		case chance(8):
 			return githubsim.Duplicate
 		case chance(6):
@@ -171,13 +187,15 @@ func (x *town) trouble(restart func() error) (end func() int64) {
 			x.Sim.Release(held...)
 		}
 	}
+	// As many lives as take longer are enough for half a minute of it.
+	up := down + int(min(30*time.Second, time.Duration(*count)*150*time.Millisecond)/tick)
 	over, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		ticker := time.NewTicker(400 * time.Millisecond)
+		ticker := time.NewTicker(tick)
 		defer ticker.Stop()
-		heal := func() {}
-		defer func() { heal() }()
+		heal, back := func() {}, func() {}
+		defer func() { heal(); back() }()
 		for n := 0; ; n++ {
 			select {
 			case <-over:
@@ -195,10 +213,15 @@ func (x *town) trouble(restart func() error) (end func() int64) {
 				mu.Unlock()
 				kill(victim)
 			}
-			if n == 8 && restart != nil {
+			switch {
+			case n == 8 && restart != nil:
 				if err := restart(); err != nil {
 					x.t.Error(err)
 				}
+			case n == down:
+				back = x.Sim.Inject(githubsim.Fault{Status: http.StatusBadGateway, Times: -1})
+			case n == up:
+				back()
 			}
 			if _, err := x.Sim.RunWorkflows(); err != nil {
 				x.t.Error(err)

@@ -5,6 +5,8 @@ package soak_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -44,6 +46,12 @@ func found(t testing.TB, database worldtest.Database, size int) *town {
 	w.HTTP.Config.Handler = x.wire
 	x.open()
 	x.fleet = launch(t, w, size, 0)
+	fleet := x.fleet
+	t.Cleanup(func() {
+		if *logs != "" {
+			must(t, os.WriteFile(filepath.Join(*logs, filepath.Base(t.Name())+".log"), []byte(fleet.logs()), 0o600))
+		}
+	})
 	return x
 }
 
@@ -261,6 +269,20 @@ func (x *town) once(heads map[int][]string) {
 			x.t.Errorf("%s has the statuses %+v, written by %v", what, d.Statuses, x.written(func(w write) bool {
 				return strings.HasSuffix(w.path, fmt.Sprintf("/deployments/%d/statuses", d.ID))
 			}))
+		}
+		if d.State != "success" && d.State != "inactive" {
+			x.t.Errorf("%s is %s still", what, d.State)
+		}
+	}
+	for n := range heads {
+		v, err := x.Sim.PullView(x.Repo, n)
+		must(x.t, err)
+		comments, err := x.Sim.Comments(v.Pull)
+		must(x.t, err)
+		// It is deployed, contained in what is, or waits for somebody.
+		told := slices.ContainsFunc(comments, func(c githubsim.CommentView) bool { return strings.Contains(c.Body, "changegate deployments:") })
+		if v.State == "merged" && !told {
+			x.t.Errorf("#%d was merged, and nothing was done about it: %+v\n%s", n, comments, x.history(n))
 		}
 	}
 }
