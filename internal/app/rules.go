@@ -53,13 +53,13 @@ func (r releases) Rules(ctx context.Context, repo change.Repository) (release.Ru
 }
 
 // Governed implements deployment.Policies. Which branches are is for the default branch's policy to say, so one that cannot be used governs
-// that branch alone.
+// that branch alone. The branch asked about may be gone.
 func (r releases) Governed(ctx context.Context, repo change.Repository, branch string) (bool, error) {
-	p, err := r.loop.Policy(ctx, repo, branch)
+	p, err := r.loop.Policy(ctx, repo, repo.DefaultBranch)
 	if errors.Is(err, reconcile.ErrUnusable) {
 		return branch == repo.DefaultBranch, nil
 	}
-	return p != nil, err
+	return p != nil && p.Governs(repo, branch), err
 }
 
 // MayRelease implements deployment.Policies.
