@@ -79,7 +79,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	log = log.Hook(queue.TraceHook{})
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be read, the last good one stays") })
+	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be used, the last good one stays") })
 
 	a := &App{log: log, noSweeps: o.NoSweeps, sweepEvery: o.SweepEvery, publishEvery: c.Ledger.PublishEvery}
 	fallback, err := policy.Parse(policies.DefaultSource, policies.Default())
@@ -95,11 +95,11 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		}
 	}()
 	if a.github, err = github.New(github.Config{
-		App: c.GitHubApp(), CheckName: plan.CheckRunName, Transport: o.Transport, Now: o.Clock, Logger: log, Registerer: metrics, Limits: a.store,
+		App: c.GitHubApp(), Key: secrets.PrivateKey, CheckName: plan.CheckRunName, Transport: o.Transport, Now: o.Clock, Logger: log, Registerer: metrics, Limits: a.store,
 	}); err != nil {
 		return nil, err
 	}
-	metrics.MustRegister(ledgerSize{a.store, log})
+	metrics.MustRegister(ledgerSize{a.store, log}, unusableSecrets(secrets))
 	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Log: log, Metrics: metrics}); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/changegate/changegate/internal/config"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
 )
@@ -38,4 +39,12 @@ func (l ledgerSize) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	out <- prometheus.MustNewConstMetric(ledgerEntries, prometheus.GaugeValue, float64(tree.Size))
+}
+
+// unusableSecrets is a gauge of the files with secrets that were replaced by what cannot be used.
+func unusableSecrets(secrets *config.Secrets) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "changegate_secret_files_unusable",
+		Help: "Files with secrets that cannot be used as they are now. What they held before stays in use until the server ends.",
+	}, func() float64 { return float64(secrets.Unusable()) })
 }

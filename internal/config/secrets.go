@@ -81,6 +81,14 @@ func (s *Secrets) GateTokens() []GateToken {
 	return slices.Clone(s.gate)
 }
 
+// Unusable returns how many of the files cannot be used as they are now, so that what they held before is in use.
+func (s *Secrets) Unusable() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reread()
+	return len(s.problems)
+}
+
 func (s *Secrets) reread() {
 	now := s.now()
 	if now.Sub(s.readAt) < rereadEvery {

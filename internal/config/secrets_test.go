@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -51,6 +52,9 @@ func TestSecretsAreReadAgain(t *testing.T) {
 		}
 		if !slices.Equal(reports, step.reports) {
 			t.Errorf("%s: reports are %q, want %q", step.name, reports, step.reports)
+		}
+		if n, broken := s.Unusable(), current != nil && strings.Contains(step.name, "empt"); n > 0 != broken {
+			t.Errorf("%s: %d files are unusable", step.name, n)
 		}
 	}
 
