@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-github/v62/github"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -48,9 +49,9 @@ const (
 
 const (
 	maxBody   = 25 << 20
-	smallBody = 1 << 20 // nearly all bodies are smaller than this
-	maxLarge  = 8       // larger ones are read at a time, so that strangers cannot fill the memory with unsigned bodies
-	maxHeader = 128     // bytes of an event's name or a delivery's id
+	smallBody = 64 << 10  // nearly all bodies are smaller than this
+	maxBodies = 128 << 20 // what larger ones take at a time, so that strangers cannot fill the memory with unsigned bodies
+	maxHeader = 128       // bytes of an event's name or a delivery's id
 )
 
 // Handler takes deliveries. It serves until Close; it is for POST requests on one path, which the caller chooses.
@@ -58,9 +59,9 @@ type Handler struct {
 	config    Config
 	committer *committer
 	metrics   *metrics
-	strangers zerolog.Logger // for what anybody can cause: at most a few lines a second
-	buffers   sync.Pool      // of *bytes.Buffer
-	large     chan struct{}
+	strangers zerolog.Logger      // for what anybody can cause: at most a few lines a second
+	buffers   sync.Pool           // of *bytes.Buffer
+	memory    *semaphore.Weighted // of the bytes of larger bodies
 }
 
 // New returns a Handler whose committer runs. It refuses a configuration without a sink or with an empty secret, because GitHub
@@ -85,7 +86,7 @@ func New(c Config) (*Handler, error) {
 		config:    c,
 		strangers: c.Log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second}),
 		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
-		large:     make(chan struct{}, maxLarge),
+		memory:    semaphore.NewWeighted(maxBodies),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	h.committer = &committer{
@@ -254,18 +255,19 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffe
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(time.Now().Add(h.config.ReadFor))
 
+	// A claimed length costs nothing: memory is taken as bytes arrive, each time for as many again.
 	body := http.MaxBytesReader(w, r.Body, h.config.MaxBody)
 	into.Grow(int(min(max(r.ContentLength, 0), smallBody)) + bytes.MinRead)
-	_, err := into.ReadFrom(io.LimitReader(body, smallBody))
-	if err == nil && into.Len() == smallBody {
-		select {
-		case h.large <- struct{}{}:
-			done = func() { <-h.large }
-		default:
+	step, held := int64(smallBody), int64(0)
+	done = func() { h.memory.Release(held) }
+	n, err := into.ReadFrom(io.LimitReader(body, step))
+	for err == nil && n == step {
+		if step = int64(into.Len()); !h.memory.TryAcquire(step) {
 			a := refuse(busy, http.StatusServiceUnavailable, "too many large deliveries at once")
 			return done, &a
 		}
-		_, err = into.ReadFrom(body)
+		held += step
+		n, err = into.ReadFrom(io.LimitReader(body, step))
 	}
 	var tooMuch *http.MaxBytesError
 	switch {

@@ -313,8 +313,9 @@ func TestLargeBodies(t *testing.T) {
 		request *http.Request
 		status  int
 	}{
-		{"just under a megabyte", delivery("push", "d-1", push(smallBody-1000)), 202},
-		{"a megabyte", delivery("push", "d-1", push(smallBody-len(push(0)))), 202},
+		{"just under what is small", delivery("push", "d-1", push(smallBody-1000)), 202},
+		{"as large as what is small", delivery("push", "d-1", push(smallBody-len(push(0)))), 202},
+		{"just over it", delivery("push", "d-1", push(smallBody-len(push(0))+1)), 202},
 		{"three", delivery("push", "d-1", push(3<<20)), 202},
 		{"three, of unknown length", chunked(push(3 << 20)), 202},
 		{"as large as may be", delivery("push", "d-1", exact), 202},
@@ -326,11 +327,8 @@ func TestLargeBodies(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", tt.name, w.Code, w.Body, tt.status)
 		}
 	}
-	if len(h.large) != 0 {
-		t.Errorf("%d large bodies are still held", len(h.large))
-	}
-	for range maxLarge {
-		h.large <- struct{}{}
+	if !h.memory.TryAcquire(maxBodies) {
+		t.Fatal("memory of large bodies is still held")
 	}
 	if w := serve(h, delivery("push", "d-1", push(3<<20))); w.Code != 503 || w.Header().Get("Retry-After") == "" {
 		t.Errorf("one large body too many: %d %s, want 503 with Retry-After", w.Code, w.Body)
@@ -338,6 +336,23 @@ func TestLargeBodies(t *testing.T) {
 	if w := serve(h, delivery("ping", "d-1", ping)); w.Code != 202 {
 		t.Errorf("a small one beside many large ones: %d, want 202", w.Code)
 	}
+}
+
+// TestAClaimedLengthTakesNoMemory shows that what a stranger says of a body's length costs nothing before its bytes are there.
+func TestAClaimedLengthTakesNoMemory(t *testing.T) {
+	h := newHandler(t, &memorySink{}, nil)
+	r := delivery("push", "d-1", []byte("{"))
+	r.ContentLength = maxBody
+	var buffer bytes.Buffer
+	done, refused := h.read(httptest.NewRecorder(), r, &buffer)
+	defer done()
+	if refused != nil || buffer.Cap() > 2*smallBody {
+		t.Errorf("%v, and %d bytes taken for one", refused, buffer.Cap())
+	}
+	if !h.memory.TryAcquire(maxBodies) {
+		t.Error("memory of a large body is held for a small one")
+	}
+	h.memory.Release(maxBodies)
 }
 
 // TestSlowBody sends half a body and waits for the answer.
