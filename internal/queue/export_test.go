@@ -2,6 +2,11 @@ package queue
 
 import (
 	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/store"
@@ -26,6 +31,35 @@ func WaitFor(ctx context.Context, q *Queue, condition func() bool) error {
 func InsertJob(ctx context.Context, q *Queue, key change.PullKey) error {
 	defer q.engine.wake()
 	return q.Store.Write(ctx, func(tx store.Tx) error { return q.insertRuns(ctx, tx, pulls([]change.PullKey{key}), atOnce) })
+}
+
+// DeleteJobs deletes all jobs, and has nothing left to do.
+func DeleteJobs(ctx context.Context, q *Queue) error {
+	return q.Store.Write(ctx, func(tx store.Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE pulls SET done = wanted, concerns = 0, taken = 0`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM river_job`)
+		return err
+	})
+}
+
+// JobTimes returns when the one run that there is to be was inserted, which is in whole seconds on some databases, and for when.
+func JobTimes(ctx context.Context, q *Queue) (inserted, due time.Time, err error) {
+	list, err := q.engine.(interface {
+		jobs(context.Context) (*river.JobListResult, error)
+	}).jobs(ctx)
+	if err != nil {
+		return inserted, due, err
+	}
+	if len(list.Jobs) != 1 || list.Jobs[0].State != rivertype.JobStateAvailable {
+		return inserted, due, fmt.Errorf("there are %d jobs, %+v", len(list.Jobs), list.Jobs)
+	}
+	return list.Jobs[0].CreatedAt, list.Jobs[0].ScheduledAt, nil
+}
+
+func (e *riverEngine[T]) jobs(ctx context.Context) (*river.JobListResult, error) {
+	return e.client.JobList(ctx, river.NewJobListParams().Kinds(reconcileArgs{}.Kind()).States(unfinished()...))
 }
 
 // Interrupt stops a queue as Stop does when its runs do not end by themselves.

@@ -59,8 +59,9 @@ func (a floorArgs) owner() owner         { return owner{installation: a.Installa
 
 // insertion is a job to be inserted.
 type insertion struct {
-	args jobArgs
-	opts river.InsertOpts
+	args    jobArgs
+	opts    river.InsertOpts
+	urgency urgency
 }
 
 type reconcileArgs struct {
@@ -133,6 +134,7 @@ const (
 	atOnce       urgency = iota // it is made available now, and is no background run any more
 	early                       // it is made available now
 	whenDue                     // it goes on waiting
+	patient                     // it goes on waiting if that is not for long; one that is not there yet waits a moment for more to come
 	inBackground                // it goes on waiting; one that is not there yet is inserted as a background run
 )
 
@@ -154,14 +156,14 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 		if u == inBackground {
 			opts.Priority = backgroundPriority
 		}
-		jobs[i] = insertion{s, opts}
+		jobs[i] = insertion{s, opts, u}
 	}
-	_, err := q.insert(ctx, tx, jobs, u)
+	_, err := q.insert(ctx, tx, jobs)
 	return err
 }
 
 // insert inserts jobs, each into the lane of its owner, and returns each or the one that was there already.
-func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion, u urgency) ([]*rivertype.JobInsertResult, error) {
+func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]*rivertype.JobInsertResult, error) {
 	repos := make([]change.RepositoryID, 0, len(jobs))
 	for _, j := range jobs {
 		if id := j.args.owner().repository; id != 0 {
@@ -173,32 +175,58 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion, u urg
 		return nil, err
 	}
 	params := make([]river.InsertManyParams, len(jobs))
+	now := time.Now() // by River's clock
 	for i, j := range jobs {
 		o := j.args.owner()
+		if j.urgency == patient {
+			j.opts.ScheduledAt = now.Add(patience)
+		}
 		j.opts.Queue = laneOf(j.opts.Queue, cmp.Or(o.installation, installations[o.repository]))
 		params[i] = river.InsertManyParams{Args: j.args, InsertOpts: &j.opts}
 	}
 	results, err := q.engine.insert(ctx, tx, params)
-	if err != nil || u == whenDue || u == inBackground {
-		return results, err
+	if err != nil {
+		return nil, err
 	}
-	now := time.Now() // by River's clock
-	for _, r := range results {
-		if !r.UniqueSkippedAsDuplicate {
-			continue
-		}
-		if u == atOnce && isBackground(r.Job) && r.Job.State != rivertype.JobStateRunning {
-			if err := hasten(ctx, tx, r.Job); err != nil {
-				return nil, err
-			}
-		}
-		if waits(r.Job, now) {
-			if err := q.engine.retry(ctx, tx, r.Job.ID); err != nil {
-				return nil, err
-			}
+	for i, r := range results {
+		if err := q.hurry(ctx, tx, r, jobs[i].urgency, now); err != nil {
+			return nil, err
 		}
 	}
 	return results, nil
+}
+
+// hurry sees to it that a job which was inserted, or was there already, is run as soon as it should be.
+func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, u urgency, now time.Time) error {
+	switch {
+	case u == whenDue, u == inBackground:
+		return nil
+	case !r.UniqueSkippedAsDuplicate:
+		if u == patient {
+			return beReady(ctx, tx, r.Job)
+		}
+		return nil
+	case u == patient && !r.Job.ScheduledAt.After(now.Add(patience)):
+		return nil
+	}
+	if u == atOnce && isBackground(r.Job) && r.Job.State != rivertype.JobStateRunning {
+		if err := hasten(ctx, tx, r.Job); err != nil {
+			return err
+		}
+	}
+	if waits(r.Job, now) {
+		return q.engine.retry(ctx, tx, r.Job.ID)
+	}
+	return nil
+}
+
+// patience is how long the run of a pull request that can wait is put off, so that one run sees what would else take many; see store.CanWait.
+const patience = 2 * time.Second
+
+// beReady lets a job be taken when its time has come: River looks every five seconds only for those that it calls scheduled.
+func beReady(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error {
+	_, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available' WHERE id = $1 AND state = 'scheduled'`, job.ID)
+	return err
 }
 
 // waits says whether a job is there and will not be run now. A job that runs will see at its end what was raised.
@@ -222,6 +250,6 @@ func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at ti
 func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, follows *rivertype.JobRow) error {
 	opts := args.InsertOpts()
 	opts.ScheduledAt, opts.Metadata, opts.Priority = time.Now().Add(delay), follows.Metadata, follows.Priority
-	_, err := q.insert(ctx, tx, []insertion{{args, opts}}, whenDue)
+	_, err := q.insert(ctx, tx, []insertion{{args, opts, whenDue}})
 	return err
 }

@@ -35,6 +35,7 @@ func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.
 		{"an installation with many holds up no other", anInstallationWithManyHoldsUpNoOther},
 		{"more installations than workers take turns", moreInstallationsThanWorkersTakeTurns},
 		{"a delivery is followed to what it did", aDeliveryIsFollowedToWhatItDid},
+		{"what is told of checks waits for the last one", whatIsToldOfChecksWaitsForTheLastOne},
 		{"sweeps and discoveries", sweepsAndDiscoveries},
 		{"an owner's policy raises every open pull request", anOwnersPolicyRaisesEveryOpenPullRequest},
 		{"jobs that were deleted are found missing", jobsThatWereDeletedAreFoundMissing},
@@ -496,7 +497,7 @@ func jobsThatWereDeletedAreFoundMissing(t *testing.T, s *store.Store) {
 
 func aJobOfWhatWasDealtWithIsNoRun(t *testing.T, s *store.Store) {
 	q, key := newQueue(t, s), pull(1)
-	recheck := time.Now().Add(time.Hour)
+	recheck := time.Now().Add(time.Hour).Truncate(time.Second)
 	var runs atomic.Int32
 	start(t, q, func(context.Context, change.PullKey) (queue.Result, error) {
 		runs.Add(1)

@@ -16,6 +16,7 @@ type subject interface {
 	start(ctx context.Context, s *store.Store) (store.Run, error)
 	handle(ctx context.Context, h *Handlers) (Result, error)
 	isUnsettled(ctx context.Context, s *store.Store, tx store.Tx) (bool, error)
+	canWait(ctx context.Context, s *store.Store, tx store.Tx) (bool, error) // a moment, because more is to be expected
 	isDue(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error)
 	raise(ctx context.Context, s *store.Store, tx store.Tx) error // because of the time alone
 	recheck(at time.Time) jobArgs                                 // of the timer that does so
@@ -46,6 +47,11 @@ func (a reconcileArgs) handle(ctx context.Context, h *Handlers) (Result, error) 
 
 func (a reconcileArgs) isUnsettled(ctx context.Context, s *store.Store, tx store.Tx) (bool, error) {
 	return s.IsUnsettled(ctx, tx, a.key())
+}
+
+func (a reconcileArgs) canWait(ctx context.Context, s *store.Store, tx store.Tx) (bool, error) {
+	waiting, err := s.CanWait(ctx, tx, []change.PullKey{a.key()})
+	return waiting[a.key()], err
 }
 
 func (a reconcileArgs) isDue(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error) {
@@ -90,6 +96,8 @@ func (a errandArgs) handle(ctx context.Context, h *Handlers) (Result, error) {
 func (a errandArgs) isUnsettled(ctx context.Context, s *store.Store, tx store.Tx) (bool, error) {
 	return s.IsErrandUnsettled(ctx, tx, a.errand())
 }
+
+func (a errandArgs) canWait(context.Context, *store.Store, store.Tx) (bool, error) { return false, nil }
 
 func (a errandArgs) isDue(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error) {
 	return s.ErrandDue(ctx, tx, a.errand(), at)

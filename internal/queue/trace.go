@@ -81,27 +81,31 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 	var jobs []insertion
 	var causes [][]string
 	now := time.Now().UnixMicro()
-	add := func(args jobArgs, deliveries []string) {
+	add := func(args jobArgs, deliveries []string, u urgency) {
 		opts := args.InsertOpts()
 		opts.Metadata = origin{Raised: now, Trace: deliveries[0]}.metadata()
-		jobs, causes = append(jobs, insertion{args, opts}), append(causes, deliveries)
+		jobs, causes = append(jobs, insertion{args, opts, u}), append(causes, deliveries)
 	}
 	for _, id := range a.Added {
-		add(discoverArgs{Repository: id}, a.By.Repositories[id])
+		add(discoverArgs{Repository: id}, a.By.Repositories[id], atOnce)
 	}
 	for _, f := range a.Floors {
-		add(floorArgs{Installation: f.Installation, Delivery: f.Delivery}, []string{f.Delivery})
+		add(floorArgs{Installation: f.Installation, Delivery: f.Delivery}, []string{f.Delivery}, atOnce)
 	}
 	for _, key := range a.Raised {
-		add(pulls([]change.PullKey{key})[0], a.By.Pulls[key])
+		u := atOnce
+		if a.CanWait[key] {
+			u = patient
+		}
+		add(pulls([]change.PullKey{key})[0], a.By.Pulls[key], u)
 	}
 	for _, e := range a.Errands {
-		add(errands([]change.Errand{e})[0], a.By.Errands[e])
+		add(errands([]change.Errand{e})[0], a.By.Errands[e], atOnce)
 	}
 	if len(jobs) == 0 {
 		return nil, nil
 	}
-	results, err := q.insert(ctx, tx, jobs, atOnce)
+	results, err := q.insert(ctx, tx, jobs)
 	if err != nil {
 		return nil, err
 	}

@@ -102,8 +102,16 @@ func (q *Queue) outcome(ctx context.Context, s subject, r Result, err error) out
 	case !r.RetryAt.IsZero():
 		return outcome{wait: min(max(r.RetryAt.Sub(q.Clock()), minRetry), maxRetry)}
 	default:
-		return outcome{done: true, recheckAt: r.RecheckAt}
+		return outcome{done: true, recheckAt: wholeSecond(r.RecheckAt)}
 	}
+}
+
+// wholeSecond rounds a time up, so that runs that mean the same time ask for the same. Zero stays zero.
+func wholeSecond(at time.Time) time.Time {
+	if down := at.Truncate(time.Second); down.Before(at) {
+		return down.Add(time.Second)
+	}
+	return at
 }
 
 // backoff is how long to wait after so many failures in a row.
@@ -132,14 +140,22 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 		if err := q.engine.complete(ctx, tx, job); err != nil {
 			return fmt.Errorf("complete the job of %s: %w", run, err)
 		}
-		if o.done && !o.recheckAt.IsZero() {
+		if o.done && !o.recheckAt.IsZero() && !run.RechecksAt(o.recheckAt) {
 			if err := q.insertRecheck(ctx, tx, s, o.recheckAt); err != nil {
 				return err
 			}
 		}
 		switch {
 		case o.done && next == store.Again:
-			return q.insertRuns(ctx, tx, []subject{s}, atOnce)
+			waiting, err := s.canWait(ctx, q.Store, tx)
+			if err != nil {
+				return err
+			}
+			u := atOnce
+			if waiting {
+				u = patient
+			}
+			return q.insertRuns(ctx, tx, []subject{s}, u)
 		case next == store.Again, !o.done && wait == 0:
 			return q.insertRunsOf(ctx, tx, []subject{s}, atOnce, job.Metadata)
 		case !o.done:

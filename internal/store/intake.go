@@ -30,6 +30,8 @@ type Accepted struct {
 	Raised []change.PullKey      // pull requests to look at, ordered
 	Added  []change.RepositoryID // repositories whose open pull requests are not known yet
 	Floors []Floor               // owners whose policy may have changed
+	// CanWait are those of Raised that need not be looked at at once; see Store.CanWait.
+	CanWait map[change.PullKey]bool
 	// Errands are those to look at besides, ordered.
 	Errands []change.Errand
 	// By says which deliveries asked for each of these.
@@ -126,6 +128,11 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 		fresh = fresh[n:]
 	}
 	a.Raised = sortedKeys(a.By.Pulls)
+	if len(a.Raised) > 0 && slices.ContainsFunc(all, func(d change.Delivery) bool { return d.Check != nil }) {
+		if a.CanWait, err = s.CanWait(ctx, tx, a.Raised); err != nil {
+			return Accepted{}, err
+		}
+	}
 	a.Errands, err = s.acceptErrands(ctx, tx, all, a.By.Errands)
 	return a, err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
 )
 
 // Run is one run over a pull request or an errand, from Start or StartErrand to Finish or Fail.
@@ -14,6 +15,7 @@ type Run struct {
 	wanted int64          // how often it was raised when the run started
 	done   int64          // how many of these an earlier run has dealt with
 	number int64          // of the run: a later one takes its place
+	due    int64          // the recheck that was asked for when the run started
 }
 
 // Next says what is to follow a run.
@@ -37,24 +39,27 @@ func (r Run) String() string {
 // Empty says that all that was raised when the run started had been dealt with: its job was inserted while an earlier run ended.
 func (r Run) Empty() bool { return r.wanted == r.done }
 
+// RechecksAt says whether a recheck at that time was asked for before the run.
+func (r Run) RechecksAt(at time.Time) bool { return !at.IsZero() && r.due == micro(at) }
+
 // Start begins a run: what was raised so far is its business. A run that ends by neither Finish nor Fail, because the process died,
 // leaves its business to the next.
 func (s *Store) Start(ctx context.Context, key change.PullKey) (run Run, err error) {
 	return s.start(ctx, Run{Key: key}, `UPDATE pulls SET taken = taken | concerns, concerns = 0, run = run + 1
-		WHERE repository = $1 AND number = $2 RETURNING wanted, done, run`, key.Repository, key.Number)
+		WHERE repository = $1 AND number = $2 RETURNING wanted, done, run, recheck_at`, key.Repository, key.Number)
 }
 
 // StartErrand is Start for an errand. ErrNotFound says that it was never raised, or that its repository is not ours now: what was raised
 // then waits until it is.
 func (s *Store) StartErrand(ctx context.Context, e change.Errand) (run Run, err error) {
 	return s.start(ctx, Run{Errand: e}, `UPDATE errands SET run = run + 1
-		WHERE repository = $1 AND kind = $2 AND name = $3 AND `+ours+` RETURNING wanted, done, run`, e.Repository, string(e.Kind), e.Name)
+		WHERE repository = $1 AND kind = $2 AND name = $3 AND `+ours+` RETURNING wanted, done, run, recheck_at`, e.Repository, string(e.Kind), e.Name)
 }
 
 func (s *Store) start(ctx context.Context, run Run, query string, args ...any) (_ Run, err error) {
 	defer wrap(&err, "start a run over %s", run)
 	err = s.Write(ctx, func(tx Tx) error {
-		found, err := one(ctx, tx, query, args, &run.wanted, &run.done, &run.number)
+		found, err := one(ctx, tx, query, args, &run.wanted, &run.done, &run.number, &run.due)
 		if err == nil && !found {
 			err = ErrNotFound
 		}
@@ -113,6 +118,32 @@ func (s *Store) Raise(ctx context.Context, tx Tx, keys []change.PullKey, concern
 		bits[k] = concerns
 	}
 	return s.raise(ctx, tx, bits)
+}
+
+// CanWait returns those among pull requests of which nothing is raised but their checks, while one on the head is still pending and ours there
+// is not green: what is told of the others meanwhile changes no decision until that one ends, unless it is one that the policy does not ask for.
+func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (waiting map[change.PullKey]bool, err error) {
+	defer wrap(&err, "look up which of %d pull requests can wait", len(keys))
+	values := make([][]any, len(keys))
+	for i, k := range keys {
+		values[i] = []any{k.Repository, k.Number}
+	}
+	table, arg, err := s.rows(keyColumns, values)
+	if err != nil {
+		return nil, err
+	}
+	waiting = map[change.PullKey]bool{}
+	err = tx.Query(ctx, `SELECT p.repository, p.number FROM `+table+` AS told JOIN pulls p ON p.repository = told.repository AND p.number = told.number
+		WHERE p.concerns = $2
+			AND EXISTS (SELECT 1 FROM checks c WHERE c.repository = p.repository AND c.sha = p.head AND c.pending = 1)
+			AND NOT EXISTS (SELECT 1 FROM check_runs r WHERE r.repository = p.repository AND r.sha = p.head AND r.conclusion IN ($3, $4))`,
+		[]any{arg, uint(change.ConcernChecks), string(plan.Success), string(plan.Neutral)}, func(scan func(...any) error) error {
+			var k change.PullKey
+			err := scan(&k.Repository, &k.Number)
+			waiting[k] = true
+			return err
+		})
+	return waiting, err
 }
 
 // Due says whether a recheck that was asked for at a time is still the one that the last run asked for.

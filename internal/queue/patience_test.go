@@ -1,0 +1,83 @@
+package queue_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// checkOn is the event of a check on a head.
+func checkOn(id string, head change.SHA, name string, run int64, state change.CheckState) change.Delivery {
+	return change.Delivery{
+		ID: id, Event: "check_run", Action: "created", ReceivedAt: time.Now(), Head: head, Concerns: change.ConcernChecks,
+		Repository: change.Repository{ID: 7, Owner: "acme", Name: "shop", DefaultBranch: "main"},
+		Check:      &change.Check{Name: name, State: state, App: "github-actions", RunID: run, At: time.Now()},
+	}
+}
+
+func whatIsToldOfChecksWaitsForTheLastOne(t *testing.T, s *store.Store) {
+	const head = change.SHA("8f14e45fceea167a5a36dedd4bea2543ad4b5a0c")
+	key := pull(1)
+	// The queue is stopped, so that jobs stay as they were inserted.
+	q := newQueue(t, s)
+	start(t, q, func(context.Context, change.PullKey) (queue.Result, error) { return queue.Result{}, nil })
+	opened := labeled("opened", key)
+	opened.Pull = described(key, head, time.Now())
+	deliver(t, q, opened)
+	quiet(t, q)
+	stop(t, q)
+
+	for i, step := range []struct {
+		what string
+		do   func(id string) error
+		wait bool
+	}{
+		{"one begins", func(id string) error {
+			return q.Deliver(t.Context(), []change.Delivery{checkOn(id, head, "build", 1, change.CheckPending)})
+		}, true},
+		{"another begins and ends", func(id string) error {
+			return q.Deliver(t.Context(), []change.Delivery{
+				checkOn(id, head, "unit", 2, change.CheckPending), checkOn(id+"b", head, "unit", 2, change.CheckSuccess),
+			})
+		}, true},
+		{"the first ends, and none is pending", func(id string) error {
+			return q.Deliver(t.Context(), []change.Delivery{checkOn(id, head, "build", 1, change.CheckSuccess)})
+		}, false},
+		{"one begins again", func(id string) error {
+			if err := queue.DeleteJobs(t.Context(), q); err != nil {
+				return err
+			}
+			return q.Deliver(t.Context(), []change.Delivery{checkOn(id, head, "build", 3, change.CheckPending)})
+		}, true},
+		{"somebody sets a label", func(id string) error { return q.Deliver(t.Context(), []change.Delivery{labeled(id, key)}) }, false},
+		{"one begins where ours is green", func(id string) error {
+			err := s.SaveCheckRun(t.Context(), store.CheckRun{
+				Repository: key.Repository, Head: head, Number: key.Number, Posted: plan.Posted{RunID: 9, Status: plan.Completed, Conclusion: plan.Success},
+			})
+			if err != nil {
+				return err
+			}
+			if err := queue.DeleteJobs(t.Context(), q); err != nil {
+				return err
+			}
+			return q.Deliver(t.Context(), []change.Delivery{checkOn(id, head, "build", 4, change.CheckPending)})
+		}, false},
+	} {
+		if err := step.do(fmt.Sprint("check-", i)); err != nil {
+			t.Fatalf("%s: %v", step.what, err)
+		}
+		inserted, due, err := queue.JobTimes(t.Context(), q)
+		if err != nil {
+			t.Fatalf("%s: %v", step.what, err)
+		}
+		if step.wait && due.Sub(inserted) < time.Second || !step.wait && due.After(time.Now()) {
+			t.Fatalf("%s: it is %s, the run was inserted at %s and is due at %s", step.what, time.Now(), inserted, due)
+		}
+	}
+}
