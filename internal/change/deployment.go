@@ -2,6 +2,7 @@ package change
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -28,6 +29,25 @@ type Landed struct {
 	Author Account   `json:"author"`
 	By     Account   `json:"by"` // who merged it
 	At     time.Time `json:"at"`
+}
+
+// RaiseLanded returns what tells a repository's deployments of a merge, as its delivery does: that one may never have come. They take it
+// once. Nothing, unless the pull request was merged.
+func RaiseLanded(key PullKey, p Pull) []Raised {
+	if p.State != Merged || p.MergeCommit == "" {
+		return nil
+	}
+	at := p.MergedAt
+	if at.IsZero() {
+		at = p.UpdatedAt
+	}
+	body := ReleaseNote{Landed: &Landed{
+		Number: key.Number, Title: p.Title, Branch: p.Base.Name, Commit: p.MergeCommit, Author: p.Author, By: p.MergedBy, At: at,
+	}}
+	return []Raised{{
+		Errand: Errand{Kind: ErrandDeployments, Repository: key.Repository, Name: DeploymentsName},
+		Notes:  []Note{NewNote(fmt.Sprintf("landed/%d", key.Number), at, body)},
+	}}
 }
 
 // Deployment is a deployment on GitHub.

@@ -107,6 +107,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
+	save.Raise = append(save.Raise, r.unheard...)
 	result := queue.Result{}
 	if whole {
 		save.Taken = taken

@@ -93,6 +93,34 @@ func TestUndecided(t *testing.T) {
 	r.want(change.MergedWithoutGreen)
 }
 
+// TestDeploymentsAreToldOfWhatNobodyHeardOf has the repository's deployments told of a merge of which no delivery told, and of no other.
+func TestDeploymentsAreToldOfWhatNobodyHeardOf(t *testing.T) {
+	r := started(t)
+	p := r.pull(files{"a.txt": blob("a")})
+	r.decide(p)
+	r.squash(p, nil)
+	r.told()
+	if n := len(r.errands(change.ErrandDeployments)); n != 0 {
+		t.Errorf("deployments were raised %d times for what deliveries told", n)
+	}
+	q := r.pull(files{"b.txt": blob("b")})
+	r.squash(q, nil)
+	r.told()
+	raised := r.errands(change.ErrandDeployments)
+	if len(raised) != 1 || raised[0].Errand.Name != change.DeploymentsName {
+		t.Fatalf("raised %v, want deployments", raised)
+	}
+	w, err := r.store.BeginErrand(t.Context(), raised[0].Errand)
+	r.must(err)
+	var note change.ReleaseNote
+	if len(w.Notes) == 1 {
+		r.must(json.Unmarshal(w.Notes[0].Body, &note))
+	}
+	if l := note.Landed; l == nil || l.Number != q.Number || l.Commit != r.tip || l.Branch != isMain {
+		t.Errorf("told %+v, want that %d became %s", w.Notes, q.Number, r.tip)
+	}
+}
+
 // TestGitHubHasTime has a commit be held back until GitHub had time to say which pull request it came through.
 func TestGitHubHasTime(t *testing.T) {
 	r := started(t)

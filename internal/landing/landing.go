@@ -142,7 +142,10 @@ type run struct {
 	github GitHub
 	work   store.ErrandWork
 	lease  store.Lease
-	log    zerolog.Logger
+	// unheard tells the repository's deployments of merges that are met with on a walk, of pull requests on which nothing was ever decided:
+	// most likely no delivery told of them at all.
+	unheard []change.Raised
+	log     zerolog.Logger
 }
 
 // Branch looks at what landed on a branch (change.ErrandBranch).

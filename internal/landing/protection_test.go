@@ -90,10 +90,6 @@ func TestSweep(t *testing.T) {
 			{Errand: change.Errand{Kind: change.ErrandBranch, Repository: 1, Name: isMain}, State: []byte(`{"known":"a"}`)},
 		},
 		change.ErrandProtection: {{Errand: change.Errand{Kind: change.ErrandProtection, Repository: 1, Name: isMain}}},
-		change.ErrandDeployments: {
-			{Errand: change.Errand{Kind: change.ErrandDeployments, Repository: 1, Name: change.DeploymentsName}},
-			{Errand: change.Errand{Kind: change.ErrandDeployments, Repository: 22, Name: change.DeploymentsName}, State: []byte(`{"last":1}`)},
-		},
 	}
 	var raised []string
 	fails := false
@@ -120,13 +116,14 @@ func TestSweep(t *testing.T) {
 		return fmt.Sprint(raised)
 	}
 	first := sweep()
-	if !strings.HasPrefix(first, "[branch 1 main branch 1 release/1 branch 2 main protection 2 main ") || len(raised) != 2*SweepRepositories {
+	if !strings.HasPrefix(first, "[branch 1 main deployments 1 deployments branch 1 release/1 branch 2 main deployments 2 deployments protection 2 main ") ||
+		len(raised) != 3*SweepRepositories {
 		t.Errorf("raised %s", first)
 	}
 	fails = true
 	sweep()
 	fails = false
-	if got, want := sweep(), "[branch 21 main protection 21 main branch 22 main deployments 22 deployments protection 22 main]"; got != want {
+	if got, want := sweep(), "[branch 21 main deployments 21 deployments protection 21 main branch 22 main deployments 22 deployments protection 22 main]"; got != want {
 		t.Errorf("raised %s, want %s", got, want)
 	}
 	if got := sweep(); got != first {

@@ -154,6 +154,7 @@ func (r *run) readPulls(ctx context.Context, w *Walk, sha change.SHA) error {
 func (r *run) merged(ctx context.Context, p change.Pull) (m Merged, err error) {
 	key := change.PullKey{Repository: r.work.Repository.ID, Number: p.Number}
 	held, err := r.Store.Pull(ctx, key)
+	unheard := errors.Is(err, store.ErrNotFound) || err == nil && held.Decision == nil
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return m, err
@@ -164,6 +165,9 @@ func (r *run) merged(ctx context.Context, p change.Pull) (m Merged, err error) {
 		if m.Pull, err = r.github.Pull(ctx, r.work.Repository, p.Number, r.github.Began()); err != nil {
 			return m, err
 		}
+	}
+	if unheard {
+		r.unheard = append(r.unheard, change.RaiseLanded(key, m.Pull)...)
 	}
 	// The entries were timed by our clock, the merge by GitHub's.
 	m.Decision, err = DecidedAt(ctx, r.Store, key, m.MergedAt, r.github.Now().Sub(r.Clock()))

@@ -26,9 +26,8 @@ type Sweeper struct {
 }
 
 // Sweep raises the branches of the next repositories: the default branch first, and those that were looked at before. A default branch whose
-// protection was never looked at has that looked at as well; after that it is looked at daily by itself. So are the deployments of a
-// repository of which any is remembered. If a sweep fails, the next one
-// starts at the same place.
+// protection was never looked at has that looked at as well; after that it is looked at daily by itself. So are the deployments of each
+// repository, also where there was none yet: from its first look on, none is missed. If a sweep fails, the next one starts at the same place.
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,15 +68,7 @@ func (s *Sweeper) of(ctx context.Context, repo change.Repository) (raised []chan
 	}
 	if repo.DefaultBranch != "" {
 		raise(change.ErrandBranch, repo.DefaultBranch)
-	}
-	deployed, err := s.Errands(ctx, change.ErrandDeployments, repo.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range deployed {
-		if d.State != nil {
-			raise(change.ErrandDeployments, d.Errand.Name)
-		}
+		raise(change.ErrandDeployments, change.DeploymentsName)
 	}
 	isGuarded := false
 	for _, g := range guarded {

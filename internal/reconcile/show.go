@@ -154,7 +154,7 @@ func (r *run) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	consequences := store.Consequences{Lease: r.lease, Raise: append(raise, landed(w.Key, w.Snapshot)...)}
+	consequences := store.Consequences{Lease: r.lease, Raise: append(raise, change.RaiseLanded(w.Key, w.Snapshot)...)}
 	if owed := reviewDebt(&d); d.State == change.Closed && owed != nil && owed.Settled.IsZero() {
 		owed.Settled = r.github.Now() // nothing went past the process
 		consequences.Debts = []change.Debt{*owed}

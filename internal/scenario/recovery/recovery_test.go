@@ -129,27 +129,11 @@ func (b *burst) wrong() (all []string) {
 			all = append(all, fmt.Sprintf("%s is %s, want %s", name, got, want))
 		}
 	}
-	deployments, err := b.Sim.Deployments(b.Repo)
-	check(b.t, err)
-	ours := 0
-	for _, d := range deployments {
-		if d.App == "changegate" && d.Environment == "staging" && d.SHA == b.landed {
-			ours++
-		}
+	if n := b.deployed("staging", b.landed); n != 1 {
+		all = append(all, fmt.Sprintf("what was merged is deployed to staging %d times", n))
 	}
-	if ours != 1 {
-		all = append(all, fmt.Sprintf("what was merged is deployed to staging %d times", ours))
-	}
-	issues, err := b.Sim.Issues(b.Repo)
-	check(b.t, err)
-	found := 0
-	for _, i := range issues {
-		if i.Author == "changegate[bot]" && strings.Contains(i.Body, "carol") && strings.Contains(i.Body, "production") {
-			found++
-		}
-	}
-	if found != 1 {
-		all = append(all, fmt.Sprintf("%d issues are about the deployment that nobody may make", found))
+	if n := b.about("carol", "production"); n != 1 {
+		all = append(all, fmt.Sprintf("%d issues are about the deployment that nobody may make", n))
 	}
 	slices.Sort(all)
 	return append(all, b.doubled()...)
@@ -186,13 +170,19 @@ func (b *burst) doubled() (all []string) {
 // becomesRight waits until the server knows all, and anything else there is to wait for.
 func (b *burst) becomesRight(besides ...func() string) {
 	b.t.Helper()
+	b.until(append(besides, func() string { return strings.Join(b.wrong(), "\n") })...)
+}
+
+// until waits until none of its arguments says what is missing.
+func (b *burst) until(missing ...func() string) {
+	b.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	give := time.After(patience)
 	for {
 		check(b.t, b.Quiet())
-		wrong := b.wrong()
-		for _, more := range besides {
+		var wrong []string
+		for _, more := range missing {
 			if is := more(); is != "" {
 				wrong = append(wrong, is)
 			}
@@ -258,7 +248,7 @@ func TestWithoutALogSweepsFindWhatADowntimeHid(t *testing.T) {
 	b := begin(t)
 	check(t, b.Stop())
 	b.happens()
-	b.Sim.Inject(githubsim.Fault{Route: "/app/hook/deliveries", Status: http.StatusNotFound, Times: -1})
+	b.without()
 	b.restart()
 	b.becomesRight()
 	if again, _ := b.redelivered(); again != 0 {
@@ -267,6 +257,87 @@ func TestWithoutALogSweepsFindWhatADowntimeHid(t *testing.T) {
 	if n := strings.Count(b.Log.String(), "does not show the App its log of deliveries"); n != 1 {
 		t.Errorf("it was said %d times that there is no log", n)
 	}
+}
+
+// without has GitHub show no log of deliveries.
+func (b *burst) without() {
+	b.Sim.Inject(githubsim.Fault{Route: "/app/hook/deliveries", Status: http.StatusNotFound, Times: -1})
+}
+
+// about counts our issues that say all of some words.
+func (b *burst) about(words ...string) (n int) {
+	b.t.Helper()
+	issues, err := b.Sim.Issues(b.Repo)
+	check(b.t, err)
+	for _, i := range issues {
+		if i.Author == "changegate[bot]" && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(i.Title+i.Body, w) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// deployed counts our deployments of a commit.
+func (b *burst) deployed(environment, sha string) (n int) {
+	b.t.Helper()
+	list, err := b.Sim.Deployments(b.Repo)
+	check(b.t, err)
+	for _, d := range list {
+		if d.App == "changegate" && d.Environment == environment && d.SHA == sha {
+			n++
+		}
+	}
+	return n
+}
+
+func TestWhatWasOpenedAndMergedUnseenHasLanded(t *testing.T) {
+	b := begin(t)
+	check(t, b.Stop())
+	b.happens()
+	b.open("unseen")
+	unseen := b.pulls["unseen"]
+	delete(b.pulls, "unseen") // it has no check, which is what is to be found
+	b.act(b.Sim.As("erin").Merge(unseen, githubsim.MergeOptions{Bypass: true}))
+	tip, err := b.Sim.Tip(b.Repo, "main")
+	check(t, err)
+	check(t, b.Quiet())
+	b.Forward(time.Hour)
+	b.without()
+	b.restart()
+	b.becomesRight(func() string {
+		issues, deployments := b.about(fmt.Sprintf("(#%d)", unseen.Number)), b.deployed("staging", tip)
+		if issues == 1 && deployments == 1 {
+			return ""
+		}
+		return fmt.Sprintf("%d issues are about the merge that nobody saw, and %d deployments to staging", issues, deployments)
+	})
+}
+
+func TestTheFirstDeploymentOfARepositoryIsFound(t *testing.T) {
+	b := &burst{t: t, World: worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: policy, Spec: true})}
+	b.Errors = true
+	check(t, b.Quiet(), b.Stop())
+	b.without()
+	b.Sim.ResetCalls()
+	b.restart()
+	b.until(func() string {
+		if b.Sim.Calls()["GET /repos/{owner}/{repo}/deployments"] == 0 {
+			return "deployments were not listed yet"
+		}
+		return ""
+	})
+	check(t, b.Stop())
+	_, err := b.Sim.As("carol").CreateDeployment(b.Repo, githubsim.DeploymentOptions{Environment: "production"})
+	b.act(err)
+	check(t, b.Quiet())
+	b.Forward(time.Hour)
+	b.restart()
+	b.until(func() string {
+		if n := b.about("carol", "production"); n != 1 {
+			return fmt.Sprintf("%d issues are about the first deployment", n)
+		}
+		return ""
+	})
 }
 
 func TestADatabaseFromBeforeIsBroughtUpToDate(t *testing.T) {
