@@ -34,8 +34,10 @@ import (
 	"github.com/changegate/changegate/policies"
 )
 
-// stopTime is how long the service may take to end what is under way.
-const stopTime = 10 * time.Second
+const (
+	stopTime   = 10 * time.Second // how long the service may take to end what is under way
+	answerTime = 9 * time.Second  // how long requests may take of that
+)
 
 // Options are what a test or the demo sets differently. The zero value is a server's.
 type Options struct {
@@ -151,9 +153,9 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	a.server, err = server.New(server.Config{
-		Address: c.Server.Address, Hook: a.hook, Gate: asked, Pages: http.HandlerFunc(home), Metrics: metrics, Log: log,
+		Address: c.Server.Address, Hook: a.hook, Gate: asked, Pages: http.HandlerFunc(home), Metrics: metrics, Log: log, ShutdownFor: answerTime,
 		Ready: []server.Probe{
-			{Name: "store", Check: func(ctx context.Context) error { _, err := a.store.CountUnsettled(ctx); return err }},
+			{Name: "store", Check: newWritable(a.store, a.queue.Replica()).check},
 			{Name: "queue", Check: func(context.Context) error { return a.queue.Ready() }},
 			{Name: "ledger", Check: a.notary.ready},
 			{Name: "private key", Check: func(context.Context) error { return usable(secrets.PrivateKey()) }},
@@ -177,19 +179,48 @@ func (a *App) Run(ctx context.Context) (err error) {
 	a.queue.Every("prune", pruneEvery, a.store.Prune)
 	tick, publish := a.notary.regularly(a.publishEvery)
 	a.queue.Every("checkpoint", tick, publish)
-	a.queue.Every("ledger", verifyEvery, a.notary.verifyAll)
+	a.queue.Every("ledger", verifyEvery, upTo(ctx, a.notary.verifyAll))
 	if !a.noSweeps {
 		a.sweeps.start(a.missed)
 	}
 	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: urgent(a.loop.Reconcile), Discover: a.discover, Errands: a.errands()}); err != nil {
 		return err
 	}
-	served := a.server.Serve(ctx)
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	limit, cancel := after(ctx, stopTime)
 	defer cancel()
-	ended := errors.Join(a.hook.Close(limit), a.queue.Stop(limit))
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done() // while requests that are under way are answered: both may need most of the time
+		stopped <- a.queue.Stop(limit)
+	}()
+	served := a.server.Serve(ctx)
+	end()
+	ended := errors.Join(a.hook.Close(limit), <-stopped)
 	a.notary.publishAtEnd(limit)
 	return errors.Join(served, ended)
+}
+
+// after returns a context that ends some time after another.
+func after(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	limit, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(d, func() { cancel(context.DeadlineExceeded) }) })
+	return limit, func() { cancel(nil) }
+}
+
+// upTo returns what is called with a context that ends also when another does: what takes long is not waited for when the service ends.
+func upTo(end context.Context, f func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer context.AfterFunc(end, cancel)()
+		defer cancel()
+		err := f(ctx)
+		if end.Err() != nil {
+			return nil
+		}
+		return err
+	}
 }
 
 // errands returns what looks at each kind of errand.

@@ -35,7 +35,7 @@ type world struct {
 	database   string // the path of its file
 	env        map[string]string
 	clock      func() time.Time // the server's; nil: everybody's
-	level      zerolog.Level // of what it logs
+	level      zerolog.Level    // of what it logs
 	log        logged
 	stop       func() // ends the server
 }

@@ -37,7 +37,7 @@ const (
 	runTimeout   = 20 * time.Second
 	rescueAfter  = 30 * time.Second
 	endTimeout   = 5 * time.Second        // to write the end of a run, also while the process is stopping
-	stopTimeout  = 8 * time.Second        // for runs to end by themselves before they are cancelled
+	stopTimeout  = 6 * time.Second        // for runs to end by themselves before they are cancelled
 	minRetry     = 100 * time.Millisecond // a time that has passed must not make a run chase itself
 	maxRetry     = time.Minute
 	sweepTimeout = 10 * time.Minute
@@ -159,7 +159,7 @@ func (q *Queue) Start(ctx context.Context, h Handlers) error {
 	return nil
 }
 
-// Stop starts no more runs and returns when those that run have ended. They have eight seconds before they are cancelled; what they
+// Stop starts no more runs and returns when those that run have ended. They have six seconds before they are cancelled; what they
 // leave is there for the next process. If ctx ends first, Stop returns its error and the runs go on ending.
 func (q *Queue) Stop(ctx context.Context) error {
 	q.mu.Lock()
