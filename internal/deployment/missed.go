@@ -86,7 +86,8 @@ func (r *run) missed(ctx context.Context) (tells []tell, err error) {
 	if since.Before(h.From) {
 		since = h.From
 	}
-	listed, err := r.github.Deployments(ctx, r.repo, github.DeploymentFilter{Since: since}, r.github.Began())
+	// Of very many the newest have to do: with none of them the time to look at would only grow.
+	listed, err := r.github.Deployments(ctx, r.repo, github.DeploymentFilter{Since: since, Newest: true}, r.github.Began())
 	if github.IsRefusal(err) {
 		r.log.Warn().Err(err).Msg("deployments cannot be listed, what no delivery tells of them is missed")
 		return nil, nil
@@ -99,6 +100,9 @@ func (r *run) missed(ctx context.Context) (tells []tell, err error) {
 			continue
 		}
 		tells = append(tells, func(t *release.Turn) { t.Deployment(d) })
+		if _, named := r.rules.Find(d.Environment); !named {
+			continue // how it ended is nothing to the policy
+		}
 		more, err := r.missedStatuses(ctx, d)
 		if err != nil {
 			return nil, err

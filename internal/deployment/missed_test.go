@@ -95,6 +95,24 @@ func TestADeploymentThatNoDeliveryTold(t *testing.T) {
 	}
 }
 
+func TestOfPreviewsNoStatusIsRead(t *testing.T) {
+	r := newRig(t)
+	p, landed := r.merge(change.Normal)
+	r.told(landed)
+	r.now = r.now.Add(time.Minute)
+	for i := range 5 {
+		r.deployments = append(r.deployments, change.Deployment{ID: int64(900 + i), SHA: p.MergeCommit, Environment: "preview", By: carol, At: r.now})
+	}
+	r.since()
+	r.sweep()
+	if got := r.since(); got != "1 list deployments, 1 list statuses" { // of what staging holds
+		t.Errorf("a sweep over previews costs %s", got)
+	}
+	if got := r.exceptions(); len(got) != 5 {
+		t.Errorf("exceptions: %v, want one of each", got)
+	}
+}
+
 func TestWhateverHappensAfterLongHasAllListed(t *testing.T) {
 	r := newRig(t)
 	_, landed := r.merge(change.Normal)

@@ -64,10 +64,11 @@ type DeploymentFilter struct {
 	SHA         change.SHA
 	Environment string    // as anybody wrote it: case is folded
 	Since       time.Time // those made then or later, to the second
+	Newest      bool      // of more than 1,000 the newest will do
 }
 
 // Deployments reads deployments, oldest first (repos/list-deployments): one call for each 100, of the commit if the filter names one, that were
-// made since the filter's time; ten at most, beyond which it fails. Environments are compared here, because GitHub does not say whether
+// made since the filter's time; ten at most, beyond which it fails unless the newest will do. Environments are compared here, because GitHub does not say whether
 // its own filter folds case, as its environments do.
 //
 // Via of what our App deployed is the App, whether or not GitHub says so; see BotLogin.
@@ -103,7 +104,7 @@ func (s *Session) deployments(ctx context.Context, repo change.Repository, f Dep
 		if err != nil {
 			return nil, "", err
 		}
-		if !listed.more || slices.ContainsFunc(listed.items, isOlder) { // those that were not listed are older still
+		if !listed.more || f.Newest && pages == maxDeployments || slices.ContainsFunc(listed.items, isOlder) { // those that were not listed are older still
 			break
 		}
 		if pages == maxDeployments {

@@ -192,19 +192,21 @@ func TestDeploymentsOfManyPages(t *testing.T) {
 	for name, tt := range map[string]struct {
 		pages, calls int
 		since        time.Time
+		newest       bool
 		want         int // -1: it fails
 	}{
-		"all":                          {3, 4, time.Time{}, 300},
-		"those of the first page":      {12, 1, noon.Add(12 * time.Minute), 1},
-		"those of the first two":       {9, 2, noon.Add(8 * time.Minute), 101},
-		"more than is sane":            {12, 10, time.Time{}, -1},
-		"more, but not since the time": {12, 10, noon.Add(4 * time.Minute), 801},
+		"all":                            {3, 4, time.Time{}, false, 300},
+		"those of the first page":        {12, 1, noon.Add(12 * time.Minute), false, 1},
+		"those of the first two":         {9, 2, noon.Add(8 * time.Minute), false, 101},
+		"more than is sane":              {12, 10, time.Time{}, false, -1},
+		"more, where the newest will do": {12, 10, time.Time{}, true, 1000},
+		"more, but not since the time":   {12, 10, noon.Add(4 * time.Minute), false, 801},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := isCalled(newFake(t))
 			f.pages(deploymentsCall, pages(tt.pages), true)
 			s := f.client().Begin()
-			got, err := s.Deployments(t.Context(), shop, DeploymentFilter{Since: tt.since}, s.Began())
+			got, err := s.Deployments(t.Context(), shop, DeploymentFilter{Since: tt.since, Newest: tt.newest}, s.Began())
 			var rejected *Rejected
 			if tt.want < 0 && !errors.As(err, &rejected) || tt.want >= 0 && (err != nil || len(got) != tt.want) {
 				t.Errorf("got %d, %v", len(got), err)
