@@ -103,7 +103,7 @@ func (f *fleet) run(r *replica, ahead time.Duration) {
 	cmd.Env = append(os.Environ(), f.w.Environment()...)
 	cmd.Env = append(cmd.Env, f.env...)
 	cmd.Env = append(cmd.Env, nameVariable+"="+r.name, fmt.Sprint(aheadVariable, "=", ahead))
-	cmd.Stderr = log
+	cmd.Stderr = io.MultiWriter(log) // by a pipe: a process without room for its files says so
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

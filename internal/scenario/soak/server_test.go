@@ -47,6 +47,9 @@ const sweepEvery = 2 * time.Second
 func serve(name string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	if err := runOut(); err != nil {
+		return err
+	}
 	ahead, err := time.ParseDuration(os.Getenv(aheadVariable))
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 // TestSleepers has a replica killed, or stopped past all its leases, in the middle of a run. The others do its work; one that goes on then
 // writes nothing of it.
 func TestSleepers(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t)
 	x := found(t, worldtest.Postgres(server.Database(t)), 3)
 	for n, row := range []struct {

@@ -27,18 +27,20 @@ var (
 )
 
 // TestLives has pull requests live while processes die at random and in the middle of their writes, GitHub fails in its ways and is down for a
-// while, and deliveries fail, are lost without a trace, come twice, and come late and in any order; on PostgreSQL the database is restarted
-// too.
+// while, the disk is full, and deliveries fail, are lost without a trace, come twice, and come late and in any order; on PostgreSQL the
+// database is restarted too.
 func TestLives(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
 	t.Logf("-seed %d", *seed)
 	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel() // these tests wait, most of the time
 		x := found(t, nil, 1)
 		x.survive(nil)
 	})
 	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
 		server := pgtest.Start(t)
 		x := found(t, worldtest.Postgres(server.Database(t)), 3)
 		x.survive(server.Restart)
@@ -129,7 +131,8 @@ func all(write) bool { return true }
 
 const (
 	tick = 400 * time.Millisecond // between two troubles
-	down = 12                     // the trouble with which GitHub is down for a while
+	down = 6                      // the trouble with which GitHub is down for a while
+	full = 30                     // and that with which the disk is full
 )
 
 // trouble begins all kinds of it. The function returned ends it, and says how many processes were killed.
@@ -187,15 +190,17 @@ func (x *town) trouble(restart func() error) (end func() int64) {
 			x.Sim.Release(held...)
 		}
 	}
-	// As many lives as take longer are enough for half a minute of it.
-	up := down + int(min(30*time.Second, time.Duration(*count)*150*time.Millisecond)/tick)
+	up := down + int(time.Second/tick)
+	if *count >= 200 {
+		up = down + int(30*time.Second/tick)
+	}
 	over, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		ticker := time.NewTicker(tick)
 		defer ticker.Stop()
-		heal, back := func() {}, func() {}
-		defer func() { heal(); back() }()
+		heal, back, empty := func() {}, func() {}, func() {}
+		defer func() { heal(); back(); empty() }()
 		for n := 0; ; n++ {
 			select {
 			case <-over:
@@ -214,7 +219,7 @@ func (x *town) trouble(restart func() error) (end func() int64) {
 				kill(victim)
 			}
 			switch {
-			case n == 8 && restart != nil:
+			case n == 3 && restart != nil:
 				if err := restart(); err != nil {
 					x.t.Error(err)
 				}
@@ -222,6 +227,10 @@ func (x *town) trouble(restart func() error) (end func() int64) {
 				back = x.Sim.Inject(githubsim.Fault{Status: http.StatusBadGateway, Times: -1})
 			case n == up:
 				back()
+			case n == full:
+				empty = x.fillDisk()
+			case n == full+5:
+				empty()
 			}
 			if _, err := x.Sim.RunWorkflows(); err != nil {
 				x.t.Error(err)
