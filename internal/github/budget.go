@@ -76,8 +76,9 @@ const (
 	// write 5 (docs: rate limits for the REST API, about secondary rate limits).
 	pointsPerMinute  = 900
 	queriesPerMinute = 2000
-	// contentPerMinute is how much that notifies people may be made in a minute.
+	// contentPerMinute and contentPerHour are how much that notifies people may be made.
 	contentPerMinute = 80
+	contentPerHour   = 500
 	writePoints      = 5
 )
 
@@ -98,16 +99,23 @@ type budget struct {
 	minute   window
 }
 
-// admit lets a call through, or returns until when nothing is left for its class. Whoever is let through ends with done.
-func (b *budget) admit(c class, points int, now time.Time) *RateLimited {
+// refuses returns until when nothing is left for a class of calls; nil: a call of so many points is let through. Of a minute it is for a share
+// in what GitHub allows, because other processes have theirs.
+func (b *budget) refuses(c class, points int, share func(int) int, now time.Time) *RateLimited {
 	if b.isKnown(now) && b.left() <= c.hourly(b.limit) {
 		return &RateLimited{Until: b.reset, Kept: true}
 	}
-	if until, ok := b.minute.take(points, b.minute.limit-c.minutely(b.minute.limit), now); !ok {
+	limit := share(b.minute.limit)
+	if until, ok := b.minute.room(points, limit-c.minutely(limit), now); !ok {
 		return &RateLimited{Until: until, Secondary: true, Kept: true}
 	}
-	b.underWay++
 	return nil
+}
+
+// admit lets a call through that is not refused. It ends with done.
+func (b *budget) admit(points int, now time.Time) {
+	b.minute.spend(points, now)
+	b.underWay++
 }
 
 func (b *budget) done() { b.underWay-- }
@@ -130,11 +138,12 @@ func (b *budget) isScarce(now time.Time) bool {
 	return b.isKnown(now) && b.left() <= background.hourly(b.limit)
 }
 
-// window counts what was spent in the last minute.
+// window counts what was spent in the last minute, or hour.
 type window struct {
-	limit int // 0: there is none
-	spent []spending
-	total int
+	limit  int // 0: there is none
+	period time.Duration
+	spent  []spending
+	total  int
 }
 
 type spending struct {
@@ -142,27 +151,35 @@ type spending struct {
 	points int
 }
 
-// perWindow is how long what was spent counts: a minute, and the second that its time was cut by.
-const perWindow = 61 * time.Second
+// ends is when what was spent does not count any more: after the period, and the second that its time was cut by.
+func (w *window) ends(s spending) time.Time { return s.at.Add(w.period + time.Second) }
 
-// take spends points if no more than most have been spent then, or says when that will be.
-func (w *window) take(points, most int, now time.Time) (until time.Time, ok bool) {
+// room says whether points may be spent so that no more than most are then, or when they may.
+func (w *window) room(points, most int, now time.Time) (until time.Time, ok bool) {
 	if w.limit == 0 {
 		return now, true
 	}
-	for len(w.spent) > 0 && now.Sub(w.spent[0].at) >= perWindow {
+	for len(w.spent) > 0 && !now.Before(w.ends(w.spent[0])) {
 		w.total -= w.spent[0].points
 		w.spent = w.spent[1:]
 	}
-	if over := w.total + points - most; over > 0 {
-		until = now.Add(time.Second)
-		for _, s := range w.spent {
-			if over -= s.points; over <= 0 {
-				return s.at.Add(perWindow), false
-			}
-			until = s.at.Add(perWindow)
+	over := w.total + points - most
+	if over <= 0 {
+		return now, true
+	}
+	until = now.Add(time.Second)
+	for _, s := range w.spent {
+		until = w.ends(s)
+		if over -= s.points; over <= 0 {
+			break
 		}
-		return until, false
+	}
+	return until, false
+}
+
+func (w *window) spend(points int, now time.Time) {
+	if w.limit == 0 {
+		return
 	}
 	at := now.Truncate(time.Second)
 	if n := len(w.spent); n > 0 && !at.After(w.spent[n-1].at) {
@@ -171,5 +188,21 @@ func (w *window) take(points, most int, now time.Time) (until time.Time, ok bool
 		w.spent = append(w.spent, spending{at, points})
 	}
 	w.total += points
-	return now, true
+}
+
+// notices counts what notifies people. It has no classes: all of it is writes.
+type notices struct{ minute, hour window }
+
+func (n *notices) refuses(share func(int) int, now time.Time) *RateLimited {
+	for _, w := range []*window{&n.hour, &n.minute} {
+		if until, ok := w.room(1, share(w.limit), now); !ok {
+			return &RateLimited{Until: until, Secondary: true, Kept: true}
+		}
+	}
+	return nil
+}
+
+func (n *notices) admit(now time.Time) {
+	n.hour.spend(1, now)
+	n.minute.spend(1, now)
 }

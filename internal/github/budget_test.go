@@ -136,14 +136,21 @@ func TestWhatIsLeftOfAnHourIsForTheMoreUrgent(t *testing.T) {
 	}
 }
 
+// perWindow is how long what was spent counts for a minute.
+const perWindow = time.Minute + time.Second
+
+// alone is the share of a process that has no others beside it.
+func alone(whole int) int { return whole }
+
 func TestAnAnswerRevalidatedCostsNothing(t *testing.T) {
 	var b budget
 	now := time.Now()
 	b.learn(5000, 100, now.Add(time.Hour), now)
 	for range 50 {
-		if limited := b.admit(going, 1, now); limited != nil {
+		if limited := b.refuses(going, 1, alone, now); limited != nil {
 			t.Fatal(limited)
 		}
+		b.admit(1, now)
 		b.learn(5000, 100, now.Add(time.Hour+time.Second), now)
 		b.done()
 	}
@@ -200,19 +207,84 @@ func TestWhatIsLeftOfAMinuteIsForTheMoreUrgent(t *testing.T) {
 	}
 }
 
+// TestWhatNotifiesPeopleIsCountedAnHour has GitHub never hear of more than 80 comments in a minute, and 500 in an hour.
+func TestWhatNotifiesPeopleIsCountedAnHour(t *testing.T) {
+	f := newMetered(t, 15_000)
+	config := f.config()
+	config.PointsPerMinute = pointsPerMinute
+	g, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comment := func(change.Number) error {
+		_, err := g.Installation(5).Begin().Comment(t.Context(), shop, 1, "hello")
+		return err
+	}
+	f.on("POST /repos/acme/shop/issues/1/comments", f.spend(m{"id": 1}))
+	start, sent := f.clock.Now(), 0
+	for range 6 {
+		got, limited := f.until(t, comment)
+		equal(t, "in a minute", got, contentPerMinute)
+		equal(t, "waits a minute", limited.Until.Sub(f.clock.Now()), perWindow)
+		sent += got
+		f.clock.advance(perWindow)
+	}
+	got, limited := f.until(t, comment)
+	equal(t, "in an hour", sent+got, contentPerHour)
+	equal(t, "waits for the hour", limited.Until, start.Add(time.Hour+time.Second))
+	equal(t, "is kept back", limited.Kept, true)
+	if err := f.going(t, g.Installation(5).Begin())(400); err != nil {
+		t.Errorf("reads wait as well: %v", err)
+	}
+	f.clock.advance(time.Hour)
+	if err := comment(0); err != nil {
+		t.Errorf("after an hour: %v", err)
+	}
+}
+
+// TestProcessesShareWhatGitHubDoesNotTell has each of several processes take no more than its part of a minute.
+func TestProcessesShareWhatGitHubDoesNotTell(t *testing.T) {
+	f := newMetered(t, 15_000)
+	processes := 4
+	config := f.config()
+	config.PointsPerMinute, config.Processes = 400, func() int { return processes }
+	g, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := g.Installation(5).Begin()
+	got, _ := f.until(t, f.going(t, run))
+	equal(t, "of 400 points for four processes, a tenth kept back", got, 90)
+	processes = 2
+	got, _ = f.until(t, f.going(t, run))
+	equal(t, "when two of them are gone, more", got, 90)
+	processes = 1000
+	f.clock.advance(perWindow)
+	if got, _ = f.until(t, f.writing(t, g.Installation(5))); got == 0 {
+		t.Error("with so many processes nobody may write at all")
+	}
+}
+
 // Whatever comes when, no more than the limit is spent in any minute, and one that waits as long as it was told is let through if nobody else
 // came.
 func TestNoMinuteIsOverspent(t *testing.T) {
 	const limit = 30
-	w := window{limit: limit}
+	w := window{limit: limit, period: time.Minute}
+	take := func(now time.Time) (time.Time, bool) {
+		until, ok := w.room(5, limit, now)
+		if ok {
+			w.spend(5, now)
+		}
+		return until, ok
+	}
 	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 	var spent []time.Time
 	for i := range 500 {
 		now = now.Add(time.Duration(i*7919%2300) * time.Millisecond)
-		until, ok := w.take(5, limit, now)
+		until, ok := take(now)
 		if !ok {
 			now = until
-			if _, ok = w.take(5, limit, now); !ok {
+			if _, ok = take(now); !ok {
 				t.Fatalf("after a wait until %s it is to wait again", until)
 			}
 		}

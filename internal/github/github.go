@@ -58,6 +58,9 @@ type Config struct {
 	PointsPerMinute int
 	// Limits is what all processes that act for the App know of GitHub's limits; nil: each finds out for itself.
 	Limits Limits
+	// Processes is how many act for the App now. Of what only we can count, because GitHub does not tell what is left of it, each takes an
+	// equal share. nil: this one alone.
+	Processes func() int
 }
 
 // Limits remembers until when GitHub takes no calls of an installation, so that neither another process nor the next one tries. See
@@ -83,6 +86,7 @@ type GitHub struct {
 	slots     *slots
 	points    int // what a minute has for each installation; 0: any number
 	limits    Limits
+	processes func() int
 
 	itself  *transport    // for what the App asks about itself, with its key and not with an installation's token
 	tokens  *lru[*token]  // by installation and scope
@@ -132,7 +136,7 @@ func New(c Config) (*GitHub, error) {
 	g := &GitHub{
 		app: c.App, key: c.Key, api: api, graphql: graphql, noreply: "users.noreply." + web.Hostname(), checkName: c.CheckName,
 		base: c.Transport, now: c.Now, log: c.Logger, metrics: m, timeout: c.Timeout,
-		clients: map[change.InstallationID]*Client{}, slots: newSlots(allInFlight, inFlight), points: max(c.PointsPerMinute, 0), limits: c.Limits,
+		clients: map[change.InstallationID]*Client{}, slots: newSlots(allInFlight, inFlight), points: max(c.PointsPerMinute, 0), limits: c.Limits, processes: c.Processes,
 	}
 	if c.PointsPerMinute == 0 && isPublic(api) {
 		g.points = pointsPerMinute
@@ -199,6 +203,14 @@ func (g *GitHub) Installation(id change.InstallationID) *Client {
 		g.clients[id] = c
 	}
 	return c
+}
+
+// share is this process' part of what the App may spend.
+func (g *GitHub) share(whole int) int {
+	if g.processes == nil {
+		return whole
+	}
+	return max(whole/max(g.processes(), 1), min(whole, writePoints))
 }
 
 // Spare says whether an installation has calls to spare for what nobody waits for: no limit holds, and as far as GitHub told, a fifth of

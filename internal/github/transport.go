@@ -43,14 +43,17 @@ type transport struct {
 	strikes  int         // secondary limits without a time, one after the other
 	core     budget      // of REST
 	graphQL  budget
-	content  window    // what notifies people
+	notices  notices
 	recalled time.Time // when it was looked up what others know of limits
 }
 
 func newTransport(g *GitHub, id change.InstallationID) *transport {
 	t := &transport{github: g, id: id}
 	if g.points > 0 {
-		t.core.minute.limit, t.graphQL.minute.limit, t.content.limit = g.points, queriesPerMinute, contentPerMinute
+		t.core.minute = window{limit: g.points, period: time.Minute}
+		t.graphQL.minute = window{limit: queriesPerMinute, period: time.Minute}
+		t.notices.minute = window{limit: contentPerMinute, period: time.Minute}
+		t.notices.hour = window{limit: contentPerHour, period: time.Hour}
 	}
 	return t
 }
@@ -174,14 +177,17 @@ func (t *transport) admit(r route, c class) (done func(), _ *RateLimited) {
 	case r.writes():
 		points = writePoints
 	}
-	if r.notifies() {
-		if until, ok := t.content.take(1, t.content.limit, now); !ok {
-			return nil, t.keptBack(c, &RateLimited{Until: until, Secondary: true, Kept: true})
-		}
-	}
-	if limited := b.admit(c, points, now); limited != nil {
+	share := t.github.share
+	if limited := b.refuses(c, points, share, now); limited != nil {
 		return nil, t.keptBack(c, limited)
 	}
+	if r.notifies() {
+		if limited := t.notices.refuses(share, now); limited != nil {
+			return nil, t.keptBack(c, limited)
+		}
+		t.notices.admit(now)
+	}
+	b.admit(points, now)
 	return func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
