@@ -98,6 +98,9 @@ func (c *Client) send(ctx context.Context, r *sending, to address, body any, hea
 		var refused *github.ErrorResponse
 		if errors.As(err, &refused) && token.doubts(to.scope, refused.Response.StatusCode, c.github.now()) {
 			c.forget(to.scope, token)
+			if token.instead != nil && refused.Response.StatusCode == http.StatusUnauthorized {
+				c.forget(scope{}, token.instead)
+			}
 			if first {
 				continue
 			}

@@ -124,9 +124,6 @@ func (c *Client) forget(s scope, refused *token) {
 	if held, ok := c.github.tokens.get(key); ok && held == refused {
 		c.github.tokens.remove(key)
 	}
-	if refused.instead != nil {
-		c.forget(scope{}, refused.instead)
-	}
 }
 
 // mint has GitHub make a token (apps/create-installation-access-token).

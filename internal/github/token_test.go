@@ -287,6 +287,38 @@ func TestAnOwnerWithoutPolicies(t *testing.T) {
 	want(true, ofPolicies)
 	f.clock.advance(time.Minute)
 	want(true)
+	if _, err := c.Begin().Repositories(t.Context(), time.Time{}); err == nil {
+		t.Error("the fake lists no repositories")
+	}
+	askedFor(t, f) // the other token was good, and is there still
+}
+
+// TestATokenThatStandsInIsRenewedToo: one that ended early is not handed out again in the place of another.
+func TestATokenThatStandsInIsRenewedToo(t *testing.T) {
+	f := newFake(t)
+	c := f.client()
+	f.token = func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		n, asked := f.tokens, f.asked[len(f.asked)-1]
+		f.mu.Unlock()
+		if asked == ofPolicies {
+			refuse(422, notGranted)(w, r)
+			return
+		}
+		answerWith(201, m{"token": fmt.Sprintf("ghs_%d", n)})(w, r)
+	}
+	f.on(floorCall, func(w http.ResponseWriter, r *http.Request) {
+		if tokenNumber(t, r) == 2 {
+			answerWith(401, m{"message": "Bad credentials"})(w, r)
+			return
+		}
+		answerWith(404, m{"message": "Not Found"})(w, r)
+	})
+	s := c.Begin()
+	if file, err := s.OwnerPolicy(t.Context(), "acme", "policy.yml", s.Began()); err != nil || file.Found {
+		t.Errorf("got %v, %v", file, err)
+	}
+	askedFor(t, f, ofPolicies, ofKnowing, ofPolicies, ofKnowing)
 }
 
 // TestNoTokenIsNoAnswer: that GitHub gives no token is not read as that there is no team, no policy or no such person.
