@@ -369,6 +369,7 @@ func (w *World) Close() []error {
 			problems = append(problems, fmt.Errorf("not as GitHub describes it: %s", v))
 		}
 	}
+	problems = append(problems, w.tokens()...)
 	if !w.Errors {
 		for _, line := range w.Log.Lines("error") {
 			problems = append(problems, fmt.Errorf("the server logged %s", line))
