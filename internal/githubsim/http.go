@@ -289,6 +289,9 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template strin
 			return
 		}
 	}
+	if f != nil && f.Meanwhile != nil {
+		f.Meanwhile()
+	}
 	h := w.Header()
 	h.Set("Date", s.Now().Format(http.TimeFormat))
 	h.Set("X-GitHub-Request-Id", guid())
@@ -322,6 +325,9 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template strin
 	if body != nil {
 		sent = s.render(h, body)
 		if status == http.StatusOK && r.Method == http.MethodGet {
+			if f != nil && f.Stale {
+				sent = s.traffic.stale(f, r, h, sent)
+			}
 			status = s.conditional(r, h, sent, log.in)
 		}
 	}

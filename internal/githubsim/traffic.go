@@ -23,6 +23,10 @@ type Fault struct {
 	Body    string // default: an object with a message
 	// CutConnection closes the connection without acting or answering, ActThenLose after acting.
 	CutConnection, ActThenLose bool
+	// Stale answers a GET as the same GET was answered first since the fault was added, as a copy does that lags behind.
+	Stale bool
+	// Meanwhile is called first; it may use the Sim.
+	Meanwhile func()
 }
 
 // Call is one call to the API.
@@ -44,6 +48,13 @@ const callsKept = 20_000
 type fault struct {
 	Fault
 	seen, struck int
+	first        map[string]answered // of a Stale one, by path and query
+}
+
+// answered is what an answer said.
+type answered struct {
+	body []byte
+	link string
 }
 
 // traffic counts the calls and holds what is to go wrong with them.
@@ -63,7 +74,7 @@ func (s *Sim) Inject(f Fault) (remove func()) {
 	if f.Times == 0 {
 		f.Times = 1
 	}
-	added := &fault{Fault: f}
+	added := &fault{Fault: f, first: map[string]answered{}}
 	t := &s.traffic
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -108,7 +119,7 @@ func (s *Sim) CallLog() []Call {
 }
 
 // begin counts a call and returns what is to go wrong with it, or nil, and how long it takes in any case.
-func (t *traffic) begin(r *http.Request, key, route string) (*Fault, time.Duration) {
+func (t *traffic) begin(r *http.Request, key, route string) (*fault, time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts[key]++
@@ -121,9 +132,25 @@ func (t *traffic) begin(r *http.Request, key, route string) (*Fault, time.Durati
 			continue
 		}
 		f.struck++
-		return &f.Fault, t.latency + f.Latency
+		return f, t.latency + f.Latency
 	}
 	return nil, t.latency
+}
+
+// stale returns how a Stale fault has a GET answered that would be answered so now, and sets the header that goes with it.
+func (t *traffic) stale(f *fault, r *http.Request, h http.Header, body []byte) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first, ok := f.first[r.URL.RequestURI()]
+	if !ok {
+		first = answered{body, h.Get("Link")}
+		f.first[r.URL.RequestURI()] = first
+	}
+	h.Del("Link")
+	if first.link != "" {
+		h.Set("Link", first.link)
+	}
+	return first.body
 }
 
 func (t *traffic) end(c Call) {

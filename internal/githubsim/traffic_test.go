@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,6 +85,45 @@ func TestFaults(t *testing.T) {
 	remove()
 	if status, _, _ := w.do(w.api, "GET", "/repos/acme/app", nil); status != 200 {
 		t.Errorf("after it was removed: %d", status)
+	}
+}
+
+func TestStale(t *testing.T) {
+	w := start(t)
+	ctx := context.Background()
+	pr := w.open(githubsim.PullOptions{})
+	reviews := func(perPage int) (ids []int64, next int) {
+		l, resp, err := w.api.PullRequests.ListReviews(ctx, org, repo, pr.Number, &github.ListOptions{PerPage: perPage})
+		check(t, err)
+		for _, r := range l {
+			ids = append(ids, r.GetID())
+		}
+		return ids, resp.NextPage
+	}
+	check(t, w.As("bob").Approve(pr))
+	heal := w.Inject(githubsim.Fault{Route: "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", Stale: true, Times: -1})
+	first, _ := reviews(1)
+	check(t, w.As("carol").Approve(pr))
+	if again, next := reviews(1); !slices.Equal(again, first) || next != 0 {
+		t.Errorf("%v and page %d, want what was answered first, %v", again, next, first)
+	}
+	if now, _ := reviews(2); len(now) != 2 {
+		t.Errorf("%v, want what is there now: nobody asked so before", now)
+	}
+	heal()
+	if now, next := reviews(1); !slices.Equal(now, first) || next != 2 {
+		t.Errorf("%v and page %d, want two pages", now, next)
+	}
+}
+
+func TestMeanwhile(t *testing.T) {
+	w := start(t)
+	pr := w.open(githubsim.PullOptions{})
+	w.Inject(githubsim.Fault{Method: "GET", Meanwhile: func() { check(t, w.As("bob").EditTitle(pr, "Meanwhile")) }})
+	p, _, err := w.api.PullRequests.Get(context.Background(), org, repo, pr.Number)
+	check(t, err)
+	if p.GetTitle() != "Meanwhile" {
+		t.Errorf("its title is %q", p.GetTitle())
 	}
 }
 

@@ -38,6 +38,9 @@ func (r *run) apply(ctx context.Context, effects []plan.Effect) error {
 }
 
 func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
+	if e.Head != "" && r.lease.Name != store.HeadLease(e.Pull.Repository, e.Head) {
+		return fmt.Errorf("it is about %s, and this run may write to %q only", e.Head.Short(), r.lease.Name)
+	}
 	known, fresh, err := r.store.Intend(ctx, store.Intent{Key: e.Key, Kind: string(e.Kind), Pull: e.Pull, Head: e.Head, Body: e, Lease: r.lease})
 	if err != nil {
 		return err

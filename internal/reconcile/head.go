@@ -97,16 +97,13 @@ func (r *run) verify(ctx context.Context, head change.SHA, subjects []*subject) 
 		listed = slices.Delete(listed, i, i+1)
 	}
 	for _, p := range listed {
-		// No delivery told of it.
-		key := change.PullKey{Repository: repo.ID, Number: p.Number}
-		if _, err := r.store.SavePull(ctx, key, p); err != nil {
-			return nil, err
-		}
-		work, err := r.store.Begin(ctx, key)
+		s, err := r.foundOn(ctx, head, p)
 		if err != nil {
 			return nil, err
 		}
-		subjects = append(subjects, &subject{work: work})
+		if s != nil {
+			subjects = append(subjects, s)
+		}
 	}
 	for _, s := range subjects {
 		if err := r.decide(ctx, s, verified); err != nil {
@@ -114,6 +111,31 @@ func (r *run) verify(ctx context.Context, head change.SHA, subjects []*subject) 
 		}
 	}
 	return subjects, nil
+}
+
+// foundOn returns a pull request that GitHub lists on a head and that is not held to be there: no delivery told of it. It returns nil if what
+// is held of it is newer, because it has left the head or has ended since: lists lag behind.
+func (r *run) foundOn(ctx context.Context, head change.SHA, p change.Pull) (*subject, error) {
+	key := change.PullKey{Repository: r.main.work.Key.Repository, Number: p.Number}
+	now, err := r.store.SavePull(ctx, key, p)
+	if err != nil {
+		return nil, err
+	}
+	if now.Head.SHA != head || now.State != change.Open {
+		return nil, nil
+	}
+	s := &subject{}
+	if s.work, err = r.store.Begin(ctx, key); err != nil {
+		return nil, err
+	}
+	// Of two descriptions of one second either may be the later. Itself it says where it is, and if that is elsewhere all is begun anew.
+	if s.work.Unsure {
+		return s, r.readPull(ctx, s)
+	}
+	if s.pull().Head.SHA != head || s.pull().State != change.Open {
+		return nil, errMoved
+	}
+	return s, nil
 }
 
 // strictest returns the decision that the head's check shows.

@@ -18,6 +18,11 @@ const soonest = 10 * time.Second
 
 // show makes the head's check and the requested reviews agree with the decisions, and records them.
 func (r *run) show(ctx context.Context, head change.SHA, subjects []*subject, again bool) (queue.Result, error) {
+	for _, s := range subjects {
+		if s.decision.Head != head {
+			return queue.Result{}, fmt.Errorf("%s was decided at %s, which is to show on %s", s.work.Key, s.decision.Head.Short(), head.Short())
+		}
+	}
 	d := strictest(subjects)
 	writes, err := r.settle(ctx, head)
 	if err != nil {

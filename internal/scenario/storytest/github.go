@@ -22,6 +22,7 @@ func deeds() map[string]func(*scene) error {
 		"fails":            (*scene).fails,     // ROUTE STATUS [TIMES] [HEADER:VALUE…], ROUTE as in 'POST /repos/{owner}/{repo}/check-runs', or any
 		"cuts":             (*scene).cuts,      // ROUTE [TIMES]: the connection, before the call is acted on
 		"loses-answer":     (*scene).losesSome, // ROUTE [TIMES]: the connection, after the call was acted on
+		"lags":             (*scene).lags,      // ROUTE: a read of it is answered as it is answered first from now on
 		"heals":            (*scene).heals,
 		"posts":            (*scene).posts,           // NAME OUTCOME N [app:SLUG] [workflow:PATH]: a check run
 		"posts-on":         (*scene).postsOn,         // HEAD NAME OUTCOME: a check run on a head that was remembered
@@ -131,6 +132,12 @@ func (s *scene) losesSome() error {
 	f := githubsim.Fault{ActThenLose: true}
 	f.Method, f.Route = s.route()
 	f.Times = s.number(1)
+	return s.inject(f)
+}
+
+func (s *scene) lags() error {
+	f := githubsim.Fault{Stale: true, Times: -1}
+	f.Method, f.Route = s.route()
 	return s.inject(f)
 }
 
