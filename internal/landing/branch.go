@@ -296,7 +296,7 @@ func (r *run) part(ctx context.Context, w *Walk) (int, error) {
 		return len(w.Line), nil
 	}
 	last := w.Line[maxLine-1]
-	if err := r.readPulls(ctx, w, last.SHA); err != nil {
+	if err := r.readPulls(ctx, w, []change.SHA{last.SHA}); err != nil {
 		return 0, err
 	}
 	n := maxLine

@@ -403,3 +403,18 @@ func TestSettle(t *testing.T) {
 		t.Error("the walk did not come to the tip")
 	}
 }
+
+// TestALongLineIsReadSeveralAtATime shows that a line is read in the time that a run has, however slow GitHub is.
+func TestALongLineIsReadSeveralAtATime(t *testing.T) {
+	r := started(t)
+	for i := range atOnce + 1 {
+		p := r.pull(files{fmt.Sprintf("%d.txt", i): blob("x")})
+		r.decide(p)
+		r.squash(p, nil)
+	}
+	r.together = meetingOf(atOnce)
+	r.told()
+	if r.known() != r.tip {
+		t.Error("the walk did not come to the tip")
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,7 +60,9 @@ type hub struct {
 	reacted  map[int64]string
 	noIssues bool
 	limited  bool
+	mu       sync.Mutex
 	calls    []string
+	together *meeting
 }
 
 type comment struct {
@@ -66,7 +70,35 @@ type comment struct {
 	issue change.Number
 }
 
+// meeting keeps calls from returning until so many of them are under way.
+type meeting struct {
+	missing atomic.Int32
+	all     chan struct{}
+}
+
+func meetingOf(n int) *meeting {
+	m := &meeting{all: make(chan struct{})}
+	m.missing.Store(int32(n))
+	return m
+}
+
+func (m *meeting) join(ctx context.Context) error {
+	if m.missing.Add(-1) == 0 {
+		close(m.all)
+	}
+	select {
+	case <-m.all:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(10 * time.Second):
+		return errors.New("the others did not come")
+	}
+}
+
 func (h *hub) call(name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.calls = append(h.calls, name)
 	if h.limited {
 		return &github.RateLimited{Until: h.now.Add(time.Hour)}
@@ -112,9 +144,14 @@ func (h *hub) Range(_ context.Context, _ change.Repository, base, head change.SH
 	return r, nil
 }
 
-func (h *hub) CommitPulls(_ context.Context, _ change.Repository, sha change.SHA, _ time.Time) (list []change.Pull, err error) {
+func (h *hub) CommitPulls(ctx context.Context, _ change.Repository, sha change.SHA, _ time.Time) (list []change.Pull, err error) {
 	if err := h.call("pulls"); err != nil {
 		return nil, err
+	}
+	if h.together != nil {
+		if err := h.together.join(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, n := range h.brings[sha] {
 		p := h.pulls[n].Pull

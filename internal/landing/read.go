@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
@@ -74,10 +76,8 @@ func (r *run) whoPushed(ctx context.Context, e *change.Exception, moved *Moved) 
 
 func (r *run) read(ctx context.Context, w *Walk, needs Needs) error {
 	repo := r.work.Repository
-	for _, sha := range needs.Pulls {
-		if err := r.readPulls(ctx, w, sha); err != nil {
-			return err
-		}
+	if err := r.readPulls(ctx, w, w.ahead(needs.Pulls)); err != nil {
+		return err
 	}
 	for _, v := range needs.Seen {
 		seen, err := r.github.Seen(ctx, repo, v, r.github.Began())
@@ -125,28 +125,54 @@ func (r *run) readTree(ctx context.Context, w *Walk, l change.Look) error {
 	return nil
 }
 
-// readPulls reads the pull requests that GitHub associates with a commit and that were merged into the branch, with the decision that stood
-// when they were.
-func (r *run) readPulls(ctx context.Context, w *Walk, sha change.SHA) error {
-	if _, ok := w.Pulls[sha]; ok {
-		return nil
+// atOnce is how many commits' pull requests are asked for at a time where the line is longer than that, so that it is read in the time that a
+// run has.
+const atOnce = 8
+
+// ahead adds to the commits that are asked about those of a long line which will be next.
+func (w *Walk) ahead(asked []change.SHA) []change.SHA {
+	if len(asked) != 1 || len(w.Line) <= atOnce {
+		return asked
 	}
-	listed, err := r.github.CommitPulls(ctx, r.work.Repository, sha, r.github.Began())
-	if err != nil {
+	end := slices.IndexFunc(w.Line, func(c Commit) bool { return c.SHA == asked[0] }) + 1
+	var next []change.SHA
+	for _, c := range w.Line[max(0, end-atOnce):end] {
+		if _, ok := w.Pulls[c.SHA]; !ok {
+			next = append(next, c.SHA)
+		}
+	}
+	return next
+}
+
+// readPulls reads the pull requests that GitHub associates with commits and that were merged into the branch, with the decisions that stood
+// when they were.
+func (r *run) readPulls(ctx context.Context, w *Walk, commits []change.SHA) error {
+	listed := make([][]change.Pull, len(commits))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, sha := range commits {
+		group.Go(func() (err error) {
+			listed[i], err = r.github.CommitPulls(gctx, r.work.Repository, sha, r.github.Began())
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	merged := []Merged{}
-	for _, p := range listed {
-		if p.State != change.Merged || p.Base.Name != w.Branch {
-			continue
+	for i, sha := range commits {
+		merged := []Merged{}
+		for _, p := range listed[i] {
+			if p.State != change.Merged || p.Base.Name != w.Branch {
+				continue
+			}
+			m, err := r.merged(ctx, p)
+			if err != nil {
+				return err
+			}
+			merged = append(merged, m)
 		}
-		m, err := r.merged(ctx, p)
-		if err != nil {
-			return err
-		}
-		merged = append(merged, m)
+		w.Pulls[sha] = merged
 	}
-	w.Pulls[sha] = merged
 	return nil
 }
 
