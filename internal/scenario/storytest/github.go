@@ -19,10 +19,12 @@ import (
 // deeds are what happens on GitHub, or to it, by nobody's hand. The arguments of each follow it in its comment.
 func deeds() map[string]func(*scene) error {
 	return map[string]func(*scene) error{
-		"fails":            (*scene).fails,     // ROUTE STATUS [TIMES] [HEADER:VALUE…], ROUTE as in 'POST /repos/{owner}/{repo}/check-runs', or any
-		"cuts":             (*scene).cuts,      // ROUTE [TIMES]: the connection, before the call is acted on
-		"loses-answer":     (*scene).losesSome, // ROUTE [TIMES]: the connection, after the call was acted on
-		"lags":             (*scene).lags,      // ROUTE: a read of it is answered as it is answered first from now on
+		"fails":        (*scene).fails,     // ROUTE STATUS [TIMES] [HEADER:VALUE…], ROUTE as in 'POST /repos/{owner}/{repo}/check-runs', or any
+		"cuts":         (*scene).cuts,      // ROUTE [TIMES]: the connection, before the call is acted on
+		"loses-answer": (*scene).losesSome, // ROUTE [TIMES]: the connection, after the call was acted on
+		"lags":         (*scene).lags,      // ROUTE: a read of it is answered as it is answered first from now on
+		// ROUTE N OUTCOME WHO VERB…: before it acts on the next such call WHO does VERB, and our check on N shows OUTCOME because of it
+		"dawdles":          (*scene).dawdles,
 		"heals":            (*scene).heals,
 		"posts":            (*scene).posts,           // NAME OUTCOME N [app:SLUG] [workflow:PATH]: a check run
 		"posts-on":         (*scene).postsOn,         // HEAD NAME OUTCOME: a check run on a head that was remembered
@@ -138,6 +140,33 @@ func (s *scene) losesSome() error {
 func (s *scene) lags() error {
 	f := githubsim.Fault{Stale: true, Times: -1}
 	f.Method, f.Route = s.route()
+	return s.inject(f)
+}
+
+// enough is how long a story waits for what is to happen while a call is under way.
+const enough = time.Minute
+
+func (s *scene) dawdles() error {
+	f := githubsim.Fault{}
+	f.Method, f.Route = s.route()
+	number, outcome := s.next("the pull request's number"), s.next("what its check is to show")
+	login, do := people()[s.next("who")], verbs()[s.next("what they do")]
+	if login == "" || do == nil {
+		s.ts.Fatalf("who does what meanwhile?")
+	}
+	n := s.view(s.ts, number).Number
+	s.who = s.Sim.As(login)
+	f.Meanwhile = func() {
+		if err := do(s); err != nil {
+			return // the story expects what comes of it
+		}
+		for end := time.Now().Add(enough); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			v, err := s.Sim.PullView(s.Repo, n)
+			if c, _ := worldtest.OurCheck(v); err != nil || worldtest.Outcome(c) == outcome {
+				return
+			}
+		}
+	}
 	return s.inject(f)
 }
 

@@ -13,19 +13,30 @@ package storytest
 import (
 	"context"
 	"errors"
+	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/changegate/changegate/internal/cli"
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
 
+// parallel is how many stories are told at a time unless the command line says: while one waits for the database or a connection, others go on.
+func parallel() string { return strconv.Itoa(3 * runtime.GOMAXPROCS(0)) }
+
 // Main runs the tests of a package that tells stories. It does not return.
 func Main(m *testing.M) {
+	ramtest.Use()
+	if err := flag.Set("test.parallel", parallel()); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"changegate": func() {
 			os.Exit(cli.Run(context.Background(), os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
@@ -36,10 +47,10 @@ func Main(m *testing.M) {
 // Tell plays all stories of a directory, each as a test of its own on a database of its own; nil is what a world has if nothing is said.
 func Tell(t *testing.T, dir string, database func(t testing.TB) worldtest.Database) {
 	testscript.Run(t, testscript.Params{
-		Dir:      dir,
-		Cmds:     commands(),
-		Setup:    func(env *testscript.Env) error { return setup(env, database) },
-		TestWork: false,
+		Dir:         dir,
+		WorkdirRoot: t.TempDir(), // testscript leaves its own behind
+		Cmds:        commands(),
+		Setup:       func(env *testscript.Env) error { return setup(env, database) },
 	})
 }
 
@@ -120,6 +131,9 @@ func setup(env *testscript.Env, database func(t testing.TB) worldtest.Database) 
 	env.Defer(func() {
 		for _, problem := range w.Close() {
 			t.Error(problem)
+		}
+		if err := os.RemoveAll(env.WorkDir); err != nil { // memory may be where it is
+			t.Error(err)
 		}
 	})
 	return nil

@@ -23,8 +23,10 @@ type Database interface {
 	Forget() error
 }
 
-// SQLite returns a database in a directory.
-func SQLite(dir string) Database { return sqliteFile(filepath.Join(dir, ".server.db")) }
+// SQLite returns a database in a directory. The server makes it.
+func SQLite(dir string) Database { return sqliteIn(dir) }
+
+func sqliteIn(dir string) sqliteFile { return sqliteFile(filepath.Join(dir, ".server.db")) }
 
 // sqliteFile is the path of a file of SQLite's.
 type sqliteFile string

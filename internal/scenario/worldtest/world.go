@@ -26,6 +26,7 @@ import (
 	"github.com/changegate/changegate/internal/config"
 	"github.com/changegate/changegate/internal/githubsim"
 	"github.com/changegate/changegate/internal/githubsim/openapitest"
+	"github.com/changegate/changegate/internal/store/storetest"
 )
 
 // Both take long to make, and nothing in them changes.
@@ -156,7 +157,11 @@ func Begin(t testing.TB, o Options) *World {
 func New(o Options) (_ *World, err error) {
 	w := &World{Dir: o.Dir, Repo: "acme/shop", Slack: newSlack(), Data: o.Database}
 	if w.Data == nil {
-		w.Data = SQLite(o.Dir)
+		file := sqliteIn(o.Dir)
+		if err := storetest.WriteFile(string(file)); err != nil {
+			return nil, err
+		}
+		w.Data = file
 	}
 	if w.Sim, err = githubsim.New(githubsim.Config{
 		Clock: w.Now, Dir: filepath.Join(o.Dir, ".github-sim"), DeliveryWorkers: o.Senders,
