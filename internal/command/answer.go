@@ -2,7 +2,11 @@ package command
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -45,9 +49,26 @@ func Misread(err error) Answer {
 	says := change.Quote(err.Error())
 	var problem *Problem
 	if errors.As(err, &problem) {
-		says = change.Say(problem.Text, change.Words("."))
+		says = problem.Text
 	}
-	return Misplaced("not a command", says)
+	return Misplaced("not a command", Sentence(says))
+}
+
+// Sentence makes a sentence of words that begin small and end without a full stop: the first letter is made a capital where it is a word of
+// ours, and a full stop is set unless our own words end the sentence already.
+func Sentence(t change.Text) change.Text {
+	if t.IsEmpty() {
+		return nil
+	}
+	t = slices.Clone(t)
+	if t[0].Kind == change.PartWords {
+		first, size := utf8.DecodeRuneInString(t[0].Text)
+		t[0].Text = string(unicode.ToUpper(first)) + t[0].Text[size:]
+	}
+	if last := t[len(t)-1]; last.Kind == change.PartWords && strings.ContainsAny(last.Text[len(last.Text)-1:], ".?!") {
+		return t
+	}
+	return change.Say(t, change.Words("."))
 }
 
 // NotPermitted answers whoever may not give a command, with who may.
@@ -57,8 +78,8 @@ func NotPermitted(who ...change.Text) Answer {
 
 // PermissionUnknown answers a command of which nobody can tell whether it is permitted.
 func PermissionUnknown(by change.Account, who ...change.Text) Answer {
-	return Refuse("not known whether permitted", change.Words("Whether "), change.Login(by), change.Words(" may do this could not be read. It is for "),
-		change.Say(who...), change.Words("."))
+	return Refuse("not known whether permitted", change.Words("Whether "), change.Login(by), change.Words(" may do this could not be read. This is for "),
+		change.Say(who...), change.Words(". Try again later."))
 }
 
 // Shown is a comment as GitHub shows it now: a github.IssueComment can be converted to it.

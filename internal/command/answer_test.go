@@ -39,13 +39,39 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestMisread holds what is said of no command to sentences: with a capital where our own words begin it, and one mark at the end.
 func TestMisread(t *testing.T) {
-	_, err := Parse("/change explain")
-	a := Misread(err)
-	if s := a.Says.String(); a.Reaction != Confused || s == "" || s[len(s)-1] != '.' {
+	for body, want := range map[string]string{
+		"/change explain":     `explain needs a reason: write /change explain "why it happened".`,
+		"/change ref":         "Unknown command ref: did you mean refresh?",
+		"/change refresh now": "Nothing may follow: write /change refresh.",
+		"/changes":            "A command starts with /change.",
+	} {
+		_, err := Parse(body)
+		if a := Misread(err); a.Reaction != Confused || a.Says.String() != want {
+			t.Errorf("%s: %s %q, want %q", body, a.Reaction, a.Says, want)
+		}
+	}
+	if a := Misread(errors.New("other")); a.Reaction != Confused || a.Says.String() != "other." {
 		t.Errorf("%+v", a)
 	}
-	if a := Misread(errors.New("other")); a.Reaction != Confused || a.Says.IsEmpty() {
-		t.Errorf("%+v", a)
+}
+
+func TestSentence(t *testing.T) {
+	for _, row := range []struct {
+		words change.Text
+		want  string
+	}{
+		{nil, ""},
+		{change.Words("it is so"), "It is so."},
+		{change.Words("is it so?"), "Is it so?"},
+		{change.Words("it is so."), "It is so."},
+		{change.Words("über alles"), "Über alles."},
+		{change.Say(change.Code("a"), change.Words(" or "), change.Code("b?")), "a or b?."}, // of a stranger's mark nobody knows what it ends
+	} {
+		before := row.words.String()
+		if got := Sentence(row.words).String(); got != row.want || row.words.String() != before {
+			t.Errorf("%q, want %q", got, row.want)
+		}
 	}
 }

@@ -183,7 +183,7 @@ func (u Usage) parse(rest string) (Command, error) {
 		case arg == "" && optional:
 			continue
 		case arg == "":
-			return Command{}, problem(change.Words(string(u.Verb)+" needs "+name), right)
+			return Command{}, problem(change.Code(string(u.Verb)), change.Words(" needs "+name), right)
 		case literal && !optional && arg != name:
 			return Command{}, problem(change.Say(change.Words("after "), change.Code(shorten(c.Args[len(c.Args)-1])), change.Words(" comes "+name)), right)
 		}
@@ -195,7 +195,7 @@ func (u Usage) parse(rest string) (Command, error) {
 	rest = strings.TrimLeft(rest, " \t")
 	switch {
 	case rest == "" && u.Reason == MustReason:
-		return Command{}, problem(change.Words(string(u.Verb)+" needs a reason"), right)
+		return Command{}, problem(change.Code(string(u.Verb)), change.Words(" needs a reason"), right)
 	case rest == "":
 		return c, nil
 	case u.Reason == NoReason:

@@ -24,6 +24,7 @@ type answer struct {
 	Number   change.Number    `json:"number"`
 	Reaction command.Reaction `json:"reaction"`
 	Says     change.Text      `json:"says,omitempty"` // in sentences; empty: the reaction says it all
+	Of       []change.Account `json:"of,omitempty"`   // who is mentioned, besides who gave it
 }
 
 // prompt asks somebody for something. It is stored: members may be added, not renamed.
@@ -34,7 +35,7 @@ type prompt struct {
 }
 
 func answerOf(r release.Reply) answer {
-	a := answer{Comment: r.Comment, Number: r.Number, Reaction: command.Refused, Says: r.Says}
+	a := answer{Comment: r.Comment, Number: r.Number, Reaction: command.Refused, Says: r.Says, Of: r.Of}
 	if r.Done {
 		a.Reaction = command.Done
 	}
@@ -50,7 +51,11 @@ func (r *run) ask(p release.Prompt) {
 		r.log.Warn().Str("prompt", p.Key).Msg("there is no pull request to ask on")
 		return
 	}
-	r.state.Prompts = append(r.state.Prompts, prompt{Key: p.Key, Number: p.Number, Body: r.mention(p.Says, p.Of)})
+	body := r.mention(p.Says, p.Of)
+	if link := linkTo(p.LogURL); link != "" {
+		body += " ([log](" + link + "))"
+	}
+	r.state.Prompts = append(r.state.Prompts, prompt{Key: p.Key, Number: p.Number, Body: body})
 }
 
 // isLogin matches what a login can be, so that it can be mentioned as it is.
@@ -128,7 +133,7 @@ func (r *run) answer(ctx context.Context, a answer) error {
 	if err := r.unlessFailed(err); err != nil || a.Says.IsEmpty() {
 		return err
 	}
-	return r.say(ctx, a.Number, fmt.Sprintf("answer:%d", a.Comment), r.lines(a.Says))
+	return r.say(ctx, a.Number, fmt.Sprintf("answer:%d", a.Comment), r.mention(a.Says, a.Of))
 }
 
 // lines renders a text of several lines, such as a queue, in which our own words alone end a line.

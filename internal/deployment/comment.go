@@ -163,7 +163,7 @@ func (r *run) standing(n change.Number, now time.Time) (text string, rows map[st
 	var b strings.Builder
 	b.WriteString("**Deployments**\n\n| Environment | State | Commit | |\n|---|---|---|---|\n")
 	for _, row := range release.Standing(&r.state.State, &r.rules, n, now) {
-		line := fmt.Sprintf("| %s | %s | %s | %s |\n", r.Markdown(change.Code(row.Environment)), phase(row, n), r.Markdown(commitOf(row)), r.details(row, n))
+		line := fmt.Sprintf("| %s | %s | %s | %s |\n", r.Markdown(change.Code(row.Environment)), phase(row, n), r.Markdown(commitOf(row)), r.details(row, n, now))
 		b.WriteString(line)
 		if row.Phase != "" {
 			if rows == nil {
@@ -200,15 +200,15 @@ func commitOf(row release.Row) change.Text {
 }
 
 // details says what a deployment waits for, until when, what else ships with it, and where its log is; of a rollback, why it is.
-func (r *run) details(row release.Row, n change.Number) string {
+func (r *run) details(row release.Row, n change.Number, now time.Time) string {
 	var parts []string
 	if d := row.Deployment; isUndone(row, n) {
 		parts = append(parts, r.Markdown(change.Say(change.Words("back to the version before: “"), change.Quote(d.Why), change.Words("”"))))
 	}
 	if row.Phase == release.Watching {
-		parts = append(parts, until(row), r.Markdown(row.Says))
+		parts = append(parts, until(row, now), r.Markdown(row.Says))
 	} else {
-		parts = append(parts, r.Markdown(row.Says), until(row))
+		parts = append(parts, r.Markdown(row.Says), until(row, now))
 	}
 	parts = append(parts, together(row, n))
 	if link := linkTo(row.Deployment.LogURL); link != "" {
@@ -218,8 +218,8 @@ func (r *run) details(row release.Row, n change.Number) string {
 }
 
 // until says when what a deployment waits for is over; empty: nobody knows. That of a watch is when somebody can first say that it works.
-func until(row release.Row) string {
-	switch at := row.Until.UTC().Format("Mon 2 January 2006 at 15:04 UTC"); {
+func until(row release.Row, now time.Time) string {
+	switch at := change.Moment(row.Until, now); {
 	case row.Until.IsZero():
 		return ""
 	case row.Phase == release.Watching:

@@ -36,7 +36,7 @@ func (r *run) order(ctx context.Context, c change.Command) (*release.Order, erro
 	}
 	o := &release.Order{Command: c, Verb: string(asked.Verb), Reason: asked.Reason}
 	if why := r.arguments(o, asked); !why.IsEmpty() {
-		return r.answered(c, command.Misplaced("not understood", sentence(why)))
+		return r.answered(c, command.Misplaced("not understood", command.Sentence(why)))
 	}
 	if o.Commit, err = r.landedAs(ctx, c.Pull.Number); err != nil {
 		return nil, err
@@ -67,15 +67,6 @@ func (r *run) landedAs(ctx context.Context, n change.Number) (change.SHA, error)
 		return "", err
 	}
 	return held.Snapshot.MergeCommit, nil
-}
-
-// sentence makes one of words that begin small and end without a full stop.
-func sentence(t change.Text) change.Text {
-	t = slices.Clone(t)
-	if len(t) > 0 && t[0].Kind == change.PartWords {
-		t[0].Text = strings.ToUpper(t[0].Text[:1]) + t[0].Text[1:]
-	}
-	return change.Say(t, change.Words("."))
 }
 
 // arguments resolves what follows the verb. If one of them means nothing, it says what would.

@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"internal/command":  {"internal/change", "internal/typo"},
 	"internal/record":   {"internal/change"},
 	"internal/typo":     {},
-	"internal/release":  {"internal/change", "internal/calendar"},
+	"internal/release":  {"internal/change", "internal/calendar", "internal/command"},
 	"internal/policy":   {"internal/change", "internal/calendar", "internal/record", "internal/release", "internal/typo"},
 	"internal/report":   {"internal/change"},
 	"internal/plan":     {"internal/change"},

@@ -78,7 +78,7 @@ func (q *inquiry) releaseAuthority(verb, environment string, by change.Account) 
 				continue // it has no opinion
 			}
 			if fallback == change.PermissionNone {
-				return Authority{Who: change.Words("nobody")}
+				return Authority{Who: nobody(verb)}
 			}
 			role = byPermission(fallback)
 		}
@@ -87,9 +87,17 @@ func (q *inquiry) releaseAuthority(verb, environment string, by change.Account) 
 		}
 	}
 	if len(roles) == 0 {
-		return Authority{Who: change.Words("nobody")}
+		return Authority{Who: nobody(verb)}
 	}
 	return q.asHolder(roles, by)
+}
+
+// nobody says of a command that nobody may give why that is, where it is for the policy to permit it.
+func nobody(verb string) change.Text {
+	if verb != override {
+		return change.Words("nobody")
+	}
+	return change.Say(change.Words("nobody: the policy names no "), change.Code("override"), change.Words(", which is the role that may, at its top level: "), change.Code("override: ROLE"))
 }
 
 // releaseRole returns the role that this policy alone names for a verb, and the permission that is enough where it names none: none is.
@@ -132,7 +140,7 @@ func (q *inquiry) acceptor(environment string, by change.Account) Authority {
 		}
 	}
 	if len(names) == 0 {
-		return Authority{Who: change.Words("nobody")}
+		return Authority{Who: change.Say(change.Words("nobody: "), change.Code(environment), change.Words(" asks for no release approval"))}
 	}
 	held, unknown := q.heldOf(names, by)
 	a := Authority{May: len(held) > 0, Unknown: unknown && len(held) == 0, Who: change.Join(" or ", who)}

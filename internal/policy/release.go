@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -30,7 +31,7 @@ const (
 // An emergency has no entry in Ships: it ships as what it would have been without.
 func (p *Policy) Release() release.Rules {
 	mode := p.releaseMode()
-	r := release.Rules{Mode: mode, Observing: p.Mode == Observe, Ships: map[change.Category]release.Shipping{}, Announce: p.AnnounceExceptions(), Ref: p.Ref}
+	r := release.Rules{Mode: mode, Observing: p.Mode == Observe, Ships: map[change.Category]release.Shipping{}, Deploys: p.deploys(), Announce: p.AnnounceExceptions(), Ref: p.Ref}
 	if p.Floor != nil {
 		r.Floor = p.Floor.Ref
 	}
@@ -41,6 +42,22 @@ func (p *Policy) Release() release.Rules {
 		r.Environments = append(r.Environments, p.releaseTo(name))
 	}
 	return r
+}
+
+// deploys says whose it is to say /change deploy, as MayRelease has it.
+func (p *Policy) deploys() string {
+	var who []string
+	for _, l := range p.Layers() {
+		name, fallback, _ := l.releaseRole(deploy, "")
+		one := "of " + name
+		if name == "" {
+			one = "with " + fallback.String() + " access"
+		}
+		if (name != "" || l.Floor == nil) && !slices.Contains(who, one) {
+			who = append(who, one)
+		}
+	}
+	return strings.Join(who, " and ")
 }
 
 // releaseMode returns what is done about deployments: what the floor says, else what the policy says. Without environments it is nothing,

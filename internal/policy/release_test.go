@@ -60,7 +60,7 @@ func TestRelease(t *testing.T) {
 		Holidays: []calendar.Date{{Year: 2026, Month: 12, Day: 25}, {Year: 2026, Month: 12, Day: 26}},
 	}}
 	want := release.Rules{
-		Mode: release.Create, Announce: []string{"slack:#audit"}, Ref: p.Ref,
+		Mode: release.Create, Deploys: "of qa", Announce: []string{"slack:#audit"}, Ref: p.Ref,
 		Ships: map[change.Category]release.Shipping{
 			change.HighRisk: {ByHand: true, Monitor: 3 * time.Hour, High: true}, change.Normal: {Monitor: 20 * time.Minute},
 			change.Standard: {ByHand: true, Monitor: 30 * time.Minute},
@@ -391,7 +391,28 @@ func opens(e release.Environment, t time.Time) bool {
 	return ok && at.Equal(t)
 }
 
+// TestWhoDeploys holds whom people are told to ask to what decides who may.
+func TestWhoDeploys(t *testing.T) {
+	for _, tt := range []struct{ floor, own, want string }{
+		{"", silent, "with maintain access"},
+		{"", released, "of qa"},
+		{released, crew, "of qa"},
+		{released, crew + "commands: {deploy: crew}\n", "of qa and of crew"},
+		{silent, crew + "commands: {deploy: crew}\n", "with maintain access and of crew"},
+		{silent, crew, "with maintain access"},
+	} {
+		p := mustParse(t, tt.own)
+		if tt.floor != "" {
+			p = mustParseBeside(t, tt.floor, tt.own)
+		}
+		if got := p.Release().Deploys; got != tt.want {
+			t.Errorf("%s\nbeside %s\nis for somebody %s, want %s", tt.own, tt.floor, got, tt.want)
+		}
+	}
+}
+
 func TestMayRelease(t *testing.T) {
+	const noOverride = "no : nobody: the policy names no override, which is the role that may, at its top level: override: ROLE"
 	maintainer := func(login string) edit {
 		return func(f *change.Facts) {
 			f.People[account(login).ID] = change.Person{Account: account(login), Permission: change.PermissionMaintain}
@@ -430,7 +451,7 @@ func TestMayRelease(t *testing.T) {
 		{"verified: the policy's, where the environment names none", "", named, verified, "production", "bob", none, "yes reviewer: anyone with write access"},
 		{"verified: a writer", "", silent, verified, "production", "bob", none, "yes permission:write: anyone with write access"},
 		{"override: a role", "", named, override, "production", "dan", none, "yes boss: dan or carol"},
-		{"override: nobody", "", silent, override, "production", "dan", maintainer("dan"), "no : nobody"},
+		{"override: nobody", "", silent, override, "production", "dan", maintainer("dan"), noOverride},
 		{"queue: a writer", "", named, queue, "", "bob", none, "yes permission:write: anyone with write access"},
 		{"queue: not everybody", "", named, queue, "", "eve", none, "no permission:write: anyone with write access"},
 		{"accept: one of the roles", "", named, accept, "production", "dan", none, "yes boss: dan or carol or @acme/tech-leads"},
@@ -438,8 +459,8 @@ func TestMayRelease(t *testing.T) {
 		{"accept: none of them", "", named, accept, "production", "bob", none, "no boss, qa: dan or carol or @acme/tech-leads"},
 		{"accept: it is not known", "", named, accept, "production", "lea", func(f *change.Facts) { delete(f.Teams, "tech-leads") }, "unknown boss, qa: dan or carol or @acme/tech-leads"},
 		{"accept: of one it is known, of another not", "", named, accept, "production", "dan", func(f *change.Facts) { delete(f.Teams, "tech-leads") }, "yes boss: dan or carol or @acme/tech-leads"},
-		{"accept: where nobody need", "", named, accept, "staging", "dan", none, "no : nobody"},
-		{"accept: nowhere", "", named, accept, "moon", "dan", none, "no : nobody"},
+		{"accept: where nobody need", "", named, accept, "staging", "dan", none, "no : nobody: staging asks for no release approval"},
+		{"accept: nowhere", "", named, accept, "moon", "dan", none, "no : nobody: moon asks for no release approval"},
 		{"no command about deployments", "", named, "refresh", "production", "dan", none, "no : nobody"},
 
 		{"the floor's role, of which the repository says nothing", named, crew, deploy, "production", "lea", none, "yes qa: @acme/tech-leads"},
@@ -447,7 +468,7 @@ func TestMayRelease(t *testing.T) {
 		{"one of them is not enough", named, crew + "commands: {freeze: crew}\n", freeze, "production", "sam", none, "no boss, crew: dan or carol who is also dan or sam"},
 		{"beside what a silent floor asks for", silent, crew + "commands: {deploy: crew}\n", deploy, "production", "dan", none,
 			"no permission:maintain, crew: anyone with maintain access who is also dan or sam"},
-		{"nobody may override beside a silent floor", silent, crew + "override: crew\n", override, "production", "dan", none, "no : nobody"},
+		{"nobody may override beside a silent floor", silent, crew + "override: crew\n", override, "production", "dan", none, noOverride},
 		{"whom the floor names overrides", named, crew, override, "production", "carol", none, "yes boss: dan or carol"},
 		{"both name who overrides", named, crew + "override: crew\n", override, "production", "carol", none, "no boss, crew: dan or carol who is also dan or sam"},
 		{"both verify", named, crew + "environments: {staging: {verify: {role: keeper}}}\n", verified, "staging", "lea", none, "no qa, keeper: @acme/tech-leads who is also dan"},

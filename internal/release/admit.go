@@ -16,21 +16,44 @@ const unreadable = time.Minute
 // verdict is what the policy says of a deployment now. The zero verdict lets it go.
 type verdict struct {
 	never []change.Text // what waiting alone does not mend
-	waits []change.Text // what it waits for
+	waits []wait        // what it waits for
 	until time.Time     // when all of that is over; zero: when somebody does something
 	some  bool          // that depends on somebody
+	hands int           // how many of waits are for nothing but that somebody says so
+}
+
+// wait is something that is waited for.
+type wait struct {
+	what change.Text
+	then string // with what, which nobody can bring about, when that is over: "until", "which begin"; empty: it is not worth saying
+	at   time.Time
 }
 
 func (v *verdict) no(why ...change.Text) { v.never = append(v.never, change.Say(why...)) }
 
-// wait notes what is waited for, until a time or, if that is zero, until somebody does something.
-func (v *verdict) wait(until time.Time, what ...change.Text) {
-	v.waits = append(v.waits, change.Say(what...))
-	if until.IsZero() {
-		v.some = true
-	} else if until.After(v.until) {
-		v.until = until
+// wait notes what is waited for until somebody does something.
+func (v *verdict) wait(what ...change.Text) {
+	v.waits = append(v.waits, wait{what: change.Say(what...)})
+	v.some = true
+}
+
+// hand is wait for somebody who says so.
+func (v *verdict) hand(what ...change.Text) {
+	v.wait(what...)
+	v.hands++
+}
+
+// waitUntil notes what is waited for until a time; then says what that does: see wait.
+func (v *verdict) waitUntil(at time.Time, then string, what ...change.Text) {
+	v.waits = append(v.waits, wait{change.Say(what...), then, at})
+	if at.After(v.until) {
+		v.until = at
 	}
+}
+
+// isByHand says whether nothing is missing but that somebody says so.
+func (v *verdict) isByHand() bool {
+	return len(v.never) == 0 && v.hands > 0 && v.hands == len(v.waits)
 }
 
 func (v verdict) answer() Answer {
@@ -44,12 +67,20 @@ func (v verdict) answer() Answer {
 	}
 }
 
-// describe says what is waited for. Where it is never to go that is said alone.
-func (v verdict) describe() Waits {
+// describe says what is waited for. Where it is never to go that is said alone. Where nobody knows when all of it is over, it is said of each
+// when that is.
+func (t *Turn) describe(v verdict) Waits {
 	if len(v.never) > 0 {
 		return Waits{For: change.Join("; ", v.never), Never: true}
 	}
-	w := Waits{For: change.Join("; ", v.waits)}
+	each := make([]change.Text, len(v.waits))
+	for i, w := range v.waits {
+		each[i] = w.what
+		if v.some && w.then != "" {
+			each[i] = change.Say(w.what, change.Words(", "+w.then+" "+t.stamp(w.at)))
+		}
+	}
+	w := Waits{For: change.Join("; ", each)}
 	if !v.some {
 		w.Until = v.until
 	}
@@ -73,7 +104,7 @@ func (t *Turn) admit(l *Lane, d *Deployment) verdict {
 	case !read:
 	case c.Unread:
 		t.wakeAt(t.now.Add(unreadable))
-		v.wait(t.now.Add(unreadable), change.Words("whether "), change.Code(d.Commit.Short()), change.Words(" is on a governed branch, which cannot be read just now"))
+		v.waitUntil(t.now.Add(unreadable), "", change.Words("whether "), change.Code(d.Commit.Short()), change.Words(" is on a governed branch, which cannot be read just now"))
 	case !c.Known:
 		v.no(change.Code(d.Commit.Short()), change.Words(" is not reachable from a governed branch"))
 	}
@@ -101,7 +132,7 @@ func (t *Turn) admitForward(v *verdict, l *Lane, e *Environment, d *Deployment) 
 		return
 	}
 	if why := t.byHand(l, e, d, b); why != nil && d.Say == nil {
-		v.wait(time.Time{}, change.Words("somebody who may say "), change.Code("/change deploy "+e.Name), change.Words(", because it holds "), why)
+		v.hand(t.hands(e), change.Words(", because it holds "), why)
 	}
 	if slices.ContainsFunc(b.Changes, func(c Change) bool { return c.Category != change.Emergency }) || b.Cut {
 		t.admitApprovals(v, e, d, b.Changes)
@@ -125,7 +156,7 @@ func (t *Turn) admitRollback(v *verdict, l *Lane, e *Environment, d *Deployment)
 		return
 	}
 	if d.Say == nil {
-		v.wait(time.Time{}, change.Words("somebody who may say "), change.Code("/change deploy "+e.Name), change.Words(", because it goes further back than to what was verified last"))
+		v.hand(t.hands(e), change.Words(", because it goes further back than to what was verified last"))
 	}
 	t.admitApprovals(v, e, d, d.Changes)
 }
@@ -133,16 +164,16 @@ func (t *Turn) admitRollback(v *verdict, l *Lane, e *Environment, d *Deployment)
 // admitPlace has a deployment wait for what holds its lane. A rollback goes before all else, and waits for no watch.
 func (t *Turn) admitPlace(v *verdict, l *Lane, d *Deployment) {
 	if o := l.deploying(); o != nil && o != d {
-		v.wait(time.Time{}, change.Words("the deployment of "), o.name(), change.Words(", which is under way"))
+		v.wait(change.Words("the deployment of "), o.name(), change.Words(", which is under way"))
 	}
 	if d.Undoes != "" {
 		return
 	}
 	if o := l.rollback(); o != nil && o.Phase == Waiting {
-		v.wait(time.Time{}, change.Words("the rollback to "), o.name(), change.Words(", which goes first"))
+		v.wait(change.Words("the rollback to "), o.name(), change.Words(", which goes first"))
 	}
 	if c := l.current(); c != nil && c.High && c.Phase == Watching && c.Commit != d.Commit {
-		v.wait(time.Time{}, change.Words("the verification of "), c.name(), change.Words(", which is high-risk and watched until "+stamp(c.watchEnds())+" at least"))
+		v.wait(change.Words("the verification of "), c.name(), change.Words(", which is high-risk and watched until "+t.stamp(c.watchEnds())+" at least"))
 	}
 }
 
@@ -159,12 +190,12 @@ func (t *Turn) admitAfter(v *verdict, name string, commit change.SHA) {
 	ran := before.ran(commit)
 	switch {
 	case on != nil && (ran == nil || on.Phase == Deploying || !ran.Phase.succeeded()):
-		v.wait(time.Time{}, change.Words("the deployment of "), what)
+		v.wait(change.Words("the deployment of "), what)
 	case ran == nil:
 		v.no(change.Code(commit.Short()), change.Words(" never ran in "+name))
 	case ran.Phase == Verified:
 	case ran.Phase.succeeded():
-		v.wait(time.Time{}, change.Words("the verification of "), what)
+		v.wait(change.Words("the verification of "), what)
 	default:
 		v.no(change.Code(commit.Short()), change.Words(" "+ended(ran.Phase)+" in "+name+": mend it, or try again with "), change.Code("/change start "+name))
 	}
@@ -221,6 +252,15 @@ func wasUndone(l *Lane, commit change.SHA) bool {
 	return d != nil && d.Phase == Failed && d.UndoneBy != ""
 }
 
+// hands says who is waited for where something ships by hand.
+func (t *Turn) hands(e *Environment) change.Text {
+	who := "somebody who may say "
+	if t.rules.Deploys != "" {
+		who = "somebody " + t.rules.Deploys + " to say "
+	}
+	return change.Say(change.Words(who), change.Code("/change deploy "+e.Name))
+}
+
 // ships returns how a category ships; one that the rules leave out as high-risk does, and that strictly.
 func (t *Turn) ships(c change.Category) Shipping {
 	if s, ok := t.rules.Ships[c]; ok {
@@ -265,6 +305,7 @@ func (t *Turn) admitTime(v *verdict, l *Lane, e *Environment) {
 		return
 	}
 	var what []change.Text
+	then := "which begin"
 	for _, h := range e.Hours {
 		if _, open := h.At(t.now); !open {
 			what = append(what, change.Words("the hours of "+e.Name+in(h.Place)))
@@ -272,22 +313,22 @@ func (t *Turn) admitTime(v *verdict, l *Lane, e *Environment) {
 	}
 	for _, f := range e.Freezes {
 		if _, frozen := f.At(t.now); frozen {
-			what = append(what, change.Say(change.Words("the end of the freeze "), quoted(f.Name), change.Words(in(f.Place))))
+			what, then = append(what, change.Say(change.Words("the end of the freeze "), quoted(f.Name), change.Words(in(f.Place)))), "until"
 		}
 	}
 	for _, f := range l.Freezes {
 		if t.now.Before(f.Until) {
-			what = append(what, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), quoted(f.Text)))
+			what, then = append(what, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), quoted(f.Text))), "until"
 		}
 	}
 	if len(what) == 0 {
 		what = append(what, change.Words("the hours of "+e.Name))
 	}
 	if at.IsZero() || !at.After(t.now) {
-		v.wait(time.Time{}, change.Join(" and ", what), change.Words(", of which no end is in sight"))
+		v.wait(change.Join(" and ", what), change.Words(", of which no end is in sight"))
 		return
 	}
-	v.wait(at, change.Join(" and ", what))
+	v.waitUntil(at, then, change.Join(" and ", what))
 }
 
 func in(place string) string {
@@ -311,7 +352,7 @@ func (t *Turn) admitScheduled(v *verdict, e *Environment, b Batch) {
 		year, month, day := c.Scheduled.Date()
 		if at := calendar.Local(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), zone); at.After(t.now) {
 			t.wakeAt(at)
-			v.wait(at, change.Words("the date for which "), c.name(), change.Words(" is scheduled"))
+			v.waitUntil(at, "until", change.Words("the date for which "), c.name(), change.Words(" is scheduled"))
 		}
 	}
 }
@@ -345,7 +386,12 @@ func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships [
 	if len(missing) == 0 {
 		return
 	}
-	v.wait(time.Time{}, change.Words("release approval by "), roleNames(missing), change.Words(unread))
+	what := change.Say(change.Words("release approval by "), roleNames(missing), change.Words(unread))
+	if unread != "" {
+		v.wait(what)
+		return
+	}
+	v.hand(what, change.Words(" ("), change.Code("/change accept "+e.Name), change.Words(")"))
 }
 
 // barred returns why somebody's release approval does not count; empty: it does.
@@ -433,4 +479,4 @@ func (d *Deployment) name() change.Text {
 }
 
 // stamp shows a time to people.
-func stamp(t time.Time) string { return t.UTC().Format("Mon 2 Jan 2006 15:04 UTC") }
+func (t *Turn) stamp(at time.Time) string { return change.Moment(at, t.now) }

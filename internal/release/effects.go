@@ -204,7 +204,7 @@ func (t *Turn) tell(l *Lane, d *Deployment, a *Ask) {
 		return
 	}
 	if until := d.Waits.Until; !until.IsZero() {
-		says = change.Say(says, change.Words(", until "+stamp(until)))
+		says = change.Say(says, change.Words(", until "+t.stamp(until)))
 	}
 	says = limit(change.Say(change.Words("Waiting for "), says), comment)
 	last := len(a.Told) - 1

@@ -14,7 +14,7 @@ const longest = 366 * 24 * time.Hour
 func (t *Turn) freeze(o Order, p *pending, l *Lane) {
 	switch {
 	case !o.Until.After(t.now):
-		p.refuse("past", change.Words("The freeze would have ended "+stamp(o.Until)+" already."))
+		p.refuse("past", change.Words("The freeze would have ended "+t.stamp(o.Until)+" already."))
 		return
 	case o.Until.After(t.now.Add(longest)):
 		p.refuse("too long", change.Words("A freeze by command lasts for a year at most. What lasts longer belongs into the policy."))
@@ -22,7 +22,7 @@ func (t *Turn) freeze(o Order, p *pending, l *Lane) {
 	}
 	l.Freezes = append(l.Freezes, ByCommand{Say: Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}, Until: o.Until})
 	t.laneEntry("frozen", l, o.By, o.Reason)
-	p.done("frozen", change.Words(l.Environment+" is frozen until "+stamp(o.Until)+"."))
+	p.done("frozen", change.Words(l.Environment+" is frozen until "+t.stamp(o.Until)+"."))
 }
 
 // thaw ends the freezes of an environment that were declared by command.

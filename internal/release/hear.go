@@ -297,7 +297,7 @@ func (t *Turn) past(l *Lane, d *Deployment, reason change.Text) {
 	if v.answer() != Go {
 		d.Past = true
 		t.exception(change.DeployedPastPolicy, d.ID, l.Environment, d.Commit, d.Number, t.now, change.Say(
-			d.name(), change.Words(" was deployed to "+l.Environment+" past the policy, by which it "), v.describe().phrase()), d.Deployer)
+			d.name(), change.Words(" was deployed to "+l.Environment+" past the policy, by which it "), t.describe(v).phrase(t.now)), d.Deployer)
 	}
 	for _, o := range l.Deployments {
 		if o != d && o.Phase == Deploying {

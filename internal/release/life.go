@@ -80,6 +80,7 @@ type Deployment struct {
 	Posting  change.DeploymentState `json:"posting,omitempty"`   // the one that is to be posted: it may have been, without anybody knowing
 	Silent   bool                   `json:"silent,omitempty"`    // the last that we posted was inactive, of which GitHub tells nobody: what is told of later may be older
 	Stuck    bool                   `json:"stuck,omitempty"`     // it failed, and there was nothing to roll back to
+	Called   bool                   `json:"called,omitempty"`    // people were told that nothing but their say is missing
 }
 
 // Other is a further deployment on GitHub, with the newest status on it that was told of.
@@ -149,13 +150,13 @@ type Waits struct {
 }
 
 // phrase says what is waited for, or why waiting is in vain, as the end of a sentence about a deployment.
-func (w Waits) phrase() change.Text {
+func (w Waits) phrase(now time.Time) change.Text {
 	says := change.Say(change.Words("waits for "), w.For)
 	if w.Never {
 		says = change.Say(change.Words("cannot go: "), w.For)
 	}
 	if !w.Until.IsZero() {
-		says = change.Say(says, change.Words(", until "+stamp(w.Until)))
+		says = change.Say(says, change.Words(", until "+change.Moment(w.Until, now)))
 	}
 	return says
 }

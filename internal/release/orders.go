@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 )
 
 // pending is a reply that is completed when it is known how a deployment stands.
@@ -42,7 +43,7 @@ func (t *Turn) answerOrders() {
 			if !p.reply.Says.IsEmpty() {
 				says = " " + says
 			}
-			p.reply.Says = change.Say(p.reply.Says, change.Words(says), d.Waits.phrase(), change.Words("."))
+			p.reply.Says = change.Say(p.reply.Says, change.Words(says), d.Waits.phrase(t.now), change.Words("."))
 		}
 		t.out.Replies = append(t.out.Replies, p.reply)
 		known := slices.ContainsFunc(t.state.Given, func(r Reply) bool { return r.Comment == p.reply.Comment })
@@ -57,6 +58,11 @@ func (p *pending) refuse(outcome string, says ...change.Text) {
 	p.reply.Done, p.reply.Outcome, p.reply.Says = false, outcome, change.Say(says...)
 }
 
+// notPermitted answers whoever may not give an order.
+func (p *pending) notPermitted(o Order) {
+	p.refuse("may not", command.NotPermitted(orNobody(o.Who)).Says)
+}
+
 // done answers that an order was carried out; an empty text has the reaction say so.
 func (p *pending) done(outcome string, says ...change.Text) {
 	p.reply.Done, p.reply.Outcome, p.reply.Says = true, outcome, change.Say(says...)
@@ -67,12 +73,17 @@ func (p *pending) waits(l *Lane, d *Deployment) { p.lane, p.of = l, d }
 
 // carryOut carries an order out. Whether somebody may is looked at before what they ask for, so that nobody learns by asking.
 func (t *Turn) carryOut(o Order, p *pending) {
+	if e, ok := t.rules.Find(o.Environment); ok && o.Verb == "accept" && len(e.Release) == 0 {
+		// Nobody may, because there is nothing that anybody could.
+		p.refuse("not asked for", change.Words(e.Name+" asks for no release approval."))
+		return
+	}
 	switch {
 	case o.Unknown:
-		p.refuse("authority unknown", change.Words("Whether "), change.Login(o.By), change.Words(" may do this cannot be found out just now. Try again."))
+		p.refuse("authority unknown", command.PermissionUnknown(o.By, orNobody(o.Who)).Says)
 		return
 	case !o.May && !(o.Verb == "verified" && len(o.Holds) > 0): // which environment's role it takes is known later
-		p.refuse("may not", change.Login(o.By), change.Words(" may not do this. It is for "), orNobody(o.Who), change.Words("."))
+		p.notPermitted(o)
 		return
 	case t.rules.Mode == Off || t.rules.Mode == "" || len(t.rules.Environments) == 0:
 		p.refuse("off", change.Words("The policy of this repository has nothing done about deployments."))
@@ -316,10 +327,6 @@ func rolesOf(e *Environment, holds []string) []string {
 
 // mayAccept says whether a release approval can be given by whoever gives it.
 func (t *Turn) mayAccept(o Order, p *pending, l *Lane, e *Environment, d *Deployment, commit change.SHA) bool {
-	if len(e.Release) == 0 {
-		p.refuse("not asked for", change.Words(e.Name+" asks for no release approvals."))
-		return false
-	}
 	if len(rolesOf(e, o.Holds)) == 0 {
 		var roles []string
 		for _, s := range e.Release {

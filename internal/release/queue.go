@@ -22,7 +22,7 @@ func (t *Turn) advance(l *Lane) {
 				t.past(l, d, nil)
 				continue
 			}
-			d.Waits = t.admit(l, d).describe()
+			d.Waits = t.describe(t.admit(l, d))
 			t.end(l, d, Refused, "", change.Account{})
 		}
 	}
@@ -46,10 +46,13 @@ func brief(d time.Duration) string {
 
 // expire ends what GitHub would not create, and what nothing was heard of for too long.
 func (t *Turn) expire(l *Lane, d *Deployment) {
-	e, _ := t.environment(l)
+	e, named := t.environment(l)
 	if d.GaveUp != "" && d.Own && d.GitHub == 0 && !d.Record {
 		t.end(l, d, Failed, "GitHub would not create it: "+d.GaveUp, change.Account{})
 		d.Class = FailedDeployment
+		if named {
+			t.tellFailed(l, e, d) // nothing was deployed that could be rolled back
+		}
 		return
 	}
 	late := d.Heard.Add(e.Timeout)
@@ -94,7 +97,7 @@ func (t *Turn) next(l *Lane) {
 		}
 		v := t.admit(l, d)
 		answer := v.answer()
-		d.Waits = v.describe()
+		d.Waits = t.describe(v)
 		switch {
 		case answer == No:
 			t.refuse(l, d)
@@ -273,8 +276,8 @@ func (t *Turn) settle(l *Lane, d *Deployment) {
 	}
 }
 
-// describe says of all that has not ended what it waits for, and which place it has.
-func (t *Turn) describe(l *Lane) {
+// describeLane says of all that has not ended what it waits for, and which place it has.
+func (t *Turn) describeLane(l *Lane) {
 	e, named := t.environment(l)
 	if !named {
 		return
@@ -282,18 +285,21 @@ func (t *Turn) describe(l *Lane) {
 	var first *Deployment
 	for i, d := range l.queue() {
 		v := t.admit(l, d)
+		if v.isByHand() && t.carrier(d) != nobody {
+			t.call(l, d, v)
+		}
 		if v.answer() == Go {
 			switch {
 			case t.carrier(d) == nobody:
-				v.wait(time.Time{}, t.forJob(d))
+				v.wait(t.forJob(d))
 			case first == nil:
 				first = d
-				v.wait(time.Time{}, t.forJob(d))
+				v.wait(t.forJob(d))
 			default:
-				v.wait(time.Time{}, change.Words("its place in the queue, after "), first.name())
+				v.wait(change.Words("its place in the queue, after "), first.name())
 			}
 		}
-		d.Waits = v.describe()
+		d.Waits = t.describe(v)
 		d.Waits.Place = i + 1
 	}
 	for _, d := range l.Deployments {

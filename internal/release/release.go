@@ -46,7 +46,10 @@ type Rules struct {
 	Observing    bool // nothing is held up and no exception asks for an explanation; all else is recorded alike
 	Environments []Environment
 	// Ships says how each category ships. One that is missing ships as high-risk does.
-	Ships    map[change.Category]Shipping
+	Ships map[change.Category]Shipping
+	// Deploys says who may say that something goes to an environment, after "somebody": "of tech-lead", "with maintain access". Empty: that is
+	// not said.
+	Deploys  string
 	Announce []string // where exceptions are announced
 	Ref      change.PolicyRef
 	Floor    change.PolicyRef
@@ -186,6 +189,8 @@ type Reply struct {
 	Done    bool          `json:"done,omitempty"`
 	Says    change.Text   `json:"says"`              // why not, or what was asked for, in sentences; empty: the reaction says it all
 	Outcome string        `json:"outcome,omitempty"` // for the record
+	// Of are those whom it concerns, besides who asked: the shell mentions them where Says names them.
+	Of []change.Account `json:"of,omitempty"`
 }
 
 // EffectKind says what an effect does.
@@ -227,19 +232,20 @@ const (
 
 // Entry is evidence of a step.
 type Entry struct {
-	Step        string         `json:"step"` // "queued", "let through", "succeeded", "verified", …
-	Deployment  Deployment     `json:"deployment"`
+	Step        string         `json:"step"`                // "queued", "let through", "succeeded", "verified", …
+	Deployment  Deployment     `json:"deployment,omitzero"` // of a step of an environment as a whole: none
 	Environment string         `json:"environment"`
 	By          change.Account `json:"by,omitzero"`
 	Says        string         `json:"says,omitempty"`
 }
 
-// Prompt asks somebody for something, in a comment on a pull request.
+// Prompt asks somebody for something, or tells them what they must know of, in a comment of its own on a pull request.
 type Prompt struct {
 	Key    string
 	Number change.Number
 	Says   change.Text // names whom it asks as change.Login; the shell mentions them
 	Of     []change.Account
+	LogURL string // where the log of what it is about is, as a stranger said; empty: nowhere
 }
 
 // Outcome is what a turn comes to.

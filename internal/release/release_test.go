@@ -178,7 +178,7 @@ func TestWaitsForTheDateItIsScheduledFor(t *testing.T) {
 func TestIsWatchedUntilSomebodySaysThatItWorks(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).verify("staging", 1).succeed("production", 1).is("production", 1, Watching)
-	s.later(29*time.Minute).refused("is to be watched until Mon 2 Mar 2026 10:30", bob, 1, "verified", "production")
+	s.later(29*time.Minute).refused("is to be watched until 2 March 10:30 UTC", bob, 1, "verified", "production")
 	if s.later(time.Minute); len(s.out.Prompts) != 1 || !slices.Contains(s.out.Prompts[0].Of, merger) {
 		t.Fatalf("nobody is asked: %+v", s.out.Prompts)
 	}
@@ -366,7 +366,7 @@ func TestProtectionRule(t *testing.T) {
 	g := change.Deployment{ID: 5, SHA: sha(1), Environment: "STAGING", By: actions}
 	asked := change.RuleAsked{Environment: "staging", SHA: sha(1), Callback: "https://api.example/repos/o/r/actions/runs/77/deployment_protection_rule", Deployment: 5, By: carol, At: s.now}
 	s.turn(func(t *Turn) { t.Deployment(g) }, func(t *Turn) { t.Rule("r", asked) }).later(time.Minute)
-	if len(s.all.Effects) != 1 || s.all.Effects[0].Answer != NotYet || !strings.Contains(s.all.Effects[0].Says.String(), "until Mon 2 Mar 2026 09:00 UTC") {
+	if len(s.all.Effects) != 1 || s.all.Effects[0].Answer != NotYet || !strings.Contains(s.all.Effects[0].Says.String(), "until 2 March 09:00 UTC") {
 		t.Fatalf("%+v", s.all.Effects)
 	}
 	s.later(59*time.Minute).is("staging", 1, Deploying)
@@ -505,15 +505,15 @@ func TestWhatIsUnderWayIsNotQueuedAgain(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	s := play(t, Create, normal, normal)
-	s.refused("It is for nobody", bob, 1, "deploy", "production", func(o *Order) { o.May = false })
-	s.refused("cannot be found out just now", bob, 1, "deploy", "production", func(o *Order) { o.Unknown = true })
+	s.refused("This is for nobody, as the policy stands.", bob, 1, "deploy", "production", func(o *Order) { o.May = false })
+	s.refused("Whether bob may do this could not be read. This is for nobody, as the policy stands. Try again later.", bob, 1, "deploy", "production", func(o *Order) { o.Unknown = true })
 	s.refused("It names staging, production", bob, 1, "deploy", "prodution")
 	s.refused("has not landed", bob, 1, "deploy", "staging")
 	s.refused("would have ended", bob, 1, "freeze", "staging")
 	s.refused("a year at most", bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.AddDate(2, 0, 0) })
 	s.land(1)
 	s.refused("already", bob, 1, "deploy", "staging")
-	s.refused("asks for no release approvals", bob, 1, "accept", "production", holding("rm"))
+	s.refused("asks for no release approval", bob, 1, "accept", "production", holding("rm"))
 	s.verify("staging", 1)
 	s.refused("is in staging already", bob, 1, "deploy", "staging")
 	s.refused("roll", bob, 1, "cancel", "staging")
@@ -535,7 +535,7 @@ func TestListsTheQueue(t *testing.T) {
 	s := play(t, Create, normal, high)
 	s.land(1).verify("staging", 1).succeed("production", 1).land(2)
 	says := s.say(bob, 1, "queue", "").Says.String()
-	for _, want := range []string{"staging holds 1111111 (#1)", "2222222 (#2) is being deployed", "production holds 1111111 (#1), since Mon 2 Mar 2026 10:00 UTC, watching"} {
+	for _, want := range []string{"staging holds 1111111 (#1)", "2222222 (#2) is being deployed", "production holds 1111111 (#1), since 2 March 10:00 UTC, watching"} {
 		if !strings.Contains(says, want) {
 			t.Errorf("%q is not in\n%s", want, says)
 		}
@@ -664,8 +664,8 @@ func TestVerifiedWithoutAnEnvironmentTakesTheRoleOfTheOneThatIsMeant(t *testing.
 		want  string // empty: it counts
 	}{
 		{"by the role of the environment, without that of the command", "staging", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, ""},
-		{"by the role of another environment", "production", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, "may not do this"},
-		{"by neither", "staging", func(o *Order) { o.May, o.Role = false, "qa" }, "may not do this"},
+		{"by the role of another environment", "production", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, "This is for nobody"},
+		{"by neither", "staging", func(o *Order) { o.May, o.Role = false, "qa" }, "This is for nobody"},
 		{"by the role of the command", "staging", func(o *Order) { o.Role = "reviewer" }, "said by qa"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

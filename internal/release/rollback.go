@@ -7,24 +7,25 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// fail ends a deployment that failed, or was found not to work. Where the policy rolls back by itself, and it is what the lane holds or was
-// about to, it is rolled back; a rollback that failed is not, so that no two versions take turns.
+// fail ends a deployment that failed, or was found not to work, and has people told. Where the policy rolls back by itself, and it is what the
+// lane holds or was about to, it is rolled back; a rollback that failed is not, so that no two versions take turns.
 func (t *Turn) fail(l *Lane, d *Deployment, class Class, why string) {
 	e, named := t.environment(l)
 	holds := d.Phase == Deploying || d == l.current()
 	t.end(l, d, Failed, why, change.Account{})
 	d.Class = class
-	if !named || !holds || d.Undoes != "" || !e.RollBack || l.rollback() != nil {
+	if !named {
 		return
 	}
-	to := l.lastVerified(t, d)
-	if to == nil {
+	if holds && d.Undoes == "" && e.RollBack && l.rollback() == nil {
+		if to := l.lastVerified(t, d); to != nil {
+			back, undone := t.rollBack(l, d, to, class, why, d.Deployer, d.Number, false)
+			t.tellUndone(l, d, back, undone)
+			return
+		}
 		d.Stuck = true
-		t.prompt(d, "stuck", d.Number, change.Say(t.whom(d), d.name(), change.Words(" failed in "+l.Environment+" ("), change.Quote(why),
-			change.Words("). There is no earlier version that was verified there to roll back to: it takes another change, or "), change.Code("/change start "+l.Environment), change.Words(".")))
-		return
 	}
-	t.rollBack(l, d, to, class, why, d.Deployer, d.Number, false)
+	t.tellFailed(l, e, d)
 }
 
 // lastVerified returns what is rolled back to from a deployment: the newest that was verified, of another commit, and of another than what it
@@ -48,9 +49,9 @@ func (l *Lane) lastVerified(t *Turn, from *Deployment) *Deployment {
 
 // rollBack queues the deployment of an earlier version, before all else. What it takes off the lane has failed: the deployment that it undoes,
 // and those since the earlier version that were not verified. What was said before of others that wait is said of another lane than they
-// will find, and must be said again.
-func (t *Turn) rollBack(l *Lane, undo, to *Deployment, class Class, why string, by change.Account, on change.Number, old bool) *Deployment {
-	d := t.add(l, Deployment{
+// will find, and must be said again. It returns what it queued, and all that it takes off.
+func (t *Turn) rollBack(l *Lane, undo, to *Deployment, class Class, why string, by change.Account, on change.Number, old bool) (d *Deployment, undone []*Deployment) {
+	d = t.add(l, Deployment{
 		Commit: to.Commit, Number: to.Number, Deployer: by, Own: t.rules.Mode == Create, Undoes: undo.ID, Why: why, Class: class, On: on, Old: old,
 		Changes: slices.Clone(to.Changes), Category: to.Category, Monitor: undo.Monitor,
 	})
@@ -64,22 +65,12 @@ func (t *Turn) rollBack(l *Lane, undo, to *Deployment, class Class, why string, 
 			if o.UndoneBy == "" {
 				o.UndoneBy = d.ID
 			}
+			undone = append(undone, o)
 		case o.Phase.waits() && o != d:
 			o.Say = nil
 		}
 	}
-	if t.rules.Mode == Record {
-		t.prompt(d, "run", on, change.Say(t.whom(d), change.Words("have "), d.name(), change.Words(" deployed to "+l.Environment+", to roll back "), undo.name(),
-			change.Words(" (the policy has us follow deployments, not make them). It goes before all else"+approvals(d.Old)+".")))
-	}
-	return d
-}
-
-func approvals(old bool) string {
-	if old {
-		return ", once it was said and accepted"
-	}
-	return " and is let through"
+	return d, undone
 }
 
 // Version finds what a lane held before, by the beginning of a commit's name.
@@ -164,8 +155,13 @@ func (t *Turn) askRollback(o Order, p *pending, l *Lane, e *Environment) {
 	if class == "" {
 		class = Errors
 	}
-	d := t.rollBack(l, undo, to, class, o.Reason, o.By, o.Pull.Number, old)
+	d, undone := t.rollBack(l, undo, to, class, o.Reason, o.By, o.Pull.Number, old)
 	t.entry("rollback asked for", l, d, o.By, o.Reason)
-	p.done("rolling back", change.Words(l.Environment+" goes back to "), d.name(), change.Words("."))
+	from, of := t.undone(undone, o.By)
+	p.done("rolling back", change.Words(l.Environment+" goes back to "), d.name(), change.Words(", from "), from, change.Words("."))
+	p.reply.Of = of
+	if t.rules.Mode == Record {
+		t.prompt(d, "run", o.Pull.Number, change.Say(t.whom(d), t.haveRun(l, d)), t.deployer(d))
+	}
 	p.waits(l, d)
 }

@@ -108,6 +108,7 @@ func (s *scene) look(tells ...func(*Turn)) {
 		if n.IsEmpty() {
 			s.state = s.out.State
 			s.all.Effects = append(s.all.Effects, s.out.Effects...)
+			s.all.Entries = append(s.all.Entries, s.out.Entries...)
 			s.all.Exceptions = append(s.all.Exceptions, s.out.Exceptions...)
 			s.all.Prompts = append(s.all.Prompts, s.out.Prompts...)
 			return

@@ -27,7 +27,7 @@ func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
 		if l := s.Lanes[strings.ToLower(e.Name)]; l != nil && number != 0 {
 			if d := l.about(number); d != nil {
 				any = true
-				row.Phase, row.Deployment, row.Says = d.Phase, *d.clone(), d.says(l)
+				row.Phase, row.Deployment, row.Says = d.Phase, *d.clone(), d.says(l, r.Mode, now)
 				if d.Waits.Until.After(now) {
 					row.Until = d.Waits.Until
 				}
@@ -58,12 +58,12 @@ func (l *Lane) about(n change.Number) *Deployment {
 }
 
 // says says how a deployment stands, in a few words.
-func (d *Deployment) says(l *Lane) change.Text {
+func (d *Deployment) says(l *Lane, m Mode, now time.Time) change.Text {
 	switch d.Phase {
 	case Waiting, Held, Watching, Unverified:
 		w := d.Waits
 		w.Until = time.Time{} // a column of its own
-		says := w.phrase()
+		says := w.phrase(now)
 		if d.Waits.Place > 1 {
 			says = change.Say(change.Words(fmt.Sprintf("number %d in the queue, ", d.Waits.Place)), says)
 		}
@@ -74,14 +74,23 @@ func (d *Deployment) says(l *Lane) change.Text {
 		}
 		return change.Words("is being deployed")
 	case Verified:
-		switch {
-		case d != l.current():
-			return change.Words("verified, and replaced since")
-		case d.Verified != nil:
-			return change.Say(change.Words("verified by "), change.Login(d.Verified.By), change.Words(": "), quoted(d.Verified.Text))
-		default:
-			return nil // its phase says it all
+		var says change.Text // without anybody's word its phase says it all
+		if d.Verified != nil {
+			says = change.Say(change.Words("verified by "), change.Login(d.Verified.By), change.Words(": "), quoted(d.Verified.Text))
 		}
+		switch {
+		case d == l.current():
+			return says
+		case d.Verified == nil:
+			return change.Words("nobody was to say that it works; replaced since")
+		default:
+			return change.Say(says, change.Words(", and replaced since"))
+		}
+	case Failed:
+		if d.Undoes != "" || d.UndoneBy != "" || l.rollback() != nil || !l.isLast(d) {
+			return change.Quote(d.Why)
+		}
+		return change.Say(change.Quote(d.Why), change.Words(": mend it with another change, or "), l.tryAgain(m))
 	case Refused:
 		return d.Waits.For
 	default:
@@ -125,16 +134,19 @@ const listed = 20
 func (t *Turn) listLane(l *Lane) change.Text {
 	lines := []change.Text{nil}
 	if c := l.current(); c != nil {
-		lines[0] = change.Say(change.Words(l.Environment+" holds "), c.name(), change.Words(", since "+stamp(c.Ended)+", "+string(c.Phase)))
+		lines[0] = change.Say(change.Words(l.Environment+" holds "), c.name(), change.Words(", since "+t.stamp(c.Ended)+", "+string(c.Phase)))
 	} else {
 		lines[0] = change.Words(l.Environment + " holds nothing that is known")
 	}
+	if d := l.lastFailed(); d != nil {
+		lines = append(lines, d.saysFailed(t))
+	}
 	if d := l.deploying(); d != nil {
-		lines = append(lines, change.Say(d.name(), change.Words(" is being deployed, since "+stamp(d.Began))))
+		lines = append(lines, change.Say(d.name(), change.Words(" is being deployed, since "+t.stamp(d.Began))))
 	}
 	for _, f := range l.Freezes {
 		if t.now.Before(f.Until) {
-			lines = append(lines, change.Say(change.Words("frozen by "), change.Login(f.By), change.Words(" until "+stamp(f.Until)+": "), quoted(f.Text)))
+			lines = append(lines, change.Say(change.Words("frozen by "), change.Login(f.By), change.Words(" until "+t.stamp(f.Until)+": "), quoted(f.Text)))
 		}
 	}
 	queue := l.queue()
@@ -143,7 +155,7 @@ func (t *Turn) listLane(l *Lane) change.Text {
 			lines = append(lines, change.Words(fmt.Sprintf("and %d more", len(queue)-listed)))
 			break
 		}
-		line := change.Say(change.Words(fmt.Sprintf("%d. ", i+1)), d.name(), change.Words(" "), d.Waits.phrase())
+		line := change.Say(change.Words(fmt.Sprintf("%d. ", i+1)), d.name(), change.Words(" "), d.Waits.phrase(t.now))
 		lines = append(lines, line)
 	}
 	for _, d := range l.Deployments {
@@ -155,4 +167,29 @@ func (t *Turn) listLane(l *Lane) change.Text {
 		lines = append(lines, change.Words("nothing waits"))
 	}
 	return change.Join("\n", lines)
+}
+
+// lastFailed returns the last deployment that failed since what the lane holds was deployed, or that this rolled back. Nil: there is none.
+func (l *Lane) lastFailed() *Deployment {
+	c := l.current()
+	var last *Deployment
+	for _, d := range l.Deployments {
+		since := l.isLast(d) || c != nil && c.Undoes == d.ID
+		if d.Phase == Failed && !d.Began.IsZero() && since && (last == nil || d.order() > last.order()) {
+			last = d
+		}
+	}
+	return last
+}
+
+// saysFailed says that a deployment failed, or was rolled back, when and why, as a line of a list.
+func (d *Deployment) saysFailed(t *Turn) change.Text {
+	what, became := d.name(), " failed "
+	if d.Undoes != "" {
+		what = change.Say(change.Words("the rollback to "), what)
+	}
+	if _, by := t.state.find(d.UndoneBy); by != nil && by.Phase.succeeded() {
+		became = " was rolled back "
+	}
+	return change.Say(what, change.Words(became+t.stamp(d.Since)+": "), quoted(d.Why))
 }

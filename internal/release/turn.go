@@ -64,7 +64,7 @@ func (t *Turn) End() Outcome {
 		}
 	}
 	for _, name := range t.lanes() {
-		t.describe(t.state.Lanes[name])
+		t.describeLane(t.state.Lanes[name])
 	}
 	t.answerOrders()
 	if !t.out.Needs.IsEmpty() {

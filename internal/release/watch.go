@@ -2,7 +2,6 @@ package release
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -60,13 +59,7 @@ func (t *Turn) watch(l *Lane, d *Deployment) {
 	t.wakeAt(ends)
 	if person && d.Verified == nil && d.Asked.IsZero() && !t.now.Before(ends) {
 		d.Asked = t.now
-		watched := ""
-		if d.Monitor > 0 {
-			watched = ", and was watched for long enough"
-		}
-		t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), change.Words(" is in "+l.Environment+watched+". Does it work? If so, say "),
-			change.Code(`/change verified `+l.Environment+` "what was looked at"`), change.Words(e.verifier()+"; if not, "),
-			change.Code(`/change rollback `+l.Environment+` "what went wrong"`), change.Words(". With nothing said until "+stamp(ends.Add(e.Grace))+" it is an exception.")))
+		t.askVerified(l, e, d)
 	}
 	late := ends.Add(e.Grace)
 	t.wakeAt(late)
@@ -80,14 +73,6 @@ func (t *Turn) watch(l *Lane, d *Deployment) {
 		// Its deployer was asked, and is not the one to explain why nothing was said.
 		t.exception(change.NotVerified, d.ID, l.Environment, d.Commit, d.Number, t.now, what, d.Deployer)
 	}
-}
-
-// verifier says whose it is to say that something works, where one role may.
-func (e *Environment) verifier() string {
-	if e.Verify.Role == "" {
-		return ""
-	}
-	return ", which is for " + e.Verify.Role
 }
 
 // hasPerson says whether somebody has to say that what was deployed works.
@@ -175,25 +160,6 @@ func (t *Turn) awaits(l *Lane, d *Deployment) Waits {
 	return w
 }
 
-// prompt asks the deployer for something, on a pull request.
-func (t *Turn) prompt(d *Deployment, what string, n change.Number, says change.Text) {
-	p := Prompt{Key: fmt.Sprintf("prompt:%s:%s", d.ID, what), Number: n, Says: says}
-	if d.Deployer.Known() && !d.Deployer.IsBot() {
-		p.Of = []change.Account{d.Deployer}
-	}
-	if n != 0 && !slices.ContainsFunc(t.out.Prompts, func(o Prompt) bool { return o.Key == p.Key }) {
-		t.out.Prompts = append(t.out.Prompts, p)
-	}
-}
-
-// whom addresses the deployer.
-func (t *Turn) whom(d *Deployment) change.Text {
-	if !d.Deployer.Known() || d.Deployer.IsBot() {
-		return nil
-	}
-	return change.Say(change.Login(d.Deployer), change.Words(": "))
-}
-
 // toVerify returns what ships a pull request's change and is watched.
 func (l *Lane) toVerify(n change.Number) *Deployment {
 	is := func(d *Deployment) bool { return d.Phase == Watching || d.Phase == Unverified }
@@ -221,10 +187,10 @@ func (t *Turn) sayVerified(o Order, p *pending, l *Lane, e *Environment) {
 		p.refuse("no role", change.Words("That something works in "+l.Environment+" is said by "+e.Verify.Role+"."))
 		return
 	case e.Verify.Role == "" && !o.May:
-		p.refuse("may not", change.Login(o.By), change.Words(" may not do this. It is for "), orNobody(o.Who), change.Words("."))
+		p.notPermitted(o)
 		return
 	case t.now.Before(d.watchEnds()):
-		p.refuse("too early", d.name(), change.Words(" is to be watched until "+stamp(d.watchEnds())+". Say so then."))
+		p.refuse("too early", d.name(), change.Words(" is to be watched until "+t.stamp(d.watchEnds())+". Say so then."))
 		return
 	}
 	d.Verified = &Say{By: o.By, Role: cmp.Or(e.Verify.Role, o.Role), At: t.now, Text: o.Reason, Comment: o.Comment}

@@ -1,0 +1,187 @@
+package release
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
+)
+
+// GitHub tells nobody that a comment was edited. What somebody must know of or do something about is a prompt: a comment of its own, once.
+
+// prompt asks some people for something that has to do with a deployment, on a pull request.
+func (t *Turn) prompt(d *Deployment, what string, n change.Number, says change.Text, of ...change.Account) {
+	p := Prompt{Key: fmt.Sprintf("prompt:%s:%s", d.ID, what), Number: n, Says: command.Sentence(says)}
+	for _, a := range of {
+		if isPerson(a) && !slices.Contains(p.Of, a) {
+			p.Of = append(p.Of, a)
+		}
+	}
+	if d.Phase == Failed {
+		p.LogURL = d.LogURL
+	}
+	if n != 0 && !slices.ContainsFunc(t.out.Prompts, func(o Prompt) bool { return o.Key == p.Key }) {
+		t.out.Prompts = append(t.out.Prompts, p)
+	}
+}
+
+func isPerson(a change.Account) bool { return a.Known() && !a.IsBot() }
+
+// deployer returns who is told what becomes of a deployment: who asked for it or caused it or, where that is no person, who merged its pull
+// request. Where that is none either it is not known.
+func (t *Turn) deployer(d *Deployment) change.Account {
+	if isPerson(d.Deployer) {
+		return d.Deployer
+	}
+	for _, l := range t.state.Landed {
+		if l.Number == d.Number && isPerson(l.By) {
+			return l.By
+		}
+	}
+	return change.Account{}
+}
+
+// whom addresses the deployer.
+func (t *Turn) whom(d *Deployment) change.Text {
+	a := t.deployer(d)
+	if !a.Known() {
+		return nil
+	}
+	return change.Say(change.Login(a), change.Words(": "))
+}
+
+// askVerified asks whether what was deployed works. What was replaced since is owed an answer all the same: it is an exception if there is none.
+func (t *Turn) askVerified(l *Lane, e *Environment, d *Deployment) {
+	is := change.Words(" is in " + l.Environment)
+	if d.Monitor > 0 {
+		is = change.Say(is, change.Words(", and was watched for long enough"))
+	}
+	if c := l.current(); c != d {
+		is = change.Say(change.Words(" was deployed to "+l.Environment+", and runs on there as part of "), c.name())
+	}
+	verifier := ""
+	if e.Verify.Role != "" {
+		verifier = ", which is for " + e.Verify.Role
+	}
+	t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), is, change.Words(". Does it work? If so, say "),
+		change.Code(`/change verified `+l.Environment+` "what was looked at"`), change.Words(verifier+"; if not, "), t.takeBack(l, d.Number),
+		change.Words(". With nothing said until "+t.stamp(d.watchEnds().Add(e.Grace))+" it is an exception.")), t.deployer(d))
+}
+
+// takeBack says what takes back what a lane holds, to somebody who reads it on a pull request: in words that can follow others.
+func (t *Turn) takeBack(l *Lane, on change.Number) change.Text {
+	undo := l.head() // there is one: what can be taken back was deployed
+	to := l.lastVerified(t, undo)
+	say := change.Code(`/change rollback ` + l.Environment + ` "what went wrong"`)
+	switch {
+	case to == nil:
+		return change.Words("mend it with another change: there is no earlier version that was verified there")
+	case undo.brings(on) || undo.On == on:
+		return change.Say(change.Words("say "), say)
+	case undo.Number == 0:
+		return change.Say(change.Words("say "), change.Code(`/change rollback `+l.Environment+` `+to.Commit.Short()+` "what went wrong"`))
+	default:
+		return change.Say(change.Words(fmt.Sprintf("say on #%d ", undo.Number)), say)
+	}
+}
+
+// tellFailed tells that a deployment failed which is not rolled back, and what can be done about it.
+func (t *Turn) tellFailed(l *Lane, e *Environment, d *Deployment) {
+	what := change.Say(d.name(), change.Words(" failed in "+l.Environment+": "), change.Quote(d.Why), change.Words(". "))
+	c, r := l.current(), l.rollback()
+	switch {
+	case d.Undoes != "":
+		what = change.Say(change.Words("the rollback to "), what, change.Words("To try that again, say "),
+			change.Code(`/change rollback `+l.Environment+` `+d.Commit.Short()+` "what went wrong"`))
+	case r != nil:
+		what = change.Say(what, change.Words("The rollback to "), r.name(), change.Words(" is on its way already"))
+	case !l.isLast(d):
+		what = change.Say(what, change.Words(l.Environment+" holds "), c.name(), change.Words(" by now. If that does not work either, "), t.takeBack(l, d.Number))
+	default:
+		if d.Stuck {
+			what = change.Say(what, change.Words("There is no earlier version that was verified there to roll back to. "))
+		}
+		what = change.Say(what, change.Words("Mend it with another change, or "), l.tryAgain(t.rules.Mode))
+		if to := l.lastVerified(t, d); e.Watched && to != nil {
+			what = change.Say(what, change.Words("; to go back to "), to.name(), change.Words(", "), t.takeBack(l, cmp.Or(d.On, d.Number)))
+		}
+	}
+	t.prompt(d, "failed", cmp.Or(d.On, d.Number), change.Say(t.whom(d), what, change.Words(".")), t.deployer(d))
+}
+
+// tryAgain says how what failed is tried again, in words that can follow others.
+func (l *Lane) tryAgain(m Mode) change.Text {
+	if m == Create {
+		return change.Say(change.Words("try it again with "), change.Code("/change start "+l.Environment))
+	}
+	return change.Words("have it deployed again")
+}
+
+// isLast says whether nothing succeeded in the lane since a deployment began or succeeded.
+func (l *Lane) isLast(d *Deployment) bool {
+	c := l.current()
+	return c == nil || c == d || c.order() < d.order()
+}
+
+// tellUndone tells that a deployment failed and is rolled back by itself, and what goes with it.
+func (t *Turn) tellUndone(l *Lane, d, back *Deployment, undone []*Deployment) {
+	of := []change.Account{t.deployer(d)}
+	says := change.Say(t.whom(d), d.name(), change.Words(" failed in "+l.Environment+": "), change.Quote(d.Why), change.Words(". "+l.Environment+" goes back to "), back.name(),
+		change.Words(", which was verified there last"))
+	if others := slices.DeleteFunc(undone, func(o *Deployment) bool { return o == d }); len(others) > 0 {
+		with, theirs := t.undone(others, t.deployer(d))
+		says, of = change.Say(says, change.Words("; with it is taken back "), with), append(of, theirs...)
+	}
+	says = change.Say(says, change.Words("."))
+	if t.rules.Mode == Record {
+		says = change.Say(says, change.Words(" "), command.Sentence(t.haveRun(l, back)))
+	}
+	t.prompt(d, "undone", d.Number, says, of...)
+}
+
+// maxUndone is how many of those are named that a rollback takes off.
+const maxUndone = 5
+
+// undone names what a rollback takes off, and those of others than by who had it deployed.
+func (t *Turn) undone(all []*Deployment, by change.Account) (names change.Text, of []change.Account) {
+	var each []change.Text
+	for i, d := range slices.Backward(all) {
+		if len(each) == maxUndone {
+			each = append(each, change.Words(fmt.Sprintf("%d more", i+1)))
+			break
+		}
+		name := d.name()
+		if a := t.deployer(d); a.Known() && a.ID != by.ID {
+			name, of = change.Say(name, change.Words(", which "), change.Login(a), change.Words(" had deployed")), append(of, a)
+		}
+		each = append(each, name)
+	}
+	return change.Join(", and ", each), of
+}
+
+// haveRun asks to have a rollback deployed, where that is not for us to do.
+func (t *Turn) haveRun(l *Lane, d *Deployment) change.Text {
+	_, undo := t.state.find(d.Undoes)
+	goes := " and is let through"
+	if d.Old {
+		goes = ", once it was said and accepted"
+	}
+	return change.Say(change.Words("have "), d.name(), change.Words(" deployed to "+l.Environment+", to roll back "), undo.name(),
+		change.Words(" (the policy has us follow deployments, not make them). It goes before all else"+goes+"."))
+}
+
+// call tells once that nothing is missing but that somebody says that a deployment may go. Whoever said something of it just now is told so by
+// the answer, on the same pull request.
+func (t *Turn) call(l *Lane, d *Deployment, v verdict) {
+	if d.Called {
+		return
+	}
+	d.Called = true
+	if slices.ContainsFunc(t.pending, func(p *pending) bool { return p.of == d }) {
+		return
+	}
+	t.prompt(d, "hands", cmp.Or(d.On, d.Number), change.Say(t.whom(d), d.name(), change.Words(" can go to "+l.Environment+" when people say so. It waits for "), t.describe(v).For,
+		change.Words(".")), t.deployer(d))
+}

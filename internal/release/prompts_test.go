@@ -1,0 +1,292 @@
+package release
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
+)
+
+// told holds the only prompt since the last time to its words, the pull request it is on and those it mentions.
+func (s *scene) told(on int, want string, of ...change.Account) Prompt {
+	s.Helper()
+	all := s.all.Prompts
+	s.all.Prompts = nil
+	if len(all) != 1 {
+		s.Fatalf("%d prompts, want one that says %q: %+v", len(all), want, all)
+	}
+	p := all[0]
+	if got := p.Says.String(); got != want || p.Number != change.Number(on) || !slices.Equal(p.Of, of) {
+		s.Fatalf("#%d, for %v, is told\n%s\nwant #%d, for %v\n%s", p.Number, p.Of, got, on, of, want)
+	}
+	return p
+}
+
+// quiet holds that nobody was told anything since the last time.
+func (s *scene) quiet() *scene {
+	s.Helper()
+	if len(s.all.Prompts) > 0 {
+		s.Fatalf("told %+v", s.all.Prompts)
+	}
+	return s
+}
+
+// accepts gives a command that a prompt names as it stands there: the one of a verb.
+func (s *scene) accepts(p Prompt, on int, verb string) *scene {
+	s.Helper()
+	for _, part := range p.Says {
+		c, err := command.Parse(part.Text)
+		if part.Kind != change.PartCode || err != nil || string(c.Verb) != verb {
+			continue
+		}
+		return s.does(bob, on, verb, c.Args[0], func(o *Order) {
+			if verb == "rollback" && len(c.Args) > 1 {
+				o.Version = c.Args[1]
+			}
+		})
+	}
+	s.Fatalf("%s is not in %q", verb, p.Says)
+	return nil
+}
+
+func TestTellsOnceThatADeploymentFailed(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).quiet()
+	s.turn(func(t *Turn) {
+		d := change.Deployment{ID: s.at("staging", 1).GitHub, SHA: sha(1), Environment: "staging", By: actions}
+		t.Status(change.DeploymentStatus{ID: 1, Deployment: d, State: change.DeploymentFailure, By: actions, LogURL: "https://ci.example/1", At: s.now})
+	})
+	p := s.told(1, "merle: 1111111 (#1) failed in staging: its status on GitHub is failure. Mend it with another change, or try it again with /change start staging.", merger)
+	if p.LogURL != "https://ci.example/1" {
+		t.Errorf("its log is %q", p.LogURL)
+	}
+	s.later(time.Hour).quiet()
+	s.accepts(p, 1, "start").is("staging", 1, Deploying)
+	// What fails again is another deployment.
+	s.later(2*time.Hour).told(1, "bob: 1111111 (#1) failed in staging: nothing was heard of it for 2h. Mend it with another change, or try it again with /change start staging.", bob)
+}
+
+func TestTellsWhatGitHubWouldNotCreate(t *testing.T) {
+	s := play(t, Create, normal)
+	s.look(func(t *Turn) { t.Landed(change.Landed{Number: 1, Commit: sha(1), By: merger, At: s.now}) })
+	s.state.GaveUp(s.out.Effects[0], "no such environment")
+	s.turn().told(1, "merle: 1111111 (#1) failed in staging: GitHub would not create it: no such environment. "+
+		"Mend it with another change, or try it again with /change start staging.", merger)
+}
+
+// TestTellsWhoMerged has a program deploy, which nobody can tell anything.
+func TestTellsWhoMerged(t *testing.T) {
+	s := play(t, Record, normal)
+	s.land(1)
+	g := change.Deployment{ID: 9, SHA: sha(1), Environment: "staging", By: actions, At: s.now}
+	s.turn(func(t *Turn) { t.Deployment(g) }, s.statusOf(g, change.DeploymentInProgress, actions)).later(5*time.Minute).is("staging", 1, Deploying)
+	s.turn(s.statusOf(g, change.DeploymentFailure, actions))
+	s.told(1, "merle: 1111111 (#1) failed in staging: its status on GitHub is failure. Mend it with another change, or have it deployed again.", merger)
+}
+
+func TestTellsOnceThatADeploymentWasRolledBack(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1)
+	s.land(2).verify("staging", 2).succeed("production", 2)
+	s.land(3).verify("staging", 3)
+	s.all.Prompts = nil
+	s.report("production", 3, change.DeploymentFailure)
+	s.told(3, "merle: 3333333 (#3) failed in production: its status on GitHub is failure. production goes back to 1111111 (#1), which was verified there last; "+
+		"with it is taken back 2222222 (#2).", merger)
+	s.report("production", 1, change.DeploymentFailure)
+	p := s.told(3, "merle: the rollback to 1111111 (#1) failed in production: its status on GitHub is failure. To try that again, say "+
+		`/change rollback production 1111111 "what went wrong".`, merger)
+	s.accepts(p, 3, "rollback").waits("production", 1, "goes further back")
+}
+
+func TestTellsWhatIsNotRolledBackByItself(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.env("production").RollBack = false
+	s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2)
+	s.all.Prompts = nil
+	s.report("production", 2, change.DeploymentFailure)
+	p := s.told(2, "merle: 2222222 (#2) failed in production: its status on GitHub is failure. Mend it with another change, or try it again with /change start production; "+
+		`to go back to 1111111 (#1), say /change rollback production "what went wrong".`, merger)
+	s.accepts(p, 2, "rollback").is("production", 1, Deploying)
+}
+
+func TestTellsOfAFailureOfWhatWasReplaced(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	for n := 1; n <= 3; n++ {
+		s.land(n).verify("staging", n).succeed("production", n)
+	}
+	s.does(bob, 1, "verified", "production", func(*Order) { s.now = s.now.Add(30 * time.Minute) })
+	s.all.Prompts = nil
+	s.report("production", 2, change.DeploymentFailure)
+	p := s.told(2, "merle: 2222222 (#2) failed in production: its status on GitHub is failure. production holds 3333333 (#3) by now. "+
+		`If that does not work either, say on #3 /change rollback production "what went wrong".`, merger)
+	s.accepts(p, 3, "rollback").is("production", 1, Deploying)
+}
+
+// TestRollbackByCommandMentionsWhoseItTakesBack has the answer tell them: it is a comment of its own already.
+func TestRollbackByCommandMentionsWhoseItTakesBack(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).succeed("production", 2)
+	s.all.Prompts = nil
+	r := s.say(bob, 2, "rollback", "production")
+	if want := "production goes back to 1111111 (#1), from 2222222 (#2), which merle had deployed."; !r.Done || r.Says.String() != want || !slices.Equal(r.Of, []change.Account{merger}) {
+		t.Errorf("%+v, want %s", r, want)
+	}
+	s.quiet().succeed("production", 1).later(30*time.Minute).does(carol, 1, "verified", "production")
+}
+
+func TestCallsForASayWhenNothingElseIsMissing(t *testing.T) {
+	s := play(t, Create, high, normal)
+	s.rules.Deploys = "of tech-lead"
+	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+	s.env("production").Hours = weekdays()
+	s.now = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
+	s.land(1).verify("staging", 1).quiet()
+	const hands = "somebody of tech-lead to say /change deploy production, because it holds #1 (high-risk); release approval by rm (/change accept production)"
+	// The hours have an end, whatever else it waits for.
+	s.waits("production", 1, hands+"; the hours of production (line 12 of the policy), which begin 3 March 09:00 UTC")
+	s.does(bob, 1, "freeze", "production", func(o *Order) { o.Until = s.now.Add(48 * time.Hour) })
+	s.waits("production", 1, hands+"; the hours of production (line 12 of the policy) and the end of the freeze by bob: “because”, until 5 March 09:00 UTC")
+	s.does(bob, 1, "thaw", "production").quiet()
+	if !s.at("production", 1).Waits.Until.IsZero() {
+		t.Error("somebody knows when it goes")
+	}
+
+	s.now = time.Date(2026, 3, 3, 9, 0, 0, 0, time.UTC)
+	p := s.turn().told(1, "merle: 1111111 (#1) can go to production when people say so. It waits for "+hands+".", merger)
+	s.later(time.Hour).quiet().accepts(p, 1, "deploy").quiet()
+	s.does(carol, 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
+}
+
+// TestCallsNobodyWhoWasToldJustNow has the answer to a command say it.
+func TestCallsNobodyWhoWasToldJustNow(t *testing.T) {
+	s := play(t, Create, high)
+	s.land(1).verify("staging", 1).does(bob, 1, "cancel", "production")
+	s.all.Prompts = nil
+	if r := s.say(bob, 1, "start", "production"); !strings.Contains(r.Says.String(), "It still waits for somebody who may say /change deploy production") {
+		t.Fatalf("%+v", r)
+	}
+	s.later(time.Hour).quiet()
+}
+
+func TestNobodyIsCalledWhereNobodyNeedSayAnything(t *testing.T) {
+	s := play(t, Create, normal, change.Standard)
+	for n := 1; n <= 2; n++ {
+		s.land(n).verify("staging", n).succeed("production", n).quiet().later(29 * time.Minute).quiet()
+		s.now = s.now.Add(time.Minute)
+		s.does(bob, n, "verified", "production")
+		s.all.Prompts = nil // whether it works
+	}
+}
+
+func TestAsksOfWhatIsStillThereWhetherItWorks(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	s.land(1).verify("staging", 1).succeed("production", 1).later(30 * time.Minute)
+	s.told(1, "merle: 1111111 (#1) is in production, and was watched for long enough. Does it work? If so, say "+
+		`/change verified production "what was looked at"; if not, mend it with another change: there is no earlier version that was verified there. `+
+		"With nothing said until 2 March 12:30 UTC it is an exception.", merger)
+	s.refused("no earlier version", bob, 1, "rollback", "production")
+	s.does(bob, 1, "verified", "production")
+
+	s.land(2).verify("staging", 2).succeed("production", 2).later(10 * time.Minute)
+	s.land(3).verify("staging", 3).succeed("production", 3).quiet().later(20 * time.Minute)
+	p := s.told(2, "merle: 2222222 (#2) was deployed to production, and runs on there as part of 3333333 (#3). Does it work? If so, say "+
+		`/change verified production "what was looked at"; if not, say on #3 /change rollback production "what went wrong". `+
+		"With nothing said until 2 March 13:00 UTC it is an exception.", merger)
+	s.refused("by now", bob, 2, "rollback", "production")
+	state := s.state
+	s.accepts(p, 2, "verified").is("production", 2, Verified)
+	s.state = state
+	s.accepts(p, 3, "rollback").is("production", 1, Deploying)
+}
+
+func TestListsTheLastFailure(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1).land(2)
+	s.report("staging", 2, change.DeploymentFailure)
+	list := func(env, want string) {
+		t.Helper()
+		if got := s.say(bob, 1, "queue", env).Says.String(); got != want {
+			t.Errorf("%s\nwant\n%s", got, want)
+		}
+	}
+	list("staging", "staging holds 1111111 (#1), since 2 March 10:00 UTC, verified\n2222222 (#2) failed 2 March 10:30 UTC: “its status on GitHub is failure”\nnothing waits")
+	s.does(bob, 2, "start", "staging").verify("staging", 2)
+	list("staging", "staging holds 2222222 (#2), since 2 March 10:30 UTC, verified\nnothing waits")
+
+	s.report("production", 2, change.DeploymentErrored)
+	list("production", "production holds 1111111 (#1), since 2 March 10:00 UTC, verified\n2222222 (#2) failed 2 March 10:30 UTC: “its status on GitHub is error”\n"+
+		"1111111 (#1) is being deployed, since 2 March 10:30 UTC\nnothing waits")
+	s.succeed("production", 1)
+	list("production", "production holds 1111111 (#1), since 2 March 10:30 UTC, watching\n2222222 (#2) was rolled back 2 March 10:30 UTC: “its status on GitHub is error”\nnothing waits")
+	s.land(3).verify("staging", 3).does(bob, 3, "deploy", "production").succeed("production", 3)
+	list("production", "production holds 3333333 (#3), since 2 March 10:30 UTC, watching\nnothing waits")
+}
+
+func TestRowsSayWhoVerifiedAndWhatIsNext(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	row := func(n, of int, want string) {
+		t.Helper()
+		if got := Standing(&s.state, &s.rules, change.Number(n), s.now)[of].Says.String(); got != want {
+			t.Errorf("#%d: %q, want %q", n, got, want)
+		}
+	}
+	s.land(1).verify("staging", 1).verify("production", 1)
+	row(1, 0, "")
+	row(1, 1, "verified by bob: “because”")
+	s.land(2).verify("staging", 2).verify("production", 2)
+	row(1, 0, "nobody was to say that it works; replaced since")
+	row(1, 1, "verified by bob: “because”, and replaced since")
+	s.land(3).report("staging", 3, change.DeploymentFailure)
+	row(3, 0, "its status on GitHub is failure: mend it with another change, or try it again with /change start staging")
+	s.does(bob, 3, "start", "staging").verify("staging", 3).report("production", 3, change.DeploymentFailure)
+	row(3, 1, "is being deployed again, to roll back what came after it")
+}
+
+func TestRefusalsHaveOneForm(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).verify("staging", 1)
+	mayNot := func(who string) func(*Order) {
+		return func(o *Order) { o.May, o.Who = false, change.Words(who) }
+	}
+	for _, row := range []struct {
+		verb, who, want string
+	}{
+		{"accept", "nobody", "production asks for no release approval."},
+		{"deploy", "dan", "This is for dan."},
+		{"override", "nobody: the policy names no override", "This is for nobody: the policy names no override."},
+	} {
+		if r := s.say(alice, 1, row.verb, "production", mayNot(row.who)); r.Done || r.Says.String() != row.want {
+			t.Errorf("%s: %q, want %q", row.verb, r.Says, row.want)
+		}
+	}
+}
+
+// TestStepsOfAnEnvironmentAreOfNoDeployment keeps what a zero Deployment says, and the year 1, out of the evidence.
+func TestStepsOfAnEnvironmentAreOfNoDeployment(t *testing.T) {
+	s := play(t, Create, normal)
+	for _, verb := range []string{"freeze", "thaw"} {
+		s.does(bob, 1, verb, "production", func(o *Order) { o.Until = s.now.Add(time.Hour) })
+	}
+	s.land(1)
+	var got []string
+	for _, e := range s.all.Entries {
+		text, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(text, &members); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %t %t", e.Step, members["deployment"] != nil, strings.Contains(string(text), "0001-01-01")))
+	}
+	if want := []string{"frozen false false", "thawed false false", "queued true false", "let through true false"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
