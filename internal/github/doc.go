@@ -9,6 +9,10 @@
 //
 // Writes go through the Client. A write whose answer was lost may have happened: Unavailable says so.
 //
+// Each call comes with a token that reaches no more than what it is about: the one repository, else the owner's policies, the teams, or which
+// repositories there are. Tokens are made when they are needed and held for their hour; what a token of one scope was told is never given
+// to another. Calls therefore name a repository by its id as well as by its name.
+//
 // What GitHub would not tell is an error or a Problem in the facts, never an empty answer. Errors have types, because the loop acts
 // on their kind: see Temporary and RetryAt. Once GitHub limits an installation, its calls fail at once, here, until the limit ends.
 //
