@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/changegate/changegate/internal/ledger"
 )
@@ -96,27 +97,73 @@ func (c *checker) expect(ctx context.Context, from, to int64) error {
 		})
 }
 
-// entries reads the next entries.
+// rowsAtOnce is how many rows are handed over together.
+const rowsAtOnce = 128
+
+// entries reads the next entries. One processor reads while another parses and hashes what was read.
 func (c *checker) entries(ctx context.Context) error {
-	return c.tx.Query(ctx, `SELECT seq, at, kind, repository, number, sha, record, hash FROM ledger WHERE seq > $1 ORDER BY seq LIMIT $2`,
-		[]any{c.tree.size, checkAtOnce}, func(scan func(...any) error) error {
-			e, err := scanEntry(scan, c.tree.size+1)
-			if err != nil {
-				return err
-			}
-			for _, digest := range e.Exhibits {
-				if same, found := c.exhibits[digest]; !found {
-					return broken(e.Seq, "what it rests on is missing: the exhibit %s", digest)
-				} else if !same {
-					return broken(e.Seq, "what it rests on was altered: the exhibit %s", digest)
+	group, ctx := errgroup.WithContext(ctx)
+	batches := make(chan []row, 4)
+	group.Go(func() error {
+		for batch := range batches {
+			for _, r := range batch {
+				if err := c.entry(r); err != nil {
+					return err
 				}
 			}
-			c.tree.add(e.Hash, func(place int64, h tlog.Hash) { c.nodes = append(c.nodes, node{place, h}) })
-			if _, ok := c.roots[e.Seq]; ok {
-				c.roots[e.Seq] = c.tree.root()
+		}
+		return nil
+	})
+	from := c.tree.size
+	group.Go(func() error {
+		defer close(batches)
+		batch := make([]row, 0, rowsAtOnce)
+		hand := func() error {
+			select {
+			case batches <- batch:
+				batch = make([]row, 0, rowsAtOnce)
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
 			}
-			return nil
-		})
+		}
+		err := c.tx.Query(ctx, `SELECT `+rowColumns+` FROM ledger WHERE seq > $1 ORDER BY seq LIMIT $2`, []any{from, checkAtOnce},
+			func(scan func(...any) error) error {
+				r, err := scanRow(scan)
+				if err != nil {
+					return err
+				}
+				if batch = append(batch, r); len(batch) < rowsAtOnce {
+					return nil
+				}
+				return hand()
+			})
+		if err != nil {
+			return err
+		}
+		return hand()
+	})
+	return group.Wait()
+}
+
+// entry checks the next entry and adds it to the tree.
+func (c *checker) entry(r row) error {
+	e, err := r.entry(c.tree.size + 1)
+	if err != nil {
+		return err
+	}
+	for _, digest := range e.Exhibits {
+		if same, found := c.exhibits[digest]; !found {
+			return broken(e.Seq, "what it rests on is missing: the exhibit %s", digest)
+		} else if !same {
+			return broken(e.Seq, "what it rests on was altered: the exhibit %s", digest)
+		}
+	}
+	c.tree.add(e.Hash, func(place int64, h tlog.Hash) { c.nodes = append(c.nodes, node{place, h}) })
+	if _, ok := c.roots[e.Seq]; ok {
+		c.roots[e.Seq] = c.tree.root()
+	}
+	return nil
 }
 
 // readExhibits reads what entries rest on.
@@ -131,28 +178,36 @@ func (c *checker) readExhibits(ctx context.Context) error {
 	})
 }
 
-// scanEntry reads an entry, which must be the one given, with all of its columns.
-func scanEntry(scan func(...any) error, seq int64) (e ledger.Entry, err error) {
-	var at, place int64
-	var kind ledger.Kind
-	var s ledger.Subject
-	var record []byte
-	var hash string
-	if err := scan(&place, &at, &kind, &s.Repository, &s.Number, &s.SHA, &record, &hash); err != nil {
-		return e, err
+// row is an entry as the database has it.
+type row struct {
+	seq, at int64
+	kind    ledger.Kind
+	subject ledger.Subject
+	record  []byte
+	hash    string
+}
+
+const rowColumns = `seq, at, kind, repository, number, sha, record, hash`
+
+func scanRow(scan func(...any) error) (r row, err error) {
+	err = scan(&r.seq, &r.at, &r.kind, &r.subject.Repository, &r.subject.Number, &r.subject.SHA, &r.record, &r.hash)
+	return r, err
+}
+
+// entry returns the entry, which must be the one given, with all of its columns.
+func (r row) entry(seq int64) (ledger.Entry, error) {
+	if r.seq != seq {
+		return ledger.Entry{}, broken(seq, "it is missing")
 	}
-	if place != seq {
-		return e, broken(seq, "it is missing")
-	}
-	e, err = ledger.Parse(record)
+	e, err := ledger.Parse(r.record)
 	switch {
 	case err != nil:
 		return e, broken(seq, "%v", err)
-	case e.Hash.String() != hash:
-		return e, broken(seq, "its record hashes to %s, and its hash is %s", e.Hash, hash)
+	case e.Hash.String() != r.hash:
+		return e, broken(seq, "its record hashes to %s, and its hash is %s", e.Hash, r.hash)
 	case e.Seq != seq:
 		return e, broken(seq, "its record says that it is entry %d", e.Seq)
-	case e.At.UnixMicro() != at || e.Kind != kind || e.Subject != s:
+	case e.At.UnixMicro() != r.at || e.Kind != r.kind || e.Subject != r.subject:
 		return e, broken(seq, "its record says other than its columns")
 	}
 	return e, nil
@@ -269,10 +324,14 @@ func checkNewest(ctx context.Context, tx ledger.Tx) (head ledger.Tree, err error
 	}
 	seq := max(0, length-tipEntries)
 	var newest ledger.Entry
-	err = tx.Query(ctx, `SELECT seq, at, kind, repository, number, sha, record, hash FROM ledger WHERE seq > $1 ORDER BY seq`, []any{seq},
+	err = tx.Query(ctx, `SELECT `+rowColumns+` FROM ledger WHERE seq > $1 ORDER BY seq`, []any{seq},
 		func(scan func(...any) error) error {
 			seq++
-			e, err := scanEntry(scan, seq)
+			r, err := scanRow(scan)
+			if err != nil {
+				return err
+			}
+			e, err := r.entry(seq)
 			if e.Seq == size {
 				newest = e
 			}

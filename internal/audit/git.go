@@ -51,6 +51,12 @@ func (g Git) has(ctx context.Context, sha string) bool {
 	return err == nil && got == sha
 }
 
+// isShallow says whether the clone was made without what came before some commits.
+func (g Git) isShallow(ctx context.Context) (bool, error) {
+	out, err := g.run(ctx, nil, "rev-parse", "--is-shallow-repository")
+	return strings.TrimSpace(string(out)) == "true", err
+}
+
 // DefaultBranch returns the branch that the clone's origin has as its default, or the one that is checked out.
 func (g Git) DefaultBranch(ctx context.Context) (string, error) {
 	if out, err := g.run(ctx, nil, "symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"); err == nil {

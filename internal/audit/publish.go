@@ -156,7 +156,11 @@ func openWithOne(text []byte, keys []string) (c ledger.Checkpoint, err error) {
 			return c, nil
 		}
 	}
-	if len(keys) != 1 {
+	switch len(keys) {
+	case 0:
+		err = errors.New("no key is known that it could be signed with: the ledger itself was never signed, or what signed it was taken away. Name the key that you have from elsewhere")
+	case 1:
+	default:
 		err = fmt.Errorf("it is signed with none of the keys %s", strings.Join(keys, ", "))
 	}
 	return c, err

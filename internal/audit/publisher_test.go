@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/changegate/changegate/internal/audit"
 	"github.com/changegate/changegate/internal/ledger"
@@ -71,5 +72,17 @@ func TestPublisher(t *testing.T) {
 	}
 	if texts, err := first.Published(t.Context()); err != nil || len(texts) != 4 {
 		t.Errorf("the first sink: %d, %v", len(texts), err)
+	}
+}
+
+// Whoever holds a ledger that was never signed to a checkpoint is told why that cannot be told.
+func TestCheckpointsOfNoKey(t *testing.T) {
+	f := open(t)
+	f.fill(t, 3, "a body")
+	c, err := f.key.Sign(ledger.Tree{Size: 3}, time.Unix(0, 0))
+	must(t, err)
+	var broken *audit.Broken
+	if _, err := audit.OpenCheckpoints([][]byte{c.Note}); !errors.As(err, &broken) || !strings.Contains(err.Error(), "no key is known that it could be signed with") {
+		t.Errorf("%v", err)
 	}
 }

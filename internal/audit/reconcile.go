@@ -110,6 +110,9 @@ type Reconciliation struct {
 	Landed  []Landed // oldest first
 	Before  int      // how many commits are before the range, and were not looked at
 	Missing []Pull   // merged into the branch, and no commit on it, in the order of their numbers
+	// Unfetched are those whose own commits the clone does not have, where the commit before theirs is unknown: if they were rebased, that is
+	// theirs. Newest first.
+	Unfetched []Pull
 }
 
 // Unknown returns the commits that are neither a change's nor an exception's.
@@ -137,6 +140,12 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 		if out.Branch, err = g.DefaultBranch(ctx); err != nil {
 			return out, err
 		}
+	}
+	if shallow, err := g.isShallow(ctx); err != nil || shallow {
+		if err == nil {
+			err = fmt.Errorf("the clone in %s has the newest commits only: git -C %[1]s fetch --unshallow", g.Dir)
+		}
+		return out, err
 	}
 	tip, err := g.tip(ctx, out.Branch)
 	if err != nil {
@@ -175,6 +184,11 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 			to = len(line)
 		}
 	}
+	for _, i := range m.unfetched {
+		if i >= from && i+1 < to && !m.landed[i+1].Known() {
+			out.Unfetched = append(out.Unfetched, *m.landed[i].Pull)
+		}
+	}
 	out.Before = len(line) - max(from, to)
 	out.Landed = slices.Clone(m.landed[from:max(from, to)])
 	slices.Reverse(out.Landed)
@@ -189,6 +203,8 @@ type mapper struct {
 	line   []Commit
 	index  map[string]int
 	landed []Landed
+	// unfetched are the places of pull requests whose own commits the clone does not have.
+	unfetched []int
 }
 
 // find returns the place of a commit on the line.
@@ -224,7 +240,11 @@ func (m *mapper) pulls(ctx context.Context) error {
 
 // rebased maps the commits before the one at a place that change what the pull request's own commits changed, in the same order.
 func (m *mapper) rebased(ctx context.Context, at int, p *Pull) error {
-	if p.Head == "" || !m.git.has(ctx, p.Head) {
+	if p.Head == "" {
+		return nil
+	}
+	if !m.git.has(ctx, p.Head) {
+		m.unfetched = append(m.unfetched, at)
 		return nil
 	}
 	// From where the branch was when the pull request left it: what of it the branch had before is not its own.

@@ -149,6 +149,9 @@ merged into another branch:`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	if len(r.Unfetched) != 0 {
+		t.Errorf("said to be missing: %+v", r.Unfetched)
+	}
 	if r.Branch != "main" || r.Before != 2 || len(r.Unknown()) != 2 || len(r.Missing) != 1 || r.Missing[0].Number != 6 {
 		t.Errorf("got %+v", r)
 	}
@@ -172,6 +175,14 @@ merged into another branch:`
 	}
 	if !slices.Equal(subjects[:2], []string{"one of three", "two of three"}) {
 		t.Errorf("unknown: %q", subjects)
+	}
+	if len(r.Unfetched) != 1 || r.Unfetched[0].Number != 3 {
+		t.Errorf("said to be missing: %+v", r.Unfetched)
+	}
+	shallow := audit.Git{Dir: t.TempDir()}
+	g.git("clone", "-q", "--bare", "--depth=3", "file://"+g.Dir, shallow.Dir)
+	if _, err := audit.Reconcile(t.Context(), shallow, record, audit.ReconcileOptions{}); err == nil || !strings.Contains(err.Error(), "fetch --unshallow") {
+		t.Errorf("of a clone with few commits: %v", err)
 	}
 
 	if _, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{After: own}); err == nil || !strings.Contains(err.Error(), "is not on the line of first parents of main") {

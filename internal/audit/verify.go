@@ -87,6 +87,9 @@ type verifier struct {
 
 func (v *verifier) header() error {
 	text, err := v.lines.next()
+	if errors.Is(err, io.EOF) {
+		return broken(0, "this is no bundle: it is empty")
+	}
 	if err != nil {
 		return broken(0, "this is no bundle: %v", err)
 	}

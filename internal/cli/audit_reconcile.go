@@ -49,7 +49,7 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 				return err
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
-			writeReconciliation(out, r)
+			writeReconciliation(out, r, dir)
 			if err := out.Flush(); err != nil {
 				return err
 			}
@@ -101,7 +101,7 @@ func recordOfDatabase(cmd *cobra.Command, at *place, repo string, record *audit.
 	return audit.Each(cmd.Context(), s, record.Repository, record.Add)
 }
 
-func writeReconciliation(out io.Writer, r audit.Reconciliation) {
+func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
 	pulls, exceptions := 0, 0
 	for _, l := range r.Landed {
 		fmt.Fprintf(out, "%.12s %s", l.SHA, l.At.Format("2006-01-02"))
@@ -130,6 +130,13 @@ func writeReconciliation(out io.Writer, r audit.Reconciliation) {
 	}
 	for _, p := range r.Missing {
 		fmt.Fprintf(out, "%.12s is not on %s, and #%d was merged as it\n", p.Commit, visible(r.Branch), p.Number)
+	}
+	if len(r.Unfetched) > 0 {
+		fmt.Fprint(out, "commits that are UNKNOWN may be of")
+		for _, p := range r.Unfetched {
+			fmt.Fprintf(out, " #%d", p.Number)
+		}
+		fmt.Fprintf(out, ", rebased: this clone does not have their own commits to compare with. Fetch them, and ask again:\n  git -C %s fetch origin 'refs/pull/*/head:refs/pull/*/head'\n", visible(dir))
 	}
 	fmt.Fprintf(out, "%s: %d commits: %d of changes, %d of exceptions, %d of neither", visible(r.Branch), len(r.Landed), pulls, exceptions, len(r.Unknown()))
 	if r.Before > 0 {

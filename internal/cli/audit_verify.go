@@ -78,12 +78,16 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 	if h.Repository == 0 {
 		fmt.Fprintf(out, "  entries     %d to %d, all of them\n", h.From, h.To)
 	} else {
-		fmt.Fprintf(out, "  entries     %d of %d to %d: those about repository %d, as far as who exported them says\n", r.Entries, h.From, h.To, h.Repository)
+		fmt.Fprintf(out, "  entries     %d of %d to %d: those about repository %d\n", r.Entries, h.From, h.To, h.Repository)
+		fmt.Fprintf(out, "  not proven  that what is left out (%d) is about others: only a bundle of all repositories shows it\n", h.To-h.From+1-r.Entries)
 	}
 	if r.Entries > 0 {
 		fmt.Fprintf(out, "  appended    %s to %s\n", clocked(r.Oldest), clocked(r.Newest))
 	}
 	fmt.Fprintf(out, "  checkpoint  over entries 1 to %d, at %s\n", r.Checkpoint.Size, clocked(r.Checkpoint.At))
+	for _, kept := range since {
+		fmt.Fprintf(out, "  extends     the last checkpoint in %s\n", visible(kept))
+	}
 	if h.Since != nil {
 		fmt.Fprintf(out, "  extends     the ledger as it was with %s, which came to %s\n", entries(h.Since.Size), h.Since.Root)
 	}
@@ -133,6 +137,9 @@ func verifyDatabase(cmd *cobra.Command, at *place, keys, since []string, quick b
 	signed, err := signers(cmd.Context(), s)
 	if err != nil {
 		return err
+	}
+	if len(signed) == 0 {
+		fmt.Fprintln(out, "  not signed: nothing but the database vouches for it")
 	}
 	for _, key := range signed {
 		fmt.Fprintf(out, "  signed with %s\n", visible(key))
