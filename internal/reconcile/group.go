@@ -104,10 +104,17 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	if p, err := r.Policy(ctx, r.main.work.Repository, branch); !errors.Is(err, ErrUnusable) && (err != nil || p == nil) {
 		return queue.Result{}, err
 	}
-	facts, members, err := r.groupFacts(ctx, g, branch, told)
+	facts, err := r.membership(ctx, g, branch, told)
 	if errors.Is(err, errNotListed) {
 		return queue.Result{RetryAt: r.Clock().Add(lookSoon)}, nil
 	}
+	if err != nil {
+		return queue.Result{}, err
+	}
+	if err := r.saveMembers(ctx, e, &state, facts.Members); err != nil {
+		return queue.Result{}, err
+	}
+	members, err := r.groupFacts(ctx, &facts, branch)
 	if err != nil {
 		return queue.Result{}, err
 	}
@@ -115,13 +122,10 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	if err := r.showGroup(ctx, d); err != nil {
 		return queue.Result{}, err
 	}
-	before := state
-	state.Verdict, state.Members = d.Verdict, nil
-	for _, m := range d.Members {
-		state.Members = append(state.Members, m.Number)
-	}
+	before := state.Verdict
+	state.Verdict = d.Verdict
 	save := store.ErrandSave{Lease: lease, State: state, Taken: taken}
-	if before.Verdict != state.Verdict || !slices.Equal(before.Members, state.Members) {
+	if before != state.Verdict {
 		exhibits, err := groupRestsOn(facts, members)
 		if err != nil {
 			return queue.Result{}, err
@@ -138,6 +142,20 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 		result.RecheckAt = r.Clock().Add(queueLags) // should what is awaited never tell
 	}
 	return result, r.store.SaveErrand(ctx, e, save)
+}
+
+// saveMembers keeps who is in a group before it is decided, so that whatever turns a member red from then on has the group looked at again.
+// Of other members nothing was decided yet.
+func (r *run) saveMembers(ctx context.Context, e change.Errand, state *groupState, members []change.GroupMember) error {
+	numbers := make([]change.Number, len(members))
+	for i, m := range members {
+		numbers[i] = m.Number
+	}
+	if slices.Equal(state.Members, numbers) {
+		return nil
+	}
+	state.Members, state.Verdict = numbers, change.Undecided
+	return r.store.SaveErrand(ctx, e, store.ErrandSave{Lease: r.lease, State: *state})
 }
 
 // groupEnded takes a green back from a group that will not be merged, and ends a check that is under way.
@@ -172,22 +190,21 @@ type member struct {
 	subjects []*subject
 }
 
-// groupFacts reads all that a group's decision rests on.
-func (r *run) groupFacts(ctx context.Context, g change.MergeGroup, branch string, told time.Time) (facts change.Group, members []member, err error) {
-	repo := r.main.work.Repository
-	facts = change.Group{MergeGroup: g}
-	entries, err := r.github.MergeQueue(ctx, repo, branch)
+// membership reads who is in a group, as far as GitHub tells.
+func (r *run) membership(ctx context.Context, g change.MergeGroup, branch string, told time.Time) (change.Group, error) {
+	facts := change.Group{MergeGroup: g}
+	entries, err := r.github.MergeQueue(ctx, r.main.work.Repository, branch)
 	var without *github.NoGraphQL
 	switch {
 	case errors.As(err, &without):
 		// Without GraphQL the group's name says one of its members, and its content whether there are others.
 		r.log.Info().Err(err).Msg("the merge queue cannot be read")
 	case err != nil:
-		return facts, nil, err
+		return facts, err
 	default:
 		listed, ok := membersOf(g, entries)
 		if !ok && r.github.Now().Sub(told) < queueLags {
-			return facts, nil, errNotListed
+			return facts, errNotListed
 		}
 		facts.Members, facts.MembersKnown = listed, ok
 	}
@@ -195,23 +212,29 @@ func (r *run) groupFacts(ctx context.Context, g change.MergeGroup, branch string
 		if m := groupRef.FindStringSubmatch(g.HeadRef); m != nil {
 			n, err := strconv.Atoi(m[1])
 			if err != nil {
-				return facts, nil, fmt.Errorf("the pull request in %q: %w", g.HeadRef, err)
+				return facts, fmt.Errorf("the pull request in %q: %w", g.HeadRef, err)
 			}
 			facts.Members = []change.GroupMember{{Number: change.Number(n)}}
 		}
 	}
+	return facts, nil
+}
+
+// groupFacts reads what a group's decision rests on besides: its members are decided, and what is ahead of it and in it is looked up.
+func (r *run) groupFacts(ctx context.Context, facts *change.Group, branch string) (members []member, err error) {
 	for i := range facts.Members {
 		m, err := r.decideMember(ctx, &facts.Members[i])
 		if err != nil {
-			return facts, nil, fmt.Errorf("#%d, which is in the group: %w", facts.Members[i].Number, err)
+			return nil, fmt.Errorf("#%d, which is in the group: %w", facts.Members[i].Number, err)
 		}
 		members = append(members, m)
 	}
+	g := facts.MergeGroup
 	if facts.Ahead, err = r.ahead(ctx, g, branch); err != nil {
-		return facts, nil, err
+		return nil, err
 	}
-	facts.Content, err = r.github.Seen(ctx, repo, change.View{Head: g.Head, Base: g.Base}, r.github.Began())
-	return facts, members, err
+	facts.Content, err = r.github.Seen(ctx, r.main.work.Repository, change.View{Head: g.Head, Base: g.Base}, r.github.Began())
+	return members, err
 }
 
 // membersOf returns the entries of a group: the one that its head is of, and those before it down to the commit that the group was built on.

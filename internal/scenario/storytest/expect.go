@@ -130,6 +130,17 @@ func merged(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// queued N: the pull request is in the merge queue of its base.
+func queued(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	v := w.view(ts, args[0])
+	entries, err := w.Sim.MergeQueue(w.Repo, v.Base)
+	ts.Check(err)
+	if slices.ContainsFunc(entries, func(e githubsim.QueueEntry) bool { return e.Pull.Number == v.Number }) == neg {
+		ts.Fatalf("the queue is %+v\n%s", entries, w.Whole(v))
+	}
+}
+
 // state N STATE: open, closed or merged.
 func state(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)

@@ -76,6 +76,7 @@ func commands() map[string]command {
 		"runs":      runs,
 		"costs":     costs,
 		"merged":    merged,
+		"queued":    queued,
 		"harmless":  harmless,
 		"state":     state,
 		"logged":    logged,
