@@ -21,6 +21,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+	"github.com/changegate/changegate/internal/store/pgtest"
 )
 
 // image is the file system of the image, made by the Dockerfile's own step in a directory that holds what .dockerignore lets through.
@@ -160,7 +164,46 @@ func TestImage(t *testing.T) {
 			}
 		}
 	})
+	t.Run("it backs up and restores PostgreSQL, by the commands that are written down", func(t *testing.T) { img.backsUp(t) })
 	t.Run("it serves, is asked whether it is ready, and ends", func(t *testing.T) { img.serve(t) })
+}
+
+// backsUp carries out the commands for the container "backup", in which the program is beside PostgreSQL's own, with one database in the place of
+// another.
+func (i image) backsUp(t *testing.T) {
+	written := regexp.MustCompile(`docker compose run --rm backup ((backup|restore) [^` + "`" + `\n]*/backups/[A-Za-z.]+)`)
+	commands := map[string][]string{}
+	for _, path := range []string{"compose.yaml", "../docs/operations.md"} {
+		text := read(t, path)
+		if path != "compose.yaml" {
+			text = strings.Join(strings.Fields(text), " ")
+		}
+		for _, m := range written.FindAllStringSubmatch(text, -1) {
+			commands[m[2]] = append(commands[m[2]], m[1])
+		}
+	}
+	if len(commands["backup"]) != 2 || len(commands["restore"]) != 1 {
+		t.Fatalf("there are %q", commands)
+	}
+	server, dir := pgtest.Start(t), t.TempDir()
+	live, other := server.Database(t), server.Database(t)
+	s, err := store.Open(t.Context(), store.Config{URL: live})
+	must(t, err)
+	must(t, s.Append(t.Context(), ledger.Draft{Kind: ledger.ServerStarted, Body: ledger.Started{}}))
+	must(t, s.Close())
+	run := func(database, command string) {
+		t.Helper()
+		args := append([]string{"setup"}, strings.Fields(strings.ReplaceAll(command, "/backups/", dir+"/"))...)
+		cmd := exec.CommandContext(t.Context(), i.root+i.entrypoint, args...)
+		cmd.Env = append(os.Environ(), "CHANGEGATE_DATABASE_URL="+database) // all that the container is told
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "with a ledger of 1 entries") {
+			t.Errorf("%s: %s, %v", command, out, err)
+		}
+	}
+	for _, command := range commands["backup"] {
+		run(live, command)
+	}
+	run(other, commands["restore"][0])
 }
 
 // serve runs the server on SQLite and a GitHub that is not there.
@@ -216,6 +259,8 @@ func TestDockerfile(t *testing.T) {
 		"FROM scratch\nCOPY --from=build /image/ /\n" + fmt.Sprintf("USER %d:%[1]d\nWORKDIR /data\n", user),
 		`ENTRYPOINT ["/usr/local/bin/changegate"]` + "\n" + `CMD ["serve"]` + "\n",
 		`CMD ["/usr/local/bin/changegate", "serve", "--probe"]`,
+		"COPY --from=build /image/usr/local/bin/changegate /usr/local/bin/changegate\n" + fmt.Sprintf("USER %d:%[1]d\n", user),
+		`ENTRYPOINT ["/usr/local/bin/changegate", "setup"]`,
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("there is no\n%s", want)
