@@ -8,10 +8,15 @@ import (
 
 	"github.com/changegate/changegate/internal/store"
 	"github.com/changegate/changegate/internal/store/pgtest"
+	"github.com/changegate/changegate/internal/store/storetest"
 )
 
 func TestPostgres(t *testing.T) {
-	server := pgtest.Start(t)
-	suite(t, func(t testing.TB, clock func() time.Time) *store.Store { return openAt(t, server.Database(t), clock) })
-	t.Run("a sleeper leaves its successor's job", func(t *testing.T) { aSleeperLeavesItsSuccessorsJob(t, openAt(t, server.Database(t), time.Now)) })
+	t.Parallel()
+	copied := storetest.Copies(t, pgtest.Start(t))
+	suite(t, func(t testing.TB, clock func() time.Time) *store.Store { return openAt(t, copied(t), clock) })
+	t.Run("a sleeper leaves its successor's job", func(t *testing.T) {
+		t.Parallel()
+		aSleeperLeavesItsSuccessorsJob(t, openAt(t, copied(t), time.Now))
+	})
 }

@@ -3,7 +3,6 @@ package queue_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,7 +12,9 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/store"
+	"github.com/changegate/changegate/internal/store/storetest"
 )
 
 // suite says what the queue guarantees, on every database.
@@ -48,18 +49,27 @@ func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.
 		{"nothing waits for slow errands", nothingWaitsForSlowErrands},
 		{"what is saved raises, or nothing is", whatIsSavedRaisesOrNothingIs},
 	} {
-		t.Run(row.name, func(t *testing.T) { row.test(t, open(t, time.Now)) })
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			row.test(t, open(t, time.Now))
+		})
 	}
 	t.Run("an errand is followed by its recheck", func(t *testing.T) {
+		t.Parallel()
 		c := &clock{now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)}
 		anErrandIsFollowedByItsRecheck(t, open(t, c.Now), c)
 	})
 }
 
-func TestSQLite(t *testing.T) { suite(t, open) }
+func TestMain(m *testing.M) { ramtest.Main(m) }
+
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	suite(t, open)
+}
 
 func open(t testing.TB, clock func() time.Time) *store.Store {
-	return openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), clock)
+	return openAt(t, "sqlite:"+storetest.File(t), clock)
 }
 
 func openAt(t testing.TB, url string, clock func() time.Time) *store.Store {
