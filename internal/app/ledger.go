@@ -73,6 +73,9 @@ func newNotary(ctx context.Context, c *config.Config, a *App, clock func() time.
 	if name := c.Ledger.PublishRepository; name != "" {
 		all = append(all, count.counted("github", checkRunSink{a.github, a.store.Repositories, name}))
 	}
+	if len(all) == 0 {
+		n.log.Warn().Msg("what is signed of the ledger is published nowhere, so that nobody can tell a restored backup: set ledger.publish_file or ledger.publish_repository")
+	}
 	n.near = audit.Publisher{Ledger: a.store, Key: key, Sinks: near}
 	n.all = audit.Publisher{Ledger: a.store, Key: key, Sinks: all}
 	return n, n.introduce(ctx)
