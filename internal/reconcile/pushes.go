@@ -40,7 +40,7 @@ func (r *run) learnPushes(ctx context.Context, s *subject) error {
 	if again.Snapshot.Head.SHA != p.Head.SHA {
 		return errMoved
 	}
-	w.Pushes, w.PushesKnown, w.ActivityRead = again.Pushes, again.PushesKnown, again.ActivityRead
+	w.Pushes, w.PushesKnown, w.ActivityRead, w.Untold = again.Pushes, again.PushesKnown, again.ActivityRead, again.Untold
 	return nil
 }
 

@@ -21,7 +21,8 @@ type Work struct {
 	PushesKnown bool
 	// ActivityRead says that it was read from GitHub who pushed the present head, which deliveries did not tell.
 	ActivityRead bool
-	// Untold says that something was found on GitHub that no delivery told of; see SaveUntold.
+	// Untold says that deliveries did not tell all: who pushed was read from GitHub at some time, or something else was found there; see
+	// SaveUntold.
 	Untold       bool
 	Descriptions []change.Description // as deliveries told them, oldest first
 	Compared     []Compared           // oldest first
@@ -124,7 +125,7 @@ func scanFacts(ctx context.Context, tx Tx, key change.PullKey, w *Work) error {
 			case factActivity:
 				var head change.SHA
 				err := json.Unmarshal([]byte(body), &head)
-				w.ActivityRead = w.ActivityRead || head == w.Snapshot.Head.SHA
+				w.ActivityRead, w.Untold = w.ActivityRead || head == w.Snapshot.Head.SHA, true
 				return err
 			}
 			return nil

@@ -196,7 +196,9 @@ func pushes(t *testing.T, f *fixture) {
 
 	// Another is missed for good, and read from the repository's activity.
 	f.accept(t, push("h4", "h5", 5))
-	equal(t, "known with another missing", f.begin(t, 1).PushesKnown, false)
+	w = f.begin(t, 1)
+	equal(t, "known with another missing", w.PushesKnown, false)
+	equal(t, "whether deliveries are known to be missing", w.Untold, false)
 	read := []change.Push{{Before: "h3", After: "h4", By: alice(), At: at(4)}}
 	must(t, f.SavePushes(t.Context(), key(1), "h5", read))
 	must(t, f.SavePushes(t.Context(), key(1), "h5", read))
@@ -205,7 +207,15 @@ func pushes(t *testing.T, f *fixture) {
 	equal(t, "pushes", len(w.Pushes), 5)
 	equal(t, "whether it was read for the head", w.ActivityRead, true)
 	f.accept(t, push("h5", "h6", 6))
-	equal(t, "whether it was read for another", f.begin(t, 1).ActivityRead, false)
+	w = f.begin(t, 1)
+	equal(t, "whether it was read for another", w.ActivityRead, false)
+	equal(t, "whether deliveries are known to be missing", w.Untold, true)
+
+	f.accept(t, f.described(2, "o1", at(6)))
+	equal(t, "whether deliveries on another are known to be missing", f.begin(t, 2).Untold, false)
+	must(t, f.SaveUntold(t.Context(), key(2)))
+	must(t, f.SaveUntold(t.Context(), key(2)))
+	equal(t, "whether deliveries on another are known to be missing", f.begin(t, 2).Untold, true)
 }
 
 func labelEvents(t *testing.T, f *fixture) {
