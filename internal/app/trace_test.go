@@ -14,7 +14,7 @@ import (
 // check run was written.
 func TestADeliveryIsFollowedToItsCheckRun(t *testing.T) {
 	w := prepare(t, func(*githubsim.Sim) {})
-	w.level = zerolog.InfoLevel
+	w.level = zerolog.DebugLevel
 	w.serve(t)
 	pull, err := w.sim.As("alice").OpenPull("acme/shop", githubsim.PullOptions{Title: "Say hello", Files: map[string]string{"docs/hello.md": "Hello\n"}})
 	must(t, err)
@@ -53,6 +53,9 @@ func TestADeliveryIsFollowedToItsCheckRun(t *testing.T) {
 	}
 	if l := said["the check run was written"]; l.Conclusion != "success" || l.CheckRun == 0 || l.Head != pull.Head {
 		t.Errorf("the check run is logged as %+v", l)
+	}
+	if said["GitHub answered"].Message == "" {
+		t.Error("no call to GitHub is logged")
 	}
 	if l := said["a run ended"]; l.Outcome != "done" {
 		t.Errorf("the run's end is logged as %+v", l)

@@ -106,7 +106,7 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 	took := t.github.now().Sub(start)
 	t.github.metrics.seconds.Observe(took.Seconds())
-	log := t.github.log.Debug().Str("route", string(r)).Int64("installation", int64(t.id)).Dur("took", took)
+	log := t.github.log.Debug().Ctx(req.Context()).Str("route", string(r)).Int64("installation", int64(t.id)).Dur("took", took)
 	if err != nil {
 		t.github.metrics.requests.WithLabelValues(string(r), "error").Inc()
 		log.Err(err).Msg("GitHub did not answer")
@@ -225,7 +225,7 @@ func (t *transport) recall(ctx context.Context) {
 	until, err := limits.BlockedUntil(ctx, t.id)
 	if err != nil {
 		// The next answer tells as well.
-		t.github.log.Warn().Int64("installation", int64(t.id)).Err(err).Msg("what was heard of rate limits cannot be looked up")
+		t.github.log.Warn().Ctx(ctx).Int64("installation", int64(t.id)).Err(err).Msg("what was heard of rate limits cannot be looked up")
 		return
 	}
 	t.mu.Lock()
@@ -249,7 +249,7 @@ func (t *transport) tell(ctx context.Context, limited RateLimited) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
 	defer cancel()
 	if err := t.github.limits.Block(ctx, t.id, limited.Until); err != nil {
-		t.github.log.Warn().Int64("installation", int64(t.id)).Err(err).Msg("a rate limit cannot be noted, other processes will find out for themselves")
+		t.github.log.Warn().Ctx(ctx).Int64("installation", int64(t.id)).Err(err).Msg("a rate limit cannot be noted, other processes will find out for themselves")
 	}
 }
 
