@@ -37,7 +37,7 @@ func TestOnce(t *testing.T) {
 		"it begins on Tuesday, 17 November 2026, at 10:00 UTC",
 		"● staging verified · production watching until 10:37",
 		"because it holds #3 (high-risk)",
-		"» production is frozen until Tue 17 Nov 2026 16:00 UTC.",
+		"» production is frozen until 17 November 16:00 UTC.",
 		"● staging verified · production waiting until 16:00",
 		"● Waiting for the end of the freeze by dave",
 		"✗ staging verified · production rolled back",

@@ -60,7 +60,7 @@ func comments(s *scene) (deployments string, others []string, err error) {
 
 var (
 	row  = regexp.MustCompile("^\\| `([^`]+)` \\| (?:\\S+ )?(.+?) \\| .* \\| (.*) \\|$")
-	ends = regexp.MustCompile(`until .* at (\d\d:\d\d) UTC`)
+	ends = regexp.MustCompile(`until .* (\d\d:\d\d) UTC`)
 )
 
 // shipped looks at the App's comment on the pull request's deployments.

@@ -47,7 +47,7 @@ func story() []chapter {
 				deploys("staging").ships(yellow, "staging verified · production deploying"),
 				deploys("production").ships(yellow, "staging verified · production watching until …"),
 				command("alice", "says at once that it works", `/change verified "orders come in"`).
-					answers("… (#2) is to be watched until Tue 17 Nov 2026 10:47 UTC. Say so then."),
+					answers("… (#2) is to be watched until 17 November 10:47 UTC. Say so then."),
 				later(30 * time.Minute).answers("@alice: … (#2) is in production, and was watched for long enough. Does it work? …"),
 				command("alice", "says it now", `/change verified "100 orders, no cent lost"`).ships(green, "staging verified · production verified"),
 			},
@@ -68,7 +68,7 @@ func story() []chapter {
 				approve("frank").checks(green, "High-risk: approved by alice, frank, dave, erin"),
 				merge("bob"),
 				deploys("staging").ships(yellow, "staging verified · production waiting").
-					noting("waits for somebody who may say /change deploy production, because it holds #3 (high-risk)"),
+					noting("waits for somebody of tech-lead to say /change deploy production, because it holds #3 (high-risk)"),
 				command("dave", "/change deploy production", "/change deploy production").ships(yellow, "staging verified · production deploying"),
 				deploys("production").ships(yellow, "staging verified · production watching until …"),
 				later(2 * time.Hour),
@@ -81,7 +81,7 @@ func story() []chapter {
 			proposal: "story-4-incident", title: "An incident during a freeze",
 			steps: []step{
 				open("carol").checks(red, "Normal: 0 of 1 approval · risk missing · rollback plan missing · testing missing · test awaited"),
-				command("dave", "freezes production", `/change freeze production until 2026-11-17T16:00 "nobody touches it during the incident"`).answers("production is frozen until Tue 17 Nov 2026 16:00 UTC."),
+				command("dave", "freezes production", `/change freeze production until 2026-11-17T16:00 "nobody touches it during the incident"`).answers("production is frozen until 17 November 16:00 UTC."),
 				label("carol", emergency).called("is on call: sets EMERGENCY").checks(green, "Emergency: 1 approval due by …"),
 				approve("dave").called("is at hand, and approves").checks(green, "Emergency: approved by dave"),
 				merge("carol"),
@@ -125,7 +125,7 @@ func story() []chapter {
 				approve("bob").checks(green, "Normal: approved by bob"),
 				merge("alice"),
 				deploys("staging").ships(yellow, "staging verified · production waiting").
-					noting("waits for somebody who may say /change deploy production, because it holds #6 (was rolled back there)"),
+					noting("waits for somebody of tech-lead to say /change deploy production, because it holds #6 (was rolled back there)"),
 				command("dave", "/change deploy production", "/change deploy production").ships(yellow, "staging verified · production deploying"),
 				deploys("production").ships(yellow, "staging verified · production watching until …"),
 				later(30 * time.Minute),

@@ -185,6 +185,17 @@ func TestStory(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, ending)
 		}
 	}
+	// What its deployer must know of is a comment of its own, and one only: TestKilledAnywhere has the same ending.
+	second := "@alice: `" + r.pulls[2].MergeCommit.Short() + "` (#2) "
+	for _, want := range []string{
+		second + "can go to production when people say so. It waits for somebody who may say `/change deploy production`, because it holds #2 (high-risk).",
+		second + "failed in production: its status on GitHub is failure. production goes back to `" + r.pulls[1].MergeCommit.Short() +
+			"` (#1), which was verified there last. ([log](https://ci.example/log?%281%29))",
+	} {
+		if n := strings.Count(ending, want); n != 1 {
+			t.Errorf("%q is there %d times in\n%s", want, n, ending)
+		}
+	}
 	// The failed deployment was rolled back to what was verified.
 	if n := len(r.deployments); n != 5 || r.deployments[4].SHA != r.pulls[1].MergeCommit || r.deployments[4].Environment != "production" {
 		t.Errorf("deployments: %+v\n%s", r.deployments, ending)
