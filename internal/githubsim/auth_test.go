@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -155,6 +156,77 @@ func TestPermissions(t *testing.T) {
 	check(t, w.app.Unsuspend("acme"), w.app.Uninstall("acme"))
 	if status, _, _ := w.do(w.api, "GET", "/repos/acme/app", nil); status != 401 {
 		t.Errorf("after the App was uninstalled: %d", status)
+	}
+}
+
+// TestTokensOfSomeRepositories: a token opens what was asked for and no more, then and later.
+func TestTokensOfSomeRepositories(t *testing.T) {
+	w := start(t)
+	check(t, w.AddRepository("acme", "second", githubsim.RepoOptions{}), w.AddRepository("bob", "own", githubsim.RepoOptions{}))
+	id := func(repo string) float64 { return field(w.ok(w.api, "GET", "/repos/acme/"+repo, nil), "id").(float64) }
+	mint := fmt.Sprintf("/app/installations/%d/access_tokens", w.install)
+	one := with("token " + w.token(m{"repository_ids": []any{id("app")}}))
+	both := with("token " + w.token(m{"repository_ids": []any{id("app")}, "repositories": []string{"second"}}))
+	knows := with("token " + w.token(m{"permissions": m{"metadata": "read"}}))
+	for _, tt := range []struct {
+		client *github.Client
+		path   string
+		want   int
+	}{
+		{one, "/repos/acme/app/contents/main.go", 200}, {one, "/repos/acme/second/contents/", 404}, {one, "/orgs/acme/teams/security", 200},
+		{both, "/repos/acme/app", 200}, {both, "/repos/acme/second", 200},
+		{knows, "/repos/acme/app/contents/main.go", 403}, {knows, "/installation/repositories", 200}, {knows, "/orgs/acme/teams/security", 403},
+	} {
+		if status, _, _ := w.do(tt.client, "GET", tt.path, nil); status != tt.want {
+			t.Errorf("%s: got %d, want %d", tt.path, status, tt.want)
+		}
+	}
+	for _, ask := range []m{{"repository_ids": []int{1}}, {"repositories": []string{"own"}}, {"permissions": m{"contents": "write"}}} {
+		if status, _, _ := w.do(w.appAPI, "POST", mint, ask); status != 422 {
+			t.Errorf("%v: got %d, want 422", ask, status)
+		}
+	}
+	check(t, w.app.AcceptPermissions("acme", map[string]string{"members": ""}))
+	early := with("token " + w.token(m{"repository_ids": []any{id("app")}}))
+	check(t, w.app.AcceptPermissions("acme", map[string]string{"members": "read"}))
+	late := with("token " + w.token(m{"repository_ids": []any{id("app")}}))
+	for client, want := range map[*github.Client]int{early: 403, late: 200} {
+		if status, _, _ := w.do(client, "GET", "/orgs/acme/teams/security", nil); status != want {
+			t.Errorf("a permission that came: got %d, want %d", status, want)
+		}
+	}
+	var reach []string
+	for _, m := range w.Minted() {
+		reach = append(reach, strings.Join(m.Repositories, "+"))
+	}
+	if want := []string{"", "acme/app", "acme/app+acme/second", "", "acme/app", "acme/app"}; !slices.Equal(reach, want) {
+		t.Errorf("minted %q, want %q", reach, want)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	w := start(t)
+	block, _ := pem.Decode(w.app.PrivateKey)
+	first := must[*rsa.PrivateKey](t)(x509.ParsePKCS1PrivateKey(block.Bytes))
+	second := must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048))
+	status := func(pem []byte) int {
+		app := *w.app
+		app.PrivateKey = pem
+		status, _, _ := w.do(w.client(w.transport(&app)), "GET", "/app", nil)
+		return status
+	}
+	one := w.app.PrivateKey
+	other := w.app.AddKey(second)
+	if status(one) != 200 || status(other) != 200 {
+		t.Errorf("both keys: %d and %d", status(one), status(other))
+	}
+	w.app.DeleteKey(first)
+	if status(one) != 401 || status(other) != 200 {
+		t.Errorf("the second key alone: %d and %d", status(one), status(other))
+	}
+	w.app.DeleteKey(second)
+	if status(other) != 401 {
+		t.Errorf("no key: %d", status(other))
 	}
 }
 
