@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
@@ -87,9 +88,14 @@ func (t *Turn) takeBack(l *Lane, on change.Number) change.Text {
 	}
 }
 
+// failedIn says that a deployment failed in a lane, and why, without a full stop.
+func (d *Deployment) failedIn(l *Lane) change.Text {
+	return change.Say(d.name(), change.Words(" failed in "+l.Environment+": "), change.Quote(strings.TrimRight(d.Why, ".")))
+}
+
 // tellFailed tells that a deployment failed which is not rolled back, and what can be done about it.
 func (t *Turn) tellFailed(l *Lane, e *Environment, d *Deployment) {
-	what := change.Say(d.name(), change.Words(" failed in "+l.Environment+": "), change.Quote(d.Why), change.Words(". "))
+	what := change.Say(d.failedIn(l), change.Words(". "))
 	c, r := l.current(), l.rollback()
 	switch {
 	case d.Undoes != "":
@@ -103,7 +109,7 @@ func (t *Turn) tellFailed(l *Lane, e *Environment, d *Deployment) {
 		if d.Stuck {
 			what = change.Say(what, change.Words("There is no earlier version that was verified there to roll back to. "))
 		}
-		what = change.Say(what, change.Words("Mend it with another change, or "), l.tryAgain(t.rules.Mode))
+		what = change.Say(what, change.Words("Mend it with another change, or "), l.tryAgain(d, t.rules.Mode))
 		if to := l.lastVerified(t, d); e.Watched && to != nil {
 			what = change.Say(what, change.Words("; to go back to "), to.name(), change.Words(", "), t.takeBack(l, cmp.Or(d.On, d.Number)))
 		}
@@ -111,9 +117,9 @@ func (t *Turn) tellFailed(l *Lane, e *Environment, d *Deployment) {
 	t.prompt(d, "failed", cmp.Or(d.On, d.Number), change.Say(t.whom(d), what, change.Words(".")), t.deployer(d))
 }
 
-// tryAgain says how what failed is tried again, in words that can follow others.
-func (l *Lane) tryAgain(m Mode) change.Text {
-	if m == Create {
+// tryAgain says how what failed is tried again, in words that can follow others. What the lane holds by an earlier deployment is not queued again.
+func (l *Lane) tryAgain(d *Deployment, m Mode) change.Text {
+	if c := l.current(); m == Create && (c == nil || c.Commit != d.Commit) {
 		return change.Say(change.Words("try it again with "), change.Code("/change start "+l.Environment))
 	}
 	return change.Words("have it deployed again")
@@ -128,7 +134,7 @@ func (l *Lane) isLast(d *Deployment) bool {
 // tellUndone tells that a deployment failed and is rolled back by itself, and what goes with it.
 func (t *Turn) tellUndone(l *Lane, d, back *Deployment, undone []*Deployment) {
 	of := []change.Account{t.deployer(d)}
-	says := change.Say(t.whom(d), d.name(), change.Words(" failed in "+l.Environment+": "), change.Quote(d.Why), change.Words(". "+l.Environment+" goes back to "), back.name(),
+	says := change.Say(t.whom(d), d.failedIn(l), change.Words(". "+l.Environment+" goes back to "), back.name(),
 		change.Words(", which was verified there last"))
 	if others := slices.DeleteFunc(undone, func(o *Deployment) bool { return o == d }); len(others) > 0 {
 		with, theirs := t.undone(others, t.deployer(d))

@@ -74,9 +74,21 @@ func TestTellsOnceThatADeploymentFailed(t *testing.T) {
 func TestTellsWhatGitHubWouldNotCreate(t *testing.T) {
 	s := play(t, Create, normal)
 	s.look(func(t *Turn) { t.Landed(change.Landed{Number: 1, Commit: sha(1), By: merger, At: s.now}) })
-	s.state.GaveUp(s.out.Effects[0], "no such environment")
+	s.state.GaveUp(s.out.Effects[0], "no such environment.")
 	s.turn().told(1, "merle: 1111111 (#1) failed in staging: GitHub would not create it: no such environment. "+
 		"Mend it with another change, or try it again with /change start staging.", merger)
+}
+
+// TestTellsOfARunThatFailedAgain has a job deploy what is there once more: to queue that would bring nothing.
+func TestTellsOfARunThatFailedAgain(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).verify("staging", 1)
+	s.all.Prompts = nil
+	if a := s.gate("again", "staging", 1, 7); a != Go {
+		t.Fatalf("the gate says %s", a)
+	}
+	s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: 7, Attempt: 1, Conclusion: "failure", At: s.now}) })
+	s.told(1, "carol: 1111111 (#1) failed in staging: its workflow run ended as failure. Mend it with another change, or have it deployed again.", carol)
 }
 
 // TestTellsWhoMerged has a program deploy, which nobody can tell anything.

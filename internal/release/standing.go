@@ -90,7 +90,7 @@ func (d *Deployment) says(l *Lane, m Mode, now time.Time) change.Text {
 		if d.Undoes != "" || d.UndoneBy != "" || l.rollback() != nil || !l.isLast(d) {
 			return change.Quote(d.Why)
 		}
-		return change.Say(change.Quote(d.Why), change.Words(": mend it with another change, or "), l.tryAgain(m))
+		return change.Say(change.Quote(d.Why), change.Words(": mend it with another change, or "), l.tryAgain(d, m))
 	case Refused:
 		return d.Waits.For
 	default:

@@ -1,0 +1,113 @@
+package release
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// admitApprovals asks for release approvals: for each slot another person who holds its role now, none of them a contributor of what ships,
+// nor whoever asks for the deployment: by a command, by the job that waits for it or, where nobody did, by the merge that has it deployed.
+func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships []Change) {
+	var roles []string
+	for _, s := range e.Release {
+		for range s.Count {
+			roles = append(roles, s.Role)
+		}
+	}
+	var accepted [][]string
+	unread := ""
+	for _, s := range d.Accepted {
+		if len(roles) == 0 || barred(d, ships, s.By) != "" {
+			continue
+		}
+		h, read := t.holder(s.By)
+		if !read {
+			continue
+		}
+		accepted = append(accepted, h.Roles)
+		if h.Unread {
+			t.wakeAt(t.now.Add(unreadable))
+			unread = " (which roles are held by those who gave some cannot be read just now)"
+		}
+	}
+	missing := unfilled(roles, accepted)
+	if len(missing) == 0 {
+		return
+	}
+	what := change.Say(change.Words("release approval by "), roleNames(missing), change.Words(unread))
+	if unread != "" {
+		v.wait(what)
+		return
+	}
+	v.hand(what, change.Words(" ("), change.Code("/change accept "+e.Name), change.Words(")"))
+}
+
+// barred returns why somebody's release approval does not count; empty: it does.
+func barred(d *Deployment, ships []Change, by change.Account) string {
+	switch {
+	case !by.Known():
+		return "nobody known"
+	case d.Say != nil && d.Say.By.ID == by.ID, d.Started != nil && d.Started.By.ID == by.ID, d.Undoes != "" && d.Deployer.ID == by.ID,
+		slices.ContainsFunc(d.Asks, func(a Ask) bool { return a.By.ID == by.ID }):
+		return "asked for the deployment"
+	case d.Own && d.Say == nil && d.Started == nil && d.Deployer.ID == by.ID:
+		return "asked for the deployment by merging"
+	case slices.ContainsFunc(ships, func(c Change) bool { return slices.Contains(c.Contributors, by.ID) }):
+		return "contributed to what ships"
+	}
+	return ""
+}
+
+// unfilled returns the roles that are left when as many as possible are filled by different people, of each of whom it is given what they
+// hold. It goes by augmenting paths.
+func unfilled(roles []string, people [][]string) []string {
+	holder := make([]int, len(people))
+	for i := range holder {
+		holder[i] = -1
+	}
+	var seat func(role int, tried []bool) bool
+	seat = func(role int, tried []bool) bool {
+		for p, holds := range people {
+			if tried[p] || !slices.Contains(holds, roles[role]) {
+				continue
+			}
+			tried[p] = true
+			if holder[p] < 0 || seat(holder[p], tried) {
+				holder[p] = role
+				return true
+			}
+		}
+		return false
+	}
+	var left []string
+	for role := range roles {
+		if !seat(role, make([]bool, len(people))) {
+			left = append(left, roles[role])
+		}
+	}
+	return left
+}
+
+// roleNames lists roles, each once with how many of it.
+func roleNames(roles []string) change.Text {
+	var all []change.Text
+	for i, r := range roles {
+		if slices.Index(roles, r) != i {
+			continue
+		}
+		n := 0
+		for _, o := range roles {
+			if o == r {
+				n++
+			}
+		}
+		if n == 1 {
+			all = append(all, change.Words(r))
+		} else {
+			all = append(all, change.Words(fmt.Sprintf("%d of %s", n, r)))
+		}
+	}
+	return change.Join(" and ", all)
+}
