@@ -129,6 +129,8 @@ type answer struct {
 	sent     time.Time // when it was asked for: what changed before that is in it
 	status   int       // 200 or 404
 	body     []byte
+	packer   *packer // what packed the body; nil: it is as GitHub sent it
+	unpacked int     // how long the body is without that
 	etag     string
 	hasNext  bool
 	lastPage int // 0: GitHub did not say
@@ -136,6 +138,24 @@ type answer struct {
 }
 
 func (a *answer) size() int { return len(a.body) + len(a.etag) + len(a.message) }
+
+// packed returns the answer as it is held.
+func (a *answer) packed(p *packer) *answer {
+	if a.packer != nil || len(a.body) < packedFrom {
+		return a
+	}
+	held := *a
+	held.body, held.packer, held.unpacked = p.pack(a.body), p, len(a.body)
+	return &held
+}
+
+// text returns the body as GitHub sent it.
+func (a *answer) text() ([]byte, error) {
+	if a.packer == nil {
+		return a.body, nil
+	}
+	return a.packer.unpack(a.body, a.unpacked)
+}
 
 // open takes the answer apart, or says that there is none.
 func (a *answer) open(accept func(*answer) error) error {
@@ -179,7 +199,8 @@ func (s *Session) get(
 	if err != nil && fresh.status != http.StatusNotFound {
 		return nil, err
 	}
-	s.github.answers.put(key, fresh, fresh.size())
+	held = fresh.packed(s.github.packer)
+	s.github.answers.put(key, held, held.size())
 	s.mu.Lock()
 	s.asked[key] = fresh
 	s.mu.Unlock()
@@ -236,10 +257,14 @@ func (s *Session) read(ctx context.Context, r route, to address, query url.Value
 // into makes the accept of get, and of answer.open.
 func into(v any, whole func() bool) func(*answer) error {
 	return func(a *answer) error {
-		if err := json.Unmarshal(a.body, v); err != nil {
+		body, err := a.text()
+		if err != nil {
 			return unreadable(err, false)
 		}
-		if bytes.Equal(bytes.TrimSpace(a.body), []byte("null")) || whole != nil && !whole() {
+		if err := json.Unmarshal(body, v); err != nil {
+			return unreadable(err, false)
+		}
+		if bytes.Equal(bytes.TrimSpace(body), []byte("null")) || whole != nil && !whole() {
 			return unreadable(errors.New("GitHub's answer lacks what was asked for"), false)
 		}
 		return nil

@@ -26,7 +26,7 @@ const (
 	defaultGraphQL = "https://api.github.com/graphql"
 	defaultWeb     = "https://github.com"
 	defaultTimeout = 10 * time.Second
-	defaultCache   = 64 << 20
+	defaultCache   = 32 << 20
 	// clockTolerance is how far GitHub's clock may be from ours before it counts as another: its Date header is cut to seconds.
 	clockTolerance = 2 * time.Second
 )
@@ -49,7 +49,8 @@ type Config struct {
 	Logger zerolog.Logger
 	// Registerer gets the metrics, all named changegate_github_*; nil: nobody.
 	Registerer prometheus.Registerer
-	// CacheBytes bounds the memory for held answers, of all installations together; 0: 64 MiB.
+	// CacheBytes bounds the memory for held answers, of all installations together; 0: 32 MiB, in which GitHub's JSON
+	// takes a tenth of its length.
 	CacheBytes int64
 	// Timeout bounds one call; 0: 10 seconds.
 	Timeout time.Duration
@@ -91,6 +92,7 @@ type GitHub struct {
 	itself  *transport    // for what the App asks about itself, with its key and not with an installation's token
 	tokens  *lru[*token]  // by installation and scope
 	answers *lru[*answer] // by installation, scope and URL: revalidated
+	packer  *packer       // of their bodies
 	objects *lru[any]     // by installation, repository and SHA: immutable
 
 	mu      sync.Mutex
@@ -162,6 +164,7 @@ func New(c Config) (*GitHub, error) {
 	}
 	g.tokens = newLRU[*token](maxTokens)
 	g.answers, g.objects = newLRU[*answer](limit-limit/4), newLRU[any](limit/4)
+	g.packer = newPacker()
 	g.itself = newTransport(g, 0)
 	if _, err := g.asItself(g.itself); err != nil {
 		// The only thing left that can be wrong; the error quotes nothing of the key.
