@@ -423,6 +423,19 @@ func TestFaultsOfEmbeddedGitHub(t *testing.T) {
 		check(t, w.RenameRepository("acme/shop", "store"))
 		check(t, pull())
 	})
+	t.Run("a repository that leaves and comes back", func(t *testing.T) {
+		check(t, w.app.RemoveRepositories("acme", "store"))
+		var missing *github.NotFound
+		if err := pull(); !errors.As(err, &missing) {
+			t.Errorf("got %v", err)
+		}
+		w.app.RevokeTokens()
+		if err := pull(); !errors.As(err, &missing) { // now it is the token that there is none of
+			t.Errorf("got %v", err)
+		}
+		check(t, w.app.AddRepositories("acme", "store"))
+		check(t, pull())
+	})
 	t.Run("suspended", func(t *testing.T) {
 		check(t, w.app.Suspend("acme"))
 		var suspended *github.Suspended
