@@ -41,7 +41,10 @@ func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, erro
 	if green, err := r.mustVerify(ctx, head, subjects); err != nil || !green {
 		return subjects, err
 	}
-	return r.verify(ctx, head, subjects)
+	if subjects, err = r.verify(ctx, head, subjects); err == nil && strictest(subjects).Verdict != change.Satisfied {
+		r.lookAt = caughtUp(subjects, r.github.Now())
+	}
+	return subjects, err
 }
 
 // mustVerify says whether what is held would turn the head's check green. A check that is green already and stays so is verified when

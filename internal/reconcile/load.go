@@ -49,6 +49,8 @@ type subject struct {
 	decision change.Decision
 	// rejections are those that commands made or withdrew in this run.
 	rejections []change.Rejection
+	// left is when the latest was done that the last load left out, because only a delivery told of it; see withTold.
+	left time.Time
 	// texts are those of the policy files that were read for it.
 	texts map[change.PolicyRef]string
 }
@@ -232,7 +234,7 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	if toldAll {
 		f.Reviews, f.LabelEvents = foldReviews(w.Reviews), w.LabelEvents
 	} else {
-		f.Reviews, f.LabelEvents = timeline.Reviews, withHeads(timeline.Labels, w.LabelEvents)
+		f.Reviews, f.LabelEvents, s.left = withTold(timeline, w.Reviews, w.LabelEvents, t, f.Now)
 	}
 	if merged != nil {
 		f.Declared = merged.Declaration
@@ -632,10 +634,21 @@ const sameEvent = time.Minute
 // withHeads gives each label event that GitHub lists the head that the label saw, which only the signed delivery of that event knows.
 // An event without a delivery keeps none, and so declares nothing.
 func withHeads(listed, told []change.LabelEvent) []change.LabelEvent {
+	same := sameLabelEvents(listed, told)
 	listed = slices.Clone(listed)
+	for i := range listed {
+		if j := same[i]; j >= 0 {
+			listed[i].Head, listed[i].Into, listed[i].Base = told[j].Head, told[j].Into, told[j].Base
+		}
+	}
+	return listed
+}
+
+// sameLabelEvents returns for each label event that GitHub lists the index of the one that a delivery told of it; -1 for none.
+func sameLabelEvents(listed, told []change.LabelEvent) []int {
+	same := make([]int, len(listed))
 	used := make([]bool, len(told))
-	for i := range slices.Backward(listed) {
-		l := &listed[i]
+	for i, l := range slices.Backward(listed) {
 		best := -1
 		for j, t := range told {
 			if used[j] || t.Added != l.Added || !change.SameLabel(t.Label, l.Label) || t.By.ID != l.By.ID || apart(t.At, l.At) > sameEvent {
@@ -645,12 +658,11 @@ func withHeads(listed, told []change.LabelEvent) []change.LabelEvent {
 				best = j
 			}
 		}
-		if best >= 0 {
+		if same[i] = best; best >= 0 {
 			used[best] = true
-			l.Head, l.Into, l.Base = told[best].Head, told[best].Into, told[best].Base
 		}
 	}
-	return listed
+	return same
 }
 
 func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }

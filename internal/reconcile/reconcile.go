@@ -74,6 +74,10 @@ type run struct {
 	lease      store.Lease
 	// seen are our check runs that GitHub listed in this run, by head.
 	seen map[change.SHA][]github.CheckRun
+	// lookAt is when to look again whether GitHub shows what a delivery told, by GitHub's clock; zero: no need.
+	lookAt time.Time
+	// unsettled is until when GitHub may still act on a write of which the answer was lost, by our clock; zero: there is none.
+	unsettled time.Time
 	// outcomes are those of the main subject's commands, in their order.
 	outcomes []string
 }
@@ -224,6 +228,9 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	result, err := r.show(ctx, head, subjects, again)
 	if err != nil {
 		return queue.Result{}, err
+	}
+	if u := r.unsettled; !u.IsZero() && (result.RecheckAt.IsZero() || u.Before(result.RecheckAt)) {
+		result.RecheckAt = u
 	}
 	return result, r.answered(ctx)
 }

@@ -65,10 +65,13 @@ func (r *run) show(ctx context.Context, head change.SHA, subjects []*subject, ag
 	return r.recheck(ctx, d, head)
 }
 
-// recheck returns when time alone calls for another run: at an edge that the decision names, or to refresh a check run before GitHub
-// calls it stale. The decision's times are GitHub's; the queue's are ours.
+// recheck returns when time alone calls for another run: at an edge that the decision names, when GitHub's lists may have caught up with its
+// deliveries, or to refresh a check run before GitHub calls it stale. The decision's times are GitHub's; the queue's are ours.
 func (r *run) recheck(ctx context.Context, d change.Decision, head change.SHA) (queue.Result, error) {
 	at := d.RecheckAt
+	if !r.lookAt.IsZero() && (at.IsZero() || r.lookAt.Before(at)) {
+		at = r.lookAt
+	}
 	posted, err := r.store.CheckRun(ctx, d.Pull.Repository, head)
 	if err != nil {
 		return queue.Result{}, err
