@@ -98,6 +98,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	}()
 	if a.github, err = github.New(github.Config{
 		App: c.GitHubApp(), Key: secrets.PrivateKey, CheckName: plan.CheckRunName, Transport: o.Transport, Now: o.Clock, Logger: log, Registerer: metrics, Limits: a.store,
+		Processes: func() int { return a.queue.Processes() }, // nobody calls GitHub before there is a queue
 	}); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,8 @@ type engine interface {
 	stop(ctx context.Context) error
 	// wake has what was committed looked at now.
 	wake()
+	// processes returns how many share the database, as far as is known.
+	processes() int
 }
 
 func newEngine(c Config, workers *river.Workers, replica string) (engine, error) {

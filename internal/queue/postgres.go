@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,6 +26,7 @@ type postgresEngine struct {
 	config  Config
 	replica string
 	beaten  time.Time // when this replica last said that it is alive; zero: not yet. Only free uses it, once at a time
+	alive   atomic.Int64
 
 	once sync.Once
 	quit chan struct{}
@@ -37,19 +39,26 @@ func newPostgresEngine(e *riverEngine[pgx.Tx], c Config, replica string) *postgr
 
 func (e *postgresEngine) wake() {}
 
+func (e *postgresEngine) processes() int { return max(1, int(e.alive.Load())) }
+
 // free says that this replica is alive, and takes from those that are gone what they had. One that was itself not heard of for so long
 // judges no other: the database may have been away from all of them.
 func (e *postgresEngine) free(ctx context.Context, s *store.Store) error {
 	late := !e.beaten.IsZero() && time.Since(e.beaten) > goneAfter
+	var alive int64
 	err := s.Write(ctx, func(tx store.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO replicas (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = now()`, e.replica)
-		if err != nil || late {
+		if err == nil && !late {
+			err = takeFromTheGone(ctx, tx)
+		}
+		if err != nil {
 			return err
 		}
-		return takeFromTheGone(ctx, tx)
+		return tx.Query(ctx, `SELECT count(*) FROM replicas`, nil, func(scan func(...any) error) error { return scan(&alive) })
 	})
 	if err == nil {
 		e.beaten = time.Now()
+		e.alive.Store(alive)
 	}
 	return err
 }

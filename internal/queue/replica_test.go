@@ -89,6 +89,26 @@ func aSleeperLeavesItsSuccessorsJob(t *testing.T, s *store.Store) {
 	}
 }
 
+// processesAreCounted has a replica know of another as long as that one is there.
+func processesAreCounted(t *testing.T, s *store.Store) {
+	nothing := func(context.Context, change.PullKey) (queue.Result, error) { return queue.Result{}, nil }
+	one, other := newQueue(t, s), newQueue(t, s)
+	wants := func(want int) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); one.Processes() != want; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("it knows of %d processes, want %d", one.Processes(), want)
+			}
+		}
+	}
+	start(t, one, nothing)
+	wants(1)
+	start(t, other, nothing)
+	wants(2)
+	stop(t, other)
+	wants(1)
+}
+
 // jobs counts the jobs over pull requests that are not finished.
 func jobs(t *testing.T, s *store.Store) (n int) {
 	t.Helper()

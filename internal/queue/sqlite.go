@@ -18,6 +18,8 @@ type sqliteEngine struct {
 
 func (e *sqliteEngine) wake() { e.driver.listener.wake() }
 
+func (e *sqliteEngine) processes() int { return 1 }
+
 // free makes all running jobs available and ends all replicas' leases: the process that had them is gone. If there is another one against
 // all advice, runs that overlap are told apart by their numbers, and writers by the fences of their leases. The leader of River's
 // housekeeping is gone too.
