@@ -17,6 +17,8 @@ type Record struct {
 	pulls      map[string]Pull
 	found      []Exception
 	explained  map[string]bool
+	approvers  map[int][]string // of open pull requests, as they were last decided
+	policies   []InForce        // of all branches, in order
 }
 
 // Pull is a pull request that was merged.
@@ -27,6 +29,8 @@ type Pull struct {
 	Base     string // the branch that it was merged into
 	Category string // as it was last decided
 	Verdict  string
+	// Approvers are the logins of those whose approvals counted when it was merged.
+	Approvers []string
 	// Observing says that the policy only observed, so that the verdict held nothing up.
 	Observing bool
 }
@@ -58,7 +62,13 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 		Observing   bool   `json:"observing"`
 	}
 	var exception Exception
+	var policy policyInForce
+	var decision json.RawMessage
 	switch e.Kind {
+	case ledger.DecisionChanged:
+		into = &decision
+	case ledger.PolicyInForce:
+		into = &policy
 	case ledger.PullEnded:
 		into = &ended
 	case ledger.ExceptionFound, ledger.ExceptionExplained:
@@ -78,9 +88,15 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 		return fmt.Errorf("entry %d is about repository %d, and others are about %d: say which one it is", e.Seq, about, r.only)
 	}
 	if r.pulls == nil {
-		r.pulls, r.explained = map[string]Pull{}, map[string]bool{}
+		r.pulls, r.explained, r.approvers = map[string]Pull{}, map[string]bool{}, map[int][]string{}
 	}
 	switch {
+	case e.Kind == ledger.DecisionChanged:
+		if r.approvers[e.Subject.Number], err = approvers(decision); err != nil {
+			return fmt.Errorf("read entry %d: %w", e.Seq, err)
+		}
+	case e.Kind == ledger.PolicyInForce:
+		r.inForce(e, policy)
 	case e.Kind == ledger.ExceptionExplained:
 		r.explained[exception.Key] = true
 	case e.Kind == ledger.ExceptionFound:
@@ -88,7 +104,7 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 	case ended.State == "merged":
 		r.pulls[ended.MergeCommit] = Pull{
 			Number: e.Subject.Number, Head: e.Subject.SHA, Commit: ended.MergeCommit, Base: ended.Base, Category: ended.Category, Verdict: ended.Verdict,
-			Observing: ended.Observing,
+			Observing: ended.Observing, Approvers: r.approvers[e.Subject.Number],
 		}
 	}
 	return nil
@@ -113,6 +129,8 @@ type Reconciliation struct {
 	// Unfetched are those whose own commits the clone does not have, where the commit before theirs is unknown: if they were rebased, that is
 	// theirs. Newest first.
 	Unfetched []Pull
+	// Policies are those that the branch was decided by, one after the other.
+	Policies []InForce
 }
 
 // Unknown returns the commits that are neither a change's nor an exception's.
@@ -164,6 +182,9 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 	}
 	m.exceptions()
 	out.Missing = m.missing()
+	if out.Policies, err = m.policies(ctx); err != nil {
+		return out, err
+	}
 
 	// The newest is first, so that the range ends where its oldest is.
 	from, to := 0, len(line)

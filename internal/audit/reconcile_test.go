@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/changegate/changegate/internal/audit"
 	"github.com/changegate/changegate/internal/change"
@@ -110,7 +111,7 @@ func TestReconcile(t *testing.T) {
 	record := recordOf(t,
 		merged(1, "", squashed, "main"), merged(2, own, merge, "main"), merged(3, head, rebased, "main"), merged(4, "", late, "main"),
 		merged(5, "", elsewhere, "develop"), merged(6, "", strings.Repeat("0", 40), "main"),
-		entry(ledger.PullEnded, 9, "", map[string]string{"state": "closed"}), entry(ledger.DecisionChanged, 9, "", "x"),
+		entry(ledger.PullEnded, 9, "", map[string]string{"state": "closed"}), entry(ledger.DecisionChanged, 9, "", map[string]any{}),
 		entry(ledger.ExceptionFound, 0, "", change.Exception{Key: "direct", Kind: change.NoPullRequest, Branch: "main", Commits: []change.SHA{change.SHA(direct)}}),
 		entry(ledger.ExceptionExplained, 0, "", map[string]string{"key": "direct"}),
 		entry(ledger.ExceptionFound, 4, "", change.Exception{Key: "late", Kind: change.MergedWithoutGreen, Branch: "main", Number: 4}),
@@ -231,5 +232,47 @@ func TestRecordsAreOfOneRepository(t *testing.T) {
 	e.Body = json.RawMessage(`[]`)
 	if err := r.Add(e); err == nil {
 		t.Error("what cannot be read is taken")
+	}
+}
+
+// Each policy is known by the commit that brought its file, and that by who approved it.
+func TestPoliciesThatWereInForce(t *testing.T) {
+	g := newClone(t)
+	first := g.commit("the first policy") // its blob stands for the policy's
+	blob := func() string { return g.git("rev-parse", fmt.Sprintf("HEAD:file%d", g.files)) }
+	one := blob()
+	second := g.commit("the second policy")
+	two := blob()
+	last := g.commit("another change")
+	decision := func(n int, counts bool) ledger.Entry {
+		return entry(ledger.DecisionChanged, n, "", map[string]any{"opinions": []any{
+			map[string]any{"by": map[string]string{"login": "bob"}, "counts": true}, map[string]any{"by": map[string]string{"login": "carol"}, "counts": counts},
+		}})
+	}
+	inForce := func(hour int, branch, blob, read string) ledger.Entry {
+		e := entry(ledger.PolicyInForce, 0, read, map[string]any{
+			"branch": branch, "commit": read, "policy": map[string]string{"source": ".github/change-policy.yml", "sha": blob, "digest": "d" + blob},
+		})
+		e.At = at(int64(hour + 1))
+		return e
+	}
+	record := recordOf(t, inForce(0, "main", one, first), decision(2, false), decision(2, true), merged(2, "", second, "main"), inForce(1, "develop", one, first),
+		inForce(2, "main", two, last), inForce(3, "main", "", last), inForce(4, "main", two, strings.Repeat("0", 40)))
+	r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+	must(t, err)
+	var got []string
+	for _, p := range r.Policies {
+		text := fmt.Sprintf("%d to %d:", p.From.Sub(began)/time.Hour, max(-1, p.Until.Sub(began)/time.Hour))
+		if p.Brought != nil {
+			text += " " + p.Brought.Subject
+		}
+		if p.Brought != nil && p.Brought.Pull != nil {
+			text += fmt.Sprint(" ", p.Brought.Pull.Number, p.Brought.Pull.Approvers)
+		}
+		got = append(got, text)
+	}
+	want := []string{"0 to 2: the first policy", "2 to 3: the second policy 2 [bob carol]", "3 to 4:", "4 to -1:"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

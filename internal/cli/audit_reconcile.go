@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,8 @@ func newReconcileCommand() *cobra.Command {
 		Short: "Map every commit of a branch to a change or an exception",
 		Long: `Compare a branch, as a clone of the repository has it, with what the ledger knows: every commit on its line of first parents came through a
 pull request that was merged, or is an exception that was found. Each is printed with what it is. A commit that is neither is UNKNOWN, and
-the exit code is 1.
+the exit code is 1. After that come the policies that the branch was decided by: from when to when, and who approved the pull request that
+brought each.
 
 Unless --after says otherwise, it begins with the oldest commit that the ledger knows of. Of a pull request that was rebased, the commits before
 the last one are known by their content, for which the clone needs the pull requests' own commits:
@@ -131,6 +133,9 @@ func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
 	for _, p := range r.Missing {
 		fmt.Fprintf(out, "%.12s is not on %s, and #%d was merged as it\n", p.Commit, visible(r.Branch), p.Number)
 	}
+	for _, p := range r.Policies {
+		writePolicy(out, p)
+	}
 	if len(r.Unfetched) > 0 {
 		fmt.Fprint(out, "commits that are UNKNOWN may be of")
 		for _, p := range r.Unfetched {
@@ -141,6 +146,34 @@ func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
 	fmt.Fprintf(out, "%s: %d commits: %d of changes, %d of exceptions, %d of neither", visible(r.Branch), len(r.Landed), pulls, exceptions, len(r.Unknown()))
 	if r.Before > 0 {
 		fmt.Fprintf(out, "; %d before them were not looked at", r.Before)
+	}
+	fmt.Fprintln(out)
+}
+
+// writePolicy says from when to when a policy was in force, and who approved it.
+func writePolicy(out io.Writer, p audit.InForce) {
+	until := "now"
+	if !p.Until.IsZero() {
+		until = clocked(p.Until)
+	}
+	fmt.Fprintf(out, "policy from %s to %s: %s %.12s", clocked(p.From), until, visible(p.Source), visible(p.Digest))
+	if p.Owner != "" {
+		fmt.Fprintf(out, ", with %s %.12s", visible(p.Owner), visible(p.OwnerDigest))
+	}
+	l := p.Brought
+	switch {
+	case l == nil:
+		fmt.Fprintln(out, "; no commit of this clone brought it")
+		return
+	case l.Pull != nil && len(l.Pull.Approvers) > 0:
+		fmt.Fprintf(out, "; came with #%d, approved by %s", l.Pull.Number, visible(strings.Join(l.Pull.Approvers, ", ")))
+	case l.Pull != nil:
+		fmt.Fprintf(out, "; came with #%d, approved by nobody", l.Pull.Number)
+	default:
+		fmt.Fprintf(out, "; came with %.12s of %s", l.SHA, l.At.Format("2006-01-02"))
+	}
+	for _, e := range l.Exceptions {
+		fmt.Fprintf(out, ", exception: %s", visible(e.Kind))
 	}
 	fmt.Fprintln(out)
 }

@@ -21,7 +21,7 @@ import (
 //	ledger KEY DATABASE N…   make the database and its key if they are not there, and append N entries, each an hour after the one before,
 //	                         of which every third is about repository 8 (acme/other) and the others about 7 (acme/shop); "sign" for an N
 //	                         signs a checkpoint
-//	landed DATABASE JSON…    append the end of a pull request in repository 7, or an exception there
+//	landed DATABASE JSON…    append the end of a pull request in repository 7, a decision on it, an exception or a policy there
 //	tamper DATABASE SQL…     change the database as its triggers forbid
 func TestAuditScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -77,7 +77,7 @@ func scriptLedger(ts *testscript.TestScript, _ bool, args []string) {
 				return err
 			}
 			for range n {
-				d := ledger.Draft{Kind: ledger.DecisionChanged, Subject: ledger.Subject{Repository: 7}, Body: "a body"}
+				d := ledger.Draft{Kind: ledger.EffectDone, Subject: ledger.Subject{Repository: 7}, Body: "a body"}
 				if now.Sub(time.Date(2026, 1, 5, 7, 0, 0, 0, time.UTC))/time.Hour%3 == 1 {
 					d.Subject.Repository = 8
 				}
@@ -95,12 +95,16 @@ func scriptLanded(ts *testscript.TestScript, _ bool, args []string) {
 	withStore(ts, args[0], func(ctx context.Context, s *store.Store, _ *time.Time) error {
 		for _, arg := range args[1:] {
 			// $(FILE) stands for what is in the file.
-			for _, file := range []string{"merged", "direct"} {
-				arg = strings.ReplaceAll(arg, "("+file+")", strings.TrimSpace(ts.ReadFile(file)))
+			for _, file := range []string{"merged", "direct", "policy", "brought"} {
+				if name := "(" + file + ")"; strings.Contains(arg, name) {
+					arg = strings.ReplaceAll(arg, name, strings.TrimSpace(ts.ReadFile(file)))
+				}
 			}
 			kind := ledger.PullEnded
-			if strings.Contains(arg, `"key"`) {
-				kind = ledger.ExceptionFound
+			for member, other := range map[string]ledger.Kind{`"key"`: ledger.ExceptionFound, `"opinions"`: ledger.DecisionChanged, `"policy"`: ledger.PolicyInForce} {
+				if strings.Contains(arg, member) {
+					kind = other
+				}
 			}
 			d := ledger.Draft{Kind: kind, Subject: ledger.Subject{Repository: 7, Number: 12}, Body: rawBody(arg)}
 			if err := s.Append(ctx, d); err != nil {

@@ -1,0 +1,97 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/changegate/changegate/internal/ledger"
+)
+
+// InForce is a policy that a branch was decided by, with where it came from.
+type InForce struct {
+	From   time.Time
+	Until  time.Time // zero: it still is
+	Source string    // its path, or what else it is
+	Digest string    // SHA-256 of its text; empty where that could not be read
+	// Owner is where the owner's policy is from that held beside it, OwnerDigest its text's; empty: there was none.
+	Owner, OwnerDigest string
+	// Brought is the commit that brought its file to the branch, as the clone has it; nil where that is not known: the policy is in no file
+	// of the repository, or the clone does not have the commit at which it was read.
+	Brought *Landed
+
+	branch, blob, read string
+}
+
+// policyInForce is the body of an entry of kind ledger.PolicyInForce.
+type policyInForce struct {
+	Branch string    `json:"branch"`
+	Policy policyRef `json:"policy"`
+	Floor  policyRef `json:"floor"`
+	Commit string    `json:"commit"`
+}
+
+type policyRef struct {
+	Source string `json:"source"`
+	SHA    string `json:"sha"`
+	Digest string `json:"digest"`
+}
+
+// inForce takes note that a policy came into force. What was in force before on the branch ended then.
+func (r *Record) inForce(e ledger.Entry, p policyInForce) {
+	for i := range r.policies {
+		if before := &r.policies[i]; before.branch == p.Branch && before.Until.IsZero() {
+			before.Until = e.At
+		}
+	}
+	r.policies = append(r.policies, InForce{
+		From: e.At, Source: p.Policy.Source, Digest: p.Policy.Digest, Owner: p.Floor.Source, OwnerDigest: p.Floor.Digest,
+		branch: p.Branch, blob: p.Policy.SHA, read: p.Commit,
+	})
+}
+
+// approvers returns the logins of those whose approvals count in a decision.
+func approvers(decision json.RawMessage) (logins []string, err error) {
+	var d struct {
+		Opinions []struct {
+			By     struct{ Login string } `json:"by"`
+			Counts bool                   `json:"counts"`
+		} `json:"opinions"`
+	}
+	if err := json.Unmarshal(decision, &d); err != nil {
+		return nil, err
+	}
+	for _, o := range d.Opinions {
+		if o.Counts {
+			logins = append(logins, o.By.Login)
+		}
+	}
+	return logins, nil
+}
+
+// policies returns those of the branch, with the commits that brought them.
+func (m *mapper) policies(ctx context.Context) (list []InForce, err error) {
+	for _, p := range m.record.policies {
+		if p.branch != m.branch {
+			continue
+		}
+		if p.blob != "" && p.read != "" && m.git.has(ctx, p.read) {
+			sha, err := m.git.brought(ctx, p.blob, p.read)
+			if err != nil {
+				return nil, err
+			}
+			if i, ok := m.index[sha]; ok {
+				p.Brought = &m.landed[i]
+			}
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// brought returns the commit on the line of first parents up to another that brought a blob to it; empty if none did.
+func (g Git) brought(ctx context.Context, blob, upTo string) (string, error) {
+	out, err := g.run(ctx, nil, "log", "--first-parent", "-1", "--format=%H", "--find-object="+blob, upTo, "--")
+	return strings.TrimSpace(string(out)), err
+}
