@@ -18,7 +18,10 @@ import (
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/githubsim"
 	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/ramtest"
 )
+
+func TestMain(m *testing.M) { ramtest.Main(m) }
 
 const secret = "a secret of the tests"
 

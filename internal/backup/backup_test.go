@@ -16,9 +16,12 @@ import (
 
 	"github.com/changegate/changegate/internal/backup"
 	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/store"
 	"github.com/changegate/changegate/internal/store/pgtest"
 )
+
+func TestMain(m *testing.M) { ramtest.Main(m) }
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,10 +15,14 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/release"
 	"github.com/changegate/changegate/internal/report"
 	"github.com/changegate/changegate/internal/store"
+	"github.com/changegate/changegate/internal/store/storetest"
 )
+
+func TestMain(m *testing.M) { ramtest.Main(m) }
 
 // memory is the store, whose writes a killer may end.
 type memory struct {
@@ -138,7 +141,7 @@ func newRig(t *testing.T) *rig {
 		checks: map[change.SHA][]change.Check{}, reacted: map[int64]string{}, refuse: map[string]error{},
 	}
 	h.branches["main"] = h.commit()
-	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Clock: func() time.Time { return h.now }})
+	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + storetest.File(t), Clock: func() time.Time { return h.now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,11 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/store"
 )
+
+func TestMain(m *testing.M) { ramtest.Main(m) }
 
 var errKilled = errors.New("killed")
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,8 +16,12 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/store"
+	"github.com/changegate/changegate/internal/store/storetest"
 )
+
+func TestMain(m *testing.M) { ramtest.Main(m) }
 
 // errKilled is the end of a process.
 var errKilled = errors.New("killed")
@@ -355,7 +358,7 @@ func newRig(t *testing.T) *rig {
 	w := newWorld()
 	k := &killer{}
 	h := &hub{world: w, killer: k, branches: map[string]change.SHA{}, reacted: map[int64]string{}}
-	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Clock: func() time.Time { return w.now }})
+	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + storetest.File(t), Clock: func() time.Time { return w.now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,9 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/store"
+	"github.com/changegate/changegate/internal/store/storetest"
 )
 
 var (
@@ -46,7 +48,9 @@ type fixture struct {
 	after   bool   // it fails after it was done
 }
 
-func newFixture(t *testing.T) *fixture { return open(t, filepath.Join(t.TempDir(), "notify.db")) }
+func TestMain(m *testing.M) { ramtest.Main(m) }
+
+func newFixture(t *testing.T) *fixture { return open(t, storetest.File(t)) }
 
 func open(t testing.TB, path string) *fixture {
 	f := &fixture{t: t, now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), token: "xoxb-1", logged: &strings.Builder{}}
@@ -487,7 +491,11 @@ func TestOnceProperty(t *testing.T) {
 	})
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		f := open(t, filepath.Join(dir, fmt.Sprint(n)))
+		path := filepath.Join(dir, fmt.Sprint(n))
+		if err := storetest.WriteFile(path); err != nil {
+			rt.Fatal(err)
+		}
+		f := open(t, path)
 		f.slack.page = rapid.IntRange(1, 3).Draw(rt, "page")
 		var want []string
 		for i := range rapid.IntRange(1, 4).Draw(rt, "announcements") {

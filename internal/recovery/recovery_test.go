@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,8 +17,12 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/store"
+	"github.com/changegate/changegate/internal/store/storetest"
 )
+
+func TestMain(m *testing.M) { ramtest.Main(m) }
 
 // rig is a Deliveries on a real store, and a log of deliveries at GitHub.
 type rig struct {
@@ -43,7 +46,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), up: true, spare: true, perPage: 10, allow: -1}
-	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Clock: r.Now})
+	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + storetest.File(t), Clock: r.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

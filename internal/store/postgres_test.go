@@ -16,11 +16,12 @@ import (
 
 func TestPostgres(t *testing.T) {
 	server := pgtest.Start(t)
+	copied := storetest.Copies(t, server)
 	storetest.Run(t, func(t testing.TB, clock func() time.Time) *store.Store {
-		return open(t, store.Config{URL: server.Database(t), Clock: clock})
+		return open(t, store.Config{URL: copied(t), Clock: clock})
 	})
 	t.Run("several open at once", func(t *testing.T) { severalOpenAtOnce(t, server.Database(t)) })
-	t.Run("connections", func(t *testing.T) { theURLSaysHowManyConnections(t, server.Database(t)) })
+	t.Run("connections", func(t *testing.T) { theURLSaysHowManyConnections(t, copied(t)) })
 }
 
 func theURLSaysHowManyConnections(t *testing.T, url string) {

@@ -13,13 +13,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/store"
 	"github.com/changegate/changegate/internal/store/storetest"
 )
 
+func TestMain(m *testing.M) { ramtest.Main(m) }
+
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t testing.TB, clock func() time.Time) *store.Store {
-		return open(t, store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Clock: clock})
+		return open(t, store.Config{URL: "sqlite:" + storetest.File(t), Clock: clock})
 	})
 }
 

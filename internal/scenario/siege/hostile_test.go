@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/scenario/worldtest"
 )
+
+func TestMain(m *testing.M) { ramtest.Main(m) }
 
 // siegePolicy asks for a check and two people, four for what is risky, and one for documentation.
 const siegePolicy = `version: 1

@@ -20,6 +20,7 @@ import (
 
 	"github.com/changegate/changegate/internal/app"
 	"github.com/changegate/changegate/internal/config"
+	"github.com/changegate/changegate/internal/ramtest"
 )
 
 const (
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	ramtest.Main(m)
 }
 
 // sweepEvery is how often a process looks for what it missed. A server's minutes would be most of what these tests take.
