@@ -97,6 +97,7 @@ type budget struct {
 	reset    time.Time // when the hour ends, by our clock
 	underWay int       // calls that it has not told of
 	minute   window
+	said     said // for whoever looks at the metrics
 }
 
 // refuses returns until when nothing is left for a class of calls; nil: a call of so many points is let through. Of a minute it is for a share

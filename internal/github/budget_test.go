@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/changegate/changegate/internal/change"
 )
 
@@ -134,6 +136,43 @@ func TestWhatIsLeftOfAnHourIsForTheMoreUrgent(t *testing.T) {
 	if err := f.background(t, c)(1); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestWhatIsLeftIsShown has the metrics say what GitHub said, until its hour is over.
+func TestWhatIsLeftIsShown(t *testing.T) {
+	f := newMetered(t, 5000)
+	config := f.config()
+	registry := prometheus.NewRegistry()
+	config.Registerer = registry
+	g, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := func(metric string) (values []float64) {
+		t.Helper()
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			for _, sample := range family.Metric {
+				if family.GetName() == metric {
+					values = append(values, sample.GetGauge().GetValue())
+				}
+			}
+		}
+		return values
+	}
+	equal(t, "at first", len(shown("changegate_github_rate_remaining")), 0)
+	for n := range change.Number(3) {
+		if err := f.background(t, g.Installation(5))(n + 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	equal(t, "left", fmt.Sprint(shown("changegate_github_rate_remaining")), "[4997]")
+	equal(t, "of", fmt.Sprint(shown("changegate_github_rate_limit")), "[5000]")
+	f.clock.advance(30 * time.Minute)
+	equal(t, "left after the reset", fmt.Sprint(shown("changegate_github_rate_remaining")), "[5000]")
 }
 
 // perWindow is how long what was spent counts for a minute.

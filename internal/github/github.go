@@ -170,6 +170,11 @@ func New(c Config) (*GitHub, error) {
 		// The only thing left that can be wrong; the error quotes nothing of the key.
 		return nil, errors.New("github.app.private_key: not a private key in PEM form: give the .pem file that GitHub made for the App")
 	}
+	if c.Registerer != nil {
+		if err := c.Registerer.Register(rates{g}); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
 	return g, nil
 }
 

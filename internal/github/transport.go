@@ -272,9 +272,9 @@ func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *Rate
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	budget, hour, resource := &t.blocked, &t.core, "core"
+	budget, hour := &t.blocked, &t.core
 	if r == queryGraphQL {
-		budget, hour, resource = &t.queries, &t.graphQL, "graphql"
+		budget, hour = &t.queries, &t.graphQL
 	}
 	limit, err := strconv.Atoi(resp.Header.Get("X-RateLimit-Limit"))
 	if known && err == nil && hasReset && r != createToken { // the App pays for tokens
@@ -282,7 +282,7 @@ func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *Rate
 		remaining = hour.told
 	}
 	if known && r != createToken {
-		t.github.metrics.setRemaining(t.id, resource, remaining, limit)
+		hour.said = said{true, remaining, limit}
 	}
 	switch {
 	case !refused:
