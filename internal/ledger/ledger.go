@@ -2,10 +2,10 @@
 //
 // An entry is evidence by its record: the bytes that are stored, hashed and, later, proven. A record is the canonical JSON (see
 // Canonical) of one object with the members at, body, kind, number, repository, seq and sha, and exhibits where there are any; it says
-// everything about the entry, by digest also what it rests on (see Draft.Exhibits), so that the columns beside it are only an index, and nothing about an entry can be altered without altering its hash. The hash
-// is the leaf hash of RFC 6962 over the record: the leaf of a Merkle tree that is laid over the entries as they are appended. What the
-// tree comes to is signed, as a checkpoint; by a checkpoint that is kept elsewhere nothing that it is over can be altered, taken out or
-// put in without its being found.
+// everything about the entry, by digest also what it rests on (see Draft.Exhibits), so that the columns beside it are only an index, and
+// nothing about an entry can be altered without altering its hash. The hash is the leaf hash of RFC 6962 over the record: the leaf of a
+// Merkle tree that is laid over the entries as they are appended. What the tree comes to is signed, as a checkpoint; where one is kept
+// elsewhere, nothing that it is over can be altered, taken out or put in without its being found.
 //
 // Entries are appended in the caller's transaction, together with the change of state that they tell of: either both are durable
 // or neither is. Sequence numbers run from 1 without gaps; appends wait for one another until the transaction ends, so an entry is
