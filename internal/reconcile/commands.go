@@ -12,39 +12,57 @@ import (
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/report"
+	"github.com/changegate/changegate/internal/store"
 )
 
 // commands carries out the commands that were not answered yet, as far as that is not the rest of the run's business, and answers them. It
 // says whether one of them asks for the check run to be posted anew. Until the run has ended well a command counts as not answered, and
-// all of this is done again by the next, which does no harm.
+// all of this is done again by the next, which does no harm. One that cannot be answered now holds up nothing but a green.
 func (r *run) commands(ctx context.Context) (again bool, err error) {
-	s := r.main
-	w := &s.work
+	w := &r.main.work
 	again = w.Concerns.Has(change.ConcernAgain)
 	for _, c := range w.Commands {
-		asked, problem := command.Parse(c.Body)
-		var a command.Answer
-		switch {
-		case problem != nil:
-			a = command.Misread(problem)
-		case asked.Verb.IsAboutDeployments():
-			a, err = command.Answer{Outcome: "passed on to deployments"}, r.passOn(ctx, c)
-		default:
-			a, err = r.carryOut(ctx, s, c, asked)
+		a, refresh, err := r.command(ctx, c)
+		if err == nil {
+			err = r.apply(ctx, answers(c, a))
 		}
 		if err != nil {
-			return false, fmt.Errorf("the command in comment %d: %w", c.Comment, err)
+			err = fmt.Errorf("the command in comment %d: %w", c.Comment, err)
+			if endsRun(err) {
+				return false, err
+			}
+			r.unanswered, a, refresh = errors.Join(r.unanswered, err), command.Answer{}, false
 		}
-		again = again || a.Reaction == command.Done && asked.Verb == command.Refresh
+		again = again || refresh
 		r.outcomes = append(r.outcomes, a.Outcome)
-		if err := r.apply(ctx, answers(c, a)); err != nil {
-			return false, err
-		}
 	}
 	if again {
 		w.Concerns |= change.ConcernVerify
 	}
 	return again, nil
+}
+
+// endsRun says whether an error ends a run wherever it is met, because it is about the run and not about what the run asked for.
+func endsRun(err error) bool {
+	var limited *github.RateLimited
+	return errors.Is(err, errMoved) || errors.Is(err, store.ErrHeld) || errors.Is(err, store.ErrFenced) || errors.As(err, &limited)
+}
+
+// command carries out a command and says whether it asks for the check run to be posted anew.
+func (r *run) command(ctx context.Context, c change.Command) (a command.Answer, refresh bool, err error) {
+	asked, problem := command.Parse(c.Body)
+	switch {
+	case problem != nil:
+		return command.Misread(problem), false, nil
+	case asked.Verb.IsAboutDeployments():
+		return command.Answer{Outcome: "passed on to deployments"}, false, r.passOn(ctx, c)
+	}
+	a, err = r.carryOut(ctx, r.main, c, asked)
+	if github.IsRefusal(err) {
+		r.log.Warn().Err(err).Int64("comment", c.Comment).Msg("what a command needs cannot be read")
+		a, err = command.Refuse("cannot be read", change.Words("GitHub refuses to show what tells whether you may do this. Comment anew when that is mended.")), nil
+	}
+	return a, a.Reaction == command.Done && asked.Verb == command.Refresh, err
 }
 
 // passOn leaves a command to the repository's deployments, which answer it. Left twice it is one.
@@ -154,12 +172,16 @@ func (s *subject) reject(r change.Rejection) {
 	}
 }
 
-// answered notes that the commands were carried out. A run that did not come this far leaves them to the next.
+// answered notes that the commands were carried out. A run that did not come this far leaves them to the next, as it does those that could
+// not be answered, which are its error then.
 func (r *run) answered(ctx context.Context) error {
 	for i, c := range r.main.work.Commands {
+		if r.outcomes[i] == "" {
+			continue
+		}
 		if err := r.store.CommandDone(ctx, c.Comment, r.outcomes[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.unanswered
 }

@@ -78,8 +78,9 @@ type run struct {
 	lookAt time.Time
 	// unsettled is until when GitHub may still act on a write of which the answer was lost, by our clock; zero: there is none.
 	unsettled time.Time
-	// outcomes are those of the main subject's commands, in their order.
-	outcomes []string
+	// outcomes are those of the main subject's commands, in their order; empty of one that could not be answered. Unanswered says why.
+	outcomes   []string
+	unanswered error
 }
 
 // begin returns a run about a pull request, or about something else that is described as one.
@@ -224,6 +225,9 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	}
 	if err != nil {
 		return queue.Result{}, err
+	}
+	if r.unanswered != nil && strictest(subjects).Verdict == change.Satisfied {
+		return queue.Result{}, r.unanswered // it may be a rejection
 	}
 	result, err := r.show(ctx, head, subjects, again)
 	if err != nil {
