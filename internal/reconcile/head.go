@@ -156,14 +156,15 @@ func strictest(subjects []*subject) change.Decision {
 }
 
 // takeBack takes a green back from a head on which the main subject has not been decided with its present base: the green speaks of
-// others, or of another base. It needs nothing from GitHub, so that an outage does not leave the green standing meanwhile.
+// others, or of another base. It needs nothing from GitHub, so that an outage does not leave the green standing meanwhile. What is known to be
+// of no consequence for the check takes nothing back, or anybody could at will who may open a pull request into any branch.
 func (r *run) takeBack(ctx context.Context, head change.SHA) error {
 	w := &r.main.work
 	if before := w.Decision; before != nil && before.Head == head && before.Base == w.Snapshot.Base.Name && before.State == "" {
 		return nil
 	}
 	posted, err := r.store.CheckRun(ctx, w.Key.Repository, head)
-	if err != nil || posted == nil {
+	if err != nil || posted == nil || r.isHeldUngoverned(ctx) {
 		return err
 	}
 	writes, err := r.settle(ctx, head)
@@ -171,6 +172,22 @@ func (r *run) takeBack(ctx context.Context, head change.SHA) error {
 		return err
 	}
 	return r.apply(ctx, plan.TakenBack(w.Key, head, &posted.Posted, writes))
+}
+
+// isHeldUngoverned says whether no policy governs the main subject's base, by what is held of the policies. If that is older than the policies
+// are, the run finds out when it decides.
+func (r *run) isHeldUngoverned(ctx context.Context) bool {
+	if repo := r.main.work.Repository; !r.holdsTip(repo, repo.DefaultBranch) {
+		return false
+	}
+	s := r.basis(r.main)
+	s.work.Concerns = 0
+	floor, problem, err := r.floorOf(ctx, s, held)
+	if err != nil || problem != nil {
+		return false
+	}
+	governed, problem, err := r.governed(ctx, s, held, floor)
+	return err == nil && problem == nil && !governed
 }
 
 // raiseLeft has the pull requests that still have a head looked at again when the main subject leaves it: the check there may show what
