@@ -43,13 +43,13 @@ func scanPull(scan func(...any) error, more ...any) (p Pull, err error) {
 	p.ReadAt, p.DecidedAt, p.Unsure, p.Gone = fromMicro(readAt), fromMicro(decidedAt), unsure != 0, gone != 0
 	p.Snapshot.Number = p.Key.Number
 	if snapshot != "" {
-		if err := json.Unmarshal([]byte(snapshot), &p.Snapshot); err != nil {
+		if err := unmarshal(snapshot, &p.Snapshot); err != nil {
 			return p, err
 		}
 	}
 	if decision != "" {
 		p.Decision = new(change.Decision)
-		if err := json.Unmarshal([]byte(decision), p.Decision); err != nil {
+		if err := unmarshal(decision, p.Decision); err != nil {
 			return p, err
 		}
 	}
@@ -129,7 +129,7 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 		}
 		held = change.Pull{}
 		if before != "" {
-			if err := json.Unmarshal([]byte(before), &held); err != nil {
+			if err := unmarshal(before, &held); err != nil {
 				return err
 			}
 		}

@@ -94,7 +94,7 @@ func (s *sqlite) rows(columns []column, values [][]any) (string, any, error) {
 		}
 		fmt.Fprintf(&b, "json_extract(value, '$[%d]') AS %s", i, c.name)
 	}
-	b.WriteString(" FROM json_each($1))")
+	b.WriteString(" FROM jsonb_each($1))") // which parses each row once, and not each of its columns
 	return b.String(), string(arg), nil
 }
 
