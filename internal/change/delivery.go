@@ -50,8 +50,10 @@ type Delivery struct {
 	Action       string         `json:"action,omitempty"`
 	Installation InstallationID `json:"installation,omitempty"`
 	Repository   Repository     `json:"repository,omitzero"`
-	Sender       Account        `json:"sender,omitzero"`
-	ReceivedAt   time.Time      `json:"received_at"`
+	// RepositoryAt is when the repository itself, as it is shown here, was last changed; zero: it is not said.
+	RepositoryAt time.Time `json:"repository_at,omitzero"`
+	Sender       Account   `json:"sender,omitzero"`
+	ReceivedAt   time.Time `json:"received_at"`
 
 	Key      PullKey `json:"key,omitzero"`
 	Head     SHA     `json:"head,omitempty"`

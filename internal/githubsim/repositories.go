@@ -139,7 +139,7 @@ func (s *Sim) RenameRepository(repo, to string) error {
 		return fmt.Errorf("the repository %s exists already", key)
 	}
 	old := r.name
-	r.name, r.json = to, nil
+	r.name, r.updated, r.json = to, s.Now(), nil
 	s.repoNames[key] = r
 	s.emitRepository(r, "renamed", r.owner, obj{"changes": obj{"repository": obj{"name": obj{"from": old}}}})
 	return nil

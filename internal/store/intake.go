@@ -215,29 +215,30 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	return s.raise(ctx, tx, indirect)
 }
 
-func toldRepositories(group []change.Delivery) []change.Repository {
-	last := map[change.RepositoryID]change.Repository{}
+func toldRepositories(group []change.Delivery) []toldRepository {
+	last := map[change.RepositoryID]toldRepository{}
 	for _, d := range group {
-		if r := d.Repository; r.ID != 0 {
+		if r := d.Repository; r.ID != 0 && (d.RepositoryAt.IsZero() || !d.RepositoryAt.Before(last[r.ID].at)) {
 			r.Installation = cmp.Or(r.Installation, d.Installation)
-			last[r.ID] = r
+			last[r.ID] = toldRepository{r, d.RepositoryAt}
 		}
 		for _, r := range addedRepositories(d) {
 			last[r.ID] = r
 		}
 	}
-	list := make([]change.Repository, 0, len(last))
+	list := make([]toldRepository, 0, len(last))
 	for _, r := range last {
 		list = append(list, r)
 	}
-	slices.SortFunc(list, func(a, b change.Repository) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(list, func(a, b toldRepository) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }
 
-func addedRepositories(d change.Delivery) []change.Repository {
-	list := slices.Clone(d.Added)
-	for i := range list {
-		list[i].Installation = cmp.Or(list[i].Installation, d.Installation)
+func addedRepositories(d change.Delivery) []toldRepository {
+	list := make([]toldRepository, len(d.Added))
+	for i, r := range d.Added {
+		r.Installation = cmp.Or(r.Installation, d.Installation)
+		list[i].Repository = r
 	}
 	return list
 }
@@ -318,7 +319,7 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 		}
 		var held change.Pull
 		if text != "" {
-			if err := json.Unmarshal([]byte(text), &held); err != nil {
+			if err := unmarshal(text, &held); err != nil {
 				return err
 			}
 		}

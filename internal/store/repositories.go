@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -82,42 +83,50 @@ func (s *Store) InstallationsOf(ctx context.Context, tx Tx, repos []change.Repos
 // SaveRepository keeps a repository as it was just read from GitHub, under the name that it has now.
 func (s *Store) SaveRepository(ctx context.Context, r change.Repository) (err error) {
 	defer wrap(&err, "save repository %s", r)
-	return s.Write(ctx, func(tx Tx) error { return s.saveRepositories(ctx, tx, []change.Repository{r}) })
+	return s.Write(ctx, func(tx Tx) error { return s.saveRepositories(ctx, tx, []toldRepository{{Repository: r}}) })
+}
+
+// toldRepository is a repository as somebody showed it.
+type toldRepository struct {
+	change.Repository
+	at time.Time // when it was last changed, as far as that is said; zero: it is not, and it counts as new
 }
 
 var repositoryColumns = []column{
-	{"id", integer}, {"owner", text}, {"name", text}, {"default_branch", text}, {"owner_is_user", integer}, {"installation", integer},
+	{"id", integer}, {"owner", text}, {"name", text}, {"default_branch", text}, {"owner_is_user", integer}, {"installation", integer}, {"told_at", integer},
 }
 
 // saveRepositories writes repositories, each once. What a source left empty stays as it was, and a row that would not change is
-// left alone.
-func (s *Store) saveRepositories(ctx context.Context, tx Tx, list []change.Repository) error {
+// left alone. So is one that is known to have been changed since: a delivery that comes late, or again, shows a repository as it was, and by
+// an old name it would be looked for elsewhere, by an old default branch governed by another policy.
+func (s *Store) saveRepositories(ctx context.Context, tx Tx, list []toldRepository) error {
 	if len(list) == 0 {
 		return nil
 	}
 	values := make([][]any, len(list))
 	for i, r := range list {
-		values[i] = []any{r.ID, r.Owner, r.Name, r.DefaultBranch, number(r.OwnerIsUser), r.Installation}
+		values[i] = []any{r.ID, r.Owner, r.Name, r.DefaultBranch, number(r.OwnerIsUser), r.Installation, micro(r.at)}
 	}
 	table, arg, err := s.rows(repositoryColumns, values)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO repositories (id, owner, name, default_branch, owner_is_user, installation)
-		SELECT id, owner, name, default_branch, owner_is_user, installation FROM `+table+` AS new WHERE true
+	_, err = tx.Exec(ctx, `INSERT INTO repositories (id, owner, name, default_branch, owner_is_user, installation, told_at)
+		SELECT id, owner, name, default_branch, owner_is_user, installation, told_at FROM `+table+` AS new WHERE true
 		ON CONFLICT (id) DO UPDATE SET
 			owner = coalesce(nullif(excluded.owner, ''), repositories.owner),
 			name = coalesce(nullif(excluded.name, ''), repositories.name),
 			default_branch = coalesce(nullif(excluded.default_branch, ''), repositories.default_branch),
 			owner_is_user = excluded.owner_is_user,
 			installation = coalesce(nullif(excluded.installation, 0), repositories.installation),
+			told_at = CASE WHEN excluded.told_at > repositories.told_at THEN excluded.told_at ELSE repositories.told_at END,
 			gone = 0
-		WHERE (excluded.owner <> '' AND excluded.owner <> repositories.owner)
+		WHERE (excluded.told_at = 0 OR excluded.told_at >= repositories.told_at) AND ((excluded.owner <> '' AND excluded.owner <> repositories.owner)
 			OR (excluded.name <> '' AND excluded.name <> repositories.name)
 			OR (excluded.default_branch <> '' AND excluded.default_branch <> repositories.default_branch)
 			OR excluded.owner_is_user <> repositories.owner_is_user
 			OR (excluded.installation <> 0 AND excluded.installation <> repositories.installation)
-			OR repositories.gone <> 0`, arg)
+			OR repositories.gone <> 0)`, arg)
 	return err
 }
 

@@ -32,6 +32,7 @@ func (e *envelope) describe(d *change.Delivery) {
 		d.Installation = e.Installation.ID
 	}
 	d.Repository = e.Repository.value(d.Installation)
+	d.RepositoryAt = e.Repository.changedAt()
 	d.Sender = e.Sender.value()
 }
 

@@ -772,3 +772,15 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+func TestWhenARepositoryChanged(t *testing.T) {
+	for value, want := range map[string]time.Time{
+		`"2026-03-02T00:00:00Z"`: day2, `null`: {}, `1772409600`: {}, `"yesterday"`: {},
+	} {
+		body := `{"repository":{"id":55,"name":"shop","owner":{"id":1,"login":"acme"},"updated_at":` + value + `}}`
+		d, err := Parse("ping", "d-1", []byte(body), received, 0)
+		if err != nil || !d.RepositoryAt.Equal(want) {
+			t.Errorf("updated at %s: %s, %v", value, d.RepositoryAt, err)
+		}
+	}
+}

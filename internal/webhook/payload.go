@@ -50,6 +50,19 @@ type repository struct {
 	FullName      string              `json:"full_name"`
 	Owner         *account            `json:"owner"`
 	DefaultBranch string              `json:"default_branch"`
+	UpdatedAt     jsontext.Value      `json:"updated_at"`
+}
+
+// changedAt returns when the repository itself was last changed; zero if it is not said, or not as a time.
+func (r *repository) changedAt() time.Time {
+	if r == nil {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, strings.Trim(string(r.UpdatedAt), `"`))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 func (r *repository) value(installation change.InstallationID) change.Repository {

@@ -178,6 +178,30 @@ func renamedRepository(t *testing.T, f *fixture) {
 	wantError(t, err, store.ErrNotFound)
 }
 
+func lateOfARenamedRepository(t *testing.T, f *fixture) {
+	told := func(n int, name, branch string, second int) change.Delivery {
+		d := f.about(n)
+		d.Repository.Name, d.Repository.DefaultBranch, d.RepositoryAt = name, branch, at(second)
+		return d
+	}
+	want := func(name, branch string) {
+		t.Helper()
+		got, err := f.Repository(t.Context(), shop.ID)
+		must(t, err)
+		equal(t, "name and default branch", got.Name+" "+got.DefaultBranch, name+" "+branch)
+	}
+	f.accept(t, told(1, "shop", "main", 10))
+	f.accept(t, told(1, "store", "trunk", 20), told(2, "shop", "main", 10)) // in one group, in either order
+	want("store", "trunk")
+	late := f.accept(t, told(3, "shop", "main", 19))
+	equal(t, "what came late is acted on all the same", late.Raised, []change.PullKey{key(3)})
+	want("store", "trunk")
+	f.accept(t, told(1, "store", "main", 20)) // of the same second: the last one stands
+	want("store", "main")
+	f.accept(t, told(1, "shop", "main", 21))
+	want("shop", "main")
+}
+
 func pushes(t *testing.T, f *fixture) {
 	push := func(before, after change.SHA, second int) change.Delivery {
 		d := f.described(1, after, at(second))

@@ -32,6 +32,7 @@ func Run(t *testing.T, open Open) {
 		{"the newest description stands in any order", newestDescription},
 		{"descriptions of one second", descriptionsOfOneSecond},
 		{"a repository's new name", renamedRepository},
+		{"what comes late of a repository's old name", lateOfARenamedRepository},
 		{"pushes lead to the head", pushes},
 		{"label events keep the head they saw", labelEvents},
 		{"reviews and their dismissals", reviews},
