@@ -6,4 +6,6 @@ import (
 )
 
 // unmarshal reads what encoding/json wrote, as that would.
-func unmarshal(text string, v any) error { return json2.Unmarshal([]byte(text), v, json.DefaultOptionsV1()) }
+func unmarshal(text string, v any) error {
+	return json2.Unmarshal([]byte(text), v, json.DefaultOptionsV1())
+}

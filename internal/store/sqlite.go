@@ -18,6 +18,7 @@ import (
 type sqlite struct {
 	writer  *sql.DB
 	readers *sql.DB
+	order   order // of those that write
 }
 
 func openSQLite(ctx context.Context, path string) (*sqlite, error) {
@@ -56,6 +57,10 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 }
 
 func (s *sqlite) Write(ctx context.Context, f func(Tx) error) error {
+	if err := s.order.enter(ctx); err != nil {
+		return err
+	}
+	defer s.order.leave()
 	return transact(ctx, s.writer, nil, f)
 }
 
