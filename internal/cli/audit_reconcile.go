@@ -170,7 +170,7 @@ func writePolicy(out io.Writer, p audit.InForce) {
 	case l.Pull != nil:
 		fmt.Fprintf(out, "; came with #%d, approved by nobody", l.Pull.Number)
 	default:
-		fmt.Fprintf(out, "; came with %.12s of %s", l.SHA, l.At.Format("2006-01-02"))
+		fmt.Fprintf(out, "; came with %.12s of %s, through no pull request that the ledger knows", l.SHA, l.At.Format("2006-01-02"))
 	}
 	for _, e := range l.Exceptions {
 		fmt.Fprintf(out, ", exception: %s", visible(e.Kind))
