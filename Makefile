@@ -20,7 +20,7 @@ $(OPENAPI): MEMBER = package/generated/api.github.com.json
 $(WEBHOOKS): PACKAGE = webhooks-examples@7.6.1
 $(WEBHOOKS): MEMBER = package/api.github.com/index.json
 
-.PHONY: help build test lint deps soak bench clean npm postgresql chromium prometheus
+.PHONY: help build test lint deps soak bench load clean npm postgresql chromium prometheus
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
@@ -37,8 +37,12 @@ lint: ## look for mistakes with vet and staticcheck
 soak: deps ## kill the server for some minutes while two hundred pull requests live, on both databases
 	$(GO) test -count 1 -v -timeout 60m ./internal/scenario/soak -lives 200
 
-bench: deps ## print the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: deps ## print the benchmarks, in some minutes
+	$(GO) test -p 1 -run '^$$' -bench . -benchmem ./...
+
+load: deps ## measure what docs/operations.md says of speed and size, with nothing else running
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/scenario/load -pulls 10000 -entries 1000000
+	$(GO) test -run '^$$' -bench 'Append|Check$$|Export|Verify$$' ./internal/store ./internal/audit
 
 deps: $(OPENAPI) $(WEBHOOKS) $(COMPOSE) postgresql chromium prometheus ## install what the tests need
 

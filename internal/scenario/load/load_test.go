@@ -51,9 +51,7 @@ func prepare(t testing.TB, policy string) *town {
 // serve starts the server.
 func (x *town) serve() {
 	x.t.Helper()
-	path, err := program()
-	must(x.t, err)
-	x.server = start(x.t, path, []string{"serve"}, x.Environment())
+	x.server = start(x.t, program(x.t), []string{"serve"}, x.Environment())
 	x.SendWebhooks(x.server.base)
 }
 

@@ -19,19 +19,16 @@ import (
 	"time"
 )
 
-// program builds the program once, as it is delivered.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "changegate-load-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "changegate")
+// program builds the program, as it is delivered.
+func program(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "changegate")
 	build := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/changegate/changegate/cmd/changegate")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+		t.Fatalf("build the program: %v\n%s", err, out)
 	}
-	return path, nil
-})
+	return path
+}
 
 // process is a server in a process of its own, so that what it uses can be told from what its GitHub does.
 type process struct {
@@ -39,6 +36,7 @@ type process struct {
 	cmd  *exec.Cmd
 	base string // its URL
 	log  string // the file that it logs to
+	end  func() // ends it, and returns when it has
 }
 
 // start starts a program that says in its log where it serves, and returns when it has said so. It ends with the test.
@@ -55,25 +53,29 @@ func start(t testing.TB, path string, args, env []string) *process {
 	go func() {
 		defer close(ended)
 		defer log.Close()
-		for lines := bufio.NewReader(errors); ; {
+		lines := bufio.NewReader(errors)
+		for {
 			text, err := lines.ReadBytes('\n')
 			if err != nil {
 				return
 			}
+			_, _ = log.Write(text)
 			var line struct{ Message, Address string }
 			if json.Unmarshal(text, &line) == nil && line.Message == "serving" {
 				address <- line.Address
+				break
 			}
-			_, _ = log.Write(text)
 		}
+		_, _ = io.Copy(log, lines)
 	}()
-	t.Cleanup(func() {
+	p.end = sync.OnceFunc(func() {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		<-ended
 		if err := p.cmd.Wait(); err != nil {
 			t.Errorf("the server ended with %v:\n%s", err, p.tail())
 		}
 	})
+	t.Cleanup(p.end)
 	select {
 	case a := <-address:
 		p.base = "http://" + a
