@@ -27,6 +27,9 @@ type gateOptions struct {
 	wait        time.Duration
 }
 
+// defaultWait is how long --wait alone waits.
+const defaultWait = "30m"
+
 func newGateCommand(c clock) *cobra.Command {
 	var o gateOptions
 	cmd := &cobra.Command{
@@ -57,6 +60,11 @@ Elsewhere a static token of the server's configuration asks, about a commit that
   changegate gate --server https://changegate.example.com --environment production --token-file token --commit "$(git rev-parse HEAD)"`,
 		// 2, of other commands that are called wrongly, is none of this command's answers.
 		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && cmd.Flags().Changed("wait") {
+				if _, err := time.ParseDuration(args[0]); err == nil {
+					return fmt.Errorf("write --wait=%s, with an equals sign: --wait alone is %s (see '%s --help')", args[0], defaultWait, cmd.CommandPath())
+				}
+			}
 			if len(args) > 0 {
 				return fmt.Errorf("%s takes no %q (see '%s --help')", cmd.CommandPath(), visible(args[0]), cmd.CommandPath())
 			}
@@ -71,7 +79,7 @@ Elsewhere a static token of the server's configuration asks, about a commit that
 	flags.StringVar(&o.server, "server", "", "the server's `URL`; CHANGEGATE_SERVER if none is named")
 	flags.StringVar(&o.environment, "environment", "", "the `name` of the environment to deploy to")
 	flags.DurationVar(&o.wait, "wait", 0, "while it is not yet, ask again for at most this `time`")
-	flags.Lookup("wait").NoOptDefVal = "30m"
+	flags.Lookup("wait").NoOptDefVal = defaultWait
 	flags.StringVar(&o.audience, "audience", "", "the `text` that the server's gate.audience is; the server's URL if none is named")
 	flags.StringVar(&o.tokenFile, "token-file", "", "a `file` with a static token, instead of the job's OIDC token")
 	flags.StringVar(&o.commit, "commit", "", "the whole `name` of the commit; with a static token only")

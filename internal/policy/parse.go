@@ -40,7 +40,7 @@ const OwnCheck = "Change policy"
 // What a file leaves out:
 //
 //   - mode is enforce; suggestions count; every other top-level key is empty.
-//   - A category has the approvals of control OPS-01: 1 reviewer; for high-risk 2 reviewers and 1 tech-lead. A role that only
+//   - A category has the approvals that are usual: 1 reviewer; for high-risk 2 reviewers and 1 tech-lead. A role that only
 //     this default names and that the file does not define is held by permission: reviewer write, tech-lead maintain.
 //   - High-risk always has a security review, if the file has security_review; ships by-hand; is monitored for 2h; blocks the
 //     unattributed; and has the record description, risk, rollback, testing and security.
