@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect"
@@ -117,8 +118,12 @@ func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
 	})
 }
 
+// mayActFor is how long GitHub may take to act on a request of which the answer was lost: it ends those that take longer.
+const mayActFor = 10 * time.Second
+
 // settle finds out what became of writes to a head's check run whose results were lost, in a crash or with GitHub's answer, so that the
-// plan starts from what is there. It returns how many writes have ended.
+// plan starts from what is there. It returns how many writes have ended. What GitHub shows nothing of may still come: it is looked for once
+// more when that can no longer be, lest what was green a moment ago covers what is shown by then.
 func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err error) {
 	key := r.main.work.Key
 	ended, open, err := r.store.EffectsOn(ctx, key.Repository, head, string(plan.CreateCheckRun), string(plan.UpdateCheckRun))
@@ -136,9 +141,17 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 		}
 		// Each write leaves its key on the run, so that the run says which write was the last.
 		i := slices.IndexFunc(runs, func(c github.CheckRun) bool { return c.ExternalID == e.Key })
-		if i < 0 {
+		until := lost.IntendedAt.Add(mayActFor)
+		switch {
+		case i < 0 && r.Clock().Before(until):
+			if r.unsettled.Before(until) {
+				r.unsettled = until
+			}
+		case i < 0:
 			err = r.store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub shows nothing of it")
-		} else {
+		case i > 0: // another was made since, which is what people see
+			err = r.store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
+		default:
 			err = r.complete(ctx, e, result{RunID: runs[i].ID})
 		}
 		if err != nil {
@@ -180,10 +193,13 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 	if err != nil {
 		return nil, err
 	}
-	if held != nil {
+	// A copy that was restored may have been made before the check run was, or before it was last written.
+	forgotten := !w.Doubt.IsZero() && (held == nil || held.UpdatedAt.Before(w.Doubt.Add(effect.ClockSkew)))
+	switch {
+	case forgotten:
+	case held != nil:
 		return &held.Posted, nil
-	}
-	if w.Doubt.IsZero() && !w.ActivityRead && slices.ContainsFunc(w.Pushes, func(p change.Push) bool { return p.After == head }) {
+	case !w.ActivityRead && slices.ContainsFunc(w.Pushes, func(p change.Push) bool { return p.After == head }):
 		return nil, nil // it arrived under our eyes, so that what we did since is in the store
 	}
 	runs, ok := r.seen[head]
@@ -196,6 +212,9 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 		return nil, nil
 	}
 	newest := found(w.Key, runs[0])
+	if held != nil && held.RunID == newest.RunID && held.ExternalID == newest.ExternalID {
+		newest = *held // the last write is the one that is known
+	}
 	if err := r.store.SaveCheckRun(ctx, newest); err != nil {
 		return nil, err
 	}
