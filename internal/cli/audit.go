@@ -111,7 +111,7 @@ func newExportCommand() *cobra.Command {
 verify it with nothing else at hand.
 
 WHEN is an entry's number, a day (2026-01-31, in UTC; --to includes all of it) or a time (2026-01-31T09:00:00Z). With days or times the
-entry before and the one after are in the bundle as well, so that it shows by itself that nothing of the period is left out. Without --from
+entry before and the one after are in the bundle as well, if there are such, so that it shows by itself that nothing of the period is left out. Without --from
 it begins with the first entry, without --to it ends with the last one that the checkpoint is over.
 
 The checkpoint is the newest that the server signed, unless --key-file or --config names the key to sign one now. With --since the bundle also proves that
@@ -144,6 +144,9 @@ this checkpoint extends one that was kept elsewhere, for 'changegate audit verif
 			if o.From, o.To, err = between(cmd.Context(), s, from, to, o.Checkpoint.Size); err != nil {
 				return err
 			}
+			if err := leftOut(cmd, s, from, to, o); err != nil {
+				return err
+			}
 			if out == "" {
 				_, err := audit.Export(cmd.Context(), s, cmd.OutOrStdout(), o)
 				return err
@@ -174,7 +177,12 @@ func newKeyCommand() *cobra.Command {
 		Short: "Make a key that signs the ledger, and print its public part",
 		Long: `Make a key that signs the ledger, in a file that only its owner can read, and print its public part; if the file is there already, only print
 that. Several servers that share a database must have the same key, so none of them can make it.`,
-		Args: cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError{fmt.Errorf("name one file (see '%s --help')", cmd.CommandPath())}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, _, err := ledger.LoadKey(args[0], name)
 			if err != nil {
@@ -245,16 +253,43 @@ func checkpoint(ctx context.Context, s *store.Store, at place, keyFile string) (
 
 // exportTo writes a bundle to a file that is there only once it is whole.
 func exportTo(ctx context.Context, s *store.Store, path string, o audit.ExportOptions) (h audit.Header, err error) {
+	if _, err := os.Lstat(path); err == nil {
+		return h, fmt.Errorf("%s is there already, and a bundle overwrites nothing: name another file", path)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-")
 	if err != nil {
 		return h, err
 	}
-	defer os.Remove(f.Name()) // once it is renamed there is nothing to remove
+	defer os.Remove(f.Name())
 	h, err = audit.Export(ctx, s, f, o)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return h, err
 	}
-	return h, os.Rename(f.Name(), path)
+	return h, os.Link(f.Name(), path) // which, unlike a rename, never takes the place of a file that is there
+}
+
+// leftOut says what of the period the bundle cannot have because no checkpoint is over it yet: an error where the period has an end that was
+// asked for, and a line for the reader where it has none.
+func leftOut(cmd *cobra.Command, s *store.Store, from, to string, o audit.ExportOptions) error {
+	var size int64
+	err := s.ReadLedger(cmd.Context(), func(tx ledger.Tx) (err error) {
+		_, size, err = ledger.Sizes(cmd.Context(), tx)
+		return err
+	})
+	if err != nil || size <= o.Checkpoint.Size {
+		return err
+	}
+	_, last, err := between(cmd.Context(), s, from, to, size)
+	if err != nil || last <= o.To {
+		return err
+	}
+	missing := fmt.Sprintf("%s after the checkpoint, which is over %s: name the server's key with --key-file or --config to sign one over all",
+		entries(last-o.To), entries(o.Checkpoint.Size))
+	if to != "" {
+		return errors.New("the period has " + missing)
+	}
+	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "The ledger has %s.\n", missing)
+	return err
 }
 
 // repository returns the id of a repository by its name or id; 0 if neither is given.

@@ -76,7 +76,7 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 	}
 	fmt.Fprintf(out, "%s: holds\n", visible(file))
 	if h.Repository == 0 {
-		fmt.Fprintf(out, "  entries     %d to %d, all of them\n", h.From, h.To)
+		fmt.Fprintf(out, "  entries     %d to %d, every one between\n", h.From, h.To)
 	} else {
 		fmt.Fprintf(out, "  entries     %d of %d to %d: those about repository %d\n", r.Entries, h.From, h.To, h.Repository)
 		fmt.Fprintf(out, "  not proven  that what is left out (%d) is about others: only a bundle of all repositories shows it\n", h.To-h.From+1-r.Entries)

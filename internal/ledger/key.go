@@ -68,6 +68,9 @@ func makeKey(path, name string) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if _, err := ParseKey(secret); err != nil {
+		return false, fmt.Errorf("%q cannot name a key: a name has no spaces and no plus signs", name)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".ledger-key-") // only its owner can read it
 	if err != nil {
 		return false, err
