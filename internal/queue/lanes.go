@@ -100,10 +100,11 @@ func newTurns(s *store.Store, now string) *turns {
 // lanes lists those of a queue in which something could be run now.
 func (t *turns) lanes(ctx context.Context, queue string, workers int) (list []lane, err error) {
 	const ready = `(SELECT count(*) FROM (SELECT 1 FROM river_job WHERE state = 'available' AND queue = lanes.name AND `
+	// The names are found one after the other, each by one step into an index, which min() would not always take.
+	const first = `SELECT queue FROM river_job WHERE state = 'available' AND `
 	query := `WITH RECURSIVE lanes (name) AS (
-			SELECT min(queue) FROM river_job WHERE state = 'available' AND queue >= $1 AND queue < $2
-			UNION ALL SELECT (SELECT min(queue) FROM river_job WHERE state = 'available' AND queue > lanes.name AND queue < $2)
-				FROM lanes WHERE name IS NOT NULL)
+			SELECT (` + first + `queue >= $1 AND queue < $2 ORDER BY queue LIMIT 1)
+			UNION ALL SELECT (` + first + `queue > lanes.name AND queue < $2 ORDER BY queue LIMIT 1) FROM lanes WHERE name IS NOT NULL)
 		SELECT name, (SELECT count(*) FROM river_job WHERE state = 'running' AND queue = lanes.name),
 			` + ready + `priority < $3 AND scheduled_at <= ` + t.now + ` LIMIT $4) AS urgent),
 			` + ready + `priority >= $3 AND scheduled_at <= ` + t.now + ` LIMIT $4) AS background)
