@@ -291,6 +291,36 @@ func (b *burst) deployed(environment, sha string) (n int) {
 	return n
 }
 
+// TestAGreenThatWasForgottenIsTakenBack has a pull request be green only in the time that a restored database does not know of. Its check says
+// at last what it said when the copy was made.
+func TestAGreenThatWasForgottenIsTakenBack(t *testing.T) {
+	b := begin(t)
+	pr := b.pulls["label"]
+	bob, dave := b.Sim.As("bob"), b.Sim.As("dave")
+	b.act(bob.AddLabel(pr, "high-risk"))
+	check(t, b.Quiet())
+	b.wants("label", "in_progress: High-risk")
+	url, copied := b.Data.URL(), filepath.Join(t.TempDir(), "copy")
+	_, err := backup.Save(t.Context(), url, copied)
+	check(t, err)
+	b.act(dave.Approve(pr))
+	check(t, b.Quiet())
+	b.wants("label", "success: High-risk")
+	check(t, b.Stop())
+	b.act(dave.DismissReview(pr, "dave", "not yet"))
+	check(t, b.Quiet())
+	_, err = backup.Restore(t.Context(), url, copied, true)
+	check(t, err)
+	b.Forward(time.Hour)
+	b.restart()
+	b.until(func() string {
+		if got := b.outcome("label"); !strings.HasPrefix(got, "in_progress: High-risk") {
+			return "it is " + got
+		}
+		return ""
+	})
+}
+
 func TestWhatWasOpenedAndMergedUnseenHasLanded(t *testing.T) {
 	b := begin(t)
 	check(t, b.Stop())
