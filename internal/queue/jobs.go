@@ -158,12 +158,13 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 		}
 		jobs[i] = insertion{s, opts, u}
 	}
-	_, err := q.insert(ctx, tx, jobs)
+	_, _, err := q.insert(ctx, tx, jobs)
 	return err
 }
 
-// insert inserts jobs, each into the lane of its owner, and returns each or the one that was there already.
-func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]*rivertype.JobInsertResult, error) {
+// insert inserts jobs, each into the lane of its owner, and returns each or the one that was there already; and whether that leaves more to be
+// run now than there was.
+func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) (results []*rivertype.JobInsertResult, more bool, err error) {
 	repos := make([]change.RepositoryID, 0, len(jobs))
 	for _, j := range jobs {
 		if id := j.args.owner().repository; id != 0 {
@@ -172,7 +173,7 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]*r
 	}
 	installations, err := q.Store.InstallationsOf(ctx, tx, repos)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	params := make([]river.InsertManyParams, len(jobs))
 	now := time.Now() // by River's clock
@@ -184,40 +185,39 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]*r
 		j.opts.Queue = laneOf(j.opts.Queue, cmp.Or(o.installation, installations[o.repository]))
 		params[i] = river.InsertManyParams{Args: j.args, InsertOpts: &j.opts}
 	}
-	results, err := q.engine.insert(ctx, tx, params)
-	if err != nil {
-		return nil, err
+	if results, err = q.engine.insert(ctx, tx, params); err != nil {
+		return nil, false, err
 	}
 	for i, r := range results {
-		if err := q.hurry(ctx, tx, r, jobs[i].urgency, now); err != nil {
-			return nil, err
+		now, err := q.hurry(ctx, tx, r, jobs[i].urgency, now)
+		if err != nil {
+			return nil, false, err
 		}
+		more = more || now
 	}
-	return results, nil
+	return results, more, nil
 }
 
-// hurry sees to it that a job which was inserted, or was there already, is run as soon as it should be.
-func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, u urgency, now time.Time) error {
-	switch {
-	case u == whenDue, u == inBackground:
-		return nil
-	case !r.UniqueSkippedAsDuplicate:
+// hurry sees to it that a job which was inserted, or was there already, is run as soon as it should be. It says whether that is now.
+func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, u urgency, now time.Time) (bool, error) {
+	if !r.UniqueSkippedAsDuplicate {
 		if u == patient {
-			return beReady(ctx, tx, r.Job)
+			return false, beReady(ctx, tx, r.Job)
 		}
-		return nil
-	case u == patient && !r.Job.ScheduledAt.After(now.Add(patience)):
-		return nil
+		return u == atOnce || u == early, nil
+	}
+	if u == whenDue || u == inBackground || u == patient && !r.Job.ScheduledAt.After(now.Add(patience)) {
+		return false, nil
 	}
 	if u == atOnce && isBackground(r.Job) && r.Job.State != rivertype.JobStateRunning {
 		if err := hasten(ctx, tx, r.Job); err != nil {
-			return err
+			return false, err
 		}
 	}
-	if waits(r.Job, now) {
-		return q.engine.retry(ctx, tx, r.Job.ID)
+	if !waits(r.Job, now) {
+		return false, nil
 	}
-	return nil
+	return true, q.engine.retry(ctx, tx, r.Job.ID)
 }
 
 // patience is how long the run of a pull request that can wait is put off, so that one run sees what would else take many; see store.CanWait.
@@ -250,6 +250,6 @@ func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at ti
 func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, follows *rivertype.JobRow) error {
 	opts := args.InsertOpts()
 	opts.ScheduledAt, opts.Metadata, opts.Priority = time.Now().Add(delay), follows.Metadata, follows.Priority
-	_, err := q.insert(ctx, tx, []insertion{{args, opts, whenDue}})
+	_, _, err := q.insert(ctx, tx, []insertion{{args, opts, whenDue}})
 	return err
 }

@@ -179,19 +179,22 @@ func (q *Queue) Stop(ctx context.Context) error {
 // that concern someone will be acted on; if it returns an error, none of them is.
 func (q *Queue) Deliver(ctx context.Context, group []change.Delivery) error {
 	var traces map[string][]string
+	var more bool
 	// GitHub waits for it, and the runs that it is to wait for can wait a little.
 	err := q.Store.Write(store.First(ctx), func(tx store.Tx) error {
 		accepted, err := q.Store.Accept(ctx, tx, group)
 		if err != nil {
 			return err
 		}
-		traces, err = q.insertAccepted(ctx, tx, accepted)
+		traces, more, err = q.insertAccepted(ctx, tx, accepted)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
-	q.engine.wake()
+	if more { // else whoever works was woken before, or what waits is found when its time has come
+		q.engine.wake()
+	}
 	q.tell(group, traces)
 	q.signal() // a pull request that is gone needs no run any more
 	return nil

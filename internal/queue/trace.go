@@ -76,8 +76,9 @@ func raisedAt(job *rivertype.JobRow) time.Time {
 // tracesShown is how many traces of one delivery are logged: a push to a branch may concern hundreds of pull requests.
 const tracesShown = 20
 
-// insertAccepted inserts the jobs of what deliveries asked for, and returns under which traces each of them is dealt with.
-func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepted) (traces map[string][]string, err error) {
+// insertAccepted inserts the jobs of what deliveries asked for. It returns under which traces each of them is dealt with, and whether that leaves
+// more to be run now than there was.
+func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepted) (traces map[string][]string, more bool, err error) {
 	var jobs []insertion
 	var causes [][]string
 	now := time.Now().UnixMicro()
@@ -103,11 +104,11 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 		add(errands([]change.Errand{e})[0], a.By.Errands[e], atOnce)
 	}
 	if len(jobs) == 0 {
-		return nil, nil
+		return nil, false, nil
 	}
-	results, err := q.insert(ctx, tx, jobs)
+	results, more, err := q.insert(ctx, tx, jobs)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	traces = map[string][]string{}
 	for i, r := range results {
@@ -118,7 +119,7 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 			}
 		}
 	}
-	return traces, nil
+	return traces, more, nil
 }
 
 // tell logs what becomes of deliveries that are durable now.
