@@ -213,7 +213,7 @@ func answerError(e *github.ErrorResponse, wrote bool) error {
 		}
 	}
 	switch status := e.Response.StatusCode; {
-	case status == http.StatusUnauthorized:
+	case status == http.StatusUnauthorized, status == http.StatusNotFound && strings.HasPrefix(message, noApp):
 		return &Unauthorized{Message: message}
 	case status == http.StatusForbidden && strings.Contains(strings.ToLower(message), "suspended"):
 		return &Suspended{}
@@ -229,6 +229,9 @@ func answerError(e *github.ErrorResponse, wrote bool) error {
 		return &Rejected{Status: status, Message: message}
 	}
 }
+
+// noApp is how GitHub answers an App whose id it does not know, whatever it asked for.
+const noApp = "Integration not found"
 
 // busy says whether a 422 is not about the request: GitHub could not compute a diff in time.
 func busy(status int, message string) bool {

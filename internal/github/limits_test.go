@@ -185,6 +185,7 @@ func TestTokenErrors(t *testing.T) {
 		is     any
 	}{
 		"a wrong key":               {refuse(401, "A JSON web token could not be decoded"), new(*Unauthorized)},
+		"a wrong App":               {refuse(404, "Integration not found"), new(*Unauthorized)},
 		"suspended":                 {refuse(403, "This installation has been suspended"), new(*Suspended)},
 		"an address that is barred": {refuse(403, "the IP address is not permitted"), new(*Forbidden)},
 		"uninstalled":               {refuse(404, "Not Found"), new(*NotFound)},
