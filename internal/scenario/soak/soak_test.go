@@ -156,8 +156,11 @@ func (x *town) trouble(restart func() error) (end func() int64) {
 			return never, nil
 		}
 		when := before
-		if chance(2) {
+		switch {
+		case chance(2):
 			when = after
+		case chance(2) && strings.Contains(call.URL.Path, "/check-runs"): // of which one that comes late does no harm
+			when = late
 		}
 		return when, func() { kill(caller) }
 	})

@@ -4,6 +4,7 @@ package soak_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +21,11 @@ const (
 	never  moment = iota
 	before        // GitHub hears nothing of the call
 	after         // GitHub acted on the call, and the process hears nothing of that
+	late          // GitHub acts on the call only when the process has been gone for a while
 )
+
+// delay is how long GitHub takes to act on a call that it acts on late.
+const delay = 3 * time.Second
 
 // wire is between the processes and GitHub. It knows who wrote what, and may have something happen to whoever calls.
 type wire struct {
@@ -37,6 +42,7 @@ type write struct {
 
 	begun, ended time.Time // when GitHub was told, and when it had acted; zero: never
 	heard        bool      // the process was still there to hear of it
+	late         bool
 }
 
 func (w write) String() string {
@@ -71,17 +77,24 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		w.mu.Lock()
 		n := len(w.writes)
-		w.writes = append(w.writes, write{replica: replica, method: r.Method, path: r.URL.Path, body: string(body), begun: time.Now()})
+		w.writes = append(w.writes, write{replica: replica, method: r.Method, path: r.URL.Path, body: string(body), begun: time.Now(), late: when == late})
 		w.mu.Unlock()
 		defer func() {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.writes[n].ended, w.writes[n].heard = time.Now(), when != after && r.Context().Err() == nil
+			w.writes[n].ended, w.writes[n].heard = time.Now(), when == never && r.Context().Err() == nil
 		}()
 	}
-	if when == after {
-		w.next.ServeHTTP(httptest.NewRecorder(), r)
+	switch when {
+	case late:
 		strike()
+		time.Sleep(delay)
+		fallthrough
+	case after:
+		w.next.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithoutCancel(r.Context())))
+		if when == after {
+			strike()
+		}
 		panic(http.ErrAbortHandler)
 	}
 	w.next.ServeHTTP(rw, r)
