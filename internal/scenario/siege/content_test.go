@@ -223,6 +223,7 @@ func (h *history) contributed(who string, now map[string]string) bool {
 // TestNothingIsGreenUnseen has people do all that Git lets them do to a pull request, and asks Git what it changes: it is green only if
 // two people who have no part in it approved exactly that, and whenever two who never pushed did.
 func TestNothingIsGreenUnseen(t *testing.T) {
+	t.Parallel()
 	w := worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: twoOfAny})
 	// The server takes its time, so that a hundred histories would take too long.
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
