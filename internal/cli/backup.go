@@ -32,7 +32,7 @@ Of the configuration only database.url is needed, or the variable CHANGEGATE_DAT
 			if err != nil {
 				return fmt.Errorf("back up %s: %w", database, err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: a copy of the %s database, with a ledger of %d entries, %d bytes\n", file, c.Kind, c.Entries, c.Bytes)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: a copy of the %s database, with a ledger of %s, %d bytes\n", file, c.Kind, entries(c.Entries), c.Bytes)
 			return err
 		},
 	}
@@ -68,7 +68,7 @@ Of the configuration only database.url is needed, or the variable CHANGEGATE_DAT
 			case err != nil:
 				return fmt.Errorf("restore %s: %w", database, err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is restored, with a ledger of %d entries\n", database, c.Entries)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is restored, with a ledger of %s\n", database, entries(c.Entries))
 			return err
 		},
 	}
