@@ -74,3 +74,18 @@ func moreInstallationsThanWorkersTakeTurns(t *testing.T, s *store.Store) {
 	}
 	idle(t, q)
 }
+
+func whatAnEarlierVersionQueuedIsRun(t *testing.T, s *store.Store) {
+	q := newQueueOf(t, s, 1)
+	raised(t, q, 1, 3)
+	err := s.Write(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE river_job SET queue = 'runs'`) // where it had no lanes
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raised(t, q, 2, 3)
+	start(t, q, func(context.Context, change.PullKey) (queue.Result, error) { return queue.Result{}, nil })
+	idle(t, q)
+}

@@ -35,6 +35,7 @@ func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.
 		{"background runs come after all others", backgroundRunsComeAfterAllOthers},
 		{"an installation with many holds up no other", anInstallationWithManyHoldsUpNoOther},
 		{"more installations than workers take turns", moreInstallationsThanWorkersTakeTurns},
+		{"what an earlier version queued is run", whatAnEarlierVersionQueuedIsRun},
 		{"a delivery is followed to what it did", aDeliveryIsFollowedToWhatItDid},
 		{"what is told of checks waits for the last one", whatIsToldOfChecksWaitsForTheLastOne},
 		{"sweeps and discoveries", sweepsAndDiscoveries},
