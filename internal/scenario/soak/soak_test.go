@@ -133,6 +133,8 @@ const (
 	tick = 400 * time.Millisecond // between two troubles
 	down = 6                      // the trouble with which GitHub is down for a while
 	full = 30                     // and that with which the disk is full
+	// delay is how long GitHub takes to act on a write that it acts on late.
+	delay = 3 * time.Second
 )
 
 // trouble begins all kinds of it. The function returned ends it, and says how many processes were killed.
@@ -162,7 +164,12 @@ func (x *town) trouble(restart func() error) (end func() int64) {
 		case chance(2) && strings.Contains(call.URL.Path, "/check-runs"): // of which one that comes late does no harm
 			when = late
 		}
-		return when, func() { kill(caller) }
+		return when, func() {
+			kill(caller)
+			if when == late {
+				time.Sleep(delay)
+			}
+		}
 	})
 	x.Sim.Intercept(func(githubsim.Delivery) githubsim.Fate {
 		switch {

@@ -21,11 +21,8 @@ const (
 	never  moment = iota
 	before        // GitHub hears nothing of the call
 	after         // GitHub acted on the call, and the process hears nothing of that
-	late          // GitHub acts on the call only when the process has been gone for a while
+	late          // GitHub acts on the call only afterwards
 )
-
-// delay is how long GitHub takes to act on a call that it acts on late.
-const delay = 3 * time.Second
 
 // wire is between the processes and GitHub. It knows who wrote what, and may have something happen to whoever calls.
 type wire struct {
@@ -88,7 +85,6 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch when {
 	case late:
 		strike()
-		time.Sleep(delay)
 		fallthrough
 	case after:
 		w.next.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithoutCancel(r.Context())))
