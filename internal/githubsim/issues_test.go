@@ -2,6 +2,7 @@ package githubsim_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,4 +89,22 @@ func TestComments_EditedOrNot(t *testing.T) {
 			t.Errorf("%s: %v", path, got)
 		}
 	}
+}
+
+func TestIssueView(t *testing.T) {
+	w := start(t)
+	issue := must[githubsim.Pull](t)(w.As("bob").OpenIssue("acme/app", "Why?", "x"))
+	check(t, w.As("bob").EditTitle(issue, "Why not?"), w.As("dave").Assign(issue, "alice"))
+	must[int64](t)(w.As("alice").Comment(issue, "Because."))
+	check(t, w.As("alice").Close(issue))
+	v := must[githubsim.IssueView](t)(w.IssueView("acme/app", issue.Number))
+	var events []string
+	for _, e := range v.Events {
+		events = append(events, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", e.Actor, e.Kind, e.Subject, e.Body)))
+	}
+	if d := cmp.Diff([]string{"bob renamed Why? Why not?", "dave assigned alice", "alice commented  Because.", "alice closed"}, events); d != "" {
+		t.Error(d)
+	}
+	_, err := w.IssueView("acme/app", w.open(githubsim.PullOptions{}).Number)
+	refused(t, err, "Not Found")
 }

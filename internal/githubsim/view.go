@@ -49,14 +49,14 @@ type FileView struct {
 	Patch                string // "" where GitHub shows none
 }
 
-// EventView is one entry of a pull request's history.
+// EventView is one entry of the history of a pull request or an issue.
 type EventView struct {
 	ID    int64
 	Kind  string // in GitHub's words: committed, labeled, reviewed, commented, review_requested, merged …
 	Actor string
 	At    time.Time
 	Label string
-	// Subject is who or what it is about: the commit's first line, the reviewer asked, the title before.
+	// Subject is who or what it is about: the commit's first line, the reviewer asked, who was assigned, the title before.
 	Subject string
 	SHA     string
 	State   string // of a review, or of the review that was dismissed

@@ -14,6 +14,7 @@ type IssueView struct {
 	Labels      []string
 	Assignees   []string
 	Comments    []CommentView // oldest first
+	Events      []EventView   // oldest first, the comments among them
 }
 
 // CommentView is a comment on an issue or a pull request.
@@ -42,10 +43,25 @@ func (s *Sim) Issues(repo string) ([]IssueView, error) {
 	var out []IssueView
 	for _, i := range r.issues {
 		if i.pull == nil {
-			out = append(out, issueView(i))
+			out = append(out, s.issueView(i))
 		}
 	}
 	return out, nil
+}
+
+// IssueView returns the issue as it is now. A pull request is none.
+func (s *Sim) IssueView(repo string, number int) (IssueView, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.repository(repo)
+	if err != nil {
+		return IssueView{}, err
+	}
+	i := r.issue(number)
+	if i == nil || i.pull != nil {
+		return IssueView{}, refuse("Not Found")
+	}
+	return s.issueView(i), nil
 }
 
 // Comments returns the comments on a pull request or an issue, the oldest first.
@@ -63,7 +79,7 @@ func (s *Sim) Comments(pr Pull) ([]CommentView, error) {
 	return commentViews(i), nil
 }
 
-func issueView(i *issue) IssueView {
+func (s *Sim) issueView(i *issue) IssueView {
 	v := IssueView{Pull: pullOf(i), Title: i.title, Body: i.body, State: i.state, StateReason: i.stateReason, Author: viewName(i.author),
 		Created: i.created, Labels: viewLabels(i.labels), Comments: commentViews(i)}
 	if i.state == "closed" {
@@ -71,6 +87,9 @@ func issueView(i *issue) IssueView {
 	}
 	for _, a := range i.assignees {
 		v.Assignees = append(v.Assignees, viewName(a))
+	}
+	for _, e := range i.timeline {
+		v.Events = append(v.Events, s.eventView(e))
 	}
 	return v
 }

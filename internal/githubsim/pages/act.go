@@ -204,11 +204,11 @@ func (s *site) change(id string) (Change, bool) {
 // unix takes out the carriage returns that browsers put into forms.
 func unix(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
 
-// deed is one thing that somebody does to a pull request by a form.
+// deed is one thing that somebody does to a pull request or an issue by a form.
 type deed struct {
 	who   *githubsim.Person
-	view  githubsim.PullView
-	pull  githubsim.Pull // what to act on
+	view  githubsim.PullView // zero for an issue
+	pull  githubsim.Pull     // what to act on
 	form  url.Values
 	moved bool // the pull request has a new head
 }

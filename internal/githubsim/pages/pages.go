@@ -1,4 +1,4 @@
-// Package pages shows an embedded GitHub in a browser: its repository, its pull requests and its people, as server-rendered pages on
+// Package pages shows an embedded GitHub in a browser: its repository, its pull requests, issues and people, as server-rendered pages on
 // which one can act as any of the people. What GitHub refuses is shown in GitHub's words.
 //
 // There is no login: whoever reaches the pages is anybody. They are for the machine they run on, and so they answer only to names
@@ -92,6 +92,10 @@ func New(sim *githubsim.Sim, o Options) http.Handler {
 	mux.Handle("GET "+home+"/pull/{number}/files", s.page(s.files))
 	mux.Handle("GET "+home+"/pull/{number}/live", s.page(s.live))
 	mux.Handle("GET "+home+"/pull/{number}/timeline", s.page(s.timeline))
+	mux.Handle("GET "+home+"/issues", s.page(s.issues))
+	mux.Handle("GET "+home+"/issues/{number}", s.page(s.issue))
+	mux.Handle("GET "+home+"/issues/{number}/head", s.livePart("issuehead"))
+	mux.Handle("GET "+home+"/issues/{number}/timeline", s.livePart("timeline"))
 	mux.Handle("GET "+home+"/deployments", s.page(s.deployments))
 	mux.Handle("GET "+home+"/deployments/live", s.page(s.liveDeployments))
 	mux.Handle("GET "+home+"/deployments/activity_log", http.RedirectHandler(home+"/deployments", http.StatusSeeOther))
@@ -100,6 +104,7 @@ func New(sim *githubsim.Sim, o Options) http.Handler {
 	mux.Handle("POST /time", s.page(s.later))
 	mux.Handle("POST "+home+"/new", s.page(s.openPull))
 	mux.Handle("POST "+home+"/pull/{number}/{action}", s.page(s.act))
+	mux.Handle("POST "+home+"/issues/{number}/{action}", s.page(s.actOnIssue))
 	mux.Handle("POST "+home+"/deployments/{action}", s.page(s.actOnRun))
 	mux.Handle("/", s.page(func(http.ResponseWriter, *http.Request) error { return errNotFound }))
 

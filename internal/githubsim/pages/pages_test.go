@@ -335,6 +335,7 @@ func TestPages(t *testing.T) {
 		"/acme/shop/pull/1":              {"Because.", "policy</strong> — Fine", "<td>1</td>", "Re-run", "alice</strong> approved", "This can be merged."},
 		"/acme/shop/pull/1/files":        {"main.rb", "@@ -1,2 &#43;1 @@", `<span class="sign">-</span>puts 2`},
 		"/acme/shop/pull/1/live":         {"policy</strong> — Fine"},
+		"/acme/shop/issues":              {"0 open", "No issue is open."},
 		"/acme/shop/new":                 {"A change."},
 		"/acme/shop/blob/main/README.md": {"# Shop", `id="L1"`},
 	} {
@@ -348,7 +349,7 @@ func TestPages(t *testing.T) {
 	if diff := cmp.Diff(before, w.view(p)); diff != "" {
 		t.Errorf("reading changed something:\n%s", diff)
 	}
-	for _, path := range []string{"/acme/other", "/acme/shop/pull/7", "/acme/shop/pull/x", "/acme/shop/blob/main/nope", "/acme/shop/new?change=nope", "/nope"} {
+	for _, path := range []string{"/acme/other", "/acme/shop/pull/7", "/acme/shop/pull/x", "/acme/shop/issues/7", "/acme/shop/issues/x", "/acme/shop/issues/1/head", "/acme/shop/blob/main/nope", "/acme/shop/new?change=nope", "/nope"} {
 		r, err := http.NewRequest(http.MethodGet, w.url+path, nil)
 		w.must(err)
 		if status, _ := w.do(r); status != http.StatusNotFound {
@@ -468,7 +469,12 @@ func TestHostile(t *testing.T) {
 	w.must(err)
 	_, err = w.sim.PostCheckRun(shop, p.Head, githubsim.CheckRun{Name: evil, Conclusion: "failure", Title: evil, Summary: evil})
 	w.must(err)
-	for _, path := range []string{"/acme/shop", "/acme/shop/pull/1", "/acme/shop/pull/1/files", "/acme/shop/pull/1/live", "/acme/shop/people"} {
+	i, err := w.sim.As("sam").OpenIssue(shop, evil+" #1", evil)
+	w.must(err)
+	w.must(w.sim.As("alice").AddLabel(i, evil))
+	_, err = w.sim.As("sam").Comment(i, evil)
+	w.must(err)
+	for _, path := range []string{"/acme/shop", "/acme/shop/pull/1", "/acme/shop/pull/1/files", "/acme/shop/pull/1/live", "/acme/shop/people", "/acme/shop/issues", "/acme/shop/issues/2"} {
 		page := w.get(path)
 		for _, bad := range []string{"<script>a", "<img", "<b onclick", "<b>", `href="javascript:`, `href=javascript:`} {
 			if strings.Contains(page, bad) {
@@ -504,6 +510,8 @@ func TestGuards(t *testing.T) {
 		{"somebody unknown", w.request("/acting", "login", "mallory"), http.StatusBadRequest},
 		{"a bot", w.request("/acting", "login", "dependabot[bot]"), http.StatusBadRequest},
 		{"an action that is none", w.request("/acme/shop/pull/1/delete"), http.StatusNotFound},
+		{"an issue's action that is none", w.request("/acme/shop/issues/1/merge"), http.StatusNotFound},
+		{"an issue that is a pull request", w.request("/acme/shop/issues/1/close"), http.StatusNotFound},
 		{"a check run that is none", w.request("/acme/shop/pull/1/rerun", "run", "x"), http.StatusBadRequest},
 	} {
 		if status, _ := w.do(test.r); status != test.want {

@@ -22,9 +22,11 @@ type frame struct {
 	Back    string
 	Flash   flash
 	Server  string
-	Section string // pulls, deployments, people or new
+	Section string // pulls, issues, deployments, people or new
 	Now     time.Time
 	Leaps   []leap // none: the time goes on by itself alone
+	// OpenIssues is how many issues are open.
+	OpenIssues int
 }
 
 func (s *site) frame(r *http.Request, title string) frame {
@@ -35,8 +37,14 @@ func (s *site) frame(r *http.Request, title string) frame {
 	if r.Method != http.MethodGet {
 		f.Back = "/" + s.Repo
 	}
-	// Where the people cannot be read the page is an error's, and shows none.
+	// Where the repository cannot be read the page is an error's, and shows no people and no issues.
 	everyone, _, _ := s.sim.PeopleView(s.Repo)
+	issues, _ := s.sim.Issues(s.Repo)
+	for _, i := range issues {
+		if i.State == "open" {
+			f.OpenIssues++
+		}
+	}
 	f.Acting = s.acting(r, everyone)
 	for _, p := range everyone {
 		if !p.Bot {
@@ -48,8 +56,8 @@ func (s *site) frame(r *http.Request, title string) frame {
 
 func (s *site) functions() template.FuncMap {
 	return template.FuncMap{
-		"markdown": func(text string) template.HTML { return markdown(text) },
-		"comment":  comment,
+		"markdown": func(text string) template.HTML { return s.markdown(text) },
+		"comment":  s.comment,
 		"ago":      s.ago,
 		"emoji":    emoji,
 		"clock":    func(t time.Time) string { return t.UTC().Format("Mon 2 Jan 2006, 15:04 UTC") },
@@ -261,6 +269,10 @@ func (s *site) pullPage(r *http.Request, tab string) (pullPage, error) {
 func (s *site) pull(w http.ResponseWriter, r *http.Request) error {
 	page, err := s.pullPage(r, "conversation")
 	if err != nil {
+		if i, notIssue := s.issueView(r); notIssue == nil {
+			http.Redirect(w, r, fmt.Sprintf("/%s/issues/%d", s.Repo, i.Number), http.StatusSeeOther)
+			return nil
+		}
 		return err
 	}
 	repo, err := s.sim.RepositoryView(s.Repo)
@@ -272,6 +284,10 @@ func (s *site) pull(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v := page.View
+	mentions, err := s.mentions(v.Number)
+	if err != nil {
+		return err
+	}
 	page.Flash = s.flashes.take(r)
 	data := struct {
 		pullPage
@@ -280,7 +296,8 @@ func (s *site) pull(w http.ResponseWriter, r *http.Request) error {
 		Labels    []string // that it could carry
 		Reviewers []string // who could be asked
 		Edits     []Edit
-	}{pullPage: page, Live: newLive(s.Repo, v), Told: newTold(v)}
+		Mentions  []githubsim.IssueView // the issues that name it
+	}{pullPage: page, Live: newLive(s.Repo, v), Told: newTold(v), Mentions: mentions}
 	for _, l := range repo.Labels {
 		if !slices.Contains(v.Labels, l) {
 			data.Labels = append(data.Labels, l)
