@@ -339,9 +339,16 @@ func (r *run) groupsOn(ctx context.Context, repo change.RepositoryID, head chang
 	return r.raiseGroups(ctx, repo, func(s groupState) bool { return s.Group.Base == head })
 }
 
-// openGroupsWith raises the groups that a pull request is in.
-func (r *run) openGroupsWith(ctx context.Context, key change.PullKey) ([]change.Raised, error) {
-	return r.raiseGroups(ctx, key.Repository, func(s groupState) bool { return slices.Contains(s.Members, key.Number) })
+// openGroupsWith raises the groups that a pull request is in, or one with the same head: the check on that speaks for all of them.
+func (r *run) openGroupsWith(ctx context.Context, key change.PullKey, head change.SHA) ([]change.Raised, error) {
+	known, err := r.store.PullsWithHead(ctx, key.Repository, head)
+	if err != nil {
+		return nil, err
+	}
+	return r.raiseGroups(ctx, key.Repository, func(s groupState) bool {
+		return slices.Contains(s.Members, key.Number) ||
+			slices.ContainsFunc(known, func(p store.Pull) bool { return slices.Contains(s.Members, p.Key.Number) })
+	})
 }
 
 func (r *run) raiseGroups(ctx context.Context, repo change.RepositoryID, which func(groupState) bool) ([]change.Raised, error) {

@@ -96,6 +96,6 @@ func (r *run) concerned(ctx context.Context, before *change.Decision, now change
 			Kind: change.ErrandRetrospective, Repository: now.Pull.Repository, Name: strconv.Itoa(int(now.Pull.Number)),
 		}})
 	}
-	groups, err := r.openGroupsWith(ctx, now.Pull)
+	groups, err := r.openGroupsWith(ctx, now.Pull, now.Head)
 	return append(raised, groups...), err
 }
