@@ -109,9 +109,17 @@ func (c *Client) send(ctx context.Context, r *sending, to address, body any, hea
 	}
 }
 
+// done ends a call. An answer that is not read to its end would hold all of the call until the call's time is up.
+func done(resp *github.Response) {
+	if resp != nil && resp.Response != nil {
+		_ = resp.Body.Close() // it is in memory
+	}
+}
+
 // write makes a call that changes something, and reads its answer into v unless that is nil.
 func (c *Client) write(ctx context.Context, r route, to address, body, v any) error {
 	resp, err := c.send(ctx, &sending{route: r}, to, body, nil)
+	defer done(resp)
 	if err != nil {
 		return err
 	}
@@ -223,6 +231,7 @@ func (c *Client) ask(ctx context.Context, r *sending, to address, held *answer) 
 	}
 	a := &answer{sent: c.github.now(), status: http.StatusOK}
 	resp, err := c.send(ctx, r, to, nil, header)
+	defer done(resp)
 	if resp != nil && resp.Response != nil && held != nil && resp.StatusCode == http.StatusNotModified {
 		again := *held
 		again.sent = a.sent

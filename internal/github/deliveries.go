@@ -35,6 +35,7 @@ func (g *GitHub) HookDeliveries(ctx context.Context, cursor string) (page []Hook
 		query.Set("cursor", cursor)
 	}
 	resp, err := g.asApp(ctx, listHooked, listHooked.at()+"?"+query.Encode())
+	defer done(resp)
 	if err != nil {
 		return nil, "", err
 	}
@@ -58,7 +59,8 @@ func (g *GitHub) HookDeliveries(ctx context.Context, cursor string) (page []Hook
 // attempt of its own, soon after. One that is too old is *NotFound or *Rejected. Doing it twice delivers it twice, which does no harm.
 func (g *GitHub) Redeliver(ctx context.Context, attempt int64) (err error) {
 	defer wrap(&err, "asking for delivery %d again", attempt)
-	_, err = g.asApp(ctx, redeliver, redeliver.at(itoa(attempt)))
+	resp, err := g.asApp(ctx, redeliver, redeliver.at(itoa(attempt)))
+	defer done(resp)
 	var unavailable *Unavailable
 	if errors.As(err, &unavailable) && unavailable.Status == http.StatusAccepted {
 		return nil // as it should be

@@ -45,6 +45,7 @@ func (c *Client) query(ctx context.Context, s scope, query string, variables map
 		Variables map[string]any `json:"variables"`
 	}{query, variables}
 	resp, err := c.send(ctx, &sending{route: queryGraphQL}, address{c.github.graphql.String(), s}, body, nil)
+	defer done(resp)
 	if err != nil {
 		var missing *NotFound
 		var forbidden *Forbidden

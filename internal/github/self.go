@@ -40,6 +40,7 @@ func (c *Client) BotLogin(ctx context.Context) (string, error) { return c.github
 
 func (g *GitHub) slug(ctx context.Context) (string, error) {
 	resp, err := g.asApp(ctx, getApp, getApp.at())
+	defer done(resp)
 	if err != nil {
 		return "", err
 	}
