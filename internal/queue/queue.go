@@ -89,6 +89,7 @@ type Queue struct {
 	sweeps    map[string]func(context.Context) error
 	running   atomic.Int64
 	soon      atomic.Int64 // runs that gave way to another and are repeated within a second
+	ended     atomic.Int64 // counts runs that ended, each before it ceases to be one of running
 	unhandled sync.Map     // the kinds of errand of which it was logged that nothing handles them
 
 	mu      sync.Mutex

@@ -15,13 +15,14 @@ import (
 func (q *Queue) Quiet(ctx context.Context) error {
 	for {
 		changed := q.ends()
-		// In this order: a run that is repeated soon becomes a ready job, which becomes a running one.
-		soon := q.soon.Load()
+		// In this order: a run that is repeated soon becomes a ready job, which becomes a running one. If one ended meanwhile, it may be that
+		// it is to be repeated and was seen as neither.
+		ended, soon := q.ended.Load(), q.soon.Load()
 		n, err := q.ready(ctx)
 		if err != nil {
 			return err
 		}
-		if n == 0 && soon == 0 && q.running.Load() == 0 {
+		if n == 0 && soon == 0 && q.running.Load() == 0 && q.ended.Load() == ended {
 			return nil
 		}
 		select {

@@ -44,6 +44,7 @@ func (q *Queue) run(ctx context.Context, job *rivertype.JobRow, s subject) error
 	q.running.Add(1)
 	defer q.signal()
 	defer q.running.Add(-1)
+	defer q.ended.Add(1)
 
 	run, err := s.start(ctx, q.Store)
 	if errors.Is(err, store.ErrNotFound) {
