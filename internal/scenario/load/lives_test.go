@@ -47,8 +47,8 @@ func BenchmarkLives(b *testing.B) {
 		for _, p := range pulls {
 			v, err := x.Sim.PullView(p.Repo, p.Number)
 			must(b, err)
-			if v.State != "merged" || x.outcome(p) != "success" {
-				b.Errorf("%s is %s and its check %s", p, v.State, x.outcome(p))
+			if c, _ := worldtest.OurCheck(v); v.State != "merged" || worldtest.Outcome(c) != "success" {
+				b.Errorf("%s is %s and its check is %s: %s\n%s", p, v.State, worldtest.Outcome(c), c.Title, c.Summary)
 			}
 		}
 		_, most := x.server.memory()

@@ -113,8 +113,13 @@ func (p *process) metric(name string, labels ...string) (sum float64) {
 	_, text := p.get("/metrics")
 lines:
 	for line := range strings.Lines(text) {
-		series, value, found := strings.Cut(strings.TrimSpace(line), " ")
-		if !found || series != name && !strings.HasPrefix(series, name+"{") {
+		line = strings.TrimSpace(line)
+		end := strings.LastIndexByte(line, ' ')
+		if end < 0 {
+			continue
+		}
+		series, value := line[:end], line[end+1:]
+		if series != name && !strings.HasPrefix(series, name+"{") {
 			continue
 		}
 		for _, l := range labels {
