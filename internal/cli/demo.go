@@ -26,7 +26,7 @@ server's database and log and GitHub's Git repositories, to be looked at afterwa
 the next start begins anew.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Out = cmd.OutOrStdout()
+			o.Out, o.Version = cmd.OutOrStdout(), Version()
 			o.Color = isTerminal(o.Out)
 			if o.Once { // nobody looks at it, so it need not be where it always is
 				for name, address := range map[string]*string{"address": &o.Address, "github-address": &o.GitHubAddress} {

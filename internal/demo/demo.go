@@ -43,6 +43,7 @@ type Options struct {
 	Dir           string    // where a directory is made that is kept; "": a temporary one
 	Address       string    // of the server, as HOST:PORT; "": DefaultAddress
 	GitHubAddress string    // of the embedded GitHub, as HOST:PORT; "": DefaultGitHubAddress
+	Version       string    // of the program, for the ledger
 }
 
 // StepError is a step of the story that did not end as expected. Options.Out has been told of it.
@@ -100,9 +101,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	fmt.Fprintf(o.Out, "\nNow try it yourself. It is %s there, and the pages can set the time forward.\n\n", d.clock.Now().Format("Monday, 15:04 MST"))
 	for _, place := range []struct{ at, is string }{
 		{d.sim.URL() + "/" + repo, "the embedded GitHub: act as any of these people"},
+		{d.sim.URL() + "/" + repo + retrospective, "what carol still owes: write it and close it"},
 		{d.sim.URL() + "/" + repo + "/deployments", "what runs where: let a deployment fail"},
 		{d.serverURL + "/", "the server"},
-		{dir, "its database and its log"},
+		{dir, "its database, log and signed checkpoints"},
 	} {
 		fmt.Fprintf(o.Out, "   %s   %s\n", t.bold(fmt.Sprintf("%-46s", place.at)), place.is)
 	}
@@ -200,7 +202,7 @@ func start(ctx context.Context, o Options, dir string) (_ *running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.app, err = app.New(ctx, c, zerolog.New(d.log).Level(c.Log.Level).With().Timestamp().Logger(), app.Options{Clock: d.clock.Now, Version: "demo"}); err != nil {
+	if d.app, err = app.New(ctx, c, zerolog.New(d.log).Level(c.Log.Level).With().Timestamp().Logger(), app.Options{Clock: d.clock.Now, Version: o.Version}); err != nil {
 		return nil, busy(err, o.Address, "--address")
 	}
 	// The server outlives ctx for as long as it takes to stop it after the story's last line.
@@ -270,13 +272,14 @@ func (d *running) stop() error {
 // configuration makes the server's configuration as an operator would: from the environment, checked.
 func configuration(o Options, dir, gitHub string, a *githubsim.App, secret string) (*config.Config, error) {
 	env := map[string]string{
-		"GITHUB_WEB_URL":            gitHub,
-		"GITHUB_V3_API_URL":         gitHub + "/api/v3",
-		"GITHUB_APP_INTEGRATION_ID": strconv.FormatInt(a.ID, 10),
-		"GITHUB_APP_WEBHOOK_SECRET": secret,
-		"GITHUB_APP_PRIVATE_KEY":    string(a.PrivateKey),
-		"CHANGEGATE_SERVER_ADDRESS": o.Address,
-		"CHANGEGATE_DATABASE_URL":   "sqlite:" + filepath.Join(dir, "changegate.db"),
+		"GITHUB_WEB_URL":                 gitHub,
+		"GITHUB_V3_API_URL":              gitHub + "/api/v3",
+		"GITHUB_APP_INTEGRATION_ID":      strconv.FormatInt(a.ID, 10),
+		"GITHUB_APP_WEBHOOK_SECRET":      secret,
+		"GITHUB_APP_PRIVATE_KEY":         string(a.PrivateKey),
+		"CHANGEGATE_SERVER_ADDRESS":      o.Address,
+		"CHANGEGATE_DATABASE_URL":        "sqlite:" + filepath.Join(dir, "changegate.db"),
+		"CHANGEGATE_LEDGER_PUBLISH_FILE": filepath.Join(dir, "checkpoints"),
 	}
 	return config.Load("", func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 }

@@ -61,7 +61,16 @@ func TestOnce(t *testing.T) {
 	}
 	kept, err := filepath.Glob(filepath.Join(o.Dir, "*", "changegate.db"))
 	if err != nil || len(kept) != 1 {
-		t.Errorf("kept databases: %v, %v, want one", kept, err)
+		t.Fatalf("kept databases: %v, %v, want one", kept, err)
+	}
+	log, err := os.ReadFile(filepath.Join(filepath.Dir(kept[0]), "changegate.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, `"level":"error"`) {
+			t.Errorf("whoever opens the log finds an error: %s", line)
+		}
 	}
 }
 
@@ -161,7 +170,7 @@ func TestStaysUntilItIsInterrupted(t *testing.T) {
 	if err := Run(ctx, Options{Out: out, Color: true, Address: "127.0.0.1:0", GitHubAddress: "127.0.0.1:0"}); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	if !strings.Contains(out.String(), "/acme/shop") || !strings.Contains(out.String(), "\x1b[32m✓\x1b[0m") {
+	if !strings.Contains(out.String(), "/acme/shop"+retrospective+" ") || !strings.Contains(out.String(), "\x1b[32m✓\x1b[0m") {
 		t.Errorf("no address or no colour:\n%s", out.String())
 	}
 	left, err := os.ReadDir(os.TempDir())

@@ -6,6 +6,9 @@ import (
 	"github.com/changegate/changegate/internal/githubsim"
 )
 
+// retrospective is the page, in the repository, of the issue that the story's emergency opens.
+const retrospective = "/issues/5"
+
 // story is what the demo tells.
 func story() []chapter {
 	return []chapter{
@@ -91,7 +94,7 @@ func story() []chapter {
 				command("carol", "says that it works", `/change verified "no second charge since"`).ships(green, "staging verified · production verified"),
 			},
 			lesson: "Who is on call may ship at once, freeze or not: it was green before anyone had reviewed it, and nothing held it up on its way but staging. The approval is owed " +
-				"within a day, a retrospective too (issue #5 was opened for it), and it is recorded who declared the emergency, when, and on what content.",
+				"within a day, a retrospective too (in /" + repo + retrospective + ", opened for it), and it is recorded who declared the emergency, when, and on what content.",
 		},
 		{
 			proposal: "story-5-cart", title: "The next change waits, until it may go",
