@@ -18,5 +18,8 @@ func TestMain(m *testing.M) { storytest.Main(m) }
 func TestStoriesOnPostgres(t *testing.T) {
 	server := pgtest.Start(t)
 	copied := storetest.Copies(t, server)
-	storytest.Tell(t, "../testdata", func(t testing.TB) worldtest.Database { return worldtest.Postgres(copied(t)) })
+	storytest.Tell(t, "../testdata", func(t testing.TB) worldtest.Database {
+		// Each connection is a process that has to start, and to plan every statement anew.
+		return worldtest.Postgres(copied(t) + "&pool_max_conns=4")
+	})
 }

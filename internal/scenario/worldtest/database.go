@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Database is where a world's server keeps what it must not forget. No server may use it while Restore or Forget runs.
@@ -104,7 +105,11 @@ func (d postgresDatabase) Forget() error {
 func (d postgresDatabase) transact(opts pgx.TxOptions, f func(ctx context.Context, tx pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, string(d))
+	config, err := pgxpool.ParseConfig(string(d)) // it may say how many connections the server may have
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return err
 	}
