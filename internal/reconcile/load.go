@@ -104,9 +104,15 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	earlier := s.facts
 	s.facts = f
 	s.facts.People, s.facts.Teams, s.facts.Users = earlier.People, earlier.Teams, earlier.Users
-	if t == held && f.Content.MergeBase == s.pull().Head.SHA {
-		// The base has all of it: it was merged, and the event that says so is on its way.
-		if err := r.readPull(ctx, s); err != nil {
+	if f.Content.MergeBase == s.pull().Head.SHA {
+		// The base has all of it: it was merged, and the event that says so is on its way. That may have been after this run read that it is
+		// open, and what a session was told once it does not ask again.
+		now := r.GitHub(s.work.Repository.Installation)
+		p, err := now.Pull(ctx, s.work.Repository, s.work.Key.Number, now.Began())
+		if err == nil {
+			err = r.accept(ctx, s, p)
+		}
+		if err != nil {
 			return err
 		}
 	}
