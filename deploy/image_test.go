@@ -196,7 +196,7 @@ func (i image) backsUp(t *testing.T) {
 		args := append([]string{"setup"}, strings.Fields(strings.ReplaceAll(command, "/backups/", dir+"/"))...)
 		cmd := exec.CommandContext(t.Context(), i.root+i.entrypoint, args...)
 		cmd.Env = append(os.Environ(), "CHANGEGATE_DATABASE_URL="+database) // all that the container is told
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "with a ledger of 1 entries") {
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "with a ledger of 1 entry") {
 			t.Errorf("%s: %s, %v", command, out, err)
 		}
 	}
