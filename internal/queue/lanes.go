@@ -159,13 +159,14 @@ type fairExecutor struct {
 // JobGetAvailable takes jobs from the lanes of a queue. Jobs that were taken are returned even if others could not be: they count as running.
 func (e fairExecutor) JobGetAvailable(ctx context.Context, p *riverdriver.JobGetAvailableParams) ([]*rivertype.JobRow, error) {
 	var taken []*rivertype.JobRow
+	locked := map[string]bool{} // lanes whose jobs others are at, who take them or look at them
 	for len(taken) < p.MaxToLock {
 		left := p.MaxToLock - len(taken)
 		lanes, err := e.turns.lanes(ctx, p.Queue, left)
 		if err != nil {
 			return taken, unlessAny(taken, err)
 		}
-		order, given := share(lanes, left)
+		order, given := share(slices.DeleteFunc(lanes, func(l lane) bool { return locked[l.name] }), left)
 		asked, got := 0, 0
 		for _, name := range order {
 			one := *p
@@ -174,12 +175,16 @@ func (e fairExecutor) JobGetAvailable(ctx context.Context, p *riverdriver.JobGet
 			if err != nil {
 				return taken, unlessAny(taken, err)
 			}
-			e.turns.gave(name)
+			if len(jobs) == 0 {
+				locked[name] = true // it keeps its turn
+			} else {
+				e.turns.gave(name)
+			}
 			taken = append(taken, jobs...)
 			asked, got = asked+one.MaxToLock, got+len(jobs)
 		}
-		if got == 0 || got == asked {
-			break // else another process was faster in some lane, and what this one has left goes to the others
+		if got == asked {
+			break // else what this process has left goes to the other lanes
 		}
 	}
 	return taken, nil

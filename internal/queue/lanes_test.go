@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/queue"
@@ -30,12 +31,33 @@ func raised(t testing.TB, q *queue.Queue, id, pulls int) {
 	deliver(t, q, group...)
 }
 
+// startAlone starts a queue and returns when it has looked for jobs that are missing. It locks those that are there, and whoever waits in a lane
+// that is locked is passed over.
+func startAlone(t testing.TB, s *store.Store, q *queue.Queue, f reconcile) {
+	t.Helper()
+	start(t, q, f)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for done := 0; done == 0; {
+		err := s.Read(ctx, func(tx store.Tx) error {
+			return tx.Query(ctx, `SELECT count(*) FROM river_job WHERE kind = 'sweep' AND state = 'completed'`, nil, func(scan func(...any) error) error { return scan(&done) })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 func anInstallationWithManyHoldsUpNoOther(t *testing.T, s *store.Store) {
 	const workers, many = 4, 500
 	q := newQueueOf(t, s, workers)
 	began, goOn := make(chan change.PullKey, many), make(chan struct{})
+	startAlone(t, s, q, stepped(began, goOn))
 	raised(t, q, 1, many)
-	start(t, q, stepped(began, goOn))
 	for range workers {
 		if key := <-began; key.Repository != 1 {
 			t.Fatalf("%s began, of which nothing was raised yet", key)
@@ -58,10 +80,10 @@ func moreInstallationsThanWorkersTakeTurns(t *testing.T, s *store.Store) {
 	const many, each = 5, 20
 	q := newQueueOf(t, s, 1)
 	began, goOn := make(chan change.PullKey, many*each), make(chan struct{})
+	startAlone(t, s, q, stepped(began, goOn))
 	for id := range many {
 		raised(t, q, id+1, each)
 	}
-	start(t, q, stepped(began, goOn))
 	for range each {
 		turn := map[change.RepositoryID]bool{}
 		for range many {

@@ -3,9 +3,13 @@
 package queue_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/store"
 	"github.com/changegate/changegate/internal/store/pgtest"
 	"github.com/changegate/changegate/internal/store/storetest"
@@ -19,8 +23,49 @@ func TestPostgres(t *testing.T) {
 		t.Parallel()
 		processesAreCounted(t, openAt(t, copied(t), time.Now))
 	})
+	t.Run("a lane that is locked keeps its turn", func(t *testing.T) {
+		t.Parallel()
+		aLaneThatIsLockedKeepsItsTurn(t, copied(t))
+	})
 	t.Run("a sleeper leaves its successor's job", func(t *testing.T) {
 		t.Parallel()
 		aSleeperLeavesItsSuccessorsJob(t, openAt(t, copied(t), time.Now))
 	})
+}
+
+func aLaneThatIsLockedKeepsItsTurn(t *testing.T, url string) {
+	s := openAt(t, url, time.Now)
+	q := newQueueOf(t, s, 1)
+	began, goOn := make(chan change.PullKey, 4), make(chan struct{})
+	startAlone(t, s, q, stepped(began, goOn))
+	next := func(want change.RepositoryID) {
+		t.Helper()
+		if key := <-began; key.Repository != want {
+			t.Errorf("%s began, expected one of %d", key, want)
+		}
+	}
+	raised(t, q, 3, 1)
+	next(3)
+	raised(t, q, 1, 1)
+	raised(t, q, 2, 1)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, statement := range []string{`BEGIN`, `SELECT id FROM river_job WHERE queue = 'runs1' FOR UPDATE`} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	goOn <- struct{}{}
+	next(2)
+	raised(t, q, 3, 2)
+	if _, err := conn.Exec(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	goOn <- struct{}{}
+	next(1)
+	close(goOn)
+	idle(t, q)
 }
