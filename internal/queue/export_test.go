@@ -44,18 +44,25 @@ func DeleteJobs(ctx context.Context, q *Queue) error {
 	})
 }
 
-// JobTimes returns when the one run that there is to be was inserted, which is in whole seconds on some databases, and for when.
-func JobTimes(ctx context.Context, q *Queue) (inserted, due time.Time, err error) {
+// OnlyJob is the one run that there is to be.
+type OnlyJob struct {
+	Inserted, Due time.Time // Inserted is in whole seconds on some databases
+	Background    bool
+}
+
+// TheOnlyJob returns it, or an error if there is another, or none.
+func TheOnlyJob(ctx context.Context, q *Queue) (OnlyJob, error) {
 	list, err := q.engine.(interface {
 		jobs(context.Context) (*river.JobListResult, error)
 	}).jobs(ctx)
 	if err != nil {
-		return inserted, due, err
+		return OnlyJob{}, err
 	}
 	if len(list.Jobs) != 1 || list.Jobs[0].State != rivertype.JobStateAvailable {
-		return inserted, due, fmt.Errorf("there are %d jobs, %+v", len(list.Jobs), list.Jobs)
+		return OnlyJob{}, fmt.Errorf("there are %d jobs, %+v", len(list.Jobs), list.Jobs)
 	}
-	return list.Jobs[0].CreatedAt, list.Jobs[0].ScheduledAt, nil
+	job := list.Jobs[0]
+	return OnlyJob{job.CreatedAt, job.ScheduledAt, isBackground(job)}, nil
 }
 
 func (e *riverEngine[T]) jobs(ctx context.Context) (*river.JobListResult, error) {

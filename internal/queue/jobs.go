@@ -158,13 +158,19 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 		}
 		jobs[i] = insertion{s, opts, u}
 	}
-	_, _, err := q.insert(ctx, tx, jobs)
+	_, err := q.insert(ctx, tx, jobs)
 	return err
 }
 
-// insert inserts jobs, each into the lane of its owner, and returns each or the one that was there already; and whether that leaves more to be
-// run now than there was.
-func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) (results []*rivertype.JobInsertResult, more bool, err error) {
+// inserted is a job that was inserted, or was there already.
+type inserted struct {
+	*rivertype.JobRow
+	more bool      // there is more to be run now than there was
+	due  time.Time // when it waits for nothing but a worker, or is being run; zero: that is not known
+}
+
+// insert inserts jobs, each into the lane of its owner, and returns each or the one that was there already.
+func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]inserted, error) {
 	repos := make([]change.RepositoryID, 0, len(jobs))
 	for _, j := range jobs {
 		if id := j.args.owner().repository; id != 0 {
@@ -173,7 +179,7 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) (resu
 	}
 	installations, err := q.Store.InstallationsOf(ctx, tx, repos)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	params := make([]river.InsertManyParams, len(jobs))
 	now := time.Now() // by River's clock
@@ -185,39 +191,54 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) (resu
 		j.opts.Queue = laneOf(j.opts.Queue, cmp.Or(o.installation, installations[o.repository]))
 		params[i] = river.InsertManyParams{Args: j.args, InsertOpts: &j.opts}
 	}
-	if results, err = q.engine.insert(ctx, tx, params); err != nil {
-		return nil, false, err
+	results, err := q.engine.insert(ctx, tx, params)
+	if err != nil {
+		return nil, err
 	}
+	list := make([]inserted, len(results))
 	for i, r := range results {
-		now, err := q.hurry(ctx, tx, r, jobs[i].urgency, now)
-		if err != nil {
-			return nil, false, err
+		list[i].JobRow = r.Job
+		if list[i].due, list[i].more, err = q.hurry(ctx, tx, r, jobs[i].urgency, now); err != nil {
+			return nil, err
 		}
-		more = more || now
 	}
-	return results, more, nil
+	return list, nil
 }
 
-// hurry sees to it that a job which was inserted, or was there already, is run as soon as it should be. It says whether that is now.
-func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, u urgency, now time.Time) (bool, error) {
+// hurry sees to it that a job which was inserted, or was there already, is run as soon as it should be. It says when that is, zero where it does
+// not know or the job is a background run, and whether it is now and would not have been.
+func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, u urgency, now time.Time) (due time.Time, more bool, err error) {
 	if !r.UniqueSkippedAsDuplicate {
-		if u == patient {
-			return false, beReady(ctx, tx, r.Job)
+		switch u {
+		case patient:
+			return r.Job.ScheduledAt, false, beReady(ctx, tx, r.Job)
+		case atOnce, early:
+			return now, true, nil
 		}
-		return u == atOnce || u == early, nil
+		return time.Time{}, false, nil
 	}
-	if u == whenDue || u == inBackground || u == patient && !r.Job.ScheduledAt.After(now.Add(patience)) {
-		return false, nil
+	if u == whenDue || u == inBackground {
+		return time.Time{}, false, nil
 	}
-	if u == atOnce && isBackground(r.Job) && r.Job.State != rivertype.JobStateRunning {
+	slow := isBackground(r.Job) && r.Job.State != rivertype.JobStateRunning
+	if u == atOnce && slow {
 		if err := hasten(ctx, tx, r.Job); err != nil {
-			return false, err
+			return time.Time{}, false, err
+		}
+		slow = false
+	}
+	due = now
+	if waits(r.Job, now) {
+		if u == patient && !r.Job.ScheduledAt.After(now.Add(patience)) {
+			due = r.Job.ScheduledAt
+		} else if more, err = true, q.engine.retry(ctx, tx, r.Job.ID); err != nil {
+			return time.Time{}, false, err
 		}
 	}
-	if !waits(r.Job, now) {
-		return false, nil
+	if slow {
+		due = time.Time{}
 	}
-	return true, q.engine.retry(ctx, tx, r.Job.ID)
+	return due, more, nil
 }
 
 // patience is how long the run of a pull request that can wait is put off, so that one run sees what would else take many; see store.CanWait.
@@ -250,6 +271,6 @@ func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at ti
 func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, follows *rivertype.JobRow) error {
 	opts := args.InsertOpts()
 	opts.ScheduledAt, opts.Metadata, opts.Priority = time.Now().Add(delay), follows.Metadata, follows.Priority
-	_, _, err := q.insert(ctx, tx, []insertion{{args, opts, whenDue}})
+	_, err := q.insert(ctx, tx, []insertion{{args, opts, whenDue}})
 	return err
 }

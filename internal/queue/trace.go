@@ -76,15 +76,23 @@ func raisedAt(job *rivertype.JobRow) time.Time {
 // tracesShown is how many traces of one delivery are logged: a push to a branch may concern hundreds of pull requests.
 const tracesShown = 20
 
-// insertAccepted inserts the jobs of what deliveries asked for. It returns under which traces each of them is dealt with, and whether that leaves
-// more to be run now than there was.
+// insertAccepted inserts the jobs of what deliveries asked for, where they are not known to be there. It returns under which traces each delivery is
+// dealt with, and whether there is more to be run now than there was.
 func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepted) (traces map[string][]string, more bool, err error) {
+	traces = map[string][]string{}
+	follow := func(trace string, deliveries []string) {
+		for _, d := range deliveries {
+			if trace != "" && !slices.Contains(traces[d], trace) && len(traces[d]) < tracesShown {
+				traces[d] = append(traces[d], trace)
+			}
+		}
+	}
 	var jobs []insertion
 	var causes [][]string
-	now := time.Now().UnixMicro()
+	now := time.Now()
 	add := func(args jobArgs, deliveries []string, u urgency) {
 		opts := args.InsertOpts()
-		opts.Metadata = origin{Raised: now, Trace: deliveries[0]}.metadata()
+		opts.Metadata = origin{Raised: now.UnixMicro(), Trace: deliveries[0]}.metadata()
 		jobs, causes = append(jobs, insertion{args, opts, u}), append(causes, deliveries)
 	}
 	for _, id := range a.Added {
@@ -94,9 +102,13 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 		add(floorArgs{Installation: f.Installation, Delivery: f.Delivery}, []string{f.Delivery}, atOnce)
 	}
 	for _, key := range a.Raised {
-		u := atOnce
+		u, soon := atOnce, now
 		if a.CanWait[key] {
-			u = patient
+			u, soon = patient, now.Add(patience)
+		}
+		if known := a.Jobs[key]; !known.Due.IsZero() && !known.Due.After(soon) {
+			follow(known.Trace, a.By.Pulls[key])
+			continue
 		}
 		add(pulls([]change.PullKey{key})[0], a.By.Pulls[key], u)
 	}
@@ -104,22 +116,22 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 		add(errands([]change.Errand{e})[0], a.By.Errands[e], atOnce)
 	}
 	if len(jobs) == 0 {
-		return nil, false, nil
+		return traces, false, nil
 	}
-	results, more, err := q.insert(ctx, tx, jobs)
+	results, err := q.insert(ctx, tx, jobs)
 	if err != nil {
 		return nil, false, err
 	}
-	traces = map[string][]string{}
+	known := map[change.PullKey]store.Job{}
 	for i, r := range results {
-		trace := originOf(r.Job).Trace // that of the job which was there already, if one was
-		for _, d := range causes[i] {
-			if trace != "" && !slices.Contains(traces[d], trace) && len(traces[d]) < tracesShown {
-				traces[d] = append(traces[d], trace)
-			}
+		trace := originOf(r.JobRow).Trace // that of the job which was there already, if one was
+		follow(trace, causes[i])
+		more = more || r.more
+		if run, ok := jobs[i].args.(reconcileArgs); ok && !r.due.IsZero() {
+			known[run.key()] = store.Job{Due: r.due, Trace: trace}
 		}
 	}
-	return traces, more, nil
+	return traces, more, q.Store.SaveJobs(ctx, tx, known)
 }
 
 // tell logs what becomes of deliveries that are durable now.

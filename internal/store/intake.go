@@ -32,6 +32,8 @@ type Accepted struct {
 	Floors []Floor               // owners whose policy may have changed
 	// CanWait are those of Raised that need not be looked at at once; see Store.CanWait.
 	CanWait map[change.PullKey]bool
+	// Jobs are those of Raised that had been raised before, with what is known of the job that each has; see Store.SaveJobs.
+	Jobs map[change.PullKey]Job
 	// Errands are those to look at besides, ordered.
 	Errands []change.Errand
 	// By says which deliveries asked for each of these.
@@ -103,6 +105,7 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 			}
 		}
 	}
+	a.Jobs = map[change.PullKey]Job{}
 	all := fresh
 	// What went away and came back within the group must end up as the last delivery says, so the group is cut where something
 	// went away.
@@ -112,7 +115,7 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 			n = len(fresh)
 		}
 		if n > 0 {
-			if err := s.acceptFacts(ctx, tx, fresh[:n], a.By.Pulls); err != nil {
+			if err := s.acceptFacts(ctx, tx, fresh[:n], &a); err != nil {
 				return Accepted{}, err
 			}
 		}
@@ -180,8 +183,9 @@ func (s *Store) unseen(ctx context.Context, tx Tx, group []change.Delivery) ([]c
 	return fresh, nil
 }
 
-// acceptFacts keeps what deliveries told and raises what they concern.
-func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) error {
+// acceptFacts keeps what deliveries told and raises what they concern, and says so in a.
+func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery, a *Accepted) error {
+	by := a.By.Pulls
 	if err := s.saveRepositories(ctx, tx, toldRepositories(group)); err != nil {
 		return err
 	}
@@ -195,7 +199,7 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 		}
 	}
 	// Raising locks the rows, so that what is read of them afterwards cannot change before it is written.
-	if err := s.raise(ctx, tx, direct); err != nil {
+	if err := s.raise(ctx, tx, direct, a.Jobs); err != nil {
 		return err
 	}
 	if err := s.saveSnapshots(ctx, tx, group); err != nil {
@@ -212,7 +216,7 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	if err := s.addBases(ctx, tx, group, indirect, by); err != nil {
 		return err
 	}
-	return s.raise(ctx, tx, indirect)
+	return s.raise(ctx, tx, indirect, a.Jobs)
 }
 
 func toldRepositories(group []change.Delivery) []toldRepository {
@@ -246,8 +250,9 @@ func addedRepositories(d change.Delivery) []toldRepository {
 var raiseColumns = []column{{"repository", integer}, {"number", integer}, {"concerns", integer}, {"raised", integer}}
 
 // raise adds concerns to pull requests, makes rows for those that have none, and locks them all. One that is raised is ours, even
-// if it was gone.
-func (s *Store) raise(ctx context.Context, tx Tx, concerns map[change.PullKey]change.Concern) error {
+// if it was gone. To jobs it adds what is known of the job of each that it does not name, zero where nothing is: a job that is known
+// is there, or is being run and its run has not ended.
+func (s *Store) raise(ctx context.Context, tx Tx, concerns map[change.PullKey]change.Concern, jobs map[change.PullKey]Job) error {
 	if len(concerns) == 0 {
 		return nil
 	}
@@ -259,11 +264,27 @@ func (s *Store) raise(ctx context.Context, tx Tx, concerns map[change.PullKey]ch
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO pulls (repository, number, concerns, wanted)
+	return tx.Query(ctx, `INSERT INTO pulls (repository, number, concerns, wanted)
 		SELECT repository, number, concerns, raised FROM `+table+` AS new WHERE true
 		ON CONFLICT (repository, number) DO UPDATE SET
-			concerns = pulls.concerns | excluded.concerns, wanted = pulls.wanted + excluded.wanted, gone = 0`, arg)
-	return err
+			concerns = pulls.concerns | excluded.concerns, wanted = pulls.wanted + excluded.wanted, gone = 0,
+			job_due = CASE pulls.wanted WHEN pulls.done THEN 0 ELSE pulls.job_due END
+		RETURNING repository, number, job_due, job_trace`, []any{arg}, func(scan func(...any) error) error {
+		var key change.PullKey
+		var due int64
+		var trace string
+		if err := scan(&key.Repository, &key.Number, &due, &trace); err != nil {
+			return err
+		}
+		if _, named := jobs[key]; named || concerns[key] == 0 {
+			return nil
+		}
+		jobs[key] = Job{}
+		if due != 0 {
+			jobs[key] = Job{fromMicro(due), trace}
+		}
+		return nil
+	})
 }
 
 func sortedKeys[V any](m map[change.PullKey]V) []change.PullKey {

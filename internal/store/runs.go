@@ -89,7 +89,9 @@ func (s *Store) Fail(ctx context.Context, tx Tx, run Run, problem string) (next 
 
 func (s *Store) end(ctx context.Context, tx Tx, run Run, set string, first, second any) (next Next, failures int, err error) {
 	table, where, args := `pulls`, `repository = $4 AND number = $5`, []any{first, second, run.number, run.Key.Repository, run.Key.Number}
-	if e := run.Errand; e != (change.Errand{}) {
+	if e := run.Errand; e == (change.Errand{}) {
+		set += `, job_due = 0, job_trace = ''`
+	} else {
 		table, where = `errands`, `repository = $4 AND kind = $5 AND name = $6`
 		args = []any{first, second, run.number, e.Repository, string(e.Kind), e.Name}
 	}
@@ -117,7 +119,36 @@ func (s *Store) Raise(ctx context.Context, tx Tx, keys []change.PullKey, concern
 	for _, k := range keys {
 		bits[k] = concerns
 	}
-	return s.raise(ctx, tx, bits)
+	return s.raise(ctx, tx, bits, map[change.PullKey]Job{})
+}
+
+// Job is what is known of the job of a pull request that was raised and not yet dealt with.
+type Job struct {
+	// Due is when it waits for nothing but a worker, by the clock of whoever inserted it, or is being run; zero: that is not known.
+	Due   time.Time
+	Trace string // under which it was inserted
+}
+
+var jobColumns = []column{{"repository", integer}, {"number", integer}, {"due", integer}, {"trace", text}}
+
+// SaveJobs keeps what is known of the jobs of pull requests, for as long as their next runs have not ended: whoever raises one meanwhile need
+// not look for its job. They were raised in the same transaction.
+func (s *Store) SaveJobs(ctx context.Context, tx Tx, jobs map[change.PullKey]Job) (err error) {
+	defer wrap(&err, "note the jobs of %d pull requests", len(jobs))
+	if len(jobs) == 0 {
+		return nil
+	}
+	values := make([][]any, 0, len(jobs))
+	for _, k := range sortedKeys(jobs) {
+		values = append(values, []any{k.Repository, k.Number, micro(jobs[k].Due), jobs[k].Trace})
+	}
+	table, arg, err := s.rows(jobColumns, values)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE pulls SET job_due = new.due, job_trace = new.trace
+		FROM `+table+` AS new WHERE pulls.repository = new.repository AND pulls.number = new.number`, arg)
+	return err
 }
 
 // CanWait returns those among pull requests of which nothing is raised but their checks, while one on the head is still pending and ours there

@@ -51,6 +51,7 @@ func Run(t *testing.T, open Open) {
 		{"runs and what is raised meanwhile", runs},
 		{"a run that failed leaves its business", failedRun},
 		{"a run that another took the place of", staleRun},
+		{"jobs are known until the next run ends", knownJobs},
 		{"rechecks", rechecks},
 		{"decisions and the ledger together", decisions},
 		{"which policy is in force", policiesInForce},
@@ -151,7 +152,7 @@ func (f *fixture) onHead(head change.SHA, check change.Check) change.Delivery {
 func (f *fixture) accept(t testing.TB, group ...change.Delivery) store.Accepted {
 	t.Helper()
 	a := f.acceptBy(t, group...)
-	a.By = store.Causes{} // there is a test of them
+	a.By, a.Jobs = store.Causes{}, nil // there are tests of them
 	return a
 }
 

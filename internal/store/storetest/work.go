@@ -116,6 +116,43 @@ func staleRun(t *testing.T, f *fixture) {
 	equal(t, "the successor", f.finish(t, successor, time.Time{}), store.Settled)
 }
 
+func knownJobs(t *testing.T, f *fixture) {
+	job := store.Job{Due: at(5), Trace: "guid"}
+	jobs := func(group ...change.Delivery) map[change.PullKey]store.Job { return f.acceptBy(t, group...).Jobs }
+	note := func() {
+		f.write(t, func(tx store.Tx) error { return f.SaveJobs(t.Context(), tx, map[change.PullKey]store.Job{key(1): job}) })
+	}
+	equal(t, "raised first", jobs(f.described(1, "h1", at(1))), map[change.PullKey]store.Job{key(1): {}})
+	equal(t, "before it is noted", jobs(f.about(1)), map[change.PullKey]store.Job{key(1): {}})
+	note()
+	check := f.onHead("h1", change.Check{Name: "build", State: change.CheckPending, RunID: 1, At: at(2)})
+	equal(t, "by its number and by its head", jobs(f.about(1), check, f.about(2)), map[change.PullKey]store.Job{key(1): job, key(2): {}})
+
+	run := f.start(t, 1)
+	equal(t, "during a run", jobs(f.about(1)), map[change.PullKey]store.Job{key(1): job})
+	equal(t, "next", f.finish(t, run, time.Time{}), store.Again)
+	equal(t, "after a run", jobs(f.about(1)), map[change.PullKey]store.Job{key(1): {}})
+	note()
+	f.fail(t, f.start(t, 1), "GitHub answers 502")
+	equal(t, "after one that failed", jobs(f.about(1)), map[change.PullKey]store.Job{key(1): {}})
+	note()
+	slept := f.start(t, 1)
+	successor := f.start(t, 1)
+	equal(t, "next", f.finish(t, slept, time.Time{}), store.Stale)
+	equal(t, "after one whose place another took", jobs(f.about(1)), map[change.PullKey]store.Job{key(1): job})
+	equal(t, "next", f.finish(t, successor, time.Time{}), store.Again)
+
+	// One that is dealt with has no job, even if its row says so.
+	f.finish(t, f.start(t, 1), time.Time{})
+	note()
+	equal(t, "raised anew", jobs(f.about(1), f.about(1)), map[change.PullKey]store.Job{key(1): {}})
+	closed := f.about(1)
+	closed.Gone = true
+	note()
+	f.accept(t, closed)
+	equal(t, "gone and come back", jobs(f.about(1)), map[change.PullKey]store.Job{key(1): {}})
+}
+
 func rechecks(t *testing.T, f *fixture) {
 	f.accept(t, f.described(1, "h1", at(1)))
 	f.finish(t, f.start(t, 1), at(100))
