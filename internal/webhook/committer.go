@@ -18,11 +18,13 @@ var (
 	errClosed = errors.New("the server is shutting down")
 )
 
-// committer commits deliveries in groups. It never waits for a group to fill: whatever arrived while one commit was under way
-// is the next, so that a lone delivery is committed at once and a burst costs few transactions.
+// committer commits deliveries in groups: a lone delivery at once, and in a burst whatever arrived since the last commit began, so that it costs
+// few transactions.
 type committer struct {
 	sink    Sink
 	most    int           // deliveries in a group
+	every   time.Duration // how long after one commit began the next one begins, unless enough are waiting
+	began   time.Time     // when the last one did; only run uses it
 	limit   time.Duration // for one group, its second attempts included
 	log     zerolog.Logger
 	observe func(size int, err error)
@@ -74,25 +76,48 @@ func (c *committer) enqueue(p *pending) error {
 func (c *committer) run() {
 	defer close(c.done)
 	for first := range c.queue {
-		c.commit(c.gather(first))
+		group := c.gather(first)
+		c.began = time.Now()
+		c.commit(group)
 	}
 }
 
-// gather takes what is waiting, without waiting for more.
+// enough is how many deliveries are not kept waiting for more: what a transaction costs in itself is little for each of them.
+const enough = 16
+
+// gather takes what is waiting. Where the last commit has only just begun, it waits a little for more.
 func (c *committer) gather(first *pending) []*pending {
 	group := []*pending{first}
 	for len(group) < c.most {
-		select {
-		case p, open := <-c.queue:
-			if !open {
-				return group
-			}
-			group = append(group, p)
-		default:
-			return group
+		var wait time.Duration
+		if len(group) < enough {
+			wait = time.Until(c.began.Add(c.every))
 		}
+		p := c.next(wait)
+		if p == nil {
+			break
+		}
+		group = append(group, p)
 	}
 	return group
+}
+
+// next returns the next delivery that is there already, or comes in time; nil: there is none, or the queue is closed.
+func (c *committer) next(wait time.Duration) *pending {
+	select {
+	case p := <-c.queue:
+		return p
+	default:
+	}
+	if wait <= 0 {
+		return nil
+	}
+	select {
+	case p := <-c.queue:
+		return p
+	case <-time.After(wait):
+		return nil
+	}
 }
 
 // commit commits a group and answers each of it. If the group fails, each delivery is tried alone, so that one that the store

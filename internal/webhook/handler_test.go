@@ -427,6 +427,12 @@ func (c *client) send(ids ...string) {
 	}
 }
 
+// pause has time pass.
+func (c *client) pause(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func (c *client) count(status int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -507,6 +513,39 @@ func TestWhatWaitsIsCommittedTogether(t *testing.T) {
 	})
 }
 
+func TestABurstIsCommittedInFewGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &memorySink{}
+		c := &client{h: newHandler(t, sink, nil), statuses: map[string]int{}}
+		defer c.h.Close(context.Background())
+		check := func(what string, want ...int) {
+			t.Helper()
+			if got := sink.sizes(); !slices.Equal(got, want) {
+				t.Fatalf("%s: groups of %v, want %v", what, got, want)
+			}
+		}
+		c.send("alone")
+		check("one that comes alone", 1)
+		c.send(ids("soon", 3)...)
+		check("what comes right after it", 1)
+		c.pause(4 * time.Millisecond)
+		c.send("later")
+		check("4 ms later", 1)
+		c.pause(time.Millisecond)
+		check("5 ms later", 1, 4)
+		c.send(ids("many", 16)...)
+		check("many", 1, 4, 16)
+		c.pause(5 * time.Millisecond)
+		c.send("alone again")
+		check("5 ms after that", 1, 4, 16, 1)
+		c.send("last")
+		if err := c.h.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		check("closed", 1, 4, 16, 1, 1)
+	})
+}
+
 func TestPoisonHarmsNobodyElse(t *testing.T) {
 	for name, poisoned := range map[string]func() error{
 		"refused": func() error { return errors.New("invalid byte sequence") },
@@ -532,7 +571,7 @@ func TestPoisonHarmsNobodyElse(t *testing.T) {
 				c.send("first")
 				c.send("a", "poison", "b")
 				g <- nil
-				synctest.Wait()
+				c.pause(time.Second)
 				if c.count(202) != 3 || c.statuses["poison"] != 503 {
 					t.Errorf("answers: %v, want 503 for the poison only", c.statuses)
 				}
