@@ -102,16 +102,14 @@ func (t *turns) lanes(ctx context.Context, queue string, workers int) (list []la
 	const ready = `(SELECT count(*) FROM (SELECT 1 FROM river_job WHERE state = 'available' AND queue = lanes.name AND `
 	// The names are found one after the other, each by one step into an index, which min() would not always take.
 	const first = `SELECT queue FROM river_job WHERE state = 'available' AND `
-	// No placeholder: SQLite prepares a statement anew each time that one in a LIMIT is bound, which takes ten times as long as to run it.
-	limit := strconv.Itoa(workers)
 	query := `WITH RECURSIVE lanes (name) AS (
 			SELECT (` + first + `queue >= $1 AND queue < $2 ORDER BY queue LIMIT 1)
 			UNION ALL SELECT (` + first + `queue > lanes.name AND queue < $2 ORDER BY queue LIMIT 1) FROM lanes WHERE name IS NOT NULL)
 		SELECT name, (SELECT count(*) FROM river_job WHERE state = 'running' AND queue = lanes.name),
-			` + ready + `priority < $3 AND scheduled_at <= ` + t.now + ` LIMIT ` + limit + `) AS urgent),
-			` + ready + `priority >= $3 AND scheduled_at <= ` + t.now + ` LIMIT ` + limit + `) AS background)
+			` + ready + `priority < $3 AND scheduled_at <= ` + t.now + ` LIMIT $4) AS urgent),
+			` + ready + `priority >= $3 AND scheduled_at <= ` + t.now + ` LIMIT $4) AS background)
 		FROM lanes WHERE name IS NOT NULL`
-	args := []any{queue, queue + "a", backgroundPriority}
+	args := []any{queue, queue + "a", backgroundPriority, workers}
 	err = t.store.Read(ctx, func(tx store.Tx) error {
 		list = nil
 		return tx.Query(ctx, query, args, func(scan func(...any) error) error {

@@ -86,7 +86,8 @@ func (s *Store) Pull(ctx context.Context, key change.PullKey) (p Pull, err error
 func (s *Store) PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) (pulls []Pull, err error) {
 	defer wrap(&err, "look up pull requests of repository %d with head %s", repo, head)
 	err = s.Read(ctx, func(tx Tx) error {
-		pulls, err = queryPulls(ctx, tx, `p.repository = $1 AND p.head = $2 AND p.state = 'open' AND p.gone = 0 ORDER BY p.number`, repo, string(head))
+		// The plus keeps SQLite from walking all of the repository's pull requests in the order that is asked for.
+		pulls, err = queryPulls(ctx, tx, `p.repository = $1 AND p.head = $2 AND p.state = 'open' AND p.gone = 0 ORDER BY +p.number`, repo, string(head))
 		return err
 	})
 	return pulls, err

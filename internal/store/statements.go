@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"regexp"
 
 	driverOfSQLite "modernc.org/sqlite"
 )
@@ -64,12 +65,16 @@ func (c *keepingConn) take(ctx context.Context, query string) (keptStatement, er
 		delete(c.idle, query)
 		return s, nil
 	}
-	s, err := c.PrepareContext(ctx, query)
+	s, err := c.PrepareContext(ctx, boundLimit.ReplaceAllString(query, "LIMIT ($1 + 0)"))
 	if err != nil {
 		return nil, err
 	}
 	return s.(keptStatement), nil
 }
+
+// boundLimit finds limits that are bound. SQLite looks at their values to choose a plan, and prepares the statement anew each time that one is
+// bound, unless they are part of an expression.
+var boundLimit = regexp.MustCompile(`\bLIMIT ([?$]\d+)`)
 
 func (c *keepingConn) giveBack(query string, s keptStatement) error {
 	if _, another := c.idle[query]; another {
