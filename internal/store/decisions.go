@@ -45,11 +45,16 @@ func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, di
 	if err != nil {
 		return err
 	}
-	n, err := tx.Exec(ctx, `UPDATE pulls SET decision = $1, digest = $2, decided_head = $3, decided_at = $4 WHERE repository = $5 AND number = $6`,
-		string(body), digest, string(d.Head), micro(s.now()), d.Pull.Repository, d.Pull.Number)
+	n, err := tx.Exec(ctx, `UPDATE pulls SET digest = $1, decided_head = $2, decided_at = $3 WHERE repository = $4 AND number = $5`,
+		digest, string(d.Head), micro(s.now()), d.Pull.Repository, d.Pull.Number)
 	if err == nil && n == 0 {
 		err = ErrNotFound
 	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO pull_decisions (repository, number, decision) VALUES ($1, $2, $3)
+		ON CONFLICT (repository, number) DO UPDATE SET decision = excluded.decision`, d.Pull.Repository, d.Pull.Number, string(body))
 	if err != nil {
 		return err
 	}

@@ -303,9 +303,9 @@ func compareKeys(a, b change.PullKey) int {
 var (
 	keyColumns      = []column{{"repository", integer}, {"number", integer}}
 	snapshotColumns = []column{
-		{"repository", integer}, {"number", integer}, {"state", text}, {"head", text}, {"base", text}, {"updated_at", integer}, {"snapshot", text},
-		{"unsure", integer},
+		{"repository", integer}, {"number", integer}, {"state", text}, {"head", text}, {"base", text}, {"updated_at", integer}, {"unsure", integer},
 	}
+	textColumns = []column{{"repository", integer}, {"number", integer}, {"snapshot", text}}
 )
 
 // saveSnapshots keeps of each pull request the newest description; see fold. Its row is there and locked.
@@ -328,10 +328,11 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 	if err != nil {
 		return err
 	}
-	var values [][]any
+	var values, texts [][]any
 	var left []headKey
-	err = tx.Query(ctx, `SELECT p.repository, p.number, p.snapshot, p.unsure FROM `+table+` AS told
-		JOIN pulls p ON p.repository = told.repository AND p.number = told.number`, []any{arg}, func(scan func(...any) error) error {
+	err = tx.Query(ctx, `SELECT p.repository, p.number, coalesce(s.snapshot, ''), p.unsure FROM `+table+` AS told
+		JOIN pulls p ON p.repository = told.repository AND p.number = told.number
+		LEFT JOIN pull_snapshots s ON s.repository = told.repository AND s.number = told.number`, []any{arg}, func(scan func(...any) error) error {
 		var key change.PullKey
 		var text string
 		var unsure int
@@ -366,9 +367,8 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 		if err != nil {
 			return err
 		}
-		values = append(values, []any{
-			key.Repository, key.Number, held.State, held.Head.SHA, held.Base.Name, micro(held.UpdatedAt), string(snapshot), unsure,
-		})
+		values = append(values, []any{key.Repository, key.Number, held.State, held.Head.SHA, held.Base.Name, micro(held.UpdatedAt), unsure})
+		texts = append(texts, []any{key.Repository, key.Number, string(snapshot)})
 		return nil
 	})
 	if err != nil || len(values) == 0 {
@@ -378,8 +378,17 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 		return err
 	}
 	_, err = tx.Exec(ctx, `UPDATE pulls SET state = new.state, head = new.head, base = new.base, updated_at = new.updated_at,
-			snapshot = new.snapshot, unsure = new.unsure, read_at = 0, gone = 0
+			unsure = new.unsure, read_at = 0, gone = 0
 		FROM `+table+` AS new WHERE pulls.repository = new.repository AND pulls.number = new.number`, arg)
+	if err != nil {
+		return err
+	}
+	if table, arg, err = s.rows(textColumns, texts); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO pull_snapshots (repository, number, snapshot)
+		SELECT repository, number, snapshot FROM `+table+` AS new WHERE true
+		ON CONFLICT (repository, number) DO UPDATE SET snapshot = excluded.snapshot`, arg)
 	if err != nil {
 		return err
 	}

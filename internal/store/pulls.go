@@ -28,7 +28,13 @@ type Pull struct {
 	Problem   string // why the last run failed, empty if it did not
 }
 
-const pullColumns = `p.repository, p.number, p.snapshot, p.read_at, p.unsure, p.gone, p.decision, p.digest, p.decided_at, p.failures, p.problem`
+const (
+	pullColumns = `p.repository, p.number, coalesce(s.snapshot, ''), p.read_at, p.unsure, p.gone, coalesce(d.decision, ''), p.digest, p.decided_at,
+		p.failures, p.problem`
+	pullTables = `pulls p
+		LEFT JOIN pull_snapshots s ON s.repository = p.repository AND s.number = p.number
+		LEFT JOIN pull_decisions d ON d.repository = p.repository AND d.number = p.number`
+)
 
 // scanPull reads pullColumns, and into more what the query selects after them.
 func scanPull(scan func(...any) error, more ...any) (p Pull, err error) {
@@ -57,7 +63,7 @@ func scanPull(scan func(...any) error, more ...any) (p Pull, err error) {
 }
 
 func queryPulls(ctx context.Context, tx Tx, where string, args ...any) (pulls []Pull, err error) {
-	err = tx.Query(ctx, `SELECT `+pullColumns+` FROM pulls p WHERE `+where, args, func(scan func(...any) error) error {
+	err = tx.Query(ctx, `SELECT `+pullColumns+` FROM `+pullTables+` WHERE `+where, args, func(scan func(...any) error) error {
 		p, err := scanPull(scan)
 		pulls = append(pulls, p)
 		return err
@@ -123,8 +129,12 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 		if _, err := tx.Exec(ctx, `INSERT INTO pulls (repository, number) VALUES ($1, $2) ON CONFLICT DO NOTHING`, key.Repository, key.Number); err != nil {
 			return err
 		}
+		if _, err := one(ctx, tx, `SELECT 1 FROM pulls WHERE repository = $1 AND number = $2`+s.forUpdate(),
+			[]any{key.Repository, key.Number}, new(int)); err != nil {
+			return err
+		}
 		var before string
-		if _, err := one(ctx, tx, `SELECT snapshot FROM pulls WHERE repository = $1 AND number = $2`+s.forUpdate(),
+		if _, err := one(ctx, tx, `SELECT snapshot FROM pull_snapshots WHERE repository = $1 AND number = $2`,
 			[]any{key.Repository, key.Number}, &before); err != nil {
 			return err
 		}
@@ -148,9 +158,14 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE pulls SET state = $1, head = $2, base = $3, updated_at = $4, read_at = $5, snapshot = $6, unsure = $7, gone = 0
-			WHERE repository = $8 AND number = $9`,
-			string(merged.State), string(merged.Head.SHA), merged.Base.Name, micro(merged.UpdatedAt), micro(s.now()), string(snapshot), number(unsure), key.Repository, key.Number)
+		_, err = tx.Exec(ctx, `UPDATE pulls SET state = $1, head = $2, base = $3, updated_at = $4, read_at = $5, unsure = $6, gone = 0
+			WHERE repository = $7 AND number = $8`, string(merged.State), string(merged.Head.SHA), merged.Base.Name, micro(merged.UpdatedAt),
+			micro(s.now()), number(unsure), key.Repository, key.Number)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO pull_snapshots (repository, number, snapshot) VALUES ($1, $2, $3)
+			ON CONFLICT (repository, number) DO UPDATE SET snapshot = excluded.snapshot`, key.Repository, key.Number, string(snapshot))
 		return err
 	})
 	return held, err

@@ -88,7 +88,7 @@ func commands(ctx context.Context, tx Tx, on change.PullKey) (list []change.Comm
 
 func scanWork(ctx context.Context, tx Tx, key change.PullKey, w *Work) (found bool, err error) {
 	var concerns, taken int64
-	err = tx.Query(ctx, `SELECT `+pullColumns+`, p.concerns, p.taken FROM pulls p WHERE p.repository = $1 AND p.number = $2`,
+	err = tx.Query(ctx, `SELECT `+pullColumns+`, p.concerns, p.taken FROM `+pullTables+` WHERE p.repository = $1 AND p.number = $2`,
 		[]any{key.Repository, key.Number}, func(scan func(...any) error) (err error) {
 			found = true
 			w.Pull, err = scanPull(scan, &concerns, &taken)

@@ -424,6 +424,28 @@ CREATE TABLE public.policies_in_force (
 
 
 --
+-- Name: pull_decisions; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.pull_decisions (
+    repository bigint NOT NULL,
+    number bigint NOT NULL,
+    decision text NOT NULL
+);
+
+
+--
+-- Name: pull_snapshots; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.pull_snapshots (
+    repository bigint NOT NULL,
+    number bigint NOT NULL,
+    snapshot text NOT NULL
+);
+
+
+--
 -- Name: pulls; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -435,7 +457,6 @@ CREATE TABLE public.pulls (
     base text DEFAULT ''::text NOT NULL,
     updated_at bigint DEFAULT 0 NOT NULL,
     read_at bigint DEFAULT 0 NOT NULL,
-    snapshot text DEFAULT ''::text NOT NULL,
     unsure bigint DEFAULT 0 NOT NULL,
     gone bigint DEFAULT 0 NOT NULL,
     wanted bigint DEFAULT 0 NOT NULL,
@@ -446,7 +467,6 @@ CREATE TABLE public.pulls (
     failures bigint DEFAULT 0 NOT NULL,
     problem text DEFAULT ''::text NOT NULL,
     recheck_at bigint DEFAULT 0 NOT NULL,
-    decision text DEFAULT ''::text NOT NULL,
     digest text DEFAULT ''::text NOT NULL,
     decided_head text DEFAULT ''::text NOT NULL,
     decided_at bigint DEFAULT 0 NOT NULL,
@@ -708,16 +728,16 @@ INSERT INTO public.fences VALUES (1);
 -- Data for Name: goose_db_version; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-21 21:20:50.663924');
-INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-21 21:20:50.667761');
-INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-21 21:20:50.69637');
-INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-21 21:20:50.705119');
-INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-21 21:20:50.710768');
-INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-21 21:20:50.714397');
-INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-21 21:20:50.716303');
-INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-21 21:20:50.717447');
-INSERT INTO public.goose_db_version VALUES (9, 8, true, '2026-11-21 21:20:50.718175');
-INSERT INTO public.goose_db_version VALUES (10, 9, true, '2026-11-21 21:20:50.719099');
+INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-21 22:04:57.78698');
+INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-21 22:04:57.789549');
+INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-21 22:04:57.811829');
+INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-21 22:04:57.818839');
+INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-21 22:04:57.823467');
+INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-21 22:04:57.826212');
+INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-21 22:04:57.827786');
+INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-21 22:04:57.829328');
+INSERT INTO public.goose_db_version VALUES (9, 8, true, '2026-11-21 22:04:57.830234');
+INSERT INTO public.goose_db_version VALUES (10, 9, true, '2026-11-21 22:04:57.830924');
 
 
 --
@@ -788,10 +808,24 @@ INSERT INTO public.ledger_tree VALUES (2, 'rhx3U0hDZSbHq8jYCggY5KChKX+uEWusHMVXv
 
 
 --
+-- Data for Name: pull_decisions; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public.pull_decisions VALUES (7, 1, '{"pull":{"repository":7,"number":1},"head":"h1","policy":{"source":"","digest":""},"governed":true,"category":"uncategorized","verdict":"undecided","requirements":null,"matches":null}');
+
+
+--
+-- Data for Name: pull_snapshots; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public.pull_snapshots VALUES (7, 1, '{"number":1,"title":"It''s a title; with\nlines","body":"","author":{"id":1,"login":"alice","kind":"User"},"state":"open","head":{"repository":7,"owner":"acme","name":"topic","sha":"h1"},"base":{"repository":7,"owner":"acme","name":"main","sha":"b0"},"created_at":"2026-01-05T09:00:00Z","updated_at":"2026-01-05T09:00:00Z"}');
+
+
+--
 -- Data for Name: pulls; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.pulls VALUES (7, 1, 'open', 'h1', 'main', 1767603600000000, 0, '{"number":1,"title":"It''s a title; with\nlines","body":"","author":{"id":1,"login":"alice","kind":"User"},"state":"open","head":{"repository":7,"owner":"acme","name":"topic","sha":"h1"},"base":{"repository":7,"owner":"acme","name":"main","sha":"b0"},"created_at":"2026-01-05T09:00:00Z","updated_at":"2026-01-05T09:00:00Z"}', 0, 0, 2, 0, 1, 0, 0, 0, '', 0, '{"pull":{"repository":7,"number":1},"head":"h1","policy":{"source":"","digest":""},"governed":true,"category":"uncategorized","verdict":"undecided","requirements":null,"matches":null}', 'digest', 'h1', 1767603600000000, 0, '');
+INSERT INTO public.pulls VALUES (7, 1, 'open', 'h1', 'main', 1767603600000000, 0, 0, 0, 2, 0, 1, 0, 0, 0, '', 0, 'digest', 'h1', 1767603600000000, 0, '');
 
 
 --
@@ -823,13 +857,13 @@ INSERT INTO public.repositories VALUES (7, 'acme', 'shop', 'main', 0, 70, 0, 0);
 -- Data for Name: river_migration; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.river_migration VALUES ('main', 1, '2026-11-21 21:20:50.615327+00');
-INSERT INTO public.river_migration VALUES ('main', 2, '2026-11-21 21:20:50.621409+00');
-INSERT INTO public.river_migration VALUES ('main', 3, '2026-11-21 21:20:50.634029+00');
-INSERT INTO public.river_migration VALUES ('main', 4, '2026-11-21 21:20:50.635977+00');
-INSERT INTO public.river_migration VALUES ('main', 5, '2026-11-21 21:20:50.641432+00');
-INSERT INTO public.river_migration VALUES ('main', 6, '2026-11-21 21:20:50.652328+00');
-INSERT INTO public.river_migration VALUES ('main', 7, '2026-11-21 21:20:50.655594+00');
+INSERT INTO public.river_migration VALUES ('main', 1, '2026-11-21 22:04:57.752237+00');
+INSERT INTO public.river_migration VALUES ('main', 2, '2026-11-21 22:04:57.756989+00');
+INSERT INTO public.river_migration VALUES ('main', 3, '2026-11-21 22:04:57.765863+00');
+INSERT INTO public.river_migration VALUES ('main', 4, '2026-11-21 22:04:57.767126+00');
+INSERT INTO public.river_migration VALUES ('main', 5, '2026-11-21 22:04:57.770437+00');
+INSERT INTO public.river_migration VALUES ('main', 6, '2026-11-21 22:04:57.777803+00');
+INSERT INTO public.river_migration VALUES ('main', 7, '2026-11-21 22:04:57.779736+00');
 
 
 --
@@ -1023,6 +1057,22 @@ ALTER TABLE ONLY public.missing_deliveries
 
 ALTER TABLE ONLY public.policies_in_force
     ADD CONSTRAINT policies_in_force_pkey PRIMARY KEY (repository, branch);
+
+
+--
+-- Name: pull_decisions pull_decisions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.pull_decisions
+    ADD CONSTRAINT pull_decisions_pkey PRIMARY KEY (repository, number);
+
+
+--
+-- Name: pull_snapshots pull_snapshots_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.pull_snapshots
+    ADD CONSTRAINT pull_snapshots_pkey PRIMARY KEY (repository, number);
 
 
 --

@@ -12,7 +12,7 @@ CREATE TABLE check_runs (
     PRIMARY KEY (repository, sha)
 ) STRICT;
 INSERT INTO check_runs (repository, sha, number, run_id, status, conclusion, digest, external_id, created_at, updated_at) VALUES (7, 'h1', 1, 9, 'in_progress', '', '', 'create:h1', 1767603600000000, 1767603600000000);
-CREATE TABLE checks (
+CREATE TABLE "checks" (
     repository INTEGER NOT NULL,
     sha        TEXT    NOT NULL,
     name       TEXT    NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE checks (
     arrived    INTEGER NOT NULL,
     body       TEXT    NOT NULL,
     PRIMARY KEY (repository, sha, name, app, status, run_id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 INSERT INTO checks (repository, sha, name, app, status, run_id, id, pending, at, arrived, body) VALUES (7, 'h1', 'build', 'github-actions', 0, 5, 5, 0, 0, 1767603600000000, '{"name":"build","state":"success","app":"github-actions","run_id":5}');
 CREATE TABLE checks_read (
     repository INTEGER NOT NULL,
@@ -51,13 +51,13 @@ CREATE TABLE debts (
     settled_at INTEGER NOT NULL,
     PRIMARY KEY (repository, number, kind)
 ) STRICT;
-CREATE TABLE deliveries (
+CREATE TABLE "deliveries" (
     id           TEXT    PRIMARY KEY,
     event        TEXT    NOT NULL,
     action       TEXT    NOT NULL,
     repository   INTEGER NOT NULL,
     received_at  INTEGER NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 INSERT INTO deliveries (id, event, action, repository, received_at) VALUES ('one', 'pull_request', 'opened', 7, 1767603600000000);
 INSERT INTO deliveries (id, event, action, repository, received_at) VALUES ('two', 'check_run', 'completed', 7, 1767603600000000);
 CREATE TABLE delivery_log (
@@ -133,16 +133,16 @@ CREATE TABLE goose_db_version (
 		is_applied INTEGER NOT NULL,
 		tstamp TIMESTAMP DEFAULT (datetime('now'))
 	);
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (1, 0, 1, '2026-11-21 21:20:48');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (2, 1, 1, '2026-11-21 21:20:48');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (3, 2, 1, '2026-11-21 21:20:48');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (4, 3, 1, '2026-11-21 21:20:48');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (5, 4, 1, '2026-11-21 21:20:48');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (6, 5, 1, '2026-11-21 21:20:48');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (7, 6, 1, '2026-11-21 21:20:48');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (8, 7, 1, '2026-11-21 21:20:48');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (9, 8, 1, '2026-11-21 21:20:48');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (10, 9, 1, '2026-11-21 21:20:48');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (1, 0, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (2, 1, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (3, 2, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (4, 3, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (5, 4, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (6, 5, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (7, 6, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (8, 7, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (9, 8, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (10, 9, 1, '2026-11-21 22:04:55');
 CREATE TABLE identities (
     kind  TEXT    NOT NULL,
     scope TEXT    NOT NULL,
@@ -212,16 +212,29 @@ CREATE TABLE policies_in_force (
     digest     TEXT    NOT NULL,
     PRIMARY KEY (repository, branch)
 ) STRICT;
-CREATE TABLE pulls (
+CREATE TABLE pull_decisions (
+    repository INTEGER NOT NULL,
+    number     INTEGER NOT NULL,
+    decision   TEXT    NOT NULL, -- what was last decided
+    PRIMARY KEY (repository, number)
+) STRICT;
+INSERT INTO pull_decisions (repository, number, decision) VALUES (7, 1, '{"pull":{"repository":7,"number":1},"head":"h1","policy":{"source":"","digest":""},"governed":true,"category":"uncategorized","verdict":"undecided","requirements":null,"matches":null}');
+CREATE TABLE pull_snapshots (
+    repository INTEGER NOT NULL,
+    number     INTEGER NOT NULL,
+    snapshot   TEXT    NOT NULL, -- what GitHub last told
+    PRIMARY KEY (repository, number)
+) STRICT;
+INSERT INTO pull_snapshots (repository, number, snapshot) VALUES (7, 1, '{"number":1,"title":"It''s a title; with\nlines","body":"","author":{"id":1,"login":"alice","kind":"User"},"state":"open","head":{"repository":7,"owner":"acme","name":"topic","sha":"h1"},"base":{"repository":7,"owner":"acme","name":"main","sha":"b0"},"created_at":"2026-01-05T09:00:00Z","updated_at":"2026-01-05T09:00:00Z"}');
+CREATE TABLE "pulls" (
     repository   INTEGER NOT NULL,
     number       INTEGER NOT NULL,
-    -- What GitHub last told; state is empty as long as it told nothing.
+    -- What GitHub last told, but for the snapshot; state is empty as long as it told nothing.
     state        TEXT    NOT NULL DEFAULT '',
     head         TEXT    NOT NULL DEFAULT '',
     base         TEXT    NOT NULL DEFAULT '',
     updated_at   INTEGER NOT NULL DEFAULT 0,
     read_at      INTEGER NOT NULL DEFAULT 0,
-    snapshot     TEXT    NOT NULL DEFAULT '',
     unsure       INTEGER NOT NULL DEFAULT 0,
     gone         INTEGER NOT NULL DEFAULT 0,
     -- Raised by intake, taken by a run, done when a run ended well.
@@ -233,14 +246,17 @@ CREATE TABLE pulls (
     failures     INTEGER NOT NULL DEFAULT 0,
     problem      TEXT    NOT NULL DEFAULT '',
     recheck_at   INTEGER NOT NULL DEFAULT 0,
-    -- What was last decided.
-    decision     TEXT    NOT NULL DEFAULT '',
+    -- From when the job of one that was raised waits for nothing but a worker, in microseconds since 1970, and under which trace it was
+    -- inserted; 0: that is not known. The end of its run forgets them.
+    job_due      INTEGER NOT NULL DEFAULT 0,
+    job_trace    TEXT    NOT NULL DEFAULT '',
+    -- What was last decided, but for the decision.
     digest       TEXT    NOT NULL DEFAULT '',
     decided_head TEXT    NOT NULL DEFAULT '',
-    decided_at   INTEGER NOT NULL DEFAULT 0, job_due INTEGER NOT NULL DEFAULT 0, job_trace TEXT NOT NULL DEFAULT '',
+    decided_at   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (repository, number)
-) STRICT;
-INSERT INTO pulls (repository, number, state, head, base, updated_at, read_at, snapshot, unsure, gone, wanted, done, concerns, taken, run, failures, problem, recheck_at, decision, digest, decided_head, decided_at, job_due, job_trace) VALUES (7, 1, 'open', 'h1', 'main', 1767603600000000, 0, '{"number":1,"title":"It''s a title; with\nlines","body":"","author":{"id":1,"login":"alice","kind":"User"},"state":"open","head":{"repository":7,"owner":"acme","name":"topic","sha":"h1"},"base":{"repository":7,"owner":"acme","name":"main","sha":"b0"},"created_at":"2026-01-05T09:00:00Z","updated_at":"2026-01-05T09:00:00Z"}', 0, 0, 2, 0, 1, 0, 0, 0, '', 0, '{"pull":{"repository":7,"number":1},"head":"h1","policy":{"source":"","digest":""},"governed":true,"category":"uncategorized","verdict":"undecided","requirements":null,"matches":null}', 'digest', 'h1', 1767603600000000, 0, '');
+) STRICT, WITHOUT ROWID;
+INSERT INTO pulls (repository, number, state, head, base, updated_at, read_at, unsure, gone, wanted, done, concerns, taken, run, failures, problem, recheck_at, job_due, job_trace, digest, decided_head, decided_at) VALUES (7, 1, 'open', 'h1', 'main', 1767603600000000, 0, 0, 0, 2, 0, 1, 0, 0, 0, '', 0, 0, '', 'digest', 'h1', 1767603600000000);
 CREATE TABLE repositories (
     id             INTEGER PRIMARY KEY,
     owner          TEXT    NOT NULL,
@@ -294,13 +310,13 @@ CREATE TABLE river_migration (
     CONSTRAINT version_gte_1 CHECK (version >= 1),
     PRIMARY KEY (line, version)
 );
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 1, '2026-11-21 21:20:48');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 2, '2026-11-21 21:20:48');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 3, '2026-11-21 21:20:48');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 4, '2026-11-21 21:20:48');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 5, '2026-11-21 21:20:48');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 6, '2026-11-21 21:20:48');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 7, '2026-11-21 21:20:48');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 1, '2026-11-21 22:04:55');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 2, '2026-11-21 22:04:55');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 3, '2026-11-21 22:04:55');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 4, '2026-11-21 22:04:55');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 5, '2026-11-21 22:04:55');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 6, '2026-11-21 22:04:55');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 7, '2026-11-21 22:04:55');
 CREATE TABLE river_notification (
     id integer PRIMARY KEY AUTOINCREMENT,
     created_at timestamp NOT NULL DEFAULT (datetime('now', 'subsec')),
