@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	json2 "github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 	"github.com/google/go-github/v62/github"
 	"github.com/palantir/go-githubapp/githubapp"
 	"golang.org/x/sync/errgroup"
@@ -270,8 +272,9 @@ func into(v any, whole func() bool) func(*answer) error {
 		if err != nil {
 			return unreadable(err, false)
 		}
-		if err := json.Unmarshal(body, v); err != nil {
-			return unreadable(err, false)
+		// The lists of a head's checks are long. This reads them as encoding/json would, in half the time.
+		if err := json2.Unmarshal(body, v, jsonv1.DefaultOptionsV1()); err != nil {
+			return unreadable(fmt.Errorf("GitHub's answer cannot be read: %w", err), false)
 		}
 		if bytes.Equal(bytes.TrimSpace(body), []byte("null")) || whole != nil && !whole() {
 			return unreadable(errors.New("GitHub's answer lacks what was asked for"), false)
