@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"time"
@@ -263,7 +264,7 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 		return err
 	}
 	session := a.github.Installation(repo.Installation).Begin()
-	list := func(ctx context.Context, repo change.Repository) ([]change.Pull, error) {
+	list := func(ctx context.Context, repo change.Repository) iter.Seq2[[]change.Pull, error] {
 		return session.OpenPulls(ctx, repo, "", session.Began())
 	}
 	// Held from here on, so that no pull request has to wait for it.

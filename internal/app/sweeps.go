@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -29,8 +30,8 @@ func (a *App) newSweeps() *sweeps {
 	s := &sweeps{App: a}
 	s.checks = &reconcile.Sweeper{Open: a.store.OpenPulls, Raise: s.raise}
 	s.pulls = &recovery.Pulls{
-		Repositories: a.store.Repositories, Known: a.store.OpenPulls, Save: a.store.SavePull, Raise: s.raise, Spare: a.github.Spare, Log: a.log,
-		List: func(ctx context.Context, repo change.Repository) ([]change.Pull, error) {
+		Repositories: a.store.Repositories, Known: a.store.Known, Open: a.store.OpenNumbers, Save: a.store.SavePull, Raise: s.raise, Spare: a.github.Spare, Log: a.log,
+		List: func(ctx context.Context, repo change.Repository) iter.Seq2[[]change.Pull, error] {
 			session := a.github.Installation(repo.Installation).Begin()
 			return session.OpenPulls(github.InBackground(ctx), repo, "", session.Began())
 		},

@@ -290,51 +290,59 @@ type listing[T any] struct {
 	sent  time.Time // when the oldest of the pages was asked for; with a NotFound, when that was
 }
 
-// readPages reads a list of pages to its end, or to limit pages. Items takes a page apart.
+// page is one page of a list.
+type page[T any] struct {
+	items []T
+	more  bool      // there may be another after it
+	last  int       // how many pages there are; 0: GitHub does not say
+	sent  time.Time // when it was asked for; with a NotFound too
+}
+
+// readPage reads the nth page of a list, from 1. Items takes it apart.
 //
 // A page that is full may have one after it even if GitHub does not link to it: the answer may be one that was held and
 // revalidated, and an ETag covers the body only.
+func readPage[P, T any](
+	ctx context.Context, s *Session, r route, to address, query url.Values, since time.Time, n int, items func(P) (_ []T, whole bool),
+) (p page[T], err error) {
+	q := maps.Clone(query)
+	if q == nil {
+		q = url.Values{}
+	}
+	q.Set("per_page", strconv.Itoa(perPage))
+	if n > 1 {
+		q.Set("page", strconv.Itoa(n))
+	}
+	var body P
+	a, err := s.get(ctx, r, to, q, since, into(&body, func() (whole bool) {
+		p.items, whole = items(body)
+		return whole
+	}))
+	if a != nil {
+		p.sent = a.sent
+	}
+	if err != nil {
+		return p, err
+	}
+	p.more, p.last = a.hasNext || len(p.items) >= perPage, a.lastPage
+	return p, nil
+}
+
+// readPages reads a list of pages to its end, or to limit pages.
 func readPages[P, T any](
 	ctx context.Context, s *Session, r route, to address, query url.Values, since time.Time, limit int, items func(P) (_ []T, whole bool),
 ) (listing[T], error) {
-	type page struct {
-		items []T
-		more  bool
-		last  int
-		sent  time.Time
+	read := func(ctx context.Context, n int) (page[T], error) {
+		return readPage(ctx, s, r, to, query, since, n, items)
 	}
-	read := func(ctx context.Context, n int) (p page, err error) {
-		q := maps.Clone(query)
-		if q == nil {
-			q = url.Values{}
-		}
-		q.Set("per_page", strconv.Itoa(perPage))
-		if n > 1 {
-			q.Set("page", strconv.Itoa(n))
-		}
-		var body P
-		a, err := s.get(ctx, r, to, q, since, into(&body, func() (whole bool) {
-			p.items, whole = items(body)
-			return whole
-		}))
-		if a != nil {
-			p.sent = a.sent
-		}
-		if err != nil {
-			return p, err
-		}
-		p.more, p.last = a.hasNext || len(p.items) >= perPage, a.lastPage
-		return p, nil
-	}
-
 	first, err := read(ctx, 1)
 	if err != nil {
 		return listing[T]{sent: first.sent}, err
 	}
-	pages := []page{first}
+	pages := []page[T]{first}
 	// Where the first page tells how many there are, they are read side by side.
 	if last := min(first.last, limit); last > 1 {
-		pages = append(pages, make([]page, last-1)...)
+		pages = append(pages, make([]page[T], last-1)...)
 		group, gctx := errgroup.WithContext(ctx)
 		group.SetLimit(inFlight)
 		for n := 2; n <= last; n++ {

@@ -105,14 +105,31 @@ func TestPullsWithHead(t *testing.T) {
 func TestOpenPulls(t *testing.T) {
 	f := newFake(t)
 	f.pages("GET /repos/acme/shop/pulls", []any{
-		many(100, func(i int) any { return m{"number": 200 - i, "state": "open"} }), many(5, func(i int) any { return m{"number": 10 - i, "state": "open"} }),
+		many(100, func(i int) any { return m{"number": 1 + i, "state": "open"} }), many(5, func(i int) any { return m{"number": 200 + i, "state": "open"} }),
 	}, true)
-	got, err := f.client().Begin().OpenPulls(t.Context(), shop, "release/1", time.Time{})
-	if err != nil || len(got) != 105 || got[0].Number != 6 || got[104].Number != 200 {
-		t.Errorf("got %d, %v", len(got), err)
+	s := f.client().Begin()
+	var pages []string
+	for page, err := range s.OpenPulls(t.Context(), shop, "release/1", time.Time{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, fmt.Sprintf("%d from %d", len(page), page[0].Number))
 	}
-	calls(t, f, "GET /repos/acme/shop/pulls?base=release%2F1&page=2&per_page=100&state=open",
-		"GET /repos/acme/shop/pulls?base=release%2F1&per_page=100&state=open")
+	diff(t, pages, []string{"100 from 1", "5 from 200"})
+	const list = "GET /repos/acme/shop/pulls?"
+	calls(t, f, list+"base=release%2F1&direction=asc&page=2&per_page=100&sort=created&state=open",
+		list+"base=release%2F1&direction=asc&per_page=100&sort=created&state=open")
+
+	f.json("GET /repos/acme/shop/pulls", 502, m{})
+	n := 0
+	for page, err := range s.OpenPulls(t.Context(), shop, "", s.Began()) {
+		if n++; page != nil || !Temporary(err) || !strings.Contains(err.Error(), "listing the open pull requests of acme/shop: ") {
+			t.Errorf("%v, %v", page, err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("an error comes %d times", n)
+	}
 }
 
 func TestRepositories(t *testing.T) {

@@ -3,6 +3,9 @@ package github
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,8 +16,11 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// maxPulls is how many pages of pull requests of one commit, or of one repository, are read.
-const maxPulls = 50
+// How many pages of pull requests are read, of one commit and of one repository.
+const (
+	maxPulls     = 50
+	maxOpenPulls = 1000
+)
 
 // Pull reads a pull request (pulls/get).
 func (s *Session) Pull(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ change.Pull, err error) {
@@ -69,26 +75,35 @@ func (s *Session) CommitPulls(ctx context.Context, repo change.Repository, sha c
 	return sortedByNumber(pulls), nil
 }
 
-// OpenPulls reads the open pull requests of a repository (pulls/list), ordered by number; into base only unless that is empty.
-// ChangedFiles is not said there.
-func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base string, since time.Time) (_ []change.Pull, err error) {
-	defer wrap(&err, "listing the open pull requests of %s", repo)
-	query := values("state", "open")
+// OpenPulls reads the open pull requests of a repository (pulls/list), oldest first, page by page, so that none needs room for a list of ten
+// thousand; into base only unless that is empty. After an error there is nothing more. ChangedFiles is not said there. One that is closed
+// meanwhile moves those after it, and one of these may be missing.
+func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base string, since time.Time) iter.Seq2[[]change.Pull, error] {
+	query := values("state", "open", "sort", "created", "direction", "asc")
 	if base != "" {
 		query.Set("base", base)
 	}
-	listed, err := readPages(ctx, s, listPulls, listPulls.of(repo), query, since, maxPulls, entries[github.PullRequest])
-	if err != nil {
-		return nil, err
+	return func(yield func([]change.Pull, error) bool) {
+		for n := 1; ; n++ {
+			listed, err := readPage(ctx, s, listPulls, listPulls.of(repo), query, since, n, entries[github.PullRequest])
+			if err == nil && listed.more && n == maxOpenPulls {
+				err = &Rejected{Status: http.StatusOK, Message: "more than 100,000 pull requests are open: too many to read"}
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("listing the open pull requests of %s: %w", repo, err))
+				return
+			}
+			pulls := make([]change.Pull, 0, len(listed.items))
+			for _, p := range listed.items {
+				if p.GetNumber() != 0 {
+					pulls = append(pulls, pull(p))
+				}
+			}
+			if !yield(pulls, nil) || !listed.more {
+				return
+			}
+		}
 	}
-	if err := listed.tooMany("more than 5,000 pull requests are open"); err != nil {
-		return nil, err
-	}
-	pulls := make([]change.Pull, 0, len(listed.items))
-	for _, p := range listed.items {
-		pulls = append(pulls, pull(p))
-	}
-	return sortedByNumber(pulls), nil
 }
 
 // Repositories reads the repositories that the installation may see (apps/list-repos-accessible-to-installation).

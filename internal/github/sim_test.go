@@ -291,7 +291,11 @@ func TestAgainstEmbeddedGitHub(t *testing.T) {
 		if got := must[[]github.IssueComment](t)(s.Comments(t.Context(), w.repo, p.Number, s.Began())); len(got) != 1 || got[0].ID != id || got[0].By.Login != "bob" {
 			t.Errorf("comments: %+v", got)
 		}
-		if got := must[[]change.Pull](t)(s.OpenPulls(t.Context(), w.repo, "main", s.Began())); len(got) != 1 || got[0].Number != p.Number {
+		var got []change.Pull
+		for page, err := range s.OpenPulls(t.Context(), w.repo, "main", s.Began()) {
+			got = append(got, must[[]change.Pull](t)(page, err)...)
+		}
+		if len(got) != 1 || got[0].Number != p.Number {
 			t.Errorf("open: %+v", got)
 		}
 	})

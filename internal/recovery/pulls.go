@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -21,10 +22,11 @@ const SweepRepositories = 20
 type Pulls struct {
 	// Repositories lists those that the App has access to, always in the same order; see store.Store.
 	Repositories func(ctx context.Context) ([]change.Repository, error)
-	// List lists the open pull requests of a repository on GitHub.
-	List func(ctx context.Context, repo change.Repository) ([]change.Pull, error)
-	// Known lists those that are known, after a key, ordered by repository and number; see store.Store.OpenPulls.
-	Known func(ctx context.Context, after change.PullKey, limit int) ([]store.Pull, error)
+	// List lists the open pull requests of a repository on GitHub, page by page.
+	List func(ctx context.Context, repo change.Repository) iter.Seq2[[]change.Pull, error]
+	// Known tells how pull requests are known, and Open which of a repository are open as far as is known; see store.Store.
+	Known func(ctx context.Context, keys []change.PullKey) (map[change.PullKey]store.KnownPull, error)
+	Open  func(ctx context.Context, repo change.RepositoryID) ([]change.Number, error)
 	// Save keeps one as GitHub listed it; see store.Store.SavePull.
 	Save func(ctx context.Context, key change.PullKey, read change.Pull) (held change.Pull, err error)
 	// Raise has pull requests looked at; see queue.Queue.
@@ -98,63 +100,71 @@ func (s *Pulls) compare(ctx context.Context, repos []change.Repository) error {
 }
 
 func (s *Pulls) repository(ctx context.Context, repo change.Repository) error {
-	listed, err := s.List(ctx, repo)
-	if err != nil {
-		return err
+	listed, differ := map[change.Number]bool{}, 0
+	raise := func(keys []change.PullKey) error {
+		differ += len(keys)
+		return s.Raise(ctx, keys, change.ConcernVerify)
 	}
-	known, err := s.known(ctx, repo.ID) // after the list, so that what a delivery told meanwhile is newer than that
-	if err != nil {
-		return err
-	}
-	var differ []change.PullKey
-	for _, p := range listed {
-		key := change.PullKey{Repository: repo.ID, Number: p.Number}
-		held, ok := known[p.Number]
-		delete(known, p.Number)
-		if ok && !isNewer(p, held.Snapshot) {
-			continue
-		}
-		if _, err := s.Save(ctx, key, p); err != nil {
+	for pulls, err := range s.List(ctx, repo) {
+		if err != nil {
 			return err
 		}
-		differ = append(differ, key)
-	}
-	for number := range known {
-		differ = append(differ, change.PullKey{Repository: repo.ID, Number: number}) // which has ended, or was opened since
-	}
-	if len(differ) > 0 {
-		s.Log.Info().Stringer("repository", repo).Int("pulls", len(differ)).Msg("pull requests differ from what is known of them")
-	}
-	return s.Raise(ctx, differ, change.ConcernVerify)
-}
-
-// isNewer says whether GitHub lists a pull request otherwise than it is held.
-func isNewer(listed, held change.Pull) bool {
-	if held.State == "" || listed.UpdatedAt.After(held.UpdatedAt) {
-		return true
-	}
-	return listed.Head.SHA != held.Head.SHA && listed.UpdatedAt.Equal(held.UpdatedAt)
-}
-
-// known returns the pull requests of a repository that are open as far as is known, by number.
-func (s *Pulls) known(ctx context.Context, repo change.RepositoryID) (map[change.Number]store.Pull, error) {
-	const batch = 100
-	known := map[change.Number]store.Pull{}
-	after := change.PullKey{Repository: repo}
-	for {
-		pulls, err := s.Known(ctx, after, batch)
+		for _, p := range pulls {
+			listed[p.Number] = true
+		}
+		keys, err := s.differing(ctx, repo.ID, pulls)
+		if err == nil {
+			err = raise(keys)
+		}
 		if err != nil {
+			return err
+		}
+	}
+	open, err := s.Open(ctx, repo.ID)
+	if err != nil {
+		return err
+	}
+	var ended []change.PullKey // or opened since
+	for _, n := range open {
+		if !listed[n] {
+			ended = append(ended, change.PullKey{Repository: repo.ID, Number: n})
+		}
+	}
+	if err := raise(ended); err != nil {
+		return err
+	}
+	if differ > 0 {
+		s.Log.Info().Stringer("repository", repo).Int("pulls", differ).Msg("pull requests differ from what is known of them")
+	}
+	return nil
+}
+
+// differing saves those of a page that are not known as GitHub lists them, and returns which they are.
+func (s *Pulls) differing(ctx context.Context, repo change.RepositoryID, pulls []change.Pull) (differ []change.PullKey, err error) {
+	keys := make([]change.PullKey, len(pulls))
+	for i, p := range pulls {
+		keys[i] = change.PullKey{Repository: repo, Number: p.Number}
+	}
+	known, err := s.Known(ctx, keys) // after the page, so that what a delivery told meanwhile is newer than that
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range pulls {
+		if held, ok := known[keys[i]]; ok && !isNewer(p, held) {
+			continue
+		}
+		if _, err := s.Save(ctx, keys[i], p); err != nil {
 			return nil, err
 		}
-		for _, p := range pulls {
-			if p.Key.Repository != repo {
-				return known, nil
-			}
-			known[p.Key.Number] = p
-		}
-		if len(pulls) < batch {
-			return known, nil
-		}
-		after = pulls[len(pulls)-1].Key
+		differ = append(differ, keys[i])
 	}
+	return differ, nil
+}
+
+// isNewer says whether GitHub lists an open pull request otherwise than it is known.
+func isNewer(listed change.Pull, known store.KnownPull) bool {
+	if known.State != change.Open || listed.UpdatedAt.After(known.UpdatedAt) {
+		return true
+	}
+	return listed.Head.SHA != known.Head && listed.UpdatedAt.Equal(known.UpdatedAt)
 }

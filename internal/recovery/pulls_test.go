@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,22 +22,39 @@ func TestPullsThatDifferAreRaised(t *testing.T) {
 	pull := func(n change.Number, head change.SHA, updated time.Time) change.Pull {
 		return change.Pull{Number: n, State: change.Open, Head: change.Branch{SHA: head}, UpdatedAt: updated}
 	}
+	closed := pull(8, "a", at)
+	closed.State = change.Closed
 	held := []change.Pull{
-		pull(1, "a", at), pull(2, "a", at), pull(3, "a", at.Add(time.Second)), pull(4, "a", at), pull(5, "a", at), {Number: 6},
+		pull(1, "a", at), pull(2, "a", at), pull(3, "a", at.Add(time.Second)), pull(4, "a", at), pull(5, "a", at), {Number: 6}, closed,
 	}
-	listed := []change.Pull{
-		pull(1, "a", at), pull(2, "a", at.Add(time.Second)), pull(3, "b", at) /* a delivery told of what came later */, pull(5, "b", at), pull(6, "a", at),
-		pull(7, "a", at),
+	listed := [][]change.Pull{
+		{pull(1, "a", at), pull(2, "a", at.Add(time.Second)), pull(3, "b", at) /* a delivery told of what came later */, pull(5, "b", at)},
+		{pull(6, "a", at), pull(7, "a", at), pull(8, "a", at)},
 	}
 	var raised, saved []change.Number
 	s := &Pulls{
 		Repositories: func(context.Context) ([]change.Repository, error) { return []change.Repository{{ID: 8}}, nil },
-		List:         func(context.Context, change.Repository) ([]change.Pull, error) { return listed, nil },
-		Known: func(_ context.Context, after change.PullKey, _ int) (known []store.Pull, err error) {
-			for _, p := range held {
-				known = append(known, store.Pull{Key: change.PullKey{Repository: after.Repository, Number: p.Number}, Snapshot: p})
+		List: func(context.Context, change.Repository) iter.Seq2[[]change.Pull, error] {
+			return func(yield func([]change.Pull, error) bool) {
+				_ = yield(listed[0], nil) && yield(listed[1], nil)
 			}
-			return append(known, store.Pull{Key: change.PullKey{Repository: 9, Number: 1}}), nil
+		},
+		Known: func(_ context.Context, keys []change.PullKey) (map[change.PullKey]store.KnownPull, error) {
+			known := map[change.PullKey]store.KnownPull{}
+			for _, p := range held {
+				if key := (change.PullKey{Repository: 8, Number: p.Number}); slices.Contains(keys, key) {
+					known[key] = store.KnownPull{State: p.State, Head: p.Head.SHA, UpdatedAt: p.UpdatedAt}
+				}
+			}
+			return known, nil
+		},
+		Open: func(context.Context, change.RepositoryID) (open []change.Number, err error) {
+			for _, p := range held {
+				if p.State == change.Open {
+					open = append(open, p.Number)
+				}
+			}
+			return open, nil
 		},
 		Save: func(_ context.Context, key change.PullKey, p change.Pull) (change.Pull, error) {
 			saved = append(saved, key.Number)
@@ -53,10 +72,10 @@ func TestPullsThatDifferAreRaised(t *testing.T) {
 	if err := s.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]change.Number{2, 5, 6, 7, 4}, raised); diff != "" {
+	if diff := cmp.Diff([]change.Number{2, 5, 6, 7, 8, 4}, raised); diff != "" {
 		t.Errorf("raised (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]change.Number{2, 5, 6, 7}, saved); diff != "" {
+	if diff := cmp.Diff([]change.Number{2, 5, 6, 7, 8}, saved); diff != "" {
 		t.Errorf("saved (-want +got):\n%s", diff)
 	}
 }
@@ -73,11 +92,14 @@ func TestPullsGoAroundAllRepositories(t *testing.T) {
 			}
 			return list, nil
 		},
-		List: func(_ context.Context, repo change.Repository) ([]change.Pull, error) {
-			listed = append(listed, repo.ID)
-			return nil, fail[repo.ID]
+		List: func(_ context.Context, repo change.Repository) iter.Seq2[[]change.Pull, error] {
+			return func(yield func([]change.Pull, error) bool) {
+				listed = append(listed, repo.ID)
+				yield(nil, fail[repo.ID])
+			}
 		},
-		Known: func(context.Context, change.PullKey, int) ([]store.Pull, error) { return nil, nil },
+		Known: func(context.Context, []change.PullKey) (map[change.PullKey]store.KnownPull, error) { return nil, nil },
+		Open:  func(context.Context, change.RepositoryID) ([]change.Number, error) { return nil, nil },
 		Raise: func(context.Context, []change.PullKey, change.Concern) error { return nil },
 		Spare: func(id change.InstallationID) bool { return spare || id != 1 },
 		Log:   zerolog.Nop(),

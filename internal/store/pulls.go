@@ -111,6 +111,60 @@ func (s *Store) OpenPulls(ctx context.Context, after change.PullKey, limit int) 
 	return pulls, err
 }
 
+// KnownPull is what tells one state of a pull request from another.
+type KnownPull struct {
+	State     change.PullState // empty: GitHub told nothing yet
+	Head      change.SHA
+	UpdatedAt time.Time
+}
+
+// Known returns how pull requests are known; those that never were are missing, as are those that the App has no access to any more.
+func (s *Store) Known(ctx context.Context, keys []change.PullKey) (known map[change.PullKey]KnownPull, err error) {
+	defer wrap(&err, "look up how %d pull requests are known", len(keys))
+	known = make(map[change.PullKey]KnownPull, len(keys))
+	if len(keys) == 0 {
+		return known, nil
+	}
+	values := make([][]any, len(keys))
+	for i, k := range keys {
+		values[i] = []any{k.Repository, k.Number}
+	}
+	table, arg, err := s.rows(keyColumns, values)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Read(ctx, func(tx Tx) error {
+		clear(known)
+		return tx.Query(ctx, `SELECT p.repository, p.number, p.state, p.head, p.updated_at FROM `+table+` AS asked
+			JOIN pulls p ON p.repository = asked.repository AND p.number = asked.number AND p.gone = 0`, []any{arg}, func(scan func(...any) error) error {
+			var key change.PullKey
+			var k KnownPull
+			var updated int64
+			err := scan(&key.Repository, &key.Number, &k.State, &k.Head, &updated)
+			k.UpdatedAt = fromMicro(updated)
+			known[key] = k
+			return err
+		})
+	})
+	return known, err
+}
+
+// OpenNumbers returns the numbers of the pull requests of a repository that are open, in order.
+func (s *Store) OpenNumbers(ctx context.Context, repo change.RepositoryID) (numbers []change.Number, err error) {
+	defer wrap(&err, "list the open pull requests of repository %d", repo)
+	err = s.Read(ctx, func(tx Tx) error {
+		numbers = nil
+		return tx.Query(ctx, `SELECT number FROM pulls WHERE repository = $1 AND state = 'open' AND gone = 0 ORDER BY number`, []any{repo},
+			func(scan func(...any) error) error {
+				var n change.Number
+				err := scan(&n)
+				numbers = append(numbers, n)
+				return err
+			})
+	})
+	return numbers, err
+}
+
 // RecentPulls returns up to limit pull requests in any state that were decided, the last decided first, for people to look at.
 func (s *Store) RecentPulls(ctx context.Context, limit int) (pulls []Pull, err error) {
 	defer wrap(&err, "list recent pull requests")

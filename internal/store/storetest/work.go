@@ -263,6 +263,18 @@ func openPulls(t *testing.T, f *fixture) {
 	p, err := f.Pull(t.Context(), key(3))
 	must(t, err)
 	equal(t, "state", p.Snapshot.State, change.Merged)
+
+	gone := f.about(5)
+	gone.Gone = true
+	f.accept(t, gone)
+	numbers, err := f.OpenNumbers(t.Context(), shop.ID)
+	must(t, err)
+	equal(t, "numbers", numbers, []change.Number{1, 2, 4})
+	known, err := f.Known(t.Context(), []change.PullKey{key(2), key(3), key(5), key(6)})
+	must(t, err)
+	equal(t, "known", known, map[change.PullKey]store.KnownPull{
+		key(2): {State: change.Open, Head: "h", UpdatedAt: at(1)}, key(3): {State: change.Merged, Head: "h", UpdatedAt: at(1)},
+	})
 }
 
 func checkRuns(t *testing.T, f *fixture) {
