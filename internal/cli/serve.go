@@ -43,6 +43,7 @@ status, 0 or 1, and a line.`,
 			if ask {
 				return probe(cmd, c.Server.Address)
 			}
+			go boundMemory(cmd.Context())
 			log := newLogger(c.Log, cmd.ErrOrStderr())
 			log.Info().Str("version", Version()).Stringer("database", c.Database).Str("github", c.GitHub.V3APIURL).Msg("starting")
 			a, err := app.New(cmd.Context(), c, log, app.Options{Version: Version()})

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -250,7 +249,7 @@ func (c *Client) ask(ctx context.Context, r *sending, to address, held *answer) 
 		}
 		return nil, err
 	}
-	if a.body, err = io.ReadAll(resp.Body); err != nil {
+	if a.body, err = readAll(resp.Response); err != nil {
 		return nil, unreadable(err, false)
 	}
 	a.etag = resp.Header.Get("ETag")

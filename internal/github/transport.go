@@ -131,7 +131,7 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 			resp.Header.Del(name)
 		}
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = &readBody{*bytes.NewReader(body), body}
 	return resp, nil
 }
 
@@ -143,7 +143,19 @@ func isRedirect(status int) bool {
 	return false
 }
 
+// readBody is the body of an answer that was read.
+type readBody struct {
+	bytes.Reader
+	all []byte
+}
+
+func (b *readBody) Close() error { return nil }
+
+// readAll reads the body of an answer, or returns the one that was read.
 func readAll(resp *http.Response) ([]byte, error) {
+	if b, ok := resp.Body.(*readBody); ok {
+		return b.all, nil
+	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {

@@ -24,6 +24,9 @@ const patience = 5 * time.Minute
 // senders is how many webhooks GitHub sends at a time.
 const senders = 32
 
+// calls is how many GitHub allows an installation in an hour: far more than it does, so that no benchmark measures how the server waits.
+const calls = 10_000_000
+
 // town is a world whose server is a process.
 type town struct {
 	*worldtest.World
@@ -45,7 +48,7 @@ func found(t testing.TB, policy string) *town {
 // prepare makes a world without a server.
 func prepare(t testing.TB, policy string) *town {
 	t.Helper()
-	return &town{t: t, World: worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: policy, Elsewhere: true, Senders: senders})}
+	return &town{t: t, World: worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: policy, Elsewhere: true, Senders: senders, Calls: calls})}
 }
 
 // serve starts the server.

@@ -82,6 +82,7 @@ type Options struct {
 	Policy   string            // the repository's policy; "": it has none
 	Spec     bool              // hold all traffic to GitHub's OpenAPI description
 	Senders  int               // how many webhooks GitHub sends at a time; 0: one, so that they arrive in order
+	Calls    int               // how many calls GitHub allows an installation in an hour; 0: any number, but it shows its usual limit
 	// Elsewhere says that the server is the test's own business: other processes, with Environment.
 	Elsewhere bool
 }
@@ -164,7 +165,7 @@ func New(o Options) (_ *World, err error) {
 		w.Data = file
 	}
 	if w.Sim, err = githubsim.New(githubsim.Config{
-		Clock: w.Now, Dir: filepath.Join(o.Dir, ".github-sim"), DeliveryWorkers: o.Senders,
+		Clock: w.Now, Dir: filepath.Join(o.Dir, ".github-sim"), DeliveryWorkers: o.Senders, RateLimit: o.Calls,
 	}); err != nil {
 		return nil, err
 	}

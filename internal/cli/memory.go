@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// littleMemory is what the Go runtime stays within as long as what is in use leaves it the choice, in bytes. The program itself and SQLite take
+	// some 55 MB besides.
+	littleMemory = 88 << 20
+	// otherMemory is what the runtime has besides the heap, in bytes.
+	otherMemory = 16 << 20
+)
+
+// memoryGoal is what the runtime is to stay within while so many bytes of its heap are in use. More than twice that is never needed: then the
+// garbage is collected as often as without a goal, however much there is to do.
+func memoryGoal(inUse uint64) int64 { return max(littleMemory, int64(2*inUse)+otherMemory) }
+
+// boundMemory has the garbage of a burst collected rather than kept, until ctx ends. Whoever sets GOMEMLIMIT knows better.
+func boundMemory(ctx context.Context) {
+	if _, set := os.LookupEnv("GOMEMLIMIT"); set {
+		return
+	}
+	before := debug.SetMemoryLimit(memoryGoal(0))
+	defer debug.SetMemoryLimit(before)
+	inUse := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	again := time.NewTicker(5 * time.Second)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+			metrics.Read(inUse)
+			debug.SetMemoryLimit(memoryGoal(inUse[0].Value.Uint64()))
+		}
+	}
+}

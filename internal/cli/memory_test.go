@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"context"
+	"math"
+	"runtime/debug"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestMemoryGoal(t *testing.T) {
+	for inUse, want := range map[uint64]int64{0: 88 << 20, 30 << 20: 88 << 20, 36 << 20: 88 << 20, 100 << 20: 216 << 20} {
+		if got := memoryGoal(inUse); got != want {
+			t.Errorf("%d bytes in use: %d, want %d", inUse, got, want)
+		}
+	}
+}
+
+func TestBoundMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(math.MaxInt64)
+	defer debug.SetMemoryLimit(before)
+	for env, bound := range map[string]bool{"": true, "1GiB": false} {
+		synctest.Test(t, func(t *testing.T) {
+			if env != "" {
+				t.Setenv("GOMEMLIMIT", env)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go boundMemory(ctx)
+			time.Sleep(time.Minute)
+			if got := debug.SetMemoryLimit(-1); (got != math.MaxInt64) != bound || bound && got < littleMemory {
+				t.Errorf("GOMEMLIMIT=%q: the limit is %d", env, got)
+			}
+			cancel()
+			synctest.Wait()
+			if got := debug.SetMemoryLimit(-1); got != math.MaxInt64 {
+				t.Errorf("GOMEMLIMIT=%q: afterwards the limit is %d", env, got)
+			}
+		})
+	}
+}
