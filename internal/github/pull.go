@@ -85,7 +85,8 @@ func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base st
 	}
 	return func(yield func([]change.Pull, error) bool) {
 		for n := 1; ; n++ {
-			listed, err := readPage(ctx, s, listPulls, listPulls.of(repo), query, since, n, entries[github.PullRequest])
+			// A session of its own, which remembers one page and not all.
+			listed, err := readPage(ctx, s.Begin(), listPulls, listPulls.of(repo), query, since, n, entries[github.PullRequest])
 			if err == nil && listed.more && n == maxOpenPulls {
 				err = &Rejected{Status: http.StatusOK, Message: "more than 100,000 pull requests are open: too many to read"}
 			}
