@@ -11,14 +11,14 @@ import (
 const (
 	// littleMemory is what the Go runtime stays within as long as what is in use leaves it the choice, in bytes. The program itself and SQLite take
 	// some 55 MB besides.
-	littleMemory = 88 << 20
+	littleMemory = 80 << 20
 	// otherMemory is what the runtime has besides the heap, in bytes.
 	otherMemory = 16 << 20
 )
 
-// memoryGoal is what the runtime is to stay within while so many bytes of its heap are in use. More than twice that is never needed: then the
-// garbage is collected as often as without a goal, however much there is to do.
-func memoryGoal(inUse uint64) int64 { return max(littleMemory, int64(2*inUse)+otherMemory) }
+// memoryGoal is what the runtime is to stay within while so many bytes of its heap are in use. It leaves room for half as much again, so that
+// collecting the garbage never takes much of the processors, however much there is to do.
+func memoryGoal(inUse uint64) int64 { return max(littleMemory, int64(inUse+inUse/2)+otherMemory) }
 
 // boundMemory has the garbage of a burst collected rather than kept, until ctx ends. Whoever sets GOMEMLIMIT knows better.
 func boundMemory(ctx context.Context) {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestMemoryGoal(t *testing.T) {
-	for inUse, want := range map[uint64]int64{0: 88 << 20, 30 << 20: 88 << 20, 36 << 20: 88 << 20, 100 << 20: 216 << 20} {
+	for inUse, want := range map[uint64]int64{0: 80 << 20, 30 << 20: 80 << 20, 44 << 20: 82 << 20, 100 << 20: 166 << 20} {
 		if got := memoryGoal(inUse); got != want {
 			t.Errorf("%d bytes in use: %d, want %d", inUse, got, want)
 		}

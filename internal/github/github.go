@@ -26,7 +26,7 @@ const (
 	defaultGraphQL = "https://api.github.com/graphql"
 	defaultWeb     = "https://github.com"
 	defaultTimeout = 10 * time.Second
-	defaultCache   = 32 << 20
+	defaultCache   = 24 << 20
 	// clockTolerance is how far GitHub's clock may be from ours before it counts as another: its Date header is cut to seconds.
 	clockTolerance = 2 * time.Second
 )
@@ -49,7 +49,7 @@ type Config struct {
 	Logger zerolog.Logger
 	// Registerer gets the metrics, all named changegate_github_*; nil: nobody.
 	Registerer prometheus.Registerer
-	// CacheBytes bounds the memory for held answers, of all installations together; 0: 32 MiB, in which GitHub's JSON
+	// CacheBytes bounds the memory for held answers, of all installations together; 0: 24 MiB, in which GitHub's JSON
 	// takes a tenth of its length.
 	CacheBytes int64
 	// Timeout bounds one call; 0: 10 seconds.
