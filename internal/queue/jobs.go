@@ -62,6 +62,7 @@ type insertion struct {
 	args    jobArgs
 	opts    river.InsertOpts
 	urgency urgency
+	wait    time.Duration // of a patient one, how long it can wait
 }
 
 type reconcileArgs struct {
@@ -134,7 +135,7 @@ const (
 	atOnce       urgency = iota // it is made available now, and is no background run any more
 	early                       // it is made available now
 	whenDue                     // it goes on waiting
-	patient                     // it goes on waiting if that is not for long; one that is not there yet waits a moment for more to come
+	patient                     // it goes on waiting if that is not for longer than it can wait; one that is not there yet waits that long
 	inBackground                // it goes on waiting; one that is not there yet is inserted as a background run
 )
 
@@ -156,9 +157,17 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 		if u == inBackground {
 			opts.Priority = backgroundPriority
 		}
-		jobs[i] = insertion{s, opts, u}
+		jobs[i] = insertion{s, opts, u, 0}
 	}
 	_, err := q.insert(ctx, tx, jobs)
+	return err
+}
+
+// insertNext is insertRuns for what follows a run and can wait so long.
+func (q *Queue) insertNext(ctx context.Context, tx store.Tx, s subject, wait time.Duration) error {
+	opts := s.InsertOpts()
+	opts.Metadata = origin{time.Now().UnixMicro(), cmp.Or(Trace(ctx), newTrace())}.metadata()
+	_, err := q.insert(ctx, tx, []insertion{{s, opts, urgencyOf(wait), wait}})
 	return err
 }
 
@@ -186,7 +195,7 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]in
 	for i, j := range jobs {
 		o := j.args.owner()
 		if j.urgency == patient {
-			j.opts.ScheduledAt = now.Add(patience)
+			j.opts.ScheduledAt = now.Add(j.wait)
 		}
 		j.opts.Queue = laneOf(j.opts.Queue, cmp.Or(o.installation, installations[o.repository]))
 		params[i] = river.InsertManyParams{Args: j.args, InsertOpts: &j.opts}
@@ -198,7 +207,7 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]in
 	list := make([]inserted, len(results))
 	for i, r := range results {
 		list[i].JobRow = r.Job
-		if list[i].due, list[i].more, err = q.hurry(ctx, tx, r, jobs[i].urgency, now); err != nil {
+		if list[i].due, list[i].more, err = q.hurry(ctx, tx, r, jobs[i], now); err != nil {
 			return nil, err
 		}
 	}
@@ -207,7 +216,8 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]in
 
 // hurry sees to it that a job which was inserted, or was there already, is run as soon as it should be. It says when that is, zero where it does
 // not know or the job is a background run, and whether it is now and would not have been.
-func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, u urgency, now time.Time) (due time.Time, more bool, err error) {
+func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, j insertion, now time.Time) (due time.Time, more bool, err error) {
+	u := j.urgency
 	if !r.UniqueSkippedAsDuplicate {
 		switch u {
 		case patient:
@@ -229,7 +239,7 @@ func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertRe
 	}
 	due = now
 	if waits(r.Job, now) {
-		if u == patient && !r.Job.ScheduledAt.After(now.Add(patience)) {
+		if u == patient && !r.Job.ScheduledAt.After(now.Add(j.wait)) {
 			due = r.Job.ScheduledAt
 		} else if more, err = true, q.engine.retry(ctx, tx, r.Job.ID); err != nil {
 			return time.Time{}, false, err
@@ -241,8 +251,26 @@ func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertRe
 	return due, more, nil
 }
 
-// patience is how long the run of a pull request that can wait is put off, so that one run sees what would else take many; see store.CanWait.
-const patience = 2 * time.Second
+// patience is how long the run of a pull request is put off while so many of its checks are pending, so that one run sees what would else take
+// many; see store.CanWait. Where few are left, what the policy asks for may be over already.
+func patience(pending int) time.Duration {
+	switch {
+	case pending == 0:
+		return 0
+	case pending <= 3:
+		return 2 * time.Second
+	default:
+		return 6 * time.Second
+	}
+}
+
+// urgencyOf says how urgent the job of what deliveries raised is that can wait so long.
+func urgencyOf(wait time.Duration) urgency {
+	if wait > 0 {
+		return patient
+	}
+	return atOnce
+}
 
 // beReady lets a job be taken when its time has come: River looks every five seconds only for those that it calls scheduled.
 func beReady(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error {
@@ -271,6 +299,6 @@ func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at ti
 func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, follows *rivertype.JobRow) error {
 	opts := args.InsertOpts()
 	opts.ScheduledAt, opts.Metadata, opts.Priority = time.Now().Add(delay), follows.Metadata, follows.Priority
-	_, err := q.insert(ctx, tx, []insertion{{args, opts, whenDue}})
+	_, err := q.insert(ctx, tx, []insertion{{args, opts, whenDue, 0}})
 	return err
 }

@@ -68,6 +68,29 @@ func whatIsToldOfChecksWaitsForTheLastOne(t *testing.T, s *store.Store) {
 			}
 			return q.Deliver(t.Context(), []change.Delivery{labeled(id+"b", key)})
 		}, false},
+		{"many begin", func(id string) error {
+			if err := queue.DeleteJobs(t.Context(), q); err != nil {
+				return err
+			}
+			var many []change.Delivery
+			for n := range 4 {
+				many = append(many, checkOn(fmt.Sprint(id, n), head, fmt.Sprint("many-", n), int64(10+n), change.CheckPending))
+			}
+			if err := q.Deliver(t.Context(), many); err != nil {
+				return err
+			}
+			job, err := queue.TheOnlyJob(t.Context(), q)
+			if wait := job.Due.Sub(job.Inserted); err == nil && wait < 5*time.Second {
+				err = fmt.Errorf("it is put off for %s", wait)
+			}
+			return err
+		}, true},
+		{"few are left", func(id string) error {
+			return q.Deliver(t.Context(), []change.Delivery{
+				checkOn(id, head, "many-0", 10, change.CheckSuccess), checkOn(id+"b", head, "many-1", 11, change.CheckSuccess),
+				checkOn(id+"c", head, "many-2", 12, change.CheckSuccess),
+			})
+		}, false},
 		{"one begins where ours is green", func(id string) error {
 			err := s.SaveCheckRun(t.Context(), store.CheckRun{
 				Repository: key.Repository, Head: head, Number: key.Number, Posted: plan.Posted{RunID: 9, Status: plan.Completed, Conclusion: plan.Success},

@@ -8,8 +8,8 @@
 // and inserts the one that follows, if any. What a killed process was running, and its leases, are freed when the next one starts, and within five
 // seconds by the others that share its database.
 //
-// Where nothing was raised but a pull request's checks and one of them is pending, the run is put off for two seconds, so that it sees what
-// comes meanwhile: CI reports a hundred times, and what it says last is what matters. See store.CanWait.
+// Where nothing was raised but a pull request's checks and one of them is pending, the run is put off for two seconds, or six if many are, so
+// that it sees what comes meanwhile: CI reports a hundred times, and what it says last is what matters. See store.CanWait.
 //
 // Failures use up no attempts: a run that failed, or that GitHub's limits hold up, is followed by another within a minute for as
 // long as it takes.

@@ -90,30 +90,27 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 	var jobs []insertion
 	var causes [][]string
 	now := time.Now()
-	add := func(args jobArgs, deliveries []string, u urgency) {
+	add := func(args jobArgs, deliveries []string, wait time.Duration) {
 		opts := args.InsertOpts()
 		opts.Metadata = origin{Raised: now.UnixMicro(), Trace: deliveries[0]}.metadata()
-		jobs, causes = append(jobs, insertion{args, opts, u}), append(causes, deliveries)
+		jobs, causes = append(jobs, insertion{args, opts, urgencyOf(wait), wait}), append(causes, deliveries)
 	}
 	for _, id := range a.Added {
-		add(discoverArgs{Repository: id}, a.By.Repositories[id], atOnce)
+		add(discoverArgs{Repository: id}, a.By.Repositories[id], 0)
 	}
 	for _, f := range a.Floors {
-		add(floorArgs{Installation: f.Installation, Delivery: f.Delivery}, []string{f.Delivery}, atOnce)
+		add(floorArgs{Installation: f.Installation, Delivery: f.Delivery}, []string{f.Delivery}, 0)
 	}
 	for _, key := range a.Raised {
-		u, soon := atOnce, now
-		if a.CanWait[key] {
-			u, soon = patient, now.Add(patience)
-		}
-		if known := a.Jobs[key]; !known.Due.IsZero() && !known.Due.After(soon) {
+		wait := patience(a.CanWait[key])
+		if known := a.Jobs[key]; !known.Due.IsZero() && !known.Due.After(now.Add(wait)) {
 			follow(known.Trace, a.By.Pulls[key])
 			continue
 		}
-		add(pulls([]change.PullKey{key})[0], a.By.Pulls[key], u)
+		add(pulls([]change.PullKey{key})[0], a.By.Pulls[key], wait)
 	}
 	for _, e := range a.Errands {
-		add(errands([]change.Errand{e})[0], a.By.Errands[e], atOnce)
+		add(errands([]change.Errand{e})[0], a.By.Errands[e], 0)
 	}
 	if len(jobs) == 0 {
 		return traces, false, nil

@@ -148,15 +148,11 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 		}
 		switch {
 		case o.done && next == store.Again:
-			waiting, err := s.canWait(ctx, q.Store, tx)
+			wait, err := s.canWait(ctx, q.Store, tx)
 			if err != nil {
 				return err
 			}
-			u := atOnce
-			if waiting {
-				u = patient
-			}
-			return q.insertRuns(ctx, tx, []subject{s}, u)
+			return q.insertNext(ctx, tx, s, wait)
 		case next == store.Again, !o.done && wait == 0:
 			return q.insertRunsOf(ctx, tx, []subject{s}, atOnce, job.Metadata)
 		case !o.done:

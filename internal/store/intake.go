@@ -31,7 +31,7 @@ type Accepted struct {
 	Added  []change.RepositoryID // repositories whose open pull requests are not known yet
 	Floors []Floor               // owners whose policy may have changed
 	// CanWait are those of Raised that need not be looked at at once; see Store.CanWait.
-	CanWait map[change.PullKey]bool
+	CanWait map[change.PullKey]int
 	// Jobs are those of Raised that had been raised before, with what is known of the job that each has; see Store.SaveJobs.
 	Jobs map[change.PullKey]Job
 	// Errands are those to look at besides, ordered.

@@ -152,8 +152,9 @@ func (s *Store) SaveJobs(ctx context.Context, tx Tx, jobs map[change.PullKey]Job
 }
 
 // CanWait returns those among pull requests of which nothing is raised but their checks, while one on the head is still pending and ours there
-// is not green: what is told of the others meanwhile changes no decision until that one ends, unless it is one that the policy does not ask for.
-func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (waiting map[change.PullKey]bool, err error) {
+// is not green, and how many are pending: what is told of the others meanwhile changes no decision until that one ends, unless it is one that
+// the policy does not ask for.
+func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (pending map[change.PullKey]int, err error) {
 	defer wrap(&err, "look up which of %d pull requests can wait", len(keys))
 	values := make([][]any, len(keys))
 	for i, k := range keys {
@@ -163,18 +164,21 @@ func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (wait
 	if err != nil {
 		return nil, err
 	}
-	waiting = map[change.PullKey]bool{}
-	err = tx.Query(ctx, `SELECT p.repository, p.number FROM `+table+` AS told JOIN pulls p ON p.repository = told.repository AND p.number = told.number
+	pending = map[change.PullKey]int{}
+	err = tx.Query(ctx, `SELECT p.repository, p.number, (SELECT count(*) FROM checks c WHERE c.repository = p.repository AND c.sha = p.head AND c.pending = 1)
+		FROM `+table+` AS told JOIN pulls p ON p.repository = told.repository AND p.number = told.number
 		WHERE p.concerns = $2
-			AND EXISTS (SELECT 1 FROM checks c WHERE c.repository = p.repository AND c.sha = p.head AND c.pending = 1)
 			AND NOT EXISTS (SELECT 1 FROM check_runs r WHERE r.repository = p.repository AND r.sha = p.head AND r.conclusion IN ($3, $4))`,
 		[]any{arg, uint(change.ConcernChecks), string(plan.Success), string(plan.Neutral)}, func(scan func(...any) error) error {
 			var k change.PullKey
-			err := scan(&k.Repository, &k.Number)
-			waiting[k] = true
+			var n int
+			err := scan(&k.Repository, &k.Number, &n)
+			if n > 0 {
+				pending[k] = n
+			}
 			return err
 		})
-	return waiting, err
+	return pending, err
 }
 
 // Due says whether a recheck that was asked for at a time is still the one that the last run asked for.
