@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -51,4 +54,25 @@ func MakeAsOf(ctx context.Context, url string, version int64) error {
 	}
 	_, err = provider.UpTo(ctx, version)
 	return err
+}
+
+var statements struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+func init() {
+	statements.seen = map[string]bool{}
+	preparing = func(query string) {
+		statements.mu.Lock()
+		defer statements.mu.Unlock()
+		statements.seen[query] = true
+	}
+}
+
+// Prepared returns the statements that were prepared on SQLite so far.
+func Prepared() []string {
+	statements.mu.Lock()
+	defer statements.mu.Unlock()
+	return slices.Sorted(maps.Keys(statements.seen))
 }

@@ -92,8 +92,9 @@ func (s *Store) Pull(ctx context.Context, key change.PullKey) (p Pull, err error
 func (s *Store) PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) (pulls []Pull, err error) {
 	defer wrap(&err, "look up pull requests of repository %d with head %s", repo, head)
 	err = s.Read(ctx, func(tx Tx) error {
-		// The plus keeps SQLite from walking all of the repository's pull requests in the order that is asked for.
-		pulls, err = queryPulls(ctx, tx, `p.repository = $1 AND p.head = $2 AND p.state = 'open' AND p.gone = 0 ORDER BY +p.number`, repo, string(head))
+		// SQLite would walk all of the repository's pull requests if it were not told to find their numbers first.
+		pulls, err = queryPulls(ctx, tx, `(p.repository, p.number) IN (SELECT repository, number FROM pulls
+			WHERE repository = $1 AND head = $2 AND state = 'open' AND gone = 0) ORDER BY p.number`, repo, string(head))
 		return err
 	})
 	return pulls, err
@@ -163,16 +164,6 @@ func (s *Store) OpenNumbers(ctx context.Context, repo change.RepositoryID) (numb
 			})
 	})
 	return numbers, err
-}
-
-// RecentPulls returns up to limit pull requests in any state that were decided, the last decided first, for people to look at.
-func (s *Store) RecentPulls(ctx context.Context, limit int) (pulls []Pull, err error) {
-	defer wrap(&err, "list recent pull requests")
-	err = s.Read(ctx, func(tx Tx) error {
-		pulls, err = queryPulls(ctx, tx, `p.decided_at > 0 ORDER BY p.decided_at DESC, p.repository, p.number LIMIT $1`, limit)
-		return err
-	})
-	return pulls, err
 }
 
 // SavePull keeps a pull request as it was just read from GitHub. It replaces what is held unless a delivery told something newer

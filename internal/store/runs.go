@@ -152,8 +152,8 @@ func (s *Store) SaveJobs(ctx context.Context, tx Tx, jobs map[change.PullKey]Job
 }
 
 // CanWait returns those among pull requests of which nothing is raised but their checks, while one on the head is still pending and ours there
-// is not green, and how many are pending: what is told of the others meanwhile changes no decision until that one ends, unless it is one that
-// the policy does not ask for.
+// is not green, and how many are pending, of which ten are counted: what is told of the others meanwhile changes no decision until that one ends,
+// unless it is one that the policy does not ask for.
 func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (pending map[change.PullKey]int, err error) {
 	defer wrap(&err, "look up which of %d pull requests can wait", len(keys))
 	values := make([][]any, len(keys))
@@ -165,7 +165,8 @@ func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (pend
 		return nil, err
 	}
 	pending = map[change.PullKey]int{}
-	err = tx.Query(ctx, `SELECT p.repository, p.number, (SELECT count(*) FROM checks c WHERE c.repository = p.repository AND c.sha = p.head AND c.pending = 1)
+	err = tx.Query(ctx, `SELECT p.repository, p.number, (SELECT count(*) FROM (
+				SELECT 1 FROM checks c WHERE c.repository = p.repository AND c.sha = p.head AND c.pending = 1 LIMIT 10) AS counted)
 		FROM `+table+` AS told JOIN pulls p ON p.repository = told.repository AND p.number = told.number
 		WHERE p.concerns = $2
 			AND NOT EXISTS (SELECT 1 FROM check_runs r WHERE r.repository = p.repository AND r.sha = p.head AND r.conclusion IN ($3, $4))`,

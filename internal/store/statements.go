@@ -65,12 +65,16 @@ func (c *keepingConn) take(ctx context.Context, query string) (keptStatement, er
 		delete(c.idle, query)
 		return s, nil
 	}
+	preparing(query)
 	s, err := c.PrepareContext(ctx, boundLimit.ReplaceAllString(query, "LIMIT ($1 + 0)"))
 	if err != nil {
 		return nil, err
 	}
 	return s.(keptStatement), nil
 }
+
+// preparing is called with each statement that is prepared: for tests, which look at SQLite's plans.
+var preparing = func(query string) {}
 
 // boundLimit finds limits that are bound. SQLite looks at their values to choose a plan, and prepares the statement anew each time that one is
 // bound, unless they are part of an expression.

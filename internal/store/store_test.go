@@ -24,6 +24,7 @@ func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t testing.TB, clock func() time.Time) *store.Store {
 		return open(t, store.Config{URL: "sqlite:" + storetest.File(t), Clock: clock})
 	})
+	t.Run("no statement walks a table that grows", checkPlans)
 }
 
 func open(t testing.TB, c store.Config) *store.Store {

@@ -193,10 +193,6 @@ func decisions(t *testing.T, f *fixture) {
 	entries, err = f.Ledger(t.Context(), ledger.Page{})
 	must(t, err)
 	equal(t, "entries after a decision that was not saved", len(entries), 1)
-
-	recent, err := f.RecentPulls(t.Context(), 10)
-	must(t, err)
-	equal(t, "recent", len(recent), 1)
 }
 
 func policiesInForce(t *testing.T, f *fixture) {

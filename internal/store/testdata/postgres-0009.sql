@@ -728,16 +728,16 @@ INSERT INTO public.fences VALUES (1);
 -- Data for Name: goose_db_version; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-21 22:04:57.78698');
-INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-21 22:04:57.789549');
-INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-21 22:04:57.811829');
-INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-21 22:04:57.818839');
-INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-21 22:04:57.823467');
-INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-21 22:04:57.826212');
-INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-21 22:04:57.827786');
-INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-21 22:04:57.829328');
-INSERT INTO public.goose_db_version VALUES (9, 8, true, '2026-11-21 22:04:57.830234');
-INSERT INTO public.goose_db_version VALUES (10, 9, true, '2026-11-21 22:04:57.830924');
+INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-21 22:59:11.567697');
+INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-21 22:59:11.570876');
+INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-21 22:59:11.592887');
+INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-21 22:59:11.599795');
+INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-21 22:59:11.604204');
+INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-21 22:59:11.606807');
+INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-21 22:59:11.607956');
+INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-21 22:59:11.608545');
+INSERT INTO public.goose_db_version VALUES (9, 8, true, '2026-11-21 22:59:11.60923');
+INSERT INTO public.goose_db_version VALUES (10, 9, true, '2026-11-21 22:59:11.609995');
 
 
 --
@@ -857,13 +857,13 @@ INSERT INTO public.repositories VALUES (7, 'acme', 'shop', 'main', 0, 70, 0, 0);
 -- Data for Name: river_migration; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.river_migration VALUES ('main', 1, '2026-11-21 22:04:57.752237+00');
-INSERT INTO public.river_migration VALUES ('main', 2, '2026-11-21 22:04:57.756989+00');
-INSERT INTO public.river_migration VALUES ('main', 3, '2026-11-21 22:04:57.765863+00');
-INSERT INTO public.river_migration VALUES ('main', 4, '2026-11-21 22:04:57.767126+00');
-INSERT INTO public.river_migration VALUES ('main', 5, '2026-11-21 22:04:57.770437+00');
-INSERT INTO public.river_migration VALUES ('main', 6, '2026-11-21 22:04:57.777803+00');
-INSERT INTO public.river_migration VALUES ('main', 7, '2026-11-21 22:04:57.779736+00');
+INSERT INTO public.river_migration VALUES ('main', 1, '2026-11-21 22:59:11.53012+00');
+INSERT INTO public.river_migration VALUES ('main', 2, '2026-11-21 22:59:11.534845+00');
+INSERT INTO public.river_migration VALUES ('main', 3, '2026-11-21 22:59:11.544374+00');
+INSERT INTO public.river_migration VALUES ('main', 4, '2026-11-21 22:59:11.545947+00');
+INSERT INTO public.river_migration VALUES ('main', 5, '2026-11-21 22:59:11.55267+00');
+INSERT INTO public.river_migration VALUES ('main', 6, '2026-11-21 22:59:11.559652+00');
+INSERT INTO public.river_migration VALUES ('main', 7, '2026-11-21 22:59:11.561576+00');
 
 
 --
@@ -1154,6 +1154,13 @@ CREATE INDEX check_runs_unfinished ON public.check_runs USING btree (created_at)
 
 
 --
+-- Name: checks_pending; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX checks_pending ON public.checks USING btree (repository, sha) WHERE (pending = 1);
+
+
+--
 -- Name: commands_waiting; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1221,6 +1228,13 @@ CREATE INDEX errands_wanted ON public.errands USING btree (repository, kind, nam
 --
 
 CREATE INDEX ledger_pull ON public.ledger USING btree (repository, number, seq);
+
+
+--
+-- Name: pulls_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX pulls_open ON public.pulls USING btree (repository, number) WHERE ((state = 'open'::text) AND (gone = 0));
 
 
 --

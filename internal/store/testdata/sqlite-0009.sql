@@ -133,16 +133,16 @@ CREATE TABLE goose_db_version (
 		is_applied INTEGER NOT NULL,
 		tstamp TIMESTAMP DEFAULT (datetime('now'))
 	);
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (1, 0, 1, '2026-11-21 22:04:55');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (2, 1, 1, '2026-11-21 22:04:55');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (3, 2, 1, '2026-11-21 22:04:55');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (4, 3, 1, '2026-11-21 22:04:55');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (5, 4, 1, '2026-11-21 22:04:55');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (6, 5, 1, '2026-11-21 22:04:55');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (7, 6, 1, '2026-11-21 22:04:55');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (8, 7, 1, '2026-11-21 22:04:55');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (9, 8, 1, '2026-11-21 22:04:55');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (10, 9, 1, '2026-11-21 22:04:55');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (1, 0, 1, '2026-11-21 22:59:08');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (2, 1, 1, '2026-11-21 22:59:08');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (3, 2, 1, '2026-11-21 22:59:08');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (4, 3, 1, '2026-11-21 22:59:08');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (5, 4, 1, '2026-11-21 22:59:08');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (6, 5, 1, '2026-11-21 22:59:08');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (7, 6, 1, '2026-11-21 22:59:08');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (8, 7, 1, '2026-11-21 22:59:08');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (9, 8, 1, '2026-11-21 22:59:08');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (10, 9, 1, '2026-11-21 22:59:08');
 CREATE TABLE identities (
     kind  TEXT    NOT NULL,
     scope TEXT    NOT NULL,
@@ -310,13 +310,13 @@ CREATE TABLE river_migration (
     CONSTRAINT version_gte_1 CHECK (version >= 1),
     PRIMARY KEY (line, version)
 );
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 1, '2026-11-21 22:04:55');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 2, '2026-11-21 22:04:55');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 3, '2026-11-21 22:04:55');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 4, '2026-11-21 22:04:55');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 5, '2026-11-21 22:04:55');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 6, '2026-11-21 22:04:55');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 7, '2026-11-21 22:04:55');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 1, '2026-11-21 22:59:08');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 2, '2026-11-21 22:59:08');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 3, '2026-11-21 22:59:08');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 4, '2026-11-21 22:59:08');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 5, '2026-11-21 22:59:08');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 6, '2026-11-21 22:59:08');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 7, '2026-11-21 22:59:08');
 CREATE TABLE river_notification (
     id integer PRIMARY KEY AUTOINCREMENT,
     created_at timestamp NOT NULL DEFAULT (datetime('now', 'subsec')),
@@ -333,6 +333,7 @@ CREATE TABLE river_queue (
 );
 CREATE INDEX check_runs_pull ON check_runs (repository, number);
 CREATE INDEX check_runs_unfinished ON check_runs (created_at) WHERE status <> 'completed';
+CREATE INDEX checks_pending ON checks (repository, sha) WHERE pending = 1;
 CREATE INDEX commands_waiting ON commands (repository, number) WHERE done_at = 0;
 CREATE INDEX debts_owner ON debts (owner);
 CREATE INDEX deliveries_received_at ON deliveries (received_at);
@@ -369,6 +370,7 @@ END;
 CREATE TRIGGER ledger_tree_no_update BEFORE UPDATE ON ledger_tree BEGIN
     SELECT RAISE(ABORT, 'the ledger is append-only: the nodes of its tree are never updated');
 END;
+CREATE INDEX pulls_open ON pulls (repository, number) WHERE state = 'open' AND gone = 0;
 CREATE INDEX pulls_open_base ON pulls (repository, base) WHERE state = 'open' AND gone = 0;
 CREATE INDEX pulls_open_head ON pulls (repository, head) WHERE state = 'open' AND gone = 0;
 CREATE INDEX pulls_wanted ON pulls (repository, number) WHERE wanted <> done;

@@ -23,3 +23,7 @@ ALTER TABLE pulls DROP COLUMN decision;
 -- inserted; 0: that is not known. The end of its run forgets them.
 ALTER TABLE pulls ADD COLUMN job_due bigint NOT NULL DEFAULT 0;
 ALTER TABLE pulls ADD COLUMN job_trace text NOT NULL DEFAULT '';
+
+-- A repository has a hundred closed pull requests for each open one.
+CREATE INDEX pulls_open ON pulls (repository, number) WHERE state = 'open' AND gone = 0;
+CREATE INDEX checks_pending ON checks (repository, sha) WHERE pending = 1;

@@ -87,3 +87,7 @@ CREATE TABLE short_checks (
 INSERT INTO short_checks SELECT repository, sha, name, app, status, run_id, id, pending, at, arrived, body FROM checks;
 DROP TABLE checks;
 ALTER TABLE short_checks RENAME TO checks;
+
+-- A repository has a hundred closed pull requests for each open one.
+CREATE INDEX pulls_open ON pulls (repository, number) WHERE state = 'open' AND gone = 0;
+CREATE INDEX checks_pending ON checks (repository, sha) WHERE pending = 1;
