@@ -233,10 +233,15 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
+	return r.soon(result), r.answered(ctx)
+}
+
+// soon has the run repeated when it can be found out what became of writes whose answers were lost.
+func (r *run) soon(result queue.Result) queue.Result {
 	if u := r.unsettled; !u.IsZero() && (result.RecheckAt.IsZero() || u.Before(result.RecheckAt)) {
 		result.RecheckAt = u
 	}
-	return result, r.answered(ctx)
+	return result
 }
 
 // perhapsMerged reads a green pull request whose base was pushed to: most likely the push is its own merge, of which GitHub tells

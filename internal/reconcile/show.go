@@ -134,7 +134,15 @@ func (r *run) closed(ctx context.Context) (queue.Result, error) {
 			return queue.Result{}, err
 		}
 	}
-	return r.follow(ctx)
+	result, err := r.follow(ctx)
+	if err != nil {
+		return queue.Result{}, err
+	}
+	// What was under way when it ended is found out as well, so that the record says what came of it.
+	if _, err := r.settle(ctx, w.Snapshot.Head.SHA); err != nil {
+		return queue.Result{}, err
+	}
+	return r.soon(result), nil
 }
 
 // end records how a pull request ended. A green on the head of one that was closed without a merge is taken back; on a merged one
