@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 )
 
 // keyOf is the key of an exception: equal for what happened, whenever and however often it is found. It holds nothing that a stranger wrote.
@@ -48,7 +49,7 @@ func (j *judge) exception(u unit) (*change.Exception, Needs) {
 	if e.Kind == "" {
 		return nil, Needs{}
 	}
-	e.What = change.Say(change.Words(capital(e.What[0].Text)), e.What[1:], change.Words("."))
+	e.What = command.Sentence(e.What)
 	e.Key = keyOf(e.Kind, j.Repository, j.Branch, p.Number, e.After)
 	e.By = known(p.MergedBy)
 	if push := j.pushOf(u.end); push != nil {
@@ -241,8 +242,6 @@ func count(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // orphan is the exception of a branch that was begun with a history of its own.
 func (m *Moved) orphan() change.Exception {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 )
 
 // maxCommits is how many commits an issue names.
@@ -26,7 +27,7 @@ func issueTitle(e change.Exception) string {
 // issueBody says what happened and what is asked.
 func (r *run) issueBody(e change.Exception, who change.Text) string {
 	var b strings.Builder
-	b.WriteString(r.Markdown(e.What) + "\n\n| | |\n|---|---|\n")
+	b.WriteString(r.Markdown(command.Sentence(e.What)) + "\n\n| | |\n|---|---|\n")
 	row := func(name string, value change.Text) {
 		if !value.IsEmpty() {
 			fmt.Fprintf(&b, "| %s | %s |\n", name, r.Markdown(value))
