@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -58,5 +59,41 @@ func backgroundRunsComeAfterAllOthers(t *testing.T, s *store.Store) {
 	slices.Sort(order[1:3]) // of these two either
 	if !slices.Equal(order, want) {
 		t.Errorf("got %q", order)
+	}
+}
+
+func nobodyWaitsForTheManyOfABranch(t *testing.T, s *store.Store) {
+	const many = 120
+	var mu sync.Mutex
+	background, urgent := 0, []change.PullKey(nil)
+	q := newQueue(t, s)
+	var opened []change.Delivery
+	for n := range many {
+		d := labeled(fmt.Sprint("opened-", n), pull(n+1))
+		d.Pull = described(d.Key, change.SHA(fmt.Sprintf("%040x", n)), time.Now())
+		opened = append(opened, d)
+	}
+	deliver(t, q, opened...)
+	if err := queue.DeleteJobs(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	moved := labeled("moved", change.PullKey{})
+	moved.Event, moved.Action, moved.Base, moved.Concerns = "push", "", "main", change.ConcernContent
+	moved.Repository = opened[0].Repository
+	deliver(t, q, moved)
+	deliver(t, q, labeled("labeled", pull(5)))
+	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if queue.IsBackground(ctx) {
+			background++
+		} else {
+			urgent = append(urgent, key)
+		}
+		return queue.Result{}, nil
+	})
+	idle(t, q)
+	if background != many-1 || !slices.Equal(urgent, []change.PullKey{pull(5)}) {
+		t.Errorf("%d runs in the background, and of %v", background, urgent)
 	}
 }

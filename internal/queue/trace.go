@@ -90,16 +90,20 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 	var jobs []insertion
 	var causes [][]string
 	now := time.Now()
-	add := func(args jobArgs, deliveries []string, wait time.Duration) {
+	insert := func(args jobArgs, deliveries []string, u urgency, wait time.Duration) {
 		opts := args.InsertOpts()
 		opts.Metadata = origin{Raised: now.UnixMicro(), Trace: deliveries[0]}.metadata()
-		jobs, causes = append(jobs, insertion{args, opts, urgencyOf(wait), wait}), append(causes, deliveries)
+		if u == inBackground {
+			opts.Priority = backgroundPriority
+		}
+		jobs, causes = append(jobs, insertion{args, opts, u, wait}), append(causes, deliveries)
 	}
+	add := func(args jobArgs, deliveries []string) { insert(args, deliveries, atOnce, 0) }
 	for _, id := range a.Added {
-		add(discoverArgs{Repository: id}, a.By.Repositories[id], 0)
+		add(discoverArgs{Repository: id}, a.By.Repositories[id])
 	}
 	for _, f := range a.Floors {
-		add(floorArgs{Installation: f.Installation, Delivery: f.Delivery}, []string{f.Delivery}, 0)
+		add(floorArgs{Installation: f.Installation, Delivery: f.Delivery}, []string{f.Delivery})
 	}
 	for _, key := range a.Raised {
 		wait := patience(a.CanWait[key])
@@ -107,10 +111,14 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 			follow(known.Trace, a.By.Pulls[key])
 			continue
 		}
-		add(pulls([]change.PullKey{key})[0], a.By.Pulls[key], wait)
+		u := urgencyOf(wait)
+		if a.Wide[key] {
+			u = inBackground
+		}
+		insert(pulls([]change.PullKey{key})[0], a.By.Pulls[key], u, wait)
 	}
 	for _, e := range a.Errands {
-		add(errands([]change.Errand{e})[0], a.By.Errands[e], 0)
+		add(errands([]change.Errand{e})[0], a.By.Errands[e])
 	}
 	if len(jobs) == 0 {
 		return traces, false, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
 )
 
 // The kinds of fact that are kept as deliveries told them. They are stored: never rename one.
@@ -32,6 +33,8 @@ type Accepted struct {
 	Floors []Floor               // owners whose policy may have changed
 	// CanWait are those of Raised that need not be looked at at once; see Store.CanWait.
 	CanWait map[change.PullKey]int
+	// Wide are those of Raised that nobody waits for: only their branch was told of, which has many more, and our check on none of them is green.
+	Wide map[change.PullKey]bool
 	// Jobs are those of Raised that had been raised before, with what is known of the job that each has; see Store.SaveJobs.
 	Jobs map[change.PullKey]Job
 	// Errands are those to look at besides, ordered.
@@ -105,7 +108,7 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 			}
 		}
 	}
-	a.Jobs = map[change.PullKey]Job{}
+	a.Jobs, a.Wide = map[change.PullKey]Job{}, map[change.PullKey]bool{}
 	all := fresh
 	// What went away and came back within the group must end up as the last delivery says, so the group is cut where something
 	// went away.
@@ -213,7 +216,12 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	if err != nil {
 		return err
 	}
-	if err := s.addBases(ctx, tx, group, indirect, by); err != nil {
+	for _, told := range []map[change.PullKey]change.Concern{direct, indirect} {
+		for key := range told {
+			delete(a.Wide, key)
+		}
+	}
+	if err := s.addBases(ctx, tx, group, indirect, a); err != nil {
 		return err
 	}
 	return s.raise(ctx, tx, indirect, a.Jobs)
@@ -548,10 +556,11 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 
 var baseColumns = []column{{"repository", integer}, {"base", text}}
 
-// addBases adds what concerns all open pull requests into a branch, or of a repository.
-func (s *Store) addBases(
-	ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern, by map[change.PullKey][]string,
-) error {
+// wide is how many pull requests a group of deliveries about branches concerns, at least, that nobody waits for unless ours is green.
+const wide = 100
+
+// addBases adds what concerns all open pull requests into a branch, or of a repository, and says so in a.
+func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern, a *Accepted) error {
 	type baseKey struct {
 		repository change.RepositoryID
 		base       string
@@ -589,7 +598,8 @@ func (s *Store) addBases(
 	if err != nil {
 		return err
 	}
-	return tx.Query(ctx, `SELECT p.repository, p.number, told.base FROM `+table+` AS told
+	var only [][]any // those that nothing else concerns
+	err = tx.Query(ctx, `SELECT p.repository, p.number, told.base FROM `+table+` AS told
 		JOIN pulls p ON p.repository = told.repository AND (told.base = '*' OR p.base = told.base) AND p.state = 'open' AND p.gone = 0`, []any{arg},
 		func(scan func(...any) error) error {
 			var key change.PullKey
@@ -598,9 +608,27 @@ func (s *Store) addBases(
 				return err
 			}
 			k := baseKey{key.Repository, base}
+			if a.By.Pulls[key] == nil {
+				only = append(only, []any{key.Repository, key.Number})
+			}
 			raised[key] |= concerns[k]
-			because(by, key, told[k]...)
+			because(a.By.Pulls, key, told[k]...)
 			return nil
+		})
+	if err != nil || len(only) < wide {
+		return err
+	}
+	if table, arg, err = s.rows(keyColumns, only); err != nil {
+		return err
+	}
+	return tx.Query(ctx, `SELECT p.repository, p.number FROM `+table+` AS told
+		JOIN pulls p ON p.repository = told.repository AND p.number = told.number
+		WHERE NOT EXISTS (SELECT 1 FROM check_runs r WHERE r.repository = p.repository AND r.sha = p.head AND r.conclusion IN ($2, $3))`,
+		[]any{arg, string(plan.Success), string(plan.Neutral)}, func(scan func(...any) error) error {
+			var key change.PullKey
+			err := scan(&key.Repository, &key.Number)
+			a.Wide[key] = true
+			return err
 		})
 }
 

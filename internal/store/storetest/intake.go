@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -363,6 +364,37 @@ func bases(t *testing.T, f *fixture) {
 		equal(t, base, f.accept(t, d).Raised, want)
 	}
 	equal(t, "concerns", f.begin(t, 2).Concerns, change.ConcernPull|change.ConcernContent)
+}
+
+func wideBases(t *testing.T, f *fixture) {
+	const many = 120
+	var all []change.Delivery
+	for n := range many {
+		all = append(all, f.described(n+1, change.SHA(fmt.Sprint("h", n+1)), at(1)))
+	}
+	few := f.described(many+1, "few", at(1))
+	few.Pull.Base.Name = "release/1"
+	f.accept(t, append(all, few)...)
+	must(t, f.SaveCheckRun(t.Context(), store.CheckRun{
+		Repository: shop.ID, Head: "h7", Number: 7, Posted: plan.Posted{RunID: 9, Status: plan.Completed, Conclusion: plan.Success},
+	}))
+	moved := func(base string) change.Delivery {
+		d := f.about(0)
+		d.Key, d.Base, d.Concerns = change.PullKey{}, base, change.ConcernContent
+		return d
+	}
+	a := f.acceptBy(t, moved("main"), f.about(8), f.onHead("h9", change.Check{Name: "build", State: change.CheckSuccess, RunID: 1, At: at(2)}))
+	equal(t, "raised", len(a.Raised), many)
+	equal(t, "that nobody waits for", len(a.Wide), many-3)
+	for _, n := range []int{7, 8, 9} { // a green one, and those that something else was told of
+		equal(t, fmt.Sprint("that is waited for: ", n), a.Wide[key(n)], false)
+	}
+	equal(t, "of a branch with few", len(f.acceptBy(t, moved("release/1")).Wide), 0)
+
+	gone := f.about(many + 1)
+	gone.Gone = true
+	a = f.acceptBy(t, moved("main"), gone, f.about(8)) // the group is cut
+	equal(t, "that nobody waits for, of a group that is cut", len(a.Wide), many-2)
 }
 
 func endedInstallations(t *testing.T, f *fixture) {

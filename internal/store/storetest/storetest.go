@@ -40,6 +40,7 @@ func Run(t *testing.T, open Open) {
 		{"checks of other commits are dropped", checksElsewhere},
 		{"checks as read from GitHub", checksRead},
 		{"what is concerned by a branch or a repository", bases},
+		{"what is concerned by a branch with many", wideBases},
 		{"going away and coming back", gone},
 		{"what comes late from a deleted installation", endedInstallations},
 		{"a repository that leaves and one that comes", addedAndRemoved},
@@ -152,7 +153,7 @@ func (f *fixture) onHead(head change.SHA, check change.Check) change.Delivery {
 func (f *fixture) accept(t testing.TB, group ...change.Delivery) store.Accepted {
 	t.Helper()
 	a := f.acceptBy(t, group...)
-	a.By, a.Jobs = store.Causes{}, nil // there are tests of them
+	a.By, a.Jobs, a.Wide = store.Causes{}, nil, nil // there are tests of them
 	return a
 }
 
