@@ -4,9 +4,11 @@
 //
 // Nothing that is raised is lost. The job is inserted in the transaction that raises its subject. River swallows the insert of
 // a job that is there already; if that one is running, the run finds at its end that more was raised meanwhile, and is followed by
-// another; if it waits for a later time, it is made available at once. A run ends in one transaction that compares, completes the job
-// and inserts the one that follows, if any. What a killed process was running, and its leases, are freed when the next one starts, and within five
-// seconds by the others that share its database.
+// another; if it waits for a later time, it is made available at once. Of a pull request it is noted, until its next run ends, that its job is there
+// and from when it waits for nothing but a worker; deliveries then insert none, because River's looking is what costs most.
+//
+// A run ends in one transaction that compares, completes the job and inserts the one that follows, if any. What a killed process was running, and
+// its leases, are freed when the next one starts, and within five seconds by the others that share its database.
 //
 // Where nothing was raised but a pull request's checks and one of them is pending, the run is put off for two seconds, or six if many are, so
 // that it sees what comes meanwhile: CI reports a hundred times, and what it says last is what matters. See store.CanWait.
