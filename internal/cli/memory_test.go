@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"math"
+	"os"
 	"runtime/debug"
 	"testing"
 	"testing/synctest"
@@ -22,8 +23,11 @@ func TestBoundMemory(t *testing.T) {
 	defer debug.SetMemoryLimit(before)
 	for env, bound := range map[string]bool{"": true, "1GiB": false} {
 		synctest.Test(t, func(t *testing.T) {
-			if env != "" {
-				t.Setenv("GOMEMLIMIT", env)
+			t.Setenv("GOMEMLIMIT", env) // which puts back what whoever runs the test has set
+			if env == "" {
+				if err := os.Unsetenv("GOMEMLIMIT"); err != nil {
+					t.Fatal(err)
+				}
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

@@ -141,8 +141,7 @@ const (
 
 // insertRuns sees to it that there is a job for each subject, which was raised now. None of them is there twice.
 func (q *Queue) insertRuns(ctx context.Context, tx store.Tx, subjects []subject, u urgency) error {
-	o := origin{time.Now().UnixMicro(), cmp.Or(Trace(ctx), newTrace())}
-	return q.insertRunsOf(ctx, tx, subjects, u, o.metadata())
+	return q.insertRunsOf(ctx, tx, subjects, u, raisedNow(ctx).metadata())
 }
 
 // insertRunsOf is insertRuns for what was raised before.
@@ -166,7 +165,7 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 // insertNext is insertRuns for what follows a run and can wait so long.
 func (q *Queue) insertNext(ctx context.Context, tx store.Tx, s subject, wait time.Duration) error {
 	opts := s.InsertOpts()
-	opts.Metadata = origin{time.Now().UnixMicro(), cmp.Or(Trace(ctx), newTrace())}.metadata()
+	opts.Metadata = raisedNow(ctx).metadata()
 	_, err := q.insert(ctx, tx, []insertion{{s, opts, urgencyOf(wait), wait}})
 	return err
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -48,6 +49,11 @@ func (TraceHook) Run(e *zerolog.Event, _ zerolog.Level, _ string) {
 type origin struct {
 	Raised int64  `json:"raised,omitempty"` // microseconds since 1970
 	Trace  string `json:"trace,omitempty"`
+}
+
+// raisedNow is the origin of what is raised now, under the trace of whoever raises it.
+func raisedNow(ctx context.Context) origin {
+	return origin{time.Now().UnixMicro(), cmp.Or(Trace(ctx), newTrace())}
 }
 
 func (o origin) metadata() []byte {
