@@ -48,7 +48,9 @@ type Options struct {
 	NoSweeps bool
 	// SweepEvery is how often that is done at least; 0: as often as a server does it, which is once in some minutes.
 	SweepEvery time.Duration
-	Version    string // of the program, for the ledger
+	// Patience is for how long at most a pull request that waits for checks is not looked at while CI reports on; 0: as long as a server has.
+	Patience time.Duration
+	Version  string // of the program, for the ledger
 }
 
 // App is a service that listens, and works while Run runs.
@@ -104,7 +106,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	metrics.MustRegister(ledgerSize{a.store, log}, unusableSecrets(secrets))
-	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Log: log, Metrics: metrics}); err != nil {
+	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Patience: o.Patience, Log: log, Metrics: metrics}); err != nil {
 		return nil, err
 	}
 	if a.notary, err = newNotary(ctx, c, a, o.Clock, metrics); err != nil {

@@ -2,6 +2,7 @@ package change
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -124,6 +125,8 @@ type Requirement struct {
 	Need  int              `json:"need,omitempty"` // how many people
 	By    []Account        `json:"by,omitempty"`   // who fills it
 	Due   time.Time        `json:"due,omitzero"`   // when it is owed by
+	// Checks names those whose end may meet it: they run, failed, or have not reported. It is of use while the decision is fresh, and not kept.
+	Checks []string `json:"-"`
 }
 
 // Match is one rule of the policy that matched, whether or not it decided the category.
@@ -214,4 +217,14 @@ type Decision struct {
 	Scheduled string `json:"scheduled,omitempty"`
 	// RecheckAt is when time alone may change the decision (a deadline, an edge of a freeze); zero: never.
 	RecheckAt time.Time `json:"recheck_at,omitzero"`
+}
+
+// AwaitedChecks names the checks whose end may change the decision, each once, in order.
+func (d *Decision) AwaitedChecks() []string {
+	var names []string
+	for _, r := range d.Requirements {
+		names = append(names, r.Checks...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

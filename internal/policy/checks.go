@@ -74,6 +74,7 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		return r
 	}
 	var failed, pending, passed []change.Text
+	var unmet []string
 	strangers := 0
 	for _, c := range q.facts.Checks {
 		if !rule.names(c.Name) {
@@ -87,8 +88,9 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		case c.State == change.CheckSuccess, rule.accepts(c.State):
 			passed = append(passed, change.Code(c.Name))
 		case c.State == change.CheckPending:
-			pending = append(pending, change.Code(c.Name))
+			pending, unmet = append(pending, change.Code(c.Name)), append(unmet, c.Name)
 		default:
+			unmet = append(unmet, c.Name)
 			failed = append(failed, change.Say(change.Code(c.Name), change.Words(" "+outcome(c.State))))
 		}
 	}
@@ -119,6 +121,12 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		r.Found = change.Words("passed")
 	default:
 		r.Found = change.Words(grouped(len(passed)) + " passed")
+	}
+	if r.State != change.Met {
+		r.Checks = unmet
+		if rule.Name != "" {
+			r.Checks = []string{rule.Name}
+		}
 	}
 	return r
 }

@@ -243,6 +243,9 @@ func lines(d change.Decision) string {
 		}
 		out = append(out, line)
 	}
+	if checks := d.AwaitedChecks(); len(checks) > 0 {
+		add("awaits checks %s", strings.Join(checks, " "))
+	}
 	for _, o := range d.Opinions {
 		switch {
 		case o.Counts:

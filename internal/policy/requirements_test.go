@@ -149,10 +149,10 @@ func TestChecks(t *testing.T) {
 	last := func(e func(*change.Check)) edit { return func(f *change.Facts) { e(&f.Checks[len(f.Checks)-1]) } }
 	play(t, checked, []scenario{
 		{name: "not read", facts: pullRequest(files("a.go"), ok), want: []string{"normal, waiting", "awaited Check build [build awaited] not read yet"}},
-		{name: "all succeeded", facts: pullRequest(files("a.go"), ok, build, legal), want: []string{"normal, satisfied", "met Check build passed", "met No failed check of ci/* none posted"}},
-		{name: "one that is not there", facts: pullRequest(files("a.go"), ok, legal), want: []string{"normal, waiting", "awaited Check build [build awaited] has not reported → posted by the workflow .github/workflows/ci.yml"}},
+		{name: "all succeeded", facts: pullRequest(files("a.go"), ok, build, legal), want: []string{"normal, satisfied", "met Check build passed", "met No failed check of ci/* none posted"}, never: []string{"awaits checks"}},
+		{name: "one that is not there", facts: pullRequest(files("a.go"), ok, legal), want: []string{"normal, waiting", "awaited Check build [build awaited] has not reported → posted by the workflow .github/workflows/ci.yml", "awaits checks build"}},
 		{name: "one that runs", facts: pullRequest(files("a.go"), ok, legal, ran("build", change.CheckPending)), want: []string{"normal, waiting", "awaited Check build [build running] running"}},
-		{name: "one that failed", facts: pullRequest(files("a.go"), ok, legal, ran("build", change.CheckFailure)), want: []string{"normal, failing", "failed Check build [build failed] build failed → mend it, or run it again"}},
+		{name: "one that failed", facts: pullRequest(files("a.go"), ok, legal, ran("build", change.CheckFailure)), want: []string{"normal, failing", "failed Check build [build failed] build failed → mend it, or run it again", "awaits checks build"}},
 		{name: "every run of it", facts: pullRequest(files("a.go"), ok, legal, build, ran("build", change.CheckFailure)), want: []string{"normal, failing"}},
 		{name: "by another App", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.App = "evil" })), want: []string{"normal, waiting", "posted by somebody else than the policy names"}},
 		{name: "by a commit status", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.App, c.Workflow, c.Status = "", "", true })), want: []string{"normal, waiting"}},
@@ -163,7 +163,8 @@ func TestChecks(t *testing.T) {
 		{name: "nor is neutral", facts: pullRequest(files("a.go"), ok, build, ran("legal", change.CheckNeutral)), want: []string{"normal, failing", "legal was neutral"}},
 		{name: "unless it is accepted", facts: pullRequest(files("a.go"), ok, build, ran("legal", change.CheckSkipped)), want: []string{"normal, satisfied"}},
 		{name: "one of many failed", facts: pullRequest(files("a.go"), ok, build, legal, ran("ci/a", change.CheckSuccess), ran("ci/b", change.CheckFailure)), want: []string{"normal, failing", "failed No failed check of ci/* [ci/* failed] ci/b failed"}},
-		{name: "one of many runs", facts: pullRequest(files("a.go"), ok, build, legal, ran("ci/b", change.CheckPending)), want: []string{"normal, waiting", "ci/b running"}},
+		{name: "one of many runs", facts: pullRequest(files("a.go"), ok, build, legal, ran("ci/b", change.CheckPending)), want: []string{"normal, waiting", "ci/b running", "awaits checks ci/b"}},
+		{name: "one of many runs, another failed, and one is not there", facts: pullRequest(files("a.go"), ok, legal, ran("ci/b", change.CheckPending), ran("ci/a", change.CheckFailure), ran("ci/c", change.CheckSuccess)), want: []string{"normal, failing", "awaits checks build ci/a ci/b"}},
 		{name: "none of many failed", facts: pullRequest(files("a.go"), ok, build, legal, ran("ci/a", change.CheckSuccess), ran("other", change.CheckFailure)), want: []string{"normal, satisfied", "1 passed"}},
 		{name: "a category's own", facts: pullRequest(files("docs/a"), ok, build, legal), want: []string{"standard, waiting", "awaited Check spelling"}},
 		{name: "case counts", facts: pullRequest(files("a.go"), ok, legal, ran("Build", change.CheckSuccess)), want: []string{"normal, waiting"}},

@@ -59,10 +59,10 @@ func (a floorArgs) owner() owner         { return owner{installation: a.Installa
 
 // insertion is a job to be inserted.
 type insertion struct {
-	args    jobArgs
-	opts    river.InsertOpts
-	urgency urgency
-	wait    time.Duration // of a patient one, how long it can wait
+	args     jobArgs
+	opts     river.InsertOpts
+	urgency  urgency
+	patience patience // of a patient one
 }
 
 type reconcileArgs struct {
@@ -135,7 +135,7 @@ const (
 	atOnce       urgency = iota // it is made available now, and is no background run any more
 	early                       // it is made available now
 	whenDue                     // it goes on waiting
-	patient                     // it goes on waiting if that is not for longer than it can wait; one that is not there yet waits that long
+	patient                     // it goes on waiting as long as its patience has it; see there
 	inBackground                // it goes on waiting; one that is not there yet is inserted as a background run
 )
 
@@ -156,17 +156,17 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 		if u == inBackground {
 			opts.Priority = backgroundPriority
 		}
-		jobs[i] = insertion{s, opts, u, 0}
+		jobs[i] = insertion{s, opts, u, patience{}}
 	}
 	_, err := q.insert(ctx, tx, jobs)
 	return err
 }
 
 // insertNext is insertRuns for what follows a run and can wait so long.
-func (q *Queue) insertNext(ctx context.Context, tx store.Tx, s subject, wait time.Duration) error {
+func (q *Queue) insertNext(ctx context.Context, tx store.Tx, s subject, p patience) error {
 	opts := s.InsertOpts()
 	opts.Metadata = raisedNow(ctx).metadata()
-	_, err := q.insert(ctx, tx, []insertion{{s, opts, urgencyOf(wait), wait}})
+	_, err := q.insert(ctx, tx, []insertion{{s, opts, p.urgency(), p}})
 	return err
 }
 
@@ -194,7 +194,7 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]in
 	for i, j := range jobs {
 		o := j.args.owner()
 		if j.urgency == patient {
-			j.opts.ScheduledAt = now.Add(j.wait)
+			j.opts.ScheduledAt = now.Add(j.patience.wait)
 		}
 		j.opts.Queue = laneOf(j.opts.Queue, cmp.Or(o.installation, installations[o.repository]))
 		params[i] = river.InsertManyParams{Args: j.args, InsertOpts: &j.opts}
@@ -238,7 +238,7 @@ func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertRe
 	}
 	due = now
 	if waits(r.Job, now) {
-		if u == patient && !r.Job.ScheduledAt.After(now.Add(j.wait)) {
+		if u == patient && !r.Job.ScheduledAt.After(now.Add(j.patience.most)) {
 			due = r.Job.ScheduledAt
 		} else if more, err = true, q.engine.retry(ctx, tx, r.Job.ID); err != nil {
 			return time.Time{}, false, err
@@ -250,22 +250,34 @@ func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertRe
 	return due, more, nil
 }
 
-// patience is how long the run of a pull request is put off while so many of its checks are pending, so that one run sees what would else take
-// many; see store.CanWait. Where few are left, what the policy asks for may be over already.
-func patience(pending int) time.Duration {
+// patience is how long a run can be put off; zero: not at all.
+type patience struct {
+	wait time.Duration // until a job that is not there yet is run
+	most time.Duration // one that is there already goes on waiting unless that is for longer; then it is run now
+}
+
+// patienceOf is that of a pull request that waits for checks, so that one run sees what would else take many; see store.CanWait. Until then its check
+// run tells less than is known: of many checks, that some more have passed. Of few it tells sooner, and of a failure.
+func patienceOf(waiting map[change.PullKey]store.Awaited, key change.PullKey, most time.Duration) patience {
+	some, soon := most*2/5, most*2/15
+	checks, waits := waiting[key]
 	switch {
-	case pending == 0:
-		return 0
-	case pending <= 3:
-		return 2 * time.Second
+	case !waits:
+		return patience{}
+	case checks.Failed:
+		return patience{soon, soon}
+	case checks.Left > 10:
+		return patience{most, most}
+	case checks.Left > 3, checks.Left == 0:
+		return patience{some, most}
 	default:
-		return 6 * time.Second
+		return patience{soon, most}
 	}
 }
 
-// urgencyOf says how urgent the job of what deliveries raised is that can wait so long.
-func urgencyOf(wait time.Duration) urgency {
-	if wait > 0 {
+// urgency says how urgent a job is that can wait so long.
+func (p patience) urgency() urgency {
+	if p.wait > 0 {
 		return patient
 	}
 	return atOnce
@@ -298,6 +310,6 @@ func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at ti
 func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, follows *rivertype.JobRow) error {
 	opts := args.InsertOpts()
 	opts.ScheduledAt, opts.Metadata, opts.Priority = time.Now().Add(delay), follows.Metadata, follows.Priority
-	_, err := q.insert(ctx, tx, []insertion{{args, opts, whenDue, 0}})
+	_, err := q.insert(ctx, tx, []insertion{{args, opts, whenDue, patience{}}})
 	return err
 }

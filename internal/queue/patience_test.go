@@ -21,6 +21,20 @@ func checkOn(id string, head change.SHA, name string, run int64, state change.Ch
 	}
 }
 
+// decided has it decided that a pull request waits for checks, of which it has heard nothing.
+func decided(t *testing.T, s *store.Store, key change.PullKey, head change.SHA, checks ...string) {
+	t.Helper()
+	for _, names := range [][]string{nil, checks} {
+		d := change.Decision{
+			Pull: key, Head: head, Governed: true, Verdict: change.Waiting,
+			Requirements: []change.Requirement{{Kind: change.KindChecks, State: change.Awaited, Checks: names}},
+		}
+		if err := s.SaveDecision(t.Context(), d, "digest", store.Consequences{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func whatIsToldOfChecksWaitsForTheLastOne(t *testing.T, s *store.Store) {
 	const head = change.SHA("8f14e45fceea167a5a36dedd4bea2543ad4b5a0c")
 	key := pull(1)
@@ -33,86 +47,80 @@ func whatIsToldOfChecksWaitsForTheLastOne(t *testing.T, s *store.Store) {
 	quiet(t, q)
 	stop(t, q)
 
-	for i, step := range []struct {
-		what string
-		do   func(id string) error
-		wait bool
+	var due time.Time // when the run of the step before is to be
+	deliveries, runs := 0, int64(0)
+	tell := func(name string, state change.CheckState) change.Delivery {
+		deliveries++
+		runs++
+		return checkOn(fmt.Sprint("check-", deliveries), head, name, runs, state)
+	}
+	all := func(n int, state change.CheckState) (group []change.Delivery) {
+		for i := range n {
+			group = append(group, tell(fmt.Sprint("job-", i), state))
+		}
+		return group
+	}
+	for _, step := range []struct {
+		what   string
+		before func() // what happened before, since when nothing is to be done
+		told   []change.Delivery
+		wait   time.Duration
 	}{
-		{"one begins", func(id string) error {
-			return q.Deliver(t.Context(), []change.Delivery{checkOn(id, head, "build", 1, change.CheckPending)})
-		}, true},
-		{"another begins and ends", func(id string) error {
-			return q.Deliver(t.Context(), []change.Delivery{
-				checkOn(id, head, "unit", 2, change.CheckPending), checkOn(id+"b", head, "unit", 2, change.CheckSuccess),
-			})
-		}, true},
-		{"the first ends, and none is pending", func(id string) error {
-			return q.Deliver(t.Context(), []change.Delivery{checkOn(id, head, "build", 1, change.CheckSuccess)})
-		}, false},
-		{"one begins again", func(id string) error {
-			if err := queue.DeleteJobs(t.Context(), q); err != nil {
-				return err
-			}
-			return q.Deliver(t.Context(), []change.Delivery{checkOn(id, head, "build", 3, change.CheckPending)})
-		}, true},
-		{"somebody sets a label", func(id string) error { return q.Deliver(t.Context(), []change.Delivery{labeled(id, key)}) }, false},
-		{"one begins while a background run waits, and somebody sets a label", func(id string) error {
-			if err := queue.DeleteJobs(t.Context(), q); err != nil {
-				return err
-			}
+		{"one of many begins", func() { decided(t, s, key, head, names(20)...) }, []change.Delivery{tell("job-0", change.CheckPending)}, 15 * time.Second},
+		{"few are left", nil, all(17, change.CheckSuccess), 15 * time.Second},
+		{"all have ended", nil, all(20, change.CheckSuccess), 0},
+		{"one of some begins", func() { decided(t, s, key, head, names(10)...) }, []change.Delivery{tell("job-0", change.CheckPending)}, 6 * time.Second},
+		{"one fails", nil, []change.Delivery{tell("job-1", change.CheckFailure)}, 0},
+		{"one of few begins", func() { decided(t, s, key, head, names(3)...) }, []change.Delivery{tell("job-0", change.CheckPending)}, 2 * time.Second},
+		{"one that it does not wait for ends", nil, []change.Delivery{tell("nightly", change.CheckSuccess)}, 2 * time.Second},
+		{"one of many fails", func() { decided(t, s, key, head, names(20)...) }, []change.Delivery{tell("job-0", change.CheckFailure)}, 2 * time.Second},
+		{"one that it does not wait for begins", func() { decided(t, s, key, head) }, []change.Delivery{tell("nightly", change.CheckPending)}, 6 * time.Second},
+		{"somebody sets a label", nil, []change.Delivery{labeled("label-1", key)}, 0},
+		{"one begins while a background run waits", func() {
 			if err := q.RaiseInBackground(t.Context(), []change.PullKey{key}, change.ConcernChecks); err != nil {
-				return err
+				t.Fatal(err)
 			}
-			if err := q.Deliver(t.Context(), []change.Delivery{checkOn(id, head, "build", 5, change.CheckPending)}); err != nil {
-				return err
-			}
-			return q.Deliver(t.Context(), []change.Delivery{labeled(id+"b", key)})
-		}, false},
-		{"many begin", func(id string) error {
-			if err := queue.DeleteJobs(t.Context(), q); err != nil {
-				return err
-			}
-			var many []change.Delivery
-			for n := range 4 {
-				many = append(many, checkOn(fmt.Sprint(id, n), head, fmt.Sprint("many-", n), int64(10+n), change.CheckPending))
-			}
-			if err := q.Deliver(t.Context(), many); err != nil {
-				return err
-			}
-			job, err := queue.TheOnlyJob(t.Context(), q)
-			if wait := job.Due.Sub(job.Inserted); err == nil && wait < 5*time.Second {
-				err = fmt.Errorf("it is put off for %s", wait)
-			}
-			return err
-		}, true},
-		{"few are left", func(id string) error {
-			return q.Deliver(t.Context(), []change.Delivery{
-				checkOn(id, head, "many-0", 10, change.CheckSuccess), checkOn(id+"b", head, "many-1", 11, change.CheckSuccess),
-				checkOn(id+"c", head, "many-2", 12, change.CheckSuccess),
-			})
-		}, false},
-		{"one begins where ours is green", func(id string) error {
+		}, []change.Delivery{tell("job-1", change.CheckPending), labeled("label-2", key)}, 0},
+		{"one begins where ours is green", func() {
 			err := s.SaveCheckRun(t.Context(), store.CheckRun{
 				Repository: key.Repository, Head: head, Number: key.Number, Posted: plan.Posted{RunID: 9, Status: plan.Completed, Conclusion: plan.Success},
 			})
 			if err != nil {
-				return err
+				t.Fatal(err)
 			}
-			if err := queue.DeleteJobs(t.Context(), q); err != nil {
-				return err
-			}
-			return q.Deliver(t.Context(), []change.Delivery{checkOn(id, head, "build", 4, change.CheckPending)})
-		}, false},
+		}, []change.Delivery{tell("job-0", change.CheckPending)}, 0},
 	} {
-		if err := step.do(fmt.Sprint("check-", i)); err != nil {
+		stands := step.before == nil && step.wait > 0 // the job that there is
+		if step.before != nil {
+			if err := queue.DeleteJobs(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+			step.before()
+		}
+		began := time.Now()
+		if err := q.Deliver(t.Context(), step.told); err != nil {
 			t.Fatalf("%s: %v", step.what, err)
 		}
+		ended := time.Now()
 		job, err := queue.TheOnlyJob(t.Context(), q)
 		if err != nil {
 			t.Fatalf("%s: %v", step.what, err)
 		}
-		if step.wait && job.Due.Sub(job.Inserted) < time.Second || !step.wait && (job.Background || job.Due.After(time.Now())) {
-			t.Fatalf("%s: it is %s, the run is %+v", step.what, time.Now(), job)
+		early, late := began.Add(step.wait-time.Millisecond), ended.Add(step.wait+time.Millisecond) // some databases keep whole milliseconds
+		if stands {
+			early, late = due, due
+		}
+		due = job.Due
+		if job.Background || job.Due.After(late) || step.wait > 0 && job.Due.Before(early) {
+			t.Fatalf("%s: it is put off for %s and not for %s, the run is %+v", step.what, job.Due.Sub(began), step.wait, job)
 		}
 	}
+}
+
+// names returns those of so many checks.
+func names(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprint("job-", i))
+	}
+	return list
 }

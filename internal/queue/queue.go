@@ -10,8 +10,8 @@
 // A run ends in one transaction that compares, completes the job and inserts the one that follows, if any. What a killed process was running, and
 // its leases, are freed when the next one starts, and within five seconds by the others that share its database.
 //
-// Where nothing was raised but a pull request's checks and one of them is pending, the run is put off for two seconds, or six if many are, so
-// that it sees what comes meanwhile: CI reports a hundred times, and what it says last is what matters. See store.CanWait.
+// Where nothing was raised but a pull request's checks, and not all that its decision waits for have ended, the run is put off for some seconds, so
+// that it sees what comes meanwhile: CI reports a hundred times, and what it says last is what matters. See patienceOf and store.CanWait.
 //
 // Failures use up no attempts: a run that failed, or that GitHub's limits hold up, is followed by another within a minute for as
 // long as it takes.
@@ -75,7 +75,9 @@ type Config struct {
 	// Clock tells the time that RetryAt and RecheckAt are compared with; nil: time.Now. River keeps to the system's clock, so what
 	// is passed to it is how long to wait.
 	Clock func() time.Time
-	Log   zerolog.Logger
+	// Patience is for how long at most the run of a pull request is put off that waits for checks; 0: 15 seconds.
+	Patience time.Duration
+	Log      zerolog.Logger
 	// Metrics is what the queue's metrics are registered with; nil: nothing.
 	Metrics prometheus.Registerer
 }
@@ -110,6 +112,9 @@ func New(c Config) (*Queue, error) {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Patience == 0 {
+		c.Patience = 15 * time.Second
 	}
 	q := &Queue{Config: c, replica: newReplica(), sweeps: map[string]func(context.Context) error{}, changed: make(chan struct{})}
 	workers := river.NewWorkers()

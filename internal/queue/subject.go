@@ -16,8 +16,8 @@ type subject interface {
 	start(ctx context.Context, s *store.Store) (store.Run, error)
 	handle(ctx context.Context, h *Handlers) (Result, error)
 	isUnsettled(ctx context.Context, s *store.Store, tx store.Tx) (bool, error)
-	// canWait is how long it can wait, because more is to be expected.
-	canWait(ctx context.Context, s *store.Store, tx store.Tx) (time.Duration, error)
+	// canWait is how long it can wait, because more is to be expected, if the longest wait is most.
+	canWait(ctx context.Context, s *store.Store, tx store.Tx, most time.Duration) (patience, error)
 	isDue(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error)
 	raise(ctx context.Context, s *store.Store, tx store.Tx) error // because of the time alone
 	recheck(at time.Time) jobArgs                                 // of the timer that does so
@@ -50,9 +50,9 @@ func (a reconcileArgs) isUnsettled(ctx context.Context, s *store.Store, tx store
 	return s.IsUnsettled(ctx, tx, a.key())
 }
 
-func (a reconcileArgs) canWait(ctx context.Context, s *store.Store, tx store.Tx) (time.Duration, error) {
-	pending, err := s.CanWait(ctx, tx, []change.PullKey{a.key()})
-	return patience(pending[a.key()]), err
+func (a reconcileArgs) canWait(ctx context.Context, s *store.Store, tx store.Tx, most time.Duration) (patience, error) {
+	waiting, err := s.CanWait(ctx, tx, []change.PullKey{a.key()})
+	return patienceOf(waiting, a.key(), most), err
 }
 
 func (a reconcileArgs) isDue(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error) {
@@ -98,8 +98,8 @@ func (a errandArgs) isUnsettled(ctx context.Context, s *store.Store, tx store.Tx
 	return s.IsErrandUnsettled(ctx, tx, a.errand())
 }
 
-func (a errandArgs) canWait(context.Context, *store.Store, store.Tx) (time.Duration, error) {
-	return 0, nil
+func (a errandArgs) canWait(context.Context, *store.Store, store.Tx, time.Duration) (patience, error) {
+	return patience{}, nil
 }
 
 func (a errandArgs) isDue(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error) {

@@ -96,15 +96,15 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 	var jobs []insertion
 	var causes [][]string
 	now := time.Now()
-	insert := func(args jobArgs, deliveries []string, u urgency, wait time.Duration) {
+	insert := func(args jobArgs, deliveries []string, u urgency, p patience) {
 		opts := args.InsertOpts()
 		opts.Metadata = origin{Raised: now.UnixMicro(), Trace: deliveries[0]}.metadata()
 		if u == inBackground {
 			opts.Priority = backgroundPriority
 		}
-		jobs, causes = append(jobs, insertion{args, opts, u, wait}), append(causes, deliveries)
+		jobs, causes = append(jobs, insertion{args, opts, u, p}), append(causes, deliveries)
 	}
-	add := func(args jobArgs, deliveries []string) { insert(args, deliveries, atOnce, 0) }
+	add := func(args jobArgs, deliveries []string) { insert(args, deliveries, atOnce, patience{}) }
 	for _, id := range a.Added {
 		add(discoverArgs{Repository: id}, a.By.Repositories[id])
 	}
@@ -112,16 +112,16 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 		add(floorArgs{Installation: f.Installation, Delivery: f.Delivery}, []string{f.Delivery})
 	}
 	for _, key := range a.Raised {
-		wait := patience(a.CanWait[key])
-		if known := a.Jobs[key]; !known.Due.IsZero() && !known.Due.After(now.Add(wait)) {
+		p := patienceOf(a.CanWait, key, q.Patience)
+		if known := a.Jobs[key]; !known.Due.IsZero() && !known.Due.After(now.Add(p.most)) {
 			follow(known.Trace, a.By.Pulls[key])
 			continue
 		}
-		u := urgencyOf(wait)
+		u := p.urgency()
 		if a.Wide[key] {
 			u = inBackground
 		}
-		insert(pulls([]change.PullKey{key})[0], a.By.Pulls[key], u, wait)
+		insert(pulls([]change.PullKey{key})[0], a.By.Pulls[key], u, p)
 	}
 	for _, e := range a.Errands {
 		add(errands([]change.Errand{e})[0], a.By.Errands[e])

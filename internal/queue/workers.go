@@ -148,11 +148,11 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 		}
 		switch {
 		case o.done && next == store.Again:
-			wait, err := s.canWait(ctx, q.Store, tx)
+			p, err := s.canWait(ctx, q.Store, tx, q.Patience)
 			if err != nil {
 				return err
 			}
-			return q.insertNext(ctx, tx, s, wait)
+			return q.insertNext(ctx, tx, s, p)
 		case next == store.Again, !o.done && wait == 0:
 			return q.insertRunsOf(ctx, tx, []subject{s}, atOnce, job.Metadata)
 		case !o.done:

@@ -34,7 +34,7 @@ func (s *Store) SaveChecks(ctx context.Context, repo change.RepositoryID, sha ch
 		if err != nil {
 			return err
 		}
-		if err := s.saveChecks(ctx, tx, arrived, readAt); err != nil {
+		if _, err := s.saveChecks(ctx, tx, arrived, readAt); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO checks_read (repository, sha, at) VALUES ($1, $2, $3)
@@ -72,10 +72,10 @@ var checkColumns = []column{
 	{"id", integer}, {"pending", integer}, {"at", integer}, {"arrived", integer}, {"body", text},
 }
 
-// saveChecks keeps of each check the newest telling; see foldCheck.
-func (s *Store) saveChecks(ctx context.Context, tx Tx, list []checkRow, arrived time.Time) error {
+// saveChecks keeps of each check the newest telling, see foldCheck, and returns those that are news.
+func (s *Store) saveChecks(ctx context.Context, tx Tx, list []checkRow, arrived time.Time) (news []checkRow, err error) {
 	if len(list) == 0 {
-		return nil
+		return nil, nil
 	}
 	newest := make(map[checkKey]int, len(list))
 	values := make([][]any, 0, len(list))
@@ -91,7 +91,7 @@ func (s *Store) saveChecks(ctx context.Context, tx Tx, list []checkRow, arrived 
 		}
 		body, err := json.Marshal(row.check)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		k, c := row.key(), row.check
 		values = append(values, []any{
@@ -101,13 +101,21 @@ func (s *Store) saveChecks(ctx context.Context, tx Tx, list []checkRow, arrived 
 	}
 	table, arg, err := s.rows(checkColumns, values)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO checks (repository, sha, name, app, status, run_id, id, pending, at, arrived, body)
+	err = tx.Query(ctx, `INSERT INTO checks (repository, sha, name, app, status, run_id, id, pending, at, arrived, body)
 		SELECT repository, sha, name, app, status, run_id, id, pending, at, arrived, body FROM `+table+` AS new WHERE true
 		ON CONFLICT (repository, sha, name, app, status, run_id) DO UPDATE SET
 			id = excluded.id, pending = excluded.pending, at = excluded.at, arrived = excluded.arrived, body = excluded.body
 		WHERE excluded.at > checks.at OR (excluded.at = checks.at AND (excluded.id > checks.id
-			OR (excluded.id = checks.id AND (excluded.pending = 0 OR checks.pending = 1))))`, arg)
-	return err
+			OR (excluded.id = checks.id AND (excluded.pending = 0 OR checks.pending = 1))))
+		RETURNING repository, sha, name, app, status, run_id`, []any{arg}, func(scan func(...any) error) error {
+		var k checkKey
+		var status int
+		err := scan(&k.repository, &k.sha, &k.name, &k.app, &status, &k.run)
+		k.status = status != 0
+		news = append(news, list[newest[k]])
+		return err
+	})
+	return news, err
 }

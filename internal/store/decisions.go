@@ -58,6 +58,9 @@ func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, di
 	if err != nil {
 		return err
 	}
+	if err := s.await(ctx, tx, d); err != nil {
+		return err
+	}
 	if err := s.saveCompared(ctx, tx, d); err != nil {
 		return err
 	}

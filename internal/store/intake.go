@@ -32,7 +32,7 @@ type Accepted struct {
 	Added  []change.RepositoryID // repositories whose open pull requests are not known yet
 	Floors []Floor               // owners whose policy may have changed
 	// CanWait are those of Raised that need not be looked at at once; see Store.CanWait.
-	CanWait map[change.PullKey]int
+	CanWait map[change.PullKey]Awaited
 	// Wide are those of Raised that nobody waits for: only their branch was told of, which has many more, and our check on none of them is green.
 	Wide map[change.PullKey]bool
 	// Jobs are those of Raised that had been raised before, with what is known of the job that each has; see Store.SaveJobs.
@@ -212,7 +212,7 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 		return err
 	}
 	// Only now are the heads those that the group told of.
-	indirect, err := s.acceptChecks(ctx, tx, group, by)
+	indirect, news, err := s.acceptChecks(ctx, tx, group, by)
 	if err != nil {
 		return err
 	}
@@ -224,7 +224,10 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	if err := s.addBases(ctx, tx, group, indirect, a); err != nil {
 		return err
 	}
-	return s.raise(ctx, tx, indirect, a.Jobs)
+	if err := s.raise(ctx, tx, indirect, a.Jobs); err != nil {
+		return err
+	}
+	return s.saveAwaited(ctx, tx, news)
 }
 
 func toldRepositories(group []change.Delivery) []toldRepository {
@@ -501,10 +504,12 @@ type headKey struct {
 	head       change.SHA
 }
 
-// acceptChecks keeps the checks on heads of open pull requests and returns what they concern. A check on any other commit, which
-// is most of them in a busy repository, costs its part of one look-up.
-func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) (map[change.PullKey]change.Concern, error) {
-	concerns, told := map[headKey]change.Concern{}, map[headKey][]string{}
+// acceptChecks keeps the checks on heads of open pull requests and returns what they concern, and what is news of which pull requests' checks. A
+// check on any other commit, which is most of them in a busy repository, costs its part of one look-up.
+func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) (
+	raised map[change.PullKey]change.Concern, told []toldCheck, err error,
+) {
+	concerns, deliveries := map[headKey]change.Concern{}, map[headKey][]string{}
 	var keys [][]any
 	for _, d := range group {
 		if d.Head == "" || d.Concerns == 0 {
@@ -515,17 +520,17 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 			keys = append(keys, []any{k.repository, k.head})
 		}
 		concerns[k] |= d.Concerns
-		told[k] = append(told[k], d.ID)
+		deliveries[k] = append(deliveries[k], d.ID)
 	}
-	raised := map[change.PullKey]change.Concern{}
+	raised = map[change.PullKey]change.Concern{}
 	if len(keys) == 0 {
-		return raised, nil
+		return raised, nil, nil
 	}
 	table, arg, err := s.rows(headColumns, keys)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	open := map[headKey]bool{}
+	open := map[headKey][]change.PullKey{}
 	err = tx.Query(ctx, `SELECT p.repository, p.number, p.head FROM `+table+` AS told
 		JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0`, []any{arg},
 		func(scan func(...any) error) error {
@@ -535,23 +540,29 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 				return err
 			}
 			k := headKey{key.Repository, change.SHA(head)}
-			open[k] = true
+			open[k] = append(open[k], key)
 			raised[key] |= concerns[k]
-			because(by, key, told[k]...)
+			because(by, key, deliveries[k]...)
 			return nil
 		})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var rows []checkRow
 	var arrived time.Time
 	for _, d := range group {
-		if d.Check != nil && open[headKey{d.Repository.ID, d.Head}] {
+		if d.Check != nil && open[headKey{d.Repository.ID, d.Head}] != nil {
 			rows = append(rows, checkRow{d.Repository.ID, d.Head, *d.Check})
 			arrived = d.ReceivedAt
 		}
 	}
-	return raised, s.saveChecks(ctx, tx, rows, arrived)
+	news, err := s.saveChecks(ctx, tx, rows, arrived)
+	for _, row := range news {
+		for _, key := range open[headKey{row.repository, row.sha}] {
+			told = append(told, toldCheck{key, row.check.Name, row.check.State})
+		}
+	}
+	return raised, told, err
 }
 
 var baseColumns = []column{{"repository", integer}, {"base", text}}

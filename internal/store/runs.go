@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/plan"
 )
 
 // Run is one run over a pull request or an errand, from Start or StartErrand to Finish or Fail.
@@ -149,37 +148,6 @@ func (s *Store) SaveJobs(ctx context.Context, tx Tx, jobs map[change.PullKey]Job
 	_, err = tx.Exec(ctx, `UPDATE pulls SET job_due = new.due, job_trace = new.trace
 		FROM `+table+` AS new WHERE pulls.repository = new.repository AND pulls.number = new.number`, arg)
 	return err
-}
-
-// CanWait returns those among pull requests of which nothing is raised but their checks, while one on the head is still pending and ours there
-// is not green, and how many are pending, of which ten are counted: what is told of the others meanwhile changes no decision until that one ends,
-// unless it is one that the policy does not ask for.
-func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (pending map[change.PullKey]int, err error) {
-	defer wrap(&err, "look up which of %d pull requests can wait", len(keys))
-	values := make([][]any, len(keys))
-	for i, k := range keys {
-		values[i] = []any{k.Repository, k.Number}
-	}
-	table, arg, err := s.rows(keyColumns, values)
-	if err != nil {
-		return nil, err
-	}
-	pending = map[change.PullKey]int{}
-	err = tx.Query(ctx, `SELECT p.repository, p.number, (SELECT count(*) FROM (
-				SELECT 1 FROM checks c WHERE c.repository = p.repository AND c.sha = p.head AND c.pending = 1 LIMIT 10) AS counted)
-		FROM `+table+` AS told JOIN pulls p ON p.repository = told.repository AND p.number = told.number
-		WHERE p.concerns = $2
-			AND NOT EXISTS (SELECT 1 FROM check_runs r WHERE r.repository = p.repository AND r.sha = p.head AND r.conclusion IN ($3, $4))`,
-		[]any{arg, uint(change.ConcernChecks), string(plan.Success), string(plan.Neutral)}, func(scan func(...any) error) error {
-			var k change.PullKey
-			var n int
-			err := scan(&k.Repository, &k.Number, &n)
-			if n > 0 {
-				pending[k] = n
-			}
-			return err
-		})
-	return pending, err
 }
 
 // Due says whether a recheck that was asked for at a time is still the one that the last run asked for.

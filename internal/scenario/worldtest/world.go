@@ -311,7 +311,7 @@ func (w *World) Start() error {
 		Ledger:   config.Ledger{Key: config.NewSecret(ledgerKey), PublishEvery: time.Hour},
 	}
 	ctx, end := context.WithCancel(context.Background())
-	server, err := app.New(ctx, c, zerolog.New(&w.Log), app.Options{Clock: w.Now, NoSweeps: !w.Sweeps})
+	server, err := app.New(ctx, c, zerolog.New(&w.Log), app.Options{Clock: w.Now, NoSweeps: !w.Sweeps, Patience: 100 * time.Millisecond})
 	if err != nil {
 		end()
 		return err

@@ -55,6 +55,7 @@ func Run(t *testing.T, open Open) {
 		{"jobs are known until the next run ends", knownJobs},
 		{"rechecks", rechecks},
 		{"decisions and the ledger together", decisions},
+		{"checks that a decision waits for", awaitedChecks},
 		{"which policy is in force", policiesInForce},
 		{"open pull requests", openPulls},
 		{"check runs", checkRuns},

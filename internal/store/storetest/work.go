@@ -171,6 +171,63 @@ func rechecks(t *testing.T, f *fixture) {
 	equal(t, "due when none is asked for", due(200), false)
 }
 
+func awaitedChecks(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)), f.described(2, "h2", at(1)))
+	clock, runID := 1, int64(0)
+	told := func(head change.SHA, name string, state change.CheckState) change.Delivery {
+		if clock++; state == change.CheckPending {
+			runID++
+		}
+		return f.onHead(head, change.Check{Name: name, State: state, App: "github-actions", RunID: runID, At: at(clock)})
+	}
+	decide := func(head change.SHA, state change.RequirementState, checks ...string) {
+		must(t, f.SaveDecision(t.Context(), change.Decision{Pull: key(1), Head: head, Governed: true, Verdict: change.Waiting,
+			Requirements: []change.Requirement{{Kind: change.KindChecks, State: state, Checks: checks}, {Kind: change.KindApprovals, State: change.Awaited}},
+		}, "digest", store.Consequences{}))
+	}
+	waits := func(what string, want *store.Awaited, group ...change.Delivery) {
+		t.Helper()
+		got, ok := f.accept(t, group...).CanWait[key(1)]
+		if want == nil && ok || want != nil && (!ok || got != *want) {
+			t.Errorf("%s: it waits: %t, for %+v, want %+v", what, ok, got, want)
+		}
+	}
+	run := f.start(t, 1)
+	f.finish(t, run, time.Time{})
+	waits("before a decision", nil, told("h1", "build", change.CheckPending))
+	decide("h1", change.Awaited, "build", "unit", "lint")
+	waits("one begins", &store.Awaited{Left: 3}, told("h1", "build", change.CheckPending))
+	waits("one ends", &store.Awaited{Left: 2}, told("h1", "build", change.CheckSuccess))
+	late := told("h1", "build", change.CheckPending)
+	late.Check.At, late.Check.RunID = at(0), 1
+	waits("what came before that comes late", &store.Awaited{Left: 2}, late)
+	waits("one fails", &store.Awaited{Left: 1, Failed: true}, told("h1", "unit", change.CheckFailure))
+	waits("one that it does not wait for", &store.Awaited{Left: 1, Failed: true}, told("h1", "nightly", change.CheckPending))
+	waits("one on another head", nil, told("h2", "lint", change.CheckSuccess))
+	waits("all have ended", nil, told("h1", "lint", change.CheckSkipped))
+	waits("one begins again", &store.Awaited{Left: 1, Failed: true}, told("h1", "build", change.CheckPending))
+	waits("somebody comments as well", nil, told("h1", "build", change.CheckPending), f.about(1))
+	f.finish(t, f.start(t, 1), time.Time{})
+
+	// What ended while the decision was made stays so; a failure is known to it.
+	waits("build ends", &store.Awaited{Left: 1, Failed: true}, told("h1", "build", change.CheckSuccess), told("h1", "lint", change.CheckPending), told("h1", "unit", change.CheckFailure))
+	decide("h1", change.Failed, "build", "unit")
+	waits("it is run again", &store.Awaited{Left: 1}, told("h1", "unit", change.CheckPending))
+	waits("it passes", nil, told("h1", "unit", change.CheckSuccess))
+	f.finish(t, f.start(t, 1), time.Time{})
+
+	decide("h1", change.Met)
+	waits("it waits for none", &store.Awaited{}, told("h1", "build", change.CheckPending))
+	must(t, f.SaveCheckRun(t.Context(), store.CheckRun{
+		Repository: shop.ID, Head: "h1", Number: 1, Posted: plan.Posted{RunID: 9, Status: plan.Completed, Conclusion: plan.Success},
+	}))
+	waits("ours is green", nil, told("h1", "build", change.CheckPending))
+
+	f.accept(t, f.described(1, "h3", at(2)))
+	f.finish(t, f.start(t, 1), time.Time{})
+	waits("the decision is on an earlier head", nil, told("h3", "build", change.CheckPending))
+}
+
 func decisions(t *testing.T, f *fixture) {
 	f.accept(t, f.described(1, "h1", at(1)))
 	d := change.Decision{

@@ -1,0 +1,12 @@
+-- +goose Up
+
+-- The checks that the last decision on an open pull request waits for, and how each was told to stand since.
+CREATE TABLE awaited_checks (
+    repository bigint NOT NULL,
+    number     bigint NOT NULL,
+    name       text   NOT NULL,
+    told       bigint NOT NULL, -- 0: nothing, or that it runs; 1: that it passed; 2: that it failed
+    PRIMARY KEY (repository, number, name)
+);
+-- Which checks are pending is looked up no longer.
+DROP INDEX checks_pending;
