@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v4"
+	"github.com/google/uuid"
 
 	"github.com/changegate/changegate/internal/githubsim/pathtree"
 )
@@ -294,7 +295,7 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template strin
 	}
 	h := w.Header()
 	h.Set("Date", s.Now().Format(http.TimeFormat))
-	h.Set("X-GitHub-Request-Id", guid())
+	h.Set("X-GitHub-Request-Id", uuid.NewString())
 	h.Set("X-GitHub-Media-Type", "github.v3; format=json")
 	h.Set("X-GitHub-Api-Version-Selected", "2022-11-28")
 	var status int

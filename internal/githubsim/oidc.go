@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v4"
+	"github.com/google/uuid"
 )
 
 // issuerPath is where the issuer of jobs' tokens is, as on a GitHub of one's own.
@@ -125,7 +126,7 @@ func (s *Sim) claims(w *workflowRun, audience string) jwt.MapClaims {
 		file += w.suite.sha
 	}
 	id := func(n int64) string { return strconv.FormatInt(n, 10) }
-	c := jwt.MapClaims{"iss": s.url + issuerPath, "aud": audience, "sub": "repo:" + r.fullName() + ":" + subject, "jti": guid(),
+	c := jwt.MapClaims{"iss": s.url + issuerPath, "aud": audience, "sub": "repo:" + r.fullName() + ":" + subject, "jti": uuid.NewString(),
 		"iat": now.Unix(), "nbf": now.Add(-jobTokenSlip).Unix(), "exp": now.Add(jobTokenLife).Unix(),
 		"repository": r.fullName(), "repository_id": id(r.id), "repository_owner": r.owner.login, "repository_owner_id": id(r.owner.id),
 		"repository_visibility": visibility, "actor": w.actor.login, "actor_id": id(w.actor.id), "event_name": w.event,

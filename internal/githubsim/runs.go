@@ -3,6 +3,8 @@ package githubsim
 import (
 	"fmt"
 	"slices"
+
+	"github.com/google/uuid"
 )
 
 // RunWorkflows takes every run of a Workflow one step further: a queued job is in progress, one in progress meets its outcome, and one
@@ -41,7 +43,7 @@ func (s *Sim) stepRun(w *workflowRun) bool {
 		return s.release(w)
 	case "queued":
 		s.moveJob(w, "in_progress")
-		j.token = guid()
+		j.token = uuid.NewString()
 		status := "in_progress"
 		s.updateRun(j.check, &runChange{Status: &status})
 		s.emitWorkflowRun(w, "in_progress")

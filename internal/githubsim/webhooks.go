@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,6 +15,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Delivery is one webhook as it is sent to one App, or was.
@@ -394,7 +395,8 @@ func orGhost(s *Sim, a *account) *account {
 }
 
 func (s *Sim) enqueue(a *app, in *installation, r *repository, event, action string, p *payload) {
-	d := &delivery{Delivery: Delivery{ID: s.nextID(), GUID: guid(), App: a.slug, Event: event, Action: action, At: s.Now()},
+	guid := uuid.Must(uuid.NewUUID()).String() // of the time, like those of GitHub's examples
+	d := &delivery{Delivery: Delivery{ID: s.nextID(), GUID: guid, App: a.slug, Event: event, Action: action, At: s.Now()},
 		installation: in.id}
 	if r != nil {
 		d.repository = r.id
@@ -404,11 +406,4 @@ func (s *Sim) enqueue(a *app, in *installation, r *repository, event, action str
 		d.tail = in.id
 	}
 	a.sender.add(job{app: a, d: d})
-}
-
-func guid() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
