@@ -212,10 +212,11 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 		return err
 	}
 	// Only now are the heads those that the group told of.
-	indirect, news, err := s.acceptChecks(ctx, tx, group, by)
+	on, err := s.acceptChecks(ctx, tx, group, by)
 	if err != nil {
 		return err
 	}
+	indirect := on.raised
 	for _, told := range []map[change.PullKey]change.Concern{direct, indirect} {
 		for key := range told {
 			delete(a.Wide, key)
@@ -224,10 +225,16 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	if err := s.addBases(ctx, tx, group, indirect, a); err != nil {
 		return err
 	}
+	for key, gathered := range on.before {
+		if gathered.Has(indirect[key]) { // its next run is still to begin, and raising it once more would say nothing new
+			delete(indirect, key)
+			noteJob(a.Jobs, key, on.jobs[key])
+		}
+	}
 	if err := s.raise(ctx, tx, indirect, a.Jobs); err != nil {
 		return err
 	}
-	return s.saveAwaited(ctx, tx, news)
+	return s.saveAwaited(ctx, tx, on.news)
 }
 
 func toldRepositories(group []change.Delivery) []toldRepository {
@@ -287,15 +294,26 @@ func (s *Store) raise(ctx context.Context, tx Tx, concerns map[change.PullKey]ch
 		if err := scan(&key.Repository, &key.Number, &due, &trace); err != nil {
 			return err
 		}
-		if _, named := jobs[key]; named || concerns[key] == 0 {
-			return nil
-		}
-		jobs[key] = Job{}
-		if due != 0 {
-			jobs[key] = Job{fromMicro(due), trace}
+		if concerns[key] != 0 {
+			noteJob(jobs, key, jobOf(due, trace))
 		}
 		return nil
 	})
+}
+
+// jobOf returns what a pull request's row says of its job.
+func jobOf(due int64, trace string) Job {
+	if due == 0 {
+		return Job{}
+	}
+	return Job{fromMicro(due), trace}
+}
+
+// noteJob adds what is known of the job of a pull request that jobs does not name.
+func noteJob(jobs map[change.PullKey]Job, key change.PullKey, job Job) {
+	if _, named := jobs[key]; !named {
+		jobs[key] = job
+	}
 }
 
 func sortedKeys[V any](m map[change.PullKey]V) []change.PullKey {
@@ -504,12 +522,19 @@ type headKey struct {
 	head       change.SHA
 }
 
-// acceptChecks keeps the checks on heads of open pull requests and returns what they concern, and what is news of which pull requests' checks. A
-// check on any other commit, which is most of them in a busy repository, costs its part of one look-up.
-func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) (
-	raised map[change.PullKey]change.Concern, told []toldCheck, err error,
-) {
-	concerns, deliveries := map[headKey]change.Concern{}, map[headKey][]string{}
+// onHeads is what a group of deliveries about commits comes to.
+type onHeads struct {
+	raised map[change.PullKey]change.Concern
+	// before are those of raised that had been raised and that no run has begun to deal with, with the concerns that had gathered. They are locked.
+	before map[change.PullKey]change.Concern
+	jobs   map[change.PullKey]Job // of before
+	news   []toldCheck
+}
+
+// acceptChecks keeps the checks on heads of open pull requests and returns what they concern. A check on any other commit, which
+// is most of them in a busy repository, costs its part of one look-up.
+func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) (onHeads, error) {
+	concerns, told := map[headKey]change.Concern{}, map[headKey][]string{}
 	var keys [][]any
 	for _, d := range group {
 		if d.Head == "" || d.Concerns == 0 {
@@ -520,33 +545,40 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 			keys = append(keys, []any{k.repository, k.head})
 		}
 		concerns[k] |= d.Concerns
-		deliveries[k] = append(deliveries[k], d.ID)
+		told[k] = append(told[k], d.ID)
 	}
-	raised = map[change.PullKey]change.Concern{}
+	on := onHeads{map[change.PullKey]change.Concern{}, map[change.PullKey]change.Concern{}, map[change.PullKey]Job{}, nil}
 	if len(keys) == 0 {
-		return raised, nil, nil
+		return on, nil
 	}
 	table, arg, err := s.rows(headColumns, keys)
 	if err != nil {
-		return nil, nil, err
+		return onHeads{}, err
 	}
 	open := map[headKey][]change.PullKey{}
-	err = tx.Query(ctx, `SELECT p.repository, p.number, p.head FROM `+table+` AS told
-		JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0`, []any{arg},
-		func(scan func(...any) error) error {
-			var key change.PullKey
-			var head string
-			if err := scan(&key.Repository, &key.Number, &head); err != nil {
-				return err
-			}
-			k := headKey{key.Repository, change.SHA(head)}
-			open[k] = append(open[k], key)
-			raised[key] |= concerns[k]
-			because(by, key, deliveries[k]...)
-			return nil
-		})
+	// p is found in the index of open heads alone, its row by its key.
+	err = tx.Query(ctx, `SELECT p.repository, p.number, p.head, held.concerns, held.wanted <> held.done, held.job_due, held.job_trace FROM `+table+` AS told
+		JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0
+		JOIN pulls held ON held.repository = p.repository AND held.number = p.number
+		ORDER BY p.repository + 0, p.number + 0`+s.forUpdate(), []any{arg}, func(scan func(...any) error) error {
+		var key change.PullKey
+		var head, trace string
+		var gathered, due int64
+		var unsettled bool
+		if err := scan(&key.Repository, &key.Number, &head, &gathered, &unsettled, &due, &trace); err != nil {
+			return err
+		}
+		k := headKey{key.Repository, change.SHA(head)}
+		open[k] = append(open[k], key)
+		on.raised[key] |= concerns[k]
+		if unsettled {
+			on.before[key], on.jobs[key] = change.Concern(gathered), jobOf(due, trace)
+		}
+		because(by, key, told[k]...)
+		return nil
+	})
 	if err != nil {
-		return nil, nil, err
+		return onHeads{}, err
 	}
 	var rows []checkRow
 	var arrived time.Time
@@ -559,10 +591,10 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 	news, err := s.saveChecks(ctx, tx, rows, arrived)
 	for _, row := range news {
 		for _, key := range open[headKey{row.repository, row.sha}] {
-			told = append(told, toldCheck{key, row.check.Name, row.check.State})
+			on.news = append(on.news, toldCheck{key, row.check.Name, row.check.State})
 		}
 	}
-	return raised, told, err
+	return on, err
 }
 
 var baseColumns = []column{{"repository", integer}, {"base", text}}

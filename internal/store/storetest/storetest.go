@@ -50,6 +50,7 @@ func Run(t *testing.T, open Open) {
 		{"commands are handed out until they are answered", commands},
 		{"deliveries that are missing", missingDeliveries},
 		{"runs and what is raised meanwhile", runs},
+		{"runs and checks that are told of meanwhile", runsOfChecks},
 		{"a run that failed leaves its business", failedRun},
 		{"a run that another took the place of", staleRun},
 		{"jobs are known until the next run ends", knownJobs},

@@ -83,6 +83,30 @@ func runs(t *testing.T, f *fixture) {
 	wantError(t, err, store.ErrNotFound)
 }
 
+func runsOfChecks(t *testing.T, f *fixture) {
+	f.accept(t, f.described(1, "h1", at(1)))
+	f.finish(t, f.start(t, 1), time.Time{})
+	told := func() {
+		t.Helper()
+		check := f.onHead("h1", change.Check{Name: "build", State: change.CheckPending, RunID: 1, At: at(2)})
+		equal(t, "raised", f.accept(t, check).Raised, []change.PullKey{key(1)})
+	}
+	told()
+	told()
+	run := f.start(t, 1)
+	equal(t, "concerns", f.begin(t, 1).Concerns, change.ConcernChecks)
+	told()
+	told()
+	equal(t, "told of during the run", f.finish(t, run, time.Time{}), store.Again)
+	run = f.start(t, 1)
+	told()
+	next, _ := f.fail(t, run, "GitHub answers 502")
+	equal(t, "told of during a run that fails", next, store.Again)
+	told()
+	equal(t, "told of before the last run", f.finish(t, f.start(t, 1), time.Time{}), store.Settled)
+	equal(t, "unsettled", f.unsettled(t), []change.PullKey(nil))
+}
+
 func failedRun(t *testing.T, f *fixture) {
 	f.accept(t, f.described(1, "h1", at(1)))
 	for n := 1; n <= 2; n++ {
