@@ -162,6 +162,7 @@ func (d *Deployer) Run(ctx context.Context, e change.Errand) (queue.Result, erro
 	result, err := r.alone(ctx)
 	now := d.Clock()
 	var limited *github.RateLimited
+	var early *effect.Early
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return queue.Result{}, nil // never heard of, or not ours any more
@@ -169,6 +170,8 @@ func (d *Deployer) Run(ctx context.Context, e change.Errand) (queue.Result, erro
 		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
+	case errors.As(err, &early):
+		return queue.Result{RetryAt: early.Until}, nil
 	case err != nil:
 		return queue.Result{}, fmt.Errorf("see to the deployments of repository %d: %w", e.Repository, err)
 	}

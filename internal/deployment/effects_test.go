@@ -68,7 +68,7 @@ func TestLostAnswers(t *testing.T) {
 		for _, after := range []bool{true, false} {
 			r := newRig(t)
 			r.runs[12] = github.WorkflowRun{ID: 12, Repository: shop.ID, Head: "abc"}
-			*r.killer = killer{at: 2, after: after} // intending is the first step
+			*r.killer = killer{at: 3, after: after} // the first two write the intent and the attempt
 			if err := r.begin().perform(t.Context(), tt.effect); !errors.Is(err, errKilled) {
 				t.Fatalf("%s: %v", tt.name, err)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
@@ -44,6 +45,13 @@ func (m memory) Intend(ctx context.Context, in store.Intent) (e store.Effect, fr
 	err = m.do(func() (err error) { e, fresh, err = m.Store.Intend(ctx, in); return err })
 	return e, fresh, err
 }
+
+func (m memory) Attempt(ctx context.Context, key string, lease store.Lease) error {
+	return m.do(func() error { return m.Store.Attempt(ctx, key, lease) })
+}
+
+// Now is so late that no attempt is acted on any more.
+func (m memory) Now() time.Time { return m.Store.Now().Add(effect.MayActFor) }
 
 func (m memory) Complete(ctx context.Context, key string, result any) error {
 	return m.do(func() error { return m.Store.Complete(ctx, key, result) })

@@ -1,6 +1,7 @@
 // Package effect does things in the world at most once, however often the process dies or an answer is lost: the intent is recorded under
-// a unique key, then acted on, then the result is recorded. What happened to an intent without a result is found out in the world before
-// anything is done again; so is, for a while, what the database does not know of because it was restored from a copy.
+// a unique key, then that it is about to be sent, then the result. What became of something that was sent and has no result is found out in the
+// world before it is sent again, and that is not before whatever will ever come of the first has come; so is, for a while, what the database does
+// not know of because it was restored from a copy.
 package effect
 
 import (
@@ -23,9 +24,21 @@ type Failed struct{ Why string }
 
 func (e *Failed) Error() string { return e.Why }
 
+// Early says that an earlier attempt was not found, but may still be acted on. Nothing failed: it is to be called again.
+type Early struct{ Until time.Time }
+
+func (e *Early) Error() string {
+	return "an earlier attempt may be acted on until " + e.Until.Format(time.RFC3339)
+}
+
+// MayActFor is how long GitHub, or another, may take to act on a request of which the answer was lost: GitHub ends those that take longer.
+const MayActFor = 10 * time.Second
+
 // Store keeps intents and results; see store.Store.
 type Store interface {
 	Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error)
+	Attempt(ctx context.Context, key string, lease store.Lease) error
+	Now() time.Time // by which attempts are dated
 	Check(ctx context.Context, lease store.Lease) error
 	Complete(ctx context.Context, key string, result any) error
 	FailEffect(ctx context.Context, key, why string) error
@@ -46,7 +59,8 @@ type Action[R any] struct {
 const ClockSkew = 5 * time.Minute
 
 // Once does what is intended, unless it was done before, and returns the result, then or now. It returns *Failed if it was refused, then
-// or now, or if it is uncertain; any other error says that it is to be called again with the same intent.
+// or now, or if it is uncertain. Any other error says that it is to be called again with the same intent: *Early, when it may be told what became
+// of an earlier attempt.
 func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (result R, err error) {
 	known, fresh, err := s.Intend(ctx, in)
 	if err != nil {
@@ -65,12 +79,12 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		}
 		return result, why
 	}
-	if in.Lease != (store.Lease{}) {
-		// Asked again by whoever sends, just before the bytes leave: Find may write too, and Do may have to wait.
-		ctx = fence.With(ctx, func(ctx context.Context) error { return s.Check(ctx, in.Lease) })
-	}
-	if since, before := Before(known, fresh); before && a.Find != nil {
-		result, found, err := a.Find(ctx, since)
+	if since, before := before(known); before && a.Find != nil {
+		looking := ctx
+		if in.Lease != (store.Lease{}) { // Find may write too
+			looking = fence.With(ctx, func(ctx context.Context) error { return s.Check(ctx, in.Lease) })
+		}
+		result, found, err := a.Find(looking, since)
 		switch {
 		case errors.Is(err, ErrUncertain) && fresh:
 			// Nothing is known of an attempt, and most likely there was none.
@@ -81,7 +95,12 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		case found:
 			return result, s.Complete(ctx, in.Key, result)
 		}
+		if until := known.AttemptedAt.Add(MayActFor); !known.AttemptedAt.IsZero() && s.Now().Before(until) {
+			return result, &Early{until}
+		}
 	}
+	// Asked again by whoever sends, just before the bytes leave: Do may have to wait.
+	ctx = fence.With(ctx, func(ctx context.Context) error { return s.Attempt(ctx, in.Key, in.Lease) })
 	if err := fence.Ask(ctx); err != nil {
 		return result, err
 	}
@@ -95,13 +114,13 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 	return result, s.Complete(ctx, in.Key, result)
 }
 
-// Before says whether there was an attempt at what was just intended, or may have been one, and since when to look for it.
-func Before(known store.Effect, fresh bool) (since time.Time, before bool) {
+// before says whether there was an attempt, or may have been one, and since when to look for it.
+func before(known store.Effect) (since time.Time, before bool) {
 	since = known.IntendedAt
 	if d := known.Doubt; !d.IsZero() && d.Before(since) {
 		since = d
 	}
-	return since.Add(-ClockSkew), !fresh || !known.Doubt.IsZero()
+	return since.Add(-ClockSkew), !known.AttemptedAt.IsZero() || !known.Doubt.IsZero()
 }
 
 func fail(ctx context.Context, s Store, key string, cause error) error {

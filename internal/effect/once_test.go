@@ -22,18 +22,19 @@ var (
 	intendedAt = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 )
 
-// blow kills the process at a step: before the step took effect, or after it did, so that its answer is lost.
+// blow kills the process at a step: before the step took effect, after it did, so that its answer is lost, or before it takes effect nine seconds
+// later.
 type blow struct {
-	step  string
-	after bool
+	when, step string
 }
 
-func (b blow) String() string {
-	if b.after {
-		return "after " + b.step
-	}
-	return "before " + b.step
-}
+func (b blow) String() string { return b.when + " " + b.step }
+
+const (
+	before = "before"
+	after  = "after"
+	long   = "long before"
+)
 
 // world is a database and a place where things are posted, both of which outlive the process.
 type world struct {
@@ -46,16 +47,42 @@ type world struct {
 	fenced  bool     // the lease was lost
 	since   []time.Time
 	doubt   time.Time // since when effects may have been forgotten
+	now     time.Time
+	later   []late
 }
 
-func newWorld() *world { return &world{effects: map[string]store.Effect{}} }
+// late is what takes effect at a time.
+type late struct {
+	at time.Time
+	do func() error
+}
+
+func newWorld() *world { return &world{effects: map[string]store.Effect{}, now: intendedAt} }
+
+func (w *world) Now() time.Time { return w.now }
+
+// wait passes time.
+func (w *world) wait(until time.Time) {
+	w.now = until
+	w.later = slices.DeleteFunc(w.later, func(l late) bool {
+		if l.at.After(until) {
+			return false
+		}
+		_ = l.do() // nobody hears
+		return true
+	})
+}
 
 // step does something to the world, unless the process dies before, and loses its answer if the process dies after.
 func (w *world) step(name string, do func() error) error {
 	b := w.blow
 	if b != nil && b.step == name {
 		w.blow = nil
-		if !b.after {
+		switch b.when {
+		case long:
+			w.later = append(w.later, late{w.now.Add(9 * time.Second), do})
+			return errDied
+		case before:
 			return errDied
 		}
 	}
@@ -69,7 +96,7 @@ func (w *world) step(name string, do func() error) error {
 func (w *world) Intend(_ context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
 	err = w.step("intend", func() error {
 		if e, fresh = w.effects[in.Key]; !fresh {
-			w.effects[in.Key] = store.Effect{Key: in.Key, State: store.EffectIntended, IntendedAt: intendedAt}
+			w.effects[in.Key] = store.Effect{Key: in.Key, State: store.EffectIntended, IntendedAt: w.now}
 		}
 		e, fresh = w.effects[in.Key], !fresh
 		e.Doubt = w.doubt
@@ -83,6 +110,21 @@ func (w *world) Check(context.Context, store.Lease) error {
 		if w.fenced {
 			return store.ErrFenced
 		}
+		return nil
+	})
+}
+
+func (w *world) Attempt(_ context.Context, key string, lease store.Lease) error {
+	return w.step("attempt", func() error {
+		e, ok := w.effects[key]
+		if !ok {
+			return store.ErrNotFound
+		}
+		if w.fenced && lease != (store.Lease{}) {
+			return store.ErrFenced
+		}
+		e.AttemptedAt = w.now
+		w.effects[key] = e
 		return nil
 	})
 }
@@ -150,6 +192,21 @@ func (w *world) once(t *testing.T) (string, error) {
 	return effect.Once(t.Context(), w, intent, w.post())
 }
 
+// patiently calls once again when it was too early.
+func (w *world) patiently(t *testing.T) (string, error) {
+	for {
+		got, err := w.once(t)
+		early := new(effect.Early)
+		if !errors.As(err, &early) {
+			return got, err
+		}
+		if !early.Until.After(w.now) {
+			t.Fatalf("at %s it is to wait until %s", w.now, early.Until)
+		}
+		w.wait(early.Until)
+	}
+}
+
 // blows are all sequences of up to n blows at the steps.
 func blows(n int, steps ...string) (all [][]blow) {
 	all = [][]blow{nil}
@@ -157,8 +214,12 @@ func blows(n int, steps ...string) (all [][]blow) {
 		var longer [][]blow
 		for _, s := range last {
 			for _, step := range steps {
-				for _, after := range []bool{false, true} {
-					longer = append(longer, append(slices.Clone(s), blow{step, after}))
+				whens := []string{before, after}
+				if step == "do" {
+					whens = append(whens, long)
+				}
+				for _, when := range whens {
+					longer = append(longer, append(slices.Clone(s), blow{when, step}))
 				}
 			}
 		}
@@ -172,7 +233,7 @@ func (w *world) suffer(t *testing.T, sequence []blow) {
 	t.Helper()
 	for _, b := range sequence {
 		w.blow = &b
-		if _, err := w.once(t); err != nil && !errors.Is(err, errDied) && !errors.As(err, new(*effect.Failed)) {
+		if _, err := w.patiently(t); err != nil && !errors.Is(err, errDied) && !errors.As(err, new(*effect.Failed)) {
 			t.Errorf("dying %s: %v", b, err)
 		}
 		w.blow = nil // a step that the call did not come to
@@ -180,14 +241,15 @@ func (w *world) suffer(t *testing.T, sequence []blow) {
 }
 
 func TestItIsDoneOnceWhereverTheProcessDies(t *testing.T) {
-	for _, sequence := range blows(3, "intend", "find", "check", "do", "complete") {
+	for _, sequence := range blows(3, "intend", "find", "attempt", "do", "complete") {
 		w := newWorld()
 		w.suffer(t, sequence)
 		for range 2 { // the second finds it done
-			if got, err := w.once(t); got != "post 1" || err != nil {
+			if got, err := w.patiently(t); got != "post 1" || err != nil {
 				t.Errorf("%v: got %q, %v", sequence, got, err)
 			}
 		}
+		w.wait(w.now.Add(time.Minute))
 		if len(w.posted) != 1 || w.effects[intent.Key].State != store.EffectDone {
 			t.Errorf("%v: posted %q, recorded as %q", sequence, w.posted, w.effects[intent.Key].State)
 		}
@@ -200,19 +262,19 @@ func TestItIsDoneOnceWhereverTheProcessDies(t *testing.T) {
 }
 
 func TestARefusalIsFinal(t *testing.T) {
-	for _, sequence := range blows(2, "intend", "find", "check", "do", "fail") {
+	for _, sequence := range blows(2, "intend", "find", "attempt", "do", "fail") {
 		w := newWorld()
 		w.refuses = errRefused
 		w.suffer(t, sequence)
 		for range 2 {
-			_, err := w.once(t)
+			_, err := w.patiently(t)
 			if failed := new(effect.Failed); !errors.As(err, &failed) || failed.Why != errRefused.Error() {
 				t.Errorf("%v: got %v", sequence, err)
 			}
 		}
 		w.refuses = nil // whatever changes, it was said to have failed
 		tries := w.tries
-		if _, err := w.once(t); !errors.As(err, new(*effect.Failed)) || w.tries != tries {
+		if _, err := w.patiently(t); !errors.As(err, new(*effect.Failed)) || w.tries != tries {
 			t.Errorf("%v: after the refusal got %v and %d more tries", sequence, err, w.tries-tries)
 		}
 		if w.effects[intent.Key].State != store.EffectFailed || len(w.posted) != 0 {
@@ -223,11 +285,11 @@ func TestARefusalIsFinal(t *testing.T) {
 
 // Where nobody can tell whether an attempt went through, it is done at most once, and the record says so.
 func TestWhatIsUncertainIsNotRepeated(t *testing.T) {
-	for _, sequence := range blows(2, "intend", "find", "check", "do", "complete", "fail") {
+	for _, sequence := range blows(2, "intend", "find", "attempt", "do", "complete", "fail") {
 		w := newWorld()
 		w.hidden = true
 		w.suffer(t, sequence)
-		_, err := w.once(t)
+		_, err := w.patiently(t)
 		state := w.effects[intent.Key].State
 		failed := new(effect.Failed)
 		switch {
@@ -243,22 +305,22 @@ func TestOnce(t *testing.T) {
 	t.Run("an outage is tried again", func(t *testing.T) {
 		w := newWorld()
 		w.refuses = errOutage
-		if _, err := w.once(t); !errors.Is(err, errOutage) || w.effects[intent.Key].State != store.EffectIntended {
+		if _, err := w.patiently(t); !errors.Is(err, errOutage) || w.effects[intent.Key].State != store.EffectIntended {
 			t.Errorf("got %v, recorded as %q", err, w.effects[intent.Key].State)
 		}
 		w.refuses = nil
-		if got, err := w.once(t); got != "post 1" || err != nil {
+		if got, err := w.patiently(t); got != "post 1" || err != nil {
 			t.Errorf("then got %q, %v", got, err)
 		}
 	})
 	t.Run("whoever lost the lease does nothing", func(t *testing.T) {
 		w := newWorld()
 		w.fenced = true
-		if _, err := w.once(t); !errors.Is(err, store.ErrFenced) || w.tries != 0 {
+		if _, err := w.patiently(t); !errors.Is(err, store.ErrFenced) || w.tries != 0 {
 			t.Errorf("got %v, %d tries", err, w.tries)
 		}
 		w.fenced = false
-		if got, err := w.once(t); got != "post 1" || err != nil {
+		if got, err := w.patiently(t); got != "post 1" || err != nil {
 			t.Errorf("whoever has it then got %q, %v", got, err)
 		}
 	})
@@ -286,7 +348,7 @@ func TestOnce(t *testing.T) {
 		w := newWorld()
 		harmless := w.post()
 		harmless.Find, harmless.Refused = nil, nil
-		w.blow = &blow{"do", true}
+		w.blow = &blow{after, "do"}
 		if _, err := effect.Once(t.Context(), w, intent, harmless); !errors.Is(err, errDied) {
 			t.Errorf("got %v", err)
 		}
@@ -301,7 +363,7 @@ func TestOnce(t *testing.T) {
 		for _, state := range []store.EffectState{store.EffectDone, store.EffectFailed} {
 			w := newWorld()
 			w.effects[intent.Key] = store.Effect{Key: intent.Key, State: state, Result: json.RawMessage(`{`)}
-			if _, err := w.once(t); err == nil || errors.As(err, new(*effect.Failed)) || w.tries != 0 {
+			if _, err := w.patiently(t); err == nil || errors.As(err, new(*effect.Failed)) || w.tries != 0 {
 				t.Errorf("%s: got %v, %d tries", state, err, w.tries)
 			}
 		}
@@ -312,7 +374,7 @@ func TestWhatWasForgottenIsNotDoneAgain(t *testing.T) {
 	start := func(t *testing.T) *world {
 		t.Helper()
 		w := newWorld()
-		if _, err := w.once(t); err != nil {
+		if _, err := w.patiently(t); err != nil {
 			t.Fatal(err)
 		}
 		w.forget()
@@ -320,7 +382,7 @@ func TestWhatWasForgottenIsNotDoneAgain(t *testing.T) {
 	}
 	t.Run("it is found", func(t *testing.T) {
 		w := start(t)
-		if got, err := w.once(t); got != "post 1" || err != nil || len(w.posted) != 1 {
+		if got, err := w.patiently(t); got != "post 1" || err != nil || len(w.posted) != 1 {
 			t.Errorf("got %q, %v, %d posts", got, err, len(w.posted))
 		}
 		if want := []time.Time{w.doubt.Add(-effect.ClockSkew)}; !slices.Equal(w.since, want) {
@@ -329,18 +391,18 @@ func TestWhatWasForgottenIsNotDoneAgain(t *testing.T) {
 	})
 	t.Run("also by whoever comes after one that could not look", func(t *testing.T) {
 		w := start(t)
-		w.blow = &blow{"find", false}
-		if _, err := w.once(t); !errors.Is(err, errDied) {
+		w.blow = &blow{before, "find"}
+		if _, err := w.patiently(t); !errors.Is(err, errDied) {
 			t.Fatalf("got %v", err)
 		}
-		if got, err := w.once(t); got != "post 1" || err != nil || len(w.posted) != 1 {
+		if got, err := w.patiently(t); got != "post 1" || err != nil || len(w.posted) != 1 {
 			t.Errorf("got %q, %v, %d posts", got, err, len(w.posted))
 		}
 	})
 	t.Run("what was never done is done", func(t *testing.T) {
 		w := newWorld()
 		w.forget()
-		if got, err := w.once(t); got != "post 1" || err != nil || w.tries != 1 {
+		if got, err := w.patiently(t); got != "post 1" || err != nil || w.tries != 1 {
 			t.Errorf("got %q, %v, %d tries", got, err, w.tries)
 		}
 	})
@@ -348,7 +410,7 @@ func TestWhatWasForgottenIsNotDoneAgain(t *testing.T) {
 		w := newWorld()
 		w.forget()
 		w.hidden = true
-		if got, err := w.once(t); got != "post 1" || err != nil || w.tries != 1 {
+		if got, err := w.patiently(t); got != "post 1" || err != nil || w.tries != 1 {
 			t.Errorf("got %q, %v, %d tries", got, err, w.tries)
 		}
 	})

@@ -99,6 +99,7 @@ func (k *Keeper) Run(ctx context.Context, e change.Errand) (queue.Result, error)
 	result, err := r.run(ctx, change.PullKey{Repository: e.Repository, Number: change.Number(n)})
 	now := k.Clock()
 	var limited *github.RateLimited
+	var early *effect.Early
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return queue.Result{}, nil // never heard of, or not ours any more
@@ -106,6 +107,8 @@ func (k *Keeper) Run(ctx context.Context, e change.Errand) (queue.Result, error)
 		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
+	case errors.As(err, &early):
+		return queue.Result{RetryAt: early.Until}, nil
 	case err != nil:
 		return queue.Result{}, fmt.Errorf("follow the emergency %s: %w", e, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
@@ -71,6 +72,13 @@ func (d *database) Intend(ctx context.Context, in store.Intent) (e store.Effect,
 	err = d.write(func() error { e, fresh, err = d.Store.Intend(ctx, in); return err })
 	return e, fresh, err
 }
+
+func (d *database) Attempt(ctx context.Context, key string, lease store.Lease) error {
+	return d.write(func() error { return d.Store.Attempt(ctx, key, lease) })
+}
+
+// Now is so late that no attempt is acted on any more.
+func (d *database) Now() time.Time { return d.Store.Now().Add(effect.MayActFor) }
 
 func (d *database) Complete(ctx context.Context, key string, result any) error {
 	return d.write(func() error { return d.Store.Complete(ctx, key, result) })

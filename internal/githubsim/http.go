@@ -309,6 +309,11 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template strin
 		act(discard{}, &log) //nolint:errcheck // whatever became of it, nobody hears
 		end(0)
 		panic(http.ErrAbortHandler)
+	case f != nil && f.LoseThenAct != nil:
+		late := log
+		f.LoseThenAct(func() { act(discard{}, &late) }) //nolint:errcheck // whatever became of it, nobody hears
+		end(0)
+		panic(http.ErrAbortHandler)
 	case f != nil && f.Status != 0:
 		for name, values := range f.Header {
 			h[http.CanonicalHeaderKey(name)] = values

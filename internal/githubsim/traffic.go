@@ -23,6 +23,8 @@ type Fault struct {
 	Body    string // default: an object with a message
 	// CutConnection closes the connection without acting or answering, ActThenLose after acting.
 	CutConnection, ActThenLose bool
+	// LoseThenAct closes the connection, and is given what acts on the call, to be called once, whenever that is to be.
+	LoseThenAct func(act func())
 	// Stale answers a GET as the same GET was answered first since the fault was added, as a copy does that lags behind.
 	Stale bool
 	// Meanwhile is called first; it may use the Sim.

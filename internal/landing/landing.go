@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
@@ -71,11 +72,8 @@ type Store interface {
 	CommandDone(ctx context.Context, comment int64, outcome string) error
 
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
-	Check(ctx context.Context, lease store.Lease) error
 	Release(ctx context.Context, lease store.Lease) error
-	Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error)
-	Complete(ctx context.Context, key string, result any) error
-	FailEffect(ctx context.Context, key, why string) error
+	effect.Store
 }
 
 // Rules is what the policy of a branch says of what lands there.
@@ -177,11 +175,14 @@ func (l *Lander) look(ctx context.Context, e change.Errand, do func(*run, contex
 	result, err := r.alone(ctx, do)
 	now := l.Clock()
 	var limited *github.RateLimited
+	var early *effect.Early
 	switch {
 	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrFenced):
 		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
+	case errors.As(err, &early):
+		return queue.Result{RetryAt: early.Until}, nil
 	default:
 		return result, err
 	}

@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/store"
@@ -132,6 +133,13 @@ func (s *failing) Intend(ctx context.Context, in store.Intent) (e store.Effect, 
 	err = s.f.at("intend", func() (err error) { e, fresh, err = s.Store.Intend(ctx, in); return err })
 	return e, fresh, err
 }
+
+func (s *failing) Attempt(ctx context.Context, key string, lease store.Lease) error {
+	return s.f.at("attempt", func() error { return s.Store.Attempt(ctx, key, lease) })
+}
+
+// Now is so late that no attempt is acted on any more.
+func (s *failing) Now() time.Time { return s.Store.Now().Add(effect.MayActFor) }
 
 func (s *failing) Complete(ctx context.Context, key string, result any) error {
 	return s.f.at("complete", func() error { return s.Store.Complete(ctx, key, result) })
@@ -327,6 +335,8 @@ func kills() map[string]func(f *fixture) {
 		"nothing":                            func(*fixture) {},
 		"before the intent":                  step("intend", false),
 		"after the intent":                   step("intend", true),
+		"before the attempt":                 step("attempt", false),
+		"after the attempt":                  step("attempt", true),
 		"before Slack acted":                 call(fault{hangUp: true}),
 		"after Slack acted":                  call(fault{hangUp: true, acted: true}),
 		"an error before Slack acted":        call(fault{status: 500}),
@@ -371,7 +381,7 @@ func TestKills(t *testing.T) {
 
 // TestKillsUnseen kills the process where Slack does not let it look: at most one post, and the record says what is not known.
 func TestKillsUnseen(t *testing.T) {
-	certain := []string{"nothing", "before the intent", "after the result", "before the save", "after the save", "limited", "limited without a time"}
+	certain := []string{"nothing", "before the intent", "after the intent", "before the attempt", "after the result", "before the save", "after the save", "limited", "limited without a time"}
 	for name, kill := range kills() {
 		for _, code := range []string{"missing_scope", "not_in_channel", "channel_not_found"} {
 			t.Run(name+", "+code, func(t *testing.T) {

@@ -98,6 +98,7 @@ func (r *run) announceIn(ctx context.Context, channel string, a change.Announcem
 	at, err := effect.Once(ctx, r.Store, in, r.action(key, channel, a))
 
 	var failed *effect.Failed
+	var early *effect.Early
 	var t *trouble
 	switch {
 	case err == nil:
@@ -108,6 +109,9 @@ func (r *run) announceIn(ctx context.Context, channel string, a change.Announcem
 		delete(r.state.Open, key)
 		r.log.Error().Str("channel", channel).Str("key", a.Key).Str("why", failed.Why).Msg("an announcement was given up")
 		return true, nil
+	case errors.As(err, &early):
+		r.wait(channel, early.Until)
+		return false, nil
 	case ctx.Err() != nil: // the answer to a call that we cut off ourselves
 		return false, context.Cause(ctx)
 	case errors.As(err, &t):

@@ -42,25 +42,18 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	if e.Head != "" && r.lease.Name != store.HeadLease(e.Pull.Repository, e.Head) {
 		return fmt.Errorf("it is about %s, and this run may write to %q only", e.Head.Short(), r.lease.Name)
 	}
-	known, fresh, err := r.store.Intend(ctx, store.Intent{Key: e.Key, Kind: string(e.Kind), Pull: e.Pull, Head: e.Head, Body: e, Lease: r.lease})
+	intent := store.Intent{Key: e.Key, Kind: string(e.Kind), Pull: e.Pull, Head: e.Head, Body: e, Lease: r.lease}
+	if !writesCheckRun(e.Kind) {
+		return r.once(ctx, intent, e)
+	}
+	known, _, err := r.store.Intend(ctx, intent)
 	if err != nil {
 		return err
 	}
 	if known.State != store.EffectIntended {
 		return nil
 	}
-	// If it was intended before, it is done now: a write to the check run was found not to have happened (see settle), and the others
-	// may be done twice without harm, a reaction that is there already or a request that is still open; but for a comment, which is
-	// looked for.
-	if since, before := effect.Before(known, fresh); before && e.Kind == plan.Comment {
-		id, found, err := r.github.FindComment(ctx, r.main.work.Repository, e.Pull.Number, github.Marker(e.Key), since)
-		if err != nil {
-			return err
-		}
-		if found {
-			return r.complete(ctx, e, result{Comment: id})
-		}
-	}
+	// If it was intended before, it is done now: the write was found not to have happened; see settle.
 	// Another may have taken over. It is asked again just before the bytes leave, which may have to wait.
 	ctx = fence.With(ctx, func(ctx context.Context) error { return r.store.Check(ctx, r.lease) })
 	if err := fence.Ask(ctx); err != nil {
@@ -68,9 +61,7 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	}
 	done, err := r.act(ctx, e)
 	old := e.Head != r.main.work.Snapshot.Head.SHA
-	if github.IsRefusal(err) && (!writesCheckRun(e.Kind) || old) {
-		// The team has no access to the repository, the plan has no team reviews, the comment was deleted, an old head's run is
-		// gone. The check run says what is needed all the same; asking again would not help.
+	if github.IsRefusal(err) && old { // its run is gone; asking again would not help
 		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
 		return r.store.FailEffect(ctx, e.Key, err.Error())
 	}
@@ -88,6 +79,29 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	return r.complete(ctx, e, done)
 }
 
+// once does what is no write to the check run. What is harmless to repeat is not looked for: a reaction that is there already, a request that is
+// still open.
+func (r *run) once(ctx context.Context, intent store.Intent, e plan.Effect) error {
+	do := effect.Action[result]{
+		Do: func(ctx context.Context) (result, error) { return r.act(ctx, e) },
+		// The team has no access to the repository, the plan has no team reviews, the comment was deleted. The check run says what is needed all
+		// the same; asking again would not help.
+		Refused: github.IsRefusal,
+	}
+	if e.Kind == plan.Comment {
+		do.Find = func(ctx context.Context, since time.Time) (result, bool, error) {
+			id, found, err := r.github.FindComment(ctx, r.main.work.Repository, e.Pull.Number, github.Marker(e.Key), since)
+			return result{Comment: id}, found, err
+		}
+	}
+	_, err := effect.Once(ctx, r.store, intent, do)
+	if failed := new(effect.Failed); errors.As(err, &failed) {
+		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
+		return nil
+	}
+	return err
+}
+
 // found is a check run of ours as GitHub has it; what decision is behind it is not known.
 func found(pull change.PullKey, c github.CheckRun) store.CheckRun {
 	return store.CheckRun{
@@ -101,11 +115,8 @@ func found(pull change.PullKey, c github.CheckRun) store.CheckRun {
 // writesCheckRun says whether an effect writes our check run.
 func writesCheckRun(k plan.Kind) bool { return k == plan.CreateCheckRun || k == plan.UpdateCheckRun }
 
-// complete notes that an effect was done, with the check run that it wrote, if it wrote one.
+// complete notes that a check run was written, with what it is now.
 func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
-	if !writesCheckRun(e.Kind) {
-		return r.store.Complete(ctx, e.Key, done)
-	}
 	created := r.github.Now()
 	if before, err := r.store.CheckRun(ctx, e.Pull.Repository, e.Head); err != nil {
 		return err
@@ -117,9 +128,6 @@ func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
 		Posted: plan.Posted{RunID: done.RunID, Status: e.Output.Status, Conclusion: e.Output.Conclusion, Digest: e.Digest, CreatedAt: created},
 	})
 }
-
-// mayActFor is how long GitHub may take to act on a request of which the answer was lost: it ends those that take longer.
-const mayActFor = 10 * time.Second
 
 // settle finds out what became of writes to a head's check run whose results were lost, in a crash or with GitHub's answer, so that the
 // plan starts from what is there. It returns how many writes have ended. What GitHub shows nothing of may still come: it is looked for once
@@ -141,7 +149,7 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 		}
 		// Each write leaves its key on the run, so that the run says which write was the last.
 		i := slices.IndexFunc(runs, func(c github.CheckRun) bool { return c.ExternalID == e.Key })
-		until := lost.IntendedAt.Add(mayActFor)
+		until := lost.IntendedAt.Add(effect.MayActFor)
 		switch {
 		case i < 0 && r.Clock().Before(until):
 			if r.unsettled.Before(until) {

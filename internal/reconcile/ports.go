@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
@@ -62,17 +63,14 @@ type Store interface {
 	SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt time.Time) error
 
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
-	Check(ctx context.Context, lease store.Lease) error
 	Release(ctx context.Context, lease store.Lease) error
 
 	CheckRun(ctx context.Context, repo change.RepositoryID, head change.SHA) (*store.CheckRun, error)
 	CheckRunsOf(ctx context.Context, key change.PullKey) ([]store.CheckRun, error)
 	SaveCheckRun(ctx context.Context, run store.CheckRun) error
-	Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error)
-	Complete(ctx context.Context, key string, result any) error
+	effect.Store
 	CompleteCheckRun(ctx context.Context, key string, result any, run store.CheckRun) error
 	EffectsOn(ctx context.Context, repo change.RepositoryID, head change.SHA, kinds ...string) (ended int, open []store.Effect, err error)
-	FailEffect(ctx context.Context, key, why string) error
 	EffectsOf(ctx context.Context, key change.PullKey) ([]store.Effect, error)
 	CommandDone(ctx context.Context, comment int64, outcome string) error
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
@@ -130,11 +131,14 @@ func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queu
 	now := r.Clock()
 	var missing *github.NotFound
 	var limited *github.RateLimited
+	var early *effect.Early
 	switch {
 	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrFenced):
 		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
+	case errors.As(err, &early):
+		return queue.Result{RetryAt: early.Until}, nil
 	case errors.As(err, &missing):
 		return queue.Result{}, r.missing(ctx, err)
 	default:

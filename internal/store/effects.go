@@ -42,7 +42,9 @@ type Effect struct {
 	State      EffectState
 	Result     json.RawMessage // of a done one; of a failed one a JSON string that says why; null before
 	IntendedAt time.Time
-	EndedAt    time.Time
+	// AttemptedAt is when it was last about to be sent; zero: it never was, so that it did not happen.
+	AttemptedAt time.Time
+	EndedAt     time.Time
 	// Doubt is since when it may have been done without being known here; see Store.Doubt. Intend alone says it, of what has not ended.
 	Doubt time.Time
 }
@@ -65,7 +67,7 @@ func (s *Store) doubt(ctx context.Context, tx Tx) (time.Time, error) {
 }
 
 // Intend notes an intent before it is acted on, here and in the ledger. If fresh is true the caller acts, and then calls Complete or
-// FailEffect. If not, the effect was intended before: done or failed, it is not to be repeated; still intended, its result was lost in
+// FailEffect. If not, the effect was intended before: done or failed, it is not to be repeated; still intended and attempted, its result was lost in
 // a crash, and the caller looks whether it happened and finishes it. Where there is Doubt, it may have happened though it is fresh.
 func (s *Store) Intend(ctx context.Context, in Intent) (e Effect, fresh bool, err error) {
 	defer wrap(&err, "intend %s", in.Key)
@@ -97,6 +99,22 @@ func (s *Store) Intend(ctx context.Context, in Intent) (e Effect, fresh bool, er
 		return err
 	})
 	return e, fresh, err
+}
+
+// Attempt notes that what was intended is about to be sent: as long as it is not, it did not happen. The lease, if it is not zero, must still
+// be held: ErrFenced otherwise.
+func (s *Store) Attempt(ctx context.Context, key string, lease Lease) (err error) {
+	defer wrap(&err, "attempt %s", key)
+	return s.Write(ctx, func(tx Tx) error {
+		if err := s.keep(ctx, tx, lease); err != nil {
+			return err
+		}
+		n, err := tx.Exec(ctx, `UPDATE effects SET attempted_at = $1 WHERE key = $2`, micro(s.now()), key)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
 }
 
 // effectEntry is the body of the ledger's entries about effects.
@@ -172,14 +190,14 @@ func effect(ctx context.Context, tx Tx, key string) (Effect, error) {
 }
 
 func effects(ctx context.Context, tx Tx, where string, args ...any) (list []Effect, err error) {
-	err = tx.Query(ctx, `SELECT key, kind, repository, number, sha, body, state, result, intended_at, ended_at FROM effects WHERE `+where, args,
+	err = tx.Query(ctx, `SELECT key, kind, repository, number, sha, body, state, result, intended_at, attempted_at, ended_at FROM effects WHERE `+where, args,
 		func(scan func(...any) error) error {
 			var e Effect
 			var body, result string
-			var intended, ended int64
-			err := scan(&e.Key, &e.Kind, &e.Pull.Repository, &e.Pull.Number, &e.Head, &body, &e.State, &result, &intended, &ended)
+			var intended, attempted, ended int64
+			err := scan(&e.Key, &e.Kind, &e.Pull.Repository, &e.Pull.Number, &e.Head, &body, &e.State, &result, &intended, &attempted, &ended)
 			e.Body, e.Result = json.RawMessage(body), json.RawMessage(result)
-			e.IntendedAt, e.EndedAt = fromMicro(intended), fromMicro(ended)
+			e.IntendedAt, e.AttemptedAt, e.EndedAt = fromMicro(intended), fromMicro(attempted), fromMicro(ended)
 			list = append(list, e)
 			return err
 		})

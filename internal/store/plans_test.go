@@ -18,6 +18,7 @@ var walks = regexp.MustCompile(`^SCAN (p|c|r|d|e|pulls|checks|check_runs|deliver
 var mayWalk = []string{
 	`DELETE FROM checks WHERE arrived < `, `DELETE FROM errands WHERE raised_at < `, // once in a while, to forget what is over
 	`UPDATE pulls SET gone = `, `UPDATE pulls SET unsure = 1 WHERE repository = `, // when a repository comes or goes, or its branches are renamed
+	`UPDATE effects SET attempted_at = intended_at`,     // once, in a migration
 	`SELECT seq, record, hash FROM ledger ORDER BY seq`, // to verify all of it
 	// Tests of what is refused, and of what happens when a table is tampered with.
 	`DELETE FROM ledger`, `UPDATE ledger SET `, `UPDATE pulls SET wanted = 99`,

@@ -139,6 +139,9 @@ func connect(ctx context.Context, c Config) (*Store, error) {
 // now is the time in the precision that the database keeps.
 func (s *Store) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
+// Now is the time by which attempts are dated; see Attempt.
+func (s *Store) Now() time.Time { return s.now() }
+
 // micro is a time as it is stored: microseconds since 1970 in UTC, 0 for the zero time.
 func micro(t time.Time) int64 {
 	if t.IsZero() {

@@ -22,6 +22,7 @@ func deeds() map[string]func(*scene) error {
 		"fails":        (*scene).fails,     // ROUTE STATUS [TIMES] [HEADER:VALUE…], ROUTE as in 'POST /repos/{owner}/{repo}/check-runs', or any
 		"cuts":         (*scene).cuts,      // ROUTE [TIMES]: the connection, before the call is acted on
 		"loses-answer": (*scene).losesSome, // ROUTE [TIMES]: the connection, after the call was acted on
+		"acts-late":    (*scene).actsLate,  // ROUTE: the connection, and the call is acted on some seconds after everybody has looked for it
 		"lags":         (*scene).lags,      // ROUTE: a read of it is answered as it is answered first from now on
 		// ROUTE N OUTCOME WHO VERB…: before it acts on the next such call WHO does VERB, and our check on N shows OUTCOME because of it
 		"dawdles":          (*scene).dawdles,
@@ -134,6 +135,12 @@ func (s *scene) losesSome() error {
 	f := githubsim.Fault{ActThenLose: true}
 	f.Method, f.Route = s.route()
 	f.Times = s.number(1)
+	return s.inject(f)
+}
+
+func (s *scene) actsLate() error {
+	f := githubsim.Fault{LoseThenAct: func(act func()) { s.late <- act }}
+	f.Method, f.Route = s.route()
 	return s.inject(f)
 }
 

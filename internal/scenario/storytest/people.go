@@ -112,6 +112,12 @@ func (w *world) act(ts *testscript.TestScript, do func() error) {
 	w.Sim.ResetCalls()
 	ts.Check(do())
 	ts.Check(w.Quiet())
+	select {
+	case act := <-w.late:
+		act()
+		ts.Check(w.Quiet())
+	default:
+	}
 }
 
 // next returns the next argument, and takes it.

@@ -110,6 +110,7 @@ type world struct {
 	written int          // files that were made up, so that no two are equal
 	faults  []func()     // end the faults that were injected
 	crashed func() error // whether the crash that was asked for has happened
+	late    chan func()  // acts on a call of which the answer was lost before
 	jobs    jobs
 }
 
@@ -127,7 +128,7 @@ func setup(env *testscript.Env, database func(t testing.TB) worldtest.Database) 
 	if err != nil {
 		return err
 	}
-	w := &world{World: made}
+	w := &world{World: made, late: make(chan func(), 1)}
 	env.Values[worldKey] = w
 	env.Defer(func() {
 		for _, problem := range w.Close() {
