@@ -38,7 +38,7 @@ type Config struct {
 	MaxQueue  int           // deliveries waiting for their commit; 0: 2000
 	ReadFor   time.Duration // how long a body may take to arrive; 0: 10 s, when GitHub stops listening
 	CommitFor time.Duration // how long the commit of a group may take; 0: 8 s
-	// CommitEvery is how long after one commit began the next one begins, unless many deliveries wait for it; 0: 5 ms.
+	// CommitEvery is how long after one commit began the next one begins, unless many deliveries wait for it; 0: 10 ms.
 	CommitEvery time.Duration
 }
 
@@ -83,7 +83,7 @@ func New(c Config) (*Handler, error) {
 	setDefault(&c.MaxQueue, 2000)
 	setDefault(&c.ReadFor, 10*time.Second)
 	setDefault(&c.CommitFor, 8*time.Second)
-	setDefault(&c.CommitEvery, 5*time.Millisecond)
+	setDefault(&c.CommitEvery, 10*time.Millisecond)
 
 	h := &Handler{
 		config:    c,

@@ -5,7 +5,6 @@ package load_test
 import (
 	"bufio"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -17,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // webhook is a delivery as it is on the wire, but for its identifier.
@@ -47,9 +48,8 @@ func dial(base string) (*wire, error) {
 
 // send sends a webhook as a new delivery and waits for its acknowledgement.
 func (w *wire) send(hook webhook) error {
-	var id [16]byte
-	rand.Read(id[:]) // never fails
-	parts := net.Buffers{hook.before, []byte(hex.EncodeToString(id[:])), hook.after}
+	id := uuid.Must(uuid.NewUUID()) // of the time, like those of GitHub's examples
+	parts := net.Buffers{hook.before, []byte(id.String()), hook.after}
 	if _, err := parts.WriteTo(w.conn); err != nil {
 		return err
 	}
