@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/ramtest"
 	"github.com/changegate/changegate/internal/store"
@@ -466,17 +467,29 @@ func anOwnersPolicyRaisesEveryOpenPullRequest(t *testing.T, s *store.Store) {
 	}
 	deliver(t, q, group...)
 	var mu sync.Mutex
-	seen := map[change.PullKey]int{}
+	seen, urgent := map[change.PullKey]int{}, map[change.Number]bool{}
 	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
 		work, err := s.Begin(ctx, key)
 		mu.Lock()
 		defer mu.Unlock()
 		if work.Concerns.Has(change.ConcernFloor) {
 			seen[key]++
+			if !queue.IsBackground(ctx) {
+				urgent[key.Number] = true
+			}
 		}
 		return queue.Result{}, err
 	})
 	quiet(t, q)
+	for _, green := range []int{7, 207} {
+		err := s.SaveCheckRun(t.Context(), store.CheckRun{
+			Repository: pull(green).Repository, Head: change.SHA(fmt.Sprint("h", green-1)), Number: pull(green).Number,
+			Posted: plan.Posted{RunID: int64(green), Status: plan.Completed, Conclusion: plan.Success},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	pushed := labeled("pushed", pull(1))
 	pushed.Installation, pushed.Key, pushed.Concerns, pushed.Floor = 9, change.PullKey{}, 0, true
 	deliver(t, q, pushed)
@@ -485,6 +498,9 @@ func anOwnersPolicyRaisesEveryOpenPullRequest(t *testing.T, s *store.Store) {
 	defer mu.Unlock()
 	if len(seen) != n {
 		t.Errorf("%d pull requests were looked at, want %d", len(seen), n)
+	}
+	if len(urgent) != 2 || !urgent[7] || !urgent[207] {
+		t.Errorf("somebody waits for %v, want those that are green", urgent)
 	}
 	for key, times := range seen {
 		if times != 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -280,12 +281,12 @@ type floorWorker struct {
 }
 
 // batch is how many pull requests are raised in one transaction, so that deliveries do not wait long for theirs.
-const batch = 100
+const batch = store.Wide
 
 func (w *floorWorker) Timeout(*river.Job[floorArgs]) time.Duration { return sweepTimeout }
 
-// Work raises every open pull request of an installation and reads nothing of GitHub: the runs do, each when its turn comes. One that is
-// repeated raises them again, which does no harm.
+// Work raises every open pull request of an installation and reads nothing of GitHub: the runs do, each when its turn comes. Where there are
+// many, those that are not green are raised in the background. One that is repeated raises them again, which does no harm.
 func (w *floorWorker) Work(ctx context.Context, job *river.Job[floorArgs]) error {
 	q, id := w.queue, job.Args.Installation
 	ctx = runContext(ctx, job.JobRow)
@@ -293,7 +294,8 @@ func (w *floorWorker) Work(ctx context.Context, job *river.Job[floorArgs]) error
 	for {
 		keys, err := q.Store.OpenPullsOf(ctx, id, after, batch)
 		if err == nil {
-			err = q.Raise(ctx, keys, change.ConcernFloor)
+			many := len(keys) == batch || after != change.PullKey{}
+			err = q.raiseFloor(ctx, keys, many)
 		}
 		if err != nil {
 			q.Log.Warn().Ctx(ctx).Int64("installation", int64(id)).Err(err).Msg("not all that an owner's policy concerns was raised, it will be tried again")
@@ -304,6 +306,32 @@ func (w *floorWorker) Work(ctx context.Context, job *river.Job[floorArgs]) error
 		}
 		after = keys[len(keys)-1]
 	}
+}
+
+// raiseFloor raises pull requests whose owner's policy may have changed.
+func (q *Queue) raiseFloor(ctx context.Context, keys []change.PullKey, many bool) error {
+	if !many {
+		return q.Raise(ctx, keys, change.ConcernFloor)
+	}
+	err := q.Store.Write(ctx, func(tx store.Tx) error {
+		green, err := q.Store.Green(ctx, tx, keys)
+		if err != nil {
+			return err
+		}
+		urgent := slices.DeleteFunc(slices.Clone(keys), func(k change.PullKey) bool { return !green[k] })
+		rest := slices.DeleteFunc(slices.Clone(keys), func(k change.PullKey) bool { return green[k] })
+		if err := q.Store.Raise(ctx, tx, keys, change.ConcernFloor); err != nil {
+			return err
+		}
+		if err := q.insertRuns(ctx, tx, pulls(urgent), atOnce); err != nil {
+			return err
+		}
+		return q.insertRuns(ctx, tx, pulls(rest), inBackground)
+	})
+	if err == nil {
+		q.engine.wake()
+	}
+	return err
 }
 
 type sweepWorker struct {

@@ -31,11 +31,7 @@ type toldCheck struct {
 // that the decision on it waits for has ended: what is told of checks meanwhile changes how that decision reads, and cannot make it green.
 func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (waiting map[change.PullKey]Awaited, err error) {
 	defer wrap(&err, "look up which of %d pull requests can wait", len(keys))
-	values := make([][]any, len(keys))
-	for i, k := range keys {
-		values[i] = []any{k.Repository, k.Number}
-	}
-	table, arg, err := s.rows(keyColumns, values)
+	table, arg, err := s.keys(keys)
 	if err != nil {
 		return nil, err
 	}

@@ -337,23 +337,32 @@ var (
 	textColumns = []column{{"repository", integer}, {"number", integer}, {"snapshot", text}}
 )
 
+// keys is rows for pull requests.
+func (s *Store) keys(list []change.PullKey) (table string, arg any, err error) {
+	values := make([][]any, len(list))
+	for i, k := range list {
+		values[i] = []any{k.Repository, k.Number}
+	}
+	return s.rows(keyColumns, values)
+}
+
 // saveSnapshots keeps of each pull request the newest description; see fold. Its row is there and locked.
 func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Delivery) error {
 	told := map[change.PullKey][]change.Delivery{}
-	var keys [][]any
+	var keys []change.PullKey
 	for _, d := range group {
 		if d.Pull == nil || d.Key.Number == 0 {
 			continue
 		}
 		if told[d.Key] == nil {
-			keys = append(keys, []any{d.Key.Repository, d.Key.Number})
+			keys = append(keys, d.Key)
 		}
 		told[d.Key] = append(told[d.Key], d)
 	}
 	if len(told) == 0 {
 		return nil
 	}
-	table, arg, err := s.rows(keyColumns, keys)
+	table, arg, err := s.keys(keys)
 	if err != nil {
 		return err
 	}
@@ -599,8 +608,9 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 
 var baseColumns = []column{{"repository", integer}, {"base", text}}
 
-// wide is how many pull requests a group of deliveries about branches concerns, at least, that nobody waits for unless ours is green.
-const wide = 100
+// Wide is how many pull requests something that was not done to them concerns, at least, for nobody to wait for those of which our check is not
+// green.
+const Wide = 100
 
 // addBases adds what concerns all open pull requests into a branch, or of a repository, and says so in a.
 func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern, a *Accepted) error {
@@ -641,7 +651,7 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 	if err != nil {
 		return err
 	}
-	var only [][]any // those that nothing else concerns
+	var only []change.PullKey // those that nothing else concerns
 	err = tx.Query(ctx, `SELECT p.repository, p.number, told.base FROM `+table+` AS told
 		JOIN pulls p ON p.repository = told.repository AND (told.base = '*' OR p.base = told.base) AND p.state = 'open' AND p.gone = 0`, []any{arg},
 		func(scan func(...any) error) error {
@@ -652,27 +662,42 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 			}
 			k := baseKey{key.Repository, base}
 			if a.By.Pulls[key] == nil {
-				only = append(only, []any{key.Repository, key.Number})
+				only = append(only, key)
 			}
 			raised[key] |= concerns[k]
 			because(a.By.Pulls, key, told[k]...)
 			return nil
 		})
-	if err != nil || len(only) < wide {
+	if err != nil || len(only) < Wide {
 		return err
 	}
-	if table, arg, err = s.rows(keyColumns, only); err != nil {
-		return err
+	green, err := s.Green(ctx, tx, only)
+	for _, key := range only {
+		if !green[key] {
+			a.Wide[key] = true
+		}
 	}
-	return tx.Query(ctx, `SELECT p.repository, p.number FROM `+table+` AS told
+	return err
+}
+
+// Green returns those among pull requests on whose heads our check is green.
+func (s *Store) Green(ctx context.Context, tx Tx, keys []change.PullKey) (green map[change.PullKey]bool, err error) {
+	defer wrap(&err, "look up which of %d pull requests are green", len(keys))
+	table, arg, err := s.keys(keys)
+	if err != nil {
+		return nil, err
+	}
+	green = map[change.PullKey]bool{}
+	err = tx.Query(ctx, `SELECT p.repository, p.number FROM `+table+` AS told
 		JOIN pulls p ON p.repository = told.repository AND p.number = told.number
-		WHERE NOT EXISTS (SELECT 1 FROM check_runs r WHERE r.repository = p.repository AND r.sha = p.head AND r.conclusion IN ($2, $3))`,
+		WHERE EXISTS (SELECT 1 FROM check_runs r WHERE r.repository = p.repository AND r.sha = p.head AND r.conclusion IN ($2, $3))`,
 		[]any{arg, string(plan.Success), string(plan.Neutral)}, func(scan func(...any) error) error {
 			var key change.PullKey
 			err := scan(&key.Repository, &key.Number)
-			a.Wide[key] = true
+			green[key] = true
 			return err
 		})
+	return green, err
 }
 
 // acceptGone notes that pull requests, or the repositories that they are in, are no longer ours. Nothing is left to do for them.

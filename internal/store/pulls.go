@@ -126,11 +126,7 @@ func (s *Store) Known(ctx context.Context, keys []change.PullKey) (known map[cha
 	if len(keys) == 0 {
 		return known, nil
 	}
-	values := make([][]any, len(keys))
-	for i, k := range keys {
-		values[i] = []any{k.Repository, k.Number}
-	}
-	table, arg, err := s.rows(keyColumns, values)
+	table, arg, err := s.keys(keys)
 	if err != nil {
 		return nil, err
 	}
