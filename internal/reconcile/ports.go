@@ -71,6 +71,7 @@ type Store interface {
 	effect.Store
 	CompleteCheckRun(ctx context.Context, key string, result any, run store.CheckRun) error
 	EffectsOn(ctx context.Context, repo change.RepositoryID, head change.SHA, kinds ...string) (ended int, open []store.Effect, err error)
+	OpenEffects(ctx context.Context, key change.PullKey) ([]store.Effect, error)
 	EffectsOf(ctx context.Context, key change.PullKey) ([]store.Effect, error)
 	CommandDone(ctx context.Context, comment int64, outcome string) error
 }

@@ -182,7 +182,8 @@ func (r *run) end(ctx context.Context) error {
 	return nil
 }
 
-// withdrawOld takes back the greens of this pull request's earlier heads that are no open pull request's head any more.
+// withdrawOld takes back the greens of this pull request's earlier heads that are no open pull request's head any more, once it is known what
+// became of the last writes there.
 func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
 	w := &r.main.work
 	written, err := r.store.CheckRunsOf(ctx, w.Key)
@@ -196,10 +197,25 @@ func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
 	for _, p := range w.Pushes {
 		heads = append(heads, p.Before, p.After) // others may have written there last
 	}
+	open, err := r.store.OpenEffects(ctx, w.Key)
+	if err != nil {
+		return err
+	}
+	lost := map[change.SHA]bool{}
+	for _, e := range open {
+		if writesCheckRun(plan.Kind(e.Kind)) {
+			heads, lost[e.Head] = append(heads, e.Head), true
+		}
+	}
 	slices.Sort(heads)
 	for _, old := range slices.Compact(heads) {
 		if old == head || old == "" {
 			continue
+		}
+		if lost[old] { // what came of it may be a green, and the record is to say it
+			if err := r.alone(ctx, old, func() error { _, err := r.settle(ctx, old); return err }); err != nil {
+				return fmt.Errorf("finding out what became of a write on %s: %w", old.Short(), err)
+			}
 		}
 		posted, err := r.store.CheckRun(ctx, w.Key.Repository, old)
 		if err != nil {

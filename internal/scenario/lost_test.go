@@ -15,8 +15,8 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// TestAWriteLostAtTheEnd has the answer to a check run's last write be lost, and the pull request end before it is looked for: the record
-// says all the same what came of it.
+// TestAWriteLostAtTheEnd has the answer to a check run's last write be lost, and the pull request end, or get another head, before it is looked
+// for: the record says all the same what came of it.
 func TestAWriteLostAtTheEnd(t *testing.T) {
 	must := func(err error) {
 		t.Helper()
@@ -24,12 +24,23 @@ func TestAWriteLostAtTheEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	type end func(*githubsim.Person, githubsim.Pull) error
+	merged := func(erin *githubsim.Person, p githubsim.Pull) error {
+		return erin.Merge(p, githubsim.MergeOptions{Bypass: true})
+	}
+	pushed := func(erin *githubsim.Person, p githubsim.Pull) error {
+		_, err := erin.Push(p, githubsim.Commit{Files: map[string]string{"src/more.go": "package p\n"}})
+		return err
+	}
 	for name, lost := range map[string]struct {
 		fault githubsim.Fault
+		end   end
 		kind  ledger.Kind
 	}{
-		"it was made":     {githubsim.Fault{ActThenLose: true}, ledger.EffectDone},
-		"it was not made": {githubsim.Fault{CutConnection: true}, ledger.EffectFailed},
+		"it was made, and merged":          {githubsim.Fault{ActThenLose: true}, merged, ledger.EffectDone},
+		"it was not made, and merged":      {githubsim.Fault{CutConnection: true}, merged, ledger.EffectFailed},
+		"it was made, and pushed over":     {githubsim.Fault{ActThenLose: true}, pushed, ledger.EffectDone},
+		"it was not made, and pushed over": {githubsim.Fault{CutConnection: true}, pushed, ledger.EffectFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := worldtest.Begin(t, worldtest.Options{Dir: t.TempDir(), Policy: worldtest.OwnPolicy})
@@ -39,7 +50,7 @@ func TestAWriteLostAtTheEnd(t *testing.T) {
 			must(w.Quiet())
 			f := lost.fault
 			f.Method, f.Route = http.MethodPatch, "/repos/{owner}/{repo}/check-runs/{check_run_id}"
-			f.Meanwhile = func() { must(w.Sim.As("erin").Merge(pull, githubsim.MergeOptions{Bypass: true})) }
+			f.Meanwhile = func() { must(lost.end(w.Sim.As("erin"), pull)) }
 			w.Sim.Inject(f)
 			must(w.Sim.As("carol").Approve(pull))
 			must(w.Quiet())
@@ -56,18 +67,18 @@ func TestAWriteLostAtTheEnd(t *testing.T) {
 			_, open, err := s.EffectsOn(t.Context(), change.RepositoryID(entries[len(entries)-1].Subject.Repository), change.SHA(pull.Head),
 				string(plan.CreateCheckRun), string(plan.UpdateCheckRun))
 			must(err)
-			if last := lastOf(entries, "check:"); len(open) > 0 || last != lost.kind {
+			if last := lastOf(entries, "check:", pull.Head); len(open) > 0 || last != lost.kind {
 				t.Errorf("%d writes of the check run are open, and the last thing that is recorded of them is %q, not %q", len(open), last, lost.kind)
 			}
 		})
 	}
 }
 
-// lastOf is the kind of the last entry about an effect whose key begins so.
-func lastOf(entries []ledger.Entry, key string) (kind ledger.Kind) {
+// lastOf is the kind of the last entry about an effect on a head whose key begins so.
+func lastOf(entries []ledger.Entry, key, head string) (kind ledger.Kind) {
 	for _, e := range entries {
 		var body struct{ Key string }
-		if json.Unmarshal(e.Body, &body) == nil && strings.HasPrefix(body.Key, key) {
+		if e.Subject.SHA == head && json.Unmarshal(e.Body, &body) == nil && strings.HasPrefix(body.Key, key) {
 			kind = e.Kind
 		}
 	}

@@ -225,6 +225,16 @@ func (s *Store) EffectsOn(ctx context.Context, repo change.RepositoryID, head ch
 	return ended, open, err
 }
 
+// OpenEffects returns the effects of a pull request that have not ended, on whichever commit, the oldest first.
+func (s *Store) OpenEffects(ctx context.Context, key change.PullKey) (list []Effect, err error) {
+	defer wrap(&err, "list the open effects on pull request %s", key)
+	err = s.Read(ctx, func(tx Tx) error {
+		list, err = effects(ctx, tx, `repository = $1 AND number = $2 AND state = 'intended' ORDER BY intended_at, key`, key.Repository, key.Number)
+		return err
+	})
+	return list, err
+}
+
 // EffectsOf returns the effects of a pull request, the oldest first.
 func (s *Store) EffectsOf(ctx context.Context, key change.PullKey) (list []Effect, err error) {
 	defer wrap(&err, "list the effects on pull request %s", key)

@@ -747,18 +747,18 @@ INSERT INTO public.fences VALUES (1);
 -- Data for Name: goose_db_version; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-22 01:16:03.744294');
-INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-22 01:16:03.747427');
-INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-22 01:16:03.777322');
-INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-22 01:16:03.783334');
-INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-22 01:16:03.787696');
-INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-22 01:16:03.792466');
-INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-22 01:16:03.794934');
-INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-22 01:16:03.796069');
-INSERT INTO public.goose_db_version VALUES (9, 8, true, '2026-11-22 01:16:03.79706');
-INSERT INTO public.goose_db_version VALUES (10, 9, true, '2026-11-22 01:16:03.797707');
-INSERT INTO public.goose_db_version VALUES (11, 10, true, '2026-11-22 01:16:03.805043');
-INSERT INTO public.goose_db_version VALUES (12, 11, true, '2026-11-22 01:16:03.806838');
+INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-22 01:51:07.343109');
+INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-22 01:51:07.346723');
+INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-22 01:51:07.373096');
+INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-22 01:51:07.38111');
+INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-22 01:51:07.385471');
+INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-22 01:51:07.38779');
+INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-22 01:51:07.389144');
+INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-22 01:51:07.389807');
+INSERT INTO public.goose_db_version VALUES (9, 8, true, '2026-11-22 01:51:07.390347');
+INSERT INTO public.goose_db_version VALUES (10, 9, true, '2026-11-22 01:51:07.390856');
+INSERT INTO public.goose_db_version VALUES (11, 10, true, '2026-11-22 01:51:07.395457');
+INSERT INTO public.goose_db_version VALUES (12, 11, true, '2026-11-22 01:51:07.396939');
 
 
 --
@@ -878,13 +878,13 @@ INSERT INTO public.repositories VALUES (7, 'acme', 'shop', 'main', 0, 70, 0, 0);
 -- Data for Name: river_migration; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.river_migration VALUES ('main', 1, '2026-11-22 01:16:03.708224+00');
-INSERT INTO public.river_migration VALUES ('main', 2, '2026-11-22 01:16:03.712278+00');
-INSERT INTO public.river_migration VALUES ('main', 3, '2026-11-22 01:16:03.719416+00');
-INSERT INTO public.river_migration VALUES ('main', 4, '2026-11-22 01:16:03.720738+00');
-INSERT INTO public.river_migration VALUES ('main', 5, '2026-11-22 01:16:03.725133+00');
-INSERT INTO public.river_migration VALUES ('main', 6, '2026-11-22 01:16:03.731418+00');
-INSERT INTO public.river_migration VALUES ('main', 7, '2026-11-22 01:16:03.735046+00');
+INSERT INTO public.river_migration VALUES ('main', 1, '2026-11-22 01:51:07.311071+00');
+INSERT INTO public.river_migration VALUES ('main', 2, '2026-11-22 01:51:07.315637+00');
+INSERT INTO public.river_migration VALUES ('main', 3, '2026-11-22 01:51:07.324688+00');
+INSERT INTO public.river_migration VALUES ('main', 4, '2026-11-22 01:51:07.326066+00');
+INSERT INTO public.river_migration VALUES ('main', 5, '2026-11-22 01:51:07.329732+00');
+INSERT INTO public.river_migration VALUES ('main', 6, '2026-11-22 01:51:07.336323+00');
+INSERT INTO public.river_migration VALUES ('main', 7, '2026-11-22 01:51:07.338136+00');
 
 
 --
@@ -1208,6 +1208,13 @@ CREATE INDEX deliveries_received_at ON public.deliveries USING btree (received_a
 --
 
 CREATE INDEX effects_head ON public.effects USING btree (repository, sha);
+
+
+--
+-- Name: effects_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX effects_open ON public.effects USING btree (repository, number) WHERE (state = 'intended'::text);
 
 
 --

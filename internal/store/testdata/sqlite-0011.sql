@@ -140,18 +140,18 @@ CREATE TABLE goose_db_version (
 		is_applied INTEGER NOT NULL,
 		tstamp TIMESTAMP DEFAULT (datetime('now'))
 	);
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (1, 0, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (2, 1, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (3, 2, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (4, 3, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (5, 4, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (6, 5, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (7, 6, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (8, 7, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (9, 8, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (10, 9, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (11, 10, 1, '2026-11-22 01:16:00');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (12, 11, 1, '2026-11-22 01:16:00');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (1, 0, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (2, 1, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (3, 2, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (4, 3, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (5, 4, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (6, 5, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (7, 6, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (8, 7, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (9, 8, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (10, 9, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (11, 10, 1, '2026-11-22 01:51:03');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (12, 11, 1, '2026-11-22 01:51:03');
 CREATE TABLE identities (
     kind  TEXT    NOT NULL,
     scope TEXT    NOT NULL,
@@ -319,13 +319,13 @@ CREATE TABLE river_migration (
     CONSTRAINT version_gte_1 CHECK (version >= 1),
     PRIMARY KEY (line, version)
 );
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 1, '2026-11-22 01:16:00');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 2, '2026-11-22 01:16:00');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 3, '2026-11-22 01:16:00');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 4, '2026-11-22 01:16:00');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 5, '2026-11-22 01:16:00');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 6, '2026-11-22 01:16:00');
-INSERT INTO river_migration (line, version, created_at) VALUES ('main', 7, '2026-11-22 01:16:00');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 1, '2026-11-22 01:51:03');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 2, '2026-11-22 01:51:03');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 3, '2026-11-22 01:51:03');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 4, '2026-11-22 01:51:03');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 5, '2026-11-22 01:51:03');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 6, '2026-11-22 01:51:03');
+INSERT INTO river_migration (line, version, created_at) VALUES ('main', 7, '2026-11-22 01:51:03');
 CREATE TABLE river_notification (
     id integer PRIMARY KEY AUTOINCREMENT,
     created_at timestamp NOT NULL DEFAULT (datetime('now', 'subsec')),
@@ -346,6 +346,7 @@ CREATE INDEX commands_waiting ON commands (repository, number) WHERE done_at = 0
 CREATE INDEX debts_owner ON debts (owner);
 CREATE INDEX deliveries_received_at ON deliveries (received_at);
 CREATE INDEX effects_head ON effects (repository, sha);
+CREATE INDEX effects_open ON effects (repository, number) WHERE state = 'intended';
 CREATE INDEX effects_pull ON effects (repository, number);
 CREATE INDEX errand_notes_taken ON errand_notes (taken_at) WHERE taken_at > 0;
 CREATE INDEX errands_issue ON errands (repository, issue) WHERE issue <> 0;
