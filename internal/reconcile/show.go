@@ -121,7 +121,7 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	}
 	drafts[0].Exhibits = slices.Concat(facts, texts)
 	consequences := store.Consequences{
-		Lease: r.lease, Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise, Policy: inForce(d, texts),
+		Lease: r.lease, Since: r.github.Began(), Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise, Policy: inForce(d, texts),
 	}
 	return r.store.SaveDecision(ctx, d, digest, consequences, append(drafts, edited(d, edits)...)...)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/plan"
@@ -89,9 +90,9 @@ func (s *Store) saveAwaited(ctx context.Context, tx Tx, news []toldCheck) error 
 	return err
 }
 
-// await keeps which checks a decision waits for. One that it waited for already and that ended while it was made stays so; a failure that was
-// told is known to it.
-func (s *Store) await(ctx context.Context, tx Tx, d change.Decision) error {
+// await keeps which checks a decision waits for, of which facts began to be read at a time. Those that ended since have ended; a failure that was
+// told before is known to it.
+func (s *Store) await(ctx context.Context, tx Tx, d change.Decision, since time.Time) error {
 	values := [][]any{}
 	for _, name := range d.AwaitedChecks() {
 		values = append(values, []any{d.Pull.Repository, d.Pull.Number, name, toldNothing})
@@ -107,5 +108,11 @@ func (s *Store) await(ctx context.Context, tx Tx, d change.Decision) error {
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO awaited_checks (repository, number, name, told) SELECT repository, number, name, told FROM `+table+` AS new WHERE true
 		ON CONFLICT (repository, number, name) DO UPDATE SET told = excluded.told WHERE awaited_checks.told = $2`, arg, toldFailed)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE awaited_checks SET told = $1 WHERE repository = $2 AND number = $3 AND told = $4 AND EXISTS (SELECT 1 FROM checks c
+			WHERE c.repository = $2 AND c.sha = $5 AND c.name = awaited_checks.name AND c.pending = 0 AND c.arrived > $6)`,
+		toldPassed, d.Pull.Repository, d.Pull.Number, toldNothing, string(d.Head), micro(since))
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/ledger"
@@ -14,7 +15,9 @@ import (
 // Consequences are what a decision brings about besides its check run.
 type Consequences struct {
 	// Lease must still be held: ErrFenced otherwise, and nothing is kept. The zero Lease is not looked at.
-	Lease      Lease
+	Lease Lease
+	// Since is when its facts began to be read: a check that was told of later is not in the decision.
+	Since      time.Time
 	Debts      []change.Debt      // as they stand now; each is one by its pull request and kind
 	Rejections []change.Rejection // on the pull request, as they stand now; each is one by its comment
 	Raise      []change.Raised    // errands that are to be looked at
@@ -58,7 +61,7 @@ func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, di
 	if err != nil {
 		return err
 	}
-	if err := s.await(ctx, tx, d); err != nil {
+	if err := s.await(ctx, tx, d, c.Since); err != nil {
 		return err
 	}
 	if err := s.saveCompared(ctx, tx, d); err != nil {

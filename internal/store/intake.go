@@ -564,21 +564,22 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 	if err != nil {
 		return onHeads{}, err
 	}
-	open := map[headKey][]change.PullKey{}
+	open, decided := map[headKey][]change.PullKey{}, map[change.PullKey]bool{}
 	// p is found in the index of open heads alone, its row by its key.
-	err = tx.Query(ctx, `SELECT p.repository, p.number, p.head, held.concerns, held.wanted <> held.done, held.job_due, held.job_trace FROM `+table+` AS told
+	err = tx.Query(ctx, `SELECT p.repository, p.number, p.head, held.decided_head = p.head, held.concerns, held.wanted <> held.done, held.job_due, held.job_trace FROM `+table+` AS told
 		JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0
 		JOIN pulls held ON held.repository = p.repository AND held.number = p.number
 		ORDER BY p.repository + 0, p.number + 0`+s.forUpdate(), []any{arg}, func(scan func(...any) error) error {
 		var key change.PullKey
 		var head, trace string
 		var gathered, due int64
-		var unsettled bool
-		if err := scan(&key.Repository, &key.Number, &head, &gathered, &unsettled, &due, &trace); err != nil {
+		var isDecided, unsettled bool
+		if err := scan(&key.Repository, &key.Number, &head, &isDecided, &gathered, &unsettled, &due, &trace); err != nil {
 			return err
 		}
 		k := headKey{key.Repository, change.SHA(head)}
 		open[k] = append(open[k], key)
+		decided[key] = isDecided
 		on.raised[key] |= concerns[k]
 		if unsettled {
 			on.before[key], on.jobs[key] = change.Concern(gathered), jobOf(due, trace)
@@ -600,7 +601,9 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 	news, err := s.saveChecks(ctx, tx, rows, arrived)
 	for _, row := range news {
 		for _, key := range open[headKey{row.repository, row.sha}] {
-			on.news = append(on.news, toldCheck{key, row.check.Name, row.check.State})
+			if decided[key] { // or else the decision will know
+				on.news = append(on.news, toldCheck{key, row.check.Name, row.check.State})
+			}
 		}
 	}
 	return on, err

@@ -197,7 +197,7 @@ func rechecks(t *testing.T, f *fixture) {
 
 func awaitedChecks(t *testing.T, f *fixture) {
 	f.accept(t, f.described(1, "h1", at(1)), f.described(2, "h2", at(1)))
-	clock, runID := 1, int64(0)
+	clock, runID, since := 1, int64(0), f.clock()
 	told := func(head change.SHA, name string, state change.CheckState) change.Delivery {
 		if clock++; state == change.CheckPending {
 			runID++
@@ -207,7 +207,7 @@ func awaitedChecks(t *testing.T, f *fixture) {
 	decide := func(head change.SHA, state change.RequirementState, checks ...string) {
 		must(t, f.SaveDecision(t.Context(), change.Decision{Pull: key(1), Head: head, Governed: true, Verdict: change.Waiting,
 			Requirements: []change.Requirement{{Kind: change.KindChecks, State: state, Checks: checks}, {Kind: change.KindApprovals, State: change.Awaited}},
-		}, "digest", store.Consequences{}))
+		}, "digest", store.Consequences{Since: since}))
 	}
 	waits := func(what string, want *store.Awaited, group ...change.Delivery) {
 		t.Helper()
@@ -250,6 +250,15 @@ func awaitedChecks(t *testing.T, f *fixture) {
 	f.accept(t, f.described(1, "h3", at(2)))
 	f.finish(t, f.start(t, 1), time.Time{})
 	waits("the decision is on an earlier head", nil, told("h3", "build", change.CheckPending))
+	waits("one ends before the decision on its head", nil, told("h3", "build", change.CheckSuccess))
+	f.wait(time.Second)
+	since = f.clock()
+	f.wait(time.Second)
+	waits("another does while it is made", nil, told("h3", "lint", change.CheckSuccess))
+	decide("h3", change.Awaited, "build", "lint", "unit") // GitHub showed it an earlier build
+	waits("one is left that ended before, and one that runs", &store.Awaited{Left: 2}, told("h3", "unit", change.CheckPending))
+	waits("one ends", &store.Awaited{Left: 1}, told("h3", "build", change.CheckSuccess))
+	waits("all have ended", nil, told("h3", "unit", change.CheckSuccess))
 }
 
 func decisions(t *testing.T, f *fixture) {
