@@ -171,6 +171,7 @@ func (d *Deployer) Run(ctx context.Context, e change.Errand) (queue.Result, erro
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
 	case errors.As(err, &early):
+		r.log.Info().Err(err).Msg("what may still come of an earlier attempt is waited for")
 		return queue.Result{RetryAt: early.Until}, nil
 	case err != nil:
 		return queue.Result{}, fmt.Errorf("see to the deployments of repository %d: %w", e.Repository, err)

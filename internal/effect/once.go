@@ -31,13 +31,21 @@ func (e *Early) Error() string {
 	return "an earlier attempt may be acted on until " + e.Until.Format(time.RFC3339)
 }
 
-// MayActFor is how long GitHub, or another, may take to act on a request of which the answer was lost: GitHub ends those that take longer.
-const MayActFor = 10 * time.Second
+// MayActFor is how long after an attempt GitHub, or another, may still act on it: GitHub ends requests that take ten seconds, and some are
+// for the way there and for clocks that differ.
+const MayActFor = 15 * time.Second
+
+// nothingHappened says of an error of Do that nothing was done, for certain.
+func nothingHappened(err error) bool {
+	var e interface{ NothingHappened() bool }
+	return errors.As(err, &e) && e.NothingHappened()
+}
 
 // Store keeps intents and results; see store.Store.
 type Store interface {
 	Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error)
 	Attempt(ctx context.Context, key string, lease store.Lease) error
+	TakeBackAttempt(ctx context.Context, key string, lease store.Lease, last time.Time) error
 	Now() time.Time // by which attempts are dated
 	Check(ctx context.Context, lease store.Lease) error
 	Complete(ctx context.Context, key string, result any) error
@@ -50,7 +58,8 @@ type Action[R any] struct {
 	// may have been: a database that was restored from a copy does not know what was done after the copy was made. An action that is
 	// harmless to repeat has none.
 	Find func(ctx context.Context, since time.Time) (result R, found bool, err error)
-	Do   func(ctx context.Context) (R, error)
+	// Do does it, with one write at most. An error with a method NothingHappened that says so takes the attempt back.
+	Do func(ctx context.Context) (R, error)
 	// Refused says of an error of Do that trying again would not help; nil: no error is such.
 	Refused func(error) bool
 }
@@ -62,7 +71,7 @@ const ClockSkew = 5 * time.Minute
 // or now, or if it is uncertain. Any other error says that it is to be called again with the same intent: *Early, when it may be told what became
 // of an earlier attempt.
 func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (result R, err error) {
-	known, fresh, err := s.Intend(ctx, in)
+	known, _, err := s.Intend(ctx, in)
 	if err != nil {
 		return result, err
 	}
@@ -84,9 +93,10 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		if in.Lease != (store.Lease{}) { // Find may write too
 			looking = fence.With(ctx, func(ctx context.Context) error { return s.Check(ctx, in.Lease) })
 		}
+		now := s.Now() // what is acted on later it may miss
 		result, found, err := a.Find(looking, since)
 		switch {
-		case errors.Is(err, ErrUncertain) && fresh:
+		case errors.Is(err, ErrUncertain) && known.AttemptedAt.IsZero():
 			// Nothing is known of an attempt, and most likely there was none.
 		case errors.Is(err, ErrUncertain):
 			return result, fail(ctx, s, in.Key, err)
@@ -95,7 +105,7 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		case found:
 			return result, s.Complete(ctx, in.Key, result)
 		}
-		if until := known.AttemptedAt.Add(MayActFor); !known.AttemptedAt.IsZero() && s.Now().Before(until) {
+		if until := known.AttemptedAt.Add(MayActFor); !known.AttemptedAt.IsZero() && now.Before(until) {
 			return result, &Early{until}
 		}
 	}
@@ -109,6 +119,10 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		return result, fail(ctx, s, in.Key, err)
 	}
 	if err != nil {
+		if nothingHappened(err) {
+			// Without the cancellation of a run that ends; should it fail, what was not done is looked for.
+			_ = s.TakeBackAttempt(context.WithoutCancel(ctx), in.Key, in.Lease, known.AttemptedAt)
+		}
 		return result, err
 	}
 	return result, s.Complete(ctx, in.Key, result)

@@ -22,6 +22,12 @@ var (
 	intendedAt = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 )
 
+// errLimited is an answer that says that nothing was done.
+type errLimited struct{}
+
+func (errLimited) Error() string         { return "429 too many requests" }
+func (errLimited) NothingHappened() bool { return true }
+
 // blow kills the process at a step: before the step took effect, after it did, so that its answer is lost, or before it takes effect nine seconds
 // later.
 type blow struct {
@@ -124,6 +130,18 @@ func (w *world) Attempt(_ context.Context, key string, lease store.Lease) error 
 			return store.ErrFenced
 		}
 		e.AttemptedAt = w.now
+		w.effects[key] = e
+		return nil
+	})
+}
+
+func (w *world) TakeBackAttempt(_ context.Context, key string, lease store.Lease, last time.Time) error {
+	return w.step("take back", func() error {
+		if w.fenced && lease != (store.Lease{}) {
+			return store.ErrFenced
+		}
+		e := w.effects[key]
+		e.AttemptedAt = last
 		w.effects[key] = e
 		return nil
 	})
@@ -311,6 +329,35 @@ func TestOnce(t *testing.T) {
 		w.refuses = nil
 		if got, err := w.patiently(t); got != "post 1" || err != nil {
 			t.Errorf("then got %q, %v", got, err)
+		}
+	})
+	t.Run("what did nothing for certain is tried again at once, and not looked for", func(t *testing.T) {
+		w := newWorld()
+		w.refuses = errLimited{}
+		for range 2 {
+			if _, err := w.once(t); !errors.Is(err, errLimited{}) {
+				t.Errorf("got %v", err)
+			}
+		}
+		w.refuses = nil
+		if got, err := w.once(t); got != "post 1" || err != nil || len(w.since) > 0 {
+			t.Errorf("then got %q, %v, looked for %d times", got, err, len(w.since))
+		}
+	})
+	t.Run("an attempt before it is looked for all the same", func(t *testing.T) {
+		w := newWorld()
+		w.blow = &blow{after, "do"}
+		if _, err := w.once(t); !errors.Is(err, errDied) {
+			t.Errorf("got %v", err)
+		}
+		w.posted, w.refuses = nil, errLimited{} // it is not shown yet
+		w.wait(w.now.Add(time.Minute))
+		if _, err := w.once(t); !errors.Is(err, errLimited{}) {
+			t.Errorf("got %v", err)
+		}
+		w.posted, w.refuses = []string{"post 1"}, nil
+		if got, err := w.once(t); got != "post 1" || err != nil || len(w.posted) != 1 {
+			t.Errorf("then got %q, %v, %d posts", got, err, len(w.posted))
 		}
 	})
 	t.Run("whoever lost the lease does nothing", func(t *testing.T) {

@@ -12,6 +12,9 @@ type Error struct{ Err error }
 
 func (e *Error) Error() string { return "nothing was sent: " + e.Err.Error() }
 
+// NothingHappened says that nothing was sent.
+func (e *Error) NothingHappened() bool { return true }
+
 // Unwrap returns what the question was answered with.
 func (e *Error) Unwrap() error { return e.Err }
 

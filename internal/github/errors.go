@@ -21,6 +21,9 @@ type RateLimited struct {
 	Kept      bool      // GitHub has refused nothing: what is left is kept for more urgent calls
 }
 
+// NothingHappened says that what was limited was not done.
+func (e *RateLimited) NothingHappened() bool { return true }
+
 // Error implements error.
 func (e *RateLimited) Error() string {
 	kind := "rate limit"
@@ -40,6 +43,9 @@ type Unavailable struct {
 	// MayHaveHappened says that a write was sent and its outcome is not known: look before doing it again.
 	MayHaveHappened bool
 }
+
+// NothingHappened says that what failed was not done: no write was sent.
+func (e *Unavailable) NothingHappened() bool { return !e.MayHaveHappened }
 
 // Error implements error.
 func (e *Unavailable) Error() string {

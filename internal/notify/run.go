@@ -26,8 +26,6 @@ type state struct {
 
 // attempt is how far an announcement has come in a channel.
 type attempt struct {
-	// Refused says that Slack's last answer was a no, so that there is nothing to look for.
-	Refused bool `json:"refused,omitempty"`
 	// Since is when somebody's mending was waited for first.
 	Since time.Time `json:"since,omitzero"`
 }
@@ -164,19 +162,13 @@ func (r *run) action(key, channel string, a change.Announcement) effect.Action[p
 			}
 			p, err := post(ctx, r.api, to, thread, a)
 			if err != nil {
-				t := judge(err)
-				r.attempted(key, t.refused)
-				return p, r.judge(key, t)
+				return p, r.judge(key, judge(err))
 			}
 			r.outcomes.WithLabelValues("posted").Inc()
 			return p, nil
 		},
 		Find: func(ctx context.Context, since time.Time) (p posted, found bool, err error) {
 			switch {
-			case r.state.Open[key].Refused:
-				// From here on it may be posted, which must be known before it is.
-				r.attempted(key, false)
-				return posted{}, false, r.save(ctx, nil)
 			case impossible != nil:
 				err = errUnreadable("an attempt had no answer", impossible)
 			default:
@@ -205,16 +197,6 @@ func (r *run) action(key, channel string, a change.Announcement) effect.Action[p
 			return final
 		},
 	}
-}
-
-// attempted remembers whether Slack's answer to an attempt was a no.
-func (r *run) attempted(key string, refused bool) {
-	if r.state.Open == nil {
-		r.state.Open = map[string]attempt{}
-	}
-	last := r.state.Open[key]
-	last.Refused = refused
-	r.state.Open[key] = last
 }
 
 // judge gives up what nobody mended for a day.

@@ -38,6 +38,9 @@ type trouble struct {
 	everywhere bool
 }
 
+// NothingHappened says that Slack did nothing, for certain.
+func (t *trouble) NothingHappened() bool { return t.refused }
+
 type remedy int
 
 const (

@@ -29,7 +29,7 @@ func decided(t *testing.T, s *store.Store, key change.PullKey, head change.SHA, 
 			Pull: key, Head: head, Governed: true, Verdict: change.Waiting,
 			Requirements: []change.Requirement{{Kind: change.KindChecks, State: change.Awaited, Checks: names}},
 		}
-		if err := s.SaveDecision(t.Context(), d, "digest", store.Consequences{Since: time.Now()}); err != nil {
+		if err := s.SaveDecision(t.Context(), d, "digest", store.Consequences{Since: time.Now().Add(time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
 	}

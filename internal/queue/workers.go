@@ -314,15 +314,16 @@ func (q *Queue) raiseFloor(ctx context.Context, keys []change.PullKey, many bool
 		return q.Raise(ctx, keys, change.ConcernFloor)
 	}
 	err := q.Store.Write(ctx, func(tx store.Tx) error {
+		// Raising locks the rows: a run that is under way is followed by another, whatever it ends with.
+		if err := q.Store.Raise(ctx, tx, keys, change.ConcernFloor); err != nil {
+			return err
+		}
 		green, err := q.Store.Green(ctx, tx, keys)
 		if err != nil {
 			return err
 		}
 		urgent := slices.DeleteFunc(slices.Clone(keys), func(k change.PullKey) bool { return !green[k] })
 		rest := slices.DeleteFunc(slices.Clone(keys), func(k change.PullKey) bool { return green[k] })
-		if err := q.Store.Raise(ctx, tx, keys, change.ConcernFloor); err != nil {
-			return err
-		}
 		if err := q.insertRuns(ctx, tx, pulls(urgent), atOnce); err != nil {
 			return err
 		}

@@ -138,6 +138,7 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 	if err != nil || len(open) == 0 {
 		return ended, err
 	}
+	now := r.Clock() // what is acted on later the list may miss
 	runs, err := r.github.OwnRuns(ctx, r.main.work.Repository, head, r.github.Began())
 	if err != nil {
 		return 0, err
@@ -151,7 +152,7 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 		i := slices.IndexFunc(runs, func(c github.CheckRun) bool { return c.ExternalID == e.Key })
 		until := lost.IntendedAt.Add(effect.MayActFor)
 		switch {
-		case i < 0 && r.Clock().Before(until):
+		case i < 0 && now.Before(until):
 			if r.unsettled.Before(until) {
 				r.unsettled = until
 			}

@@ -52,6 +52,7 @@ type Store interface {
 	PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) ([]store.Pull, error)
 	SavePull(ctx context.Context, key change.PullKey, read change.Pull) (change.Pull, error)
 	SaveGone(ctx context.Context, key change.PullKey) error
+	SaveAwaited(ctx context.Context, d change.Decision, since time.Time) error
 	SaveDecision(ctx context.Context, d change.Decision, digest string, c store.Consequences, entries ...ledger.Draft) error
 	Debts(ctx context.Context, installation change.InstallationID, owners []change.AccountID) ([]change.Debt, error)
 	BeginErrand(ctx context.Context, e change.Errand) (store.ErrandWork, error)

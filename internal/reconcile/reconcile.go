@@ -138,6 +138,7 @@ func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queu
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
 	case errors.As(err, &early):
+		r.log.Info().Err(err).Msg("what may still come of an earlier attempt is waited for")
 		return queue.Result{RetryAt: early.Until}, nil
 	case errors.As(err, &missing):
 		return queue.Result{}, r.missing(ctx, err)

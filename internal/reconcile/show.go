@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/queue"
@@ -102,7 +103,7 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	labels := newLabels(before, d)
 	edits := newEdits(before, &s.facts)
 	if before != nil && digest == s.work.Digest && before.State == d.State && before.Base == d.Base && len(labels)+len(edits)+len(s.rejections) == 0 {
-		return nil
+		return r.store.SaveAwaited(ctx, d, r.github.Began())
 	}
 	raise, err := r.concerned(ctx, before, d)
 	if err != nil {
@@ -126,9 +127,22 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	return r.store.SaveDecision(ctx, d, digest, consequences, append(drafts, edited(d, edits)...)...)
 }
 
-// closed records how a pull request ended, and follows what is owed after.
-func (r *run) closed(ctx context.Context) (queue.Result, error) {
+// closed records how a pull request ended, and follows what is owed after. It finds out what became of writes that were under way. A green on the
+// head of one that was closed without a merge is taken back, also one that came late; on a merged one it stays, as evidence of what was decided.
+func (r *run) closed(ctx context.Context) (_ queue.Result, err error) {
 	w := &r.main.work
+	head := w.Snapshot.Head.SHA
+	if w.Snapshot.State == change.Closed {
+		err = r.withdraw(ctx, head)
+	} else {
+		_, err = r.settle(ctx, head)
+	}
+	if err == nil {
+		err = r.withdrawOld(ctx, head)
+	}
+	if err != nil {
+		return queue.Result{}, err
+	}
 	if w.Decision == nil || w.Decision.State != w.Snapshot.State {
 		if err := r.end(ctx); err != nil {
 			return queue.Result{}, err
@@ -138,27 +152,14 @@ func (r *run) closed(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
-	// What was under way when it ended is found out as well, so that the record says what came of it.
-	if _, err := r.settle(ctx, w.Snapshot.Head.SHA); err != nil {
-		return queue.Result{}, err
-	}
 	return r.soon(result), nil
 }
 
-// end records how a pull request ended. A green on the head of one that was closed without a merge is taken back; on a merged one
-// it stays, as evidence of what was decided.
+// end records how a pull request ended.
 func (r *run) end(ctx context.Context) error {
 	w := &r.main.work
 	head := w.Snapshot.Head.SHA
 	if err := r.raiseLeft(ctx, head); err != nil {
-		return err
-	}
-	if w.Snapshot.State == change.Closed {
-		if err := r.withdraw(ctx, head); err != nil {
-			return err
-		}
-	}
-	if err := r.withdrawOld(ctx, head); err != nil {
 		return err
 	}
 	if w.Decision == nil {
@@ -213,7 +214,7 @@ func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
 			continue
 		}
 		if lost[old] { // what came of it may be a green, and the record is to say it
-			if err := r.alone(ctx, old, func() error { _, err := r.settle(ctx, old); return err }); err != nil {
+			if err := r.alone(ctx, old, func() error { return r.settleOld(ctx, old, open) }); err != nil {
 				return fmt.Errorf("finding out what became of a write on %s: %w", old.Short(), err)
 			}
 		}
@@ -226,6 +227,22 @@ func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
 		}
 		if err := r.alone(ctx, old, func() error { return r.withdraw(ctx, old) }); err != nil {
 			return fmt.Errorf("taking back the green of %s: %w", old.Short(), err)
+		}
+	}
+	return nil
+}
+
+// settleOld is settle for an earlier head, which GitHub may not have any more. Open are the effects of the pull request that have not ended.
+func (r *run) settleOld(ctx context.Context, old change.SHA, open []store.Effect) error {
+	_, err := r.settle(ctx, old)
+	if !github.IsRefusal(err) {
+		return err
+	}
+	for _, e := range open {
+		if e.Head == old && writesCheckRun(plan.Kind(e.Kind)) {
+			if err := r.store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub does not show the commit any more: "+err.Error()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

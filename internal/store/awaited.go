@@ -90,8 +90,23 @@ func (s *Store) saveAwaited(ctx context.Context, tx Tx, news []toldCheck) error 
 	return err
 }
 
-// await keeps which checks a decision waits for, of which facts began to be read at a time. Those that ended since have ended; a failure that was
-// told before is known to it.
+// SaveAwaited is what SaveDecision does about the checks that a decision waits for, where nothing else of it has changed: what its facts say of
+// checks of which it shows only that they are awaited. Since is as in Consequences.
+func (s *Store) SaveAwaited(ctx context.Context, d change.Decision, since time.Time) (err error) {
+	defer wrap(&err, "save what pull request %s waits for", d.Pull)
+	return s.Write(ctx, func(tx Tx) error {
+		if _, err := one(ctx, tx, `SELECT 1 FROM pulls WHERE repository = $1 AND number = $2`+s.forUpdate(), []any{d.Pull.Repository, d.Pull.Number}, new(int)); err != nil {
+			return err
+		}
+		return s.await(ctx, tx, d, since)
+	})
+}
+
+// heardOf is how long before its facts began to be read a check may have been told of that they miss: a delivery is committed after it came.
+const heardOf = time.Second
+
+// await keeps which checks a decision waits for, of which facts began to be read at a time. Those that ended since have ended. The pull
+// request's row is locked.
 func (s *Store) await(ctx context.Context, tx Tx, d change.Decision, since time.Time) error {
 	values := [][]any{}
 	for _, name := range d.AwaitedChecks() {
@@ -106,13 +121,12 @@ func (s *Store) await(ctx context.Context, tx Tx, d change.Decision, since time.
 	if err != nil || len(values) == 0 {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO awaited_checks (repository, number, name, told) SELECT repository, number, name, told FROM `+table+` AS new WHERE true
-		ON CONFLICT (repository, number, name) DO UPDATE SET told = excluded.told WHERE awaited_checks.told = $2`, arg, toldFailed)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `UPDATE awaited_checks SET told = $1 WHERE repository = $2 AND number = $3 AND told = $4 AND EXISTS (SELECT 1 FROM checks c
-			WHERE c.repository = $2 AND c.sha = $5 AND c.name = awaited_checks.name AND c.pending = 0 AND c.arrived > $6)`,
-		toldPassed, d.Pull.Repository, d.Pull.Number, toldNothing, string(d.Head), micro(since))
+	// What the reading itself kept of checks has the time at which it began.
+	_, err = tx.Exec(ctx, `INSERT INTO awaited_checks (repository, number, name, told)
+		SELECT repository, number, name, CASE WHEN EXISTS (SELECT 1 FROM checks c WHERE c.repository = new.repository AND c.sha = $2 AND c.name = new.name
+			AND c.pending = 0 AND c.arrived > $3 AND c.arrived <> $4) THEN $5 ELSE told END
+		FROM `+table+` AS new WHERE true
+		ON CONFLICT (repository, number, name) DO UPDATE SET told = excluded.told WHERE awaited_checks.told <> excluded.told`,
+		arg, string(d.Head), micro(since.Add(-heardOf)), micro(since), toldPassed)
 	return err
 }

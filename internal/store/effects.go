@@ -128,6 +128,19 @@ func (e effectEntry) draft(kind ledger.Kind, pull change.PullKey, head change.SH
 	return ledger.Draft{Kind: kind, Body: e, Subject: ledger.Subject{Repository: int64(pull.Repository), Number: int(pull.Number), SHA: string(head)}}
 }
 
+// TakeBackAttempt notes that the last attempt did nothing, for certain; last is when the one before was, zero: there was none. The lease is that
+// of the attempt: ErrFenced says that another may have made one since.
+func (s *Store) TakeBackAttempt(ctx context.Context, key string, lease Lease, last time.Time) (err error) {
+	defer wrap(&err, "take back the attempt at %s", key)
+	return s.Write(ctx, func(tx Tx) error {
+		if err := s.keep(ctx, tx, lease); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `UPDATE effects SET attempted_at = $1 WHERE key = $2 AND state = 'intended'`, micro(last), key)
+		return err
+	})
+}
+
 // Complete notes that an effect happened, with its result, here and in the ledger. Noting it again changes nothing.
 func (s *Store) Complete(ctx context.Context, key string, result any) error {
 	return s.endEffect(ctx, key, EffectDone, ledger.EffectDone, result, nil)

@@ -1,12 +1,14 @@
 package storytest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -114,6 +116,9 @@ func (w *world) act(ts *testscript.TestScript, do func() error) {
 	ts.Check(w.Quiet())
 	select {
 	case act := <-w.late:
+		w.Forward(2 * time.Second) // whoever is to try again has looked by then
+		ts.Check(w.Server.Elapse(context.Background()))
+		ts.Check(w.Quiet())
 		act()
 		ts.Check(w.Quiet())
 	default:

@@ -198,6 +198,7 @@ func rechecks(t *testing.T, f *fixture) {
 func awaitedChecks(t *testing.T, f *fixture) {
 	f.accept(t, f.described(1, "h1", at(1)), f.described(2, "h2", at(1)))
 	clock, runID, since := 1, int64(0), f.clock()
+	f.wait(time.Second)
 	told := func(head change.SHA, name string, state change.CheckState) change.Delivery {
 		if clock++; state == change.CheckPending {
 			runID++
@@ -259,6 +260,12 @@ func awaitedChecks(t *testing.T, f *fixture) {
 	waits("one is left that ended before, and one that runs", &store.Awaited{Left: 2}, told("h3", "unit", change.CheckPending))
 	waits("one ends", &store.Awaited{Left: 1}, told("h3", "build", change.CheckSuccess))
 	waits("all have ended", nil, told("h3", "unit", change.CheckSuccess))
+	f.finish(t, f.start(t, 1), time.Time{})
+	later := change.Decision{Pull: key(1), Head: "h3", Requirements: []change.Requirement{{Kind: change.KindChecks, State: change.Awaited, Checks: []string{"e2e"}}}}
+	f.wait(time.Minute)
+	must(t, f.SaveAwaited(t.Context(), later, f.clock()))
+	waits("it waits for another", &store.Awaited{Left: 1}, told("h3", "e2e", change.CheckPending))
+	waits("which ends", nil, told("h3", "e2e", change.CheckSuccess))
 }
 
 func decisions(t *testing.T, f *fixture) {
@@ -494,6 +501,11 @@ func effects(t *testing.T, f *fixture) {
 	e, _, err = f.Intend(ctx, in)
 	must(t, err)
 	equal(t, "attempted at", e.AttemptedAt, f.Now())
+	must(t, f.TakeBackAttempt(ctx, in.Key, lease, time.Time{}))
+	wantError(t, f.TakeBackAttempt(ctx, in.Key, store.Lease{Name: lease.Name, Fence: lease.Fence + 1}, f.Now()), store.ErrFenced)
+	e, _, err = f.Intend(ctx, in)
+	must(t, err)
+	equal(t, "attempted at, when it was taken back", e.AttemptedAt, time.Time{})
 	wantError(t, f.Attempt(ctx, in.Key, store.Lease{Name: lease.Name, Fence: lease.Fence + 1}), store.ErrFenced)
 	wantError(t, f.Attempt(ctx, "another", lease), store.ErrNotFound)
 	ended, open, err := f.EffectsOn(ctx, shop.ID, "h1", "request review", "react")
