@@ -202,7 +202,7 @@ func start(ctx context.Context, o Options, dir string) (_ *running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.app, err = app.New(ctx, c, zerolog.New(d.log).Level(c.Log.Level).With().Timestamp().Logger(), app.Options{Clock: d.clock.Now, Patience: time.Second, Version: o.Version}); err != nil {
+	if d.app, err = app.New(ctx, c, zerolog.New(d.log).Level(c.Log.Level).With().Timestamp().Logger(), app.Options{Clock: d.clock.Now, Patience: 300 * time.Millisecond, Version: o.Version}); err != nil {
 		return nil, busy(err, o.Address, "--address")
 	}
 	// The server outlives ctx for as long as it takes to stop it after the story's last line.
