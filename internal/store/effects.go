@@ -66,9 +66,9 @@ func (s *Store) doubt(ctx context.Context, tx Tx) (time.Time, error) {
 	return fromMicro(since), err
 }
 
-// Intend notes an intent before it is acted on, here and in the ledger. If fresh is true the caller acts, and then calls Complete or
-// FailEffect. If not, the effect was intended before: done or failed, it is not to be repeated; still intended and attempted, its result was lost in
-// a crash, and the caller looks whether it happened and finishes it. Where there is Doubt, it may have happened though it is fresh.
+// Intend notes an intent before it is acted on, here and in the ledger; fresh says that nobody had. What is done or failed is not to be repeated.
+// What is intended and was never attempted the caller does, and calls Attempt just before, and Complete or FailEffect after. If it was attempted, its
+// result was lost, and the caller looks whether it happened and finishes it. Where there is Doubt, it may have happened in any case.
 func (s *Store) Intend(ctx context.Context, in Intent) (e Effect, fresh bool, err error) {
 	defer wrap(&err, "intend %s", in.Key)
 	body, err := json.Marshal(in.Body)

@@ -5,7 +5,7 @@
 // The facts are kept level, not as a history of events: a delivery moves them forward and raises the pull requests that it
 // concerns. Each pull request's row counts how often it was raised (wanted) and up to where that was dealt with (done); whoever
 // works on it notes wanted at the start and compares at the end, so that nothing raised in between is lost. Concerns gather in the
-// row meanwhile. Errands, which are what is looked at besides pull requests, are raised and counted in the same way; what a delivery
+// row until the next run begins: as long as they are there, raising it for them once more changes nothing. Errands, which are what is looked at besides pull requests, are raised and counted in the same way; what a delivery
 // or another run leaves for them gathers as notes.
 //
 // What a method writes is durable when it returns nil. Methods that take a Tx write in that transaction instead. Errors name
