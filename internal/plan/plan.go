@@ -81,6 +81,7 @@ type Kind string
 const (
 	CreateCheckRun Kind = "create check run"
 	UpdateCheckRun Kind = "update check run"
+	EndCheckRun    Kind = "end check run" // of one beside the one that people see
 	RequestReview  Kind = "request review"
 	React          Kind = "react"
 	Comment        Kind = "comment"
@@ -94,7 +95,7 @@ type Effect struct {
 	Pull change.PullKey `json:"pull"`
 	Head change.SHA     `json:"head,omitempty"`
 
-	RunID  int64   `json:"run_id,omitempty"` // the run to update
+	RunID  int64   `json:"run_id,omitempty"` // the run to update or end
 	Output *Output `json:"output,omitempty"`
 	Digest string  `json:"digest,omitempty"` // of the decision that Output shows
 
@@ -107,7 +108,7 @@ type Effect struct {
 // String describes the effect in a line, for dry runs and logs.
 func (e Effect) String() string {
 	switch e.Kind {
-	case CreateCheckRun, UpdateCheckRun:
+	case CreateCheckRun, UpdateCheckRun, EndCheckRun:
 		state := string(e.Output.Status)
 		if e.Output.Status == Completed {
 			state = string(e.Output.Conclusion)
@@ -241,6 +242,19 @@ func Withdrawn(pull change.PullKey, head change.SHA, run *Posted, writes int) []
 			Summary: "This commit is not the head of an open pull request into a governed branch any more. What was decided for it does not count for another.",
 		},
 	}}
+}
+
+// Replaced returns the effect that ends a check run which is not completed and that another has taken the place of: one of the two was made by a
+// write whose answer was lost, and that GitHub acted on late. Nobody writes to it any more.
+func Replaced(pull change.PullKey, head change.SHA, runID int64) Effect {
+	return Effect{
+		Kind: EndCheckRun, Pull: pull, Head: head, RunID: runID,
+		Key: fmt.Sprintf("end:%d:%d", pull.Repository, runID),
+		Output: &Output{
+			Status: Completed, Conclusion: Cancelled, Title: "Replaced",
+			Summary: "Another check run of this name on this commit took the place of this one. What was decided is there.",
+		},
+	}
 }
 
 // Outcome returns the status and conclusion that show a decision.

@@ -131,7 +131,7 @@ func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
 
 // settle finds out what became of writes to a head's check run whose results were lost, in a crash or with GitHub's answer, so that the
 // plan starts from what is there. It returns how many writes have ended. What GitHub shows nothing of may still come: it is looked for once
-// more when that can no longer be, lest what was green a moment ago covers what is shown by then.
+// more when that can no longer be, lest what was green a moment ago covers what is shown by then, and lest a run is left that never ends.
 func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err error) {
 	key := r.main.work.Key
 	ended, open, err := r.store.EffectsOn(ctx, key.Repository, head, string(plan.CreateCheckRun), string(plan.UpdateCheckRun))
@@ -142,6 +142,15 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 	runs, err := r.github.OwnRuns(ctx, r.main.work.Repository, head, r.github.Began())
 	if err != nil {
 		return 0, err
+	}
+	// The end of those beside comes first: once it is noted what became of the writes, nobody looks any more.
+	for i, beside := range runs {
+		if i == 0 || beside.Status == string(plan.Completed) {
+			continue
+		}
+		if err := r.apply(ctx, []plan.Effect{plan.Replaced(key, head, beside.ID)}); err != nil {
+			return 0, err
+		}
 	}
 	for _, lost := range open {
 		var e plan.Effect
@@ -179,6 +188,9 @@ func (r *run) act(ctx context.Context, e plan.Effect) (result, error) {
 	switch e.Kind {
 	case plan.CreateCheckRun:
 		made, err := r.github.CreateCheckRun(ctx, repo, write())
+		return result{RunID: made.ID}, err
+	case plan.EndCheckRun: // which keeps the key of the write that made it
+		made, err := r.github.UpdateCheckRun(ctx, repo, e.RunID, github.CheckRunWrite{Head: e.Head, Output: *e.Output})
 		return result{RunID: made.ID}, err
 	case plan.UpdateCheckRun:
 		made, err := r.github.UpdateCheckRun(ctx, repo, e.RunID, write())
