@@ -36,9 +36,10 @@ func (r *run) perform(ctx context.Context, e release.Effect) (err error) {
 	return err
 }
 
-// created is what is kept of a deployment that was created. It is stored: members may be added, not renamed.
+// created is what is kept of a deployment, or of a status, that was created. It is stored: members may be added, not renamed.
 type created struct {
-	ID int64 `json:"id"`
+	ID int64     `json:"id"`
+	At time.Time `json:"at,omitzero"` // of a status
 }
 
 func (r *run) createDeployment(ctx context.Context, e release.Effect) error {
@@ -49,11 +50,11 @@ func (r *run) createDeployment(ctx context.Context, e release.Effect) error {
 	made, err := effect.Once(ctx, r.Store, r.intent(e, w), effect.Action[created]{
 		Find: func(ctx context.Context, since time.Time) (created, bool, error) {
 			d, found, err := r.github.FindDeployment(ctx, r.repo, e.Commit, e.Environment, change.PayloadKey(e.Payload), since)
-			return created{d.ID}, found, err
+			return created{ID: d.ID}, found, err
 		},
 		Do: func(ctx context.Context) (created, error) {
 			d, err := r.github.CreateDeployment(ctx, r.repo, w)
-			return created{d.ID}, err
+			return created{ID: d.ID}, err
 		},
 		Refused: github.IsRefusal,
 	})
@@ -72,19 +73,21 @@ func (r *run) isProduction(name string) bool {
 
 func (r *run) postStatus(ctx context.Context, e release.Effect) error {
 	w := github.DeploymentStatusWrite{State: e.State, Description: e.Says.String(), LogURL: r.page(e)}
-	_, err := effect.Once(ctx, r.Store, r.intent(e, w), effect.Action[created]{
+	note := r.state.WasPosted
+	made, err := effect.Once(ctx, r.Store, r.intent(e, w), effect.Action[created]{
 		Find: func(ctx context.Context, since time.Time) (created, bool, error) {
 			s, found, err := r.github.FindDeploymentStatus(ctx, r.repo, e.GitHub, e.State, since)
-			return created{s.ID}, found, err
+			return created{s.ID, s.At}, found, err
 		},
 		Do: func(ctx context.Context) (created, error) {
+			note = r.state.Posted
 			s, err := r.github.CreateDeploymentStatus(ctx, r.repo, e.GitHub, w)
-			return created{s.ID}, err
+			return created{s.ID, s.At}, err
 		},
 		Refused: github.IsRefusal,
 	})
 	if err == nil {
-		r.state.Posted(e.Deployment, e.State)
+		note(e.Deployment, change.DeploymentStatus{ID: made.ID, State: e.State, At: made.At})
 	}
 	return err
 }

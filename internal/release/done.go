@@ -17,12 +17,37 @@ func (s *State) Created(id string, github int64) {
 	}
 }
 
-// Posted notes that a status was posted on a deployment on GitHub.
-func (s *State) Posted(id string, state change.DeploymentState) {
-	if _, d := s.find(id); d != nil {
-		d.Shown, d.Posting, d.Silent = state, "", state == change.DeploymentInactive
+// Posted notes that a status was posted on a deployment on GitHub just now, with the ID and the time that it has there. It is what GitHub
+// shows, until a later one is told of.
+func (s *State) Posted(id string, status change.DeploymentStatus) {
+	if d := s.posted(id); d != nil {
+		d.Shown, d.Silent = status.State, false
+		if isNewer(status, d.ShownAt, d.ShownID) {
+			d.ShownAt, d.ShownID = status.At, status.ID
+		}
+	}
+}
+
+// WasPosted notes that a status turned out to have been posted before. GitHub may show another since. Where its time is not known, which an
+// earlier version of ours did not keep, it is the newest until another is told of.
+func (s *State) WasPosted(id string, status change.DeploymentStatus) {
+	switch d := s.posted(id); {
+	case d == nil:
+	case status.At.IsZero():
+		d.Shown, d.Silent = status.State, status.State == change.DeploymentInactive
+	case isNewer(status, d.ShownAt, d.ShownID):
+		d.Shown, d.ShownAt, d.ShownID, d.Silent = status.State, status.At, status.ID, false
+	}
+}
+
+// posted returns the deployment of which the status that was to be posted is done with; nil: it is not known any more.
+func (s *State) posted(id string) *Deployment {
+	_, d := s.find(id)
+	if d != nil {
+		d.Posting = ""
 		d.Posts++
 	}
+	return d
 }
 
 // Told notes that a protection rule was told an answer, or, with NotYet, what its job waits for: says is the effect's Says as a string.

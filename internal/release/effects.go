@@ -125,6 +125,10 @@ func (t *Turn) post(l *Lane, d *Deployment) {
 	if d.GitHub == 0 || d.Mute {
 		return
 	}
+	if d.Posting != "" && d.Posting == d.Shown { // it was posted after all, or somebody else said the same
+		d.Posting = ""
+		d.Posts++
+	}
 	if d.Posting == change.DeploymentQueued && state == "" {
 		d.Posting = "" // whoever carries it out has said more since, whether or not it was posted
 	}
@@ -137,7 +141,7 @@ func (t *Turn) post(l *Lane, d *Deployment) {
 		return
 	}
 	d.Posting = state
-	e := t.effect(PostStatus, l, d, fmt.Sprintf("status:%d:%d:%d:%s", d.GitHub, d.Posts, d.ShownID, state))
+	e := t.effect(PostStatus, l, d, fmt.Sprintf("status:%d:%d:%s", d.GitHub, d.Posts, state))
 	e.GitHub, e.State = d.GitHub, state
 	e.Says = limit(d.status(state), description)
 	t.out.Effects = append(t.out.Effects, e)

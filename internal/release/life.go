@@ -63,7 +63,7 @@ type Deployment struct {
 	Dead     []Other                `json:"dead,omitempty"`      // those on GitHub that were this one, and came to nothing while it waited
 	StatusAt time.Time              `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
 	StatusID int64                  `json:"status_id,omitempty"` // its id
-	ShownAt  time.Time              `json:"shown_at,omitzero"`   // of the newest status by anybody, us included, that was told of
+	ShownAt  time.Time              `json:"shown_at,omitzero"`   // of the newest status by anybody that was told of, or that we posted
 	ShownID  int64                  `json:"shown_id,omitempty"`
 	Heard    time.Time              `json:"heard,omitzero"`    // when something was heard of it last
 	Moved    time.Time              `json:"moved,omitzero"`    // when it was first seen under way without having been let through
@@ -78,7 +78,7 @@ type Deployment struct {
 	Mute     bool                   `json:"mute,omitempty"`      // GitHub takes no status for it
 	Posts    int                    `json:"posts,omitempty"`     // how many statuses were to be posted on it by us, and are done with
 	Posting  change.DeploymentState `json:"posting,omitempty"`   // the one that is to be posted: it may have been, without anybody knowing
-	Silent   bool                   `json:"silent,omitempty"`    // the last that we posted was inactive, of which GitHub tells nobody: what is told of later may be older
+	Silent   bool                   `json:"silent,omitempty"`    // we posted inactive, or may have, and do not know when, as GitHub tells nobody of it: what is told of later may be older
 	Stuck    bool                   `json:"stuck,omitempty"`     // it failed, and there was nothing to roll back to
 	Called   bool                   `json:"called,omitempty"`    // people were told that nothing but their say is missing
 }

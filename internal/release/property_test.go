@@ -21,6 +21,7 @@ const ourApp change.AppID = 7
 type remote struct {
 	change.Deployment
 	statuses []change.DeploymentState
+	ours     change.DeploymentState // the newest of them, if it is ours
 }
 
 // world is a small GitHub, what was not told yet, and a shell that crashes.
@@ -35,6 +36,7 @@ type world struct {
 	checks  map[change.SHA][]change.Check
 	remotes []*remote
 	lastID  int64
+	crashed bool // what was done is not known for certain since
 	asks    int
 	runs    []change.GateAsked
 	orders  int64
@@ -183,6 +185,7 @@ func marshal(v any) []byte {
 func (w *world) run(steady bool) (idle bool) {
 	crash := func(where string) bool {
 		if !steady && rapid.IntRange(0, 11).Draw(w.t, "crash "+where) == 0 {
+			w.crashed = true
 			w.say("crash %s", where)
 			return true
 		}
@@ -215,7 +218,7 @@ func (w *world) run(steady bool) (idle bool) {
 		if crash("before an effect") {
 			return false
 		}
-		id := w.perform(e)
+		id, again := w.perform(e)
 		if crash("after an effect") {
 			return false
 		}
@@ -223,7 +226,11 @@ func (w *world) run(steady bool) (idle bool) {
 		case CreateDeployment:
 			s.Created(e.Deployment, id)
 		case PostStatus:
-			s.Posted(e.Deployment, e.State)
+			note := s.Posted
+			if again {
+				note = s.WasPosted
+			}
+			note(e.Deployment, w.posted(e, id))
 		case AnswerRule:
 			s.Told(e.Deployment, e.Ask, e.Answer, e.Says.String())
 		}
@@ -235,20 +242,18 @@ func (w *world) run(steady bool) (idle bool) {
 	return len(tells) == 0 && len(out.Effects) == 0
 }
 
-// perform carries an effect out once a key.
-func (w *world) perform(e Effect) int64 {
+// perform carries an effect out once a key. It returns what it made, then or now.
+func (w *world) perform(e Effect) (id int64, again bool) {
 	content := string(marshal([]any{e.Kind, e.Environment, e.Commit, e.Payload, e.GitHub, e.State, e.Callback, e.Ask, e.Answer, e.Says, e.Task}))
 	was, again := w.done[e.Key]
 	if again && was[strings.Index(was, "|")+1:] != content {
 		w.fail("the key %s has other content:\n%s\n%s", e.Key, was, content)
 	}
 	if again {
-		var id int64
 		fmt.Sscanf(was, "%d|", &id)
-		return id
+		return id, true
 	}
 	w.say("  effect %s", e.Key)
-	var id int64
 	switch e.Kind {
 	case CreateDeployment:
 		r := w.remote(e.Environment, e.Commit, ours, ourApp, e.Payload)
@@ -256,9 +261,14 @@ func (w *world) perform(e Effect) int64 {
 	case PostStatus:
 		for _, r := range w.remotes {
 			if r.ID == e.GitHub {
-				r.statuses = append(r.statuses, e.State)
+				if r.ours == e.State && !w.crashed {
+					w.fail("%s is posted on deployment %d twice, and nobody posted another between", e.State, r.ID)
+				}
+				r.statuses, r.ours = append(r.statuses, e.State), e.State
 				w.clock = w.clock.Add(time.Second)
-				s := change.DeploymentStatus{ID: w.clock.UnixNano(), Deployment: r.Deployment, State: e.State, By: ours, Via: ourApp, At: w.clock}
+				id = w.clock.UnixNano()
+				s := w.posted(e, id)
+				s.Deployment, s.By, s.Via = r.Deployment, ours, ourApp
 				if e.State != change.DeploymentInactive {
 					w.note(fmt.Sprintf("our status %s of %d", e.State, r.ID), func(t *Turn) { t.Status(s) })
 				}
@@ -271,7 +281,12 @@ func (w *world) perform(e Effect) int64 {
 		}
 	}
 	w.done[e.Key] = fmt.Sprintf("%d|%s", id, content)
-	return id
+	return id, false
+}
+
+// posted is a status of ours, by its ID.
+func (w *world) posted(e Effect, id int64) change.DeploymentStatus {
+	return change.DeploymentStatus{ID: id, State: e.State, At: time.Unix(0, id)}
 }
 
 // remote makes a deployment on GitHub, which tells of it.
@@ -512,7 +527,7 @@ func (w *world) some(is func(*Deployment) bool) (*Lane, *Deployment) {
 
 func (w *world) status(r *remote, state change.DeploymentState, by change.Account) {
 	s := change.DeploymentStatus{ID: w.clock.UnixNano(), Deployment: r.Deployment, By: by, At: w.clock, State: state}
-	r.statuses = append(r.statuses, state)
+	r.statuses, r.ours = append(r.statuses, state), ""
 	w.note(fmt.Sprintf("status %s of %d by %s", state, r.ID, by.Login), func(t *Turn) { t.Status(s) })
 }
 

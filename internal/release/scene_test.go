@@ -78,7 +78,8 @@ func (s *scene) turn(tells ...func(*Turn)) *scene {
 			s.github++
 			s.state.Created(e.Deployment, s.github)
 		case PostStatus:
-			s.state.Posted(e.Deployment, e.State)
+			s.github++
+			s.state.Posted(e.Deployment, change.DeploymentStatus{ID: s.github, State: e.State, At: s.now})
 		case AnswerRule:
 			s.state.Told(e.Deployment, e.Ask, e.Answer, e.Says.String())
 		}
