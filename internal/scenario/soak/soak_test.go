@@ -63,14 +63,22 @@ func (x *town) survive(restart func() error) {
 	})
 	stage("they lived")
 	// Those who start then look for what they have missed. What was lost without a trace they find in turn, some of it every few minutes, or at
-	// once where there is no log of deliveries, as there is not when they look first. One look is over before the next.
-	var looks atomic.Int64
+	// once where there is no log of deliveries, as there is not when they look first. One look is over before the next, but for that at deployments:
+	// a run that somebody waits for may take its place, and does not look.
+	var looks, lists atomic.Int64
 	old := x.names()
 	x.Sim.Inject(githubsim.Fault{Route: "/app/hook/deliveries", Status: http.StatusNotFound, Match: func(r *http.Request) bool {
 		return !slices.Contains(old, r.Header.Get(nameHeader)) && looks.Add(1) == 1
 	}})
+	x.wire.set(func(name string, r *http.Request) (moment, func()) {
+		if !slices.Contains(old, name) && strings.HasSuffix(r.URL.Path, "/deployments") && r.Method == http.MethodGet && !r.URL.Query().Has("sha") {
+			lists.Add(1)
+		}
+		return never, nil
+	})
 	x.renew(later)
 	x.until("the log is there, after it was not", func() (bool, error) { return looks.Load() > 1, nil })
+	x.until("deployments were listed", func() (bool, error) { return lists.Load() > 0, nil })
 	x.settle()
 	stage("what was missed was found")
 	x.once(heads)

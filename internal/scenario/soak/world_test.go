@@ -269,7 +269,7 @@ func (x *town) once(heads map[int][]string) {
 		}
 		if slices.Sort(told); len(slices.Compact(slices.Clone(told))) != len(told) {
 			x.t.Errorf("%s, deployment %d, has the statuses %+v, written by %v", what, d.ID, d.Statuses, x.written(func(w write) bool {
-				return strings.Contains(w.path, "/deployments/")
+				return strings.HasSuffix(w.path, fmt.Sprintf("/deployments/%d/statuses", d.ID))
 			}))
 		}
 		if d.State != "success" && d.State != "inactive" {
