@@ -310,7 +310,7 @@ func key(heading string) string {
 	out := buf[:0]
 	space := false
 	for _, r := range heading {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) {
+		if !isOfWord(r, len(out) > 0 && !space) {
 			// An apostrophe is in a word, and everything else is between words.
 			space = space || r != '\'' && r != '’'
 			continue
@@ -333,16 +333,22 @@ func key(heading string) string {
 	}
 }
 
+// isOfWord says whether a rune is a letter, a digit or, in a word, a mark on one. What has an emoji shown in color, or a digit as a keycap, is a
+// mark on neither.
+func isOfWord(r rune, inWord bool) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || inWord && unicode.IsMark(r) && !unicode.Is(unicode.Variation_Selector, r) && !unicode.Is(unicode.Me, r)
+}
+
 // hasKey says whether key(heading) is k. Most headings differ in their first letter, so it makes no string to compare.
 func hasKey(heading, k string) bool {
-	if heading != "" && heading[0] >= '0' && heading[0] <= '9' {
-		return key(heading) == k
-	}
 	i, space := 0, false
 	for _, r := range heading {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) {
+		if !isOfWord(r, i > 0 && !space) {
 			space = space || r != '\'' && r != '’'
 			continue
+		}
+		if i == 0 && r >= '0' && r <= '9' {
+			return key(heading) == k
 		}
 		if space && i > 0 {
 			if i >= len(k) || k[i] != ' ' {
