@@ -55,7 +55,7 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	}
 	// If it was intended before, it is done now: the write was found not to have happened; see settle.
 	// Another may have taken over. It is asked again just before the bytes leave, which may have to wait.
-	ctx = fence.With(ctx, func(ctx context.Context) error { return r.store.Check(ctx, r.lease) })
+	ctx = fence.With(ctx, func(ctx context.Context) error { return r.store.Attempt(ctx, e.Key, r.lease) })
 	if err := fence.Ask(ctx); err != nil {
 		return err
 	}
@@ -138,19 +138,18 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 	if err != nil || len(open) == 0 {
 		return ended, err
 	}
-	now := r.Clock() // what is acted on later the list may miss
 	runs, err := r.github.OwnRuns(ctx, r.main.work.Repository, head, r.github.Began())
 	if err != nil {
 		return 0, err
 	}
-	// The end of those beside comes first: once it is noted what became of the writes, nobody looks any more.
-	for i, beside := range runs {
-		if i == 0 || beside.Status == string(plan.Completed) {
-			continue
-		}
-		if err := r.apply(ctx, []plan.Effect{plan.Replaced(key, head, beside.ID)}); err != nil {
+	// Once it is noted what became of the writes, nobody looks any more.
+	if len(runs) > 0 {
+		if err := r.adopt(ctx, head, runs[0], open); err != nil {
 			return 0, err
 		}
+	}
+	if err := r.endBeside(ctx, head, runs); err != nil {
+		return 0, err
 	}
 	for _, lost := range open {
 		var e plan.Effect
@@ -159,9 +158,13 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 		}
 		// Each write leaves its key on the run, so that the run says which write was the last.
 		i := slices.IndexFunc(runs, func(c github.CheckRun) bool { return c.ExternalID == e.Key })
-		until := lost.IntendedAt.Add(effect.MayActFor)
+		until := lost.IntendedAt
+		if lost.AttemptedAt.After(until) {
+			until = lost.AttemptedAt
+		}
+		until = until.Add(effect.MayActFor)
 		switch {
-		case i < 0 && now.Before(until):
+		case i < 0 && r.began.Before(until): // the list may miss what was acted on after the run began
 			if r.unsettled.Before(until) {
 				r.unsettled = until
 			}
@@ -169,14 +172,50 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 			err = r.store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub shows nothing of it")
 		case i > 0: // another was made since, which is what people see
 			err = r.store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
-		default:
+		case shows(runs[i], e.Output.Status, e.Output.Conclusion):
 			err = r.complete(ctx, e, result{RunID: runs[i].ID})
+		default: // it came to be on a run that was completed meanwhile, which is what GitHub kept of it
+			if err = r.store.SaveCheckRun(ctx, found(key, runs[i])); err == nil {
+				err = r.store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
+			}
 		}
 		if err != nil {
 			return 0, err
 		}
 	}
 	return ended + len(open), nil
+}
+
+// shows says whether a check run is as it was written.
+func shows(c github.CheckRun, status plan.Status, conclusion plan.Conclusion) bool {
+	return c.Status == string(status) && c.Conclusion == string(conclusion)
+}
+
+// adopt takes the newest of our check runs on a head, which is the one that people see, for ours, if nothing is known of it: GitHub acted on its
+// write when nobody waited for that any more. What is open of the writes to it is settle's to find out.
+func (r *run) adopt(ctx context.Context, head change.SHA, newest github.CheckRun, open []store.Effect) error {
+	if slices.ContainsFunc(open, func(e store.Effect) bool { return e.Key == newest.ExternalID }) {
+		return nil
+	}
+	key := r.main.work.Key
+	held, err := r.store.CheckRun(ctx, key.Repository, head)
+	if err != nil || held != nil && held.RunID >= newest.ID { // the list may be older than our last write
+		return err
+	}
+	return r.store.SaveCheckRun(ctx, found(key, newest))
+}
+
+// endBeside ends those of our check runs on a head, newest first, that another has taken the place of, and that nobody would ever end.
+func (r *run) endBeside(ctx context.Context, head change.SHA, runs []github.CheckRun) error {
+	for i, beside := range runs {
+		if i == 0 || beside.Status == string(plan.Completed) {
+			continue
+		}
+		if err := r.apply(ctx, []plan.Effect{plan.Replaced(r.main.work.Key, head, beside.ID)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // act makes the call. The GitHub client is the only one who knows how.
@@ -207,7 +246,8 @@ func (r *run) act(ctx context.Context, e plan.Effect) (result, error) {
 	}
 }
 
-// posted returns our check run on a head: as the store has it, or as GitHub lists it where the store may have lost it.
+// posted returns our check run on a head: as the store has it, or as GitHub lists it where the store may have lost it, and where a sweep or a
+// person asks.
 func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error) {
 	w := &r.main.work
 	held, err := r.store.CheckRun(ctx, w.Key.Repository, head)
@@ -216,8 +256,10 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 	}
 	// A copy that was restored may have been made before the check run was, or before it was last written.
 	forgotten := !w.Doubt.IsZero() && (held == nil || held.UpdatedAt.Before(w.Doubt.Add(effect.ClockSkew)))
+	// GitHub may have acted on a write when nobody waited for that any more. What was written just now it need not list yet.
+	doubted := w.Concerns.Has(change.ConcernVerify) && held != nil && held.UpdatedAt.Add(effect.MayActFor).Before(r.began)
 	switch {
-	case forgotten:
+	case forgotten, doubted:
 	case held != nil:
 		return &held.Posted, nil
 	case !w.ActivityRead && slices.ContainsFunc(w.Pushes, func(p change.Push) bool { return p.After == head }):
@@ -232,9 +274,19 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 	if len(runs) == 0 {
 		return nil, nil
 	}
+	if err := r.endBeside(ctx, head, runs); err != nil {
+		return nil, err
+	}
 	newest := found(w.Key, runs[0])
-	if held != nil && held.RunID == newest.RunID && held.ExternalID == newest.ExternalID {
+	isHeld := held != nil && held.RunID == newest.RunID && held.ExternalID == newest.ExternalID && shows(runs[0], held.Status, held.Conclusion)
+	switch {
+	case isHeld && !forgotten:
+		return &held.Posted, nil
+	case isHeld:
 		newest = *held // the last write is the one that is known
+	case doubted:
+		r.log.Warn().Int64("check_run", newest.RunID).Str("status", string(newest.Status)).Str("conclusion", string(newest.Conclusion)).
+			Msg("GitHub shows another check run than was written")
 	}
 	if err := r.store.SaveCheckRun(ctx, newest); err != nil {
 		return nil, err

@@ -97,7 +97,8 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	defer func() { _ = r.store.Release(context.WithoutCancel(ctx), lease) }()
 
 	if g.Destroyed != "" {
-		return queue.Result{}, r.groupEnded(ctx, e, state, taken)
+		err := r.groupEnded(ctx, e, state, taken)
+		return r.soon(queue.Result{}), err
 	}
 	branch := strings.TrimPrefix(g.BaseRef, "refs/heads/")
 	// A policy that cannot be used shows in each member's decision.
@@ -141,7 +142,7 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	if d.Verdict == change.Waiting {
 		result.RecheckAt = r.Clock().Add(queueLags) // should what is awaited never tell
 	}
-	return result, r.store.SaveErrand(ctx, e, save)
+	return r.soon(result), r.store.SaveErrand(ctx, e, save)
 }
 
 // saveMembers keeps who is in a group before it is decided, so that whatever turns a member red from then on has the group looked at again.

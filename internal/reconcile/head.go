@@ -163,12 +163,12 @@ func (r *run) takeBack(ctx context.Context, head change.SHA) error {
 	if before := w.Decision; before != nil && before.Head == head && before.Base == w.Snapshot.Base.Name && before.State == "" {
 		return nil
 	}
-	posted, err := r.store.CheckRun(ctx, w.Key.Repository, head)
-	if err != nil || posted == nil || r.isHeldUngoverned(ctx) {
+	writes, err := r.settle(ctx, head) // the green may be a write whose answer was lost, and so may what took it back
+	if err != nil {
 		return err
 	}
-	writes, err := r.settle(ctx, head)
-	if err != nil {
+	posted, err := r.store.CheckRun(ctx, w.Key.Repository, head)
+	if err != nil || posted == nil || r.isHeldUngoverned(ctx) {
 		return err
 	}
 	return r.apply(ctx, plan.TakenBack(w.Key, head, &posted.Posted, writes))

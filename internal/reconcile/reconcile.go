@@ -73,6 +73,7 @@ type run struct {
 	log        zerolog.Logger
 	main       *subject
 	lease      store.Lease
+	began      time.Time // by our clock
 	// seen are our check runs that GitHub listed in this run, by head.
 	seen map[change.SHA][]github.CheckRun
 	// lookAt is when to look again whether GitHub shows what a delivery told, by GitHub's clock; zero: no need.
@@ -88,7 +89,8 @@ type run struct {
 func (rc *Reconciler) begin(ctx context.Context, work store.Work) *run {
 	return &run{
 		Reconciler: rc, github: rc.GitHub(work.Repository.Installation), store: rc.Store, identities: rc.Identities, fallback: rc.Default,
-		log: rc.Log.With().Ctx(ctx).Stringer("pull", work.Key).Logger(), main: &subject{work: work}, seen: map[change.SHA][]github.CheckRun{},
+		log: rc.Log.With().Ctx(ctx).Stringer("pull", work.Key).Logger(), main: &subject{work: work}, began: rc.Clock(),
+		seen: map[change.SHA][]github.CheckRun{},
 	}
 }
 

@@ -1,0 +1,41 @@
+package app_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/githubsim"
+	"github.com/changegate/changegate/internal/plan"
+)
+
+// TestACheckRunThatWasNotExpected has GitHub show a green that the server does not know of, as of a write on which GitHub acted when nobody waited
+// for it any more. A sweep finds it and takes it back, and ends the run that it took the place of.
+func TestACheckRunThatWasNotExpected(t *testing.T) {
+	w := start(t)
+	pull, err := w.sim.As("alice").OpenPull("acme/shop", githubsim.PullOptions{
+		Title: "Say hello", Files: map[string]string{"docs/hello.md": "Hello\n"},
+	})
+	must(t, err)
+	w.settle(t)
+	w.stop()
+	green := github.CheckRunWrite{
+		Head: change.SHA(pull.Head), ExternalID: "late", Output: plan.Output{Status: plan.Completed, Conclusion: plan.Success, Title: "Standard: approved by bob"},
+	}
+	_, err = w.github.Installation(w.installation).CreateCheckRun(context.Background(), w.shop(t), green)
+	must(t, err)
+
+	w.clock = func() time.Time { return time.Now().Add(time.Minute) }
+	w.serve(t)
+	var runs []github.CheckRun
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if runs = w.checkRuns(t, pull.Head); len(runs) == 3 && runs[0].Status == "in_progress" {
+			break
+		}
+	}
+	if len(runs) != 3 || runs[0].Status != "in_progress" || runs[1].Conclusion != "success" || runs[2].Conclusion != "cancelled" || runs[2].Title != "Replaced" {
+		t.Errorf("GitHub shows %+v, want one in progress over the green, and the first run replaced", runs)
+	}
+}
