@@ -90,6 +90,11 @@ type DeploymentStatus struct {
 	At         time.Time       `json:"at"`
 }
 
+// IsAfter says whether a status came after another on the same deployment, of which its time, to the second, and its ID are known.
+func (s DeploymentStatus) IsAfter(at time.Time, id int64) bool {
+	return s.At.After(at) || s.At.Equal(at) && s.ID > id
+}
+
 // RuleAsked is a deployment protection rule that asks whether a job may go on.
 type RuleAsked struct {
 	Environment string    `json:"environment"`

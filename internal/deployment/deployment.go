@@ -68,7 +68,9 @@ type GitHub interface {
 	CreateDeployment(ctx context.Context, repo change.Repository, w github.DeploymentWrite) (change.Deployment, error)
 	FindDeployment(ctx context.Context, repo change.Repository, sha change.SHA, environment, key string, since time.Time) (change.Deployment, bool, error)
 	CreateDeploymentStatus(ctx context.Context, repo change.Repository, id int64, w github.DeploymentStatusWrite) (change.DeploymentStatus, error)
-	FindDeploymentStatus(ctx context.Context, repo change.Repository, id int64, state change.DeploymentState, since time.Time) (change.DeploymentStatus, bool, error)
+	FindDeploymentStatus(
+		ctx context.Context, repo change.Repository, id int64, since time.Time, wanted func(change.DeploymentStatus) bool,
+	) (change.DeploymentStatus, bool, error)
 	ReviewGate(ctx context.Context, repo change.Repository, callback, environment string, state github.GateState, comment string) error
 	Comment(ctx context.Context, repo change.Repository, n change.Number, markdown string) (id int64, err error)
 	EditComment(ctx context.Context, repo change.Repository, id int64, markdown string) error

@@ -76,7 +76,9 @@ func (r *run) postStatus(ctx context.Context, e release.Effect) error {
 	note := r.state.WasPosted
 	made, err := effect.Once(ctx, r.Store, r.intent(e, w), effect.Action[created]{
 		Find: func(ctx context.Context, since time.Time) (created, bool, error) {
-			s, found, err := r.github.FindDeploymentStatus(ctx, r.repo, e.GitHub, e.State, since)
+			s, found, err := r.github.FindDeploymentStatus(ctx, r.repo, e.GitHub, since, func(s change.DeploymentStatus) bool {
+				return s.State == e.State && s.IsAfter(e.After.At, e.After.ID)
+			})
 			return created{s.ID, s.At}, found, err
 		},
 		Do: func(ctx context.Context) (created, error) {

@@ -304,10 +304,10 @@ func (h *hub) last(id int64) (state change.DeploymentState) {
 }
 
 func (h *hub) FindDeploymentStatus(
-	_ context.Context, _ change.Repository, id int64, state change.DeploymentState, _ time.Time,
+	_ context.Context, _ change.Repository, id int64, _ time.Time, wanted func(change.DeploymentStatus) bool,
 ) (change.DeploymentStatus, bool, error) {
 	for _, s := range h.statuses {
-		if s.Deployment.ID == id && s.State == state && s.By == bot {
+		if s.Deployment.ID == id && s.By == bot && wanted(s) {
 			return s, true, h.call("find status")
 		}
 	}

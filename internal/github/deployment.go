@@ -278,10 +278,10 @@ func (c *Client) CreateDeploymentStatus(
 	return status, nil
 }
 
-// FindDeploymentStatus looks for a status with the state that this App posted on a deployment, not before since, to the second; the first of
-// several. It always asks GitHub, as DeploymentStatuses does.
+// FindDeploymentStatus looks for a status that is wanted of those that this App posted on a deployment, not before since, to the second; the first
+// of several. It always asks GitHub, as DeploymentStatuses does.
 func (c *Client) FindDeploymentStatus(
-	ctx context.Context, repo change.Repository, id int64, state change.DeploymentState, since time.Time,
+	ctx context.Context, repo change.Repository, id int64, since time.Time, wanted func(change.DeploymentStatus) bool,
 ) (_ change.DeploymentStatus, found bool, err error) {
 	s := c.Begin() // of its own, because another may have listed them before the status was posted
 	statuses, err := s.DeploymentStatuses(ctx, repo, id, s.began)
@@ -290,7 +290,7 @@ func (c *Client) FindDeploymentStatus(
 	}
 	for _, status := range statuses {
 		ours := status.Via == c.github.AppID() && status.By.IsBot()
-		if ours && status.State == state && !status.At.Before(since.Truncate(time.Second)) {
+		if ours && wanted(status) && !status.At.Before(since.Truncate(time.Second)) {
 			return status, true, nil
 		}
 	}

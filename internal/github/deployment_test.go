@@ -316,7 +316,7 @@ func TestDeploymentStatuses(t *testing.T) {
 		"none":               {change.DeploymentFailure, noon, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, found, err := c.FindDeploymentStatus(t.Context(), shop, 5, tt.state, tt.since)
+			got, found, err := c.FindDeploymentStatus(t.Context(), shop, 5, tt.since, func(s change.DeploymentStatus) bool { return s.State == tt.state })
 			if err != nil || found != tt.found {
 				t.Fatalf("got %v, %v", found, err)
 			}

@@ -55,15 +55,16 @@ func TestDeploymentsOnEmbeddedGitHub(t *testing.T) {
 	for range 2 { // it begins, and ends
 		must[int](t)(w.RunWorkflows())
 	}
+	success := func(s change.DeploymentStatus) bool { return s.State == change.DeploymentSuccess }
 	status := github.DeploymentStatusWrite{State: change.DeploymentSuccess, Description: strings.Repeat("☂", 200), LogURL: "https://gate.example/1", EnvironmentURL: "https://staging.example"}
-	if _, found, err := c.FindDeploymentStatus(ctx, w.repo, d.ID, change.DeploymentSuccess, began); found || err != nil {
+	if _, found, err := c.FindDeploymentStatus(ctx, w.repo, d.ID, began, success); found || err != nil {
 		t.Fatalf("the workflow's status is taken for ours: %v", err)
 	}
 	w.Inject(githubsim.Fault{Method: "POST", Route: "/repos/{owner}/{repo}/deployments/{deployment_id}/statuses", ActThenLose: true})
 	if _, err := c.CreateDeploymentStatus(ctx, w.repo, d.ID, status); !errors.As(err, &lost) || !lost.MayHaveHappened {
 		t.Fatalf("got %v", err)
 	}
-	posted, found, err := c.FindDeploymentStatus(ctx, w.repo, d.ID, change.DeploymentSuccess, began)
+	posted, found, err := c.FindDeploymentStatus(ctx, w.repo, d.ID, began, success)
 	check(t, err)
 	if !found || posted.LogURL != "https://gate.example/1" || posted.Via != w.github.AppID() || posted.Deployment.ID != d.ID {
 		t.Errorf("found %v, %+v", found, posted)

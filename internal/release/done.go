@@ -22,7 +22,7 @@ func (s *State) Created(id string, github int64) {
 func (s *State) Posted(id string, status change.DeploymentStatus) {
 	if d := s.posted(id); d != nil {
 		d.Shown, d.Silent = status.State, false
-		if isNewer(status, d.ShownAt, d.ShownID) {
+		if status.IsAfter(d.ShownAt, d.ShownID) {
 			d.ShownAt, d.ShownID = status.At, status.ID
 		}
 	}
@@ -35,7 +35,7 @@ func (s *State) WasPosted(id string, status change.DeploymentStatus) {
 	case d == nil:
 	case status.At.IsZero():
 		d.Shown, d.Silent = status.State, status.State == change.DeploymentInactive
-	case isNewer(status, d.ShownAt, d.ShownID):
+	case status.IsAfter(d.ShownAt, d.ShownID):
 		d.Shown, d.ShownAt, d.ShownID, d.Silent = status.State, status.At, status.ID, false
 	}
 }

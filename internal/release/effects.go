@@ -21,8 +21,8 @@ const progress = 9
 
 // act asks for all that should be true on GitHub and is not known to be.
 //
-// A key is the deployment's ID with what is done to it. That of a status has how many of ours there are and which one was told of last,
-// because the same can be due again after others posted theirs. Progress comments are counted, because the same may be waited for again.
+// A key is the deployment's ID with what is done to it. That of a status has how many of ours there are, and which one was told of last when it
+// became due, because the same can be due again after others posted theirs. Progress comments are counted, because the same may be waited for again.
 func (t *Turn) act() {
 	for _, name := range t.lanes() {
 		l := t.state.Lanes[name]
@@ -140,9 +140,13 @@ func (t *Turn) post(l *Lane, d *Deployment) {
 	if state == "" || state == d.Shown {
 		return
 	}
+	// The key stays for as long as the status is to be posted, whatever is told of meanwhile: it may have been posted.
+	if at := fmt.Sprintf("status:%d:%d:", d.GitHub, d.Posts); d.Posting != state || !strings.HasPrefix(d.PostKey, at) {
+		d.PostKey = fmt.Sprintf("%s%d:%s", at, d.ShownID, state)
+	}
 	d.Posting = state
-	e := t.effect(PostStatus, l, d, fmt.Sprintf("status:%d:%d:%s", d.GitHub, d.Posts, state))
-	e.GitHub, e.State = d.GitHub, state
+	e := t.effect(PostStatus, l, d, d.PostKey)
+	e.GitHub, e.State, e.After = d.GitHub, state, Newest{d.ShownID, d.ShownAt}
 	e.Says = limit(d.status(state), description)
 	t.out.Effects = append(t.out.Effects, e)
 }

@@ -185,7 +185,7 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 			change.Login(s.By), change.Words(" said that the deployment of "), d.name(), change.Words(" to "+l.Environment+" is one to "), change.Code(g.Environment)), s.By)
 		return
 	}
-	if !isNewer(s, d.StatusAt, d.StatusID) {
+	if !s.IsAfter(d.StatusAt, d.StatusID) {
 		return
 	}
 	d.StatusAt, d.StatusID, d.Heard = s.At, s.ID, t.now
@@ -196,19 +196,14 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 // shown notes what GitHub shows of a deployment.
 func (d *Deployment) shown(id int64, s change.DeploymentStatus) {
 	switch o := d.other(id); {
-	case o != nil && isNewer(s, o.StatusAt, o.StatusID):
+	case o != nil && s.IsAfter(o.StatusAt, o.StatusID):
 		o.Shown, o.StatusAt, o.StatusID = s.State, s.At, s.ID
-	case o == nil && d.GitHub == id && isNewer(s, d.ShownAt, d.ShownID):
+	case o == nil && d.GitHub == id && s.IsAfter(d.ShownAt, d.ShownID):
 		d.Shown, d.ShownAt, d.ShownID = s.State, s.At, s.ID
 		if d.Silent {
 			d.Shown = ""
 		}
 	}
-}
-
-// isNewer says whether a status came after another, of which its time, to the second, and its ID are known.
-func isNewer(s change.DeploymentStatus, at time.Time, id int64) bool {
-	return s.At.After(at) || s.At.Equal(at) && s.ID > id
 }
 
 // follow moves a deployment on as a status says.

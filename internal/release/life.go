@@ -78,6 +78,7 @@ type Deployment struct {
 	Mute     bool                   `json:"mute,omitempty"`      // GitHub takes no status for it
 	Posts    int                    `json:"posts,omitempty"`     // how many statuses were to be posted on it by us, and are done with
 	Posting  change.DeploymentState `json:"posting,omitempty"`   // the one that is to be posted: it may have been, without anybody knowing
+	PostKey  string                 `json:"post_key,omitempty"`  // that of the effect which is to post it
 	Silent   bool                   `json:"silent,omitempty"`    // we posted inactive, or may have, and do not know when, as GitHub tells nobody of it: what is told of later may be older
 	Stuck    bool                   `json:"stuck,omitempty"`     // it failed, and there was nothing to roll back to
 	Called   bool                   `json:"called,omitempty"`    // people were told that nothing but their say is missing

@@ -22,6 +22,7 @@ type remote struct {
 	change.Deployment
 	statuses []change.DeploymentState
 	ours     change.DeploymentState // the newest of them, if it is ours
+	posted   []change.DeploymentStatus
 }
 
 // world is a small GitHub, what was not told yet, and a shell that crashes.
@@ -45,6 +46,8 @@ type world struct {
 	old      []func(*Turn)
 	saved    []byte
 	done     map[string]string // the effects that were carried out, by key
+	lost     map[string]bool   // those of them whose answer was lost
+	doubt    bool              // the database was restored: what is to be done is looked for first
 	comments map[string]int    // that each rule was sent
 	log      []string
 }
@@ -74,7 +77,7 @@ func pick[T any](t *rapid.T, what string, of ...T) T { return rapid.SampledFrom(
 func newWorld(t *rapid.T) *world {
 	w := &world{
 		t: t, now: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), clock: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), saved: []byte("{}"),
-		changes: map[change.SHA]Change{}, checks: map[change.SHA][]change.Check{}, done: map[string]string{}, comments: map[string]int{},
+		changes: map[change.SHA]Change{}, checks: map[change.SHA][]change.Check{}, done: map[string]string{}, lost: map[string]bool{}, comments: map[string]int{},
 	}
 	for i := range 6 {
 		sha := change.SHA(fmt.Sprintf("%dcccccccc", i))
@@ -117,6 +120,7 @@ func newWorld(t *rapid.T) *world {
 		},
 		Ref: change.PolicyRef{Digest: "p"}, Observing: rapid.IntRange(0, 9).Draw(t, "observing") == 0,
 	}
+	w.doubt = rapid.IntRange(0, 4).Draw(t, "doubt") == 0
 	if flag("three") {
 		w.rules.Environments = append(w.rules.Environments, env("eu", "production"))
 	}
@@ -220,6 +224,9 @@ func (w *world) run(steady bool) (idle bool) {
 		}
 		id, again := w.perform(e)
 		if crash("after an effect") {
+			if e.Kind == PostStatus && rapid.Bool().Draw(w.t, "lost") {
+				w.lost[e.Key] = true
+			}
 			return false
 		}
 		switch e.Kind {
@@ -249,6 +256,14 @@ func (w *world) perform(e Effect) (id int64, again bool) {
 	if again && was[strings.Index(was, "|")+1:] != content {
 		w.fail("the key %s has other content:\n%s\n%s", e.Key, was, content)
 	}
+	if e.Kind == PostStatus && (w.doubt || w.lost[e.Key]) {
+		delete(w.lost, e.Key)
+		if id, again = w.find(e); again {
+			w.say("  effect %s was done", e.Key)
+			w.done[e.Key] = fmt.Sprintf("%d|%s", id, content)
+			return id, true
+		}
+	}
 	if again {
 		fmt.Sscanf(was, "%d|", &id)
 		return id, true
@@ -268,6 +283,7 @@ func (w *world) perform(e Effect) (id int64, again bool) {
 				w.clock = w.clock.Add(time.Second)
 				id = w.clock.UnixNano()
 				s := w.posted(e, id)
+				r.posted = append(r.posted, s)
 				s.Deployment, s.By, s.Via = r.Deployment, ours, ourApp
 				if e.State != change.DeploymentInactive {
 					w.note(fmt.Sprintf("our status %s of %d", e.State, r.ID), func(t *Turn) { t.Status(s) })
@@ -282,6 +298,19 @@ func (w *world) perform(e Effect) (id int64, again bool) {
 	}
 	w.done[e.Key] = fmt.Sprintf("%d|%s", id, content)
 	return id, false
+}
+
+// find looks for a status of ours that may have been posted, as the shell does where its answer was lost, or where a database that was restored
+// does not say.
+func (w *world) find(e Effect) (id int64, found bool) {
+	for _, r := range w.remotes {
+		for _, s := range r.posted {
+			if r.ID == e.GitHub && s.State == e.State && s.IsAfter(e.After.At, e.After.ID) {
+				return s.ID, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // posted is a status of ours, by its ID.

@@ -216,11 +216,18 @@ type Effect struct {
 	Task        string                 // of CreateDeployment: TaskDeploy, or TaskRecord
 	GitHub      int64                  // of PostStatus
 	State       change.DeploymentState // of PostStatus
+	After       Newest                 // of PostStatus: what was posted before it is not this one
 	Says        change.Text            // the description, 140 characters; or the rule's comment, 1,024
 	Number      change.Number          // the pull request that a log URL may lead to
 	Callback    string                 // of AnswerRule
 	Ask         string                 // of AnswerRule: the ask's key
 	Answer      Answer                 // of AnswerRule; NotYet is a progress comment
+}
+
+// Newest is the newest status of a deployment that is known.
+type Newest struct {
+	ID int64     // 0: none is known
+	At time.Time // by GitHub's clock
 }
 
 // The tasks with which deployments are created on GitHub.
