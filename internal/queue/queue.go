@@ -42,6 +42,7 @@ const (
 	stopTimeout  = 6 * time.Second        // for runs to end by themselves before they are cancelled
 	minRetry     = 100 * time.Millisecond // a time that has passed must not make a run chase itself
 	maxRetry     = time.Minute
+	minRecheck   = time.Second // the same of a time that has come by our clock and not by another's
 	sweepTimeout = 10 * time.Minute
 )
 

@@ -400,7 +400,7 @@ func deliveriesBeforeTheStart(t *testing.T, s *store.Store) {
 func aRunIsFollowedByItsRecheck(t *testing.T, s *store.Store) {
 	q := newQueue(t, s)
 	var runs atomic.Int32
-	verified := make(chan struct{})
+	verified, soon := make(chan struct{}), time.Now().Add(time.Second).Truncate(time.Second)
 	start(t, q, func(ctx context.Context, key change.PullKey) (queue.Result, error) {
 		w, err := s.Begin(ctx, key)
 		if err != nil {
@@ -410,7 +410,9 @@ func aRunIsFollowedByItsRecheck(t *testing.T, s *store.Store) {
 		case 1:
 			return queue.Result{RecheckAt: time.Now().Add(time.Hour)}, nil
 		case 2:
-			return queue.Result{RecheckAt: time.Now()}, nil
+			return queue.Result{RecheckAt: soon}, nil
+		case 3: // by its clock it comes too early
+			return queue.Result{RecheckAt: soon}, nil
 		}
 		if w.Concerns != change.ConcernVerify {
 			t.Errorf("the recheck's concerns are %b", w.Concerns)
@@ -423,8 +425,8 @@ func aRunIsFollowedByItsRecheck(t *testing.T, s *store.Store) {
 	deliver(t, q, labeled("2", pull(1)))
 	<-verified
 	idle(t, q)
-	if runs.Load() != 3 {
-		t.Errorf("%d runs, want 3: two deliveries and one recheck", runs.Load())
+	if runs.Load() != 4 {
+		t.Errorf("%d runs, want 4: two deliveries, and a recheck which came too early and again", runs.Load())
 	}
 }
 
@@ -541,7 +543,7 @@ func aJobOfWhatWasDealtWithIsNoRun(t *testing.T, s *store.Store) {
 		t.Errorf("%d runs, want 1", n)
 	}
 	err := s.Write(t.Context(), func(tx store.Tx) error {
-		due, err := s.Due(t.Context(), tx, key, recheck)
+		due, err := s.TakeRecheck(t.Context(), tx, key, recheck)
 		if !due {
 			t.Error("the recheck was forgotten")
 		}

@@ -18,7 +18,7 @@ type subject interface {
 	isUnsettled(ctx context.Context, s *store.Store, tx store.Tx) (bool, error)
 	// canWait is how long it can wait, because more is to be expected, if the longest wait is most.
 	canWait(ctx context.Context, s *store.Store, tx store.Tx, most time.Duration) (patience, error)
-	isDue(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error)
+	takeRecheck(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error)
 	raise(ctx context.Context, s *store.Store, tx store.Tx) error // because of the time alone
 	recheck(at time.Time) jobArgs                                 // of the timer that does so
 }
@@ -55,8 +55,8 @@ func (a reconcileArgs) canWait(ctx context.Context, s *store.Store, tx store.Tx,
 	return patienceOf(waiting, a.key(), most), err
 }
 
-func (a reconcileArgs) isDue(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error) {
-	return s.Due(ctx, tx, a.key(), at)
+func (a reconcileArgs) takeRecheck(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error) {
+	return s.TakeRecheck(ctx, tx, a.key(), at)
 }
 
 func (a reconcileArgs) raise(ctx context.Context, s *store.Store, tx store.Tx) error {
@@ -102,8 +102,8 @@ func (a errandArgs) canWait(context.Context, *store.Store, store.Tx, time.Durati
 	return patience{}, nil
 }
 
-func (a errandArgs) isDue(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error) {
-	return s.ErrandDue(ctx, tx, a.errand(), at)
+func (a errandArgs) takeRecheck(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error) {
+	return s.TakeErrandRecheck(ctx, tx, a.errand(), at)
 }
 
 func (a errandArgs) raise(ctx context.Context, s *store.Store, tx store.Tx) error {

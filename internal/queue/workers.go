@@ -104,7 +104,11 @@ func (q *Queue) outcome(ctx context.Context, s subject, r Result, err error) out
 	case !r.RetryAt.IsZero():
 		return outcome{wait: min(max(r.RetryAt.Sub(q.Clock()), minRetry), maxRetry)}
 	default:
-		return outcome{done: true, recheckAt: wholeSecond(r.RecheckAt)}
+		at := r.RecheckAt
+		if soonest := q.Clock().Add(minRecheck); !at.IsZero() && at.Before(soonest) {
+			at = soonest
+		}
+		return outcome{done: true, recheckAt: wholeSecond(at)}
 	}
 }
 
@@ -142,7 +146,8 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 		if err := q.engine.complete(ctx, tx, job); err != nil {
 			return fmt.Errorf("complete the job of %s: %w", run, err)
 		}
-		if o.done && !o.recheckAt.IsZero() && !run.RechecksAt(o.recheckAt) {
+		// A recheck that was asked for before the run may have come during it.
+		if o.done && !o.recheckAt.IsZero() && (next == store.Again || !run.RechecksAt(o.recheckAt)) {
 			if err := q.insertRecheck(ctx, tx, s, o.recheckAt); err != nil {
 				return err
 			}
@@ -234,7 +239,7 @@ func (w *errandRecheckWorker) Work(ctx context.Context, job *river.Job[errandRec
 // recheck raises a subject because of the time, unless a later run has asked for another time.
 func (q *Queue) recheck(ctx context.Context, job *rivertype.JobRow, s subject, at time.Time) error {
 	err := q.Store.Write(ctx, func(tx store.Tx) error {
-		due, err := s.isDue(ctx, q.Store, tx, at)
+		due, err := s.takeRecheck(ctx, q.Store, tx, at)
 		if err != nil {
 			return err
 		}

@@ -150,11 +150,13 @@ func (s *Store) SaveJobs(ctx context.Context, tx Tx, jobs map[change.PullKey]Job
 	return err
 }
 
-// Due says whether a recheck that was asked for at a time is still the one that the last run asked for.
-func (s *Store) Due(ctx context.Context, tx Tx, key change.PullKey, at time.Time) (due bool, err error) {
-	defer wrap(&err, "look up the recheck of pull request %s", key)
-	return one(ctx, tx, `SELECT 1 FROM pulls WHERE repository = $1 AND number = $2 AND recheck_at = $3 AND gone = 0`,
-		[]any{key.Repository, key.Number, micro(at)}, new(int))
+// TakeRecheck says whether a recheck that was asked for at a time is still the one that the last run asked for. From now on none is asked for: a
+// run that finds it was too early may ask for the same time again.
+func (s *Store) TakeRecheck(ctx context.Context, tx Tx, key change.PullKey, at time.Time) (due bool, err error) {
+	defer wrap(&err, "take the recheck of pull request %s", key)
+	n, err := tx.Exec(ctx, `UPDATE pulls SET recheck_at = 0 WHERE repository = $1 AND number = $2 AND recheck_at = $3 AND gone = 0`,
+		key.Repository, key.Number, micro(at))
+	return n > 0, err
 }
 
 // Overdue returns the pull requests whose last run asked for a recheck at a time that has come.
@@ -235,11 +237,12 @@ func (s *Store) CountAllUnsettled(ctx context.Context) (pulls int, errands map[c
 // ours is true of an errand whose repository the App has access to. Others are left as they are, and are not run.
 const ours = `EXISTS (SELECT 1 FROM repositories WHERE id = errands.repository AND gone = 0)`
 
-// ErrandDue is Due for an errand.
-func (s *Store) ErrandDue(ctx context.Context, tx Tx, e change.Errand, at time.Time) (due bool, err error) {
-	defer wrap(&err, "look up the recheck of errand %s", e)
-	return one(ctx, tx, `SELECT 1 FROM errands WHERE repository = $1 AND kind = $2 AND name = $3 AND recheck_at = $4`,
-		[]any{e.Repository, string(e.Kind), e.Name, micro(at)}, new(int))
+// TakeErrandRecheck is TakeRecheck for an errand.
+func (s *Store) TakeErrandRecheck(ctx context.Context, tx Tx, e change.Errand, at time.Time) (due bool, err error) {
+	defer wrap(&err, "take the recheck of errand %s", e)
+	n, err := tx.Exec(ctx, `UPDATE errands SET recheck_at = 0 WHERE repository = $1 AND kind = $2 AND name = $3 AND recheck_at = $4`,
+		e.Repository, string(e.Kind), e.Name, micro(at))
+	return n > 0, err
 }
 
 // OverdueErrands is Overdue for errands.

@@ -182,12 +182,13 @@ func rechecks(t *testing.T, f *fixture) {
 	f.finish(t, f.start(t, 1), at(100))
 	due := func(second int) (due bool) {
 		f.write(t, func(tx store.Tx) (err error) {
-			due, err = f.Due(t.Context(), tx, key(1), at(second))
+			due, err = f.TakeRecheck(t.Context(), tx, key(1), at(second))
 			return err
 		})
 		return due
 	}
 	equal(t, "due", due(100), true)
+	equal(t, "due when it was taken", due(100), false)
 	f.finish(t, f.start(t, 1), at(200))
 	equal(t, "due when another was asked for", due(100), false)
 	equal(t, "the other", due(200), true)
