@@ -30,7 +30,7 @@ func (a *App) newSweeps() *sweeps {
 	s := &sweeps{App: a}
 	s.checks = &reconcile.Sweeper{Open: a.store.OpenPulls, Raise: s.raise}
 	s.pulls = &recovery.Pulls{
-		Repositories: a.store.Repositories, Known: a.store.Known, Open: a.store.OpenNumbers, Save: a.store.SavePull, Raise: s.raise, Spare: a.github.Spare, Log: a.log,
+		Repositories: a.store.Repositories, Known: a.store.Known, Open: a.store.OpenNumbers, Save: a.store.SavePull, Raise: a.queue.RaiseInBackground, Spare: a.github.Spare, Log: a.log,
 		List: func(ctx context.Context, repo change.Repository) iter.Seq2[[]change.Pull, error] {
 			session := a.github.Installation(repo.Installation).Begin()
 			return session.OpenPulls(github.InBackground(ctx), repo, "", session.Began())

@@ -38,11 +38,14 @@ type Pulls struct {
 	mu    sync.Mutex
 	began bool
 	next  int // the place of the next repository to list
+	all   int // the same of All
 }
 
 // Sweep lists the next repositories; the first time all, from where an earlier sweep ran out of time.
 func (s *Pulls) Sweep(ctx context.Context) error {
-	s.mu.Lock()
+	if !s.mu.TryLock() {
+		return nil // all are being compared
+	}
 	defer s.mu.Unlock()
 	repos, err := s.Repositories(ctx)
 	if err != nil {
@@ -65,7 +68,7 @@ func (s *Pulls) Sweep(ctx context.Context) error {
 	}
 }
 
-// All compares all repositories now.
+// All compares all repositories, from where an earlier call ran out of time. Those that cannot be compared now have their turn in a sweep.
 func (s *Pulls) All(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +76,19 @@ func (s *Pulls) All(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.compare(ctx, repos)
+	for s.all < len(repos) {
+		end := min(s.all+SweepRepositories, len(repos))
+		err := s.compare(ctx, repos[s.all:end])
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			s.Log.Warn().Err(err).Msg("pull requests could not be compared")
+		}
+		s.all = end
+	}
+	s.all = 0
+	return nil
 }
 
 // compare compares repositories. One that fails keeps no other from being compared.
@@ -87,10 +102,9 @@ func (s *Pulls) compare(ctx context.Context, repos []change.Repository) error {
 			continue
 		}
 		err := s.repository(ctx, repo)
-		var missing *github.NotFound
 		var suspended *github.Suspended
 		switch {
-		case errors.As(err, &missing), errors.As(err, &suspended), isLimited(err):
+		case github.IsRefusal(err), errors.As(err, &suspended), isLimited(err):
 			s.Log.Debug().Stringer("repository", repo).Err(err).Msg("its pull requests cannot be listed now")
 		case err != nil:
 			failed = append(failed, err)
@@ -112,12 +126,22 @@ func (s *Pulls) repository(ctx context.Context, repo change.Repository) error {
 		for _, p := range pulls {
 			listed[p.Number] = true
 		}
-		keys, err := s.differing(ctx, repo.ID, pulls)
-		if err == nil {
-			err = raise(keys)
-		}
+		differing, err := s.differing(ctx, repo.ID, pulls)
 		if err != nil {
 			return err
+		}
+		// Once they are saved, nothing tells them apart any more.
+		keys := make([]change.PullKey, len(differing))
+		for i, p := range differing {
+			keys[i] = change.PullKey{Repository: repo.ID, Number: p.Number}
+		}
+		if err := raise(keys); err != nil {
+			return err
+		}
+		for i, p := range differing {
+			if _, err := s.Save(ctx, keys[i], p); err != nil {
+				return err
+			}
 		}
 	}
 	open, err := s.Open(ctx, repo.ID)
@@ -139,8 +163,8 @@ func (s *Pulls) repository(ctx context.Context, repo change.Repository) error {
 	return nil
 }
 
-// differing saves those of a page that are not known as GitHub lists them, and returns which they are.
-func (s *Pulls) differing(ctx context.Context, repo change.RepositoryID, pulls []change.Pull) (differ []change.PullKey, err error) {
+// differing returns those of a page that are not known as GitHub lists them.
+func (s *Pulls) differing(ctx context.Context, repo change.RepositoryID, pulls []change.Pull) (differ []change.Pull, err error) {
 	keys := make([]change.PullKey, len(pulls))
 	for i, p := range pulls {
 		keys[i] = change.PullKey{Repository: repo, Number: p.Number}
@@ -150,13 +174,9 @@ func (s *Pulls) differing(ctx context.Context, repo change.RepositoryID, pulls [
 		return nil, err
 	}
 	for i, p := range pulls {
-		if held, ok := known[keys[i]]; ok && !isNewer(p, held) {
-			continue
+		if held, ok := known[keys[i]]; !ok || isNewer(p, held) {
+			differ = append(differ, p)
 		}
-		if _, err := s.Save(ctx, keys[i], p); err != nil {
-			return nil, err
-		}
-		differ = append(differ, keys[i])
 	}
 	return differ, nil
 }

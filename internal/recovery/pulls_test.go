@@ -32,6 +32,7 @@ func TestPullsThatDifferAreRaised(t *testing.T) {
 		{pull(6, "a", at), pull(7, "a", at), pull(8, "a", at)},
 	}
 	var raised, saved []change.Number
+	refused := errors.New("the database is full")
 	s := &Pulls{
 		Repositories: func(context.Context) ([]change.Repository, error) { return []change.Repository{{ID: 8}}, nil },
 		List: func(context.Context, change.Repository) iter.Seq2[[]change.Pull, error] {
@@ -64,11 +65,15 @@ func TestPullsThatDifferAreRaised(t *testing.T) {
 			for _, k := range keys {
 				raised = append(raised, k.Number)
 			}
-			return nil
+			return refused
 		},
 		Spare: func(change.InstallationID) bool { return true },
 		Log:   zerolog.Nop(),
 	}
+	if err := s.Sweep(t.Context()); !errors.Is(err, refused) || len(saved) > 0 {
+		t.Fatalf("got %v, and %v saved, which nothing would tell apart any more", err, saved)
+	}
+	refused, raised = nil, nil
 	if err := s.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -126,5 +131,23 @@ func TestPullsGoAroundAllRepositories(t *testing.T) {
 	fail[1] = broken
 	if err := sweep(); !errors.Is(err, broken) || len(listed) != SweepRepositories {
 		t.Errorf("got %v after %d", err, len(listed))
+	}
+
+	// All gets to its end whatever one repository is, and goes on from where its time was over.
+	fail[2], listed = &github.Forbidden{}, nil
+	ctx, cancel := context.WithCancel(t.Context())
+	list := s.List
+	s.List = func(ctx context.Context, repo change.Repository) iter.Seq2[[]change.Pull, error] {
+		if repo.ID == SweepRepositories+1 {
+			cancel()
+		}
+		return list(ctx, repo)
+	}
+	if err := s.All(ctx); !errors.Is(err, context.Canceled) || len(listed) != SweepRepositories+2 {
+		t.Errorf("got %v after %d", err, len(listed))
+	}
+	listed = nil
+	if err := s.All(t.Context()); err != nil || len(listed) != count-SweepRepositories || listed[0] != SweepRepositories {
+		t.Errorf("got %v after %d from %d", err, len(listed), listed[0])
 	}
 }

@@ -33,10 +33,10 @@ const (
 	underWay = time.Minute
 	// maxPages is how much of the log one look reads; the next one goes on from there.
 	maxPages = 100
-	// maxAsks is how often one delivery is asked for, with twice the time between each two: for a day and a half in all.
-	maxAsks = 10
-	// firstWait is how long it is given the first time.
+	// firstWait is how long a delivery is given the first time that it is asked for. It is given twice the time with each, up to maxWait, for as
+	// long as GitHub keeps it.
 	firstWait = 2 * time.Minute
+	maxWait   = 2 * time.Hour
 	// maxBatch is how many one look asks for.
 	maxBatch = 500
 )
@@ -53,7 +53,7 @@ type Log interface {
 type Store interface {
 	LogPlace(ctx context.Context) (store.LogPlace, error)
 	SaveListed(ctx context.Context, listed []store.Missing, p store.LogPlace) (found int, err error)
-	Redeliverable(ctx context.Context, most, limit int) ([]store.Missing, error)
+	Redeliverable(ctx context.Context, limit int) ([]store.Missing, error)
 	Asked(ctx context.Context, id string, times int, due time.Time) error
 	ForgetMissing(ctx context.Context, before time.Time) (lost, left int, err error)
 }
@@ -66,7 +66,8 @@ type Config struct {
 	// Reads says whether deliveries of an event can concern anybody; nil: all can.
 	Reads func(event string) bool
 	// Behind is called when the log cannot tell what was missed: once after a start if it cannot be read, and whenever it does not reach back
-	// to where it was read before. It has looked at what can be looked at without it. If it fails it is called again at the next look.
+	// to where it was read before. It has looked at what can be looked at without it. If it fails it is called again at the next look; a process
+	// that ends before looks at everything when it starts again.
 	Behind func(ctx context.Context) error
 	Logger zerolog.Logger
 	// Metrics is what the metrics are registered with; nil: nothing.
@@ -82,6 +83,7 @@ type Deliveries struct {
 	mu    sync.Mutex
 	blind bool // the log could not be read; said once
 	told  bool // and Behind was called because of that
+	owed  bool // Behind is to be called, because the log does not reach back to where it was read before
 }
 
 // New returns a Deliveries.
@@ -111,7 +113,14 @@ func (d *Deliveries) Look(ctx context.Context) error {
 	default:
 		d.blind, d.told = false, false
 	}
-	return d.ask(ctx)
+	if err := d.ask(ctx); err != nil || !d.owed {
+		return err
+	}
+	if err := d.behind(ctx); err != nil {
+		return err
+	}
+	d.owed = false
+	return nil
 }
 
 func isLimited(err error) bool {
@@ -159,9 +168,7 @@ func (d *Deliveries) read(ctx context.Context) error {
 	if !last.IsZero() && last.Before(kept) {
 		// The server was down for longer than GitHub remembers, or a backup was restored that is older.
 		d.Logger.Warn().Time("until", kept).Msg("deliveries may have been missed that GitHub keeps no more")
-		if err := d.behind(ctx); err != nil {
-			return err
-		}
+		d.owed = true
 		p = store.LogPlace{LookedTo: kept}
 		if _, err := d.Store.SaveListed(ctx, nil, p); err != nil {
 			return err
@@ -266,7 +273,7 @@ func rank(event, action string) int {
 
 // ask asks for what is missing and due.
 func (d *Deliveries) ask(ctx context.Context) error {
-	due, err := d.Store.Redeliverable(ctx, maxAsks, maxBatch)
+	due, err := d.Store.Redeliverable(ctx, maxBatch)
 	if err != nil {
 		return err
 	}
@@ -276,8 +283,7 @@ func (d *Deliveries) ask(ctx context.Context) error {
 			break
 		}
 		// Counted before: whoever is killed in between has asked once less, not once more.
-		wait := firstWait << m.Asked
-		if err := d.Store.Asked(ctx, m.ID, m.Asked+1, d.Clock().Add(wait)); err != nil {
+		if err := d.Store.Asked(ctx, m.ID, m.Asked+1, d.Clock().Add(wait(m.Asked))); err != nil {
 			return err
 		}
 		if err := d.redeliver(ctx, m); err != nil {
@@ -316,10 +322,17 @@ func (d *Deliveries) redeliver(ctx context.Context, m store.Missing) error {
 		return nil
 	}
 	d.metrics.redelivered.Inc()
-	if m.Asked+1 == maxAsks {
-		log.Warn().Msg("a delivery that never arrived was asked for, for the last time")
-	} else {
-		log.Info().Msg("a delivery that never arrived was asked for")
-	}
+	log.Info().Msg("a delivery that never arrived was asked for")
 	return nil
+}
+
+// wait is how long a delivery is given that was asked for so often before.
+func wait(asked int) time.Duration {
+	w := firstWait
+	for range asked {
+		if w *= 2; w >= maxWait {
+			return maxWait
+		}
+	}
+	return w
 }

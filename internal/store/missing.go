@@ -77,14 +77,13 @@ func (s *Store) saveMissing(ctx context.Context, tx Tx, listed []Missing, found 
 	return err
 }
 
-// Redeliverable returns up to limit missing deliveries that are due to be asked for and were not asked for most times, those of the least rank
-// first, and of a rank the oldest.
-func (s *Store) Redeliverable(ctx context.Context, most, limit int) (list []Missing, err error) {
+// Redeliverable returns up to limit missing deliveries that are due to be asked for, those of the least rank first, and of a rank the oldest.
+func (s *Store) Redeliverable(ctx context.Context, limit int) (list []Missing, err error) {
 	defer wrap(&err, "list missing deliveries")
 	err = s.Read(ctx, func(tx Tx) error {
 		return tx.Query(ctx, `SELECT id, attempt, event, action, rank, delivered_at, asked FROM missing_deliveries m
-			WHERE due_at <= $1 AND asked < $2 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = m.id)
-			ORDER BY rank, delivered_at, attempt LIMIT $3`, []any{micro(s.now()), most, limit}, func(scan func(...any) error) error {
+			WHERE due_at <= $1 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = m.id)
+			ORDER BY rank, delivered_at, attempt LIMIT $2`, []any{micro(s.now()), limit}, func(scan func(...any) error) error {
 			var m Missing
 			var at int64
 			err := scan(&m.ID, &m.Attempt, &m.Event, &m.Action, &m.Rank, &at, &m.Asked)
@@ -106,12 +105,19 @@ func (s *Store) Asked(ctx context.Context, id string, times int, due time.Time) 
 }
 
 // ForgetMissing forgets the missing deliveries that have come, and those attempted before a time. It returns how many of the latter there were:
-// they will never come. How many are left is returned too.
+// they will never come. How many are left is returned too. If some have come, the way is open again: those that were asked for repeatedly are
+// due at once.
 func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (lost, left int, err error) {
 	defer wrap(&err, "forget deliveries that are missing no more")
 	err = s.Write(ctx, func(tx Tx) error {
-		if _, err := tx.Exec(ctx, `DELETE FROM missing_deliveries WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.id = missing_deliveries.id)`); err != nil {
+		came, err := tx.Exec(ctx, `DELETE FROM missing_deliveries WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.id = missing_deliveries.id)`)
+		if err != nil {
 			return err
+		}
+		if came > 0 {
+			if _, err := tx.Exec(ctx, `UPDATE missing_deliveries SET due_at = 0 WHERE asked > 1`); err != nil {
+				return err
+			}
 		}
 		n, err := tx.Exec(ctx, `DELETE FROM missing_deliveries WHERE delivered_at < $1`, micro(before))
 		if err != nil {

@@ -10,7 +10,6 @@ import (
 )
 
 func missingDeliveries(t *testing.T, f *fixture) {
-	const most = 2
 	came := f.about(1)
 	came.ID = "came"
 	f.accept(t, came)
@@ -36,7 +35,7 @@ func missingDeliveries(t *testing.T, f *fixture) {
 
 	due := func(want ...string) []store.Missing {
 		t.Helper()
-		list, err := f.Redeliverable(t.Context(), most, 10)
+		list, err := f.Redeliverable(t.Context(), 10)
 		must(t, err)
 		var ids []string
 		for _, m := range list {
@@ -58,16 +57,22 @@ func missingDeliveries(t *testing.T, f *fixture) {
 	due("young", "late")
 	f.wait(time.Minute)
 	equal(t, "asked", due("old", "young", "late")[0].Asked, 1)
-	must(t, f.Asked(t.Context(), "old", most, f.clock()))
-	due("young", "late") // it was asked for often enough
+	must(t, f.Asked(t.Context(), "old", 2, f.clock().Add(time.Hour)))
+	due("young", "late")
+	lost, left, err := f.ForgetMissing(t.Context(), at(1))
+	must(t, err)
+	equal(t, "lost, and left", []int{lost, left}, []int{0, 3})
+	due("young", "late") // none has come
 
 	came.ID = "young"
 	f.accept(t, came)
 	due("late")
-	lost, left, err := f.ForgetMissing(t.Context(), at(2))
+	lost, left, err = f.ForgetMissing(t.Context(), at(2))
 	must(t, err)
 	equal(t, "lost", lost, 1) // the late one, of the first second
 	equal(t, "left", left, 1)
+	due("old") // one has come
+	must(t, f.Asked(t.Context(), "old", 3, f.clock().Add(time.Hour)))
 	save(1, store.LogPlace{}, listed("late", 5, 1, 1), listed("young", 4, 0, 3), listed("old", 8, 0, 4))
 	due("late")
 }
