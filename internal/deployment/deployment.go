@@ -38,6 +38,8 @@ const (
 	heldElsewhere = 200 * time.Millisecond
 	// whileUnusable is how often a policy is looked at again that cannot be used. Whatever happens meanwhile has it looked at too.
 	whileUnusable = 5 * time.Minute
+	// whileRefused is how often GitHub is asked again for what it refuses: the repository is empty, blocked, or not shown to us.
+	whileRefused = time.Hour
 	// defaultInterval is how often Ask looks for its answer.
 	defaultInterval = 200 * time.Millisecond
 )
@@ -172,6 +174,9 @@ func (d *Deployer) Run(ctx context.Context, e change.Errand) (queue.Result, erro
 		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
+	case github.IsRefusal(err):
+		r.log.Warn().Err(err).Msg("GitHub refused, it is asked again later")
+		return queue.Result{RecheckAt: now.Add(whileRefused)}, nil
 	case errors.As(err, &early):
 		r.log.Info().Err(err).Msg("what may still come of an earlier attempt is waited for")
 		return queue.Result{RetryAt: early.Until}, nil

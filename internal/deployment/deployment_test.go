@@ -253,6 +253,15 @@ func TestOffCostsNothing(t *testing.T) {
 	}
 }
 
+func TestAPolicyThatGitHubRefusesIsReadAgainLater(t *testing.T) {
+	r := newRig(t)
+	r.policies.refused = &github.NotFound{Message: "branch main"} // the repository is empty
+	_, landed := r.merge(change.Normal)
+	if result := r.told(landed); !result.RecheckAt.Equal(r.now.Add(whileRefused)) || r.left() != 1 {
+		t.Errorf("%+v, and %d notes left", result, r.left())
+	}
+}
+
 func TestAPolicyThatCannotBeUsedLetsNothingThrough(t *testing.T) {
 	r := newRig(t)
 	r.policies.unusable = true

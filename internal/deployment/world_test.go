@@ -61,6 +61,7 @@ func (m memory) Complete(ctx context.Context, key string, result any) error {
 type rules struct {
 	release.Rules
 	unusable bool
+	refused  error // GitHub's, when the policy is read
 	governed []string
 	roles    map[change.AccountID][]string
 	unknown  bool
@@ -84,6 +85,9 @@ func (p policies) Rules(context.Context, change.Repository) (release.Rules, erro
 	p.reads++
 	if p.unusable {
 		return release.Rules{}, ErrUnusable
+	}
+	if p.refused != nil {
+		return release.Rules{}, p.refused
 	}
 	return p.rules.Rules, nil
 }

@@ -24,14 +24,14 @@ func branchTip(repo change.Repository, branch string) address {
 }
 
 // Tip reads the commit that a branch points to (git/get-ref, or repos/get-branch where a GitHub has no such ref or no such route). A branch
-// that does not exist is a *NotFound.
+// that does not exist is a *NotFound, and so is each of a repository without commits.
 func (s *Session) Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (_ change.SHA, err error) {
 	defer wrap(&err, "reading the tip of %s in %s", branch, repo)
 	var ref github.Reference
 	err = s.read(ctx, getRef, branchTip(repo, branch), nil, since, &ref, nil)
 	name, tip := ref.GetRef(), ref.GetObject().GetSHA()
 	var missing *NotFound
-	if errors.As(err, &missing) {
+	if err = noCommits(err); errors.As(err, &missing) {
 		var b github.Branch
 		err = s.read(ctx, getBranch, getBranch.of(repo, branch), nil, since, &b, nil)
 		name, tip = "refs/heads/"+b.GetName(), b.GetCommit().GetSHA()

@@ -151,6 +151,12 @@ func TestTipWhereRefsHaveNoRoute(t *testing.T) {
 	if _, err := s.Tip(t.Context(), shop, "main", s.Began()); !errors.As(err, &missing) {
 		t.Errorf("a branch that was renamed: %v", err)
 	}
+	f.on(tipCall, refuse(409, "Git Repository is empty."))
+	f.on(branchCall, refuse(404, "Branch not found"))
+	s = f.client().Begin()
+	if _, err := s.Tip(t.Context(), shop, "main", s.Began()); !errors.As(err, &missing) {
+		t.Errorf("the branch of a repository without commits: %v", err)
+	}
 }
 
 func TestManyFiles(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -77,7 +78,7 @@ func (s *Session) wholeTree(
 ) (found map[string]TreeEntry, complete bool, err error) {
 	a, err := s.ask(ctx, &sending{route: getTree}, getTree.of(repo, string(commit)).with(values("recursive", "1")), nil)
 	if err != nil {
-		return nil, false, emptyTree(err)
+		return nil, false, noCommits(err)
 	}
 	var tree github.Tree
 	if err := a.open(into(&tree, func() bool { return tree.GetSHA() != "" })); err != nil {
@@ -124,7 +125,7 @@ func (s *Session) walkTree(
 		var tree github.Tree
 		whole := func() bool { return tree.GetSHA() != "" }
 		if err := s.read(ctx, getTree, getTree.of(repo, name), nil, time.Time{}, &tree, whole); err != nil {
-			return nil, false, emptyTree(err)
+			return nil, false, noCommits(err)
 		}
 		if tree.GetTruncated() {
 			return found, false, nil
@@ -153,10 +154,10 @@ func treeEntry(e *github.TreeEntry) TreeEntry {
 	return TreeEntry{Mode: change.Mode(e.GetMode()), Blob: change.SHA(e.GetSHA())}
 }
 
-// emptyTree keeps the answer 409 of a repository without commits from reading as a refusal.
-func emptyTree(err error) error {
+// noCommits keeps the answer 409 of a repository without commits from reading as a refusal.
+func noCommits(err error) error {
 	var rejected *Rejected
-	if errors.As(err, &rejected) {
+	if errors.As(err, &rejected) && rejected.Status == http.StatusConflict {
 		return &NotFound{Message: rejected.Message}
 	}
 	return err

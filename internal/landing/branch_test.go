@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
 )
 
 func jsonInto(text []byte, v any) error { return json.Unmarshal(text, v) }
@@ -213,6 +214,20 @@ func TestTheDefaultBranchIsNotShown(t *testing.T) {
 		t.Errorf("taken for deleted: %+v", result)
 	}
 	r.want()
+}
+
+func TestWhatGitHubRefusesIsReadAgainLater(t *testing.T) {
+	r := started(t)
+	r.policies.refused = &github.Forbidden{} // the repository is blocked
+	later := r.now.Add(lookAgain)
+	if result := r.told(); !result.RecheckAt.Equal(later) {
+		t.Errorf("the branch: %+v", result)
+	}
+	e := change.Errand{Kind: change.ErrandProtection, Repository: shop.ID, Name: isMain}
+	r.raise(e)
+	if result, err := r.Protection(t.Context(), e); err != nil || !result.RecheckAt.Equal(later) {
+		t.Errorf("its protection: %+v, %v", result, err)
+	}
 }
 
 func TestWhereAWalkBegins(t *testing.T) {

@@ -326,9 +326,13 @@ type rules struct {
 	now       Rules
 	observing map[change.SHA]bool // by the blob of the policy file
 	unknown   bool
+	refused   error // GitHub's, when the policy is read
 }
 
 func (p *rules) Rules(_ context.Context, _ change.Repository, branch string, c change.SHA) (Rules, error) {
+	if p.refused != nil {
+		return Rules{}, p.refused
+	}
 	r := p.now
 	if p.isGone(branch) && c == "" {
 		return Rules{}, &github.NotFound{}
