@@ -60,8 +60,10 @@ func OpenCheckpoint(text []byte, public string) (c Checkpoint, err error) {
 	if err != nil {
 		return c, err
 	}
-	// Base64 leaves bits unused at its end, and a note may have signatures of others: nothing vouches for either.
-	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64); err != nil || len(n.UnverifiedSigs) > 0 {
+	// Base64 leaves bits unused at its end, and a note may have more lines of signatures, even of the same key: nothing vouches for either.
+	sig := n.Sigs[0]
+	_, err = base64.StdEncoding.Strict().DecodeString(sig.Base64)
+	if err != nil || string(text) != n.Text+"\n— "+sig.Name+" "+sig.Base64+"\n" {
 		return c, errors.New("its signature is not in the one form that it is written in")
 	}
 	if c, err = parseCheckpoint(n.Text); err != nil {

@@ -120,12 +120,21 @@ func TestCheckpointsAreReadAsSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, sig, _ := strings.Cut(string(others.Note), "\n\n")
+	ownOther, err := k.Sign(ledger.Tree{Size: 11, Root: c.Root}, c.At)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig := func(c ledger.Checkpoint) string {
+		_, sig, _ := strings.Cut(string(c.Note), "\n\n")
+		return sig
+	}
 	for what, text := range map[string]string{
-		"another's":           string(others.Note),
-		"another's beside it": string(c.Note) + sig,
-		"twice":               string(c.Note) + string(c.Note),
-		"nothing":             "",
+		"another's":                 string(others.Note),
+		"another's beside it":       string(c.Note) + sig(others),
+		"its own beside it":         string(c.Note) + sig(c),
+		"its key's of another tree": string(c.Note) + sig(ownOther),
+		"twice":                     string(c.Note) + string(c.Note),
+		"nothing":                   "",
 	} {
 		if _, err := ledger.OpenCheckpoint([]byte(text), k.Public()); err == nil {
 			t.Errorf("%s was read", what)
