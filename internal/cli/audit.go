@@ -50,8 +50,26 @@ func (p *place) flags(cmd *cobra.Command) {
 // isNamed says whether a flag names a database.
 func (p *place) isNamed() bool { return p.database != "" || p.file != "" }
 
-// open opens the database, which a server made.
+// open opens the database, which a server made, to read it.
 func (p *place) open(ctx context.Context) (*store.Store, error) {
+	return p.openBy(ctx, store.OpenToRead)
+}
+
+// openToSign opens the database and returns the key that a checkpoint is to be signed with; nil, and nothing can be written, if there is none.
+func (p *place) openToSign(ctx context.Context, keyFile string) (*store.Store, *ledger.Key, error) {
+	key, err := p.key(keyFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	how := store.OpenToRead
+	if key != nil {
+		how = store.OpenExisting
+	}
+	s, err := p.openBy(ctx, how)
+	return s, key, err
+}
+
+func (p *place) openBy(ctx context.Context, how func(context.Context, store.Config) (*store.Store, error)) (*store.Store, error) {
 	url := cmp.Or(p.database, os.Getenv(databaseVariable))
 	switch {
 	case p.database != "" && p.file != "":
@@ -65,7 +83,7 @@ func (p *place) open(ctx context.Context) (*store.Store, error) {
 	case url == "":
 		return nil, usageError{fmt.Errorf("no database is named: use --database or --config, or set %s", databaseVariable)}
 	}
-	return store.OpenExisting(ctx, store.Config{URL: url})
+	return how(ctx, store.Config{URL: url})
 }
 
 // key returns the key in a file, or that of the configuration; nil if neither is there.
@@ -118,13 +136,13 @@ The checkpoint is the newest that the server signed, unless --key-file or --conf
 this checkpoint extends one that was kept elsewhere, for 'changegate audit verify --since'.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := at.open(cmd.Context())
+			s, key, err := at.openToSign(cmd.Context(), keyFile)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
 			var o audit.ExportOptions
-			if o.Checkpoint, err = checkpoint(cmd.Context(), s, at, keyFile); err != nil {
+			if o.Checkpoint, err = checkpoint(cmd.Context(), s, key); err != nil {
 				return err
 			}
 			if since != "" {
@@ -207,12 +225,12 @@ key is printed as well, on standard error. Who keeps it where the holder of the 
 rewrite it can tell later, by 'changegate audit verify --since', whether anything that it is over was altered.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := at.open(cmd.Context())
+			s, key, err := at.openToSign(cmd.Context(), keyFile)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			c, err := checkpoint(cmd.Context(), s, at, keyFile)
+			c, err := checkpoint(cmd.Context(), s, key)
 			if err != nil {
 				return err
 			}
@@ -232,12 +250,8 @@ rewrite it can tell later, by 'changegate audit verify --since', whether anythin
 	return cmd
 }
 
-// checkpoint returns one that is signed now, or else the newest.
-func checkpoint(ctx context.Context, s *store.Store, at place, keyFile string) (c ledger.Checkpoint, err error) {
-	key, err := at.key(keyFile)
-	if err != nil {
-		return c, err
-	}
+// checkpoint returns one that is signed now with the key, or without one the newest.
+func checkpoint(ctx context.Context, s *store.Store, key *ledger.Key) (c ledger.Checkpoint, err error) {
 	if key != nil {
 		return s.Checkpoint(ctx, key)
 	}

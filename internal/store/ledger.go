@@ -59,12 +59,22 @@ func (s *Store) growLedger(ctx context.Context) error {
 
 // OpenExisting opens a database that a server made, as it is: it makes no file, and it is an error if the schema is not of this version.
 func OpenExisting(ctx context.Context, c Config) (*Store, error) {
+	return openExisting(ctx, c, openSQLite)
+}
+
+// OpenToRead is OpenExisting for who writes nothing: Write fails on SQLite. A file of SQLite keeps every byte and may be where nothing can be
+// written. If no server has it open and none left its log beside it, nothing is made there, and it is an error if one begins to write to it.
+func OpenToRead(ctx context.Context, c Config) (*Store, error) {
+	return openExisting(ctx, c, openSQLiteToRead)
+}
+
+func openExisting(ctx context.Context, c Config, openFile func(ctx context.Context, path string) (*sqlite, error)) (*Store, error) {
 	if path, ok := strings.CutPrefix(c.URL, "sqlite:"); ok {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("open SQLite database: %w", err)
 		}
 	}
-	s, err := connect(ctx, c)
+	s, err := connect(ctx, c, openFile)
 	if err != nil {
 		return nil, err
 	}

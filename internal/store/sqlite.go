@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 )
@@ -18,7 +19,8 @@ import (
 type sqlite struct {
 	writer  *sql.DB
 	readers *sql.DB
-	order   order // of those that write
+	order   order  // of those that write
+	still   *still // what is read without locks; nil: locks are taken
 }
 
 func openSQLite(ctx context.Context, path string) (*sqlite, error) {
@@ -34,8 +36,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 			return nil, fmt.Errorf("open SQLite database: %w", err)
 		}
 	}
-	// A path may hold what a URI gives meaning to.
-	file := "file:" + (&url.URL{Path: path}).EscapedPath()
+	file := uri(path)
 	shared := "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
 	// A transaction that begins by reading and then writes would fail where another wrote in between, so writers take the lock first.
 	writer, err := openKeeping(file + "?" + shared + "&_txlock=immediate")
@@ -56,6 +57,64 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	return &sqlite{writer: writer, readers: readers}, nil
 }
 
+// uri is a path as SQLite takes it: it may hold what a URI gives meaning to.
+func uri(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
+
+// openSQLiteToRead opens a file that is there, whoever else may have it open, and changes nothing in it.
+func openSQLiteToRead(_ context.Context, path string) (*sqlite, error) {
+	path, err := filepath.EvalSymlinks(path) // SQLite's own files are beside the one that is meant
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite database: %w", err)
+	}
+	still, err := isStill(path)
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite database: %w", err)
+	}
+	options := "?mode=ro&_pragma=busy_timeout(10000)&_pragma=temp_store(MEMORY)"
+	if still != nil {
+		options += "&immutable=1" // or a file in WAL mode would need others made beside it, for locks
+	}
+	db, err := openKeeping(uri(path) + options)
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite database %s: %w", path, err)
+	}
+	db.SetMaxIdleConns(max(4, runtime.NumCPU()))
+	return &sqlite{writer: db, readers: db, still: still}, nil
+}
+
+// still is a file that nobody had open for writing when it was looked at.
+type still struct {
+	path string
+	was  fs.FileInfo
+}
+
+// isStill says whether nobody has a file open for writing; nil if somebody has, or left behind what is not in the file yet. Whoever
+// has it open in WAL mode has a log beside it.
+func isStill(path string) (*still, error) {
+	was, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, log := range []string{"-wal", "-journal"} {
+		if _, err := os.Lstat(path + log); !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return &still{path, was}, nil
+}
+
+// check says whether the file was still until now: what was read of it without locks is only then one state of the database.
+func (s *still) check() error {
+	now, err := isStill(s.path)
+	if err != nil {
+		return err
+	}
+	if now == nil || !os.SameFile(now.was, s.was) || now.was.Size() != s.was.Size() || !now.was.ModTime().Equal(s.was.ModTime()) {
+		return fmt.Errorf("%s came into use while it was read: ask again", s.path)
+	}
+	return nil
+}
+
 func (s *sqlite) Write(ctx context.Context, f func(Tx) error) error {
 	if err := s.order.enter(ctx); err != nil {
 		return err
@@ -65,7 +124,13 @@ func (s *sqlite) Write(ctx context.Context, f func(Tx) error) error {
 }
 
 func (s *sqlite) Read(ctx context.Context, f func(Tx) error) error {
-	return transact(ctx, s.readers, &sql.TxOptions{ReadOnly: true}, f)
+	err := transact(ctx, s.readers, &sql.TxOptions{ReadOnly: true}, f)
+	if s.still != nil {
+		if moved := s.still.check(); moved != nil {
+			return moved
+		}
+	}
+	return err
 }
 
 func transact(ctx context.Context, db *sql.DB, opts *sql.TxOptions, f func(Tx) error) error {

@@ -98,7 +98,7 @@ const (
 // Open opens the database that the configuration names and brings its schema, and River's, up to date. Several processes may do
 // so at once.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	s, err := connect(ctx, c)
+	s, err := connect(ctx, c, openSQLite)
 	if err != nil {
 		return nil, err
 	}
@@ -111,14 +111,14 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	return s, nil
 }
 
-// connect opens a database as it is.
-func connect(ctx context.Context, c Config) (*Store, error) {
+// connect opens a database as it is, and one of SQLite by openFile.
+func connect(ctx context.Context, c Config, openFile func(ctx context.Context, path string) (*sqlite, error)) (*Store, error) {
 	scheme, rest, _ := strings.Cut(c.URL, ":")
 	var b backend
 	var err error
 	switch {
 	case scheme == "sqlite" && rest != "":
-		b, err = openSQLite(ctx, rest)
+		b, err = openFile(ctx, rest)
 	case scheme == "sqlite":
 		return nil, fmt.Errorf(`database.url %q names no file: use "sqlite:PATH"`, c.URL)
 	case scheme == "postgres" || scheme == "postgresql":
