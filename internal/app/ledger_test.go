@@ -271,7 +271,7 @@ func TestABundleOfALife(t *testing.T) {
 	must(t, err)
 
 	kinds := map[ledger.Kind][]ledger.Entry{}
-	_, err = audit.Verify(bytes.NewReader(bundle.Bytes()), audit.VerifyOptions{Key: key.Public(), Each: func(e ledger.Entry) error {
+	_, err = audit.Verify(bytes.NewReader(bundle.Bytes()), audit.VerifyOptions{Keys: []string{key.Public()}, Each: func(e ledger.Entry) error {
 		e.Body = bytes.Clone(e.Body)
 		kinds[e.Kind] = append(kinds[e.Kind], e)
 		return nil

@@ -96,7 +96,7 @@ func TestBundlesHold(t *testing.T) {
 			for _, repository := range []int64{0, 7, 8, 9} {
 				text := f.export(t, r[0], r[1], repository)
 				var got []int64
-				report, err := audit.Verify(strings.NewReader(text), audit.VerifyOptions{Key: f.key.Public(), Each: func(e ledger.Entry) error {
+				report, err := audit.Verify(strings.NewReader(text), audit.VerifyOptions{Keys: []string{f.key.Public()}, Each: func(e ledger.Entry) error {
 					got = append(got, e.Seq)
 					return nil
 				}})
@@ -314,7 +314,7 @@ func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 			}
 		})
 	}
-	_, err = audit.Verify(strings.NewReader(whole), audit.VerifyOptions{Key: open(t).key.Public()})
+	_, err = audit.Verify(strings.NewReader(whole), audit.VerifyOptions{Keys: []string{open(t).key.Public()}})
 	if err == nil || !strings.Contains(err.Error(), "and should be with") {
 		t.Errorf("another key than the auditor's: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -41,7 +42,7 @@ type Report struct {
 
 // VerifyOptions are what may be asked of a bundle besides that it holds.
 type VerifyOptions struct {
-	Key  string                   // the public key that it must be signed with; empty: the one that it names
+	Keys []string                 // the public keys that it may be signed with; none: the one that it names
 	Each func(ledger.Entry) error // is called for each entry, after it was found to hold, and must not keep it; an error ends it all
 }
 
@@ -100,8 +101,8 @@ func (v *verifier) header() error {
 	if h.Bundle != format {
 		return broken(0, "this is %q, and this program reads %q", h.Bundle, format)
 	}
-	if v.Key != "" && v.Key != h.Key {
-		return broken(0, "it is signed with the key %s, and should be with %s", h.Key, v.Key)
+	if len(v.Keys) > 0 && !slices.Contains(v.Keys, h.Key) {
+		return broken(0, "it is signed with the key %s, and should be with %s", h.Key, strings.Join(v.Keys, " or "))
 	}
 	c, err := ledger.OpenCheckpoint([]byte(h.Checkpoint), h.Key)
 	if err != nil {

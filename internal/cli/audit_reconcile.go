@@ -33,8 +33,8 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 			switch {
 			case dir == "":
 				return usageError{errors.New("no clone is named: use --git DIR")}
-			case len(args) > 1 || len(args) == 1 && at.isNamed() || len(keys) > 1:
-				return usageError{errors.New("name one bundle, signed with one key, or a database (see 'changegate audit reconcile --help')")}
+			case len(args) > 1 || len(args) == 1 && at.isNamed():
+				return usageError{errors.New("name one bundle, or a database (see 'changegate audit reconcile --help')")}
 			}
 			var record audit.Record
 			var err error
@@ -65,7 +65,7 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 	flags := cmd.Flags()
 	flags.StringVar(&dir, "git", "", "a clone of the repository in this `directory`")
 	flags.StringVar(&repo, "repo", "", "the `repository`, GitHub's numeric id or, with --database, OWNER/NAME; needed where the ledger knows several")
-	flags.StringArrayVar(&keys, "key", nil, "the public `key` that the bundle must be signed with")
+	flags.StringArrayVar(&keys, "key", nil, "a public `key` that the bundle may be signed with, for each that there is; its own unless told")
 	flags.StringVar(&o.Branch, "branch", "", "the `branch`; the default one unless told")
 	flags.StringVar(&o.After, "after", "", "the last `commit` that is not looked at")
 	flags.StringVar(&o.Until, "until", "", "the last `commit` that is looked at; the last one of the branch unless told")
@@ -81,11 +81,7 @@ func recordOfBundle(cmd *cobra.Command, file string, keys []string, repo string,
 		return err
 	}
 	defer in.Close()
-	o := audit.VerifyOptions{Each: record.Add}
-	if len(keys) == 1 {
-		o.Key = keys[0]
-	}
-	if _, err := audit.Verify(in, o); err != nil {
+	if _, err := audit.Verify(in, audit.VerifyOptions{Keys: keys, Each: record.Add}); err != nil {
 		return bad(cmd.OutOrStdout(), file, err)
 	}
 	return nil

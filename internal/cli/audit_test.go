@@ -21,6 +21,7 @@ import (
 //	ledger KEY DATABASE N…   make the database and its key if they are not there, and append N entries, each an hour after the one before,
 //	                         of which every third is about repository 8 (acme/other) and the others about 7 (acme/shop); "sign" for an N
 //	                         signs a checkpoint
+//	public KEY NAME          set the variable NAME to the public key
 //	landed DATABASE JSON…    append the end of a pull request in repository 7, a decision on it, an exception or a policy there
 //	tamper DATABASE SQL…     change the database as its triggers forbid
 func TestAuditScripts(t *testing.T) {
@@ -35,7 +36,9 @@ func TestAuditScripts(t *testing.T) {
 				"GIT_COMMITTER_EMAIL=a@example.com", "GIT_AUTHOR_DATE=2026-01-05T09:00:00Z", "GIT_COMMITTER_DATE=2026-01-05T09:00:00Z")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ledger": scriptLedger, "landed": scriptLanded, "tamper": scriptTamper},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ledger": scriptLedger, "public": scriptPublic, "landed": scriptLanded, "tamper": scriptTamper,
+		},
 	})
 }
 
@@ -89,6 +92,12 @@ func scriptLedger(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return nil
 	})
+}
+
+func scriptPublic(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := readKey(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Setenv(args[1], key.Public())
 }
 
 func scriptLanded(ts *testscript.TestScript, _ bool, args []string) {

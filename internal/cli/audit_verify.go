@@ -30,7 +30,8 @@ the database altered and signed anew, and a backup that was restored.
 
 With --since a bundle must be exported so that it proves the same for the last checkpoint in the file.
 
-A key is what vouches for all that: name the one that the server printed with --key, as you have it from somewhere else.`,
+A key is what vouches for all that: name the one that the server printed with --key, as you have it from somewhere else. Where the ledger's key
+was replaced, name each: a bundle and the checkpoints in a file may be signed with any of them.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -45,7 +46,7 @@ A key is what vouches for all that: name the one that the server printed with --
 	at.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&since, "since", nil, "a `file` of checkpoints that were kept elsewhere")
-	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed; those of the bundle or the database unless told")
+	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed, for each that there is; those of the bundle or the database unless told")
 	flags.BoolVar(&quick, "quick", false, "read only the end of the ledger, as the server does when it starts")
 	return cmd
 }
@@ -56,21 +57,16 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 		return err
 	}
 	defer in.Close()
-	o := audit.VerifyOptions{}
-	switch len(keys) {
-	case 0:
-	case 1:
-		o.Key = keys[0]
-	default:
-		return usageError{errors.New("a bundle is signed with one key: name one")}
-	}
-	r, err := audit.Verify(in, o)
+	r, err := audit.Verify(in, audit.VerifyOptions{Keys: keys})
 	if err != nil {
 		return bad(cmd.OutOrStdout(), file, err)
 	}
-	out, h := cmd.OutOrStdout(), r.Header
+	out, h, own := cmd.OutOrStdout(), r.Header, len(keys) == 0
+	if own {
+		keys = []string{h.Key}
+	}
 	for _, kept := range since {
-		if err := extends(cmd, r, kept, append(keys, h.Key)); err != nil {
+		if err := extends(cmd, r, kept, keys); err != nil {
 			return bad(out, file, err)
 		}
 	}
@@ -92,7 +88,7 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 		fmt.Fprintf(out, "  extends     the ledger as it was with %s, which came to %s\n", entries(h.Since.Size), h.Since.Root)
 	}
 	fmt.Fprintf(out, "  signed with %s\n", visible(h.Key))
-	if o.Key == "" {
+	if own {
 		fmt.Fprintln(cmd.ErrOrStderr(), "The key is the bundle's own. Compare it with the server's, or name that with --key.")
 	}
 	return nil

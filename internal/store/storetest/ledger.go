@@ -335,7 +335,7 @@ func bundles(t *testing.T, f *fixture) {
 		var bundle bytes.Buffer
 		h, err := audit.Export(ctx, f, &bundle, audit.ExportOptions{From: 3, To: 38, Repository: repository, Checkpoint: c})
 		must(t, err)
-		r, err := audit.Verify(&bundle, audit.VerifyOptions{Key: k.Public()})
+		r, err := audit.Verify(&bundle, audit.VerifyOptions{Keys: []string{k.Public()}})
 		must(t, err)
 		equal(t, "entries", r.Entries, h.Entries)
 		equal(t, "all of them", h.Entries == 36, repository != 8)
