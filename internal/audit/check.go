@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sync/errgroup"
@@ -21,6 +23,36 @@ func Check(ctx context.Context, from Source) (head ledger.Tree, err error) {
 		return err
 	})
 	return head, err
+}
+
+// Signed is a ledger that is to be signed with the given public keys, and no others: if it is not, whatever reads it gets a *Broken. Whether a
+// checkpoint is signed as it says, Check tells of each and CheckTip of the newest.
+type Signed struct {
+	Source
+	Keys []string
+}
+
+// ReadLedger implements Source.
+func (s Signed) ReadLedger(ctx context.Context, f func(ledger.Tx) error) error {
+	return s.Source.ReadLedger(ctx, func(tx ledger.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		signed, err := ledger.Keys(ctx, tx)
+		if err != nil {
+			return err
+		}
+		named := strings.Join(s.Keys, " or ")
+		for _, key := range signed {
+			if !slices.Contains(s.Keys, key) {
+				return broken(0, "it is signed with the key %s, and should be with %s", key, named)
+			}
+		}
+		if len(signed) == 0 {
+			return broken(0, "it is not signed, and should be with %s: nothing but the database vouches for it", named)
+		}
+		return nil
+	})
 }
 
 // checkAtOnce is how many entries are read before the nodes that are over them.

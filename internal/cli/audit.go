@@ -255,14 +255,20 @@ func checkpoint(ctx context.Context, s *store.Store, key *ledger.Key) (c ledger.
 	if key != nil {
 		return s.Checkpoint(ctx, key)
 	}
+	c, found, err := newest(ctx, s)
+	if err == nil && !found {
+		err = errors.New("the server has signed no checkpoint yet: name its key with --key-file to sign one now")
+	}
+	return c, err
+}
+
+// newest returns the checkpoint over the most entries that the server signed, if there is one.
+func newest(ctx context.Context, s *store.Store) (c ledger.Checkpoint, found bool, err error) {
 	err = s.ReadLedger(ctx, func(tx ledger.Tx) error {
-		found := false
-		if c, found, err = ledger.LastCheckpoint(ctx, tx, ""); err == nil && !found {
-			err = errors.New("the server has signed no checkpoint yet: name its key with --key-file to sign one now")
-		}
+		c, found, err = ledger.LastCheckpoint(ctx, tx, "")
 		return err
 	})
-	return c, err
+	return c, found, err
 }
 
 // exportTo writes a bundle to a file that is there only once it is whole.

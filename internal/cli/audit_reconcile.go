@@ -25,6 +25,8 @@ pull request that was merged, or is an exception that was found. Each is printed
 the exit code is 1. After that come the policies that the branch was decided by: from when to when, and who approved the pull request that
 brought each.
 
+With --key a database is verified first, as by 'changegate audit verify', and a bundle, which is verified in any case, must be signed with it.
+
 Unless --after says otherwise, it begins with the oldest commit that the ledger knows of. Of a pull request that was rebased, the commits before
 the last one are known by their content, for which the clone needs the pull requests' own commits:
 git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
@@ -36,12 +38,15 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 			case len(args) > 1 || len(args) == 1 && at.isNamed():
 				return usageError{errors.New("name one bundle, or a database (see 'changegate audit reconcile --help')")}
 			}
+			err := publicKeys(keys)
+			if err != nil {
+				return err
+			}
 			var record audit.Record
-			var err error
 			if len(args) == 1 {
 				err = recordOfBundle(cmd, args[0], keys, repo, &record)
 			} else {
-				err = recordOfDatabase(cmd, &at, repo, &record)
+				err = recordOfDatabase(cmd, &at, keys, repo, &record)
 			}
 			if err != nil {
 				return err
@@ -65,7 +70,7 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 	flags := cmd.Flags()
 	flags.StringVar(&dir, "git", "", "a clone of the repository in this `directory`")
 	flags.StringVar(&repo, "repo", "", "the `repository`, GitHub's numeric id or, with --database, OWNER/NAME; needed where the ledger knows several")
-	flags.StringArrayVar(&keys, "key", nil, "a public `key` that the bundle may be signed with, for each that there is; its own unless told")
+	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed, for each that there is; that of the bundle unless told")
 	flags.StringVar(&o.Branch, "branch", "", "the `branch`; the default one unless told")
 	flags.StringVar(&o.After, "after", "", "the last `commit` that is not looked at")
 	flags.StringVar(&o.Until, "until", "", "the last `commit` that is looked at; the last one of the branch unless told")
@@ -84,10 +89,13 @@ func recordOfBundle(cmd *cobra.Command, file string, keys []string, repo string,
 	if _, err := audit.Verify(in, audit.VerifyOptions{Keys: keys, Each: record.Add}); err != nil {
 		return bad(cmd.OutOrStdout(), file, err)
 	}
+	if len(keys) == 0 {
+		warnOfOwnKey(cmd)
+	}
 	return nil
 }
 
-func recordOfDatabase(cmd *cobra.Command, at *place, repo string, record *audit.Record) error {
+func recordOfDatabase(cmd *cobra.Command, at *place, keys []string, repo string, record *audit.Record) error {
 	s, err := at.open(cmd.Context())
 	if err != nil {
 		return err
@@ -95,6 +103,19 @@ func recordOfDatabase(cmd *cobra.Command, at *place, repo string, record *audit.
 	defer s.Close()
 	if record.Repository, err = repository(cmd.Context(), s, repo); err != nil {
 		return err
+	}
+	if len(keys) > 0 {
+		head, err := holds(cmd, s, keys, audit.Check)
+		if err != nil {
+			return err
+		}
+		missing, err := unsigned(cmd.Context(), s, head)
+		if err != nil {
+			return err
+		}
+		if missing != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "Not signed: %s.\n", missing)
+		}
 	}
 	return audit.Each(cmd.Context(), s, record.Repository, record.Add)
 }

@@ -26,7 +26,7 @@ hold is named, and the exit code is 1.
 
 With --database or --config the whole ledger is read: each entry's record, its hash and its columns, the tree over them, and every checkpoint that was
 signed of it. With --since it must also begin with all that the checkpoints in a file are over, as it was then: so is found what who holds
-the database altered and signed anew, and a backup that was restored.
+the database altered and signed anew, and a backup that was restored. With --key it must be signed, and with no other keys than those.
 
 With --since a bundle must be exported so that it proves the same for the last checkpoint in the file.
 
@@ -34,10 +34,13 @@ A key is what vouches for all that: name the one that the server printed with --
 was replaced, name each: a bundle and the checkpoints in a file may be signed with any of them.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) > 1 || len(args) == 1 && (at.isNamed() || quick):
+			if len(args) > 1 || len(args) == 1 && (at.isNamed() || quick) {
 				return usageError{errors.New("name one bundle, or a database (see 'changegate audit verify --help')")}
-			case len(args) == 1:
+			}
+			if err := publicKeys(keys); err != nil {
+				return err
+			}
+			if len(args) == 1 {
 				return verifyBundle(cmd, args[0], keys, since)
 			}
 			return verifyDatabase(cmd, &at, keys, since, quick)
@@ -89,7 +92,22 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 	}
 	fmt.Fprintf(out, "  signed with %s\n", visible(h.Key))
 	if own {
-		fmt.Fprintln(cmd.ErrOrStderr(), "The key is the bundle's own. Compare it with the server's, or name that with --key.")
+		warnOfOwnKey(cmd)
+	}
+	return nil
+}
+
+// warnOfOwnKey says that a bundle was found to hold by a key that nobody named.
+func warnOfOwnKey(cmd *cobra.Command) {
+	fmt.Fprintln(cmd.ErrOrStderr(), "The key is the bundle's own. Compare it with the server's, or name that with --key.")
+}
+
+// publicKeys says whether what --key names are public keys. The error repeats none: one may be a secret key by mistake.
+func publicKeys(keys []string) error {
+	for _, key := range keys {
+		if err := ledger.CheckPublic(key); err != nil {
+			return usageError{fmt.Errorf("--key names no public key, NAME+HASH+KEY as the server prints it at its start: %w", err)}
+		}
 	}
 	return nil
 }
@@ -125,20 +143,24 @@ func verifyDatabase(cmd *cobra.Command, at *place, keys, since []string, quick b
 		check = func(ctx context.Context, from audit.Source) (ledger.Tree, error) { return audit.CheckTip(ctx, from) }
 	}
 	out := cmd.OutOrStdout()
-	head, err := check(cmd.Context(), s)
+	head, err := holds(cmd, s, keys, check)
 	if err != nil {
-		return bad(out, "the ledger", err)
+		return err
 	}
 	fmt.Fprintf(out, "the ledger: holds\n  %s, which come to %s\n", entries(head.Size), head.Root)
 	signed, err := signers(cmd.Context(), s)
 	if err != nil {
 		return err
 	}
-	if len(signed) == 0 {
-		fmt.Fprintln(out, "  not signed: nothing but the database vouches for it")
-	}
 	for _, key := range signed {
 		fmt.Fprintf(out, "  signed with %s\n", visible(key))
+	}
+	missing, err := unsigned(cmd.Context(), s, head)
+	if err != nil {
+		return err
+	}
+	if missing != "" {
+		fmt.Fprintf(out, "  not signed: %s\n", missing)
 	}
 	if len(keys) == 0 {
 		keys = signed
@@ -149,6 +171,33 @@ func verifyDatabase(cmd *cobra.Command, at *place, keys, since []string, quick b
 		}
 	}
 	return nil
+}
+
+// holds says whether a database's ledger holds by a check, and, if keys are named, is signed with these and no others. What does not hold is printed.
+func holds(cmd *cobra.Command, s *store.Store, keys []string, check func(context.Context, audit.Source) (ledger.Tree, error)) (ledger.Tree, error) {
+	var from audit.Source = s
+	if len(keys) > 0 {
+		from = audit.Signed{Source: s, Keys: keys}
+	}
+	head, err := check(cmd.Context(), from)
+	if err != nil {
+		err = bad(cmd.OutOrStdout(), "the ledger", err)
+	}
+	return head, err
+}
+
+// unsigned says what of a ledger no checkpoint is over; empty if one is over all.
+func unsigned(ctx context.Context, s *store.Store, head ledger.Tree) (string, error) {
+	c, found, err := newest(ctx, s)
+	switch {
+	case err != nil:
+		return "", err
+	case !found:
+		return "nothing but the database vouches for it", nil
+	case head.Size <= c.Size:
+		return "", nil
+	}
+	return fmt.Sprintf("%s after the newest checkpoint, at %s: nothing but the database vouches for them", entries(head.Size-c.Size), clocked(c.At)), nil
 }
 
 // verifySince says whether a database bears out the checkpoints in a file.

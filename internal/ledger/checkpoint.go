@@ -76,6 +76,12 @@ func OpenCheckpoint(text []byte, public string) (c Checkpoint, err error) {
 	return c, nil
 }
 
+// CheckPublic says whether a text is a public key; see Key.Public. The error does not repeat it.
+func CheckPublic(text string) error {
+	_, err := newVerifier(text)
+	return err
+}
+
 // newVerifier is note.NewVerifier for a public key in the one form that it is written in.
 func newVerifier(public string) (note.Verifier, error) {
 	v, err := note.NewVerifier(public)
