@@ -288,24 +288,31 @@ func exportTo(ctx context.Context, s *store.Store, path string, o audit.ExportOp
 	return h, os.Link(f.Name(), path) // which, unlike a rename, never takes the place of a file that is there
 }
 
-// leftOut says what of the period the bundle cannot have because no checkpoint is over it yet: an error where the period has an end that was
-// asked for, and a line for the reader where it has none.
+// leftOut says what of the period the bundle cannot have because no checkpoint is over it yet: an error where that is all of the period, or the
+// period has an end that was asked for, and a line for the reader where it has none. It is an error too if there is nothing of the period at all.
 func leftOut(cmd *cobra.Command, s *store.Store, from, to string, o audit.ExportOptions) error {
 	var size int64
 	err := s.ReadLedger(cmd.Context(), func(tx ledger.Tx) (err error) {
 		_, size, err = ledger.Sizes(cmd.Context(), tx)
 		return err
 	})
-	if err != nil || size <= o.Checkpoint.Size {
+	if err != nil {
 		return err
 	}
-	_, last, err := between(cmd.Context(), s, from, to, size)
-	if err != nil || last <= o.To {
+	first, last, err := between(cmd.Context(), s, from, to, max(size, o.Checkpoint.Size))
+	if err != nil {
 		return err
+	}
+	if first > last {
+		return errors.New("the ledger has no such entries")
+	}
+	n := last - max(first-1, o.Checkpoint.Size)
+	if n <= 0 {
+		return nil
 	}
 	missing := fmt.Sprintf("%s after the checkpoint, which is over %s: name the server's key with --key-file or --config to sign one over all",
-		entries(last-o.To), entries(o.Checkpoint.Size))
-	if to != "" {
+		entries(n), entries(o.Checkpoint.Size))
+	if to != "" || o.From > o.To {
 		return errors.New("the period has " + missing)
 	}
 	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "The ledger has %s.\n", missing)
@@ -356,7 +363,7 @@ func parseWhen(text string) (w when, err error) {
 	return w, usageError{fmt.Errorf("%q is no entry's number, no day (2026-01-31) and no time (2026-01-31T09:00:00Z)", visible(text))}
 }
 
-// between returns the range of entries among the first size that --from and --to mean.
+// between returns the range of entries among the first size that --from and --to mean; first is greater than last if there is none.
 func between(ctx context.Context, s *store.Store, from, to string, size int64) (first, last int64, err error) {
 	first, last = 1, size
 	begin, end := time.Unix(0, 0), time.Unix(1<<40, 0)
@@ -394,11 +401,8 @@ func between(ctx context.Context, s *store.Store, from, to string, size int64) (
 			return 0, 0, err
 		}
 	}
-	switch {
-	case last > size:
+	if last > size {
 		return 0, 0, fmt.Errorf("the checkpoint is over %s: name the server's key with --key-file to sign one over all", entries(size))
-	case first > last:
-		return 0, 0, errors.New("the ledger has no such entries")
 	}
 	return first, last, nil
 }
