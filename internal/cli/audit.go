@@ -129,7 +129,8 @@ func newExportCommand() *cobra.Command {
 verify it with nothing else at hand.
 
 WHEN is an entry's number, a day (2026-01-31, in UTC; --to includes all of it) or a time (2026-01-31T09:00:00Z). With days or times the
-entry before and the one after are in the bundle as well, if there are such, so that it shows by itself that nothing of the period is left out. Without --from
+entry before and the one after are in the bundle as well, if there are such, so that it shows by itself that nothing of the period is left out; with
+--repo they are in the range, and in the bundle only if they are about that repository. Without --from
 it begins with the first entry, without --to it ends with the last one that the checkpoint is over.
 
 The checkpoint is the newest that the server signed, unless --key-file or --config names the key to sign one now. With --since the bundle also proves that

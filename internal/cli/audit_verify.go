@@ -77,8 +77,9 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 	if h.Repository == 0 {
 		fmt.Fprintf(out, "  entries     %d to %d, every one between\n", h.From, h.To)
 	} else {
-		fmt.Fprintf(out, "  entries     %d of %d to %d: those about repository %d\n", r.Entries, h.From, h.To, h.Repository)
-		fmt.Fprintf(out, "  not proven  that what is left out (%d) is about others: only a bundle of all repositories shows it\n", h.To-h.From+1-r.Entries)
+		fmt.Fprintf(out, "  entries     %d about repository %d\n", r.Entries, h.Repository)
+		fmt.Fprintf(out, "  not proven  that the range is %d to %d, as it claims, and that what is left out of that (%d) is about others: only a bundle of all repositories shows it\n",
+			h.From, h.To, h.To-h.From+1-r.Entries)
 	}
 	if r.Entries > 0 {
 		fmt.Fprintf(out, "  appended    %s to %s\n", clocked(r.Oldest), clocked(r.Newest))
