@@ -42,3 +42,27 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 }
+
+// TestMetricsAtTheStart: what an alert looks for the increase of is there before the first happens. Prometheus sees no increase in a series that
+// begins with 1.
+func TestMetricsAtTheStart(t *testing.T) {
+	w := start(t)
+	for _, series := range []string{
+		`changegate_webhook_deliveries_total{event="push",outcome="busy"}`,
+		`changegate_webhook_deliveries_total{event="push",outcome="not_committed"}`,
+		`changegate_webhook_deliveries_total{event="push",outcome="unsigned"}`,
+		`changegate_webhook_deliveries_total{event="other",outcome="unsigned"}`,
+		`changegate_webhook_commit_failures_total`,
+		`changegate_runs_total{kind="pull",outcome="failed"}`,
+		`changegate_runs_total{kind="branch",outcome="failed"}`,
+		`changegate_github_rate_limited_total{limit="primary"}`,
+		`changegate_github_rate_limited_total{limit="secondary"}`,
+		`changegate_recorded_total{kind="exception found"}`,
+		`changegate_announcements_total{outcome="failed"}`,
+		`changegate_announcements_total{outcome="uncertain"}`,
+		`changegate_gate_answers_total{answer="refused"}`,
+		`changegate_http_panics_total`,
+	} {
+		w.mustMeasure(t, series+" 0")
+	}
+}

@@ -89,6 +89,7 @@ func New(c Config) (*Handler, error) {
 		}
 		h.issuers[address] = i
 	}
+	h.answers.WithLabelValues("refused") // an alert on an increase sees the first only if there was none before
 	if c.Metrics != nil {
 		if err := c.Metrics.Register(h.answers); err != nil {
 			return nil, fmt.Errorf("gate: register metrics: %w", err)

@@ -40,6 +40,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Help: "Calls that were put off because what is left of a budget is kept for more urgent ones, by class (write, going, starting, background).",
 		}, []string{"class"}),
 	}
+	// An alert on an increase sees the first only if there was none before.
+	for _, limit := range []string{"primary", "secondary"} {
+		m.limited.WithLabelValues(limit)
+	}
 	if r == nil {
 		return m, nil
 	}

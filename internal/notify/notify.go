@@ -83,6 +83,10 @@ func New(c Config) (*Announcer, error) {
 		Name: "changegate_announcements_total",
 		Help: "Attempts to post to Slack by outcome (posted, found after a lost answer, delayed, failed, uncertain).",
 	}, []string{"outcome"})
+	// An alert on an increase sees the first only if there was none before.
+	for _, outcome := range []string{"failed", "uncertain"} {
+		a.outcomes.WithLabelValues(outcome)
+	}
 	if c.Metrics != nil {
 		if err := c.Metrics.Register(a.outcomes); err != nil {
 			return nil, fmt.Errorf("notify: %w", err)

@@ -45,6 +45,7 @@ func newMetrics(r prometheus.Registerer, q *Queue) (*metrics, error) {
 	}
 	// An alert on an increase sees the first of its kind only if there was none before.
 	m.runs.WithLabelValues(pullKind, "done")
+	m.runs.WithLabelValues(pullKind, "failed")
 	for _, k := range []ledger.Kind{ledger.DecisionChanged, ledger.PullEnded, ledger.ExceptionFound, ledger.ExceptionExplained, ledger.ProtectionChanged, ledger.RetrospectiveOverdue} {
 		m.recorded.WithLabelValues(string(k))
 	}

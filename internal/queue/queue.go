@@ -154,6 +154,9 @@ func (q *Queue) Start(ctx context.Context, h Handlers) error {
 		return errors.New("start the queue: it was started before")
 	}
 	q.handlers.Store(&h)
+	for kind := range h.Errands {
+		q.metrics.runs.WithLabelValues(string(kind), "failed") // for the alert on an increase, as those of pull requests
+	}
 	q.Every("recover", time.Minute, q.recover)
 	if err := q.engine.free(ctx, q.Store); err != nil {
 		return fmt.Errorf("free the jobs of a process that is gone: %w", err)

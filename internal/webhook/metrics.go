@@ -35,6 +35,13 @@ func newMetrics(registerer prometheus.Registerer, waiting func() float64) (*metr
 			Help: "Transactions of deliveries that the store did not take.",
 		}),
 	}
+	// An alert on an increase sees the first only if there was none before.
+	for _, o := range []outcome{unsigned, busy, notCommitted} {
+		m.deliveries.WithLabelValues(other, string(o))
+		for event := range readers {
+			m.deliveries.WithLabelValues(event, string(o))
+		}
+	}
 	if registerer == nil {
 		return m, nil
 	}
@@ -50,11 +57,14 @@ func newMetrics(registerer prometheus.Registerer, waiting func() float64) (*metr
 	return m, nil
 }
 
+// other is the event of a delivery whose own means nothing to us.
+const other = "other"
+
 // answered counts a request. The event is a header, which the signature does not cover: names that mean nothing to us are
 // counted together, so that nobody can make up series without end.
 func (m *metrics) answered(event string, o outcome, took time.Duration) {
 	if _, known := readers[event]; !known {
-		event = "other"
+		event = other
 	}
 	m.deliveries.WithLabelValues(event, string(o)).Inc()
 	m.duration.WithLabelValues(string(o)).Observe(took.Seconds())
