@@ -95,6 +95,18 @@ func TestEventsHaveReasons(t *testing.T) {
 	}
 }
 
+// TestFilesThatAreNamed: what the files for running changegate say of others in the repository is there.
+func TestFilesThatAreNamed(t *testing.T) {
+	path := regexp.MustCompile(`(?:^|[^/.\w])((?:deploy|docs)/[a-z/_-]+\.[a-z]+)`)
+	for _, file := range []string{"../Dockerfile", "../Makefile", "image/root.sh", "compose.yaml", "prometheus/alerts.yml", "prometheus/alerts_test.yml"} {
+		for _, m := range path.FindAllStringSubmatch(read(t, file), -1) {
+			if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
+				t.Errorf("%s names %s, which is not there", file, m[1])
+			}
+		}
+	}
+}
+
 // TestCompose holds the Compose file to the schema of such files, and to what the image and the configuration are.
 func TestCompose(t *testing.T) {
 	source, err := os.Open("../.cache/compose/compose-spec.json")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make the file system of the image in a new directory: the program, the certificates that it trusts, and a home for its database.
-# The Dockerfile runs this, and so does deploy/test-image.sh, where there is no container engine.
+# The Dockerfile runs this, and so does deploy/image_test.go, where there is no container engine.
 #
 #   deploy/image/root.sh DIRECTORY [VERSION]
 set -eu
