@@ -76,16 +76,16 @@ func Save(ctx context.Context, url, file string) (c Copied, err error) {
 		return Copied{}, err
 	}
 	if _, err := os.Lstat(file); err == nil {
-		return Copied{}, fmt.Errorf("%s is there already, and a copy overwrites nothing: name another file", file)
+		return Copied{}, taken(file)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return Copied{}, err
 	}
-	// Under its name it is there whole or not at all. The directory is the same, so that the last step is a rename.
+	// Under its name it is there whole or not at all. The directory is the same, so that the last step is a link.
 	part, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
 	if err != nil {
 		return Copied{}, err
 	}
-	defer os.Remove(part.Name()) // after the rename there is none
+	defer os.Remove(part.Name())
 	defer part.Close()
 	c.Kind = e.kind()
 	if c.Entries, err = e.save(ctx, part.Name()); err != nil {
@@ -99,10 +99,35 @@ func Save(ctx context.Context, url, file string) (c Copied, err error) {
 		return Copied{}, err
 	}
 	c.Bytes = info.Size()
-	if err := os.Rename(part.Name(), file); err != nil {
+	// Which, unlike a rename, never takes the place of a file that came meanwhile.
+	err = os.Link(part.Name(), file)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		err = claim(part.Name(), file) // not every file system knows links
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return Copied{}, taken(file)
+	case err != nil:
 		return Copied{}, err
 	}
 	return c, syncDirectory(filepath.Dir(file))
+}
+
+func taken(file string) error {
+	return fmt.Errorf("%s is there already, and a copy overwrites nothing: name another file", file)
+}
+
+// claim gives a file another name, where links cannot. It is fs.ErrExist if that is taken. A crash in between leaves an empty file of that name,
+// which is no copy.
+func claim(part, file string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), os.Rename(part, file)); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
 }
 
 // Restore puts the copy in file in the place of the database at url. With force it does so even if that one's ledger has entries, which

@@ -4,6 +4,7 @@ package backup_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -221,6 +223,63 @@ func TestADatabaseThatIsNotThere(t *testing.T) {
 	}
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Error("it was made")
+	}
+}
+
+// A file that comes while a copy is made, as that of another backup of the same name, stays.
+func TestAFileThatCameMeanwhile(t *testing.T) {
+	path, file := filepath.Join(t.TempDir(), "test.db"), filepath.Join(t.TempDir(), "copy")
+	s := open(t, "sqlite:"+path)
+	record(t, s, "a")
+	must(t, s.Close())
+	// A lock keeps the copy from being made until the other file is there.
+	db, err := sql.Open("sqlite", path)
+	must(t, err)
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	must(t, err)
+	for _, query := range []string{"PRAGMA journal_mode = DELETE", "BEGIN EXCLUSIVE"} {
+		_, err := conn.ExecContext(t.Context(), query)
+		must(t, err)
+	}
+	saved := make(chan error, 1)
+	go func() {
+		_, err := backup.Save(context.Background(), "sqlite:"+path, file)
+		saved <- err
+	}()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if parts, err := filepath.Glob(file + ".part-*"); err == nil && len(parts) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no copy is begun")
+		}
+	}
+	must(t, os.WriteFile(file, []byte("another's"), 0o600))
+	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
+	must(t, err)
+	if err := <-saved; err == nil || !strings.Contains(err.Error(), "is there already") {
+		t.Errorf("%v", err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "another's" {
+		t.Errorf("the other file has become %.20q, %v", text, err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// Where there are no links nothing is overwritten either.
+func TestWithoutLinks(t *testing.T) {
+	part, file := filepath.Join(t.TempDir(), "part"), filepath.Join(t.TempDir(), "copy")
+	must(t, os.WriteFile(part, []byte("first"), 0o600))
+	must(t, backup.Claim(part, file))
+	must(t, os.WriteFile(part, []byte("second"), 0o600))
+	if err := backup.Claim(part, file); !errors.Is(err, os.ErrExist) {
+		t.Errorf("%v", err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "first" {
+		t.Errorf("the file has become %q, %v", text, err)
 	}
 }
 
