@@ -317,6 +317,20 @@ func TestPasswordsAreOnNoCommandLine(t *testing.T) {
 	}
 }
 
+// There is no variable for the password of a client's key, so that it could be on a command line only.
+func TestThePasswordOfAKeyIsRefused(t *testing.T) {
+	const url = "postgres://changegate@127.0.0.1:1/changegate?sslkey=client.key&sslpassword=hush"
+	file := filepath.Join(t.TempDir(), "copy")
+	_, saved := backup.Save(t.Context(), url, file)
+	must(t, os.WriteFile(file, []byte("PGDMP and so on"), 0o600))
+	_, restored := backup.Restore(t.Context(), url, file, false)
+	for _, err := range []error{saved, restored} {
+		if err == nil || !strings.Contains(err.Error(), "put it into a service file") || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func TestWithoutPostgresPrograms(t *testing.T) {
 	server := pgtest.Start(t)
 	url := server.Database(t)

@@ -32,6 +32,10 @@ func newPostgres(text string) (*postgres, error) {
 	}
 	p := &postgres{url: text}
 	query := u.Query()
+	if query.Has("sslpassword") {
+		return nil, errors.New("database.url: PostgreSQL's programs take sslpassword on their command line only, where everybody on the machine could read it: " +
+			"put it into a service file (service=NAME in place of it), or name as sslkey a key that is not encrypted, in a file that only this user can read")
+	}
 	password, has := u.User.Password()
 	if q := query.Get("password"); q != "" {
 		password, has = q, true
