@@ -131,6 +131,9 @@ func (s sqlite) replace(ctx context.Context, file string) error {
 	if err := s.doubt(ctx, to.Name()); err != nil {
 		return err
 	}
+	if err := s.inherit(to); err != nil {
+		return err
+	}
 	if err := to.Sync(); err != nil {
 		return err
 	}
@@ -144,6 +147,27 @@ func (s sqlite) replace(ctx context.Context, file string) error {
 		return err
 	}
 	return syncDirectory(dir)
+}
+
+// inherit gives the file that is to be the database the owner, the group and the mode of the one that it replaces, so that the server can open it
+// whoever restores it. If there is none it belongs to whom its directory does, and nobody else can read it.
+func (s sqlite) inherit(to *os.File) error {
+	like, mode := s.path, fs.FileMode(0o600)
+	info, err := os.Stat(like)
+	switch {
+	case err == nil:
+		mode = info.Mode().Perm()
+	case errors.Is(err, fs.ErrNotExist):
+		like = filepath.Dir(s.path)
+		info, err = os.Stat(like)
+	}
+	if err != nil {
+		return err
+	}
+	if err := own(to, info); err != nil {
+		return fmt.Errorf("give the database to the owner of %s, as whom the server opens it: %w: restore as that user, or as root", like, err)
+	}
+	return to.Chmod(mode)
 }
 
 // doubt notes in a file that it was restored.
