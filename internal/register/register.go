@@ -198,6 +198,10 @@ func (f *Flow) Wait(ctx context.Context) (*App, error) {
 	case err := <-served:
 		return nil, err
 	case <-ctx.Done():
+		if f.answered.Load() {
+			r := <-f.done // the code is being exchanged, which has a limit
+			return r.app, r.err
+		}
 		return nil, errors.New("nobody confirmed the App; nothing was written")
 	}
 }
@@ -230,11 +234,21 @@ func (f *Flow) begin(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	action := f.config.GitHubURL
+	f.show(w, map[string]any{"Action": f.apps() + "/new?state=" + f.key, "Manifest": f.manifest, "Public": f.config.PublicURL})
+}
+
+// apps is GitHub's page of the Apps that whoever is to own this one has.
+func (f *Flow) apps() string {
+	owner := f.config.GitHubURL
 	if f.config.Organization != "" {
-		action += "/organizations/" + url.PathEscape(f.config.Organization)
+		owner += "/organizations/" + url.PathEscape(f.config.Organization)
 	}
-	f.show(w, map[string]any{"Action": action + "/settings/apps/new?state=" + f.key, "Manifest": f.manifest, "Public": f.config.PublicURL})
+	return owner + "/settings/apps"
+}
+
+// byHand says what is left to do where the App may be there and its secrets did not come.
+func (f *Flow) byHand() string {
+	return "the App may be registered: look at " + f.apps() + ", and generate a private key and set a webhook secret on its page, or delete it and begin again"
 }
 
 // code is what GitHub's codes look like. It becomes a part of a path.
@@ -250,7 +264,8 @@ func (f *Flow) registered(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "GitHub's answer was taken before", http.StatusConflict)
 		return
 	}
-	app, err := f.complete(r.Context(), q.Get("code"))
+	// The code is good for once, also if nobody waits for the page any more. The client has a limit of its own.
+	app, err := f.complete(context.WithoutCancel(r.Context()), q.Get("code"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 	} else {
@@ -263,11 +278,11 @@ func (f *Flow) registered(w http.ResponseWriter, r *http.Request) {
 func (f *Flow) complete(ctx context.Context, code string) (*App, error) {
 	made, _, err := f.github.Apps.CompleteAppManifest(ctx, code)
 	if err != nil {
-		return nil, fmt.Errorf("exchange GitHub's code for the App's key: %w", err)
+		return nil, fmt.Errorf("exchange GitHub's code for the App's key: %w: %s", err, f.byHand())
 	}
 	app := &App{ID: made.GetID(), Slug: made.GetSlug(), InstallURL: made.GetHTMLURL() + "/installations/new"}
 	if app.ID == 0 || made.GetPEM() == "" || made.GetWebhookSecret() == "" {
-		return nil, errors.New("GitHub's answer has no id, no private key or no webhook secret")
+		return nil, fmt.Errorf("GitHub's answer has no id, no private key or no webhook secret: %s", f.byHand())
 	}
 	if err := f.files.write(f.config, app, made.GetPEM(), made.GetWebhookSecret()); err != nil {
 		return nil, fmt.Errorf("the App %s is registered, and its secrets could not be written: make new ones on its page, %s: %w", app.Slug, made.GetHTMLURL(), err)

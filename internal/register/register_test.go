@@ -168,11 +168,32 @@ func TestStrangersAreRefused(t *testing.T) {
 	if got, body := get(t, base+"/registered?code=unknown&state="+key); got != http.StatusBadGateway {
 		t.Errorf("%d %s", got, body)
 	}
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "exchange GitHub's code") {
-		t.Errorf("it ended with %v", err)
+	err = <-ended
+	for _, want := range []string{"exchange GitHub's code", g.URL + "/organizations/acme/settings/apps", "generate a private key", "or delete it and begin again"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("it ended with %v, want %q", err, want)
+		}
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// GitHub's code is exchanged also if the tab is closed, or the command is told to end, just when it has come: it is good for once.
+func TestNobodyWaitsForTheCode(t *testing.T) {
+	g, dir := newGitHub(t), t.TempDir()
+	f, err := register.Begin(register.Config{GitHubURL: g.URL, PublicURL: "https://changegate.acme.example", Directory: dir}, "127.0.0.1:0")
+	must(t, err)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	key := f.URL()[strings.LastIndex(f.URL(), "/")+1:]
+	f.Registered(httptest.NewRecorder(), httptest.NewRequestWithContext(gone, http.MethodGet, "/registered?code=a1b2c3&state="+key, nil))
+	app, err := f.Wait(gone)
+	if err != nil || app.ID != 42 {
+		t.Fatalf("%+v, %v", app, err)
+	}
+	if pem, err := os.ReadFile(app.PrivateKey); err != nil || string(pem) != g.key {
+		t.Errorf("the key is %.20q, %v", pem, err)
 	}
 }
 

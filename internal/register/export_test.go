@@ -1,0 +1,6 @@
+package register
+
+import "net/http"
+
+// Registered is where GitHub sends the browser with its code.
+func (f *Flow) Registered(w http.ResponseWriter, r *http.Request) { f.registered(w, r) }
