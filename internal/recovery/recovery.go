@@ -55,7 +55,8 @@ type Store interface {
 	SaveListed(ctx context.Context, listed []store.Missing, p store.LogPlace) (found int, err error)
 	Redeliverable(ctx context.Context, limit int) ([]store.Missing, error)
 	Asked(ctx context.Context, id string, times int, due time.Time) error
-	ForgetMissing(ctx context.Context, before time.Time) (lost, left int, err error)
+	ForgetMissing(ctx context.Context, before time.Time) (lost int, err error)
+	CountMissing(ctx context.Context) (int, error)
 }
 
 // Config is what a Deliveries needs. All of it is required but Reads, Behind, Logger and Metrics.
@@ -88,7 +89,7 @@ type Deliveries struct {
 
 // New returns a Deliveries.
 func New(c Config) (*Deliveries, error) {
-	m, err := newMetrics(c.Metrics)
+	m, err := newMetrics(c)
 	if err != nil {
 		return nil, fmt.Errorf("recovery: register metrics: %w", err)
 	}
@@ -297,11 +298,10 @@ func (d *Deliveries) ask(ctx context.Context) error {
 			return err // the others would fare no better
 		}
 	}
-	lost, left, err := d.Store.ForgetMissing(ctx, d.Log.Now().Add(-keptFor))
+	lost, err := d.Store.ForgetMissing(ctx, d.Log.Now().Add(-keptFor))
 	if err != nil {
 		return err
 	}
-	d.metrics.waiting.Set(float64(left))
 	if lost > 0 {
 		d.metrics.lost.Add(float64(lost))
 		d.Logger.Error().Int("deliveries", lost).Msg("deliveries never arrived and GitHub keeps them no more")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
@@ -35,6 +36,7 @@ type rig struct {
 	behind int
 	unseen error // why what is behind cannot be looked at
 	said   bytes.Buffer
+	shown  *prometheus.Registry
 	spare  bool
 
 	perPage int
@@ -63,8 +65,9 @@ func newRig(t *testing.T) *rig {
 
 // restart is another process on the same database.
 func (r *rig) restart() {
+	r.shown = prometheus.NewPedanticRegistry()
 	d, err := New(Config{
-		Log: r, Store: r.store, Clock: r.Now, Logger: zerolog.New(&r.said), Metrics: prometheus.NewRegistry(),
+		Log: r, Store: r.store, Clock: r.Now, Logger: zerolog.New(&r.said), Metrics: r.shown,
 		Reads:  func(event string) bool { return event != "star" },
 		Behind: func(context.Context) error { r.behind++; return r.unseen },
 	})
@@ -411,4 +414,31 @@ func TestWhenTheWayIsOpenAgainAllAreAskedFor(t *testing.T) {
 	r.wants("when none had come before")
 	r.look()
 	r.wants("once one has come", "two")
+}
+
+// TestEachReplicaShowsWhatIsMissing: also one that did not look last, or never did.
+func TestEachReplicaShowsWhatIsMissing(t *testing.T) {
+	r := newRig(t)
+	r.up = false
+	first := r.shown
+	r.deliver("a", "push", false, 502)
+	r.deliver("b", "push", false, 502)
+	r.look()
+	r.restart()
+	shown := func(want int) {
+		t.Helper()
+		text := fmt.Sprintf("# HELP changegate_deliveries_missing Deliveries in GitHub's log that have not arrived yet; the same for all that share the database.\n"+
+			"# TYPE changegate_deliveries_missing gauge\nchangegate_deliveries_missing %d\n", want)
+		for _, replica := range []*prometheus.Registry{first, r.shown} {
+			if err := testutil.GatherAndCompare(replica, strings.NewReader(text), "changegate_deliveries_missing"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	shown(2)
+	r.arrive(r.log[0])
+	shown(1)
+	r.arrive(r.log[1])
+	r.look()
+	shown(0)
 }

@@ -105,9 +105,8 @@ func (s *Store) Asked(ctx context.Context, id string, times int, due time.Time) 
 }
 
 // ForgetMissing forgets the missing deliveries that have come, and those attempted before a time. It returns how many of the latter there were:
-// they will never come. How many are left is returned too. If some have come, the way is open again: those that were asked for repeatedly are
-// due at once.
-func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (lost, left int, err error) {
+// they will never come. If some have come, the way is open again: those that were asked for repeatedly are due at once.
+func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (lost int, err error) {
 	defer wrap(&err, "forget deliveries that are missing no more")
 	err = s.Write(ctx, func(tx Tx) error {
 		came, err := tx.Exec(ctx, `DELETE FROM missing_deliveries WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.id = missing_deliveries.id)`)
@@ -120,12 +119,18 @@ func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (lost, left
 			}
 		}
 		n, err := tx.Exec(ctx, `DELETE FROM missing_deliveries WHERE delivered_at < $1`, micro(before))
-		if err != nil {
-			return err
-		}
 		lost = int(n)
-		_, err = one(ctx, tx, `SELECT count(*) FROM missing_deliveries`, nil, &left)
 		return err
 	})
-	return lost, left, err
+	return lost, err
+}
+
+// CountMissing returns how many deliveries are missing.
+func (s *Store) CountMissing(ctx context.Context) (n int, err error) {
+	defer wrap(&err, "count missing deliveries")
+	err = s.Read(ctx, func(tx Tx) error {
+		_, err := one(ctx, tx, `SELECT count(*) FROM missing_deliveries m WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = m.id)`, nil, &n)
+		return err
+	})
+	return n, err
 }
