@@ -67,7 +67,11 @@ func newNotary(ctx context.Context, c *config.Config, a *App, clock func() time.
 	}
 	var near, all []audit.Sink
 	if path := c.Ledger.PublishFile; path != "" {
-		near = append(near, count.counted("file", audit.FileSink{Path: path}))
+		file := audit.FileSink{Path: path}
+		near = append(near, count.counted("file", file))
+		if err := n.begin(ctx, file); err != nil {
+			return nil, err
+		}
 	}
 	all = append(all, near...)
 	if name := c.Ledger.PublishRepository; name != "" {
@@ -99,13 +103,31 @@ func signingKey(c *config.Config, log zerolog.Logger) (*ledger.Key, error) {
 	return key, nil
 }
 
-// introduce tells who signs.
-func (n *notary) introduce(ctx context.Context) error {
-	var before []string
-	err := n.store.ReadLedger(ctx, func(tx ledger.Tx) (err error) {
-		before, err = ledger.Keys(ctx, tx)
+// begin makes the file of published checkpoints for a ledger of which nothing was signed yet. For any other it is left missing, and cannot be read: what
+// it is on may not be mounted, and in a new one nothing would show that a backup was restored.
+func (n *notary) begin(ctx context.Context, file audit.FileSink) error {
+	before, err := n.signedBefore(ctx)
+	if err != nil || len(before) > 0 {
+		return err
+	}
+	if err := file.Begin(); err != nil {
+		n.log.Error().Err(err).Msg("the file of ledger.publish_file cannot be made")
+	}
+	return nil
+}
+
+// signedBefore returns the public keys that the ledger was signed with; none: it never was.
+func (n *notary) signedBefore(ctx context.Context) (keys []string, err error) {
+	err = n.store.ReadLedger(ctx, func(tx ledger.Tx) (err error) {
+		keys, err = ledger.Keys(ctx, tx)
 		return err
 	})
+	return keys, err
+}
+
+// introduce tells who signs.
+func (n *notary) introduce(ctx context.Context) error {
+	before, err := n.signedBefore(ctx)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,6 +144,94 @@ func TestAFileOfCheckpointsThatCannotBeRead(t *testing.T) {
 	}
 	if log := w.log.String(); !strings.Contains(log, "checkpoint 1 is cut off") {
 		t.Errorf("the log does not say why:\n%s", log)
+	}
+}
+
+// later has the server think that some time has passed.
+func (w *world) later(t *testing.T) (pass func(time.Duration)) {
+	t.Helper()
+	var passed atomic.Int64
+	w.clock = func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
+	return func(d time.Duration) { passed.Add(int64(d)) }
+}
+
+// Where the file is on something that is not mounted, a restored backup is not signed as if nothing had been published.
+func TestAFileOfCheckpointsThatIsMissing(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	path, pass := filepath.Join(t.TempDir(), "checkpoints"), w.later(t)
+	w.env["CHANGEGATE_LEDGER_PUBLISH_FILE"] = path
+	w.serve(t)
+	w.live(t, "hello")
+	w.mustBeReady(t)
+	w.stop() // which publishes
+	backup, err := os.ReadFile(w.database)
+	must(t, err)
+	w.serve(t)
+	w.live(t, "world")
+	w.stop()
+
+	must(t, os.WriteFile(w.database, backup, 0o600))
+	must(t, os.Rename(path, path+".unmounted"))
+	w.serve(t)
+	if said := w.ready(t); said != `{"ready":false,"missing":["ledger"]}` {
+		t.Errorf("the server says %s", said)
+	}
+	if log, want := w.log.String(), path+": no such file or directory: mount what it is on, or, if the place is new, make an empty file"; !strings.Contains(log, want) {
+		t.Errorf("the log does not say %q:\n%s", want, log)
+	}
+	must(t, w.app.Publish(t.Context()))
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a new file: %v", err)
+	}
+	must(t, os.Rename(path+".unmounted", path))
+	pass(time.Minute)
+	w.ready(t)
+	w.mustBeBroken(t, "an old backup was restored")
+}
+
+// A ledger that was signed before it had the file goes on when there is an empty one.
+func TestANewFileForALedgerInUse(t *testing.T) {
+	w := start(t)
+	w.live(t, "hello")
+	must(t, w.app.Publish(t.Context())) // in the database only
+	w.stop()
+	path, pass := filepath.Join(t.TempDir(), "checkpoints"), w.later(t)
+	w.env["CHANGEGATE_LEDGER_PUBLISH_FILE"] = path
+	w.serve(t)
+	if said := w.ready(t); said != `{"ready":false,"missing":["ledger"]}` {
+		t.Errorf("the server says %s", said)
+	}
+	must(t, os.WriteFile(path, nil, 0o600))
+	pass(time.Minute)
+	w.mustBeReady(t)
+	must(t, w.app.Publish(t.Context()))
+	if texts, err := (audit.FileSink{Path: path}).Published(t.Context()); err != nil || len(texts) != 1 {
+		t.Errorf("published %q, %v", texts, err)
+	}
+}
+
+// Once the ledger was held to what is in the file, the server does without it, and makes no other.
+func TestAFileOfCheckpointsThatGoesAway(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	path, pass := filepath.Join(t.TempDir(), "checkpoints"), w.later(t)
+	w.env["CHANGEGATE_LEDGER_PUBLISH_FILE"] = path
+	w.serve(t)
+	w.live(t, "hello")
+	must(t, w.app.Publish(t.Context()))
+	must(t, os.Rename(path, path+".unmounted"))
+	w.live(t, "world")
+	if err := w.app.Publish(t.Context()); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "mount what it is on") {
+		t.Errorf("%v", err)
+	}
+	pass(time.Minute)
+	w.mustBeReady(t)
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a new file: %v", err)
+	}
+	must(t, os.Rename(path+".unmounted", path))
+	must(t, w.app.Publish(t.Context()))
+	if texts, err := (audit.FileSink{Path: path}).Published(t.Context()); err != nil || len(texts) < 2 {
+		t.Errorf("published %q, %v", texts, err)
 	}
 }
 

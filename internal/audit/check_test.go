@@ -191,6 +191,13 @@ func TestCheckTipFindsWhatWasAltered(t *testing.T) {
 func TestFileSink(t *testing.T) {
 	f := open(t)
 	sink := audit.FileSink{Path: filepath.Join(t.TempDir(), "checkpoints")}
+	if texts, err := sink.Published(t.Context()); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "mount what it is on, or") {
+		t.Errorf("%s, %v", texts, err)
+	}
+	if err := sink.Publish(t.Context(), f.checkpoint(t)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("published where there is no file: %v", err)
+	}
+	must(t, sink.Begin())
 	texts, err := sink.Published(t.Context())
 	if err != nil || texts != nil {
 		t.Errorf("%s, %v", texts, err)
@@ -214,6 +221,7 @@ func TestFileSink(t *testing.T) {
 			t.Fatalf("got %s, want %s", text, c.Note)
 		}
 	}
+	must(t, sink.Begin()) // which takes nothing away
 	all, err := os.ReadFile(sink.Path)
 	must(t, err)
 	texts, err = audit.SplitCheckpoints(all)

@@ -26,8 +26,28 @@ type Sink interface {
 }
 
 // FileSink publishes to a file that only grows; on a medium or another machine where the server may append, and no more. The file has the
-// texts of the checkpoints with an empty line between them.
+// texts of the checkpoints with an empty line between them. A file that is missing cannot be told from one whose medium is not mounted, so that it
+// is made by Begin only.
 type FileSink struct{ Path string }
+
+// Begin makes the file, empty, if it is not there. It is durable when this returns nil.
+func (s FileSink) Begin() error {
+	f, err := os.OpenFile(s.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(s.Path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
 
 // Publish implements Sink.
 func (s FileSink) Publish(ctx context.Context, c ledger.Checkpoint) error {
@@ -49,7 +69,7 @@ func (s FileSink) publish(ctx context.Context, c ledger.Checkpoint) (err error) 
 		}
 		text = append([]byte("\n"), text...)
 	}
-	f, err := os.OpenFile(s.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(s.Path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}
@@ -62,24 +82,17 @@ func (s FileSink) publish(ctx context.Context, c ledger.Checkpoint) (err error) 
 		// Half a checkpoint would be in the way of all later ones. Where the file can only be appended to it stays, and is complained of.
 		return errors.Join(err, f.Truncate(info.Size()))
 	}
-	if err := f.Sync(); err != nil || info.Size() > 0 {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(s.Path)) // of a new file the name must be durable as well
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return f.Sync()
 }
 
 // tailBytes is how much of the end of a file Published reads: some hundred checkpoints.
 const tailBytes = 64 << 10
 
-// Published implements Sink. There is none where there is no file.
+// Published implements Sink. That there is no file is an error.
 func (s FileSink) Published(context.Context) (texts [][]byte, err error) {
 	f, err := os.Open(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, fmt.Errorf("%w: mount what it is on, or, if the place is new, make an empty file there that the server can write to", err)
 	}
 	if err != nil {
 		return nil, err

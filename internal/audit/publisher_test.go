@@ -14,6 +14,9 @@ import (
 func TestPublisher(t *testing.T) {
 	dir := t.TempDir()
 	first, second := audit.FileSink{Path: filepath.Join(dir, "first")}, audit.FileSink{Path: filepath.Join(dir, "second")}
+	for _, sink := range []audit.FileSink{first, second} {
+		must(t, sink.Begin())
+	}
 	f := open(t)
 	p := audit.Publisher{Ledger: f, Key: f.key, Sinks: []audit.Sink{first, second}}
 	verify := func() {
@@ -53,7 +56,9 @@ func TestPublisher(t *testing.T) {
 	restored := open(t)
 	restored.fill(t, 7, "a body")
 	p.Ledger, p.Key = restored, f.key
-	p.Sinks[1] = audit.FileSink{Path: filepath.Join(dir, "third")}
+	third := audit.FileSink{Path: filepath.Join(dir, "third")}
+	must(t, third.Begin())
+	p.Sinks[1] = third
 	var broken *audit.Broken
 	if _, err := p.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "checkpoint 4: checkpoint: it is not signed with the key") {
 		t.Errorf("signed with a key that the backup does not know: %v", err)

@@ -236,7 +236,11 @@ rewrite it can tell later, by 'changegate audit verify --since', whether anythin
 				return err
 			}
 			if publish != "" {
-				if err := (audit.FileSink{Path: publish}).Publish(cmd.Context(), c); err != nil {
+				sink := audit.FileSink{Path: publish}
+				if err := sink.Begin(); err != nil {
+					return err
+				}
+				if err := sink.Publish(cmd.Context(), c); err != nil {
 					return err
 				}
 			}
