@@ -68,6 +68,7 @@ func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *rive
 			runQueue:          {MaxWorkers: c.Workers},
 			errandQueue:       {MaxWorkers: 4},
 			announcementQueue: {MaxWorkers: 2},
+			timerQueue:        {MaxWorkers: 2},
 			sweepQueue:        {MaxWorkers: 4},
 		},
 		Workers: workers,

@@ -12,9 +12,11 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// The queues: runs over pull requests wait neither for sweeps nor for errands, and no errand waits for Slack.
+// The queues: runs over pull requests wait neither for sweeps nor for errands, no errand waits for Slack, and neither timers nor an owner's policy
+// wait for a sweep, which may take minutes.
 const (
 	runQueue          = "runs"
+	timerQueue        = "timers"
 	sweepQueue        = "sweeps"
 	errandQueue       = "errands"
 	announcementQueue = "announcements"
@@ -94,7 +96,7 @@ type recheckArgs struct {
 }
 
 func (recheckArgs) Kind() string                 { return "recheck" }
-func (recheckArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
+func (recheckArgs) InsertOpts() river.InsertOpts { return once(timerQueue) }
 
 type errandRecheckArgs struct {
 	Errand errandArgs `json:"errand"`
@@ -102,7 +104,7 @@ type errandRecheckArgs struct {
 }
 
 func (errandRecheckArgs) Kind() string                 { return "errand-recheck" }
-func (errandRecheckArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
+func (errandRecheckArgs) InsertOpts() river.InsertOpts { return once(timerQueue) }
 
 type discoverArgs struct {
 	Repository change.RepositoryID `json:"repository"`
@@ -119,7 +121,7 @@ type floorArgs struct {
 }
 
 func (floorArgs) Kind() string                 { return "floor" }
-func (floorArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
+func (floorArgs) InsertOpts() river.InsertOpts { return once(timerQueue) }
 
 type sweepArgs struct {
 	Name string `json:"name"`

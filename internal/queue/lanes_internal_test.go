@@ -70,7 +70,7 @@ func TestALaneWaitsForOneJobOfEachOther(t *testing.T) {
 }
 
 func TestLaneNames(t *testing.T) {
-	for _, queue := range []string{runQueue, errandQueue, announcementQueue, sweepQueue} {
+	for _, queue := range []string{runQueue, errandQueue, announcementQueue, timerQueue, sweepQueue} {
 		if got := queueOf(laneOf(queue, 4711)); got != queue {
 			t.Errorf("a lane of %s is one of %s", queue, got)
 		}
