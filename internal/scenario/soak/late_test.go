@@ -5,6 +5,7 @@ package soak_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -114,5 +115,7 @@ func (x *town) delay(method string, meanwhile func() error) (act func()) {
 			<-may
 		}
 	})
-	return func() { close(may) }
+	act = sync.OnceFunc(func() { close(may) })
+	x.t.Cleanup(act)
+	return act
 }
