@@ -3,10 +3,11 @@
 package backup_test
 
 import (
-	"io"
+	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,8 +15,8 @@ import (
 	"github.com/changegate/changegate/internal/backup"
 )
 
-// Users of no machine.
-const server, stranger = 64001, 64002
+// The user as whom the server runs, with a group, and another.
+const server, group, stranger = 64001, 64002, 64003
 
 // restorable makes a copy, and a directory with a database that the copy is to replace.
 func restorable(t *testing.T) (copied, database string) {
@@ -50,57 +51,47 @@ func TestARestoredDatabaseHasTheModeOfTheOneBefore(t *testing.T) {
 	}
 }
 
+// owned has the database and its directory belong to the server, and all else to somebody else. It returns who becomes the owner of a file.
+func owned(t *testing.T, database string, refuse error) (given *[]string) {
+	t.Helper()
+	given = new([]string)
+	owner := func(info fs.FileInfo) (uid, gid int) {
+		switch info.Name() {
+		case filepath.Base(database):
+			return server, group
+		case filepath.Base(filepath.Dir(database)):
+			return server, server
+		}
+		return stranger, stranger
+	}
+	backup.Own(t, owner, func(f *os.File, uid, gid int) error {
+		*given = append(*given, fmt.Sprintf("%d:%d", uid, gid))
+		return refuse
+	})
+	return given
+}
+
 // Whoever restores a database, the server can open it.
 func TestARestoredDatabaseIsTheServers(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can give files to somebody else")
-	}
 	copied, database := restorable(t)
-	must(t, os.Chown(filepath.Dir(database), server, server))
-	must(t, os.Chown(database, server, stranger))
-	owned := func(uid, gid uint32) {
-		t.Helper()
-		_, err := backup.Restore(t.Context(), "sqlite:"+database, copied, true)
-		must(t, err)
-		info, err := os.Stat(database)
-		must(t, err)
-		if s := info.Sys().(*syscall.Stat_t); s.Uid != uid || s.Gid != gid {
-			t.Errorf("it is owned by %d:%d, want %d:%d", s.Uid, s.Gid, uid, gid)
-		}
-	}
-	owned(server, stranger)
+	given := owned(t, database, nil)
+	_, err := backup.Restore(t.Context(), "sqlite:"+database, copied, true)
+	must(t, err)
 	must(t, os.Remove(database))
-	owned(server, server)
+	_, err = backup.Restore(t.Context(), "sqlite:"+database, copied, true)
+	must(t, err)
+	if want := []string{fmt.Sprintf("%d:%d", server, group), fmt.Sprintf("%d:%d", server, server)}; !slices.Equal(*given, want) {
+		t.Errorf("it was given to %v, want %v", *given, want)
+	}
 }
 
 // Who may not give it to the server is told so, and changes nothing.
 func TestARestoreByAStranger(t *testing.T) {
-	const told = "TEST_RESTORE" // the copy and the database, to the process that is the stranger's
-	if args := strings.Fields(os.Getenv(told)); len(args) == 2 {
-		_, err := backup.Restore(t.Context(), "sqlite:"+args[1], args[0], true)
-		if err == nil || !strings.Contains(err.Error(), "give the database to the owner of "+args[1]) || !strings.Contains(err.Error(), "restore as that user, or as root") {
-			t.Errorf("%v", err)
-		}
-		return
-	}
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else")
-	}
 	copied, database := restorable(t)
-	must(t, os.Chown(database, server, server))
-	dir := filepath.Dir(database)
-	for path, mode := range map[string]os.FileMode{filepath.Dir(dir): 0o755, dir: 0o777, database: 0o666, copied: 0o644} {
-		must(t, os.Chmod(path, mode))
-	}
-	self, err := os.Executable()
-	must(t, err)
-	program := filepath.Join(t.TempDir(), "program")
-	must(t, copyFile(program, self))
-	cmd := exec.Command(program, "-test.run=^"+t.Name()+"$")
-	cmd.Env = []string{told + "=" + copied + " " + database}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
+	owned(t, database, syscall.EPERM)
+	_, err := backup.Restore(t.Context(), "sqlite:"+database, copied, true)
+	if err == nil || !strings.Contains(err.Error(), "give the database to the owner of "+database) || !strings.Contains(err.Error(), "restore as that user, or as root") {
+		t.Errorf("%v", err)
 	}
 	if got := recorded(t, "sqlite:"+database); got != "to.db" {
 		t.Errorf("the database has become %q", got)
@@ -108,20 +99,4 @@ func TestARestoreByAStranger(t *testing.T) {
 	if parts, err := filepath.Glob(database + ".part-*"); err != nil || len(parts) > 0 {
 		t.Errorf("left behind: %v, %v", parts, err)
 	}
-}
-
-// copyFile makes a program that everybody can run.
-func copyFile(to, from string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	_, err = io.Copy(out, in)
-	return err
 }
