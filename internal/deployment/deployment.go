@@ -174,9 +174,6 @@ func (d *Deployer) Run(ctx context.Context, e change.Errand) (queue.Result, erro
 		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
-	case github.IsRefusal(err):
-		r.log.Warn().Err(err).Msg("GitHub refused, it is asked again later")
-		return queue.Result{RecheckAt: now.Add(whileRefused)}, nil
 	case errors.As(err, &early):
 		r.log.Info().Err(err).Msg("what may still come of an earlier attempt is waited for")
 		return queue.Result{RetryAt: early.Until}, nil

@@ -80,6 +80,9 @@ func (r *run) look(ctx context.Context) (queue.Result, error) {
 	switch {
 	case errors.Is(err, ErrUnusable):
 		return r.unusable(ctx, notes)
+	case github.IsRefusal(err):
+		r.log.Warn().Err(err).Msg("GitHub refused, it is asked again later")
+		return queue.Result{RecheckAt: r.Clock().Add(whileRefused)}, nil
 	case err != nil:
 		return queue.Result{}, err
 	case r.rules.Mode == release.Off && r.state.isNothing() && !notes.ask():

@@ -53,6 +53,9 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 		}
 	}
 	rules, _, err := r.rules(ctx)
+	if github.IsRefusal(err) {
+		return r.refused(err), nil
+	}
 	if err != nil {
 		return queue.Result{}, err
 	}
@@ -131,6 +134,12 @@ func (r *run) rules(ctx context.Context) (_ Rules, there bool, err error) {
 		return Rules{Governed: true}, false, nil
 	}
 	return rules, true, err
+}
+
+// refused has the branch looked at again later: its repository is blocked, or not shown to us. Whatever happens there has it looked at too.
+func (r *run) refused(err error) queue.Result {
+	r.log.Warn().Err(err).Msg("GitHub refused, it is asked again later")
+	return queue.Result{RecheckAt: r.Clock().Add(lookAgain)}
 }
 
 // leave forgets what was left for a branch that is not governed. Should it be governed again, what it holds that the default branch does not

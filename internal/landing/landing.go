@@ -181,10 +181,6 @@ func (l *Lander) look(ctx context.Context, e change.Errand, do func(*run, contex
 		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
-	case github.IsRefusal(err):
-		// The repository is empty, blocked, or not shown to us. Whatever happens there has it looked at too.
-		r.log.Warn().Err(err).Msg("GitHub refused, it is asked again later")
-		return queue.Result{RecheckAt: now.Add(lookAgain)}, nil
 	case errors.As(err, &early):
 		return queue.Result{RetryAt: early.Until}, nil
 	default:

@@ -56,6 +56,9 @@ func (r *run) protection(ctx context.Context) (queue.Result, error) {
 		return queue.Result{}, err
 	}
 	rules, there, err := r.rules(ctx)
+	if github.IsRefusal(err) {
+		return r.refused(err), nil
+	}
 	if err != nil {
 		return queue.Result{}, err
 	}
