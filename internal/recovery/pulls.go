@@ -44,7 +44,7 @@ type Pulls struct {
 // Sweep lists the next repositories; the first time all, from where an earlier sweep ran out of time.
 func (s *Pulls) Sweep(ctx context.Context) error {
 	if !s.mu.TryLock() {
-		return nil // all are being compared
+		return nil // they are being compared
 	}
 	defer s.mu.Unlock()
 	repos, err := s.Repositories(ctx)

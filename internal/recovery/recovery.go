@@ -67,8 +67,8 @@ type Config struct {
 	// Reads says whether deliveries of an event can concern anybody; nil: all can.
 	Reads func(event string) bool
 	// Behind is called when the log cannot tell what was missed: once after a start if it cannot be read, and whenever it does not reach back
-	// to where it was read before. It has looked at what can be looked at without it. If it fails it is called again at the next look; a process
-	// that ends before looks at everything when it starts again.
+	// to where it was read before. It has looked at what can be looked at without it. If it fails it is called again at the next look. That it
+	// is owed a process does not remember that ends first: after its start Pulls compares all pull requests, and other sweeps see to the rest in turn.
 	Behind func(ctx context.Context) error
 	Logger zerolog.Logger
 	// Metrics is what the metrics are registered with; nil: nothing.
