@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
@@ -66,8 +67,11 @@ func (q *Queue) RaiseErrandsInBackground(ctx context.Context, raised []change.Ra
 	return nil
 }
 
-// hasten makes the job of a background run one that is waited for.
-func hasten(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error {
+// hasten makes the job of a background run one that is waited for from a time on.
+func (q *Queue) hasten(ctx context.Context, tx store.Tx, job *rivertype.JobRow, now time.Time) error {
 	_, err := tx.Exec(ctx, `UPDATE river_job SET priority = $1 WHERE id = $2 AND priority > $1`, river.PriorityDefault, job.ID)
-	return err
+	if err != nil {
+		return err
+	}
+	return q.engine.note(ctx, tx, job.ID, origin{Raised: now.UnixMicro()})
 }

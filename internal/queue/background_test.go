@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -59,6 +60,35 @@ func backgroundRunsComeAfterAllOthers(t *testing.T, s *store.Store) {
 	slices.Sort(order[1:3]) // of these two either
 	if !slices.Equal(order, want) {
 		t.Errorf("got %q", order)
+	}
+}
+
+func aBackgroundRunIsWaitedForFromAnEventOn(t *testing.T, s *store.Store) {
+	q := newQueue(t, s)
+	if err := q.RaiseInBackground(t.Context(), []change.PullKey{pull(1)}, change.ConcernVerify); err != nil {
+		t.Fatal(err)
+	}
+	// It has been there for long, which is nobody's concern.
+	err := s.Write(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE river_job SET metadata = '{"raised":1,"trace":"a sweep","other":true}'`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	deliver(t, q, labeled("labeled", pull(1)))
+	job, err := queue.TheOnlyJob(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if job.Background || job.Raised.Before(began.Truncate(time.Microsecond)) {
+		t.Errorf("its lag would be counted from %v, want %v at least: %+v", job.Raised, began, job)
+	}
+	for _, kept := range []string{`"trace": *"a sweep"`, `"other": *true`} {
+		if !regexp.MustCompile(kept).MatchString(job.Metadata) {
+			t.Errorf("of what was there, %s is not kept: %s", kept, job.Metadata)
+		}
 	}
 }
 

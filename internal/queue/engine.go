@@ -22,6 +22,8 @@ type engine interface {
 	insert(ctx context.Context, tx store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 	// retry makes a job that waits available now.
 	retry(ctx context.Context, tx store.Tx, id int64) error
+	// note has a job say what an origin says; what the origin leaves out stays as it is.
+	note(ctx context.Context, tx store.Tx, id int64, o origin) error
 	// complete ends a job. Its context is one that a worker was given.
 	complete(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error
 	every(args river.JobArgs, interval time.Duration)
@@ -59,6 +61,7 @@ func newEngine(c Config, workers *river.Workers, replica string) (engine, error)
 // riverEngine is what is the same on every database; T is the driver's transaction.
 type riverEngine[T any] struct {
 	client *river.Client[T]
+	driver riverdriver.Driver[T]
 }
 
 func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *river.Workers, replica string) (*riverEngine[T], error) {
@@ -86,7 +89,7 @@ func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *rive
 	if err != nil {
 		return nil, err
 	}
-	return &riverEngine[T]{client: client}, nil
+	return &riverEngine[T]{client, driver}, nil
 }
 
 // soon is when River repeats what ended outside our hands.
@@ -102,6 +105,11 @@ func (e *riverEngine[T]) insert(ctx context.Context, tx store.Tx, params []river
 
 func (e *riverEngine[T]) retry(ctx context.Context, tx store.Tx, id int64) error {
 	_, err := e.client.JobRetryTx(ctx, e.native(tx), id)
+	return err
+}
+
+func (e *riverEngine[T]) note(ctx context.Context, tx store.Tx, id int64, o origin) error {
+	_, err := e.driver.UnwrapExecutor(e.native(tx)).JobUpdate(ctx, &riverdriver.JobUpdateParams{ID: id, MetadataDoMerge: true, Metadata: o.metadata()})
 	return err
 }
 

@@ -48,6 +48,8 @@ func DeleteJobs(ctx context.Context, q *Queue) error {
 type OnlyJob struct {
 	Inserted, Due time.Time // Inserted is in whole seconds on some databases
 	Background    bool
+	Raised        time.Time
+	Metadata      string
 }
 
 // TheOnlyJob returns it, or an error if there is another, or none.
@@ -62,7 +64,7 @@ func TheOnlyJob(ctx context.Context, q *Queue) (OnlyJob, error) {
 		return OnlyJob{}, fmt.Errorf("there are %d jobs, %+v", len(list.Jobs), list.Jobs)
 	}
 	job := list.Jobs[0]
-	return OnlyJob{job.CreatedAt, job.ScheduledAt, isBackground(job)}, nil
+	return OnlyJob{job.CreatedAt, job.ScheduledAt, isBackground(job), raisedAt(job), string(job.Metadata)}, nil
 }
 
 func (e *riverEngine[T]) jobs(ctx context.Context) (*river.JobListResult, error) {

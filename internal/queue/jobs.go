@@ -233,7 +233,7 @@ func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertRe
 	}
 	slow := isBackground(r.Job) && r.Job.State != rivertype.JobStateRunning
 	if u == atOnce && slow {
-		if err := hasten(ctx, tx, r.Job); err != nil {
+		if err := q.hasten(ctx, tx, r.Job, now); err != nil {
 			return time.Time{}, false, err
 		}
 		slow = false
