@@ -145,7 +145,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	}); err != nil {
 		return nil, err
 	}
-	a.sweeps = a.newSweeps()
+	a.sweeps = a.newSweeps(o.Clock)
 	if a.missed, err = recovery.New(recovery.Config{
 		Log: a.github, Store: a.store, Clock: o.Clock, Reads: webhook.Reads, Behind: a.sweeps.all, Logger: log, Metrics: metrics,
 	}); err != nil {

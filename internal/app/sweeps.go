@@ -16,18 +16,31 @@ import (
 const (
 	sweepEvery = 5 * time.Minute // how often some of what is known is looked at without an event
 	lookEvery  = time.Minute     // how often the log of deliveries is
+	// installationsEvery is how often the repositories are that the App has access to.
+	installationsEvery = time.Hour
 )
 
 // sweeps find what no delivery told of. All of what they raise, and all that they read, comes after what somebody waits for.
 type sweeps struct {
 	*App
-	checks   *reconcile.Sweeper
-	pulls    *recovery.Pulls
-	landings *landing.Sweeper
+	installations *recovery.Installations
+	checks        *reconcile.Sweeper
+	pulls         *recovery.Pulls
+	landings      *landing.Sweeper
 }
 
-func (a *App) newSweeps() *sweeps {
+func (a *App) newSweeps(clock func() time.Time) *sweeps {
 	s := &sweeps{App: a}
+	s.installations = &recovery.Installations{
+		Installed: a.github.Installations, Known: a.store.Repositories, Spare: a.github.Spare, Deliver: a.queue.Deliver, Clock: clock, Log: a.log,
+		Repositories: func(ctx context.Context, id change.InstallationID) ([]change.Repository, error) {
+			session := a.github.Installation(id).Begin()
+			return session.Repositories(github.InBackground(ctx), session.Began())
+		},
+		Reaches: func(ctx context.Context, id change.InstallationID, repo change.RepositoryID) (bool, error) {
+			return a.github.Installation(id).Reaches(ctx, repo)
+		},
+	}
 	s.checks = &reconcile.Sweeper{Open: a.store.OpenPulls, Raise: s.raise}
 	s.pulls = &recovery.Pulls{
 		Repositories: a.store.Repositories, Known: a.store.Known, Open: a.store.OpenNumbers, Save: a.store.SavePull, Raise: a.queue.RaiseInBackground, Spare: a.github.Spare, Log: a.log,
@@ -49,6 +62,7 @@ func (s *sweeps) start(missed *recovery.Deliveries) {
 		s.queue.Every(name, interval, sweep)
 	}
 	every("deliveries", lookEvery, missed.Look)
+	every("installations", installationsEvery, s.installations.Sweep)
 	every("sweep", sweepEvery, s.checks.Sweep)
 	every("pulls", sweepEvery, s.pulls.Sweep)
 	every("landings", sweepEvery, s.landings.Sweep)

@@ -2,13 +2,17 @@ package app_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/githubsim"
 	"github.com/changegate/changegate/internal/plan"
+	"github.com/changegate/changegate/internal/store"
 )
 
 // TestACheckRunThatWasNotExpected has GitHub show a green that the server does not know of, as of a write on which GitHub acted when nobody waited
@@ -37,5 +41,38 @@ func TestACheckRunThatWasNotExpected(t *testing.T) {
 	}
 	if len(runs) != 3 || runs[0].Status != "in_progress" || runs[1].Conclusion != "success" || runs[2].Conclusion != "cancelled" || runs[2].Title != "Replaced" {
 		t.Errorf("GitHub shows %+v, want one in progress over the green, and the first run replaced", runs)
+	}
+}
+
+// TestAnInstallationThatNoDeliveryToldOf has the App installed and removed while GitHub tells nobody, as it is after days without a server.
+func TestAnInstallationThatNoDeliveryToldOf(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	w.level = zerolog.InfoLevel
+	w.sim.Intercept(func(githubsim.Delivery) githubsim.Fate { return githubsim.Lose })
+	w.serve(t)
+	pull, err := w.sim.As("alice").OpenPull("acme/shop", githubsim.PullOptions{
+		Title: "Say hello", Files: map[string]string{"docs/hello.md": "Hello\n"},
+	})
+	must(t, err)
+	restart := func(until func() bool) {
+		t.Helper()
+		w.stop()
+		w.serve(t)
+		for end := time.Now().Add(time.Minute); !until(); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("it is not found out\n%s", w.log.String())
+			}
+		}
+	}
+	restart(func() bool { return len(w.checkRuns(t, pull.Head)) == 1 })
+
+	must(t, w.registered.Uninstall("acme"))
+	restart(func() bool { return strings.Contains(w.log.String(), `"left":1`) })
+	w.stop()
+	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + w.database, Clock: time.Now})
+	must(t, err)
+	defer s.Close()
+	if known, err := s.Repositories(t.Context()); err != nil || len(known) > 0 {
+		t.Errorf("of what was removed it still knows %v, %v", known, err)
 	}
 }

@@ -9,6 +9,7 @@ package change
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -59,6 +60,9 @@ type Repository struct {
 
 // String returns owner/name.
 func (r Repository) String() string { return r.Owner + "/" + r.Name }
+
+// HoldsOwnerPolicy says whether a repository of this name holds its owner's policy. GitHub does not tell its letters' case apart.
+func HoldsOwnerPolicy(name string) bool { return strings.EqualFold(name, ".github") }
 
 // AccountKind tells people from programs.
 type AccountKind string

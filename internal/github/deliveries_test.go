@@ -3,6 +3,7 @@ package github
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 )
@@ -77,4 +78,29 @@ func TestRedelivery(t *testing.T) {
 	equal(t, "to spare of the App", g.Spare(0), false)
 	f.json(pullCall, 200, m{"number": 1})
 	read(t, g.Installation(5), held)
+}
+
+func TestInstallationsAreReadPageByPage(t *testing.T) {
+	f := newFake(t)
+	g := f.github()
+	const call = "GET /app/installations"
+	f.pages(call, []any{
+		[]any{m{"id": 5}, nil}, []any{m{"id": 6, "suspended_at": "2026-01-05T09:00:00Z"}, m{"id": 7}},
+	}, true)
+	list, err := g.Installations(t.Context())
+	if want := []Installed{{ID: 5}, {ID: 6, Suspended: true}, {ID: 7}}; err != nil || !slices.Equal(list, want) {
+		t.Errorf("got %v, %v, want %v", list, err, want)
+	}
+	equal(t, "tokens", f.tokens, 0) // the App asks with its key
+
+	f.json(call, 200, []any{m{"account": m{}}})
+	var unavailable *Unavailable
+	if _, err := g.Installations(t.Context()); !errors.As(err, &unavailable) {
+		t.Errorf("an installation without an id: %v", err)
+	}
+	f.on(call, refuse(404, "Not Found"))
+	var missing *NotFound
+	if _, err := g.Installations(t.Context()); !errors.As(err, &missing) {
+		t.Errorf("got %v", err)
+	}
 }

@@ -59,6 +59,7 @@ const (
 	listDeployed     route = "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
 	createDeployed   route = "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
 	getApp           route = "GET /app"
+	listInstalled    route = "GET /app/installations"
 	listHooked       route = "GET /app/hook/deliveries"
 	redeliver        route = "POST /app/hook/deliveries/{delivery_id}/attempts"
 	listRepositories route = "GET /installation/repositories"

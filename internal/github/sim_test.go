@@ -95,10 +95,7 @@ func start(t *testing.T) *world {
 	}))
 	installation := change.InstallationID(must[int64](t)(w.app.Install("acme")))
 
-	var app githubapp.Config
-	app.V3APIURL, app.V4APIURL, app.WebURL = server.URL+"/api/v3", server.URL+"/api/graphql", server.URL
-	app.App.IntegrationID, app.App.PrivateKey = w.app.ID, string(w.app.PrivateKey)
-	w.github = must[*github.GitHub](t)(github.New(github.Config{App: app}))
+	w.anew()
 	w.client = w.github.Installation(installation)
 	repos := must[[]change.Repository](t)(w.client.Begin().Repositories(t.Context(), time.Time{}))
 	if len(repos) != 1 || repos[0].String() != "acme/shop" || repos[0].DefaultBranch != "main" || repos[0].OwnerIsUser || repos[0].ID == 0 {
@@ -106,6 +103,15 @@ func start(t *testing.T) *world {
 	}
 	w.repo = repos[0]
 	return w
+}
+
+// anew makes a GitHub that holds nothing yet.
+func (w *world) anew() {
+	w.t.Helper()
+	var app githubapp.Config
+	app.V3APIURL, app.V4APIURL, app.WebURL = w.url+"/api/v3", w.url+"/api/graphql", w.url
+	app.App.IntegrationID, app.App.PrivateKey = w.app.ID, string(w.app.PrivateKey)
+	w.github = must[*github.GitHub](w.t)(github.New(github.Config{App: app}))
 }
 
 // open has alice open a pull request that bob had a hand in.

@@ -253,7 +253,7 @@ func readPush(d *change.Delivery, body []byte, _ change.AppID) error {
 	if err := setBase(d, name, change.ConcernContent); err != nil {
 		return err
 	}
-	d.Floor = isOwners(d.Repository.Name) && name == d.Repository.DefaultBranch
+	d.Floor = change.HoldsOwnerPolicy(d.Repository.Name) && name == d.Repository.DefaultBranch
 	raise(d, change.ErrandBranch, name, note(d, e.branchPush(name, d.Sender)))
 	return nil
 }
@@ -371,7 +371,7 @@ func readRepository(d *change.Delivery, body []byte, _ change.AppID) error {
 	if r := e.Changes.Repository; r != nil && r.Name != nil {
 		was = r.Name.From
 	}
-	d.Floor = isOwners(d.Repository.Name) || isOwners(was)
+	d.Floor = change.HoldsOwnerPolicy(d.Repository.Name) || change.HoldsOwnerPolicy(was)
 	switch e.Action {
 	case "deleted", "transferred", "archived":
 		// An archived repository takes no check runs, and a transfer ends what was decided for the former owner.
@@ -415,17 +415,14 @@ func readInstallation(d *change.Delivery, body []byte, _ change.AppID) error {
 			r.OwnerIsUser = e.Installation.Account.Type == "User"
 		}
 		d.Added = append(d.Added, r)
-		d.Floor = d.Floor || isOwners(r.Name)
+		d.Floor = d.Floor || change.HoldsOwnerPolicy(r.Name)
 	}
 	for i := range removed {
-		d.Floor = d.Floor || isOwners(removed[i].Name)
+		d.Floor = d.Floor || change.HoldsOwnerPolicy(removed[i].Name)
 		d.Removed = append(d.Removed, removed[i].ID)
 	}
 	return nil
 }
-
-// isOwners says whether a repository of this name holds its owner's policy.
-func isOwners(name string) bool { return strings.EqualFold(name, ".github") }
 
 // readOther notes an event that concerns nobody. Whatever shape it has is fine, if only it is a JSON object.
 func readOther(d *change.Delivery, body []byte, _ change.AppID) error {

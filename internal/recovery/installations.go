@@ -1,0 +1,160 @@
+package recovery
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+)
+
+// Installations compares the repositories that the App has access to with those that are known, and tells of each that came or left what a
+// delivery would have told: the App may have been installed before there was a server, or removed while there was none, and GitHub forgets deliveries
+// after days. It is for one goroutine at a time.
+type Installations struct {
+	// Installed lists the App's installations, and Repositories the repositories of one; see github.GitHub and github.Session.
+	Installed    func(ctx context.Context) ([]github.Installed, error)
+	Repositories func(ctx context.Context, id change.InstallationID) ([]change.Repository, error)
+	// Reaches says whether GitHub still gives a token for a repository, or for an installation (repository 0); see github.Client.
+	Reaches func(ctx context.Context, id change.InstallationID, repo change.RepositoryID) (bool, error)
+	// Known lists the repositories that the App is known to have access to; see store.Store.
+	Known func(ctx context.Context) ([]change.Repository, error)
+	// Spare says whether an installation has calls to spare; it is passed over while it has not. 0 is the App itself.
+	Spare func(id change.InstallationID) bool
+	// Deliver takes deliveries as if GitHub had sent them; see queue.Queue.
+	Deliver func(ctx context.Context, group []change.Delivery) error
+	Clock   func() time.Time
+	Log     zerolog.Logger
+}
+
+// Sweep compares all of them once. An installation that cannot be read keeps no other from it. GitHub may leave out of a list what is there, and
+// a wrong configuration may be that of another App: a repository has left only if GitHub gives no token for it either.
+func (s *Installations) Sweep(ctx context.Context) error {
+	if !s.Spare(0) {
+		return nil
+	}
+	// Before GitHub is asked: what a delivery tells meanwhile is newer than the lists.
+	known, err := s.Known(ctx)
+	if err != nil {
+		return err
+	}
+	installed, err := s.Installed(ctx)
+	var missing *github.NotFound
+	var forbidden *github.Forbidden
+	switch {
+	case isLimited(err), errors.As(err, &missing), errors.As(err, &forbidden):
+		s.Log.Debug().Err(err).Msg("the App's installations cannot be listed now")
+		return nil
+	case err != nil:
+		return err
+	}
+	c := comparison{s, map[change.RepositoryID]change.InstallationID{}, map[change.RepositoryID]bool{}, map[change.InstallationID]standing{}}
+	for _, r := range known {
+		c.known[r.ID] = r.Installation
+	}
+	var failed []error
+	for _, in := range installed {
+		failed = append(failed, c.came(ctx, in))
+	}
+	left := map[change.InstallationID]change.Delivery{}
+	for _, r := range known {
+		if gone, err := c.left(ctx, r); err != nil {
+			failed = append(failed, err)
+		} else if gone {
+			d := left[r.Installation]
+			d.Removed, d.Floor = append(d.Removed, r.ID), d.Floor || change.HoldsOwnerPolicy(r.Name)
+			left[r.Installation] = d
+		}
+	}
+	for id, d := range left {
+		d.Installation, d.Action = id, "removed"
+		failed = append(failed, s.tell(ctx, d))
+	}
+	return errors.Join(failed...)
+}
+
+// standing is what GitHub says of an installation.
+type standing string
+
+const (
+	notListed standing = "" // perhaps it is not there any more
+	listed    standing = "listed"
+	unread    standing = "unread" // suspended, refused, or without calls to spare: its repositories stay as they are known
+	gone      standing = "gone"
+)
+
+// comparison is one sweep's.
+type comparison struct {
+	*Installations
+	known    map[change.RepositoryID]change.InstallationID
+	listed   map[change.RepositoryID]bool
+	standing map[change.InstallationID]standing
+}
+
+// came tells of the repositories of an installation that were not known to be in it.
+func (c *comparison) came(ctx context.Context, in github.Installed) error {
+	c.standing[in.ID] = unread
+	if in.Suspended || !c.Spare(in.ID) {
+		return nil
+	}
+	repos, err := c.Repositories(ctx, in.ID)
+	if err != nil {
+		return c.passing(err)
+	}
+	c.standing[in.ID] = listed
+	d := change.Delivery{Action: "added", Installation: in.ID}
+	for _, r := range repos {
+		c.listed[r.ID] = true
+		if c.known[r.ID] != in.ID {
+			d.Added, d.Floor = append(d.Added, r), d.Floor || change.HoldsOwnerPolicy(r.Name)
+		}
+	}
+	if len(d.Added) == 0 {
+		return nil
+	}
+	return c.tell(ctx, d)
+}
+
+// left says whether a repository that was known is out of the App's reach.
+func (c *comparison) left(ctx context.Context, r change.Repository) (bool, error) {
+	if c.listed[r.ID] || r.Installation == 0 {
+		return false, nil
+	}
+	switch c.standing[r.Installation] {
+	case gone:
+		return true, nil
+	case unread:
+		return false, nil
+	case listed:
+		reached, err := c.Reaches(ctx, r.Installation, r.ID)
+		return err == nil && !reached, c.passing(err)
+	}
+	c.standing[r.Installation] = unread
+	reached, err := c.Reaches(ctx, r.Installation, 0)
+	if err == nil && !reached {
+		c.standing[r.Installation] = gone
+	}
+	return err == nil && !reached, c.passing(err)
+}
+
+// passing returns an error that the next sweep may find gone as none.
+func (c *comparison) passing(err error) error {
+	var suspended *github.Suspended
+	if !github.IsRefusal(err) && !errors.As(err, &suspended) && !isLimited(err) {
+		return err
+	}
+	c.Log.Debug().Err(err).Msg("an installation cannot be read now")
+	return nil
+}
+
+// tell has it taken as a delivery of repositories that came or left. Each is one of its own: the same may happen again.
+func (s *Installations) tell(ctx context.Context, d change.Delivery) error {
+	d.ID, d.Event, d.ReceivedAt = "found-"+rand.Text(), "installation_repositories", s.Clock()
+	s.Log.Info().Str("delivery", d.ID).Int64("installation", int64(d.Installation)).Int("came", len(d.Added)).Int("left", len(d.Removed)).
+		Msg("repositories came to the App or left it, and no delivery told of it")
+	return s.Deliver(ctx, []change.Delivery{d})
+}
