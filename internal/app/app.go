@@ -299,8 +299,8 @@ func (a *App) described(ctx context.Context, repo change.Repository, session *gi
 		if err != nil {
 			return repo, err
 		}
-		if i := slices.IndexFunc(all, func(r change.Repository) bool { return r.ID == repo.ID }); i >= 0 {
-			return all[i], a.store.SaveRepository(ctx, all[i])
+		if i := slices.IndexFunc(all, func(r github.InstalledRepository) bool { return r.ID == repo.ID }); i >= 0 {
+			return all[i].Repository, a.store.SaveRepository(ctx, all[i].Repository)
 		}
 	}
 	return repo, &github.NotFound{}

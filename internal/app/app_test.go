@@ -161,7 +161,7 @@ func (w *world) shop(t *testing.T) change.Repository {
 	if len(list) != 1 {
 		t.Fatalf("the App is installed on %v", list)
 	}
-	return list[0]
+	return list[0].Repository
 }
 
 // checkRuns reads our check runs as GitHub has them.

@@ -33,7 +33,7 @@ func (a *App) newSweeps(clock func() time.Time) *sweeps {
 	s := &sweeps{App: a}
 	s.installations = &recovery.Installations{
 		Installed: a.github.Installations, Known: a.store.Repositories, Spare: a.github.Spare, Deliver: a.queue.Deliver, Clock: clock, Log: a.log,
-		Repositories: func(ctx context.Context, id change.InstallationID) ([]change.Repository, error) {
+		Repositories: func(ctx context.Context, id change.InstallationID) ([]github.InstalledRepository, error) {
 			session := a.github.Installation(id).Begin()
 			return session.Repositories(github.InBackground(ctx), session.Began())
 		},

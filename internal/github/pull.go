@@ -107,8 +107,14 @@ func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base st
 	}
 }
 
+// InstalledRepository is a repository of an installation.
+type InstalledRepository struct {
+	change.Repository
+	Archived bool // it can be read and not written to
+}
+
 // Repositories reads the repositories that the installation may see (apps/list-repos-accessible-to-installation).
-func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []change.Repository, err error) {
+func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []InstalledRepository, err error) {
 	defer wrap(&err, "listing the repositories of installation %d", s.id)
 	type page struct {
 		Total        *int                 `json:"total_count"`
@@ -122,12 +128,12 @@ func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []change
 	if err := listed.tooMany("more than 100,000 repositories"); err != nil {
 		return nil, err
 	}
-	repos := make([]change.Repository, 0, len(listed.items))
+	repos := make([]InstalledRepository, 0, len(listed.items))
 	for _, r := range listed.items {
-		repos = append(repos, change.Repository{
+		repos = append(repos, InstalledRepository{change.Repository{
 			ID: change.RepositoryID(r.GetID()), Owner: r.GetOwner().GetLogin(), Name: r.GetName(), DefaultBranch: r.GetDefaultBranch(),
 			OwnerIsUser: r.GetOwner().GetType() == "User", Installation: s.id,
-		})
+		}, r.GetArchived()})
 	}
 	return repos, nil
 }

@@ -97,11 +97,11 @@ func start(t *testing.T) *world {
 
 	w.anew()
 	w.client = w.github.Installation(installation)
-	repos := must[[]change.Repository](t)(w.client.Begin().Repositories(t.Context(), time.Time{}))
+	repos := must[[]github.InstalledRepository](t)(w.client.Begin().Repositories(t.Context(), time.Time{}))
 	if len(repos) != 1 || repos[0].String() != "acme/shop" || repos[0].DefaultBranch != "main" || repos[0].OwnerIsUser || repos[0].ID == 0 {
 		t.Fatalf("repositories: %+v", repos)
 	}
-	w.repo = repos[0]
+	w.repo = repos[0].Repository
 	return w
 }
 

@@ -202,7 +202,8 @@ func TestContract(t *testing.T) {
 	check(t, w.AddMember("acme", "mallory", false), w.AddToTeam("acme", "tech-leads", "mallory"), w.RemoveFromTeam("acme", "tech-leads", "mallory"),
 		w.RemoveMember("acme", "mallory"), w.RenameTeam("acme", "tech-leads", "leads"), w.SetTeamPermission("acme/app", "leads", githubsim.None), w.SetTeamPermission("acme/app", "leads", githubsim.Write), w.RemoveTeam("acme", "leads"),
 		w.SetPermission("acme/app", "mallory", githubsim.Read), w.SetPermission("acme/app", "mallory", githubsim.Triage), w.SetPermission("acme/app", "mallory", githubsim.None),
-		w.AddRepository("acme", "spare", githubsim.RepoOptions{}), w.RenameRepository("acme/spare", "other"), w.app.RemoveRepositories("acme", "other"),
+		w.AddRepository("acme", "spare", githubsim.RepoOptions{}), w.RenameRepository("acme/spare", "other"),
+		w.SetArchived("acme/other", true), w.SetArchived("acme/other", false), w.app.RemoveRepositories("acme", "other"),
 		w.app.AddRepositories("acme", "other"), w.DeleteRepository("acme/other"), w.app.Suspend("acme"), w.app.Unsuspend("acme"),
 		w.app.AcceptPermissions("acme", map[string]string{"environments": "read"}), bob.DeleteComment(pr, id), w.app.Uninstall("bob"))
 	w.flush()
@@ -227,7 +228,7 @@ func TestContract(t *testing.T) {
 		"issues labeled", "issues unlabeled", "issues closed", "issues reopened", "issues assigned", "issues unassigned", "label created", "label edited", "label deleted", "push", "create",
 		"delete", "check_run created", "check_run completed", "check_run rerequested", "check_run requested_action", "check_suite requested", "check_suite completed", "status",
 		"workflow_run requested", "workflow_run completed", "installation created", "installation deleted", "installation suspend", "installation unsuspend", "installation new_permissions_accepted",
-		"installation_repositories added", "installation_repositories removed", "repository created", "repository renamed", "repository deleted", "team created", "team edited", "team deleted",
+		"installation_repositories added", "installation_repositories removed", "repository created", "repository renamed", "repository archived", "repository unarchived", "repository deleted", "team created", "team edited", "team deleted",
 		"team added_to_repository", "team removed_from_repository", "membership added", "membership removed", "member added", "member edited", "member removed", "organization member_added",
 		"organization member_removed", "pull_request enqueued", "pull_request dequeued", "merge_group checks_requested", "merge_group destroyed",
 		"branch_protection_rule created", "branch_protection_rule edited", "branch_protection_rule deleted", "repository_ruleset created",

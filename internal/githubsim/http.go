@@ -455,6 +455,9 @@ func (c *call) authorize(need access) error {
 	if len(need.perms) > 0 && !slices.ContainsFunc(need.perms, func(p string) bool { return c.may(p, need.level) }) {
 		return errForbidden
 	}
+	if c.repo != nil && c.repo.archived && need.level == "write" {
+		return &apiError{status: http.StatusForbidden, message: "Repository was archived so is read-only."}
+	}
 	return nil
 }
 

@@ -139,7 +139,7 @@ func (s *Sim) repo(r *repository) obj {
 		"svn_url": html, "mirror_url": nil, "homepage": nil, "language": nil, "license": nil, "forks_count": 0, "forks": 0,
 		"stargazers_count": 0, "watchers_count": 0, "watchers": 0, "size": 1, "default_branch": r.defaultBranch,
 		"open_issues_count": open, "open_issues": open, "is_template": false, "topics": []string{}, "has_issues": true,
-		"has_projects": true, "has_wiki": true, "has_pages": false, "has_downloads": true, "has_discussions": false, "archived": false,
+		"has_projects": true, "has_wiki": true, "has_pages": false, "has_downloads": true, "has_discussions": false, "archived": r.archived,
 		"disabled": false, "pushed_at": stamp(r.pushed), "created_at": stamp(r.created), "updated_at": stamp(r.updated),
 		"allow_forking": true, "web_commit_signoff_required": false, "subscribers_count": 0, "network_count": 0,
 		"allow_rebase_merge": true, "allow_squash_merge": true, "allow_merge_commit": true, "allow_auto_merge": false,

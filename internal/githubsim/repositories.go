@@ -38,7 +38,7 @@ type repository struct {
 	deployments              []*deployment            // oldest first
 	environments             []*environment           // oldest first
 	deployers                []*Workflow              // what runs, of which each run has a copy
-	deleted                  bool
+	archived, deleted        bool
 	json                     json.RawMessage
 }
 
@@ -142,6 +142,22 @@ func (s *Sim) RenameRepository(repo, to string) error {
 	r.name, r.updated, r.json = to, s.Now(), nil
 	s.repoNames[key] = r
 	s.emitRepository(r, "renamed", r.owner, obj{"changes": obj{"repository": obj{"name": obj{"from": old}}}})
+	return nil
+}
+
+// SetArchived archives the repository, which refuses all writes then, or takes it out of the archive.
+func (s *Sim) SetArchived(repo string, archived bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.repository(repo)
+	if err != nil {
+		return err
+	}
+	if r.archived == archived {
+		return fmt.Errorf("the repository %s is so already", repo)
+	}
+	r.archived, r.updated, r.json = archived, s.Now(), nil
+	s.emitRepository(r, map[bool]string{true: "archived", false: "unarchived"}[archived], r.owner, nil)
 	return nil
 }
 

@@ -14,11 +14,11 @@ import (
 
 // Installations compares the repositories that the App has access to with those that are known, and tells of each that came or left what a
 // delivery would have told: the App may have been installed before there was a server, or removed while there was none, and GitHub forgets deliveries
-// after days. It is for one goroutine at a time.
+// after days. An archived repository is as one that left: it takes no check runs. It is for one goroutine at a time.
 type Installations struct {
 	// Installed lists the App's installations, and Repositories the repositories of one; see github.GitHub and github.Session.
 	Installed    func(ctx context.Context) ([]github.Installed, error)
-	Repositories func(ctx context.Context, id change.InstallationID) ([]change.Repository, error)
+	Repositories func(ctx context.Context, id change.InstallationID) ([]github.InstalledRepository, error)
 	// Reaches says whether GitHub still gives a token for a repository, or for an installation (repository 0); see github.Client.
 	Reaches func(ctx context.Context, id change.InstallationID, repo change.RepositoryID) (bool, error)
 	// Known lists the repositories that the App is known to have access to; see store.Store.
@@ -91,7 +91,7 @@ const (
 type comparison struct {
 	*Installations
 	known    map[change.RepositoryID]change.InstallationID
-	listed   map[change.RepositoryID]bool
+	listed   map[change.RepositoryID]bool // whether it is archived
 	standing map[change.InstallationID]standing
 }
 
@@ -108,9 +108,9 @@ func (c *comparison) came(ctx context.Context, in github.Installed) error {
 	c.standing[in.ID] = listed
 	d := change.Delivery{Action: "added", Installation: in.ID}
 	for _, r := range repos {
-		c.listed[r.ID] = true
-		if c.known[r.ID] != in.ID {
-			d.Added, d.Floor = append(d.Added, r), d.Floor || change.HoldsOwnerPolicy(r.Name)
+		c.listed[r.ID] = r.Archived
+		if c.known[r.ID] != in.ID && !r.Archived {
+			d.Added, d.Floor = append(d.Added, r.Repository), d.Floor || change.HoldsOwnerPolicy(r.Name)
 		}
 	}
 	if len(d.Added) == 0 {
@@ -121,8 +121,8 @@ func (c *comparison) came(ctx context.Context, in github.Installed) error {
 
 // left says whether a repository that was known is out of the App's reach.
 func (c *comparison) left(ctx context.Context, r change.Repository) (bool, error) {
-	if c.listed[r.ID] || r.Installation == 0 {
-		return false, nil
+	if archived, ok := c.listed[r.ID]; ok || r.Installation == 0 {
+		return archived, nil
 	}
 	switch c.standing[r.Installation] {
 	case gone:

@@ -23,7 +23,13 @@ func TestInstallationsAreCompared(t *testing.T) {
 	moved := shop
 	moved.Owner, moved.Installation = "bob", 6
 	offline, refused := &github.Unavailable{Status: 502}, &github.Forbidden{Message: "not for you"}
-	type of = map[change.InstallationID][]change.Repository
+	type of = map[change.InstallationID][]github.InstalledRepository
+	in := func(list ...change.Repository) (all []github.InstalledRepository) {
+		for _, r := range list {
+			all = append(all, github.InstalledRepository{Repository: r})
+		}
+		return all
+	}
 	tells := func(list ...change.Delivery) []change.Delivery {
 		for i := range list {
 			list[i].Event, list[i].ReceivedAt = "installation_repositories", at
@@ -43,33 +49,38 @@ func TestInstallationsAreCompared(t *testing.T) {
 		fails     error
 	}{
 		"nothing differs": {
-			known: []change.Repository{shop, site}, installed: []github.Installed{{ID: 5}, {ID: 6}}, has: of{5: {shop}, 6: {site}},
+			known: []change.Repository{shop, site}, installed: []github.Installed{{ID: 5}, {ID: 6}}, has: of{5: in(shop), 6: in(site)},
 		},
 		"one was installed before there was a server": {
-			installed: []github.Installed{{ID: 5}}, has: of{5: {shop}},
+			installed: []github.Installed{{ID: 5}}, has: of{5: in(shop)},
 			want: tells(change.Delivery{Action: "added", Installation: 5, Added: []change.Repository{shop}}),
 		},
 		"the owner's policy came": {
-			known: []change.Repository{shop}, installed: []github.Installed{{ID: 5}}, has: of{5: {shop, owners}},
+			known: []change.Repository{shop}, installed: []github.Installed{{ID: 5}}, has: of{5: in(shop, owners)},
 			want: tells(change.Delivery{Action: "added", Installation: 5, Added: []change.Repository{owners}, Floor: true}),
 		},
 		"a repository left": {
-			known: []change.Repository{shop, owners}, installed: []github.Installed{{ID: 5}}, has: of{5: {shop}}, reached: map[change.InstallationID][]change.RepositoryID{5: {0, 1}},
+			known: []change.Repository{shop, owners}, installed: []github.Installed{{ID: 5}}, has: of{5: in(shop)}, reached: map[change.InstallationID][]change.RepositoryID{5: {0, 1}},
 			want: tells(change.Delivery{Action: "removed", Installation: 5, Removed: []change.RepositoryID{2}, Floor: true}),
 		},
 		"a repository is missing in the list and is there": {
-			known: []change.Repository{shop, owners}, installed: []github.Installed{{ID: 5}}, has: of{5: {shop}}, reached: map[change.InstallationID][]change.RepositoryID{5: {0, 1, 2}},
+			known: []change.Repository{shop, owners}, installed: []github.Installed{{ID: 5}}, has: of{5: in(shop)}, reached: map[change.InstallationID][]change.RepositoryID{5: {0, 1, 2}},
 		},
 		"a repository has another owner": {
-			known: []change.Repository{shop}, installed: []github.Installed{{ID: 5}, {ID: 6}}, has: of{6: {moved}},
+			known: []change.Repository{shop}, installed: []github.Installed{{ID: 5}, {ID: 6}}, has: of{6: in(moved)},
 			want: tells(change.Delivery{Action: "added", Installation: 6, Added: []change.Repository{moved}}),
 		},
+		"a repository was archived": {
+			known: []change.Repository{shop}, installed: []github.Installed{{ID: 5}}, has: of{5: {{Repository: shop, Archived: true}}}, reached: map[change.InstallationID][]change.RepositoryID{5: {0, 1}},
+			want: tells(change.Delivery{Action: "removed", Installation: 5, Removed: []change.RepositoryID{1}}),
+		},
+		"a repository is archived": {installed: []github.Installed{{ID: 5}}, has: of{5: {{Repository: shop, Archived: true}}}},
 		"an installation was removed": {
-			known: []change.Repository{shop, owners, site}, installed: []github.Installed{{ID: 6}}, has: of{6: {site}},
+			known: []change.Repository{shop, owners, site}, installed: []github.Installed{{ID: 6}}, has: of{6: in(site)},
 			want: tells(change.Delivery{Action: "removed", Installation: 5, Removed: []change.RepositoryID{1, 2}, Floor: true}),
 		},
 		"an installation is missing in the list and is there": {
-			known: []change.Repository{shop, site}, installed: []github.Installed{{ID: 6}}, has: of{6: {site}}, reached: map[change.InstallationID][]change.RepositoryID{5: {0}},
+			known: []change.Repository{shop, site}, installed: []github.Installed{{ID: 6}}, has: of{6: in(site)}, reached: map[change.InstallationID][]change.RepositoryID{5: {0}},
 		},
 		"an installation is missing in the list and GitHub does not say why": {
 			known: []change.Repository{shop}, reaching: offline, fails: offline,
@@ -89,7 +100,7 @@ func TestInstallationsAreCompared(t *testing.T) {
 			var told []change.Delivery
 			s := &Installations{
 				Installed: func(context.Context) ([]github.Installed, error) { return row.installed, row.listing },
-				Repositories: func(_ context.Context, id change.InstallationID) ([]change.Repository, error) {
+				Repositories: func(_ context.Context, id change.InstallationID) ([]github.InstalledRepository, error) {
 					return row.has[id], row.reading
 				},
 				Reaches: func(_ context.Context, id change.InstallationID, repo change.RepositoryID) (bool, error) {
