@@ -106,7 +106,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	metrics.MustRegister(ledgerSize{a.store, log}, unusableSecrets(secrets))
-	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Patience: o.Patience, Log: log, Metrics: metrics}); err != nil {
+	if a.queue, err = queue.New(queue.Config{Store: a.store, Clock: o.Clock, Patience: o.Patience, Room: a.github.Room, Log: log, Metrics: metrics}); err != nil {
 		return nil, err
 	}
 	if a.notary, err = newNotary(ctx, c, a, o.Clock, metrics); err != nil {

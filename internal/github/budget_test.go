@@ -124,6 +124,7 @@ func TestWhatIsLeftOfAnHourIsForTheMoreUrgent(t *testing.T) {
 		equal(t, row.name+" waits until the reset", limited.Until.Equal(f.reset), true)
 		equal(t, row.name+" is kept back", limited.Kept, row.name != "writing") // for then nothing is left for anybody
 		equal(t, "to spare", g.Spare(5), false)
+		equal(t, "room", g.Room(5), false)
 	}
 	equal(t, "used", f.used, 200)
 	equal(t, "of another installation", g.Spare(6), true)
@@ -216,6 +217,7 @@ func TestWhatIsLeftOfAMinuteIsForTheMoreUrgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.clock.advance(10 * time.Second)
+	equal(t, "room at first", g.Room(5), true)
 	for _, row := range []struct {
 		name string
 		call func(change.Number) error
@@ -230,6 +232,8 @@ func TestWhatIsLeftOfAMinuteIsForTheMoreUrgent(t *testing.T) {
 		got, limited := f.until(t, row.call)
 		equal(t, row.name, got, row.want)
 		equal(t, row.name+" is kept back", limited.Kept, true)
+		equal(t, "room after "+row.name, g.Room(5), false)
+		equal(t, "to spare after "+row.name, g.Spare(5), true)
 		wait := limited.Until.Sub(start)
 		if row.name == "background" {
 			equal(t, row.name+" waits", wait, row.wait)
@@ -238,6 +242,7 @@ func TestWhatIsLeftOfAMinuteIsForTheMoreUrgent(t *testing.T) {
 		}
 	}
 	f.clock.advance(10*time.Second + perWindow)
+	equal(t, "room in the next minute", g.Room(5), true)
 	if err := f.background(t, c)(1); err != nil {
 		t.Error(err)
 	}

@@ -230,6 +230,12 @@ func (g *GitHub) Spare(id change.InstallationID) bool {
 	return !g.Installation(id).transport.isScarce()
 }
 
+// Room says whether a call of an installation that nobody waits for would be let through now. Beside what Spare looks at, the minute's budget may be
+// spent.
+func (g *GitHub) Room(id change.InstallationID) bool {
+	return g.Installation(id).transport.admits(background)
+}
+
 // AppID returns the App's id.
 func (g *GitHub) AppID() change.AppID { return change.AppID(g.app.App.IntegrationID) }
 

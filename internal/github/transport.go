@@ -220,6 +220,14 @@ func (t *transport) isScarce() bool {
 	return now.Before(t.blocked.Until) || t.core.isScarce(now)
 }
 
+// admits says whether a read would be let through now.
+func (t *transport) admits(c class) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.github.now()
+	return !now.Before(t.blocked.Until) && t.core.refuses(c, 1, t.github.share, now) == nil
+}
+
 // recallEvery is how often it is looked up what other processes, or this one before it was started again, heard of an installation's limits.
 const recallEvery = 5 * time.Second
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,6 +61,44 @@ func backgroundRunsComeAfterAllOthers(t *testing.T, s *store.Store) {
 	slices.Sort(order[1:3]) // of these two either
 	if !slices.Equal(order, want) {
 		t.Errorf("got %q", order)
+	}
+}
+
+func aBackgroundRunWaitsForRoom(t *testing.T, s *store.Store) {
+	var room atomic.Bool
+	q, err := queue.New(queue.Config{Store: s, Room: func(id change.InstallationID) bool { return id != 1 || room.Load() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raised(t, q, 1, 1)
+	raised(t, q, 2, 1)
+	if err := queue.DeleteJobs(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	of := func(id change.RepositoryID, n change.Number) change.PullKey {
+		return change.PullKey{Repository: id, Number: n}
+	}
+	if err := q.RaiseInBackground(t.Context(), []change.PullKey{of(1, 1), of(2, 1)}, change.ConcernVerify); err != nil {
+		t.Fatal(err)
+	}
+	began := make(chan change.PullKey, 3)
+	start(t, q, func(_ context.Context, key change.PullKey) (queue.Result, error) {
+		began <- key
+		return queue.Result{}, nil
+	})
+	if key := <-began; key != of(2, 1) {
+		t.Fatalf("%s began first, of whose installation the limit is reached", key)
+	}
+	if err := q.Raise(t.Context(), []change.PullKey{of(1, 2)}, change.ConcernPull); err != nil {
+		t.Fatal(err)
+	}
+	if key := <-began; key != of(1, 2) {
+		t.Fatalf("%s began, and not what is waited for", key)
+	}
+	room.Store(true)
+	idle(t, q)
+	if key := <-began; key != of(1, 1) {
+		t.Errorf("%s began last", key)
 	}
 }
 

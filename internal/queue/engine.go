@@ -41,14 +41,14 @@ func newEngine(c Config, workers *river.Workers, replica string) (engine, error)
 	switch native := c.Store.Native().(type) {
 	case *sql.DB:
 		driver := newLocalDriver(native)
-		turns := newTurns(c.Store, `datetime('now', 'subsec')`)
+		turns := newTurns(c, `datetime('now', 'subsec')`)
 		e, err := newRiverEngine[*sql.Tx](fairDriver[*sql.Tx]{driver, turns}, c, workers, replica)
 		if err != nil {
 			return nil, err
 		}
 		return &sqliteEngine{riverEngine: e, driver: driver}, nil
 	case *pgxpool.Pool:
-		e, err := newRiverEngine[pgx.Tx](fairDriver[pgx.Tx]{riverpgxv5.New(native), newTurns(c.Store, `now()`)}, c, workers, replica)
+		e, err := newRiverEngine[pgx.Tx](fairDriver[pgx.Tx]{riverpgxv5.New(native), newTurns(c, `now()`)}, c, workers, replica)
 		if err != nil {
 			return nil, err
 		}

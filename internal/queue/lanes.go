@@ -29,6 +29,15 @@ func laneOf(queue string, id change.InstallationID) string {
 // queueOf names the queue that a lane is of.
 func queueOf(lane string) string { return strings.TrimRight(lane, "0123456789") }
 
+// installationOf returns the installation that a lane is of; 0: it is not known.
+func installationOf(lane string) change.InstallationID {
+	id, err := strconv.ParseInt(strings.TrimPrefix(lane, queueOf(lane)), 10, 64)
+	if err != nil {
+		return 0 // an earlier version had no lanes
+	}
+	return change.InstallationID(id)
+}
+
 // lane is what there is to do in one.
 type lane struct {
 	name    string
@@ -86,18 +95,19 @@ func before(a, b *lane) bool {
 // turns remembers when each lane was last given a worker by this process, and lists what there is to do. It is safe for many goroutines.
 type turns struct {
 	store *store.Store
-	now   string // what the database calls the time that River writes
+	now   string                              // what the database calls the time that River writes
+	room  func(id change.InstallationID) bool // see Config; nil: always
 
 	mu     sync.Mutex
 	count  int64
 	served map[string]int64 // an entry for each installation that ever had a job; they are few
 }
 
-func newTurns(s *store.Store, now string) *turns {
-	return &turns{store: s, now: now, served: map[string]int64{}}
+func newTurns(c Config, now string) *turns {
+	return &turns{store: c.Store, now: now, room: c.Room, served: map[string]int64{}}
 }
 
-// lanes lists those of a queue in which something could be run now.
+// lanes lists those of a queue in which something could be run now. Background runs for which there is no room are not told of.
 func (t *turns) lanes(ctx context.Context, queue string, workers int) (list []lane, err error) {
 	const ready = `(SELECT count(*) FROM (SELECT 1 FROM river_job WHERE state = 'available' AND queue = lanes.name AND `
 	// The names are found one after the other, each by one step into an index, which min() would not always take.
@@ -119,6 +129,11 @@ func (t *turns) lanes(ctx context.Context, queue string, workers int) (list []la
 			return err
 		})
 	})
+	for i, l := range list {
+		if id := installationOf(l.name); l.background > 0 && id != 0 && t.room != nil && !t.room(id) {
+			list[i].background = 0
+		}
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range list {

@@ -78,7 +78,10 @@ type Config struct {
 	Clock func() time.Time
 	// Patience is for how long at most the run of a pull request is put off that waits for checks; 0: 15 seconds.
 	Patience time.Duration
-	Log      zerolog.Logger
+	// Room says whether a background run of an installation would get anywhere now. While it would not, none is begun, for it would only find that
+	// out by itself, and with it each of thousands; nil: it always would.
+	Room func(id change.InstallationID) bool
+	Log  zerolog.Logger
 	// Metrics is what the queue's metrics are registered with; nil: nothing.
 	Metrics prometheus.Registerer
 }

@@ -35,6 +35,7 @@ func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.
 		{"a run is followed by its recheck", aRunIsFollowedByItsRecheck},
 		{"background runs come after all others", backgroundRunsComeAfterAllOthers},
 		{"a background run is waited for from an event on", aBackgroundRunIsWaitedForFromAnEventOn},
+		{"a background run waits for room", aBackgroundRunWaitsForRoom},
 		{"nobody waits for the many of a branch", nobodyWaitsForTheManyOfABranch},
 		{"an installation with many holds up no other", anInstallationWithManyHoldsUpNoOther},
 		{"more installations than workers take turns", moreInstallationsThanWorkersTakeTurns},
