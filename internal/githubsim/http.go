@@ -31,6 +31,7 @@ func (e *apiError) Error() string { return e.message }
 
 var (
 	errNotFound  = &apiError{status: http.StatusNotFound, message: "Not Found"}
+	errEmpty     = &apiError{status: http.StatusConflict, message: "Git Repository is empty."}
 	errForbidden = &apiError{status: http.StatusForbidden, message: "Resource not accessible by integration"}
 	errBadToken  = &apiError{status: http.StatusUnauthorized, message: "Bad credentials"}
 )

@@ -13,6 +13,7 @@ type RepoOptions struct {
 	DefaultBranch string // default: main
 	Description   string
 	Files         map[string]string // the first commit; default: a README.md
+	Empty         bool              // there is no first commit yet
 	Labels        []string          // besides bug, documentation and enhancement
 }
 
@@ -98,7 +99,7 @@ func (s *Sim) newRepository(owner *account, name string, opts RepoOptions, paren
 	return r, nil
 }
 
-// AddRepository adds a repository with one commit on its default branch, made by its owner. Apps that are installed on all of
+// AddRepository adds a repository with one commit on its default branch, made by its owner, or with none. Apps that are installed on all of
 // the owner's repositories are installed on it.
 func (s *Sim) AddRepository(owner, name string, opts RepoOptions) error {
 	s.mu.Lock()
@@ -114,12 +115,14 @@ func (s *Sim) AddRepository(owner, name string, opts RepoOptions) error {
 	if opts.Files == nil {
 		opts.Files = map[string]string{"README.md": "# " + name + "\n"}
 	}
-	c, err := s.makeCommit(r, "", a, Commit{Message: "Initial commit", Files: opts.Files})
-	if err != nil {
-		return err
-	}
-	if err := s.writeRef(r, r.defaultBranch, c.sha); err != nil {
-		return err
+	if !opts.Empty {
+		c, err := s.makeCommit(r, "", a, Commit{Message: "Initial commit", Files: opts.Files})
+		if err != nil {
+			return err
+		}
+		if err := s.writeRef(r, r.defaultBranch, c.sha); err != nil {
+			return err
+		}
 	}
 	s.emitRepository(r, "created", a, nil)
 	s.emitInstallationRepositories(r, "added")

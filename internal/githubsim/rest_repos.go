@@ -113,6 +113,9 @@ func (c *call) entryJSON(path, ref string, e entry) obj {
 }
 
 func (c *call) commitAt(ref string) (*commit, error) {
+	if len(c.repo.branches) == 0 {
+		return nil, errEmpty
+	}
 	at, err := c.repo.resolve(ref)
 	if err != nil {
 		return nil, &apiError{status: http.StatusNotFound, message: "No commit found for the ref " + ref}
@@ -129,6 +132,9 @@ func wantsRaw(accept string) bool {
 const inlineContent = 1 << 20
 
 func getContents(c *call) (any, error) {
+	if len(c.repo.branches) == 0 {
+		return nil, &apiError{status: http.StatusNotFound, message: "This repository is empty."}
+	}
 	ref := c.query("ref")
 	at, err := c.commitAt(ref)
 	if err != nil {
@@ -211,6 +217,9 @@ func wrap64(b []byte) string {
 const maxTreeEntries = 100_000
 
 func getTree(c *call) (any, error) {
+	if len(c.repo.branches) == 0 {
+		return nil, errEmpty
+	}
 	st := c.repo.st
 	sha := c.path("tree_sha")
 	if at, err := c.repo.resolve(sha); err == nil {
@@ -275,6 +284,9 @@ func getBlob(c *call) (any, error) {
 }
 
 func getRef(c *call) (any, error) {
+	if len(c.repo.branches) == 0 {
+		return nil, errEmpty
+	}
 	name := strings.TrimPrefix(c.path("ref"), "heads/")
 	sha := c.repo.branches[name]
 	if sha == "" || name == c.path("ref") {
@@ -312,6 +324,9 @@ const (
 )
 
 func getCommit(c *call) (any, error) {
+	if len(c.repo.branches) == 0 {
+		return nil, errEmpty
+	}
 	at, err := c.repo.resolve(c.path("ref"))
 	if err != nil {
 		return nil, unprocessable("No commit found for SHA: %s", c.path("ref"))

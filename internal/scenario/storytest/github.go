@@ -39,7 +39,7 @@ func deeds() map[string]func(*scene) error {
 		"renames-account":  (*scene).renamesAccount,  // LOGIN TO
 		"deletes-repo":     (*scene).deletesRepo,     // REPO
 		"renames-repo":     (*scene).renamesRepo,     // REPO TO
-		"makes-repo":       (*scene).makesRepo,       // OWNER/NAME
+		"makes-repo":       (*scene).makesRepo,       // OWNER/NAME [empty]
 		"makes-app":        (*scene).makesApp,        // SLUG: one that may post checks
 		"installs":         (*scene).installs,        // OWNER: our App
 		"adds":             (*scene).adds,            // NAME: a repository, to our installation on acme
@@ -273,7 +273,11 @@ func (s *scene) renamesRepo() error {
 
 func (s *scene) makesRepo() error {
 	owner, name, _ := strings.Cut(s.next("the repository"), "/")
-	return s.AddRepository(owner, name, map[string]string{"README.md": "# " + name + "\n"})
+	files := map[string]string{"README.md": "# " + name + "\n"}
+	if s.rest() == "empty" {
+		files = nil
+	}
+	return s.AddRepository(owner, name, files)
 }
 
 func (s *scene) makesApp() error {

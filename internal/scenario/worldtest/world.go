@@ -264,10 +264,10 @@ func roles() map[string]githubsim.Role {
 	}
 }
 
-// AddRepository adds a repository whose main branch requires our check.
+// AddRepository adds a repository whose main branch requires our check. One of no files has no commit yet.
 func (w *World) AddRepository(owner, name string, files map[string]string) error {
 	full := owner + "/" + name
-	err := w.Sim.AddRepository(owner, name, githubsim.RepoOptions{Files: files, Labels: []string{"EMERGENCY", "high-risk"}})
+	err := w.Sim.AddRepository(owner, name, githubsim.RepoOptions{Files: files, Empty: len(files) == 0, Labels: []string{"EMERGENCY", "high-risk"}})
 	if err != nil {
 		return err
 	}
