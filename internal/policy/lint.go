@@ -21,6 +21,7 @@ func LintBeside(floor *Policy, source string, text []byte) Problems {
 	}
 	l := &linter{reader: &reader{problems: problems}, policy: p, shape: shape}
 	l.roles()
+	l.bots()
 	l.emergency()
 	l.categories()
 	l.checks(shape.Checks)
@@ -104,6 +105,15 @@ func (l *linter) approves(role string) bool {
 		}
 	}
 	return l.policy.Emergency != nil && asked(l.policy.Emergency.Approvals) || l.policy.Security != nil && l.policy.Security.Role == role
+}
+
+// bots warns of trust in the account under which whoever may push a workflow can push code.
+func (l *linter) bots() {
+	for _, t := range l.shape.Bots.items {
+		if strings.EqualFold(t.value, gitHubActions) {
+			l.warn(t.at, fmt.Sprintf("whoever can push a workflow can push code as %s, and then approve it", t.value), "take it away: one person more then approves what it pushed")
+		}
+	}
 }
 
 func (l *linter) emergency() {

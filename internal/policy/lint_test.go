@@ -27,6 +27,8 @@ func TestLint(t *testing.T) {
 			[]string{`2: only alice can fill the role "security", and not on their own changes`}},
 		{"anyone approves", strings.Replace(minimal, "permission: write", "permission: read", 1),
 			[]string{`2: everyone with read access counts as "reviewer"`}},
+		{"a program that runs anybody's code", minimal + "bots: ['dependabot[bot]', 'GitHub-Actions[bot]']\n",
+			[]string{"6: whoever can push a workflow can push code as GitHub-Actions[bot], and then approve it"}},
 		{"no security review", "version: 1\ncategories:\n  high-risk: {when: {any: [{labels: [x]}]}, approvals: []}\n",
 			[]string{"1: there is no security review", "3: nobody need approve high-risk changes"}},
 		{"nothing is high-risk", strings.Replace(minimal, "when: {any: [{paths: [\"db/**\"]}]}, ", "", 1),
