@@ -1,0 +1,52 @@
+package policy
+
+import (
+	"testing"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+const watched = `
+version: 1
+roles: {reviewer: {permission: write}, security: {teams: [security]}}
+categories:
+  normal: {record: []}
+  standard: {when: {any: [{authors: ["renovate[bot]"], bumps_only: true}]}}
+security_review:
+  role: security
+  triggers:
+    dependencies: {new_dependencies: ["**/package.json", "requirements.txt", "**/*.list"]}
+`
+
+// TestManifestsThatAreRenamed: what becomes a manifest by its name lists nothing but new names, of which a diff shows few or none.
+func TestManifestsThatAreRenamed(t *testing.T) {
+	another := []string{"normal, waiting", "a diff that cannot be read"}
+	play(t, watched, []scenario{
+		{name: "a text", facts: pullRequest(rename("deps.txt", "requirements.txt"), authoredBy("renovate[bot]")), want: another},
+		{name: "a manifest that was put aside", facts: pullRequest(rename("x/package.json.off", "package.json"), authoredBy("renovate[bot]")), want: another},
+		{name: "a text of which a line is changed too", facts: pullRequest(patch("requirements.txt", " evil", "-x==1", "+x==2"), authoredBy("renovate[bot]"), theFile(func(f *change.File) {
+			f.Status, f.PreviousPath = change.FileRenamed, "deps.txt"
+		})), want: another},
+		{name: "a manifest of another kind", facts: pullRequest(rename("bower.json", "package.json"), authoredBy("renovate[bot]")), want: another},
+		{name: "one that only the policy knows", facts: pullRequest(rename("deps.txt", "deps.list"), authoredBy("renovate[bot]")), want: another},
+		{name: "one that the policy does not look at", facts: pullRequest(rename("old/requirements.txt", "requirements.txt"), authoredBy("renovate[bot]")),
+			want: []string{"standard, waiting", "a diff that cannot be read"}},
+		{name: "a copy", facts: pullRequest(rename("a/package.json", "b/package.json"), authoredBy("renovate[bot]"), theFile(func(f *change.File) { f.Status = change.FileCopied })), want: another},
+		{name: "a manifest in another folder", facts: pullRequest(rename("a/package.json", "b/package.json"), authoredBy("renovate[bot]")), want: []string{"standard, waiting"}, never: []string{"dependencies"}},
+	})
+}
+
+// TestBumps: whatever is a manifest, to the policy alone too, changes versions only.
+func TestBumps(t *testing.T) {
+	by := authoredBy("renovate[bot]")
+	play(t, watched, []scenario{
+		{name: "a version", facts: pullRequest(patch("package.json", `-"x": "1.0.0"`, `+"x": "1.0.1"`), by), want: []string{"standard, waiting"}},
+		{name: "a source", facts: pullRequest(patch("package.json", `-"x": "1.0.0"`, `+"x": "evil/x"`), by), want: []string{"normal, waiting"}},
+		{name: "a version by an alias", facts: pullRequest(patch("libs.versions.toml", `-foo = "com.acme:foo:1.0"`, `+foo = "com.acme:foo:1.1"`), by), want: []string{"standard, waiting"}},
+		{name: "another module by an alias", facts: pullRequest(patch("libs.versions.toml", `-foo = "com.acme:foo:1.0"`, `+foo = "com.evil:foo:1.0"`), by), want: []string{"normal, waiting"}},
+		{name: "requirements by another name", facts: pullRequest(patch("dev-requirements.txt", "+evil==1"), by), want: []string{"normal, waiting"}},
+		{name: "their version", facts: pullRequest(patch("dev-requirements.txt", "-x==1", "+x==2"), by), want: []string{"standard, waiting"}},
+		{name: "in a manifest that only the policy knows", facts: pullRequest(patch("deps.list", "+evil 1"), by), want: []string{"normal, waiting"}},
+		{name: "a lock file is none", facts: pullRequest(patch("go.sum", "+example.com/evil v1.0.0 h1:x="), by), want: []string{"standard, waiting"}},
+	})
+}

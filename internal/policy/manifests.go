@@ -1,0 +1,322 @@
+package policy
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// manifest reads one line of a file that lists dependencies: it returns the names on it. Section is what it keeps from line to line, empty
+// at the start of a hunk.
+type manifest func(line string, section *string) []string
+
+// manifestKinds are the manifests that are known, by name in any case of letters. The built-in policy looks at all of them for new
+// dependencies.
+var manifestKinds = [...]struct {
+	pattern string
+	names   manifest
+}{
+	{"**/go.mod", goMod},
+	{"**/package.json", jsonPairs},
+	{"**/bower.json", jsonPairs},
+	{"**/deno.json", jsonPairs},
+	{"**/composer.json", jsonPairs},
+	{"**/{Gemfile,gems.rb,*.gemspec}", quotedCall},
+	{"**/{Podfile,*.podspec}", quotedCall},
+	{"**/Brewfile", quotedCall},
+	{"**/Puppetfile", quotedCall},
+	{"**/cpanfile", quotedCall},
+	{"**/mix.exs", quotedCall},
+	{"**/pyproject.toml", tomlPairs},
+	{"**/Pipfile", tomlPairs},
+	{"**/{*requirements*,requirements/*,constraints*}.{txt,in}", requirement},
+	{"**/setup.cfg", setupConfig},
+	{"**/setup.py", quotedCoordinates},
+	{"**/environment.{yml,yaml}", condaList},
+	{"**/Cargo.toml", tomlPairs},
+	{"**/libs.versions.toml", versionCatalog},
+	{"**/{build,settings}.gradle{,.kts}", quotedCoordinates},
+	{"**/build.sbt", quotedCoordinates},
+	{"**/pom.xml", mavenArtifact},
+	{"**/deps.edn", clojureSymbols},
+	{"**/project.clj", clojureSymbols},
+	{"**/Package.swift", quotedCoordinates},
+	{"**/pubspec.yaml", tomlPairs},
+	{"**/Chart.yaml", helmChart},
+	{"**/{*.csproj,*.fsproj,Directory.Packages.props,packages.config}", quotedCoordinates},
+}
+
+// manifestNames is built on first use.
+var manifestNames = sync.OnceValue(func() *Globs {
+	patterns := make([]string, len(manifestKinds))
+	for i, k := range manifestKinds {
+		patterns[i] = k.pattern
+	}
+	names, err := NewGlobs(patterns, true)
+	if err != nil {
+		panic(err) // the patterns are those above
+	}
+	return names
+})
+
+// manifestKind returns which of the manifests that are known a file is by its name, -1 if it is none.
+func manifestKind(path string) int { return manifestNames().Find(path) }
+
+var (
+	goModule      = regexp.MustCompile(`^\s*(?:(?:require|tool)\s+)?\(?\s*"?([^\s"()]*[./][^\s"()]*)"?(?:\s+v[0-9]|\s*$)`)
+	goReplacement = regexp.MustCompile(`=>\s*"?([^\s"]+)`)
+	jsonPair      = regexp.MustCompile(`"((?:[^"\\]|\\.)+)"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|([{\[]))`)
+	quotedFirst   = regexp.MustCompile(`^\s*\{?\s*:?[A-Za-z_.]*\s*\(?\s*["':]([^"',\s}]+)`)
+	tomlPair      = regexp.MustCompile(`^\s*-?\s*"?([A-Za-z0-9_.@/-]+)"?\s*[=:]`)
+	tomlTable     = regexp.MustCompile(`^\s*\[+\s*([^\]]+?)\s*\]`)
+	quotedString  = regexp.MustCompile(`["']([^"'\s]+)[^"']*["']`)
+	mavenName     = regexp.MustCompile(`<(?:artifactId|groupId)>\s*([^<\s]+)`)
+	sourceURL     = regexp.MustCompile(`((?:[a-z][a-z0-9+.-]*://|git@)[^\s"'<>,;)#]+)`)
+	sourceKey     = regexp.MustCompile(`["']?((?:npm|jsr|github|gitlab|bitbucket|gist|git|file|link|portal|path|svn|hg)["']?\s*(?::|=>?)\s*["']?@?[^\s"',:=#@}/][^\s"',#@}]*)`)
+	gitHubShort   = regexp.MustCompile(`^([\w.-]+/[\w.-]+)(?:#.*)?$`)
+	// versionLike is what npm takes for a version: a range, a tag that is common, or a workspace's own.
+	versionLike  = regexp.MustCompile(`^(?:[\^~<>=v\s]*\d+(?:\.[\dxX*]+)*(?:[-+].*|\s+[-<>=~^|\d].*)?|\*|x|latest|next|beta|alpha|canary|(?:workspace|catalog):.*)$`)
+	codeFile     = regexp.MustCompile(`\.(?:[cm]?[jt]sx?|json|node|css)$`)
+	tomlPackage  = regexp.MustCompile(`(?:^|[{,])\s*package\s*=\s*["']([^"']+)`)
+	tomlIndex    = regexp.MustCompile(`(?:^|[{,])\s*((?:registry|registry-index|index|source)\s*=\s*["'][^"']+)`)
+	catalogName  = regexp.MustCompile(`(?:^|[{,])\s*(?:module|group|name|id)\s*=\s*["']([^"']+)`)
+	catalogShort = regexp.MustCompile(`^\s*[\w.-]+\s*=\s*["']([^"'\s]+):[^"':]*["']`)
+	yamlKey      = regexp.MustCompile(`^\s*["']?([\w.-]+)["']?\s*:(?:\s+(.*))?$`)
+	chartName    = regexp.MustCompile(`(?:^[\s-]+|[{,]\s*)["']?(?:name|repository)["']?\s*:\s*["']?([^"'\s,}#]+)`)
+	lispString   = regexp.MustCompile(`"(?:[^"\\]|\\.)*"?`)
+	lispPlace    = regexp.MustCompile(`:(?:local/root|git/url)\s+"([^"]+)"`)
+	pythonName   = regexp.MustCompile(`^\s*(?:-e\s+|--editable\s+)?([A-Za-z0-9][^\s=<>!~;,\[#]*)`)
+)
+
+// sources returns the places that a line takes dependencies from: addresses, and what package managers write instead of a version.
+func sources(line string) []string {
+	if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, "//") {
+		return nil
+	}
+	return append(submatches(sourceURL, line), submatches(sourceKey, line)...)
+}
+
+func goMod(line string, _ *string) []string {
+	line, _, _ = strings.Cut(line, "//")
+	if strings.Contains(line, "=>") {
+		return submatches(goReplacement, line)
+	}
+	switch first, _, _ := strings.Cut(strings.TrimSpace(line), " "); first {
+	case "module", "go", "toolchain", "exclude", "retract", "godebug":
+		return nil
+	}
+	return submatches(goModule, line)
+}
+
+// jsonPairs returns the keys of pairs that may be a name and a version, and the repositories on GitHub that stand for a version. In objects
+// that are known to hold something else, such as the scripts, there are none.
+func jsonPairs(line string, section *string) []string {
+	trimmed := strings.TrimSpace(line)
+	if strings.HasPrefix(trimmed, "}") {
+		*section = ""
+	}
+	var names []string
+	for _, m := range jsonPair.FindAllStringSubmatch(line, -1) {
+		key, value, opens := m[1], m[2], m[3]
+		if opens != "" {
+			// Only a line that does nothing but open an object says where the next lines are.
+			if strings.HasSuffix(trimmed, opens) {
+				*section = key
+			}
+			continue
+		}
+		switch *section {
+		case "scripts", "engines", "repository", "bugs", "author", "license", "config", "funding", "files", "exports", "bin", "directories", "publishConfig":
+			continue
+		case "":
+			if describes(key, value) {
+				continue
+			}
+		}
+		names = append(append(names, key), submatches(gitHubShort, value)...)
+		if strings.Contains(value, `\`) {
+			names = append(names, value) // no version needs that, and an address could be written so
+		}
+	}
+	return names
+}
+
+// describes says whether a pair outside of any known object is about the package itself: by its key, unless its value could be where a
+// dependency of that name comes from.
+func describes(key, value string) bool {
+	switch key {
+	case "version":
+		return true
+	case "main", "module", "types", "typings", "browser":
+		return codeFile.MatchString(value) || !versionLike.MatchString(value) && !gitHubShort.MatchString(value)
+	case "name", "description", "license", "type", "homepage", "author", "private", "packageManager", "url", "email":
+		return !versionLike.MatchString(value) && !gitHubShort.MatchString(value)
+	}
+	// A value with a space that is no range of versions is somebody's script.
+	return strings.Contains(value, " ") && !strings.ContainsAny(value, "<>=|^~*")
+}
+
+func quotedCall(line string, _ *string) []string {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "source") || strings.HasPrefix(line, "ruby ") {
+		return nil
+	}
+	return submatches(quotedFirst, line)
+}
+
+// tomlPairs returns a table's keys and the names in its lists of strings, and by which other name or from which index they come.
+func tomlPairs(line string, section *string) []string {
+	trimmed := strings.TrimSpace(line)
+	if strings.HasPrefix(trimmed, "#") {
+		return nil
+	}
+	return slices.Concat(tomlNames(line, trimmed, section), submatches(tomlPackage, line), submatches(tomlIndex, line))
+}
+
+func tomlNames(line, trimmed string, section *string) []string {
+	if m := tomlTable.FindStringSubmatch(trimmed); m != nil && !strings.HasPrefix(trimmed, `["`) && !strings.HasPrefix(trimmed, "['") {
+		*section = m[1]
+		// [dependencies.name] is a dependency of its own.
+		if i := strings.LastIndex(m[1], "dependencies."); i >= 0 {
+			return []string{strings.Trim(m[1][i+len("dependencies."):], `"'`)}
+		}
+		return nil
+	}
+	if m := tomlPair.FindStringSubmatch(line); m != nil {
+		switch m[1] {
+		case "version", "name", "description", "edition", "authors", "readme", "license", "rust-version", "python", "requires-python", "features", "optional", "default-features", "rev", "tag", "branch":
+			return nil
+		}
+		if !strings.Contains(line, "[") || strings.Contains(line, "{") {
+			return []string{m[1]}
+		}
+	}
+	var names []string
+	for _, s := range submatches(quotedString, line) {
+		names = append(names, submatches(pythonName, s)...)
+	}
+	return names
+}
+
+// versionCatalog is tomlPairs for Gradle, where an alias of one's own stands before what it names.
+func versionCatalog(line string, section *string) []string {
+	if strings.HasPrefix(strings.TrimSpace(line), "#") {
+		return nil
+	}
+	return slices.Concat(tomlPairs(line, section), submatches(catalogName, line), submatches(catalogShort, line))
+}
+
+func mavenArtifact(line string, _ *string) []string { return submatches(mavenName, line) }
+
+// quotedCoordinates returns the strings of a line without the version that they may end in.
+func quotedCoordinates(line string, _ *string) []string {
+	if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "//") || strings.HasPrefix(trimmed, "#") {
+		return nil
+	}
+	var names []string
+	for _, s := range submatches(quotedString, line) {
+		if parts := strings.Split(s, ":"); len(parts) >= 3 {
+			s = strings.Join(parts[:2], ":")
+		}
+		if name := submatches(pythonName, s); len(name) > 0 && (name[0][0] < '0' || name[0][0] > '9') {
+			names = append(names, name...)
+		}
+	}
+	return names
+}
+
+func requirement(line string, _ *string) []string {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "--hash") {
+		return nil
+	}
+	if strings.HasPrefix(line, "-r") || strings.HasPrefix(line, "-c") || strings.HasPrefix(line, "-i") || strings.HasPrefix(line, "--") && !strings.HasPrefix(line, "--editable") {
+		return []string{line} // another file or another index: names from elsewhere
+	}
+	names := submatches(pythonName, line)
+	for i, n := range names {
+		names[i] = strings.ToLower(strings.ReplaceAll(n, "_", "-"))
+	}
+	return names
+}
+
+// setupConfig returns the requirements in the sections of setup.cfg that have some, which are indented or behind a key.
+func setupConfig(line string, section *string) []string {
+	if m := tomlTable.FindStringSubmatch(line); m != nil {
+		*section = m[1]
+		return nil
+	}
+	if strings.HasPrefix(line, "#") || !slices.Contains([]string{"", "options", "options.extras_require"}, *section) {
+		return nil
+	}
+	if strings.TrimLeft(line, " \t") != line {
+		return requirement(line, section)
+	}
+	var names []string
+	for part := range strings.SplitSeq(line[strings.IndexAny(line, "=:")+1:], ";") {
+		if !versionLike.MatchString(strings.TrimSpace(part)) {
+			names = append(names, requirement(part, section)...)
+		}
+	}
+	return names
+}
+
+// condaList returns the items of lists, channels among them.
+func condaList(line string, section *string) []string {
+	line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
+	line = strings.TrimLeft(strings.TrimPrefix(line, "-"), " ")
+	if m := yamlKey.FindStringSubmatch(line); m != nil {
+		if line = m[2]; !strings.HasPrefix(line, "[") {
+			return nil
+		}
+	}
+	var names []string
+	for item := range strings.FieldsFuncSeq(line, func(r rune) bool { return strings.ContainsRune(",[]", r) }) {
+		names = append(names, requirement(strings.Trim(item, ` "'`), section)...)
+	}
+	return names
+}
+
+// helmChart returns the names and the repositories of a chart's dependencies.
+func helmChart(line string, section *string) []string {
+	if m := yamlKey.FindStringSubmatch(line); m != nil && strings.TrimLeft(line, " ") == line {
+		*section = m[1]
+	}
+	if *section != "" && *section != "dependencies" {
+		return nil
+	}
+	return submatches(chartName, line)
+}
+
+// clojureSymbols returns all that is neither a text nor a keyword nor a number, and what takes a library from elsewhere.
+func clojureSymbols(line string, _ *string) []string {
+	code, _, _ := strings.Cut(lispString.ReplaceAllString(line, " "), ";")
+	names := submatches(lispPlace, line)
+	for word := range strings.FieldsFuncSeq(code, func(r rune) bool { return strings.ContainsRune(" \t,[](){}", r) }) {
+		if first, _ := utf8.DecodeRuneInString(word); unicode.IsLetter(first) {
+			names = append(names, word)
+		}
+	}
+	return names
+}
+
+// firstWord reads a manifest that is not known.
+func firstWord(line string, _ *string) []string {
+	fields := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\"',:=<>(){}[];", r) })
+	if len(fields) == 0 || strings.HasPrefix(strings.TrimSpace(line), "#") || strings.HasPrefix(strings.TrimSpace(line), "//") {
+		return nil
+	}
+	return fields[:1]
+}
+
+// submatches returns the first group of every match.
+func submatches(e *regexp.Regexp, s string) []string {
+	var out []string
+	for _, m := range e.FindAllStringSubmatch(s, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
