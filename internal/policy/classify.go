@@ -324,7 +324,7 @@ func (q *inquiry) matchExpression(r *Rule, category change.Category) (condition,
 	if r.Expression == nil {
 		return condition{}, true
 	}
-	held, err := r.Expression.Eval(q.activation(category))
+	held, err := q.evaluate(r.Expression, category)
 	if err != nil {
 		q.broken = append(q.broken, brokenExpression{q.policy, r.Line, err})
 		return condition{}, false
@@ -332,17 +332,44 @@ func (q *inquiry) matchExpression(r *Rule, category change.Category) (condition,
 	return condition{rule: change.Code(r.Expression.Source()), subject: change.Words("the change")}, held
 }
 
-// activation returns what an expression sees. Labels are those with the authority that the category's effect needs: one that was
-// taken off without authority still raises the risk, and one set without authority lowers nothing.
-func (q *inquiry) activation(category change.Category) *Activation {
-	i := 0
-	if category == change.Standard {
-		i = 1
+// maxDoubtful bounds how often one expression is evaluated: for each choice among so many labels.
+const maxDoubtful = 6
+
+// evaluate says whether an expression holds, whichever of the labels count that were set or taken off without authority: one that raises the
+// risk holds if it does with any choice of them, and one that lowers it only if it does with all. So a label that anyone may set never
+// lowers the risk, be it by being there or by being absent, and one that nobody may take off goes on raising it.
+func (q *inquiry) evaluate(e *Expression, category change.Category) (bool, error) {
+	if q.activation == nil {
+		q.activation = NewActivation(*q.facts)
 	}
-	if q.activations[i] == nil {
-		seen := *q.facts
-		seen.Pull.Labels = q.effectiveLabels(category)
-		q.activations[i] = NewActivation(seen)
+	held, failed := e.Eval(q.activation)
+	if !e.readsLabels() || failed == nil && held != relaxes(category) {
+		return held, failed
 	}
-	return q.activations[i]
+	doubtful := q.doubtfulLabels(e)
+	if len(doubtful) > maxDoubtful {
+		return !relaxes(category), nil
+	}
+	for choice := 1; choice < 1<<len(doubtful); choice++ {
+		labels := slices.Clone(q.facts.Pull.Labels)
+		var others []string
+		for i, group := range doubtful {
+			if choice&(1<<i) != 0 {
+				labels, others = turned(labels, group), append(others, group...)
+			}
+		}
+		held, err := e.Eval(q.activation.withLabels(labels))
+		if err != nil {
+			failed = err
+			continue
+		}
+		if held != relaxes(category) {
+			// No part of this choice is enough for that, because those were tried before.
+			for _, label := range others {
+				q.remarkDoubtful(label)
+			}
+			return held, nil
+		}
+	}
+	return relaxes(category), failed
 }

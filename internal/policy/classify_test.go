@@ -172,8 +172,74 @@ roles: {reviewer: {permission: write}}
 categories:
   normal: {record: []}
   standard: {when: {any: [{expression: '"trivial" in change.labels'}]}}
-`, facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting"}},
+`, facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting", "note: The label trivial lowers nothing: it was set by bob"}},
 	})
+}
+
+// TestLabelsInExpressions: who may set or take off which label holds for expressions too, whether they ask that it is there or that it is not.
+func TestLabelsInExpressions(t *testing.T) {
+	small := files("a.go")
+	standard, high := expressionRules("standard"), expressionRules("high-risk")
+	const unlessReview, unlessReviewed = `!("needs-review" in change.labels)`, `change.files.exists(f, f.path == "a.go") && !("reviewed" in change.labels)`
+	const risky = `"risky" in change.labels && !("reviewed" in change.labels)`
+	play(t, "", []scenario{
+		{name: "a label that raises takes a change out of standard", policy: standard(unlessReview), facts: pullRequest(small, label("needs-review", "eve")), want: []string{"normal, waiting"}, never: []string{"note"}},
+		{name: "without it", policy: standard(unlessReview), facts: pullRequest(small, label("bug", "eve")), want: []string{"standard, waiting"}, never: []string{"note"}},
+		{name: "taken off by who set it", policy: standard(unlessReview), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "eve")), want: []string{"standard, waiting"}},
+		{name: "taken off by somebody else", policy: standard(unlessReview), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "alice")),
+			want: []string{"normal, waiting", "note: The label needs-review still counts: alice took it off"}},
+		{name: "taken off by a holder", policy: standard(unlessReview), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "lea")), want: []string{"standard, waiting"}},
+		{name: "a label that lowers takes nothing out of high-risk", policy: high(unlessReviewed), facts: pullRequest(small, label("reviewed", "eve")),
+			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing: it was set by eve, and counts only from @acme/tech-leads."}},
+		{name: "from a holder it does", policy: high(unlessReviewed), facts: pullRequest(small, label("reviewed", "lea")), want: []string{"normal, waiting"}, never: []string{"note"}},
+		{name: "both in one expression", policy: high(risky), facts: pullRequest(small, label("risky", "eve"), label("reviewed", "eve")),
+			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing"}, never: []string{"label risky"}},
+		{name: "only the one", policy: high(risky), facts: pullRequest(small, label("reviewed", "eve")), want: []string{"normal, waiting"}, never: []string{"note"}},
+		{name: "one that was taken off in vain, and one that lowers", policy: high(risky), facts: pullRequest(small, label("risky", "eve"), unlabel("risky", "alice"), label("reviewed", "eve")),
+			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing", "note: The label risky still counts: alice took it off"}},
+		{name: "labels that the expression does not name", policy: standard(`change.labels.exists(l, l.startsWith("ok-"))`), facts: pullRequest(small, label("ok-a", "eve"), label("ok-b", "bob")),
+			want: []string{"normal, waiting", "note: The label ok-a lowers nothing", "note: The label ok-b lowers nothing"}},
+		{name: "more labels than are tried", policy: high(`!["a", "b", "c", "d", "e", "f", "g"].all(l, l in change.labels)`), want: []string{"high-risk, waiting"},
+			facts: pullRequest(small, label("a", "eve"), label("b", "eve"), label("c", "eve"), label("d", "eve"), label("e", "eve"), label("f", "eve"), label("g", "eve"))},
+		{name: "one that fails without a label", policy: standard(`change.labels[0] != "x"`), facts: pullRequest(small, label("bug", "eve")), want: []string{"normal, failing"}},
+	})
+}
+
+// expressionRules returns a policy in which one expression alone makes a change of the category.
+func expressionRules(category string) func(expression string) string {
+	return func(expression string) string {
+		rules := map[string]string{category: ", when: {any: [{expression: '" + expression + "'}]}"}
+		return `
+version: 1
+roles: {reviewer: {permission: write}, lead: {teams: [tech-leads]}}
+labels: {lowered_by: lead}
+categories:
+  high-risk: {approvals: [{role: reviewer}], record: []` + rules["high-risk"] + `}
+  normal: {record: []}
+  standard: {record: []` + rules["standard"] + `}
+`
+	}
+}
+
+// TestExpressionsAskOfTheLabelsTheyRead: no question and no note is about labels on which no expression depends.
+func TestExpressionsAskOfTheLabelsTheyRead(t *testing.T) {
+	facts := pullRequest(files("a.go"), label("bug", "bob"), unlabel("old", "carol"))
+	for expression, asks := range map[string]bool{
+		`change.additions < 10`:                        false,
+		`"trivial" in change.labels`:                   false,
+		`"bug" in change.labels`:                       true,
+		`!("needs-review" in change.labels)`:           true, // whether it was renamed is the timeline's to say
+		`change.labels.exists(l, l.startsWith("bug"))`: true,
+	} {
+		p := mustParse(t, expressionRules("standard")(expression))
+		needs := p.Needs(facts)
+		if got := len(needs.Teams) > 0; got != asks {
+			t.Errorf("%s asks for teams: %v", expression, got)
+		}
+		if notes := p.Decide(facts).Notes; len(notes) > 0 != strings.Contains(expression, "bug") {
+			t.Errorf("%s: %v", expression, notes)
+		}
+	}
 }
 
 const emergencies = `

@@ -68,7 +68,7 @@ type ExpressionCommit struct {
 }
 
 // Activation is the facts in the form that expressions read. Make it once a decision, and only if some rule has an expression.
-type Activation struct{ variables map[string]any }
+type Activation struct{ change *ExpressionChange }
 
 // NewActivation prepares the facts of a change for expressions.
 func NewActivation(f change.Facts) *Activation {
@@ -93,7 +93,14 @@ func NewActivation(f change.Facts) *Activation {
 	for i, commit := range f.Content.Commits {
 		c.Commits[i] = ExpressionCommit{string(commit.SHA), commit.Author.Account.Login, commit.Verified}
 	}
-	return &Activation{map[string]any{"change": c}}
+	return &Activation{c}
+}
+
+// withLabels returns the same facts with other labels.
+func (a *Activation) withLabels(labels []string) *Activation {
+	c := *a.change
+	c.Labels = labels
+	return &Activation{&c}
 }
 
 // expressionEnvironment is built on first use, because it takes a millisecond and most policies have no expression.
@@ -143,10 +150,18 @@ func plainCEL(message string) string {
 // Source returns the expression as the policy writes it.
 func (e *Expression) Source() string { return e.source }
 
+// readsLabels says whether the expression may depend on any label.
+func (e *Expression) readsLabels() bool { return strings.Contains(e.source, "labels") }
+
+// names says whether the expression has a label's name as a text of its own.
+func (e *Expression) names(label string) bool {
+	return strings.Contains(e.source, `"`+label+`"`) || strings.Contains(e.source, "'"+label+"'")
+}
+
 // Eval says whether the expression holds. An error (a list's index out of range, too high a cost) is no answer: the caller
 // must not take it for false.
 func (e *Expression) Eval(a *Activation) (bool, error) {
-	out, _, err := e.program.Eval(a.variables)
+	out, _, err := e.program.Eval(map[string]any{"change": a.change})
 	if err != nil {
 		return false, fmt.Errorf("evaluate %q: %w", e.source, err)
 	}

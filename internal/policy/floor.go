@@ -87,12 +87,12 @@ func (c *compiler) besideFloor(categories map[change.Category]*Category) {
 
 // layer is one of the policies that are decided side by side, with what it alone makes of the facts.
 type layer struct {
-	policy      *Policy
-	record      record.Record
-	history     []edition      // of the description, where it was edited
-	triggered   []change.Match // the security triggers among the matches
-	contents    []fileContent  // by the place of the file
-	activations [2]*Activation // for rules that raise the category, and for those that lower it
+	policy    *Policy
+	record    record.Record
+	history   []edition      // of the description, where it was edited
+	triggered []change.Match // the security triggers among the matches
+	contents  []fileContent  // by the place of the file
+	doubtful  []string       // see doubtfulLabels; nil: no expression depends on them
 }
 
 // each makes each layer in turn the one that is looked at: `for range q.each`. Outside of it that is the floor, or the only one.

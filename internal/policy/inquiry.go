@@ -39,6 +39,7 @@ type inquiry struct {
 	recheckAt    time.Time // when time alone may change the decision; zero: never
 
 	contributors map[change.AccountID]involvement
+	activation   *Activation            // what expressions see, once one was evaluated
 	now          *shown                 // the present content, once it was compared
 	looked       map[change.View]*shown // others that were looked at
 	wants        []asked

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -29,14 +28,19 @@ func (q *inquiry) matchLabels(r *Rule, category change.Category) (condition, boo
 	return condition{}, false
 }
 
-// heldOn says whether a label that raises the risk still counts although it is gone: whoever took it off had not set it and does
-// not hold the role that the policy names. One that was taken off without having been set came by a rename: nobody set it.
+// heldOn says whether a label that raises the risk still counts although it is gone, and remarks why.
 func (q *inquiry) heldOn(label string) bool {
-	var (
-		on     bool
-		setter change.Account
-		stuck  change.LabelEvent
-	)
+	_, on := q.takenOffInVain(label)
+	if on {
+		q.remarkHeldOn(label)
+	}
+	return on
+}
+
+// takenOffInVain says whether whoever took a label off had not set it and does not hold the role that the policy names, and returns that
+// event. One that was taken off without having been set came by a rename: nobody set it.
+func (q *inquiry) takenOffInVain(label string) (stuck change.LabelEvent, on bool) {
+	var setter change.Account
 	for _, e := range q.facts.LabelEvents {
 		if !change.SameLabel(e.Label, label) {
 			continue
@@ -53,34 +57,43 @@ func (q *inquiry) heldOn(label string) bool {
 			on, setter = true, e.By
 		}
 	}
-	if !on {
-		return false
-	}
-	if stuck.Label != "" {
+	return stuck, on
+}
+
+func (q *inquiry) remarkHeldOn(label string) {
+	if stuck, _ := q.takenOffInVain(label); stuck.Label != "" {
 		q.remark(change.Words("The label "), change.Code(label), change.Words(" still counts: "), change.Login(stuck.By),
 			change.Words(" took it off, who neither set it nor may lower the risk ("), q.whoMay(q.policy.Labels.LoweredBy), change.Words(")."))
 	} else {
 		q.remark(change.Words("The label "), change.Code(label), change.Words(" still counts: it was set, and nobody is known to have taken it off."))
 	}
-	return true
 }
 
-// mayRelax says whether the change carries a label that lowers its risk, set by someone who may.
+// mayRelax says whether the change carries a label that lowers its risk, set by someone who may, and remarks who set it if not.
 func (q *inquiry) mayRelax(label string) bool {
 	if !q.facts.Pull.HasLabel(label) {
 		return false
 	}
-	set, ok := q.lastSet(label)
-	if ok && q.holds(q.role(q.policy.Labels.LoweredBy), set.By) == yes {
-		return true
+	may := q.setWithAuthority(label)
+	if !may {
+		q.remarkPowerless(label)
 	}
+	return may
+}
+
+// setWithAuthority says whether a label that the change carries was set by someone who may lower the risk.
+func (q *inquiry) setWithAuthority(label string) bool {
+	set, ok := q.lastSet(label)
+	return ok && q.holds(q.role(q.policy.Labels.LoweredBy), set.By) == yes
+}
+
+func (q *inquiry) remarkPowerless(label string) {
 	who := change.Words("nobody known")
-	if ok && set.By.Known() {
+	if set, ok := q.lastSet(label); ok && set.By.Known() {
 		who = change.Login(set.By)
 	}
 	q.remark(change.Words("The label "), change.Code(label), change.Words(" lowers nothing: it was set by "), who,
 		change.Words(", and counts only from "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
-	return false
 }
 
 // lastSet returns the event that set a label which the change carries. A label that was renamed or made anew has none: events keep the
@@ -116,25 +129,57 @@ func (q *inquiry) whoMay(role string) change.Text {
 	return q.candidates(r)
 }
 
-// effectiveLabels returns the labels that an expression of the category sees.
-func (q *inquiry) effectiveLabels(category change.Category) []string {
-	if !relaxes(category) {
-		labels := slices.Clone(q.facts.Pull.Labels)
-		for _, e := range q.facts.LabelEvents {
-			has := slices.ContainsFunc(labels, func(l string) bool { return change.SameLabel(l, e.Label) })
-			if !has && q.heldOn(e.Label) {
-				labels = append(labels, e.Label)
+// doubtfulLabels returns the labels that were set by somebody who may not lower the risk, and those that were taken off in vain: each that
+// the expression names by itself, and all others together.
+func (q *inquiry) doubtfulLabels(e *Expression) [][]string {
+	if q.doubtful == nil {
+		labels := slices.DeleteFunc(append([]string{}, q.facts.Pull.Labels...), q.setWithAuthority)
+		for _, event := range q.facts.LabelEvents {
+			if _, on := q.takenOffInVain(event.Label); on && !q.facts.Pull.HasLabel(event.Label) && !contains(labels, event.Label) {
+				labels = append(labels, event.Label)
 			}
 		}
-		return labels
+		slices.Sort(labels)
+		q.doubtful = labels
 	}
-	var labels []string
-	for _, l := range q.facts.Pull.Labels {
-		if q.mayRelax(l) {
-			labels = append(labels, l)
+	var groups [][]string
+	var unnamed []string
+	for _, label := range q.doubtful {
+		if e.names(label) {
+			groups = append(groups, []string{label})
+		} else {
+			unnamed = append(unnamed, label)
+		}
+	}
+	if unnamed != nil {
+		groups = append(groups, unnamed)
+	}
+	return groups
+}
+
+// turned returns the labels without those of some that are among them, and with those that are not.
+func turned(labels, some []string) []string {
+	for _, label := range some {
+		if contains(labels, label) {
+			labels = slices.DeleteFunc(labels, func(l string) bool { return change.SameLabel(l, label) })
+		} else {
+			labels = append(labels, label)
 		}
 	}
 	return labels
+}
+
+func contains(labels []string, label string) bool {
+	return slices.ContainsFunc(labels, func(l string) bool { return change.SameLabel(l, label) })
+}
+
+// remarkDoubtful says why it does not count that a label is there, or is gone.
+func (q *inquiry) remarkDoubtful(label string) {
+	if q.facts.Pull.HasLabel(label) {
+		q.remarkPowerless(label)
+	} else {
+		q.remarkHeldOn(label)
+	}
 }
 
 // relaxingLabel says whether the change carries a label that would relax something, so that it matters who set it.
@@ -143,19 +188,17 @@ func (q *inquiry) relaxingLabel() bool {
 	if p.Emergency != nil && q.facts.Pull.HasLabel(p.Emergency.Label) {
 		return true
 	}
+	if q.doubtful != nil && len(q.facts.Pull.Labels) > 0 {
+		return true
+	}
 	if c := p.Categories[change.Standard]; c != nil {
 		for _, r := range c.When {
-			if slices.ContainsFunc(r.Labels, q.facts.Pull.HasLabel) || r.readsLabels() && len(q.facts.Pull.Labels) > 0 {
+			if slices.ContainsFunc(r.Labels, q.facts.Pull.HasLabel) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// readsLabels says whether the rule has an expression that may depend on any label.
-func (r *Rule) readsLabels() bool {
-	return r.Expression != nil && strings.Contains(r.Expression.Source(), "labels")
 }
 
 // CaresAboutLabel says whether setting or taking off a label can change a decision of this policy, or of its owner's floor.
@@ -171,7 +214,7 @@ func (p *Policy) CaresAboutLabel(name string) bool {
 			if slices.ContainsFunc(r.Labels, func(l string) bool { return change.SameLabel(l, name) }) {
 				return true
 			}
-			if r.readsLabels() {
+			if r.Expression != nil && r.Expression.readsLabels() {
 				return true
 			}
 		}
