@@ -74,8 +74,9 @@ func TestDefaultKnowsEcosystems(t *testing.T) {
 		change.Normal: {
 			"app/models/order.rb", "orders/views.py", "cmd/shop/main.go", "src/index.ts", "src/main/java/Shop.java", "src/Controller/Shop.php",
 			"go.mod", "package-lock.json", "infra/outputs.tf", "staging/app.tfvars", "README", "docs.go", "app/views/orders/show.html.erb",
+			"internal/NOTICE_handler.go", "lib/AUTHORS.rb", "LICENSE-check.sh", "CHANGELOG/run.py", "src/LICENSE.ts",
 		},
-		change.Standard: {"README.md", "docs/install.rst", "docs/img/a.png", "LICENSE", "CHANGELOG.md", ".github/ISSUE_TEMPLATE/bug.yml"},
+		change.Standard: {"README.md", "docs/install.rst", "docs/img/a.png", "LICENSE", "vendor/x/LICENSE-MIT", "NOTICE.txt", "AUTHORS", "AUTHORS.rst", "CHANGELOG.md", ".github/ISSUE_TEMPLATE/bug.yml"},
 	}
 	for category, paths := range tests {
 		for _, path := range paths {
