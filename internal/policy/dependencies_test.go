@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/changegate/changegate/internal/change"
@@ -49,4 +51,40 @@ func TestBumps(t *testing.T) {
 		{name: "in a manifest that only the policy knows", facts: pullRequest(patch("deps.list", "+evil 1"), by), want: []string{"normal, waiting"}},
 		{name: "a lock file is none", facts: pullRequest(patch("go.sum", "+example.com/evil v1.0.0 h1:x="), by), want: []string{"standard, waiting"}},
 	})
+}
+
+// TestDefaultKnowsManifests: the built-in policy looks for new dependencies in all manifests that are known, and in no others.
+func TestDefaultKnowsManifests(t *testing.T) {
+	text, err := os.ReadFile("../../policies/default.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var patterns []string
+	for _, trigger := range mustParse(t, string(text)).Security.Triggers {
+		if trigger.NewDependencies != nil {
+			patterns = append(patterns, trigger.NewDependencies.Patterns()...)
+		}
+	}
+	listed, err := NewGlobs(patterns, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// files are names that a pattern matches.
+	files := func(pattern string) []string {
+		return expandBraces(strings.ReplaceAll(strings.TrimPrefix(pattern, "**/"), "*", "x"))
+	}
+	for _, kind := range manifestKinds {
+		for _, file := range files(kind.pattern) {
+			if listed.Find(file) < 0 {
+				t.Errorf("the built-in policy does not look for new dependencies in %s", file)
+			}
+		}
+	}
+	for _, pattern := range patterns {
+		for _, file := range files(pattern) {
+			if manifestKind(file) < 0 {
+				t.Errorf("the built-in policy looks for new dependencies in %s, which is no manifest that is known", file)
+			}
+		}
+	}
 }
