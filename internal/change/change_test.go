@@ -24,7 +24,15 @@ func TestLines(t *testing.T) {
 		{"an empty file", File{Status: FileAdded, Blob: emptyBlob}, nil, nil, true},
 		{"a file made empty whose patch is missing", File{Status: FileModified, Deletions: 9, Blob: emptyBlob}, nil, nil, false},
 	} {
-		added, removed, complete := row.file.Lines()
+		var added, removed []string
+		for line := range ChangedLines(row.file.Patch) {
+			if line[0] == '+' {
+				added = append(added, line[1:])
+			} else {
+				removed = append(removed, line[1:])
+			}
+		}
+		complete := row.file.HasAllLines()
 		if !slices.Equal(added, row.added) || !slices.Equal(removed, row.removed) || complete != row.complete {
 			t.Errorf("%s: got %q, %q, %v", row.name, added, removed, complete)
 		}

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"iter"
 	"strings"
 )
 
@@ -52,28 +53,40 @@ func (f File) Paths() []string {
 	return []string{f.Path}
 }
 
-// Lines returns the lines that the change adds and removes. Complete is false where they cannot be known from what GitHub gave:
-// a binary file, a diff too large to show, or a patch that was cut.
-func (f File) Lines() (added, removed []string, complete bool) {
+// ChangedLines yields the lines that a patch adds and removes, each with its sign before it.
+func ChangedLines(patch string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		inHunk := false
+		for line := range strings.Lines(patch) {
+			switch {
+			case strings.HasPrefix(line, "@@"):
+				inHunk = true
+			case inHunk && (line[0] == '+' || line[0] == '-'):
+				if !yield(strings.TrimSuffix(line, "\n")) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// HasAllLines says whether the patch has all the lines that the change adds and removes. It has not where they cannot be known from what
+// GitHub gave: a binary file, a diff too large to show, or a patch that was cut.
+func (f File) HasAllLines() bool {
 	if f.Patch == "" {
 		unchanged := f.Blob != "" && f.Blob == f.PreviousBlob // a pure rename, or another mode
 		empty := f.Blob == emptyBlob && (f.Status == FileAdded || f.Status == FileRemoved)
-		return nil, nil, unchanged || empty
+		return unchanged || empty
 	}
-	inHunk := false
-	for line := range strings.Lines(f.Patch) {
-		line = strings.TrimSuffix(line, "\n")
-		switch {
-		case strings.HasPrefix(line, "@@"):
-			inHunk = true
-		case !inHunk:
-		case strings.HasPrefix(line, "+"):
-			added = append(added, line[1:])
-		case strings.HasPrefix(line, "-"):
-			removed = append(removed, line[1:])
+	added, removed := 0, 0
+	for line := range ChangedLines(f.Patch) {
+		if line[0] == '+' {
+			added++
+		} else {
+			removed++
 		}
 	}
-	return added, removed, len(added) == f.Additions && len(removed) == f.Deletions
+	return added == f.Additions && removed == f.Deletions
 }
 
 // IsSubmodule says whether the file is a submodule's pointer, by its mode where it was read, else by what its patch says.
@@ -82,9 +95,8 @@ func (f File) IsSubmodule() bool {
 	if f.Mode != "" {
 		return f.Mode == ModeSubmodule
 	}
-	added, removed, _ := f.Lines()
-	for _, line := range append(added, removed...) {
-		if strings.HasPrefix(line, "Subproject commit ") {
+	for line := range ChangedLines(f.Patch) {
+		if strings.HasPrefix(line[1:], "Subproject commit ") {
 			return true
 		}
 	}

@@ -162,7 +162,7 @@ func (c *Comparison) holds(n int) bool {
 		return n < c.Number
 	case "<=":
 		return n <= c.Number
-	case "=", "==":
+	case "=":
 		return n == c.Number
 	case "!=":
 		return n != c.Number

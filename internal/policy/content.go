@@ -3,7 +3,6 @@ package policy
 import (
 	"regexp"
 	"regexp/syntax"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/changegate/changegate/internal/change"
@@ -81,41 +80,11 @@ func (q *inquiry) leavesUnread(f *change.File) bool {
 // readable says whether all lines that a file changes are in the facts. Where that depends on a blob that was not read, it is asked
 // for.
 func (q *inquiry) readable(f *change.File) bool {
-	if f.Patch == "" {
-		mayBeUnchanged := f.Status == change.FileRenamed || f.Status == change.FileModified // another name or mode, the same content
-		if q.notes != nil && mayBeUnchanged && f.Additions+f.Deletions == 0 && f.PreviousBlob == "" {
-			q.notes.blobs = true
-		}
-		_, _, complete := f.Lines()
-		return complete
+	mayBeUnchanged := f.Status == change.FileRenamed || f.Status == change.FileModified // another name or mode, the same content
+	if q.notes != nil && f.Patch == "" && mayBeUnchanged && f.Additions+f.Deletions == 0 && f.PreviousBlob == "" {
+		q.notes.blobs = true
 	}
-	added, removed := 0, 0
-	for line := range changedLines(f.Patch) {
-		if line[0] == '+' {
-			added++
-		} else {
-			removed++
-		}
-	}
-	return added == f.Additions && removed == f.Deletions
-}
-
-// changedLines yields the added and removed lines of a patch with the sign before them. It reads a patch as change.File.Lines does,
-// without making copies of its lines.
-func changedLines(patch string) func(yield func(line string) bool) {
-	return func(yield func(string) bool) {
-		inHunk := false
-		for line := range strings.Lines(patch) {
-			switch {
-			case strings.HasPrefix(line, "@@"):
-				inHunk = true
-			case inHunk && (line[0] == '+' || line[0] == '-'):
-				if !yield(strings.TrimSuffix(line, "\n")) {
-					return
-				}
-			}
-		}
-	}
+	return f.HasAllLines()
 }
 
 // tally counts files and remembers the first of them in the alphabet.
@@ -199,7 +168,7 @@ func (x *contentIndex) match(t *Trigger, patch string, candidates *bitset) *rege
 		if indexed && !candidates.has(first+i) {
 			continue
 		}
-		for line := range changedLines(patch) {
+		for line := range change.ChangedLines(patch) {
 			if e.MatchString(line[1:]) {
 				return e
 			}

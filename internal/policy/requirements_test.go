@@ -305,7 +305,7 @@ func FuzzNewDependencies(f *testing.F) {
 		}
 		// What is taken away as it is added names nothing new.
 		both := "@@ -1 +1 @@\n"
-		for line := range changedLines(patch) {
+		for line := range change.ChangedLines(patch) {
 			both += "-" + line[1:] + "\n+" + line[1:] + "\n"
 		}
 		if same := newDependencies(&change.File{Path: path, Patch: both}); len(same) > 0 {
