@@ -298,6 +298,11 @@ func FuzzNewDependencies(f *testing.F) {
 	f.Add("package.json", "@@ -1 +1 @@\n   \"dependencies\": {\n+    \"left-pad\": \"^1.0.0\",")
 	f.Add("pyproject.toml", "@@ -1 +1 @@\n+dependencies = [\"rich>=14\", \"httpx>=0.27\"]")
 	f.Add("build.gradle", "@@ -1 +1 @@\n+implementation 'org.z:w:1.0'")
+	f.Add("setup.cfg", "@@ -1 +1 @@\n [options]\n+install_requires = rich; evil\n+    worse~=1")
+	f.Add("environment.yml", "@@ -1 +1 @@\n dependencies: [\n+  - evil::x>=1")
+	f.Add("Chart.yaml", "@@ -1 +1 @@\n dependencies:\n+  - name: evil\n+    repository: \"@x\"")
+	f.Add("deps.edn", "@@ -1 +1 @@\n+evil/lib {:local/root \"..\"} ; note")
+	f.Add("libs.versions.toml", "@@ -1 +1 @@\n+foo = { module = \"com.evil:foo\", version = \"1\" }")
 	f.Fuzz(func(t *testing.T, path, patch string) {
 		names := newDependencies(&change.File{Path: path, Patch: patch})
 		if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
