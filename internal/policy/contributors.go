@@ -137,13 +137,8 @@ func (q *inquiry) lasts(p change.Push) bool {
 	if before == nil || after == nil || !did.known {
 		return true
 	}
-	// A path is as the push made it unless it is as it was before again, or nothing is changed there any more.
 	remains := func(did, since difference) bool {
-		return slices.ContainsFunc(did.paths, func(path string) bool {
-			_, brought := after.files[path]
-			_, there := q.present().files[path]
-			return slices.Contains(since.paths, path) && (there || !brought)
-		})
+		return q.standsThere(did, since, after) || q.mayHaveMoved(did, since, after)
 	}
 	since := q.compare(before, q.present(), false)
 	if since.isNone() {
@@ -154,6 +149,35 @@ func (q *inquiry) lasts(p change.Push) bool {
 	}
 	did, since = q.compare(before, after, true), q.compare(before, q.present(), true)
 	return !did.known || !since.known || remains(did, since)
+}
+
+// standsThere says whether a path is as a push made it: it is, unless it is as it was before again, or nothing is changed there any more. Did
+// is what the push changed, since how the present content differs from what it found, and after what it made of it.
+func (q *inquiry) standsThere(did, since difference, after *shown) bool {
+	return slices.ContainsFunc(did.paths, func(path string) bool {
+		_, brought := after.files[path]
+		_, there := q.present().files[path]
+		return slices.Contains(since.paths, path) && (there || !brought)
+	})
+}
+
+// mayHaveMoved says whether a file that a push brought may be at another path by now: one has that file's content, or was moved from
+// where it was, or came later, when nobody knows from where. The arguments are those of standsThere.
+func (q *inquiry) mayHaveMoved(did, since difference, after *shown) bool {
+	var brought []change.SHA
+	for _, path := range did.paths {
+		if f, ok := after.files[path]; ok && f.Status != change.FileRemoved {
+			brought = append(brought, f.Blob)
+		}
+	}
+	return len(brought) > 0 && slices.ContainsFunc(since.paths, func(path string) bool {
+		f, there := q.present().files[path]
+		if !there || f.Status == change.FileRemoved {
+			return false
+		}
+		_, old := after.files[path]
+		return !old || slices.Contains(brought, f.Blob) || slices.Contains(did.paths, f.PreviousPath)
+	})
 }
 
 // cameUnchanged says whether a commit came with a push of whoever merged or committed it that left the content what it was.
