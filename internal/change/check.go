@@ -71,10 +71,10 @@ type Check struct {
 	State    CheckState `json:"state"`
 	App      string     `json:"app,omitempty"` // the slug of the App that posted the check run; empty for a commit status
 	AppID    AppID      `json:"app_id,omitempty"`
-	Status   bool       `json:"status,omitempty"` // a commit status and not a check run
-	Creator  Account    `json:"creator,omitzero"` // who posted a commit status
-	Workflow string     `json:"workflow,omitempty"`
-	Suite    int64      `json:"suite,omitempty"` // the check suite's id, 0 for a commit status
+	Status   bool       `json:"status,omitempty"`   // a commit status and not a check run
+	Creator  Account    `json:"creator,omitzero"`   // who posted a commit status
+	Workflow string     `json:"workflow,omitempty"` // the path of the workflow file that posted it, without a ref; empty where none did or it is not known
+	Suite    int64      `json:"suite,omitempty"`    // the check suite's id, 0 for a commit status
 	RunID    int64      `json:"run_id,omitempty"`
 	URL      string     `json:"url,omitempty"`
 	At       time.Time  `json:"at,omitzero"`

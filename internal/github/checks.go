@@ -155,11 +155,19 @@ func (s *Session) workflows(ctx context.Context, repo change.Repository, sha cha
 	return paths, nil
 }
 
-// workflowPath cuts the ref that GitHub may add to the path of a workflow file of the repository itself. That of another
-// repository (OWNER/REPO/PATH@REF) stays as it is, so that it never passes for one of this repository.
+// workflowPath cuts the ref that GitHub may add to the path of a workflow file of the repository itself: PATH@refs/heads/main, or PATH@main in
+// its reference. The name of a file may hold an "@" too, so what ends as a workflow file does is one. The path of another repository's
+// (OWNER/REPO/PATH@REF) stays as it is, so that it never passes for one of this repository.
 func workflowPath(path string) string {
-	if strings.HasPrefix(path, ".github/") {
-		path, _, _ = strings.Cut(path, "@")
+	if !strings.HasPrefix(path, ".github/") {
+		return path
+	}
+	if file, _, ok := strings.Cut(path, "@refs/"); ok { // no workflow is in a folder of a folder
+		return file
+	}
+	name := strings.ToLower(path)
+	if at := strings.LastIndex(path, "@"); at >= 0 && !strings.HasSuffix(name, ".yml") && !strings.HasSuffix(name, ".yaml") {
+		return path[:at]
 	}
 	return path
 }

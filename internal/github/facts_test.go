@@ -736,3 +736,23 @@ func TestTree(t *testing.T) {
 		}
 	})
 }
+
+func TestWorkflowPath(t *testing.T) {
+	for path, want := range map[string]string{
+		".github/workflows/ci.yml":                            ".github/workflows/ci.yml",
+		".github/workflows/ci.yml@refs/heads/main":            ".github/workflows/ci.yml",
+		".github/workflows/ci.yml@refs/heads/x.yml":           ".github/workflows/ci.yml",
+		".github/workflows/ci.yaml@main":                      ".github/workflows/ci.yaml",
+		".github/workflows/ci.yml@x.yml":                      ".github/workflows/ci.yml@x.yml",
+		".github/workflows/ci.yml@x.YAML":                     ".github/workflows/ci.yml@x.YAML",
+		".github/workflows/ci.yml@x.yml@main":                 ".github/workflows/ci.yml@x.yml",
+		".github/workflows/ci.yml@x.yml@refs/heads/main":      ".github/workflows/ci.yml@x.yml",
+		"acme/other/.github/workflows/ci.yml@refs/heads/main": "acme/other/.github/workflows/ci.yml@refs/heads/main",
+		"dynamic/github-code-scanning/codeql":                 "dynamic/github-code-scanning/codeql",
+		"":                                                    "",
+	} {
+		if got := workflowPath(path); got != want {
+			t.Errorf("%q: %q, want %q", path, got, want)
+		}
+	}
+}

@@ -160,8 +160,7 @@ func (r *CheckRule) isBy(c change.Check) bool {
 	if r.App != "" && !strings.EqualFold(r.App, c.App) {
 		return false
 	}
-	workflow, _, _ := strings.Cut(c.Workflow, "@") // GitHub may add the ref that it was read from
-	return r.Workflow == "" || r.Workflow == workflow
+	return r.Workflow == "" || r.Workflow == c.Workflow
 }
 
 func (r *CheckRule) accepts(s change.CheckState) bool { return slices.Contains(r.Accept, string(s)) }

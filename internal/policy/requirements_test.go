@@ -158,7 +158,7 @@ func TestChecks(t *testing.T) {
 		{name: "by a commit status", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.App, c.Workflow, c.Status = "", "", true })), want: []string{"normal, waiting"}},
 		{name: "by another workflow", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow = ".github/workflows/evil.yml" })), want: []string{"normal, waiting"}},
 		{name: "by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow = "" })), want: []string{"normal, waiting"}},
-		{name: "by the workflow with its ref", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow += "@refs/heads/main" })), want: []string{"normal, satisfied"}},
+		{name: "by a workflow whose name goes on", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow += "@x.yml" })), want: []string{"normal, waiting"}},
 		{name: "skipped is not succeeded", facts: pullRequest(files("a.go"), ok, legal, ran("build", change.CheckSkipped)), want: []string{"normal, failing", "build was skipped"}},
 		{name: "nor is neutral", facts: pullRequest(files("a.go"), ok, build, ran("legal", change.CheckNeutral)), want: []string{"normal, failing", "legal was neutral"}},
 		{name: "unless it is accepted", facts: pullRequest(files("a.go"), ok, build, ran("legal", change.CheckSkipped)), want: []string{"normal, satisfied"}},
