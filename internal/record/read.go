@@ -41,8 +41,9 @@ type reader struct {
 	source  []byte // the same as bytes, for the parser
 	fields  []Field
 	answers []answer
-	current int // the field whose section we are in
-	level   int // of its heading
+	current int  // the field whose section we are in
+	level   int  // of its heading
+	boxed   bool // we are in a list item with a check box
 	labels  []label
 }
 
@@ -123,10 +124,10 @@ func (r *reader) heading(h *ast.Heading) {
 }
 
 func (r *reader) start(field, level int, rest string) {
-	r.current, r.level = field, level
+	r.current, r.level, r.boxed = field, level, false
 	a := &r.answers[field]
 	a.seen = true
-	a.sections = append(a.sections, nil)
+	a.sections, a.first = append(a.sections, nil), append(a.first, "")
 	r.add(rest)
 }
 
@@ -137,6 +138,9 @@ func (r *reader) add(line string) {
 	a := &r.answers[r.current]
 	last := len(a.sections) - 1
 	a.sections[last] = append(a.sections[last], line)
+	if !r.boxed && a.first[last] == "" && !isPlaceholder(line) {
+		a.first[last] = line
+	}
 }
 
 // block gathers what a block says. Verbatim blocks are what someone quotes: no line in them introduces a field.
@@ -184,6 +188,8 @@ func (r *reader) item(n *ast.ListItem, verbatim bool) {
 		r.block(head, verbatim)
 	}
 	words, mark := cutBox(words)
+	defer func(outside bool) { r.boxed = outside }(r.boxed)
+	r.boxed = r.boxed || mark != noBox
 	first := true
 	for line := range strings.Lines(words) {
 		line = strings.TrimSpace(line)

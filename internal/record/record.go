@@ -97,6 +97,7 @@ func Parse(body string, fields []Field) Record {
 type answer struct {
 	seen     bool
 	sections [][]string // the lines of each section, without comments
+	first    []string   // of each section, its first line that is no placeholder and stands in no item with a check box; empty: there is none
 	items    []item
 }
 
@@ -197,25 +198,23 @@ func (a answer) hasBoxes() bool {
 	return slices.ContainsFunc(a.items, func(it item) bool { return it.box != noBox })
 }
 
-// choices returns which of the values the sections say, in the order of the values. Where a section is a list of options to check,
-// the checked ones are said; elsewhere it is the value that the section starts with, or the only one in a short first line.
+// choices returns which of the values the sections say, in the order of the values: the checked boxes do, and the first line of each section
+// beside them by the value that it starts with, or by the only one in a short line. Beside boxes a line with every value is their prompt.
 func (a answer) choices(of []string) []string {
 	said := make([]bool, len(of))
-	if a.hasBoxes() {
-		for _, it := range a.items {
-			if it.box == checked {
-				for _, i := range chosen(it.text, of) {
-					said[i] = true
-				}
-			}
+	say := func(values []int) {
+		for _, i := range values {
+			said[i] = true
 		}
-	} else {
-		for _, lines := range a.sections {
-			if i := slices.IndexFunc(lines, func(l string) bool { return !isPlaceholder(l) }); i >= 0 {
-				for _, i := range chosen(lines[i], of) {
-					said[i] = true
-				}
-			}
+	}
+	for _, it := range a.items {
+		if it.box == checked {
+			say(chosen(it.text, of))
+		}
+	}
+	for _, line := range a.first {
+		if values := chosen(line, of); len(values) < len(of) || !a.hasBoxes() {
+			say(values)
 		}
 	}
 	var out []string
@@ -227,8 +226,8 @@ func (a answer) choices(of []string) []string {
 	return out
 }
 
-// chosen returns the indexes of the values that a line says: the one it starts with and those that are set against it with a slash,
-// a bar, a comma or "or" (a template's "low / medium / high" says all three), or else the only one in a short line.
+// chosen returns the indexes of the values that a line says, each once: the one it starts with and those that are set against it with a slash,
+// a bar, a comma, a dash, "or", "and" or "to" (a template's "low / medium / high" says all three), or else the only one in a short line.
 func chosen(line string, of []string) []int {
 	rest := trimMarks(line)
 	var out []int
@@ -237,7 +236,9 @@ func chosen(line string, of []string) []int {
 		if i < 0 {
 			break
 		}
-		out = append(out, i)
+		if !slices.Contains(out, i) {
+			out = append(out, i)
+		}
 		after, more := cutSeparator(rest[n:])
 		if !more {
 			return out
@@ -283,11 +284,13 @@ func cutSeparator(s string) (rest string, more bool) {
 	if s == "" {
 		return "", false
 	}
-	if strings.ContainsRune("/|,", rune(s[0])) {
-		return trimMarks(s[1:]), true
+	if mark, n := utf8.DecodeRuneInString(s); strings.ContainsRune("/|,-–", mark) {
+		return trimMarks(s[n:]), true
 	}
-	if len(s) > 3 && strings.EqualFold(s[:3], "or ") {
-		return trimMarks(s[3:]), true
+	for _, word := range [...]string{"or ", "and ", "to "} {
+		if len(s) > len(word) && strings.EqualFold(s[:len(word)], word) {
+			return trimMarks(s[len(word):]), true
+		}
 	}
 	return "", false
 }
