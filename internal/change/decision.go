@@ -211,6 +211,9 @@ type Decision struct {
 	Notes        []Text        `json:"notes,omitempty"`  // what a reader should know and nobody needs to do: an ignored label
 	Asks         []Ask         `json:"asks,omitempty"`
 	Declaration  *Declaration  `json:"declaration,omitempty"`
+	// Declarers are all who were seen to declare an emergency while they might, now or at an earlier decision. They are carried from one
+	// to the next, those without a declaration included: who declared one cannot approve the next.
+	Declarers []Account `json:"declarers,omitempty"`
 	// Contributors are all who had a hand in the content, in the order of their numbers: who they are outlives the merge, for release approvals.
 	Contributors []AccountID `json:"contributors,omitempty"`
 	// Scheduled is the day before which the record says that it is not to be deployed, as 2006-01-02; empty: none.

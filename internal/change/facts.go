@@ -37,6 +37,8 @@ type Facts struct {
 	// Declared is the declaration under which it was merged: what it owes stays owed, whatever becomes of the label. Nil while it is open,
 	// and where it was merged as anything else.
 	Declared *Declaration `json:"declared,omitempty"`
+	// Declarers are those of the decision before.
+	Declarers []Account `json:"declarers,omitempty"`
 	// Debts are those of whoever set the emergency's label, settled ones included: who had an overdue one then could not declare.
 	Debts []Debt `json:"debts,omitempty"`
 	// Rejections are those by command, oldest first, withdrawn ones included.

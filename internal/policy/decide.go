@@ -119,7 +119,7 @@ func (q *inquiry) decide() change.Decision {
 		}
 	}
 	d.RecheckAt = q.recheckAt
-	d.Contributors, d.Scheduled = q.contributorIDs(), q.scheduled()
+	d.Contributors, d.Declarers, d.Scheduled = q.contributorIDs(), q.seenDeclare, q.scheduled()
 	return d
 }
 

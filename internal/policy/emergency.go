@@ -46,6 +46,9 @@ func (q *inquiry) findEmergency() {
 	set, ok := q.lastSet(e.Label)
 	declarer := q.role(e.DeclaredBy)
 	may := q.holds(declarer, set.By)
+	if may == yes {
+		q.sawDeclare(set.By)
+	}
 	debt, late := q.overdue(set)
 	switch {
 	case !ok || !set.By.Known():
@@ -92,16 +95,34 @@ func (q *inquiry) keepDeclared() {
 	}
 }
 
-// findDeclarers notes everyone who declared the emergency, now or at an earlier time, or may have.
+// findDeclarers notes everyone who declared the emergency, now or at an earlier time, or may have. Whoever was seen to hold the role then
+// declared it, whatever became of that person's roles since.
 func (q *inquiry) findDeclarers() {
 	e := q.policy.Emergency
-	if e == nil {
-		return
-	}
-	for _, event := range q.facts.LabelEvents {
-		if event.Added && change.SameLabel(event.Label, e.Label) && !q.declared(event.By) && q.holds(q.role(e.DeclaredBy), event.By) != no {
-			q.declarers = append(q.declarers, event.By)
+	if e != nil {
+		for _, event := range q.facts.LabelEvents {
+			if !event.Added || !change.SameLabel(event.Label, e.Label) || q.declared(event.By) {
+				continue
+			}
+			switch q.holds(q.role(e.DeclaredBy), event.By) {
+			case yes:
+				q.sawDeclare(event.By)
+			case unknown:
+				q.declarers = append(q.declarers, event.By)
+			}
 		}
+	}
+	for _, a := range q.seenDeclare {
+		if !q.declared(a) {
+			q.declarers = append(q.declarers, a)
+		}
+	}
+}
+
+// sawDeclare remembers that someone declared an emergency who might.
+func (q *inquiry) sawDeclare(a change.Account) {
+	if !slices.ContainsFunc(q.seenDeclare, func(d change.Account) bool { return d.ID == a.ID }) {
+		q.seenDeclare = append(q.seenDeclare, a)
 	}
 }
 

@@ -129,6 +129,37 @@ func TestDeclarationSurvivesTheMerge(t *testing.T) {
 	}
 }
 
+// Whoever declared an emergency cannot approve it, nor the next one of the same pull request, whatever became of that person's role since.
+func TestDeclarersAreRemembered(t *testing.T) {
+	p := mustParse(t, brief)
+	onCall := func(login string) edit {
+		return func(f *change.Facts) {
+			f.Teams["on-call"] = change.Team{Slug: "on-call", Members: []change.Account{account(login)}}
+		}
+	}
+	remembered := func(d change.Decision) edit { return func(f *change.Facts) { f.Declarers = d.Declarers } }
+	a, carol, olga := files("a.go"), label("EMERGENCY", "carol"), label("EMERGENCY", "olga")
+	elsewhere := func(f *change.Facts) { f.LabelEvents[0].Head = oldHead }
+
+	first := p.Decide(pullRequest(a, onCall("carol"), carol))
+	ended := p.Decide(pullRequest(a, onCall("olga"), carol, elsewhere, remembered(first)))
+	if first.Declaration == nil || ended.Declaration != nil || len(ended.Declarers) != 1 {
+		t.Fatalf("declared:\n%s\nended, with %v:\n%s", lines(first), ended.Declarers, lines(ended))
+	}
+	late := p.Decide(pullRequest(a, onCall("carol"), owes("carol", 12, morning.Add(-time.Hour)), carol))
+	vain := p.Decide(pullRequest(a, onCall("olga"), carol))
+	again := []edit{a, onCall("olga"), carol, elsewhere, unlabel("EMERGENCY", "carol"), olga, approved("carol")}
+	never := "carol does not count: declared the emergency, and cannot approve it"
+	play(t, brief, []scenario{
+		{name: "who declared it, and is on call no more", facts: pullRequest(append(again, remembered(ended))...),
+			want: []string{"emergency, satisfied", "owed Reviewer", "except alice (author), carol (declared it), olga (declared it)", never}},
+		{name: "who owed something overdue", facts: pullRequest(append(again, remembered(late))...), want: []string{"emergency, satisfied", "owed Reviewer", never}},
+		{name: "who might not", facts: pullRequest(append(again, remembered(vain))...), want: []string{"emergency, satisfied", "met Reviewer carol"}},
+		{name: "after the merge", facts: pullRequest(append(again, remembered(ended), merged("olga"))...), want: []string{"emergency, satisfied", "owed Reviewer", never}},
+		{name: "without an emergency", facts: pullRequest(a, approved("carol"), remembered(ended)), want: []string{"normal, satisfied", "carol counts"}},
+	})
+}
+
 // owes adds a debt that nobody has settled.
 func owes(login string, number change.Number, due time.Time) edit {
 	return func(f *change.Facts) {

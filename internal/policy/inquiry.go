@@ -22,7 +22,8 @@ type inquiry struct {
 
 	category    change.Category // what it would be without an emergency
 	declaration *change.Declaration
-	declarers   []change.Account // everyone who declared it, now or before; none without a declaration
+	declarers   []change.Account // everyone who declared it, now or before, or may have; none without a declaration
+	seenDeclare []change.Account // everyone who was seen to declare one while they might, now or at an earlier decision
 	// merged says that the change was merged as an emergency: what it still owes is all that there is to decide.
 	merged bool
 	broken []brokenExpression
@@ -52,7 +53,7 @@ type brokenExpression struct {
 }
 
 func newInquiry(f *change.Facts, policies ...*Policy) *inquiry {
-	q := &inquiry{facts: f, layers: make([]layer, len(policies))}
+	q := &inquiry{facts: f, layers: make([]layer, len(policies)), seenDeclare: slices.Clone(f.Declarers)}
 	for i, p := range policies {
 		q.layers[i].policy = p
 	}

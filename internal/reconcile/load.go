@@ -76,7 +76,7 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 		d.BaseTip, d.MergeBase = c.BaseTip, c.MergeBase
 	}
 	if s.policy == nil {
-		*d = keepOpinions(*d, s.work.Decision)
+		*d = keepPeople(*d, s.work.Decision)
 		return nil
 	}
 	for _, l := range s.facts.LabelEvents {
@@ -87,11 +87,11 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 	return nil
 }
 
-// keepOpinions carries the opinions of the last decision over to one that looked at none: nobody has changed their mind, and that an
-// objector held a role is not to be forgotten.
-func keepOpinions(d change.Decision, before *change.Decision) change.Decision {
+// keepPeople carries the opinions and the declarers of the last decision over to one that looked at none: nobody has changed their mind, and
+// that an objector or a declarer held a role is not to be forgotten.
+func keepPeople(d change.Decision, before *change.Decision) change.Decision {
 	if before != nil {
-		d.Opinions = before.Opinions
+		d.Opinions, d.Declarers = before.Opinions, before.Declarers
 	}
 	return d
 }
@@ -244,6 +244,9 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	}
 	if merged != nil {
 		f.Declared = merged.Declaration
+	}
+	if w.Decision != nil {
+		f.Declarers = w.Decision.Declarers
 	}
 	f.Rejections = w.Rejections
 	var err error
