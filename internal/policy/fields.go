@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/record"
 )
 
 // scheduled is the field that says before which day a change is not deployed.
@@ -121,20 +122,26 @@ func (c *compiler) field(f *Field, name text, s fieldShape) {
 	}
 }
 
-// distinctHeadings reports a heading of the file's own that introduces two fields, and takes it from the standard ones where
-// only they had it.
+// distinctHeadings reports a heading of the file's own that introduces two fields, and takes it from those that have it because they are
+// built in. Headings are told apart as they are where a description is read.
 func (c *compiler) distinctHeadings(fields []*Field, n names[fieldShape]) {
-	place := map[string]at{}
+	place, listed := map[string]at{}, map[string]bool{}
 	for _, e := range n.entries {
-		place[e.name.value] = e.name.at
+		place[e.name.value], listed[e.name.value] = e.name.at, e.value.Headings.present()
+	}
+	builtIn := map[string][]string{}
+	for _, f := range standardFields() {
+		if !listed[f.Name] {
+			builtIn[f.Name] = f.Headings
+		}
 	}
 	owner := map[string]*Field{}
 	for _, f := range fields {
-		if f.Line == 0 {
-			continue
-		}
 		for _, h := range f.Headings {
-			key := strings.ToLower(h)
+			key := record.Key(h)
+			if key == "" || slices.Contains(builtIn[f.Name], h) {
+				continue
+			}
 			if other := owner[key]; other != nil && other != f {
 				c.problem(place[f.Name], fmt.Sprintf("the heading %q introduces both %q and %q", h, other.Name, f.Name), "keep it in one of them")
 			}
@@ -142,9 +149,10 @@ func (c *compiler) distinctHeadings(fields []*Field, n names[fieldShape]) {
 		}
 	}
 	for _, f := range fields {
-		if f.Line == 0 {
-			f.Headings = slices.DeleteFunc(f.Headings, func(h string) bool { return owner[strings.ToLower(h)] != nil })
-		}
+		f.Headings = slices.DeleteFunc(f.Headings, func(h string) bool {
+			other := owner[record.Key(h)]
+			return other != nil && other != f && slices.Contains(builtIn[f.Name], h)
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/record"
 )
 
 // TestProblems reads files whose comments say what is wrong with their lines ("# ! message: mend", several with " ! "): nothing
@@ -258,10 +259,27 @@ func TestStandardHeadings(t *testing.T) {
 	seen := map[string]string{}
 	for _, f := range standardFields() {
 		for _, h := range f.Headings {
-			if other, ok := seen[strings.ToLower(h)]; ok {
+			if other, ok := seen[record.Key(h)]; ok && other != f.Name {
 				t.Errorf("%q introduces %s and %s", h, other, f.Name)
 			}
-			seen[strings.ToLower(h)] = f.Name
+			seen[record.Key(h)] = f.Name
+		}
+	}
+}
+
+// Headings are told apart as they are where a description is read: not by case, punctuation and numbers.
+func TestHeadingsOfOnesOwn(t *testing.T) {
+	const normal = "categories: {normal: {approvals: [], record: []}}\n"
+	play(t, "", []scenario{
+		{name: "taken from a built-in field", policy: "version: 1\nrecord: {back_out_plan: {required_in: [normal]}}\n" + normal,
+			facts: pullRequest(files("a.go"), body("## Back out plan\nRevert.\n")), want: []string{"normal, satisfied", "met Back out plan present"}},
+		{name: "and from one that the file changes otherwise", policy: "version: 1\nrecord: {rollback: {required_in: [normal]}, back_out_plan: {required_in: [normal]}}\n" + normal,
+			facts: pullRequest(files("a.go"), body("## 2. Back-out plan:\nRevert.\n")), want: []string{"normal, failing", "met Back out plan present", "missing Rollback plan"}},
+	})
+	for _, fields := range []string{"Data-migration: {}, Data migration: {}", "a: {headings: [1. Data]}, b: {headings: [data!]}", "a: {headings: [Roll back]}, rollback: {headings: [Roll-back]}"} {
+		_, err := Parse("test", []byte("version: 1\nrecord: {"+fields+"}\n"))
+		if err == nil || !strings.Contains(err.Error(), "introduces both") {
+			t.Errorf("%s: %v", fields, err)
 		}
 	}
 }

@@ -266,7 +266,7 @@ func (r *reader) match(heading string) (field int, rest string) {
 }
 
 func (r *reader) lookup(heading string) int {
-	k := key(heading)
+	k := Key(heading)
 	if k == "" {
 		return nobody
 	}
@@ -309,9 +309,9 @@ func (r *reader) segment(s text.Segment) string {
 	return string(s.Value(r.source))
 }
 
-// key folds a heading to what tells headings apart: its letters and digits in lower case, words separated by one space, without
-// the number that it may start with.
-func key(heading string) string {
+// Key folds a heading to what tells headings apart: its letters and digits in lower case, words separated by one space, without
+// the number that it may start with. Two headings with one key introduce the same section; one whose key is empty introduces none.
+func Key(heading string) string {
 	var buf [64]byte
 	out := buf[:0]
 	space := false
@@ -345,7 +345,7 @@ func isOfWord(r rune, inWord bool) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || inWord && unicode.IsMark(r) && !unicode.Is(unicode.Variation_Selector, r) && !unicode.Is(unicode.Me, r)
 }
 
-// hasKey says whether key(heading) is k. Most headings differ in their first letter, so it makes no string to compare.
+// hasKey says whether Key(heading) is k. Most headings differ in their first letter, so it makes no string to compare.
 func hasKey(heading, k string) bool {
 	i, space := 0, false
 	for _, r := range heading {
@@ -354,7 +354,7 @@ func hasKey(heading, k string) bool {
 			continue
 		}
 		if i == 0 && r >= '0' && r <= '9' {
-			return key(heading) == k
+			return Key(heading) == k
 		}
 		if space && i > 0 {
 			if i >= len(k) || k[i] != ' ' {

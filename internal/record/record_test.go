@@ -215,7 +215,7 @@ func TestHasKey(t *testing.T) {
 	word := rapid.StringOf(rapid.SampledFrom([]rune("aB1 -'’éß.ǅ😀")))
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := word.Draw(t, "a"), word.Draw(t, "b")
-		if got, want := hasKey(a, key(b)), key(a) == key(b); got != want {
+		if got, want := hasKey(a, Key(b)), Key(a) == Key(b); got != want {
 			t.Fatalf("%q has the key of %q: %v, want %v", a, b, got, want)
 		}
 	})
