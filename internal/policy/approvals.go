@@ -211,7 +211,7 @@ func (q *inquiry) approvalRow(w asked, first bool, by []change.Account, stuck bo
 	}
 	if found != nil && mend != nil {
 		r.Next = mend
-		if !q.merged { // then it stays owed
+		if r.State != change.Owed && !q.merged { // what is owed holds nothing up, and stays owed after the merge
 			r.State = change.Blocked
 		}
 		if r.Found.IsEmpty() {

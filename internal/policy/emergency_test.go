@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -84,6 +85,26 @@ categories: {normal: {approvals: [{role: reviewer, count: 2}]}}
 			want: []string{"normal, failing"}},
 		{name: "as long as it is open the declaration is what the label says", facts: pullRequest(files("a.go"), body(""), merged("olga"), func(f *change.Facts) { f.Pull.State = change.Open }),
 			want: []string{"normal, failing"}},
+	})
+}
+
+// What cannot be read of those whom it only owes holds an emergency up no more than they do. What it needs at once is needed all the same.
+func TestEmergencyThatCannotReadATeam(t *testing.T) {
+	open := []edit{files("auth/a.go"), body("## Justification\nDown."), ran("smoke", change.CheckSuccess), label("EMERGENCY", "olga")}
+	with := func(more ...edit) change.Facts { return pullRequest(append(slices.Clone(open), more...)...) }
+	team := func(t change.Team) edit { return func(f *change.Facts) { f.Teams[t.Slug] = t } }
+	forbidden := team(change.Team{Slug: "security", Problem: "403 Forbidden"})
+	owed := "owed Security review [security review] @acme/security cannot be read: 403 Forbidden → let the App read the members of @acme/security, or name others, on line 6 of the policy"
+	play(t, emergencies, []scenario{
+		{name: "a team that it owes a review of", facts: with(forbidden), want: []string{"emergency, satisfied", owed}},
+		{name: "one that does not exist", facts: with(team(change.Team{Slug: "security", Missing: true})),
+			want: []string{"emergency, satisfied", "owed Security review [security review] @acme/security does not exist → create @acme/security"}},
+		{name: "one that was approved by somebody who may be in it", facts: with(forbidden, approved("sam")), want: []string{"emergency, satisfied", owed, "met Reviewer sam"}},
+		{name: "overdue it waits for that, in vain", facts: with(forbidden, approved("bob"), now(due.Add(time.Hour))), want: []string{"emergency, failing", "blocked Security review"}},
+		{name: "an objection by somebody who may be in it", facts: with(forbidden, objected("stranger")), want: []string{"emergency, failing", "failed No changes requested"}},
+		{name: "the team that may declare", facts: with(team(change.Team{Slug: "on-call", Problem: "403 Forbidden"})),
+			want: []string{"normal, failing", "EMERGENCY is ignored so far"}},
+		{name: "without an emergency", facts: with(forbidden, unlabel("EMERGENCY", "olga")), want: []string{"normal, failing", "blocked Security review"}},
 	})
 }
 
