@@ -3,6 +3,7 @@ package policy
 import (
 	"time"
 
+	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
 )
 
@@ -34,26 +35,53 @@ func (q *inquiry) freezes() {
 	}
 }
 
-// freezeRow returns the requirement that a freeze be over; a zero until says that its end is not in sight.
+// thaws returns when none of the policies freezes merging any more, whatever follows on the heels of what; zero: no end is in sight.
+func (q *inquiry) thaws() time.Time {
+	var all []calendar.Freeze
+	for _, l := range q.layers {
+		for _, f := range l.policy.Freezes {
+			if f.Merging {
+				all = append(all, f.Freeze)
+			}
+		}
+	}
+	_, until := calendar.Frozen(all, q.facts.Now)
+	return until
+}
+
+// freezeRow returns the requirement that a freeze be over, which ends by itself at until, and that nothing that follows it freezes merging
+// either. Zero until says that its end is not in sight.
 func (q *inquiry) freezeRow(f *Freeze, until time.Time) change.Requirement {
+	thaws := q.thaws()
 	r := change.Requirement{
-		Kind: change.KindFreeze, State: change.Awaited, Due: until,
+		Kind: change.KindFreeze, State: change.Awaited, Due: thaws,
 		Name:  change.Words("No freeze"),
 		Short: change.Say(change.Words("merging frozen ("), change.Quote(f.Name), change.Words(")")),
 		Found: change.Say(change.Quote(f.Name), change.Words(", "+q.place(q.policy, f.Line)+", freezes merging")),
 		Next:  change.Words("change the policy, or declare an emergency if it is one"),
 	}
-	if until.IsZero() {
+	if !until.IsZero() {
+		r.Found = change.Say(r.Found, change.Words(" until "+f.inZoneAndUTC(until)))
+	}
+	if thaws.IsZero() {
 		return r
 	}
-	end := f.inZone(until)
-	r.Short = change.Say(change.Words("merging frozen until "+end+" ("), change.Quote(f.Name), change.Words(")"))
-	if utc := until.UTC().Format("Mon 2 Jan 15:04 UTC"); utc != end {
-		end += ", which is " + utc
+	r.Short = change.Say(change.Words("merging frozen until "+f.inZone(thaws)+" ("), change.Quote(f.Name), change.Words(")"))
+	when := "from then on"
+	if !thaws.Equal(until) {
+		when = "once the others are over too, at " + f.inZoneAndUTC(thaws)
 	}
-	r.Found = change.Say(r.Found, change.Words(" until "+end))
-	r.Next = change.Words("it may merge from then on; an emergency passes a freeze")
+	r.Next = change.Words("it may merge " + when + "; an emergency passes a freeze")
 	return r
+}
+
+// inZoneAndUTC is inZone, and the same in UTC where that is another.
+func (f *Freeze) inZoneAndUTC(t time.Time) string {
+	shown := f.inZone(t)
+	if utc := t.UTC().Format("Mon 2 Jan 15:04 UTC"); utc != shown {
+		shown += ", which is " + utc
+	}
+	return shown
 }
 
 // inZone shows a time as the clocks of the freeze's zone do.

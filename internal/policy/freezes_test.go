@@ -74,6 +74,26 @@ func TestFreezes(t *testing.T) {
 		}
 	})
 
+	t.Run("that follow one another without a gap", func(t *testing.T) {
+		follows := strings.Replace(frozen, "  - {name: quarter close", "  - {name: stocktaking, from: 2026-03-05, until: 2026-03-06, timezone: Europe/Berlin, merging: true}\n  - {name: quarter close", 1)
+		at, end := now(time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)), time.Date(2026, 3, 6, 23, 0, 0, 0, time.UTC)
+		d := mustParse(t, follows).Decide(pullRequest(a, ok, at))
+		want := "awaited No freeze [merging frozen until Sat 7 Mar 00:00 CET (year end)] year end, line 8 of the policy, freezes merging until Thu 5 Mar 00:00 CET, which is Wed 4 Mar 23:00 UTC" +
+			" → it may merge once the others are over too, at Sat 7 Mar 00:00 CET, which is Fri 6 Mar 23:00 UTC; an emergency passes a freeze"
+		if got := lines(d); !strings.Contains(got, want) || !d.Requirements[len(d.Requirements)-1].Due.Equal(end) || !d.RecheckAt.Equal(time.Date(2026, 3, 4, 23, 0, 0, 0, time.UTC)) {
+			t.Errorf("does not say %q, again at %s:\n%s", want, d.RecheckAt, got)
+		}
+
+		own, err := ParseBeside(mustParse(t, frozen), "own", []byte("version: 1\nfreezes:\n  - {name: ours, every: FREQ=DAILY, lasts: 24h, merging: true}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = "year end, line 8 of the owner's policy, freezes merging until Thu 5 Mar 00:00 CET, which is Wed 4 Mar 23:00 UTC → change the policy, or declare an emergency if it is one"
+		if got := lines(own.Decide(pullRequest(a, ok, at))); !strings.Contains(got, want) {
+			t.Errorf("does not say %q:\n%s", want, got)
+		}
+	})
+
 	t.Run("without an end in sight", func(t *testing.T) {
 		p := mustParse(t, strings.Replace(frozen, `from: "2026-03-02 10:00", until: 2026-03-04, timezone: Europe/Berlin`, "every: FREQ=DAILY, lasts: 24h", 1))
 		d := p.Decide(pullRequest(a, ok, at(3, 0)))
