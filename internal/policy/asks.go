@@ -63,7 +63,7 @@ func (q *inquiry) ask(w asked) (ask change.Ask, ok bool) {
 		}
 	}
 	for _, a := range users {
-		if _, contributed := q.contributors[a.ID]; !contributed && len(ask.Users) < maxAskedUsers && !slices.Contains(ask.Users, a.Login) {
+		if q.mayYetApprove(a) && len(ask.Users) < maxAskedUsers && !slices.Contains(ask.Users, a.Login) {
 			ask.Users = append(ask.Users, a.Login)
 		}
 	}

@@ -181,6 +181,17 @@ func TestDeclarersAreRemembered(t *testing.T) {
 	})
 }
 
+func TestDeclarersAreNotAsked(t *testing.T) {
+	play(t, `
+version: 1
+roles: {reviewer: {permission: write}, incident: {teams: [on-call]}, guard: {users: [sam, olga]}}
+emergency: {declared_by: incident, record: []}
+categories: {normal: {record: []}}
+security_review: {role: guard, triggers: {auth: {paths: ["auth/**"]}}}
+`, []scenario{{name: "whom the role names", facts: pullRequest(files("auth/a.go"), label("EMERGENCY", "olga")),
+		want: []string{"emergency, satisfied", "owed Security review [security review] → sam is asked, except olga (declared it)", "ask guard of [][sam] round 0"}}})
+}
+
 // owes adds a debt that nobody has settled.
 func owes(login string, number change.Number, due time.Time) edit {
 	return func(f *change.Facts) {
