@@ -184,6 +184,43 @@ categories: {normal: {record: [], unattributed: block}}
 	})
 }
 
+// Each push that takes an approval is a reason of its own to ask, wherever the head was before and returns to: no round comes twice.
+func TestEveryLossIsAskedFor(t *testing.T) {
+	const third, fourth = change.SHA("3333333333333333333333333333333333333333"), change.SHA("4444444444444444444444444444444444444444")
+	type step struct {
+		push  change.SHA // alice pushes it; empty: sam reviews the head
+		round int        // that is asked for then; -1: none
+	}
+	for name, steps := range map[string][]step{
+		"back to what was approved before":        {{"", -1}, {oldHead, 1}, {"", -1}, {head, 2}},
+		"away, back, and away":                    {{"", -1}, {oldHead, 1}, {head, -1}, {third, 2}},
+		"approved after that":                     {{"", -1}, {oldHead, 1}, {head, -1}, {third, 2}, {"", -1}, {fourth, 3}},
+		"however many pushes follow":              {{"", -1}, {oldHead, 1}, {third, 1}, {fourth, 1}, {"", -1}, {oldHead, 2}},
+		"approved twice":                          {{"", -1}, {"", -1}, {oldHead, 1}},
+		"approved again where it was, and pushed": {{"", -1}, {oldHead, 1}, {head, -1}, {"", -1}, {third, 2}},
+	} {
+		f := pullRequest(files("a.tf"), approved("bob", "carol", "lea"))
+		p := mustParse(t, fourEyes)
+		for i, s := range steps {
+			if s.push == "" {
+				review(change.Approved, "sam", f.Pull.Head.SHA)(&f)
+			} else {
+				f.Pushes = append(f.Pushes, change.Push{Before: f.Pull.Head.SHA, After: s.push, By: account("alice"), At: later(&f)})
+				f.Pull.Head.SHA, f.Content.Head = s.push, s.push
+			}
+			round := -1
+			for _, a := range p.Decide(f).Asks {
+				if a.Role == "security" {
+					round = a.Round
+				}
+			}
+			if round != s.round {
+				t.Errorf("%s: step %d asks for round %d, want %d", name, i, round, s.round)
+			}
+		}
+	}
+}
+
 func TestFallbackStandsInForMissingTeams(t *testing.T) {
 	const text = `
 version: 1

@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -82,40 +83,53 @@ func (q *inquiry) isAskedOtherwise(a change.Account) bool {
 
 // voided returns the holders of a role whose approval is not of the present content, and counts the reasons to ask anew: each review of
 // a holder that was dismissed, that took the place of another of other content, or that a push made stale. A push that leaves an approved
-// head is a reason once, however many follow it.
+// head is a reason once, however many follow it. What was counted stays counted, whatever the head returns to: an ask is made once a round.
 func (q *inquiry) voided(role *Role) (people []change.Account, round int) {
-	head := q.facts.Pull.Head.SHA
-	latest := map[change.AccountID]int64{}
-	for _, s := range q.standings() {
-		latest[s.review.By.ID] = s.review.ID
-	}
-	for _, r := range q.facts.Reviews {
+	reviews := slices.SortedFunc(slices.Values(q.facts.Reviews), bySubmission)
+	for i, r := range reviews {
+		if !is(r.State, change.Approved) && !is(r.State, change.Dismissed) {
+			continue
+		}
+		next, replaced := nextOpinion(reviews[i+1:], r.By)
+		stale := !replaced && is(r.State, change.Approved) && q.staleness(r) != nil
 		n := 0
-		isLatest := is(r.State, change.Approved) && latest[r.By.ID] == r.ID
-		switch {
-		case is(r.State, change.Dismissed):
-			n = 1
-		case isLatest && q.staleness(r) != nil:
-			n = max(1, q.departures(r.SHA))
-		case !isLatest && is(r.State, change.Approved) && r.SHA != head:
-			n = 1
+		if is(r.State, change.Approved) || is(r.Was, change.Approved) {
+			n = q.departures(r, next.At)
+		}
+		if stale || is(r.State, change.Dismissed) || replaced && next.SHA != r.SHA {
+			n = max(n, 1)
 		}
 		if n == 0 || q.holds(role, r.By) != yes {
 			continue
 		}
 		round += n
-		if isLatest && !r.By.IsBot() && !q.declared(r.By) {
+		if stale && !r.By.IsBot() && q.mayYetApprove(r.By) {
 			people = append(people, r.By)
 		}
 	}
 	return people, round
 }
 
-// departures counts the pushes that left a head for another.
-func (q *inquiry) departures(head change.SHA) int {
+// nextOpinion returns the first review by somebody that is more than a comment.
+func nextOpinion(reviews []change.Review, by change.Account) (change.Review, bool) {
+	i := slices.IndexFunc(reviews, func(r change.Review) bool {
+		return r.By.ID == by.ID && (is(r.State, change.Approved) || is(r.State, change.ChangesRequested) || is(r.State, change.Dismissed))
+	})
+	if i < 0 {
+		return change.Review{}, false
+	}
+	return reviews[i], true
+}
+
+// departures counts the pushes that left the head that a review saw for another, as long as the review stood: it was not dismissed, and its
+// author had not said something else, which was at next unless that is zero.
+func (q *inquiry) departures(r change.Review, next time.Time) int {
+	ended := func(at time.Time) bool {
+		return !next.IsZero() && !at.Before(next) || !r.DismissedAt.IsZero() && !at.Before(r.DismissedAt)
+	}
 	n := 0
 	for _, p := range q.facts.Pushes {
-		if p.Before == head && p.After != head {
+		if p.Before == r.SHA && p.After != r.SHA && !p.At.Before(r.At) && !ended(p.At) {
 			n++
 		}
 	}
