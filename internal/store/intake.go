@@ -629,7 +629,8 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 		}
 		if d.Base == "*" && d.Concerns.Has(change.ConcernVerify) {
 			// The repository may have come back, and its pull requests with it. Those that have not are found to be gone again.
-			if _, err := tx.Exec(ctx, `UPDATE pulls SET gone = 0 WHERE repository = $1 AND gone <> 0 AND state = 'open'`, d.Repository.ID); err != nil {
+			if _, err := tx.Exec(ctx, `UPDATE pulls SET gone = 0 WHERE repository = $1 AND gone <> 0 AND state = 'open'
+				AND EXISTS (SELECT 1 FROM repositories r WHERE r.id = $1 AND r.gone = 0)`, d.Repository.ID); err != nil {
 				return err
 			}
 		}
@@ -710,14 +711,11 @@ func (s *Store) acceptGone(ctx context.Context, tx Tx, d change.Delivery) error 
 		_, err := tx.Exec(ctx, `UPDATE pulls SET `+settled+` WHERE repository = $1 AND number = $2`, d.Key.Repository, d.Key.Number)
 		return err
 	}
-	removed := slices.Clone(d.Removed)
-	if d.Gone && d.Repository.ID != 0 {
-		removed = append(removed, d.Repository.ID)
+	left, err := leaving(ctx, tx, d)
+	if err != nil {
+		return err
 	}
-	for _, id := range removed {
-		if _, err := tx.Exec(ctx, `UPDATE repositories SET gone = 1 WHERE id = $1`, id); err != nil {
-			return err
-		}
+	for _, id := range left {
 		if _, err := tx.Exec(ctx, `UPDATE pulls SET `+settled+` WHERE repository = $1 AND gone = 0`, id); err != nil {
 			return err
 		}
@@ -740,6 +738,34 @@ func (s *Store) acceptGone(ctx context.Context, tx Tx, d change.Delivery) error 
 		}
 	}
 	return nil
+}
+
+// leaving notes that the repositories of a delivery are no longer ours, and returns them. One that was shown since as it is now stays: what
+// comes late tells of a time when it had left, and nothing would tell again that it is back.
+func leaving(ctx context.Context, tx Tx, d change.Delivery) (left []change.RepositoryID, err error) {
+	leave := func(id change.RepositoryID, at int64, where string, args ...any) error {
+		n, err := tx.Exec(ctx, `UPDATE repositories SET gone = 1, told_at = CASE WHEN told_at < $2 THEN $2 ELSE told_at END WHERE id = $1 AND `+where,
+			append([]any{id, at}, args...)...)
+		if n > 0 {
+			left = append(left, id)
+		}
+		return err
+	}
+	for _, id := range d.Removed {
+		// Of these no time is told. It may be in another installation by now.
+		if err := leave(id, 0, `(installation = $3 OR installation = 0)`, d.Installation); err != nil {
+			return nil, err
+		}
+	}
+	switch id, at := d.Repository.ID, micro(d.RepositoryAt); {
+	case !d.Gone || id == 0:
+	case d.Action == "transferred":
+		// It is shown as its new owner's, who may have let us in before.
+		err = leave(id, at, `(told_at <= $2 OR $2 = 0) AND owner <> $3`, d.Repository.Owner)
+	default:
+		err = leave(id, at, `(told_at <= $2 OR $2 = 0)`)
+	}
+	return left, err
 }
 
 // SavePushes notes that it was read from GitHub who pushed a head, because a delivery that told of it was missed, and keeps the pushes

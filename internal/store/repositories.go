@@ -96,8 +96,8 @@ var repositoryColumns = []column{
 	{"id", integer}, {"owner", text}, {"name", text}, {"default_branch", text}, {"owner_is_user", integer}, {"installation", integer}, {"told_at", integer},
 }
 
-// saveRepositories writes repositories, each once. What a source left empty stays as it was, and a row that would not change is
-// left alone. So is one that is known to have been changed since: a delivery that comes late, or again, shows a repository as it was, and by
+// saveRepositories writes repositories, each once. What a source left empty stays as it was, and a row that would not change, the time that it was
+// told included, is left alone. So is one that is known to have been changed since: a delivery that comes late, or again, shows a repository as it was, and by
 // an old name it would be looked for elsewhere, by an old default branch governed by another policy.
 func (s *Store) saveRepositories(ctx context.Context, tx Tx, list []toldRepository) error {
 	if len(list) == 0 {
@@ -126,7 +126,7 @@ func (s *Store) saveRepositories(ctx context.Context, tx Tx, list []toldReposito
 			OR (excluded.default_branch <> '' AND excluded.default_branch <> repositories.default_branch)
 			OR excluded.owner_is_user <> repositories.owner_is_user
 			OR (excluded.installation <> 0 AND excluded.installation <> repositories.installation)
-			OR repositories.gone <> 0)`, arg)
+			OR repositories.gone <> 0 OR excluded.told_at > repositories.told_at)`, arg)
 	return err
 }
 

@@ -475,6 +475,64 @@ func gone(t *testing.T, f *fixture) {
 	equal(t, "gone", f.begin(t, 2).Gone, true)
 }
 
+// lateLeaving lets a repository leave and come back, and the deliveries of both come in either order.
+func lateLeaving(t *testing.T, f *fixture) {
+	told := func(action string, by change.InstallationID, second int) change.Delivery {
+		d := change.Delivery{Event: "repository", Action: action, Installation: by, Repository: shop, RepositoryAt: at(second)}
+		if d.Gone = action != "unarchived"; !d.Gone {
+			d.Base, d.Concerns = "*", change.ConcernPull|change.ConcernVerify
+		}
+		if action == "transferred" {
+			d.Repository.Owner, d.Repository.Installation = "bmce", by
+		}
+		return d
+	}
+	removed := change.Delivery{Event: "installation_repositories", Installation: shop.Installation, Removed: []change.RepositoryID{shop.ID}}
+	added := change.Delivery{Event: "installation_repositories", Installation: 71, Added: []change.Repository{{ID: shop.ID, Owner: "bmce", Name: "shop"}}}
+	repo := shop.ID
+	for _, row := range []struct {
+		name          string
+		first, second change.Delivery
+		gone          bool
+	}{
+		{"archived, then back", told("archived", 70, 2), told("unarchived", 70, 3), false},
+		{"back, then archived", told("unarchived", 70, 2), told("archived", 70, 3), true},
+		{"removed, then added to another installation", removed, added, false},
+		{"transferred, as the former owner's installation was told, then added", told("transferred", 70, 2), added, false},
+		{"transferred, as the new owner's installation was told, then added", told("transferred", 71, 2), added, false},
+	} {
+		for _, order := range [][]change.Delivery{{row.first, row.second}, {row.second, row.first}} {
+			repo++
+			open := f.described(1, "h1", at(1))
+			open.Repository.ID, open.Key.Repository = repo, repo
+			f.accept(t, open)
+			for _, d := range order {
+				f.deliveries++
+				d.ID, d.ReceivedAt = fmt.Sprintf("guid-%d", f.deliveries), f.clock()
+				switch {
+				case d.Removed != nil:
+					d.Removed = []change.RepositoryID{repo}
+				case d.Added != nil:
+					d.Added = []change.Repository{{ID: repo, Owner: "bmce", Name: "shop"}}
+				default:
+					d.Repository.ID = repo
+				}
+				f.accept(t, d)
+			}
+			list, err := f.Repositories(t.Context())
+			must(t, err)
+			has := slices.ContainsFunc(list, func(r change.Repository) bool { return r.ID == repo })
+			equal(t, row.name+", the first to come "+order[0].Action+": gone", !has, row.gone)
+			if row.second.Added != nil {
+				continue // its pull requests are listed before they are ours again
+			}
+			p, err := f.Pull(t.Context(), open.Key)
+			must(t, err)
+			equal(t, row.name+", the first to come "+order[0].Action+": gone with it", p.Gone, row.gone)
+		}
+	}
+}
+
 func addedAndRemoved(t *testing.T, f *fixture) {
 	f.accept(t, f.described(1, "h1", at(1)))
 	d := f.about(0)

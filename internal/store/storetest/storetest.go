@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		{"what is concerned by a branch or a repository", bases},
 		{"what is concerned by a branch with many", wideBases},
 		{"going away and coming back", gone},
+		{"what comes late of a repository's leaving", lateLeaving},
 		{"what comes late from a deleted installation", endedInstallations},
 		{"a repository that leaves and one that comes", addedAndRemoved},
 		{"what each delivery asks for", causes},
