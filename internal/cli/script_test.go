@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			server := httptest.NewServer(&stubGate{answers: map[string]int{}, used: map[string]bool{}})
 			e.Defer(server.Close)
-			e.Vars = append(e.Vars, "GATE="+server.URL)
+			e.Vars = append(e.Vars, "GATE="+server.URL, "ADDRESS="+server.Listener.Addr().String())
 			return nil
 		},
 	})
@@ -63,7 +63,8 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// stubGate is a server whose answer its address says: $GATE/go, $GATE/no and so on. $GATE/oidc is where GitHub gives out tokens.
+// stubGate is a server whose answer its address says: $GATE/go, $GATE/no and so on. $GATE/oidc is where GitHub gives out tokens. It
+// is ready, at $ADDRESS.
 type stubGate struct {
 	mu      sync.Mutex
 	tokens  int
@@ -123,6 +124,8 @@ func (s *stubGate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *stubGate) giveToken(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case r.URL.Path == "/readyz":
+		fmt.Fprintln(w, "ready")
 	case r.URL.Path == "/denied":
 		http.Error(w, "{}", http.StatusForbidden)
 	case r.URL.Path == "/down":

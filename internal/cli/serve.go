@@ -29,19 +29,19 @@ func newServeCommand() *cobra.Command {
 The configuration is a YAML file; every key can also come from the environment, which wins. Without --config it all comes from the
 environment. A configuration with mistakes is refused before anything starts, with all of them at once.
 
-With --probe nothing is served: the server that runs with the same configuration is asked whether it is ready. The answer is the exit
+With --probe nothing is served: the server that runs with the same server.address is asked whether it is ready. The answer is the exit
 status, 0 or 1, and a line.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if ask {
+				return probe(cmd, file)
+			}
 			c, err := config.Load(file, os.LookupEnv)
 			if err != nil && file == "" {
 				return fmt.Errorf("%w\nno file is named with --config, so that all of it is taken from the environment (see '%s --help')", err, cmd.CommandPath())
 			}
 			if err != nil {
 				return err
-			}
-			if ask {
-				return probe(cmd, c.Server.Address)
 			}
 			go boundMemory(cmd.Context())
 			log := newLogger(c.Log, cmd.ErrOrStderr())
@@ -61,8 +61,13 @@ status, 0 or 1, and a line.`,
 // probeTime is how long a server may take to say whether it is ready: a little longer than it gives itself.
 const probeTime = 4 * time.Second
 
-// probe asks the server that listens on an address whether it is ready. It is for who keeps the server running, where no other program is.
-func probe(cmd *cobra.Command, address string) error {
+// probe asks the server that listens where a configuration says whether it is ready. It is for who keeps the server running, where no other
+// program is. Nothing else of the configuration matters to it, or what cannot be used any more would end a server that does without.
+func probe(cmd *cobra.Command, file string) error {
+	address, err := config.LoadAddress(file, os.LookupEnv)
+	if err != nil {
+		return err
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return err

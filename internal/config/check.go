@@ -39,10 +39,7 @@ func (l *loader) check() *Config {
 		l.wrong(clientID, "is missing although %s is set; set both or neither", clientSecret)
 	}
 
-	c.Server.Address = l.text(address, "127.0.0.1:8080")
-	if _, port, err := net.SplitHostPort(c.Server.Address); err != nil || !isPort(port) {
-		l.wrong(address, "is not HOST:PORT; use 127.0.0.1:8080 behind a proxy on the same host, or :8080 for every interface")
-	}
+	c.Server.Address = l.address()
 	if l.isSet(publicURL) {
 		c.Server.PublicURL = l.url(publicURL, l.values[publicURL].text)
 	}
@@ -54,6 +51,14 @@ func (l *loader) check() *Config {
 	c.Ledger = l.ledger(c.Database, true)
 	c.Log = l.log()
 	return c
+}
+
+func (l *loader) address() string {
+	text := l.text(address, "127.0.0.1:8080")
+	if _, port, err := net.SplitHostPort(text); err != nil || !isPort(port) {
+		l.wrong(address, "is not HOST:PORT; use 127.0.0.1:8080 behind a proxy on the same host, or :8080 for every interface")
+	}
+	return text
 }
 
 func isPort(text string) bool {

@@ -118,6 +118,20 @@ func LoadDatabase(path string, env func(string) (string, bool)) (Database, error
 	return d, nil
 }
 
+// LoadAddress is LoadDatabase for whoever asks the server that runs, and needs to know where it listens: a file with a secret may have been
+// replaced since by what cannot be used, and the server goes on with what it has.
+func LoadAddress(path string, env func(string) (string, bool)) (string, error) {
+	l, err := read(path, env)
+	if err != nil {
+		return "", err
+	}
+	text := l.address()
+	if len(l.problems) > 0 {
+		return "", l.problems
+	}
+	return text, nil
+}
+
 // read collects the values of the file and of the environment.
 func read(path string, env func(string) (string, bool)) (*loader, error) {
 	l := &loader{values: map[key]value{}}
