@@ -20,9 +20,15 @@ import (
 var ErrUncertain = errors.New("whether it was done cannot be found out")
 
 // Failed says that an effect was given up: it was refused, or whether it was done is uncertain. It is final.
-type Failed struct{ Why string }
+type Failed struct {
+	Why       string
+	uncertain bool
+}
 
 func (e *Failed) Error() string { return e.Why }
+
+// Is says that it is ErrUncertain when it was given up for that just now. A record of before tells Why and no more.
+func (e *Failed) Is(target error) bool { return e.uncertain && target == ErrUncertain }
 
 // Early says that an earlier attempt was not found, but may still be acted on. Nothing failed: it is to be called again.
 type Early struct{ Until time.Time }
@@ -141,5 +147,5 @@ func fail(ctx context.Context, s Store, key string, cause error) error {
 	if err := s.FailEffect(ctx, key, cause.Error()); err != nil {
 		return err
 	}
-	return &Failed{Why: cause.Error()}
+	return &Failed{Why: cause.Error(), uncertain: errors.Is(cause, ErrUncertain)}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
 	"pgregory.net/rapid"
 
@@ -47,6 +48,7 @@ type fixture struct {
 	token   string
 	failing string // the step that fails next
 	after   bool   // it fails after it was done
+	doubt   time.Time
 }
 
 func TestMain(m *testing.M) { ramtest.Main(m) }
@@ -131,6 +133,7 @@ type failing struct {
 
 func (s *failing) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
 	err = s.f.at("intend", func() (err error) { e, fresh, err = s.Store.Intend(ctx, in); return err })
+	e.Doubt = s.f.doubt
 	return e, fresh, err
 }
 
@@ -414,6 +417,33 @@ func TestKillsUnseen(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestUncertainIsCounted: an announcement is counted as uncertain where it is given up for that, and not where it is posted all the same.
+func TestUncertainIsCounted(t *testing.T) {
+	for name, tt := range map[string]struct {
+		begin func(f *fixture)
+		want  map[string]float64
+	}{
+		"an answer was lost": {
+			func(f *fixture) { kills()["after Slack acted"](f); f.run() }, map[string]float64{"posted": 0, "uncertain": 1, "failed": 0},
+		},
+		"a restored database may have forgotten": {
+			func(f *fixture) { f.doubt = f.clock().Add(-time.Hour) }, map[string]float64{"posted": 1, "uncertain": 0, "failed": 0},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.leave(opening("declared"))
+			tt.begin(f)
+			f.slack.refuse("missing_scope", "conversations.history", "conversations.list")
+			f.settle()
+			equal(t, "posts", f.keys(), []string{"declared"})
+			for outcome, want := range tt.want {
+				equal(t, outcome, testutil.ToFloat64(f.outcomes.WithLabelValues(outcome)), want)
+			}
+		})
 	}
 }
 

@@ -105,6 +105,9 @@ func (r *run) announceIn(ctx context.Context, channel string, a change.Announcem
 		return true, nil
 	case errors.As(err, &failed):
 		delete(r.state.Open, key)
+		if errors.Is(failed, effect.ErrUncertain) {
+			r.outcomes.WithLabelValues("uncertain").Inc()
+		}
 		r.log.Error().Str("channel", channel).Str("key", a.Key).Str("why", failed.Why).Msg("an announcement was given up")
 		return true, nil
 	case errors.As(err, &early):
@@ -180,11 +183,8 @@ func (r *run) action(key, channel string, a change.Announcement) effect.Action[p
 					err = errUnreadable("an attempt had no answer", t)
 				}
 			}
-			switch {
-			case found:
+			if found {
 				r.outcomes.WithLabelValues("found").Inc()
-			case errors.Is(err, effect.ErrUncertain):
-				r.outcomes.WithLabelValues("uncertain").Inc()
 			}
 			return p, found, err
 		},
