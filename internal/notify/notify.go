@@ -136,7 +136,8 @@ func (a *Announcer) Run(ctx context.Context, e change.Errand) (queue.Result, err
 
 func (a *Announcer) begin(ctx context.Context, work store.ErrandWork, lease store.Lease) (*run, error) {
 	r := &run{
-		Announcer: a, errand: work.Errand, lease: lease, waits: map[string]bool{}, log: a.Log.With().Ctx(ctx).Stringer("errand", work.Errand).Logger(),
+		Announcer: a, errand: work.Errand, lease: lease, waits: map[string]bool{}, broken: map[string]bool{},
+		log: a.Log.With().Ctx(ctx).Stringer("errand", work.Errand).Logger(),
 	}
 	if work.State != nil {
 		if err := json.Unmarshal(work.State, &r.state); err != nil {

@@ -657,6 +657,36 @@ func TestMendedToken(t *testing.T) {
 	equal(t, "posts", f.keys(), []string{"declared", "(merged)"})
 }
 
+// TestNobodyMendsTheToken: what waits is given up a day after it began to wait, however much waits before it.
+func TestNobodyMendsTheToken(t *testing.T) {
+	f := newFixture(t)
+	f.token = "xoxb-old"
+	began := f.clock()
+	f.leave(opening("declared"), announcement("merged"), announcement("settled"))
+	f.run()
+	f.pass(12 * time.Hour)
+	f.leave(announcement("explained"))
+	f.run()
+	for f.outcome("settled") == "unknown" {
+		r := f.run()
+		f.pass(r.RecheckAt.Sub(f.clock()))
+	}
+	for _, key := range []string{"declared", "merged", "settled"} {
+		if got := f.outcome(key); !strings.HasPrefix(got, "for a day: invalid_auth") {
+			t.Errorf("the record of %s says %q", key, got)
+		}
+	}
+	if took := f.clock().Sub(began); took < patience || took > patience+time.Hour {
+		t.Errorf("they were given up after %s", took)
+	}
+	equal(t, "the record of one that came later", f.outcome("explained"), "intended")
+	f.settle()
+	if took := f.clock().Sub(began); took < patience+12*time.Hour || took > patience+13*time.Hour {
+		t.Errorf("it was given up after %s", took)
+	}
+	equal(t, "posts", len(f.slack.all()), 0)
+}
+
 // TestSlackIsNotThere: nobody listens.
 func TestSlackIsNotThere(t *testing.T) {
 	f := newFixture(t)

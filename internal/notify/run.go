@@ -26,7 +26,7 @@ type state struct {
 
 // attempt is how far an announcement has come in a channel.
 type attempt struct {
-	// Since is when somebody's mending was waited for first.
+	// Since is when somebody's mending was waited for first, in trying it or behind one that was tried.
 	Since time.Time `json:"since,omitzero"`
 }
 
@@ -38,6 +38,7 @@ type run struct {
 	api     *slack.Client // nil: there is no token
 	state   state
 	waits   map[string]bool // channels in which nothing more is posted in this run
+	broken  map[string]bool // those of them where somebody is to mend something
 	retryAt time.Time       // zero: nothing waits
 	log     zerolog.Logger
 }
@@ -88,10 +89,13 @@ func (r *run) announceIn(ctx context.Context, channel string, a change.Announcem
 	if until := r.pausedUntil(channel); !until.IsZero() {
 		r.wait(channel, until)
 	}
+	key := channel + ":" + a.Key
 	if r.waits[channel] {
+		if r.broken[channel] {
+			r.since(key)
+		}
 		return false, nil
 	}
-	key := channel + ":" + a.Key
 	in := store.Intent{Key: key, Kind: "announce", Pull: a.Pull, Body: intended{Channel: channel, Announcement: a}, Lease: r.lease}
 	at, err := effect.Once(ctx, r.Store, in, r.action(key, channel, a))
 
@@ -120,6 +124,7 @@ func (r *run) announceIn(ctx context.Context, channel string, a change.Announcem
 		r.log.Warn().Str("channel", channel).Str("key", a.Key).Err(err).Msg("an announcement waits")
 		until := r.Clock().Add(t.after)
 		r.wait(channel, until)
+		r.broken[channel] = t.remedy == untilMended
 		switch {
 		case t.everywhere:
 			r.pause(everywhere, until)
@@ -201,21 +206,24 @@ func (r *run) action(key, channel string, a change.Announcement) effect.Action[p
 
 // judge gives up what nobody mended for a day.
 func (r *run) judge(key string, t *trouble) *trouble {
-	if t.remedy != untilMended {
+	if t.remedy != untilMended || r.Clock().Sub(r.since(key)) < patience {
 		return t
 	}
-	last, now := r.state.Open[key], r.Clock().UTC()
+	return &trouble{cause: fmt.Errorf("for a day: %w", t.cause), mend: t.mend}
+}
+
+// since returns when somebody's mending was waited for first for an announcement in a channel: now, if it was not. Each has its own day, and
+// not one after the other, or the last would be posted when nobody can use it any more.
+func (r *run) since(key string) time.Time {
+	last := r.state.Open[key]
 	if last.Since.IsZero() {
-		last.Since = now
+		last.Since = r.Clock().UTC()
 		if r.state.Open == nil {
 			r.state.Open = map[string]attempt{}
 		}
 		r.state.Open[key] = last
 	}
-	if now.Sub(last.Since) < patience {
-		return t
-	}
-	return &trouble{cause: fmt.Errorf("for a day: %w", t.cause), mend: t.mend}
+	return last.Since
 }
 
 // wait has nothing more posted in a channel in this run.
