@@ -50,6 +50,7 @@ func TestMetricsAtTheStart(t *testing.T) {
 	for _, series := range []string{
 		`changegate_webhook_deliveries_total{event="push",outcome="busy"}`,
 		`changegate_webhook_deliveries_total{event="push",outcome="not_committed"}`,
+		`changegate_webhook_deliveries_total{event="push",outcome="crowded"}`,
 		`changegate_webhook_deliveries_total{event="push",outcome="unsigned"}`,
 		`changegate_webhook_deliveries_total{event="other",outcome="unsigned"}`,
 		`changegate_webhook_commit_failures_total`,

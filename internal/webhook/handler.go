@@ -134,6 +134,7 @@ const (
 	tooLarge     outcome = "too_large"     // over MaxBody
 	interrupted  outcome = "interrupted"   // the body did not arrive whole
 	malformed    outcome = "malformed"     // signed, and not what GitHub sends
+	crowded      outcome = "crowded"       // too many larger bodies at once, whoever they are of
 	busy         outcome = "busy"          // too much is waiting
 	notCommitted outcome = "not_committed" // the store did not take it
 )
@@ -267,7 +268,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffe
 	n, err := into.ReadFrom(io.LimitReader(body, step))
 	for err == nil && n == step {
 		if step = int64(into.Len()); !h.memory.TryAcquire(step) {
-			a := refuse(busy, http.StatusServiceUnavailable, "too many large deliveries at once")
+			a := refuse(crowded, http.StatusServiceUnavailable, "too many large deliveries at once")
 			return done, &a
 		}
 		held += step

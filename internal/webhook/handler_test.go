@@ -299,7 +299,8 @@ func push(size int) []byte {
 
 func TestLargeBodies(t *testing.T) {
 	sink := &memorySink{}
-	h := newHandler(t, sink, nil)
+	registry := prometheus.NewPedanticRegistry()
+	h := newHandler(t, sink, func(c *Config) { c.Metrics = registry })
 	chunked := func(body []byte) *http.Request {
 		r := delivery("push", "d-1", body)
 		r.ContentLength = -1
@@ -332,6 +333,10 @@ func TestLargeBodies(t *testing.T) {
 	}
 	if w := serve(h, delivery("push", "d-1", push(3<<20))); w.Code != 503 || w.Header().Get("Retry-After") == "" {
 		t.Errorf("one large body too many: %d %s, want 503 with Retry-After", w.Code, w.Body)
+	}
+	// Nobody has looked at its signature: it says nothing of the database, which busy is about.
+	if got := collect(registry); !strings.Contains(got, `{event="push",outcome="crowded"} 1`) || !strings.Contains(got, `{event="push",outcome="busy"} 0`) {
+		t.Errorf("one large body too many is counted as\n%s", got)
 	}
 	if w := serve(h, delivery("ping", "d-1", ping)); w.Code != 202 {
 		t.Errorf("a small one beside many large ones: %d, want 202", w.Code)

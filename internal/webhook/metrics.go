@@ -36,7 +36,7 @@ func newMetrics(registerer prometheus.Registerer, waiting func() float64) (*metr
 		}),
 	}
 	// An alert on an increase sees the first only if there was none before.
-	for _, o := range []outcome{unsigned, busy, notCommitted} {
+	for _, o := range []outcome{unsigned, crowded, busy, notCommitted} {
 		m.deliveries.WithLabelValues(other, string(o))
 		for event := range readers {
 			m.deliveries.WithLabelValues(event, string(o))
