@@ -51,6 +51,7 @@ const (
 
 const (
 	maxBody   = 25 << 20
+	firstRead = 4 << 10   // as much as net/http has for each connection anyway
 	smallBody = 64 << 10  // nearly all bodies are smaller than this
 	maxBodies = 128 << 20 // what larger ones take at a time, so that strangers cannot fill the memory with unsigned bodies
 	maxHeader = 128       // bytes of an event's name or a delivery's id
@@ -260,9 +261,9 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffe
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(time.Now().Add(h.config.ReadFor))
 
-	// A claimed length costs nothing: memory is taken as bytes arrive, each time for as many again.
+	// A claimed length costs next to nothing: memory is taken as bytes arrive, each time for as many again, where it is not there from before.
 	body := http.MaxBytesReader(w, r.Body, h.config.MaxBody)
-	into.Grow(int(min(max(r.ContentLength, 0), smallBody)) + bytes.MinRead)
+	into.Grow(firstRead)
 	step, held := int64(smallBody), int64(0)
 	done = func() { h.memory.Release(held) }
 	n, err := into.ReadFrom(io.LimitReader(body, step))
