@@ -99,12 +99,7 @@ func Save(ctx context.Context, url, file string) (c Copied, err error) {
 		return Copied{}, err
 	}
 	c.Bytes = info.Size()
-	// Which, unlike a rename, never takes the place of a file that came meanwhile.
-	err = os.Link(part.Name(), file)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		err = claim(part.Name(), file) // not every file system knows links
-	}
-	switch {
+	switch err := Claim(part.Name(), file); {
 	case errors.Is(err, fs.ErrExist):
 		return Copied{}, taken(file)
 	case err != nil:
@@ -117,8 +112,18 @@ func taken(file string) error {
 	return fmt.Errorf("%s is there already, and a copy overwrites nothing: name another file", file)
 }
 
+// Claim gives a file that is whole the name that it was made for, in the same directory. Unlike a rename it never takes the place of a file that
+// came meanwhile: the error is fs.ErrExist then. The name that the file had may be there still, for the caller to remove.
+func Claim(part, file string) error {
+	err := os.Link(part, file)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		err = claim(part, file) // not every file system knows links
+	}
+	return err
+}
+
 // claim gives a file another name, where links cannot. It is fs.ErrExist if that is taken. A crash in between leaves an empty file of that name,
-// which is no copy.
+// which is taken for nothing.
 func claim(part, file string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -269,17 +269,20 @@ func TestAFileThatCameMeanwhile(t *testing.T) {
 	}
 }
 
-// Where there are no links nothing is overwritten either.
-func TestWithoutLinks(t *testing.T) {
-	part, file := filepath.Join(t.TempDir(), "part"), filepath.Join(t.TempDir(), "copy")
-	must(t, os.WriteFile(part, []byte("first"), 0o600))
-	must(t, backup.Claim(part, file))
-	must(t, os.WriteFile(part, []byte("second"), 0o600))
-	if err := backup.Claim(part, file); !errors.Is(err, os.ErrExist) {
-		t.Errorf("%v", err)
-	}
-	if text, err := os.ReadFile(file); err != nil || string(text) != "first" {
-		t.Errorf("the file has become %q, %v", text, err)
+// A name is taken once, with links and where there are none.
+func TestClaim(t *testing.T) {
+	for name, claim := range map[string]func(part, file string) error{"with links": backup.Claim, "without links": backup.ClaimWithoutLinks} {
+		part, file := filepath.Join(t.TempDir(), "part"), filepath.Join(t.TempDir(), "copy")
+		must(t, os.WriteFile(part, []byte("first"), 0o600))
+		must(t, claim(part, file))
+		must(t, os.RemoveAll(part))
+		must(t, os.WriteFile(part, []byte("second"), 0o600))
+		if err := claim(part, file); !errors.Is(err, os.ErrExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if text, err := os.ReadFile(file); err != nil || string(text) != "first" {
+			t.Errorf("%s: the file has become %q, %v", name, text, err)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/backup"
 	"github.com/changegate/changegate/internal/config"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
@@ -278,8 +279,9 @@ func newest(ctx context.Context, s *store.Store) (c ledger.Checkpoint, found boo
 
 // exportTo writes a bundle to a file that is there only once it is whole.
 func exportTo(ctx context.Context, s *store.Store, path string, o audit.ExportOptions) (h audit.Header, err error) {
+	taken := fmt.Errorf("%s is there already, and a bundle overwrites nothing: name another file", path)
 	if _, err := os.Lstat(path); err == nil {
-		return h, fmt.Errorf("%s is there already, and a bundle overwrites nothing: name another file", path)
+		return h, taken
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-")
 	if err != nil {
@@ -290,7 +292,10 @@ func exportTo(ctx context.Context, s *store.Store, path string, o audit.ExportOp
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return h, err
 	}
-	return h, os.Link(f.Name(), path) // which, unlike a rename, never takes the place of a file that is there
+	if err = backup.Claim(f.Name(), path); errors.Is(err, fs.ErrExist) {
+		return h, taken
+	}
+	return h, err
 }
 
 // leftOut says what of the period the bundle cannot have because no checkpoint is over it yet: an error where that is all of the period, or the
