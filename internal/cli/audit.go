@@ -309,11 +309,14 @@ func leftOut(cmd *cobra.Command, s *store.Store, from, to string, o audit.Export
 	if err != nil {
 		return err
 	}
-	first, last, err := between(cmd.Context(), s, from, to, max(size, o.Checkpoint.Size))
-	if err != nil {
+	size = max(size, o.Checkpoint.Size)
+	first, last, err := between(cmd.Context(), s, from, to, size)
+	switch {
+	case err != nil:
 		return err
-	}
-	if first > last {
+	case last > size:
+		return fmt.Errorf("the ledger has %s, and none has the number %d", entries(size), last)
+	case first > last:
 		return errors.New("the ledger has no such entries")
 	}
 	n := last - max(first-1, o.Checkpoint.Size)
@@ -373,7 +376,8 @@ func parseWhen(text string) (w when, err error) {
 	return w, usageError{fmt.Errorf("%q is no entry's number, no day (2026-01-31) and no time (2026-01-31T09:00:00Z)", visible(text))}
 }
 
-// between returns the range of entries among the first size that --from and --to mean; first is greater than last if there is none.
+// between returns the range of entries among the first size that --from and --to mean; first is greater than last if there is none. An entry's number
+// counts as it is, also beyond these.
 func between(ctx context.Context, s *store.Store, from, to string, size int64) (first, last int64, err error) {
 	first, last = 1, size
 	begin, end := time.Unix(0, 0), time.Unix(1<<40, 0)
@@ -410,9 +414,6 @@ func between(ctx context.Context, s *store.Store, from, to string, size int64) (
 		if err != nil {
 			return 0, 0, err
 		}
-	}
-	if last > size {
-		return 0, 0, fmt.Errorf("the checkpoint is over %s: name the server's key with --key-file to sign one over all", entries(size))
 	}
 	return first, last, nil
 }
