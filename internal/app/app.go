@@ -84,7 +84,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	log = log.Hook(queue.TraceHook{})
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be used, the last good one stays") })
+	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be used") })
 
 	a := &App{log: log, noSweeps: o.NoSweeps, sweepEvery: o.SweepEvery, publishEvery: c.Ledger.PublishEvery}
 	fallback, err := policy.Parse(policies.DefaultSource, policies.Default())
