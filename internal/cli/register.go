@@ -80,7 +80,7 @@ Next:
 	}
 	appFlags(cmd, &c)
 	cmd.Flags().StringVar(&c.Organization, "organization", "", "the organization that is to own the App; without one, whoever confirms it")
-	cmd.Flags().StringVar(&c.GitHubURL, "github-url", gitHubWeb, "the GitHub, as `URL`; for Enterprise Server https://HOST")
+	cmd.Flags().StringVar(&c.GitHubURL, "github-url", gitHubWeb, "the GitHub, as `URL`; for Enterprise Server https://HOST, for GHE.com https://NAME.ghe.com")
 	cmd.Flags().StringVar(&c.Directory, "directory", ".", "where to write to, a `directory`")
 	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:0", "where GitHub's answer comes to, `host:port` of this machine")
 	return cmd

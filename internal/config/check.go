@@ -74,7 +74,7 @@ func (l *loader) checkURLs(g *GitHub) {
 	elsewhere := g.WebURL != gitHubWeb
 	switch {
 	case elsewhere && !l.isSet(v3APIURL):
-		l.wrong(v3APIURL, "is missing although %s is not GitHub.com; on Enterprise Server it is https://HOST/api/v3", webURL)
+		l.wrong(v3APIURL, "is missing although %s is not GitHub.com; on Enterprise Server it is https://HOST/api/v3, and on GHE.com https://api.NAME.ghe.com", webURL)
 	case !elsewhere && g.V3APIURL != gitHubAPI && !l.isSet(webURL):
 		l.wrong(webURL, "is missing although %s is not that of GitHub.com; set the address that people open in a browser", v3APIURL)
 	}

@@ -48,12 +48,22 @@ func (l *loader) gate(g GitHub, server Server) Gate {
 	switch {
 	case l.isSet(gateIssuers) && gate.Audience == "":
 		l.wrong(gateIssuers, "is set and there is nothing that tokens could be for; set %s or %s", gateAudience, publicURL)
-	case !l.isSet(gateIssuers) && g.WebURL == gitHubWeb:
-		gate.Issuers = []string{actionsIssuer}
 	case !l.isSet(gateIssuers) && g.WebURL != "":
-		gate.Issuers = []string{g.WebURL + "/_services/token"}
+		gate.Issuers = []string{issuerOf(g.WebURL)}
 	}
 	return gate
+}
+
+// issuerOf returns who signs the tokens of jobs on a GitHub.
+func issuerOf(web string) string {
+	switch host := strings.TrimPrefix(web, "https://"); {
+	case web == gitHubWeb:
+		return actionsIssuer
+	case strings.HasSuffix(host, ".ghe.com"): // GitHub Enterprise Cloud with data residency
+		return "https://token.actions." + host
+	default:
+		return web + "/_services/token"
+	}
 }
 
 // issuers reads a list of URLs; in the environment commas part them. A token names its issuer to the letter, so that the URLs are taken

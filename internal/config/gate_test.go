@@ -36,6 +36,11 @@ func TestGate(t *testing.T) {
 			env:  []string{"CHANGEGATE_SERVER_PUBLIC_URL", "https://gate.acme.example/"},
 			want: Gate{Audience: "https://gate.acme.example", Issuers: []string{actionsIssuer}},
 		},
+		"on GHE.com": {
+			file: "github: {web_url: https://Acme.ghe.com/, v3_api_url: https://api.acme.ghe.com}",
+			env:  []string{"CHANGEGATE_SERVER_PUBLIC_URL", "https://gate.acme.example"},
+			want: Gate{Audience: "https://gate.acme.example", Issuers: []string{"https://token.actions.acme.ghe.com"}},
+		},
 		"all in the file": {
 			file: `gate:
   audience: acme-gate

@@ -29,7 +29,7 @@ import (
 
 // Config says which App to make, and where.
 type Config struct {
-	GitHubURL    string // https://github.com, or https://HOST of Enterprise Server
+	GitHubURL    string // https://github.com, https://NAME.ghe.com, or https://HOST of Enterprise Server
 	Organization string // that is to own the App; empty: whoever confirms it
 	PublicURL    string // where GitHub will reach the server
 	Name         string // of the App, which is unique on GitHub; empty: changegate
@@ -72,6 +72,7 @@ func checked(address string) (string, error) {
 	case u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback():
 		return "", fmt.Errorf("%s is plain http: use https, because secrets travel over it", address)
 	}
+	u.Host = strings.ToLower(u.Host)
 	return strings.TrimSuffix(u.String(), "/"), nil
 }
 
@@ -94,10 +95,13 @@ func (c *Config) Check() error {
 		return fmt.Errorf("--github-url: %w", err)
 	}
 	host, err := url.Parse(public)
+	site, _, _ := strings.Cut(strings.TrimPrefix(web, "https://"), "/")
 	switch {
 	case err != nil:
 		return err
-	case web == gitHub && (host.Hostname() == "localhost" || net.ParseIP(host.Hostname()).IsLoopback()):
+	case strings.HasSuffix(site, tenants) && !tenant.MatchString(web):
+		return fmt.Errorf("--github-url: %s is not where people open GHE.com: write it as https://NAME.ghe.com", web)
+	case isCloud(web) && (host.Hostname() == "localhost" || net.ParseIP(host.Hostname()).IsLoopback()):
 		return fmt.Errorf("--public-url: %s is this machine, which GitHub cannot reach: name the address of the proxy before the server", public)
 	case c.Organization != "" && (!organization.MatchString(c.Organization) || len(c.Organization) > 39):
 		return fmt.Errorf("--organization: %q is no name that an organization can have: write it as in https://github.com/NAME", c.Organization)
@@ -110,6 +114,14 @@ func (c *Config) Check() error {
 
 // gitHub is where GitHub itself is.
 const gitHub = "https://github.com"
+
+// tenants is how the hosts of GitHub Enterprise Cloud with data residency end.
+const tenants = ".ghe.com"
+
+var tenant = regexp.MustCompile(`^https://[a-z0-9-]+\.ghe\.com$`)
+
+// isCloud says whether GitHub runs a GitHub itself: no Enterprise Server.
+func isCloud(web string) bool { return web == gitHub || tenant.MatchString(web) }
 
 // Flow is one registration. It serves a page on this machine until the App is there.
 type Flow struct {
@@ -170,8 +182,8 @@ func Begin(c Config, address string) (_ *Flow, err error) {
 
 // apiURL returns where the REST API of a GitHub is.
 func apiURL(web string) string {
-	if web == gitHub {
-		return "https://api.github.com"
+	if isCloud(web) {
+		return "https://api." + strings.TrimPrefix(web, "https://")
 	}
 	return web + "/api/v3"
 }

@@ -219,14 +219,19 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%v, %+v", err, c)
 	}
 	for want, edit := range map[string]func(*register.Config){
-		"--public-url is missing":                         func(c *register.Config) { c.PublicURL = "" },
-		"--public-url: \"acme\" is no address":            func(c *register.Config) { c.PublicURL = "acme" },
-		"--public-url: http://acme.example is plain http": func(c *register.Config) { c.PublicURL = "http://acme.example" },
-		"https://127.0.0.1 is this machine":               func(c *register.Config) { c.PublicURL = "https://127.0.0.1" },
-		"--github-url: \"\" is no address":                func(c *register.Config) { c.GitHubURL = "" },
-		`--organization: "bad org" is no name`:            func(c *register.Config) { c.Organization = "bad org" },
-		`--organization: "acme-" is no name`:              func(c *register.Config) { c.Organization = "acme-" },
-		"is longer than the 34 characters":                func(c *register.Config) { c.Name = strings.Repeat("é", 35) },
+		"--public-url is missing":                          func(c *register.Config) { c.PublicURL = "" },
+		"--public-url: \"acme\" is no address":             func(c *register.Config) { c.PublicURL = "acme" },
+		"--public-url: http://acme.example is plain http":  func(c *register.Config) { c.PublicURL = "http://acme.example" },
+		"https://127.0.0.1 is this machine":                func(c *register.Config) { c.PublicURL = "https://127.0.0.1" },
+		"--github-url: \"\" is no address":                 func(c *register.Config) { c.GitHubURL = "" },
+		"--github-url: https://api.acme.ghe.com is not":    func(c *register.Config) { c.GitHubURL = "https://api.acme.ghe.com" },
+		"--github-url: https://acme.ghe.com/api/v3 is not": func(c *register.Config) { c.GitHubURL = "https://acme.ghe.com/api/v3" },
+		"https://localhost is this machine": func(c *register.Config) {
+			c.PublicURL, c.GitHubURL = "https://localhost", "https://acme.ghe.com"
+		},
+		`--organization: "bad org" is no name`: func(c *register.Config) { c.Organization = "bad org" },
+		`--organization: "acme-" is no name`:   func(c *register.Config) { c.Organization = "acme-" },
+		"is longer than the 34 characters":     func(c *register.Config) { c.Name = strings.Repeat("é", 35) },
 	} {
 		c := working
 		edit(&c)
@@ -237,5 +242,20 @@ func TestCheck(t *testing.T) {
 	enterprise := register.Config{PublicURL: "https://localhost", GitHubURL: "https://github.acme.example"}
 	if err := enterprise.Check(); err != nil {
 		t.Errorf("a server beside an Enterprise Server: %v", err)
+	}
+}
+
+// TestAPIs: an App's secrets come by the API, once, and what asks for them elsewhere loses them.
+func TestAPIs(t *testing.T) {
+	for web, want := range map[string]string{
+		"https://GitHub.com/":         "https://api.github.com",
+		"https://Acme.ghe.com":        "https://api.acme.ghe.com",
+		"https://github.acme.example": "https://github.acme.example/api/v3",
+		"https://acme-ghe.com":        "https://acme-ghe.com/api/v3",
+	} {
+		c := register.Config{PublicURL: "https://a.example", GitHubURL: web}
+		if err := c.Check(); err != nil || register.APIURL(c.GitHubURL) != want {
+			t.Errorf("%s: %s, %v, want %s", web, register.APIURL(c.GitHubURL), err, want)
+		}
 	}
 }
