@@ -19,6 +19,8 @@ const (
 	maxLine = 40
 	// lookAgain is how soon something is tried again that GitHub does not show.
 	lookAgain = time.Hour
+	// toldWithin is how long after a move a push may tell of it that was not delivered: GitHub can be asked for it for three days.
+	toldWithin = 3 * 24 * time.Hour
 )
 
 // branchState is what is remembered of a branch between two looks. It is stored: members may be added, not renamed.
@@ -31,6 +33,13 @@ type branchState struct {
 	Waiting time.Time `json:"waiting,omitzero"`
 	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip.
 	Found []string `json:"found,omitempty"`
+	// Untold are the moves that were found before a push told of them, kept for as long as one may.
+	Untold []move `json:"untold,omitempty"`
+}
+
+// untold returns the moves that a push may tell of that comes late.
+func (s *branchState) untold(now time.Time) []move {
+	return slices.DeleteFunc(slices.Clone(s.Untold), func(m move) bool { return now.Sub(m.Found) > toldWithin })
 }
 
 // branch walks the branch from the last commit known to its tip. What it finds and where it stands are saved at once, so that a run that
@@ -65,6 +74,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	}
 
 	moved := &Moved{Repository: repo.ID, Branch: name, Now: r.github.Now(), Known: state.Known, Deleted: state.Deleted, Pushes: pushes}
+	moved.Untold = state.untold(moved.Now)
 	moved.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
@@ -84,11 +94,12 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	} else if state.Known == moved.Tip && len(pushes) == 0 && !state.Deleted && state.Default == isDefault {
 		return queue.Result{}, nil
 	}
-	walk, whole, exceptions, err := r.ahead(ctx, moved)
+	walk, whole, err := r.ahead(ctx, moved)
 	if err != nil {
 		return queue.Result{}, err
 	}
-	next := branchState{Known: moved.Tip, Default: isDefault}
+	exceptions, untold := moved.Judge()
+	next := branchState{Known: moved.Tip, Default: isDefault, Untold: untold}
 	landed, unexplained, err := r.judge(ctx, walk)
 	if err != nil {
 		return queue.Result{}, err
@@ -164,12 +175,13 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 		r.log.Warn().Msg("the default branch is not shown")
 		return queue.Result{RecheckAt: r.Clock().Add(lookAgain)}, nil
 	}
-	save, err := r.leaving(ctx, &state, moved, moved.Judge())
+	exceptions, untold := moved.Judge()
+	save, err := r.leaving(ctx, &state, moved, exceptions)
 	if err != nil {
 		return queue.Result{}, err
 	}
 	save.Taken = taken
-	state.Deleted, state.Waiting, state.Found = true, time.Time{}, nil
+	state.Deleted, state.Waiting, state.Found, state.Untold = true, time.Time{}, nil, untold
 	save.State = state
 	return queue.Result{}, r.save(ctx, save)
 }
@@ -259,8 +271,8 @@ func Walked(errands []store.ErrandWork) (branches []string, err error) {
 	return branches, nil
 }
 
-// ahead returns the walk from the last commit known to the tip, or the first part of it, with what is to be said of how the tip came there.
-func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, exceptions []change.Exception, err error) {
+// ahead returns the walk from the last commit known to the tip, or the first part of it, and notes how the tip came there.
+func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, err error) {
 	repo := r.work.Repository
 	walk = &Walk{
 		Repository: repo.ID, Branch: moved.Branch, Now: moved.Now, PolicyPath: r.PolicyPath, Pushes: moved.Pushes,
@@ -269,21 +281,20 @@ func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, 
 	}
 	if moved.Known == moved.Tip {
 		moved.Kept = true
-		return walk, true, moved.Judge(), nil
+		return walk, true, nil
 	}
 	between, err := r.github.Range(ctx, repo, moved.Known, moved.Tip, time.Time{})
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
 		// The last commit known is gone, or the branch was put onto another history: what landed since cannot be told. Not kept says so.
-		return walk, true, moved.Judge(), nil
+		return walk, true, nil
 	}
 	if err != nil {
-		return nil, false, nil, err
+		return nil, false, err
 	}
 	moved.Kept = between.Status == github.RangeAhead || between.Status == github.RangeIdentical
-	exceptions = moved.Judge()
-	if between.CommitsCut {
-		return walk, true, append(exceptions, moved.tooMany()), nil
+	if moved.TooMany = between.CommitsCut; moved.TooMany {
+		return walk, true, nil
 	}
 	commits := make([]Commit, len(between.Commits))
 	for i, c := range between.Commits {
@@ -292,11 +303,11 @@ func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, 
 	walk.Line = change.FirstParents(moved.Tip, commits, Commit.line)
 	n, err := r.part(ctx, walk)
 	if err != nil {
-		return nil, false, nil, err
+		return nil, false, err
 	}
 	whole = n == len(walk.Line)
 	walk.Line = walk.Line[:n]
-	return walk, whole, exceptions, nil
+	return walk, whole, nil
 }
 
 // part returns how many commits of a long line are judged in this run: so many that a pull request which was rebased is not cut in two.

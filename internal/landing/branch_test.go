@@ -207,6 +207,46 @@ func TestForcedAndDeleted(t *testing.T) {
 	}
 }
 
+// TestTheSameOnceMore has what is done a second time, in the same way, be another exception, however it becomes known.
+func TestTheSameOnceMore(t *testing.T) {
+	name := "release/1"
+	r := newRig(t)
+	r.Patience = -1
+	n := 0
+	told := func(before, after change.SHA, forced bool) {
+		n++
+		if r.branches[name] = after; after == "" {
+			delete(r.branches, name)
+		}
+		r.now = r.now.Add(time.Minute)
+		push := change.BranchPush{Branch: name, Before: before, After: after, By: carol, Forced: forced}
+		r.branch(name, change.NewNote(fmt.Sprint("push ", n), r.now, push))
+	}
+	a := r.tip
+	b := r.commit(r.with(a, files{"x.txt": blob("x")}), carol, a)
+	r.branches[name] = a
+	r.branch(name)
+	var want []change.ExceptionKind
+	for range 2 {
+		told(a, b, false)
+		told(b, a, true)
+		told(a, "", false)
+		told("", a, false)
+		want = append(want, change.NoPullRequest, change.ForcedUpdate, change.BranchDeleted)
+		r.want(want...)
+	}
+
+	for range 2 {
+		delete(r.branches, name)
+		r.now = r.now.Add(time.Minute)
+		r.branch(name) // a sweep comes before the delivery
+		told(a, "", false)
+		told("", a, false)
+		want = append(want, change.BranchDeleted)
+		r.want(want...)
+	}
+}
+
 func TestTheDefaultBranchIsNotShown(t *testing.T) {
 	r := started(t)
 	r.branches[isMain] = ""

@@ -12,7 +12,8 @@ import (
 	"github.com/changegate/changegate/internal/command"
 )
 
-// keyOf is the key of an exception: equal for what happened, whenever and however often it is found. It holds nothing that a stranger wrote.
+// keyOf is the key of an exception: equal for what happened, whenever and however often it is found, and another one when the same is done
+// again. It holds nothing that a stranger wrote.
 func keyOf(kind change.ExceptionKind, repo change.RepositoryID, branch string, parts ...any) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%d\x00%s", kind, repo, branch)
@@ -20,6 +21,15 @@ func keyOf(kind change.ExceptionKind, repo change.RepositoryID, branch string, p
 		fmt.Fprintf(h, "\x00%v", p)
 	}
 	return strings.ReplaceAll(string(kind), " ", "-") + "-" + hex.EncodeToString(h.Sum(nil))[:20]
+}
+
+// timed adds the push's time to the parts of a key, which tells it from one that does the same at another time. What no push is known of has
+// none.
+func (p *Push) timed(parts ...any) []any {
+	if p == nil {
+		return parts
+	}
+	return append(parts, p.At.UnixMicro())
 }
 
 // exception says what is wrong with what a pull request brought, nil if nothing is. What is not green is not looked at any further.
@@ -151,7 +161,7 @@ func (j *judge) noPullRequest(start, end int, push *Push) change.Exception {
 		e.At = push.At
 		e.By = known(append(e.By, push.By)...)
 	}
-	e.Key = keyOf(e.Kind, j.Repository, j.Branch, e.After)
+	e.Key = keyOf(e.Kind, j.Repository, j.Branch, push.timed(e.After)...)
 	e.What = change.Say(change.Words(count(len(e.Commits), "commit", "commits")+" landed on "), change.Code(j.Branch),
 		change.Words(" without a pull request."))
 	return e
@@ -168,13 +178,35 @@ type Moved struct {
 	Kept    bool
 	Deleted bool   // it was known before that the branch is gone
 	Pushes  []Push // oldest first
+	// TooMany says that more commits landed since Known than GitHub lists.
+	TooMany bool
+	// Untold are moves that were found before a push told of them. The first push that tells of one is no other move.
+	Untold []move
 }
 
-// Judge returns the exceptions: each forced push, each deletion, and what no push told of.
-func (m *Moved) Judge() []change.Exception {
-	var found []change.Exception
+// move is a forced push or a deletion that was found before a push told of it. It is stored: members may be added, not renamed.
+type move struct {
+	Before change.SHA `json:"before"`
+	After  change.SHA `json:"after,omitempty"` // empty: the branch was deleted
+	Found  time.Time  `json:"found"`
+	Told   time.Time  `json:"told,omitzero"` // by the push of this time; zero: by none yet
+}
+
+// is says whether it is the move that a push tells of.
+func (m move) is(p Push) bool {
+	return p.Before == m.Before && p.After == m.After && (p.Forced || p.After == "") && (m.Told.IsZero() || m.Told.Equal(p.At))
+}
+
+// Judge returns the exceptions: each forced push, each deletion, what no push told of, and more commits than GitHub lists. The moves among them
+// that no push told of are added to those that were found before.
+func (m *Moved) Judge() (found []change.Exception, untold []move) {
 	forced, deleted := false, m.Deleted
+	untold = slices.Clone(m.Untold)
 	for _, p := range m.Pushes {
+		if i := slices.IndexFunc(untold, func(m move) bool { return m.is(p) }); i >= 0 {
+			untold[i].Told = p.At
+			continue
+		}
 		switch {
 		case p.After == "":
 			deleted = true
@@ -188,15 +220,20 @@ func (m *Moved) Judge() []change.Exception {
 	case m.Known == "":
 	case m.Tip == "" && !deleted:
 		found = append(found, m.deleted(m.Known, change.Account{}, m.Now))
+		untold = append(untold, move{Before: m.Known, Found: m.Now})
 	case m.Tip != "" && !m.Kept && !forced:
 		found = append(found, m.forced(m.Known, m.Tip, change.Account{}, m.Now))
+		untold = append(untold, move{Before: m.Known, After: m.Tip, Found: m.Now})
 	}
-	return found
+	if m.TooMany {
+		found = append(found, m.tooMany())
+	}
+	return found, untold
 }
 
 func (m *Moved) forced(before, after change.SHA, by change.Account, at time.Time) change.Exception {
 	return change.Exception{
-		Key:  keyOf(change.ForcedUpdate, m.Repository, m.Branch, before, after),
+		Key:  keyOf(change.ForcedUpdate, m.Repository, m.Branch, before, after, at.UnixMicro()),
 		Kind: change.ForcedUpdate, Repository: m.Repository, Branch: m.Branch, Before: before, After: after, By: known(by), At: at,
 		What: change.Say(change.Code(m.Branch), change.Words(fmt.Sprintf(
 			" was moved by force from %s to %s, which may have taken commits off it.", before.Short(), after.Short()))),
@@ -205,7 +242,7 @@ func (m *Moved) forced(before, after change.SHA, by change.Account, at time.Time
 
 func (m *Moved) deleted(before change.SHA, by change.Account, at time.Time) change.Exception {
 	return change.Exception{
-		Key:  keyOf(change.BranchDeleted, m.Repository, m.Branch, before),
+		Key:  keyOf(change.BranchDeleted, m.Repository, m.Branch, before, at.UnixMicro()),
 		Kind: change.BranchDeleted, Repository: m.Repository, Branch: m.Branch, Before: before, By: known(by), At: at,
 		What: change.Say(change.Code(m.Branch), change.Words(fmt.Sprintf(" was deleted at %s.", before.Short()))),
 	}
@@ -214,14 +251,17 @@ func (m *Moved) deleted(before change.SHA, by change.Account, at time.Time) chan
 // tooMany is the exception of more commits than GitHub lists.
 func (m *Moved) tooMany() change.Exception {
 	e := change.Exception{
-		Key:  keyOf(change.TooManyCommits, m.Repository, m.Branch, m.Known, m.Tip),
 		Kind: change.TooManyCommits, Repository: m.Repository, Branch: m.Branch, Before: m.Known, After: m.Tip, At: m.Now,
 		What: change.Say(change.Words("More than 1,000 commits landed on "), change.Code(m.Branch),
 			change.Words(fmt.Sprintf(" at once, from %s to %s. They were not compared with what was decided.", m.Known.Short(), m.Tip.Short()))),
 	}
-	for _, p := range m.Pushes {
-		e.By = known(append(e.By, p.By)...)
+	var last *Push
+	for i, p := range m.Pushes {
+		if e.By = known(append(e.By, p.By)...); p.After == m.Tip {
+			last = &m.Pushes[i]
+		}
 	}
+	e.Key = keyOf(e.Kind, m.Repository, m.Branch, last.timed(m.Known, m.Tip)...)
 	return e
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -392,7 +393,7 @@ func TestMoved(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.moved.Repository, row.moved.Branch, row.moved.Now = shop.ID, isMain, epoch
-			found := row.moved.Judge()
+			found, _ := row.moved.Judge()
 			by := 0
 			var kinds []change.ExceptionKind
 			for _, e := range found {
@@ -403,9 +404,40 @@ func TestMoved(t *testing.T) {
 			}
 		})
 	}
-	told := Moved{Known: "a", Tip: "b", Pushes: []Push{push("a", "b", true)}}
-	untold := Moved{Known: "a", Tip: "b"}
-	if a, b := told.Judge()[0].Key, untold.Judge()[0].Key; a != b {
-		t.Errorf("one forced update has two keys: %s, %s", a, b)
+}
+
+// TestOneMoveOnce has a move be one exception however often and in whatever order it is found and told of, and the same move at another time be
+// another one.
+func TestOneMoveOnce(t *testing.T) {
+	push := func(after change.SHA, minutes int) Push {
+		return Push{change.BranchPush{Before: "a", After: after, Forced: after != ""}, epoch.Add(time.Duration(minutes) * time.Minute)}
+	}
+	for _, after := range []change.SHA{"", "b"} {
+		gone := Moved{Known: "a", Tip: after, Now: epoch}
+		found, untold := gone.Judge()
+		if len(found) != 1 || len(untold) != 1 {
+			t.Fatalf("found %s, %v", show(found), untold)
+		}
+		keys := map[string]bool{found[0].Key: true}
+		late := Moved{Known: after, Tip: after, Kept: true, Deleted: after == "", Pushes: []Push{push(after, 1)}, Untold: untold}
+		for range 2 { // the second time is a walk that is done in parts
+			if found, late.Untold = late.Judge(); len(found) != 0 {
+				t.Errorf("told of late, it is found again: %s", show(found))
+			}
+		}
+		again := Moved{Known: after, Tip: after, Kept: true, Deleted: after == "", Pushes: []Push{push(after, 2), push(after, 3)}, Untold: late.Untold}
+		if found, _ = again.Judge(); len(found) != 2 {
+			t.Fatalf("done again twice: %s", show(found))
+		}
+		for _, e := range found {
+			keys[e.Key] = true
+		}
+		same, _ := again.Judge()
+		for _, e := range same {
+			keys[e.Key] = true
+		}
+		if len(keys) != 3 {
+			t.Errorf("three moves have the keys %v", keys)
+		}
 	}
 }
