@@ -20,6 +20,22 @@ func (s *subject) mergedAs() *change.Decision {
 	return d
 }
 
+// endedAs returns the last decision as it is once the pull request ended, with the debts that end with it: a declaration is bound to the
+// content that it saw, so that another that was merged is no emergency, and what was closed went past nothing.
+func (r *run) endedAs(last change.Decision, p change.Pull) (change.Decision, []change.Debt) {
+	owed := reviewDebt(&last)
+	last.State = p.State
+	past := p.State == change.Merged && last.Head != p.Head.SHA
+	if past {
+		last.Declaration = nil
+	}
+	if owed == nil || !owed.Settled.IsZero() || p.State != change.Closed && !past {
+		return last, nil
+	}
+	owed.Settled = r.github.Now()
+	return last, []change.Debt{*owed}
+}
+
 // follow decides a merged emergency again, until what it owes is settled: on the content as it was decided before the merge, by the policy
 // of that time, and on who approved since. Its check goes on saying what is owed, unless an open pull request has the same head: then
 // the check is about that.

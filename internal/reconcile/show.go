@@ -165,17 +165,12 @@ func (r *run) end(ctx context.Context) error {
 	if w.Decision == nil {
 		return nil
 	}
-	d := *w.Decision
-	d.State = w.Snapshot.State
+	d, settled := r.endedAs(*w.Decision, w.Snapshot)
 	raise, err := r.concerned(ctx, w.Decision, d)
 	if err != nil {
 		return err
 	}
-	consequences := store.Consequences{Lease: r.lease, Raise: append(raise, change.RaiseLanded(w.Key, w.Snapshot)...)}
-	if owed := reviewDebt(&d); d.State == change.Closed && owed != nil && owed.Settled.IsZero() {
-		owed.Settled = r.github.Now() // nothing went past the process
-		consequences.Debts = []change.Debt{*owed}
-	}
+	consequences := store.Consequences{Lease: r.lease, Debts: settled, Raise: append(raise, change.RaiseLanded(w.Key, w.Snapshot)...)}
 	if err := r.store.SaveDecision(ctx, d, w.Digest, consequences, ended(w.Snapshot, d)); err != nil {
 		return err
 	}
