@@ -140,9 +140,11 @@ func (l *look) declaredAgain() change.Announcement {
 }
 
 func (l *look) withdrawn(why string) change.Announcement {
-	return change.Announcement{
-		Text: words("Emergency ", l.number(), " is over: ", why, ". Nothing went past the process, and nothing is owed."), Links: l.links(),
+	follows := "Nothing went past the process, and nothing is owed."
+	if l.past() != "" {
+		follows = "For the emergency nothing is owed."
 	}
+	return change.Announcement{Text: words("Emergency ", l.number(), " is over: ", why, ". ", follows), Links: l.links()}
 }
 
 func (l *look) merged(unmet []change.Requirement) change.Announcement {

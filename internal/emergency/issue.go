@@ -114,6 +114,9 @@ func (l *look) reopenedComment() string {
 }
 
 func (l *look) withdrawnComment() string {
+	if past := l.past(); past != "" {
+		return "The emergency is over: " + past + ". No retrospective is owed, so this is closed."
+	}
 	return "The emergency was withdrawn: nothing of " + l.number() + " went past the normal process. No retrospective is owed, so this is closed. " +
 		"If the emergency is declared again, this is reopened."
 }

@@ -98,11 +98,28 @@ func (l *look) ended() string {
 	case d.Declaration != nil || undecided && d.State == change.Merged:
 		return ""
 	case d.State == change.Merged:
+		if past := l.past(); past != "" {
+			return past
+		}
 		return "it was merged under the normal process"
 	case l.Pull.State == change.Open && l.m.Terms.Label != "" && !l.Pull.HasLabel(l.m.Terms.Label):
 		return "its label was taken off before it was merged"
 	}
 	return ""
+}
+
+// past says how it was merged without having been decided so; empty: it was not. It goes by what package landing goes by, which finds it.
+func (l *look) past() string {
+	switch d := l.Decision; {
+	case d == nil || d.State != change.Merged:
+		return ""
+	case d.Base != l.Pull.Base.Name:
+		return "it was merged into another branch than it was decided for"
+	case d.Head == l.Pull.Head.SHA && (d.Verdict == change.Satisfied || d.Observing):
+		return ""
+	default:
+		return "it was merged without a green check, which is an exception of its own"
+	}
 }
 
 // declaration follows what becomes of the declaration: declared, withdrawn, declared again.

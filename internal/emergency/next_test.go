@@ -299,6 +299,40 @@ func TestNext(t *testing.T) {
 	}
 }
 
+// TestMergedPastItsDeclaration has an emergency that ended before the merge be called normal only if what was merged was decided green, or by a
+// policy that observes.
+func TestMergedPastItsDeclaration(t *testing.T) {
+	normal, red, elsewhere := "under the normal process", "without a green check", "into another branch"
+	for _, r := range []struct {
+		name string
+		is   func(d *change.Decision)
+		want string
+	}{
+		{"green", func(d *change.Decision) { d.Verdict = change.Satisfied }, normal},
+		{"observed", func(d *change.Decision) { d.Verdict, d.Observing = change.Failing, true }, normal},
+		{"yellow", func(d *change.Decision) { d.Verdict = change.Waiting }, red},
+		{"red", func(d *change.Decision) { d.Verdict = change.Failing }, red},
+		{"green for another head", func(d *change.Decision) { d.Verdict, d.Head = change.Satisfied, "dddddddddd" }, red},
+		{"green for another branch", func(d *change.Decision) { d.Verdict, d.Base = change.Satisfied, "next" }, elsewhere},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			w := newWorld()
+			for _, a := range []act{at(0), declare(carol), at(1), push, func(w *world) { merge(w); r.is(w.f.Decision) }} {
+				a(w)
+				w.look(t)
+			}
+			said, told := w.said["withdrawn:1"].Text.String(), w.wrote["withdraw:1"].Body
+			if isNormal := r.want == normal; !strings.Contains(said, r.want) || isNormal != strings.Contains(said, "Nothing went past the process") ||
+				isNormal != strings.Contains(told, "nothing of #12 went past") || !isNormal && !strings.Contains(told, r.want) {
+				t.Errorf("announced: %s\nthe issue says: %s", said, told)
+			}
+			if w.m.owes() {
+				t.Error("it owes a retrospective")
+			}
+		})
+	}
+}
+
 func TestDebt(t *testing.T) {
 	key := change.PullKey{Repository: 7, Number: 12}
 	for _, r := range []struct {
