@@ -187,7 +187,7 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 }
 
 // start returns the commit from which a branch is walked that is looked at for the first time, or is governed again. Empty: it has no history
-// in common with the default branch.
+// in common with the default branch, the commit of which it notes.
 //
 //   - The default branch: where the former default branch was known to be, if another one was; so nothing comes in by making another branch
 //     the default one. Otherwise where it was before the first push told of, or its tip.
@@ -197,7 +197,7 @@ func (r *run) start(ctx context.Context, moved *Moved, left bool) (change.SHA, e
 	repo := r.work.Repository
 	if moved.Branch == repo.DefaultBranch {
 		former, err := r.formerDefault(ctx)
-		switch {
+		switch moved.Origin = former; {
 		case err != nil:
 			return "", err
 		case former != "":
@@ -219,6 +219,7 @@ func (r *run) start(ctx context.Context, moved *Moved, left bool) (change.SHA, e
 	if err != nil {
 		return "", err
 	}
+	moved.Origin = tip
 	return r.inCommon(ctx, tip, moved.Tip)
 }
 
@@ -301,6 +302,7 @@ func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, 
 		commits[i] = Commit{SHA: c.SHA, Parents: c.Parents, By: known(c.Author, c.Committer)}
 	}
 	walk.Line = change.FirstParents(moved.Tip, commits, Commit.line)
+	moved.Beside = len(walk.Line) > 0 && walk.Line[0].onto() != moved.Known
 	n, err := r.part(ctx, walk)
 	if err != nil {
 		return nil, false, err
@@ -340,27 +342,26 @@ func (r *run) patience(state *branchState, unexplained []change.SHA) time.Durati
 	return state.Waiting.Add(r.Patience).Sub(now)
 }
 
-// leaving returns what the exceptions leave that were not left before on this walk. Whether the policy only observes is what it said before
-// the exception: whoever turns it to observing is judged by what it was.
+// leaving returns what the exceptions leave that were not left before on this walk. Whether the policy only observes, and where it announces,
+// is what it said before the exception: what somebody brings past the policy does not say how that is told.
 func (r *run) leaving(ctx context.Context, state *branchState, moved *Moved, exceptions []change.Exception) (save store.ErrandSave, err error) {
 	for _, e := range exceptions {
 		if slices.Contains(state.Found, e.Key) {
 			continue
 		}
-		before := e.Before
-		if before == "" {
-			before = moved.Known
-		}
 		rules := Rules{}
-		if before != "" {
+		if before := moved.before(e); before != "" {
 			rules, err = r.Policies.Rules(ctx, r.work.Repository, moved.Branch, before)
 			var missing *github.NotFound
-			if err != nil && !errors.As(err, &missing) {
+			if errors.As(err, &missing) {
+				rules, err = Rules{}, nil
+			}
+			if err != nil {
 				return save, err
 			}
 		}
 		r.log.Warn().Str("kind", string(e.Kind)).Str("exception", e.Key).Bool("observed", rules.Observing).Msg("the policy was bypassed")
-		draft, raised := Found(e, rules.Observing && err == nil)
+		draft, raised := Found(e, rules.Observing, rules.Announce...)
 		save.Entries, save.Raise = append(save.Entries, draft), append(save.Raise, raised...)
 	}
 	return save, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -301,6 +302,30 @@ func TestWhereAWalkBegins(t *testing.T) {
 			r.branches[release] = r.commit(files{"x.txt": blob("x")}, carol)
 			r.branch(release, push("", r.branches[release]))
 		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"a new branch with a history of its own, which would only observe", func(r *rig) {
+			r.policies.observing[blob("mode: observe").Blob] = true
+			r.branches[release] = r.commit(files{policyPath: blob("mode: observe")}, carol)
+			r.branch(release, push("", r.branches[release]))
+		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"another default branch with a history of its own, which would only observe", func(r *rig) {
+			r.told()
+			r.policies.observing[blob("mode: observe").Blob] = true
+			r.branches["trunk"] = r.commit(files{policyPath: blob("mode: observe")}, carol)
+			renamed := shop
+			renamed.DefaultBranch = "trunk"
+			r.must(r.store.SaveRepository(r.t.Context(), renamed))
+			r.policies.now.Unusable, r.policies.now.Governed = true, false
+			r.branch("trunk")
+		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"what was begun where the policy only observed once, and merged with what is there", func(r *rig) {
+			r.policies.observing[blob("mode: observe").Blob] = true
+			once := r.commit(r.with(r.tip, files{policyPath: blob("mode: observe")}), alice, r.tip)
+			r.tip = r.commit(r.with(once, files{policyPath: blob("policy")}), alice, once)
+			r.told()
+			own := r.commit(r.with(once, files{"x.txt": blob("x")}), carol, once)
+			r.move(r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, own, r.tip), carol)
+			r.told()
+		}, []change.ExceptionKind{change.NoPullRequest}},
 		{"a branch that was not governed for a while", func(r *rig) {
 			r.branches[release] = r.tip
 			r.branch(release)
@@ -365,6 +390,30 @@ func TestObserving(t *testing.T) {
 	}
 	if n := len(r.errands(change.ErrandException)); n != 1 {
 		t.Errorf("%d are to be explained", n)
+	}
+}
+
+// TestAnnouncedAsItWasBefore has an exception be announced where the policy said so before it, even if it broke the policy or names no place
+// any more, and where it says so now.
+func TestAnnouncedAsItWasBefore(t *testing.T) {
+	r := started(t)
+	r.Patience = -1
+	silent, other := blob("announces nowhere"), blob("announces elsewhere")
+	r.policies.announce[silent.Blob], r.policies.announce[other.Blob] = nil, []string{"slack:#audit"}
+	for i, want := range [][]string{{"slack:#engineering"}, {"slack:#audit"}, {"slack:#audit"}} {
+		r.direct(files{policyPath: []change.Entry{silent, other, silent}[i]})
+		r.told()
+		all := r.found()
+		_, err := r.Exception(t.Context(), errandOf(all[i].Exception))
+		r.must(err)
+		said := r.announced()
+		if len(said) != i+1 {
+			t.Fatalf("%d of %d are announced", len(said), i+1)
+		}
+		at := slices.IndexFunc(said, func(a change.Announcement) bool { return strings.Contains(a.Key, all[i].Key) })
+		if at < 0 || !slices.Equal(said[at].Channels, want) {
+			t.Errorf("exception %d: announced %+v, want in %v", i, said, want)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -55,9 +56,9 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 	if err := r.remembered(&s); err != nil {
 		return queue.Result{}, err
 	}
-	taken, err := notes(r, func(_ change.Note, e change.Exception) {
+	taken, err := notes(r, func(_ change.Note, n exceptionNote) {
 		if s.Exception.Key == "" {
-			s.Exception = e
+			s.Exception, s.Channels = n.Exception, n.Announce
 		}
 	})
 	if err != nil || s.Exception.Key == "" {
@@ -115,7 +116,12 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 	case err != nil:
 		return err
 	}
-	s.Issue, s.URL, s.Channels = made.Number, made.URL, rules.Announce
+	s.Issue, s.URL = made.Number, made.URL
+	for _, place := range rules.Announce {
+		if !slices.Contains(s.Channels, place) {
+			s.Channels = append(s.Channels, place)
+		}
+	}
 	return r.save(ctx, store.ErrandSave{State: s, Taken: taken, Issue: s.Issue, Raise: r.announce(s, "found", announceFound(repo, s, may.Who))})
 }
 

@@ -178,6 +178,11 @@ type Moved struct {
 	Kept    bool
 	Deleted bool   // it was known before that the branch is gone
 	Pushes  []Push // oldest first
+	// Origin is the commit of the default branch, or of the former one, that a branch was compared with which is looked at for the first time;
+	// empty: none. Where they have no history in common, Known is Tip.
+	Origin change.SHA
+	// Beside says that what landed does not go on from Known along first parents: it was begun elsewhere, and then merged with it or put in its place.
+	Beside bool
 	// TooMany says that more commits landed since Known than GitHub lists.
 	TooMany bool
 	// Untold are moves that were found before a push told of them. The first push that tells of one is no other move.
@@ -229,6 +234,17 @@ func (m *Moved) Judge() (found []change.Exception, untold []move) {
 		found = append(found, m.tooMany())
 	}
 	return found, untold
+}
+
+// before is the commit whose policy says how an exception is told. What was begun elsewhere does not choose the one that it landed on.
+func (m *Moved) before(e change.Exception) change.SHA {
+	switch {
+	case e.Before == "" && m.Known == m.Tip:
+		return m.Origin
+	case e.Before == "" || m.Beside && len(e.Commits) > 0:
+		return m.Known
+	}
+	return e.Before
 }
 
 func (m *Moved) forced(before, after change.SHA, by change.Account, at time.Time) change.Exception {

@@ -324,7 +324,8 @@ type rules struct {
 	w         *world
 	branches  map[string]change.SHA // the hub's
 	now       Rules
-	observing map[change.SHA]bool // by the blob of the policy file
+	observing map[change.SHA]bool     // by the blob of the policy file
+	announce  map[change.SHA][]string // the same, where it says another thing than now
 	unknown   bool
 	refused   error // GitHub's, when the policy is read
 }
@@ -338,8 +339,19 @@ func (p *rules) Rules(_ context.Context, _ change.Repository, branch string, c c
 		return Rules{}, &github.NotFound{}
 	}
 	r.Governed = r.Governed && (branch == shop.DefaultBranch || strings.HasPrefix(branch, "release/"))
-	if c != "" && p.w.commits[c] != nil {
-		r.Observing = p.observing[p.w.commits[c].tree[policyPath].Blob]
+	at := c
+	if at == "" && branch == isMain {
+		at = p.w.tip
+	}
+	if p.w.commits[at] == nil {
+		return r, nil
+	}
+	blob := p.w.commits[at].tree[policyPath].Blob
+	if c != "" {
+		r.Observing = p.observing[blob]
+	}
+	if channels, ok := p.announce[blob]; ok {
+		r.Announce = channels
 	}
 	return r, nil
 }
@@ -382,7 +394,7 @@ func newRig(t *testing.T) *rig {
 	if err := s.SaveRepository(t.Context(), shop); err != nil {
 		t.Fatal(err)
 	}
-	p := &rules{w: w, branches: h.branches, now: Rules{Governed: true, Announce: []string{"slack:#engineering"}}, observing: map[change.SHA]bool{}}
+	p := &rules{w: w, branches: h.branches, now: Rules{Governed: true, Announce: []string{"slack:#engineering"}}, observing: map[change.SHA]bool{}, announce: map[change.SHA][]string{}}
 	return &rig{t: t, hub: h, store: s, policies: p, Lander: New(Config{
 		Store: memory{s, k}, GitHub: func(change.InstallationID) GitHub { return h }, Policies: p, PolicyPath: policyPath,
 		CheckName: "Change policy", Markdown: change.Text.String, Holder: "test", Clock: func() time.Time { return w.now },

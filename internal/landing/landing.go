@@ -237,8 +237,16 @@ type exceptionBody struct {
 	Observed bool `json:"observed,omitempty"`
 }
 
-// Found returns what an exception leaves: the evidence, and the errand that asks for an explanation, unless the policy only observes.
-func Found(e change.Exception, observed bool) (ledger.Draft, []change.Raised) {
+// exceptionNote is what is left for an exception's errand. It is stored: members may be added, not renamed.
+type exceptionNote struct {
+	change.Exception
+	// Announce are the channels that the policy named before the exception, which may have changed it.
+	Announce []string `json:"announce,omitempty"`
+}
+
+// Found returns what an exception leaves: the evidence, and the errand that asks for an explanation, unless the policy only observes. It is
+// announced in these channels besides those that the policy names by then.
+func Found(e change.Exception, observed bool, announce ...string) (ledger.Draft, []change.Raised) {
 	draft := ledger.Draft{
 		Kind: ledger.ExceptionFound, Body: exceptionBody{e, observed},
 		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
@@ -248,6 +256,6 @@ func Found(e change.Exception, observed bool) (ledger.Draft, []change.Raised) {
 	}
 	return draft, []change.Raised{{
 		Errand: change.Errand{Kind: change.ErrandException, Repository: e.Repository, Name: e.Key},
-		Notes:  []change.Note{change.NewNote(e.Key, e.At, e)},
+		Notes:  []change.Note{change.NewNote(e.Key, e.At, exceptionNote{e, announce})},
 	}}
 }

@@ -38,6 +38,14 @@ type Commit struct {
 
 func (c Commit) line() (change.SHA, []change.SHA) { return c.SHA, c.Parents }
 
+// onto is the commit of the branch that it landed on; empty: it began a history of its own.
+func (c Commit) onto() change.SHA {
+	if len(c.Parents) == 0 {
+		return ""
+	}
+	return c.Parents[0]
+}
+
 // Push is a push to the branch.
 type Push struct {
 	change.BranchPush
@@ -120,12 +128,7 @@ type unit struct {
 }
 
 // before is the commit of the branch that a unit landed on; empty: it began a history of its own.
-func (j *judge) before(start int) change.SHA {
-	if parents := j.Line[start].Parents; len(parents) > 0 {
-		return parents[0]
-	}
-	return ""
-}
+func (j *judge) before(start int) change.SHA { return j.Line[start].onto() }
 
 // step explains the commit at i, and returns the index of the next one to explain.
 func (j *judge) step(i int) (next int, needs Needs) {
