@@ -24,11 +24,34 @@ type exceptionState struct {
 	Channels  []string         `json:"channels,omitempty"` // where it was announced
 	Issue     change.Number    `json:"issue,omitempty"`    // 0: not opened
 	URL       string           `json:"url,omitempty"`      // of the issue
-	NoIssue   string           `json:"no_issue,omitempty"` // why none could be opened
-	Lost      bool             `json:"lost,omitempty"`     // the issue was deleted or moved away
+	NoIssue   string           `json:"no_issue,omitempty"` // why none could be opened, or no other
+	Lost      bool             `json:"lost,omitempty"`     // the issue was deleted or moved away, or was hidden for a while
 	Explained *explanation     `json:"explained,omitempty"`
 	Closed    bool             `json:"closed,omitempty"`   // by us, after it was explained
 	Reopened  bool             `json:"reopened,omitempty"` // by us, once, after somebody had closed it without an explanation
+	// TryAt is when another issue is opened in place of the lost one; zero: none is known to be lost. Again counts those that were.
+	TryAt time.Time `json:"try_at,omitzero"`
+	Again int       `json:"again,omitempty"`
+}
+
+// tryAgain is how long to wait before yet another issue is opened where that in place of a lost one is lost too: somebody may want it gone.
+const tryAgain = 24 * time.Hour
+
+// numbered returns what is done once for each of the exception's issues.
+func (s *exceptionState) numbered(what string) string {
+	if s.Again == 0 {
+		return what
+	}
+	return fmt.Sprintf("%s:%d", what, s.Again)
+}
+
+// lostIssue is the body of a ledger entry about an issue that is gone. Members may be added; their names and meanings never change.
+type lostIssue struct {
+	Key   string               `json:"key"` // the exception's
+	Kind  change.ExceptionKind `json:"kind"`
+	Issue change.Number        `json:"issue"`
+	At    time.Time            `json:"at"` // when that was found
+	Why   string               `json:"why"`
 }
 
 // explanation is what somebody who may explained an exception with. It is the body of a ledger entry too: members may be added; their names
@@ -65,19 +88,65 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 		return queue.Result{}, err
 	}
 	if s.Issue == 0 && s.NoIssue == "" {
-		if err := r.open(ctx, &s, taken); err != nil {
-			return queue.Result{}, err
-		}
+		// It is not read in this run: not all of GitHub may show yet what is that new.
+		return queue.Result{}, r.open(ctx, &s, taken)
 	}
 	for _, c := range r.work.Commands {
 		if err := r.command(ctx, &s, c); err != nil {
 			return queue.Result{}, fmt.Errorf("the command in comment %d: %w", c.Comment, err)
 		}
 	}
-	if s.Issue == 0 || s.Lost {
+	if s.Issue == 0 || s.Closed {
 		return queue.Result{}, nil
 	}
-	return queue.Result{}, r.settle(ctx, &s)
+	issue, err := r.github.Issue(ctx, r.work.Repository, s.Issue, r.github.Began())
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		return r.lost(ctx, &s, missing)
+	}
+	if err != nil {
+		return queue.Result{}, err
+	}
+	return queue.Result{}, r.settle(ctx, &s, issue)
+}
+
+// lost deals with an issue that is not there. What is not explained is asked again, in another issue; that the one before is gone is recorded
+// and announced.
+func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound) (queue.Result, error) {
+	// GitHub does not tell what is gone from what the App may not see any more.
+	_, err := r.github.Tip(ctx, r.work.Repository, r.work.Repository.DefaultBranch, r.github.Began())
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		return r.refused(err), nil
+	}
+	if err != nil {
+		return queue.Result{}, err
+	}
+	now := r.github.Now()
+	if s.Explained != nil {
+		s.Closed = true // nothing is left to close
+		return queue.Result{}, r.save(ctx, store.ErrandSave{State: s})
+	}
+	if s.TryAt.IsZero() {
+		r.log.Warn().Int("issue", int(s.Issue)).Msg("the issue of an exception is gone")
+		if s.Lost, s.URL, s.TryAt = true, "", now; s.Again > 0 {
+			s.TryAt = now.Add(tryAgain)
+		}
+		err := r.save(ctx, store.ErrandSave{
+			State: s, Entries: []ledger.Draft{lostEntry(s, now, why.Message)}, Raise: r.announce(s, s.numbered("lost"), announceLost(r.work.Repository, now)),
+		})
+		if err != nil {
+			return queue.Result{}, err
+		}
+	}
+	if !s.TryAt.After(now) {
+		s.Lost, s.TryAt, s.Reopened = false, time.Time{}, false
+		s.Again++
+		if err := r.open(ctx, s, nil); err != nil || !s.Lost {
+			return queue.Result{}, err
+		}
+	}
+	return queue.Result{RecheckAt: r.Clock().Add(s.TryAt.Sub(now))}, nil
 }
 
 // open opens the issue, once, and announces the exception. A repository without issues has none, which is recorded; it is announced all the
@@ -93,7 +162,7 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 		return err
 	}
 	write := github.IssueWrite{Title: issueTitle(e)}
-	in := r.intent(e, "issue", "open issue", nil)
+	in := r.intent(e, s.numbered("issue"), "open issue", nil)
 	marker := github.Marker(in.Key)
 	write.Body = r.issueBody(e, may.Who) + "\n\n" + marker
 	in.Body = write
@@ -109,20 +178,32 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 		Refused: github.IsRefusal,
 	})
 	var failed *effect.Failed
+	refusedBefore := s.NoIssue != ""
 	switch {
 	case errors.As(err, &failed):
 		r.log.Warn().Err(err).Msg("no issue can be opened for an exception")
-		s.NoIssue = failed.Why
+		if s.NoIssue = failed.Why; s.Again > 0 {
+			s.Lost, s.TryAt = true, r.github.Now().Add(tryAgain)
+		}
 	case err != nil:
 		return err
+	default:
+		s.Issue, s.URL, s.NoIssue = made.Number, made.URL, ""
 	}
-	s.Issue, s.URL = made.Number, made.URL
 	for _, place := range rules.Announce {
 		if !slices.Contains(s.Channels, place) {
 			s.Channels = append(s.Channels, place)
 		}
 	}
-	return r.save(ctx, store.ErrandSave{State: s, Taken: taken, Issue: s.Issue, Raise: r.announce(s, "found", announceFound(repo, s, may.Who))})
+	save := store.ErrandSave{State: s, Taken: taken, Issue: s.Issue}
+	switch {
+	case s.Again == 0:
+		save.Raise = r.announce(s, "found", announceFound(repo, s, may.Who))
+	case s.NoIssue == "" || !refusedBefore:
+		at := r.github.Now().Add(time.Microsecond) // after what was said of the lost one
+		save.Raise = r.announce(s, s.numbered("found"), announceAgain(repo, s, at))
+	}
+	return r.save(ctx, save)
 }
 
 // mayExplain says whether somebody may explain an exception, by what they may do now.
@@ -174,38 +255,29 @@ func (r *run) announce(s *exceptionState, what string, a change.Announcement) []
 
 // settle makes the issue agree with what is known: closed once the exception is explained. Whoever closes it before is told why it is open
 // again, once. After that it stays as people leave it, and the exception stays unexplained in the record.
-func (r *run) settle(ctx context.Context, s *exceptionState) error {
-	if s.Closed {
-		return nil
-	}
-	issue, err := r.github.Issue(ctx, r.work.Repository, s.Issue, r.github.Began())
-	var missing *github.NotFound
-	if errors.As(err, &missing) {
-		r.log.Warn().Int("issue", int(s.Issue)).Msg("the issue of an exception is gone")
-		s.Lost = true
-		return r.save(ctx, store.ErrandSave{State: s})
-	}
-	if err != nil {
-		return err
+func (r *run) settle(ctx context.Context, s *exceptionState, issue github.Issue) (err error) {
+	found := s.Lost
+	if found { // it was hidden, or was moved and came back
+		s.Lost, s.URL, s.TryAt, s.NoIssue = false, issue.URL, time.Time{}, ""
 	}
 	e := s.Exception
 	switch {
 	case s.Explained != nil:
 		// The comment goes first, so that an issue that is closed says why.
-		err = r.say(ctx, s.Issue, r.intent(e, "closing", string(plan.Comment), nil), r.Markdown(change.Say(
+		err = r.say(ctx, s.Issue, r.intent(e, s.numbered("closing"), string(plan.Comment), nil), r.Markdown(change.Say(
 			change.Words("Explained by "), change.Login(s.Explained.By), change.Words(". The explanation is in the record."))))
 		if err == nil && issue.State != github.IssueClosed {
 			_, err = r.github.EditIssue(ctx, r.work.Repository, s.Issue, github.IssueEdit{State: github.IssueClosed, StateReason: "completed"})
 		}
 		s.Closed = true
 	case issue.State == github.IssueClosed && !s.Reopened:
-		err = r.say(ctx, s.Issue, r.intent(e, "reopening", string(plan.Comment), nil), r.Markdown(change.Say(
+		err = r.say(ctx, s.Issue, r.intent(e, s.numbered("reopening"), string(plan.Comment), nil), r.Markdown(change.Say(
 			change.Words("Closing this issue explains nothing, so it is open again. "), howToExplain())))
 		if err == nil {
 			_, err = r.github.EditIssue(ctx, r.work.Repository, s.Issue, github.IssueEdit{State: github.IssueOpen, StateReason: "reopened"})
 		}
 		s.Reopened = true
-	default:
+	case !found:
 		return nil
 	}
 	if github.IsRefusal(err) {
@@ -242,6 +314,15 @@ func (r *run) unlessFailed(err error) error {
 		return nil
 	}
 	return err
+}
+
+// lostEntry is the evidence that an exception's issue is gone.
+func lostEntry(s *exceptionState, at time.Time, why string) ledger.Draft {
+	e := s.Exception
+	return ledger.Draft{
+		Kind: ledger.ExceptionLost, Body: lostIssue{Key: e.Key, Kind: e.Kind, Issue: s.Issue, At: at, Why: why},
+		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
+	}
 }
 
 // explainedEntry is the evidence of an explanation.

@@ -3,6 +3,7 @@ package landing
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -42,10 +44,15 @@ func (r *rig) exceptionState() (s exceptionState) {
 // write delivers a comment on the issue, and puts it on GitHub as it is then.
 func (r *rig) write(id int64, by change.Account, body string, now github.IssueComment) {
 	r.t.Helper()
-	c := change.Command{Comment: id, Pull: change.PullKey{Repository: shop.ID, Number: 100}, By: by, Body: body, At: r.now}
+	r.writeOn(100, id, by, body, now)
+}
+
+func (r *rig) writeOn(issue change.Number, id int64, by change.Account, body string, now github.IssueComment) {
+	r.t.Helper()
+	c := change.Command{Comment: id, Pull: change.PullKey{Repository: shop.ID, Number: issue}, By: by, Body: body, At: r.now}
 	r.must(r.store.Write(r.t.Context(), func(tx store.Tx) error {
 		_, err := r.store.Accept(r.t.Context(), tx, []change.Delivery{{
-			ID: fmt.Sprint("comment ", id), Event: "issue_comment", Repository: shop, Installation: shop.Installation, ReceivedAt: r.now, Issue: 100, Command: &c,
+			ID: fmt.Sprint("comment ", id), Event: "issue_comment", Repository: shop, Installation: shop.Installation, ReceivedAt: r.now, Issue: issue, Command: &c,
 		}})
 		return err
 	}))
@@ -53,7 +60,7 @@ func (r *rig) write(id int64, by change.Account, body string, now github.IssueCo
 		now = github.IssueComment{By: by, Body: body, At: r.now, Updated: r.now}
 	}
 	now.ID = id
-	r.comments = append(r.comments, comment{now, 100})
+	r.comments = append(r.comments, comment{now, issue})
 }
 
 func (r *rig) announced() (list []change.Announcement) {
@@ -216,13 +223,101 @@ func TestWithoutIssues(t *testing.T) {
 	}
 }
 
+// lose deletes the exception's issue, and looks at it.
+func (r *rig) lose() queue.Result {
+	r.t.Helper()
+	r.deleted = append(r.deleted, r.exceptionState().Issue)
+	result, err := r.Exception(r.t.Context(), errandOf(pushed))
+	r.must(err)
+	return result
+}
+
+// TestTheIssueIsGone has the question be asked again when somebody deletes it: at once, from then on once a day.
 func TestTheIssueIsGone(t *testing.T) {
 	r := newRig(t)
 	r.must(r.explainable())
-	r.issues = nil
+	r.lose()
+	if s := r.exceptionState(); s.Lost || s.Issue != 101 || len(r.issues) != 2 || len(r.entries(ledger.ExceptionLost)) != 1 {
+		t.Fatalf("%+v, %d recorded", s, len(r.entries(ledger.ExceptionLost)))
+	}
+	if a := r.announced(); len(a) != 3 || !strings.Contains(a[1].Text.String(), "deleted or moved") || len(a[1].Links) != 0 ||
+		!strings.Contains(a[2].Text.String(), "Issue #101") || len(a[2].Links) != 1 || a[2].Opens {
+		t.Errorf("announced %+v", a)
+	}
+	later := r.now.Add(tryAgain)
+	if result := r.lose(); !result.RecheckAt.Equal(later) || len(r.issues) != 2 || len(r.entries(ledger.ExceptionLost)) != 2 {
+		t.Errorf("%+v, %d issues, %d recorded", result, len(r.issues), len(r.entries(ledger.ExceptionLost)))
+	}
+	r.now = later
 	r.must(r.explainable())
-	if s := r.exceptionState(); !s.Lost || len(r.issues) > 0 {
+	if s := r.exceptionState(); s.Issue != 102 || len(r.issues) != 3 || len(r.announced()) != 5 {
+		t.Errorf("%+v, %d issues, announced %d", s, len(r.issues), len(r.announced()))
+	}
+	r.writeOn(102, 1, alice, explains, github.IssueComment{})
+	r.must(r.explainable())
+	if s := r.exceptionState(); s.Explained == nil || !s.Closed || r.issue(102).State != github.IssueClosed {
+		t.Errorf("explained at last: %+v", s)
+	}
+}
+
+// TestTheIssueIsHidden has nothing be taken for gone while GitHub shows nothing of the repository, nor stay so once it is there again.
+func TestTheIssueIsHidden(t *testing.T) {
+	r := newRig(t)
+	r.must(r.explainable())
+	r.branches[isMain] = ""
+	if result := r.lose(); !result.RecheckAt.Equal(r.now.Add(lookAgain)) || r.exceptionState().Lost {
+		t.Errorf("%+v, %+v", result, r.exceptionState())
+	}
+	delete(r.branches, isMain)
+	r.deleted = nil
+	r.must(r.explainable())
+	if len(r.issues) != 1 || len(r.announced()) != 1 || len(r.entries(ledger.ExceptionLost)) != 0 {
+		t.Errorf("%d issues, announced %+v", len(r.issues), r.announced())
+	}
+
+	// What an older version gave up, and what comes back before another is opened, is seen to again.
+	s := r.exceptionState()
+	s.Lost = true
+	r.must(r.store.Write(t.Context(), func(tx store.Tx) error {
+		return r.store.SaveErrand(t.Context(), tx, errandOf(pushed), store.ErrandSave{State: s})
+	}))
+	r.write(1, alice, explains, github.IssueComment{})
+	r.must(r.explainable())
+	if s := r.exceptionState(); s.Lost || !s.Closed || r.issue(100).State != github.IssueClosed {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestIssuesAreTurnedOff has another issue be tried once a day where the one before is gone, and be told of once.
+func TestIssuesAreTurnedOff(t *testing.T) {
+	r := newRig(t)
+	r.must(r.explainable())
+	r.noIssues = true
+	result := r.lose()
+	for range 2 {
+		if s := r.exceptionState(); !result.RecheckAt.Equal(r.now.Add(tryAgain)) || !s.Lost || !strings.Contains(s.NoIssue, "disabled") {
+			t.Errorf("%+v, %+v", result, s)
+		}
+		r.now = result.RecheckAt
+		result, _ = r.Exception(t.Context(), errandOf(pushed))
+	}
+	if a := r.announced(); len(a) != 3 || !strings.Contains(a[2].Text.String(), "disabled") || len(r.entries(ledger.ExceptionLost)) != 1 {
+		t.Errorf("announced %+v", a)
+	}
+	r.noIssues = false
+	r.now = result.RecheckAt
+	r.must(r.explainable())
+	if s := r.exceptionState(); s.Lost || s.Issue != 101 || s.NoIssue != "" || len(r.announced()) != 4 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestANewIssueIsNotRead has an issue that was opened just now not be taken for gone by what does not show it yet.
+func TestANewIssueIsNotRead(t *testing.T) {
+	r := newRig(t)
+	r.must(r.explainable())
+	if slices.Contains(r.calls, "issue") {
+		t.Errorf("calls %v", r.calls)
 	}
 }
 

@@ -60,6 +60,7 @@ type hub struct {
 	activity []change.Push
 	required github.RequiredCheck
 	issues   []github.Issue
+	deleted  []change.Number // issues that are there no more
 	comments []comment
 	reacted  map[int64]string
 	noIssues bool
@@ -201,7 +202,7 @@ func (h *hub) RequiredCheck(context.Context, change.Repository, string, string, 
 
 func (h *hub) Issue(_ context.Context, _ change.Repository, n change.Number, _ time.Time) (github.Issue, error) {
 	i := h.issue(n)
-	if i == nil {
+	if i == nil || slices.Contains(h.deleted, n) {
 		return github.Issue{}, &github.NotFound{Message: "issue"}
 	}
 	return *i, h.call("issue")

@@ -3,6 +3,7 @@ package landing
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
@@ -121,4 +122,22 @@ func announceExplained(repo change.Repository, x explanation) change.Announcemen
 		At:      x.At,
 		Subject: "exception in " + repo.String(),
 	}
+}
+
+// announceLost says that somebody took the question away.
+func announceLost(repo change.Repository, at time.Time) change.Announcement {
+	return change.Announcement{
+		Text:    change.Words("The issue that asks to explain this was deleted or moved. Another is opened within a day."),
+		At:      at,
+		Subject: "exception in " + repo.String(),
+	}
+}
+
+// announceAgain says where the explanation is asked for now.
+func announceAgain(repo change.Repository, s *exceptionState, at time.Time) change.Announcement {
+	text := change.Words(fmt.Sprintf("Issue #%d asks to explain this now.", s.Issue))
+	if s.NoIssue != "" {
+		text = change.Say(change.Words("No other issue could be opened: "), change.Quote(s.NoIssue))
+	}
+	return change.Announcement{Text: text, At: at, Subject: "exception in " + repo.String()}
 }

@@ -41,6 +41,7 @@ const (
 	CommandAnswered    Kind = "command answered"
 	ExceptionFound     Kind = "exception found" // something landed that was not decided so
 	ExceptionExplained Kind = "exception explained"
+	ExceptionLost      Kind = "exception lost"     // its issue was deleted or moved before it was explained
 	ProtectionChanged  Kind = "protection changed" // whether our check is required on a branch
 	DeploymentMoved    Kind = "deployment moved"   // queued, let through, verified, rolled back, …
 
