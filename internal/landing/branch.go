@@ -29,8 +29,8 @@ type branchState struct {
 	Default bool       `json:"default,omitempty"` // it was the default branch
 	Deleted bool       `json:"deleted,omitempty"` // it was gone, which was found to be an exception
 	Left    bool       `json:"left,omitempty"`    // it was not governed any more
-	// Waiting is since when GitHub is given time to say which pull requests the commits after Known came through; zero: it is not.
-	Waiting time.Time `json:"waiting,omitzero"`
+	// Waits are the commits after Known of which GitHub is given time to say which pull requests they came through, with since when it is.
+	Waits map[change.SHA]time.Time `json:"waits,omitempty"`
 	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip.
 	Found []string `json:"found,omitempty"`
 	// Untold are the moves that were found before a push told of them, kept for as long as one may.
@@ -83,35 +83,45 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
-	var orphan []change.Exception
 	if state.Known == "" || state.Left {
 		if moved.Known, err = r.start(ctx, moved, state.Left); err != nil {
 			return queue.Result{}, err
 		}
 		if moved.Known == "" {
-			orphan, moved.Known = []change.Exception{moved.orphan()}, moved.Tip
+			moved.Orphan, moved.Known = true, moved.Tip
 		}
 	} else if state.Known == moved.Tip && len(pushes) == 0 && !state.Deleted && state.Default == isDefault {
 		return queue.Result{}, nil
 	}
+	return r.walk(ctx, state, moved, taken)
+}
+
+// walk judges what landed, and keeps what is found of it and where the walk stands.
+func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken []string) (result queue.Result, err error) {
 	walk, whole, err := r.ahead(ctx, moved)
 	if err != nil {
 		return queue.Result{}, err
 	}
-	exceptions, untold := moved.Judge()
-	next := branchState{Known: moved.Tip, Default: isDefault, Untold: untold}
 	landed, unexplained, err := r.judge(ctx, walk)
 	if err != nil {
 		return queue.Result{}, err
 	}
-	if n := len(walk.Line); !whole && n > 0 {
-		next.Known = walk.Line[n-1].SHA
+	n, wait := r.patience(&state, walk, unexplained)
+	if wait > 0 {
+		result.RecheckAt = r.Clock().Add(wait)
+		if n == 0 {
+			// Nothing of this walk is kept but since when it waits.
+			return result, r.save(ctx, store.ErrandSave{State: state})
+		}
+		walk.Line, whole = walk.Line[:n], false
+		if landed, _, err = r.judged(ctx, walk); err != nil {
+			return queue.Result{}, err
+		}
+	} else if !whole {
+		result.RetryAt = r.Clock()
 	}
-	if wait := r.patience(&state, unexplained); wait > 0 {
-		// Nothing of this walk is kept but since when it waits.
-		return queue.Result{RecheckAt: r.Clock().Add(wait)}, r.save(ctx, store.ErrandSave{State: state})
-	}
-	exceptions = append(append(orphan, exceptions...), landed...)
+	moves, untold := moved.Judge()
+	exceptions := append(slices.Clone(moves), landed...)
 	for i := range exceptions {
 		if err := r.whoPushed(ctx, &exceptions[i], moved); err != nil {
 			return queue.Result{}, err
@@ -122,16 +132,13 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 		return queue.Result{}, err
 	}
 	save.Raise = append(save.Raise, r.unheard...)
-	result := queue.Result{}
-	if whole {
-		save.Taken = taken
-	} else {
-		// The notes tell who pushed what is still to come; what they told of the branch itself is not to be found again.
-		next.Found = state.Found
-		for _, e := range exceptions {
+	next := branchState{Known: moved.Tip, Default: moved.Branch == r.work.Repository.DefaultBranch, Untold: untold}
+	if save.Taken = taken; !whole {
+		// The other notes tell who pushed what is still to come; what they told of the branch itself is not to be found again.
+		next.Known, next.Waits, save.Taken = walk.Line[n-1].SHA, state.Waits, moved.behind(walk, taken)
+		for _, e := range moves {
 			next.Found = append(next.Found, e.Key)
 		}
-		result.RetryAt = r.Clock()
 	}
 	save.State = next
 	return result, r.save(ctx, save)
@@ -158,7 +165,7 @@ func (r *run) refused(err error) queue.Result {
 func (r *run) leave(ctx context.Context, state branchState, taken []string) error {
 	save := store.ErrandSave{Taken: taken}
 	if state.Known != "" && !state.Left {
-		state.Left, state.Waiting, state.Found = true, time.Time{}, nil
+		state.Left, state.Waits, state.Found = true, nil, nil
 		save.State = state
 	}
 	if len(taken) == 0 && save.State == nil {
@@ -181,7 +188,7 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 		return queue.Result{}, err
 	}
 	save.Taken = taken
-	state.Deleted, state.Waiting, state.Found, state.Untold = true, time.Time{}, nil, untold
+	state.Deleted, state.Waits, state.Found, state.Untold = true, nil, nil, untold
 	save.State = state
 	return queue.Result{}, r.save(ctx, save)
 }
@@ -329,17 +336,28 @@ func (r *run) part(ctx context.Context, w *Walk) (int, error) {
 	return n, nil
 }
 
-// patience returns how long to wait for GitHub to say which pull requests the unexplained commits came through; 0: not any longer. It notes
-// since when.
-func (r *run) patience(state *branchState, unexplained []change.SHA) time.Duration {
-	if len(unexplained) == 0 {
-		return 0
+// patience returns how many commits of a walk are judged, and how long to wait for GitHub to say which pull request the next one came through;
+// 0: not any longer. Each commit has time of its own, and it notes since when.
+func (r *run) patience(state *branchState, w *Walk, unexplained []change.SHA) (n int, wait time.Duration) {
+	now, since := r.github.Now(), state.Waits
+	state.Waits = map[change.SHA]time.Time{}
+	for i, c := range w.Line {
+		if !slices.Contains(unexplained, c.SHA) {
+			continue
+		}
+		from, ok := since[c.SHA]
+		if !ok {
+			from = now
+		}
+		state.Waits[c.SHA] = from
+		if left := from.Add(r.Patience).Sub(now); left > 0 && wait == 0 {
+			n, wait = i, left
+		}
 	}
-	now := r.github.Now()
-	if state.Waiting.IsZero() {
-		state.Waiting = now
+	if wait == 0 {
+		n = len(w.Line)
 	}
-	return state.Waiting.Add(r.Patience).Sub(now)
+	return n, wait
 }
 
 // leaving returns what the exceptions leave that were not left before on this walk. Whether the policy only observes, and where it announces,

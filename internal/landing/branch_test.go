@@ -153,6 +153,42 @@ func TestGitHubHasTime(t *testing.T) {
 	}
 }
 
+// TestEachCommitHasTime has a commit that came while GitHub was given time for another one be given as much, and the other one be found in time.
+func TestEachCommitHasTime(t *testing.T) {
+	r := started(t)
+	r.Settle = time.Second
+	r.direct(files{"x.txt": blob("x")})
+	direct, due := r.tip, r.now.Add(defaultPatience)
+	r.now = r.now.Add(time.Second)
+	if result := r.told(); !result.RecheckAt.Equal(due.Add(time.Second)) {
+		t.Errorf("%+v", result)
+	}
+	p := r.pull(files{"a.txt": blob("a")})
+	r.decide(p)
+	r.now = due
+	r.squash(p, nil) // a minute later
+	brings := r.brings
+	r.brings = map[change.SHA][]change.Number{}
+	r.now = r.now.Add(time.Second)
+	if result := r.told(); !result.RecheckAt.Equal(r.now.Add(defaultPatience)) || r.known() != direct {
+		t.Errorf("%+v, known %s", result, r.known())
+	}
+	r.want(change.NoPullRequest)
+	w, err := r.store.BeginErrand(t.Context(), onBranch(isMain))
+	r.must(err)
+	if len(w.Notes) != 1 {
+		t.Errorf("%d notes are left, want that of the merge", len(w.Notes))
+	}
+
+	r.brings = brings
+	r.now = r.now.Add(defaultPatience)
+	r.told()
+	r.want(change.NoPullRequest)
+	if s := r.stateOf(isMain); s.Known != r.tip || len(s.Waits) > 0 {
+		t.Errorf("the walk did not come to the tip: %+v", s)
+	}
+}
+
 func TestActivityTellsWhoPushed(t *testing.T) {
 	r := started(t)
 	r.Patience = time.Nanosecond

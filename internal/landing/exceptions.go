@@ -179,8 +179,9 @@ type Moved struct {
 	Deleted bool   // it was known before that the branch is gone
 	Pushes  []Push // oldest first
 	// Origin is the commit of the default branch, or of the former one, that a branch was compared with which is looked at for the first time;
-	// empty: none. Where they have no history in common, Known is Tip.
+	// empty: none. Orphan says that they have no history in common; Known is Tip then.
 	Origin change.SHA
+	Orphan bool
 	// Beside says that what landed does not go on from Known along first parents: it was begun elsewhere, and then merged with it or put in its place.
 	Beside bool
 	// TooMany says that more commits landed since Known than GitHub lists.
@@ -202,11 +203,14 @@ func (m move) is(p Push) bool {
 	return p.Before == m.Before && p.After == m.After && (p.Forced || p.After == "") && (m.Told.IsZero() || m.Told.Equal(p.At))
 }
 
-// Judge returns the exceptions: each forced push, each deletion, what no push told of, and more commits than GitHub lists. The moves among them
-// that no push told of are added to those that were found before.
+// Judge returns the exceptions: a history of its own, each forced push, each deletion, what no push told of, and more commits than GitHub lists.
+// The moves among them that no push told of are added to those that were found before.
 func (m *Moved) Judge() (found []change.Exception, untold []move) {
 	forced, deleted := false, m.Deleted
 	untold = slices.Clone(m.Untold)
+	if m.Orphan {
+		found = append(found, m.orphan())
+	}
 	for _, p := range m.Pushes {
 		if i := slices.IndexFunc(untold, func(m move) bool { return m.is(p) }); i >= 0 {
 			untold[i].Told = p.At
@@ -236,10 +240,20 @@ func (m *Moved) Judge() (found []change.Exception, untold []move) {
 	return found, untold
 }
 
+// behind returns the notes of the pushes that told of nothing but what was judged in a part of a walk. Notes are in the order of the pushes.
+func (m *Moved) behind(w *Walk, notes []string) (taken []string) {
+	for i, p := range m.Pushes {
+		if !p.Forced && slices.ContainsFunc(w.Line, func(c Commit) bool { return c.SHA == p.After }) {
+			taken = append(taken, notes[i])
+		}
+	}
+	return taken
+}
+
 // before is the commit whose policy says how an exception is told. What was begun elsewhere does not choose the one that it landed on.
 func (m *Moved) before(e change.Exception) change.SHA {
 	switch {
-	case e.Before == "" && m.Known == m.Tip:
+	case e.Before == "" && m.Orphan:
 		return m.Origin
 	case e.Before == "" || m.Beside && len(e.Commits) > 0:
 		return m.Known

@@ -19,18 +19,22 @@ import (
 // judge judges a walk, reading what that needs. Where no push is known that brought what came through no pull request, it is read from the
 // repository's activity who pushed.
 func (r *run) judge(ctx context.Context, w *Walk) (exceptions []change.Exception, unexplained []change.SHA, err error) {
-	learned := false
+	exceptions, unexplained, err = r.judged(ctx, w)
+	if err != nil || len(unexplained) == 0 {
+		return exceptions, unexplained, err
+	}
+	if w.Pushes, err = r.learnPushes(ctx, w.Branch, w.Pushes); err != nil {
+		return nil, nil, err
+	}
+	return r.judged(ctx, w)
+}
+
+// judged judges a walk, reading what that needs, by the pushes that are known.
+func (r *run) judged(ctx context.Context, w *Walk) (exceptions []change.Exception, unexplained []change.SHA, err error) {
 	for {
 		exceptions, unexplained, needs := w.Judge()
 		if needs.IsEmpty() {
-			if learned || len(unexplained) == 0 {
-				return exceptions, unexplained, nil
-			}
-			if w.Pushes, err = r.learnPushes(ctx, w.Branch, w.Pushes); err != nil {
-				return nil, nil, err
-			}
-			learned = true
-			continue
+			return exceptions, unexplained, nil
 		}
 		if err := r.read(ctx, w, needs); err != nil {
 			return nil, nil, err
