@@ -54,11 +54,13 @@ func (t *Turn) Gate(g change.GateAsked) {
 }
 
 // ask takes a gate's question to the deployment that it is about: what is under way if the same run carries it out, else what waits,
-// else a new one. What is deployed can be deployed again, in its turn.
+// else a new one. What is deployed can be deployed again, in its turn. What is under way past the policy lets no job through: not its own,
+// which asks too late, and others wait for their turn.
 func (t *Turn) ask(environment string, commit change.SHA, github int64, by change.Account, a Ask) {
 	if _, _, known := t.state.ask(a.Key); known != nil {
 		return
 	}
+	a.GitHub = github
 	l := t.lane(environment)
 	t.moved = true
 	d := l.newest(func(d *Deployment) bool {
@@ -66,6 +68,10 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 	})
 	if d == nil {
 		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase == Deploying && d.isOf(a.Run) })
+	}
+	if d != nil && d.Phase == Deploying && t.isPast(d) && !d.ranFor(a) {
+		d.leave(github)
+		d = nil
 	}
 	if d == nil {
 		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase.waits() && d.Undoes != "" })
@@ -87,10 +93,13 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 			d.Also = append(d.Also, Other{ID: github})
 		}
 	}
-	if d.Phase == Deploying {
+	switch {
+	case d.Phase != Deploying:
+	case t.isPast(d):
+		a.Answer, a.Why, d.Heard = No, d.wentPast(), t.now
+	default:
 		a.Answer, d.Heard = Go, t.now
 	}
-	a.GitHub = github
 	d.Asks = append(d.Asks, a)
 	for _, r := range t.state.Ended {
 		if a.isOf(r) {

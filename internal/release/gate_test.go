@@ -2,6 +2,8 @@ package release
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,4 +193,93 @@ func TestRunThatDidNotWaitIsNotQueuedAgain(t *testing.T) {
 			t.Errorf("%s waits, and succeeded", d.ID)
 		}
 	}
+	if a, _, _ := s.state.Answer("80"); a != No {
+		t.Errorf("the gate that run 8 went past says %s", a)
+	}
+	s.opened()
+	// What becomes of the run that waits says nothing of the one that went past.
+	s.later(time.Hour).opened("70")
+	s.turn(s.statusOf(change.Deployment{ID: 70, SHA: sha(1), Environment: "staging", By: actions}, change.DeploymentFailure, actions))
+	if c := s.state.Lanes["staging"].current(); c == nil || c.GitHub != 80 || !c.Past {
+		t.Errorf("staging holds %+v", c)
+	}
+}
+
+// opened holds the protection rules that were told to let their jobs through to their keys.
+func (s *scene) opened(want ...string) {
+	s.Helper()
+	var got []string
+	for _, e := range s.all.Effects {
+		if e.Kind == AnswerRule && e.Answer == Go {
+			got = append(got, e.Ask)
+		}
+	}
+	slices.Sort(got)
+	if got = slices.Compact(got); !slices.Equal(got, want) {
+		s.Fatalf("the gates %v are open, want %v", got, want)
+	}
+}
+
+func TestWhatGoesPastThePolicyOpensNoGate(t *testing.T) {
+	g := change.Deployment{ID: 70, SHA: sha(1), Environment: "production", By: actions}
+	begin := func(t *testing.T) *scene {
+		s := play(t, Record, change.HighRisk)
+		s.env("production").Release = []Slot{{Role: "release-manager", Count: 1}}
+		if a := s.gate("run/1/1", "staging", 1, 1); a != Go {
+			t.Fatal(a)
+		}
+		return s.does(bob, 1, "deployed", "staging").is("staging", 1, Verified)
+	}
+	asks := func(s *scene, key string, run, github int64) *scene {
+		return s.turn(func(t *Turn) {
+			t.Rule(key, change.RuleAsked{
+				Environment: "production", SHA: sha(1), Callback: fmt.Sprintf("https://api.github.com/repos/a/b/actions/runs/%d/x", run), Deployment: github, By: carol, At: s.now,
+			})
+		})
+	}
+	t.Run("somebody says that it was deployed", func(t *testing.T) {
+		s := asks(begin(t), "70", 7, 70)
+		s.does(bob, 1, "deployed", "production").found(change.DeployedPastPolicy, 1)
+		if c := s.state.Lanes["production"].current(); c == nil || c.GitHub == 70 {
+			t.Fatalf("production holds %+v", c)
+		}
+		if a, _, _ := s.state.Answer("70"); a == No {
+			t.Fatal("the job that waits is told no, and has gone past nothing")
+		}
+	})
+	t.Run("a workflow says so of a job that waits", func(t *testing.T) {
+		s := asks(begin(t), "70", 7, 70)
+		s.turn(s.statusOf(g, change.DeploymentSuccess, actions)).found(change.DeployedPastPolicy, 1).opened()
+		if a, _, _ := s.state.Answer("70"); a != No {
+			t.Fatal(a)
+		}
+	})
+	t.Run("a job asks too late", func(t *testing.T) {
+		s := begin(t)
+		g.By = actions
+		status := s.statusOf(g, change.DeploymentInProgress, actions)
+		s.turn(func(turn *Turn) { turn.Deployment(g) }, status).later(patience).is("production", 1, Deploying).found(change.DeployedPastPolicy, 1)
+		asks(s, "70", 7, 70).opened()
+		if a, why, _ := s.state.Answer("70"); a != No || !strings.Contains(why.String(), "ask before all else") {
+			t.Fatal(a, why)
+		}
+		// Another job waits until it is known what became of that one, and for all that it owes itself.
+		asks(s, "80", 8, 80).opened()
+		if a, why, _ := s.state.Answer("80"); a != NotYet || !strings.Contains(why.String(), "which is under way") {
+			t.Fatal(a, why)
+		}
+		s.turn(s.statusOf(g, change.DeploymentFailure, actions)).waits("production", 1, "/change deploy production").opened()
+	})
+	t.Run("a job asks too late by itself", func(t *testing.T) {
+		s := begin(t)
+		s.status++
+		st := change.DeploymentStatus{ID: s.status, Deployment: g, State: change.DeploymentInProgress, By: actions, At: s.now, LogURL: "https://github.com/a/b/actions/runs/7/job/3"}
+		s.turn(func(turn *Turn) { turn.Status(st) }).later(patience).is("production", 1, Deploying)
+		if a := s.gate("run/7/1", "production", 1, 7); a != No {
+			t.Fatal(a)
+		}
+		if a := s.gate("run/8/1", "production", 1, 8); a != NotYet {
+			t.Fatal(a)
+		}
+	})
 }

@@ -393,6 +393,9 @@ func (w *world) check(before *State, out *Outcome) {
 			w.fail("%s is asked for twice", e.Key)
 		}
 		seen[e.Key] = true
+		if _, d := out.State.find(e.Deployment); e.Answer == Go && d.Past && !w.rules.Observing {
+			w.fail("%s went past the policy, and a job of it is let through", d.ID)
+		}
 	}
 }
 

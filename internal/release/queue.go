@@ -183,6 +183,8 @@ func (t *Turn) start(l *Lane, d *Deployment) {
 		a := &d.Asks[i]
 		switch {
 		case a.Answer != "":
+		case t.isPast(d):
+			a.Answer, a.Why = No, d.wentPast()
 		case ours:
 			a.Answer, a.Why = No, change.Say(d.name(), change.Words(" is being deployed by another job"))
 		default:
@@ -199,20 +201,22 @@ func (t *Turn) start(l *Lane, d *Deployment) {
 
 // split leaves a deployment that begins to one of the runs that wait to carry it out, and queues what the others wait for behind it: one
 // deploys at a time, the same commit too. A run whose deployment on GitHub is under way or over waits for nothing any more: what was heard of
-// that was heard of this one.
+// that was heard of this one. Of one past the policy that is all that is known, so that every other run waits on.
 func (t *Turn) split(l *Lane, d *Deployment) {
-	i := slices.IndexFunc(d.Asks, func(a Ask) bool { return a.Answer == "" && a.GitHub != 0 && a.GitHub == d.GitHub })
-	if i < 0 {
-		i = slices.IndexFunc(d.Asks, t.asksStill)
+	carries := slices.IndexFunc(d.Asks, func(a Ask) bool { return a.Answer == "" && a.GitHub != 0 && a.GitHub == d.GitHub })
+	if carries < 0 {
+		carries = slices.IndexFunc(d.Asks, t.asksStill)
 	}
-	if i < 0 {
+	if t.isPast(d) {
+		carries = -1
+	} else if carries < 0 {
 		return
 	}
-	run, queued := d.Asks[i].Run, map[int64]*Deployment{}
+	queued := map[int64]*Deployment{}
 	others := slices.Clone(d.Asks)
 	d.Asks = nil
 	for _, a := range others {
-		if a.Answer != "" || a.Run == run || d.ranAs(a.GitHub) {
+		if a.Answer != "" || carries >= 0 && a.Run == others[carries].Run || d.ranFor(a) {
 			d.Asks = append(d.Asks, a)
 			continue
 		}
@@ -222,17 +226,55 @@ func (t *Turn) split(l *Lane, d *Deployment) {
 			queued[a.Run] = next
 		}
 		next.Asks = append(next.Asks, a)
-		if i := slices.IndexFunc(d.Also, func(o Other) bool { return o.ID == a.GitHub }); i >= 0 {
-			next.isAlso(d.Also[i])
-			d.Also = slices.Delete(d.Also, i, i+1)
+		if o, ok := d.leave(a.GitHub); ok {
+			next.isAlso(o)
 		}
 	}
 }
 
-// ranAs says whether one of the other deployments on GitHub that a deployment is was seen under way, or to have ended.
+// isPast says whether a deployment went past the policy, which is not to let anything through besides.
+func (t *Turn) isPast(d *Deployment) bool { return d.Past && !t.rules.Observing }
+
+// wentPast says to a job of what went past the policy that it is not let through, and how it goes on.
+func (d *Deployment) wentPast() change.Text {
+	return change.Say(d.name(), change.Words(" was seen to be deployed, or to be under way, past the policy: nothing had let it through. Have the job ask before all else, and start another run"))
+}
+
+// ranFor says whether a deployment was seen under way, or to have ended, as the job that asks: on GitHub, or in the run of its log.
+func (d *Deployment) ranFor(a Ask) bool {
+	return d.ranAs(a.GitHub) || a.GitHub == 0 && a.Run != 0 && d.logIsOf(a.Run)
+}
+
+// ranAs says whether one of the deployments on GitHub that a deployment is was seen under way, or to have ended.
 func (d *Deployment) ranAs(id int64) bool {
-	o := d.other(id)
-	return o != nil && o.Shown != "" && o.Shown != change.DeploymentPending && o.Shown != change.DeploymentQueued && o.Shown != "waiting"
+	shown := change.DeploymentState("")
+	if o := d.other(id); o != nil {
+		shown = o.Shown
+	} else if id != 0 && id == d.GitHub {
+		shown = d.Shown
+	}
+	return shown != "" && shown != change.DeploymentPending && shown != change.DeploymentQueued && shown != "waiting"
+}
+
+// leave has a deployment no longer be one on GitHub, and returns what is known of that; false: it is not that one.
+func (d *Deployment) leave(id int64) (Other, bool) {
+	is := func(o Other) bool { return o.ID == id }
+	if i := slices.IndexFunc(d.Also, is); i >= 0 {
+		o := d.Also[i]
+		d.Also = slices.Delete(d.Also, i, i+1)
+		return o, true
+	}
+	if id == 0 || id != d.GitHub {
+		return Other{}, false
+	}
+	o := Other{d.GitHub, d.Shown, d.ShownAt, d.ShownID}
+	d.GitHub, d.Shown, d.ShownAt, d.ShownID = 0, "", time.Time{}, 0
+	if len(d.Also) > 0 {
+		first := d.Also[0]
+		d.Also = slices.Delete(d.Also, 0, 1)
+		d.isAlso(first)
+	}
+	return o, true
 }
 
 // isAlso has a deployment be one on GitHub, besides those that it is.
