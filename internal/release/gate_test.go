@@ -243,9 +243,11 @@ func TestWhatGoesPastThePolicyOpensNoGate(t *testing.T) {
 		if c := s.state.Lanes["production"].current(); c == nil || c.GitHub == 70 {
 			t.Fatalf("production holds %+v", c)
 		}
-		if a, _, _ := s.state.Answer("70"); a == No {
-			t.Fatal("the job that waits is told no, and has gone past nothing")
-		}
+		// Neither is it let through as one that is there already: nobody said that it may be.
+		s.waits("production", 1, "/change accept production").opened()
+		asks(s, "71", 8, 71).opened()
+		s.does(bob, 1, "deploy", "production").opened()
+		s.does(merger, 1, "accept", "production", holding("release-manager")).opened("70")
 	})
 	t.Run("a workflow says so of a job that waits", func(t *testing.T) {
 		s := asks(begin(t), "70", 7, 70)

@@ -219,10 +219,15 @@ func (t *Turn) between(from, to change.SHA) (Batch, bool) {
 	return b, ok
 }
 
-// batch returns what ships with a deployment, in view of what its lane holds, and the commit before it.
+// batch returns what ships with a deployment, in view of what its lane holds, and the commit before it. What the lane holds past the policy
+// ships once more when it is deployed again: what it owes was not asked of it yet.
 func (t *Turn) batch(l *Lane, d *Deployment) (Batch, change.SHA, bool) {
 	from := change.SHA("")
-	if c := l.current(); c != nil && c != d {
+	switch c := l.current(); {
+	case c == nil || c == d:
+	case c.Commit == d.Commit && t.isPast(c):
+		from = c.From
+	default:
 		from = c.Commit
 	}
 	b, ok := t.between(from, d.Commit)
