@@ -67,7 +67,7 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 		return d.Commit == commit && (github != 0 && (d.GitHub == github || d.other(github) != nil)) && (d.Phase.waits() || d.Phase == Deploying)
 	})
 	if d == nil {
-		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase == Deploying && d.isOf(a.Run) })
+		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase == Deploying && d.isOf(a) })
 	}
 	if d != nil && d.Phase == Deploying && t.isPast(d) && !d.ranFor(a) {
 		d.leave(github)
@@ -108,15 +108,13 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 	}
 }
 
-// isOf says whether a run may be the one that carries a deployment out.
-func (d *Deployment) isOf(run int64) bool {
-	for _, a := range d.Asks {
-		if a.Answer == Go && a.Run != 0 && run != 0 && a.Run != run {
-			return false
-		}
-	}
-	return true
+// isOf says whether a job may be one of the run that carries a deployment out.
+func (d *Deployment) isOf(a Ask) bool {
+	return !slices.ContainsFunc(d.Asks, func(o Ask) bool { return o.Answer == Go && !o.isOfRun(a) })
 }
+
+// isOfRun says whether two jobs are of one run. One that names none is a run of its own.
+func (a *Ask) isOfRun(o Ask) bool { return a.Key == o.Key || a.Run != 0 && a.Run == o.Run }
 
 // carrier says who would deploy something if it were let through.
 type carrier int

@@ -13,7 +13,7 @@ import (
 // ruleOf has a protection rule ask.
 func (s *scene) ruleOf(key, env string, n int) func(*Turn) {
 	return func(t *Turn) {
-		t.Rule(key, change.RuleAsked{Environment: env, SHA: sha(n), Callback: "https://api.github.com/" + key, By: carol, At: s.now})
+		t.Rule(key, change.RuleAsked{Environment: env, SHA: sha(n), Callback: "https://api.github.com/repos/a/b/actions/runs/7/" + key, By: carol, At: s.now})
 	}
 }
 
@@ -172,6 +172,42 @@ func TestRunsOfOneCommitDeployOneAtATime(t *testing.T) {
 	if c := s.state.Lanes["staging"].current(); c == nil || c.GitHub != 70 {
 		t.Fatalf("%+v", c)
 	}
+}
+
+func TestJobThatNamesNoRunIsOneOfItsOwn(t *testing.T) {
+	const token = 0 // a static one
+	ask := func(s *scene, key string, run int64, want Answer) {
+		s.Helper()
+		if got := s.gate(key, "staging", 1, run); got != want {
+			s.Fatalf("the gate says %s to %s, want %s", got, key, want)
+		}
+	}
+	t.Run("beside one of a run", func(t *testing.T) {
+		s := play(t, Record, normal)
+		ask(s, "run/7/1", 7, Go)
+		ask(s, "token/jenkins", token, NotYet)
+		ask(s, "run/7/1/other job", 7, Go)
+		s.does(bob, 1, "deployed", "staging")
+		ask(s, "token/jenkins", token, Go)
+	})
+	t.Run("beside another", func(t *testing.T) {
+		s := play(t, Record, normal)
+		ask(s, "token/jenkins", token, Go)
+		ask(s, "token/teamcity", token, NotYet)
+		ask(s, "run/7/1", 7, NotYet)
+		ask(s, "token/jenkins", token, Go)
+	})
+	t.Run("that waited with others", func(t *testing.T) {
+		s := play(t, Record, normal)
+		s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Minute) })
+		ask(s, "token/jenkins", token, NotYet)
+		ask(s, "token/teamcity", token, NotYet)
+		ask(s, "run/7/1", 7, NotYet)
+		s.now = s.now.Add(time.Minute)
+		ask(s, "token/jenkins", token, Go)
+		ask(s, "token/teamcity", token, NotYet)
+		ask(s, "run/7/1", 7, NotYet)
+	})
 }
 
 func TestRunThatDidNotWaitIsNotQueuedAgain(t *testing.T) {

@@ -212,19 +212,20 @@ func (t *Turn) split(l *Lane, d *Deployment) {
 	} else if carries < 0 {
 		return
 	}
-	queued := map[int64]*Deployment{}
+	var queued []*Deployment
 	others := slices.Clone(d.Asks)
 	d.Asks = nil
 	for _, a := range others {
-		if a.Answer != "" || carries >= 0 && a.Run == others[carries].Run || d.ranFor(a) {
+		if a.Answer != "" || carries >= 0 && a.isOfRun(others[carries]) || d.ranFor(a) {
 			d.Asks = append(d.Asks, a)
 			continue
 		}
-		next := queued[a.Run]
-		if next == nil {
-			next = t.add(l, Deployment{Commit: d.Commit, Number: d.Number, Deployer: a.By, QueuedAt: d.QueuedAt})
-			queued[a.Run] = next
+		i := slices.IndexFunc(queued, func(o *Deployment) bool { return a.isOfRun(o.Asks[0]) })
+		if i < 0 {
+			i = len(queued)
+			queued = append(queued, t.add(l, Deployment{Commit: d.Commit, Number: d.Number, Deployer: a.By, QueuedAt: d.QueuedAt}))
 		}
+		next := queued[i]
 		next.Asks = append(next.Asks, a)
 		if o, ok := d.leave(a.GitHub); ok {
 			next.isAlso(o)
