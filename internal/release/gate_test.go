@@ -174,6 +174,71 @@ func TestRunsOfOneCommitDeployOneAtATime(t *testing.T) {
 	}
 }
 
+func TestJobThatEndsLeavesTheOthersTheirAnswers(t *testing.T) {
+	frozen := func(t *testing.T, mode Mode) *scene {
+		s := play(t, mode, normal)
+		s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Hour) })
+		return s
+	}
+	asks := func(s *scene, run, github int64) {
+		s.turn(func(t *Turn) {
+			t.Rule(fmt.Sprint(github), change.RuleAsked{
+				Environment: "staging", SHA: sha(1), Callback: fmt.Sprintf("https://api.github.com/repos/a/b/actions/runs/%d/x", run), Deployment: github, By: carol, At: s.now,
+			})
+		})
+	}
+	says := func(s *scene, id int64, state change.DeploymentState) {
+		s.turn(s.statusOf(change.Deployment{ID: id, SHA: sha(1), Environment: "staging", By: actions}, state, actions))
+	}
+	for _, first := range []int64{70, 80} {
+		t.Run(fmt.Sprint("of two runs ", first), func(t *testing.T) {
+			s := frozen(t, Record)
+			asks(s, 7, 70)
+			asks(s, 8, 80)
+			says(s, first, change.DeploymentFailure)
+			says(s, first, change.DeploymentInactive)
+			s.waits("staging", 1, "the end of the freeze")
+			other := 150 - first
+			s.later(time.Hour).opened(fmt.Sprint(other))
+			if d := s.at("staging", 1); d.GitHub != other {
+				t.Fatalf("it follows %d", d.GitHub)
+			}
+			says(s, other, change.DeploymentSuccess)
+			s.is("staging", 1, Verified).found(change.DeployedPastPolicy, 0)
+		})
+	}
+	t.Run("the last one", func(t *testing.T) {
+		s := frozen(t, Record)
+		asks(s, 7, 70)
+		asks(s, 8, 80)
+		says(s, 80, change.DeploymentFailure)
+		says(s, 70, change.DeploymentFailure)
+		s.is("staging", 1, Cancelled)
+	})
+	t.Run("beside what we deploy", func(t *testing.T) {
+		s := frozen(t, Create).land(1)
+		asks(s, 7, 70)
+		asks(s, 8, 80)
+		says(s, 80, change.DeploymentFailure)
+		s.later(time.Hour).opened("70")
+	})
+	t.Run("an attempt before", func(t *testing.T) {
+		s := frozen(t, Record)
+		g := change.Deployment{ID: 70, SHA: sha(1), Environment: "staging", By: actions, At: s.now}
+		s.turn(func(t *Turn) { t.Deployment(g) })
+		late := s.statusOf(g, change.DeploymentFailure, actions)
+		s.later(time.Minute)
+		if a := s.gate("run/7/2", "staging", 1, 7); a != NotYet {
+			t.Fatal(a)
+		}
+		s.turn(late)
+		s.later(59 * time.Minute)
+		if a := s.gate("run/7/2", "staging", 1, 7); a != Go {
+			t.Fatal(a)
+		}
+	})
+}
+
 func TestJobThatNamesNoRunIsOneOfItsOwn(t *testing.T) {
 	const token = 0 // a static one
 	ask := func(s *scene, key string, run int64, want Answer) {

@@ -233,19 +233,41 @@ func (t *Turn) follow(l *Lane, d *Deployment, id int64, s change.DeploymentStatu
 		case d.Phase == Deploying, d.Phase.succeeded():
 			t.fail(l, d, FailedDeployment, "its status on GitHub is "+string(s.State))
 		case d.Phase.waits():
-			t.lose(l, d)
+			t.loseJob(l, d, id, s.At)
 		}
 	case change.DeploymentInactive:
 		switch {
 		case d.Phase == Deploying:
 			t.end(l, d, Cancelled, "its deployment was made inactive", s.By)
 		case d.Phase.waits():
-			t.lose(l, d)
+			t.loseJob(l, d, id, s.At)
 		}
 	}
 }
 
-// lose takes from a deployment that waits the job that would have carried it out.
+// loseJob takes from a deployment that waits the job whose deployment on GitHub came to nothing at a time. Of a job that did not say which is
+// its own that one is, if there is no other and it has not asked since. With the last job that asks all is lost.
+func (t *Turn) loseJob(l *Lane, d *Deployment, id int64, at time.Time) {
+	ids := d.ids()
+	if !slices.Contains(ids, id) {
+		return // it was lost before
+	}
+	for i := range d.Asks {
+		a := &d.Asks[i]
+		if a.Answer == "" && (a.GitHub == id || a.GitHub == 0 && len(ids) == 1 && !a.At.After(at)) {
+			a.Answer, a.Answered = No, true // nobody is left to be told
+		}
+	}
+	if !d.asks() {
+		t.lose(l, d)
+		return
+	}
+	o, _ := d.leave(id)
+	d.Dead = append(d.Dead, o)
+	t.moved = true
+}
+
+// lose takes from a deployment that waits the jobs that would have carried it out.
 func (t *Turn) lose(l *Lane, d *Deployment) {
 	for i := range d.Asks {
 		if a := &d.Asks[i]; a.Answer == "" {

@@ -180,6 +180,17 @@ func (d *Deployment) other(id int64) *Other {
 	return nil
 }
 
+// ids returns the deployments on GitHub that a deployment is now.
+func (d *Deployment) ids() (ids []int64) {
+	if d.GitHub != 0 {
+		ids = append(ids, d.GitHub)
+	}
+	for _, o := range d.Also {
+		ids = append(ids, o.ID)
+	}
+	return ids
+}
+
 // asks says whether a gate waits for its answer.
 func (d *Deployment) asks() bool {
 	return slices.ContainsFunc(d.Asks, func(a Ask) bool { return a.Answer == "" })
