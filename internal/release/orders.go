@@ -244,11 +244,15 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 			return
 		}
 	}
-	if o.Verb == "accept" && !t.mayAccept(o, p, l, e, d, commit) {
+	begins := d == nil
+	if begins {
+		d = &Deployment{Commit: commit, Number: n, Deployer: t.asksFor(o, commit), Own: t.rules.Mode == Create}
+	}
+	if o.Verb == "accept" && !t.mayAccept(o, p, l, e, d) {
 		return
 	}
-	if d == nil {
-		d = t.add(l, Deployment{Commit: commit, Number: n, Deployer: o.By, Own: t.rules.Mode == Create})
+	if begins {
+		d = t.add(l, *d)
 	}
 	say := &Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}
 	step := ""
@@ -298,6 +302,29 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 	p.waits(l, d)
 }
 
+// asksFor returns who asks for a deployment that an order begins. Whoever only has a say in it does not: what we deploy is asked for by who
+// merged it, and what others deploy by whoever causes the job.
+func (t *Turn) asksFor(o Order, commit change.SHA) change.Account {
+	switch {
+	case o.Verb == "deploy" || o.Verb == "deployed":
+		return o.By
+	case t.rules.Mode == Create:
+		return t.merger(commit)
+	default:
+		return change.Account{}
+	}
+}
+
+// merger returns who merged the pull request that became a commit, if that is known.
+func (t *Turn) merger(commit change.SHA) change.Account {
+	for _, l := range t.state.Landed {
+		if l.Commit == commit {
+			return l.By
+		}
+	}
+	return change.Account{}
+}
+
 // isUnknown refuses what is said of a commit that is not on a governed branch.
 func (t *Turn) isUnknown(commit change.SHA, p *pending) bool {
 	c, read := t.commit(commit)
@@ -326,7 +353,7 @@ func rolesOf(e *Environment, holds []string) []string {
 }
 
 // mayAccept says whether a release approval can be given by whoever gives it.
-func (t *Turn) mayAccept(o Order, p *pending, l *Lane, e *Environment, d *Deployment, commit change.SHA) bool {
+func (t *Turn) mayAccept(o Order, p *pending, l *Lane, e *Environment, d *Deployment) bool {
 	if len(rolesOf(e, o.Holds)) == 0 {
 		var roles []string
 		for _, s := range e.Release {
@@ -334,9 +361,6 @@ func (t *Turn) mayAccept(o Order, p *pending, l *Lane, e *Environment, d *Deploy
 		}
 		p.refuse("no role", change.Login(o.By), change.Words(" holds none of the roles whose release approval "+e.Name+" asks for: "), roleNames(roles), change.Words("."))
 		return false
-	}
-	if d == nil {
-		d = &Deployment{Commit: commit}
 	}
 	if slices.ContainsFunc(d.Accepted, func(s Say) bool { return s.By.ID == o.By.ID }) {
 		p.refuse("accepted before", change.Login(o.By), change.Words(" accepted it already."))

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -376,7 +377,7 @@ func (t *Turn) promote(l *Lane, d *Deployment) {
 			after = after || sameName(name, l.Environment)
 		}
 		if after && v.answer() == Go {
-			t.enqueue(e.Name, d.Commit, d.Number, d.Deployer, t.now)
+			t.enqueue(e.Name, d.Commit, d.Number, cmp.Or(t.merger(d.Commit), d.Deployer), t.now)
 		}
 	}
 }

@@ -89,6 +89,44 @@ func TestWhoMergesCannotAcceptWhatThatHasDeployed(t *testing.T) {
 	s.does(bob, 1, "deploy", "production").does(merger, 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
 }
 
+func TestSayBeforeItsTimeDoesNotAskForTheDeployment(t *testing.T) {
+	begin := func(t *testing.T) *scene {
+		s := play(t, Create, normal)
+		s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+		return s.land(1).is("staging", 1, Deploying)
+	}
+	t.Run("a release approval counts later", func(t *testing.T) {
+		begin(t).does(carol, 1, "accept", "production", holding("rm")).verify("staging", 1).is("production", 1, Deploying)
+	})
+	t.Run("whoever merged cannot give it", func(t *testing.T) {
+		begin(t).refused("asked for the deployment by merging", merger, 1, "accept", "production", holding("rm"))
+	})
+	for _, verb := range []string{"override", "hold"} {
+		t.Run(verb+" by another frees nobody who merged", func(t *testing.T) {
+			s := begin(t).does(carol, 1, verb, "production")
+			if verb == "hold" {
+				s.does(carol, 1, "start", "production")
+			}
+			s.verify("staging", 1).refused("asked for the deployment by merging", merger, 1, "accept", "production", holding("rm"))
+			s.does(bob, 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
+		})
+	}
+	t.Run("start in an environment before frees nobody who merged", func(t *testing.T) {
+		s := begin(t).does(carol, 1, "cancel", "staging").does(carol, 1, "start", "staging").verify("staging", 1)
+		s.refused("asked for the deployment by merging", merger, 1, "accept", "production", holding("rm"))
+		s.does(carol, 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
+	})
+	t.Run("what others deploy is asked for by the job", func(t *testing.T) {
+		s := play(t, Record, normal)
+		s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+		s.land(1).gate("run/1/1", "staging", 1, 1)
+		s.does(bob, 1, "accept", "production", holding("rm")).does(bob, 1, "deployed", "staging")
+		if a := s.gate("run/2/1", "production", 1, 2); a != Go || s.at("production", 1).Deployer != carol {
+			t.Fatalf("%s, by %s", a, s.at("production", 1).Deployer.Login)
+		}
+	})
+}
+
 func TestWhoHasItQueuedAgainCannotAccept(t *testing.T) {
 	s := play(t, Create, normal)
 	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
