@@ -172,7 +172,8 @@ func known(accounts ...change.Account) (ids []change.AccountID) {
 }
 
 // change returns a merged pull request as what was decided of it says. One of which nothing had been decided ships as high-risk, and was
-// contributed to by its author at least.
+// contributed to by its author at least. So does one whose decision was on another head or for another base: who contributed to that, and for
+// when it was scheduled, still counts.
 func (r *run) change(ctx context.Context, p change.Pull, at change.SHA) (release.Change, error) {
 	c := release.Change{Number: p.Number, Commit: at, Title: p.Title, Category: change.HighRisk, Contributors: known(p.Author)}
 	// The entries were timed by our clock, the merge by GitHub's.
@@ -180,23 +181,28 @@ func (r *run) change(ctx context.Context, p change.Pull, at change.SHA) (release
 	if err != nil || d == nil {
 		return c, err
 	}
-	if d.Category != change.Uncategorized {
-		c.Category = d.Category
-	}
-	c.Underlying = d.Underlying
-	if len(d.Contributors) > 0 { // else it was decided before they were noted
-		c.Contributors = d.Contributors
-	}
-	for _, o := range d.Opinions {
-		if o.Counts && o.State == change.Approved {
-			c.Approvers = append(c.Approvers, o.By.Login)
+	for _, id := range d.Contributors {
+		if !slices.Contains(c.Contributors, id) {
+			c.Contributors = append(c.Contributors, id)
 		}
 	}
-	c.Green = d.Head == p.Head.SHA && d.Base == p.Base.Name && (d.Verdict == change.Satisfied || d.Observing)
 	if d.Scheduled != "" {
 		if c.Scheduled, err = time.ParseInLocation(time.DateOnly, d.Scheduled, r.zone("")); err != nil {
 			return c, fmt.Errorf("what #%d is scheduled for: %w", p.Number, err)
 		}
 	}
+	if d.Head != p.Head.SHA || d.Base != p.Base.Name {
+		return c, nil
+	}
+	if d.Category != change.Uncategorized {
+		c.Category = d.Category
+	}
+	c.Underlying = d.Underlying
+	for _, o := range d.Opinions {
+		if o.Counts && o.State == change.Approved {
+			c.Approvers = append(c.Approvers, o.By.Login)
+		}
+	}
+	c.Green = d.Verdict == change.Satisfied || d.Observing
 	return c, nil
 }

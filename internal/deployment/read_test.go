@@ -130,6 +130,29 @@ func TestWhatWasDecidedAtTheMergeCounts(t *testing.T) {
 	}
 }
 
+// TestWhatWasDecidedOfAnotherHeadLendsNothing merges what was pushed after the decision, or for another base.
+func TestWhatWasDecidedOfAnotherHeadLendsNothing(t *testing.T) {
+	for _, decided := range []change.Decision{{Head: sha("before")}, {Base: "release/1"}} {
+		r := newRig(t)
+		start := r.branches["main"]
+		p, _ := r.merge(change.Uncategorized)
+		p.Author = bob
+		r.pulls[1] = p
+		decided.Category, decided.Underlying, decided.Verdict, decided.Scheduled = change.Emergency, change.Standard, change.Satisfied, "2026-02-01"
+		decided.Opinions = []change.Opinion{{By: carol, State: change.Approved, Counts: true}}
+		r.decide(p, decided)
+
+		got := r.batch(start, p.MergeCommit).Changes[0]
+		want := release.Change{
+			Number: 1, Commit: p.MergeCommit, Title: p.Title, Category: change.HighRisk,
+			Scheduled: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), Contributors: []change.AccountID{bob.ID, alice.ID},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
 // TestWhatWasDeployedBeforeIsNotReadAgain counts calls.
 func TestWhatWasDeployedBeforeIsNotReadAgain(t *testing.T) {
 	r := newRig(t)

@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -251,7 +252,7 @@ func (r *rig) decide(p change.Pull, d change.Decision) {
 	key := change.PullKey{Repository: shop.ID, Number: p.Number}
 	_, err := r.store.SavePull(r.t.Context(), key, p)
 	r.must(err)
-	d.Pull, d.Head, d.Base, d.Governed = key, p.Head.SHA, p.Base.Name, true
+	d.Pull, d.Head, d.Base, d.Governed = key, cmp.Or(d.Head, p.Head.SHA), cmp.Or(d.Base, p.Base.Name), true
 	d.Contributors = []change.AccountID{alice.ID}
 	r.must(r.store.SaveDecision(r.t.Context(), d, fmt.Sprint("digest ", p.Number), store.Consequences{}, ledger.Draft{
 		Kind: ledger.DecisionChanged, Subject: ledger.Subject{Repository: int64(shop.ID), Number: int(p.Number), SHA: string(p.Head.SHA)}, Body: d,
