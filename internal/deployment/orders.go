@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/github"
@@ -147,29 +148,23 @@ func (r *run) noEnvironment(name string) change.Text {
 	return change.Say(change.Words("the policy names no environment "), change.Code(name), change.Words(": use one of "), change.Join(", ", names))
 }
 
-// zone is where an environment's hours are, as the first of them say; without any, those of the first environment that has some, and else UTC.
+// zone is where an environment's hours are, as the first of them say; without any it is UTC.
 func (r *run) zone(name string) *time.Location {
 	if e, ok := r.rules.Find(name); ok && len(e.Hours) > 0 && e.Hours[0].Zone != nil {
 		return e.Hours[0].Zone
 	}
-	if name == "" {
-		for _, e := range r.rules.Environments {
-			if len(e.Hours) > 0 && e.Hours[0].Zone != nil {
-				return e.Hours[0].Zone
-			}
-		}
-	}
 	return time.UTC
 }
 
-// parseTime reads a time as people write it in a command. One that says no zone is in the one given.
+// parseTime reads a time as people write it in a command. One that says no zone is in the one given; see
+// calendar.Local for what its clocks skip.
 func parseTime(s string, in *time.Location) (time.Time, bool) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, true
 	}
 	for _, layout := range []string{"2006-01-02T15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, s, in); err == nil {
-			return t, true
+		if t, err := time.Parse(layout, s); err == nil {
+			return calendar.Local(t, in), true
 		}
 	}
 	return time.Time{}, false

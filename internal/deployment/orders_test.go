@@ -76,6 +76,25 @@ func TestOrders(t *testing.T) {
 	}
 }
 
+func TestTimesInCommands(t *testing.T) {
+	santiago, err := time.LoadLocation("America/Santiago") // its clocks are put forward at midnight
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"2026-09-06":                "2026-09-06T04:00:00Z",
+		"2026-09-06T00:30":          "2026-09-06T04:30:00Z",
+		"2026-09-05T23:00":          "2026-09-06T03:00:00Z",
+		"2026-09-07":                "2026-09-07T03:00:00Z",
+		"2026-09-06T00:30:00+02:00": "2026-09-05T22:30:00Z",
+	} {
+		got, ok := parseTime(text, santiago)
+		if got := got.UTC().Format(time.RFC3339); !ok || got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestWhatIsNoOrder(t *testing.T) {
 	r := newRig(t)
 	for _, tt := range []struct {

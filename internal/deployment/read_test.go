@@ -107,10 +107,11 @@ func TestWhatWasDecidedAtTheMergeCounts(t *testing.T) {
 	r := newRig(t)
 	start := r.branches["main"]
 	p, _ := r.merge(change.Uncategorized)
-	r.decide(p, change.Decision{Category: change.Emergency, Underlying: change.Normal, Verdict: change.Waiting, Scheduled: "2026-02-01"})
-	berlin, err := time.LoadLocation("Europe/Berlin")
+	r.decide(p, change.Decision{Category: change.Emergency, Underlying: change.Normal, Verdict: change.Waiting, Scheduled: "2026-09-06"})
+	// A day has no zone: there it begins at one o'clock.
+	santiago, err := time.LoadLocation("America/Santiago")
 	r.must(err)
-	r.policies.Environments[1].Hours[0].Zone = berlin
+	r.policies.Environments[1].Hours[0].Zone = santiago
 	r.policies.Environments[0].Hours = nil
 	r.now = r.now.Add(time.Hour)
 	r.decide(p, change.Decision{Category: change.Normal, Verdict: change.Satisfied})
@@ -118,7 +119,7 @@ func TestWhatWasDecidedAtTheMergeCounts(t *testing.T) {
 	got := r.batch(start, p.MergeCommit).Changes[0]
 	want := release.Change{
 		Number: 1, Commit: p.MergeCommit, Title: p.Title, Category: change.Emergency, Underlying: change.Normal,
-		Scheduled: time.Date(2026, 2, 1, 0, 0, 0, 0, berlin), Contributors: []change.AccountID{alice.ID},
+		Scheduled: time.Date(2026, 9, 6, 0, 0, 0, 0, time.UTC), Contributors: []change.AccountID{alice.ID},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
