@@ -146,8 +146,9 @@ func (r *run) missedStatuses(ctx context.Context, d change.Deployment) (tells []
 // openOnGitHub returns the deployments on GitHub whose statuses matter still: of what is not at its end, and of what each environment holds.
 func (r *run) openOnGitHub() (list []change.Deployment) {
 	for _, l := range r.state.Lanes {
+		holds := l.Holds()
 		for _, d := range l.Deployments {
-			if d.Phase.IsFinal() && d.Phase != release.Verified || d.Phase == release.Verified && d != l.Deployments[len(l.Deployments)-1] {
+			if d.Phase.IsFinal() && d != holds {
 				continue
 			}
 			ids := []int64{d.GitHub}

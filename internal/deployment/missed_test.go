@@ -69,6 +69,25 @@ func TestAStatusThatNoDeliveryTold(t *testing.T) {
 	}
 }
 
+func TestTheFailureOfWhatIsThereIsFoundWhileAnotherWaits(t *testing.T) {
+	r := newRig(t)
+	_, landed := r.merge(change.Normal)
+	r.told(landed)
+	r.told(r.reports("staging", change.DeploymentSuccess))
+	if got := r.phase("staging"); got != release.Verified {
+		t.Fatalf("it is %s", got)
+	}
+	r.reports("staging", change.DeploymentFailure) // which no delivery told
+	_, freeze := r.command(1, bob, `/change freeze staging until 2026-01-06 "x"`)
+	_, landed = r.merge(change.Normal)
+	r.told(freeze, landed)
+	r.sweep()
+	d := r.held().Lanes["staging"].Deployments
+	if len(d) != 2 || d[0].Phase != release.Failed || d[1].Phase != release.Waiting {
+		t.Errorf("after the failure the first of %d is %s, and the last %s", len(d), d[0].Phase, d[len(d)-1].Phase)
+	}
+}
+
 func TestADeploymentThatNoDeliveryTold(t *testing.T) {
 	r := newRig(t)
 	old := change.Deployment{ID: 400, SHA: r.branches["main"], Environment: "production", By: carol, At: r.now}

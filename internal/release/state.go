@@ -95,7 +95,7 @@ func (l *Lane) newest(is func(*Deployment) bool) *Deployment {
 	return nil
 }
 
-// current returns what the lane holds: the last that succeeded and was not found to be wrong since. Nil: nothing is known to be there.
+// current is Holds.
 func (l *Lane) current() *Deployment {
 	var last *Deployment
 	for _, d := range l.Deployments {
@@ -105,6 +105,10 @@ func (l *Lane) current() *Deployment {
 	}
 	return last
 }
+
+// Holds returns what the environment holds: the last deployment that succeeded and was not found to be wrong since. Nil: nothing is known to be
+// there.
+func (l *Lane) Holds() *Deployment { return l.current() }
 
 // deploying returns what is under way in the lane.
 func (l *Lane) deploying() *Deployment {
