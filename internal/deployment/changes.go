@@ -49,39 +49,122 @@ func (r *run) batch(ctx context.Context, s release.Span) (b release.Batch, err e
 	return b, err
 }
 
+// landed is what ends with a commit of a line: the changes of one pull request, seldom of more.
+type landed struct {
+	changes []release.Change
+	// decided are the pull requests of those changes that were decided. What was counts if just that landed which was decided of one.
+	decided []landing.Merged
+	// before is the commit that they landed on, empty where the line does not say, and after the one that they end with.
+	before, after change.SHA
+	by            []change.AccountID // who made that
+}
+
 // changes takes a line apart from its tip. Each commit is the end of what a pull request brought, or belongs to the one above it, as those
 // of one that was rebased do, or came through none that is known.
 func (r *run) changes(ctx context.Context, line []github.LandedCommit) ([]release.Change, error) {
 	if err := r.readPulls(ctx, line); err != nil {
 		return nil, err
 	}
-	var found []release.Change
-	var above []change.Number
+	var all []landed
 	for _, c := range slices.Backward(line) {
 		ends, err := r.endingAt(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		if len(ends) == 0 {
+		if len(ends.changes) == 0 {
 			pulls, err := r.pullsOf(ctx, c.SHA)
 			if err != nil {
 				return nil, err
 			}
-			if slices.ContainsFunc(pulls, func(p change.Pull) bool { return slices.Contains(above, p.Number) }) {
+			if n := len(all); n > 0 && all[n-1].brought(pulls) {
+				all[n-1].before = parent(c)
 				continue
 			}
-			ends = []release.Change{{Commit: c.SHA, Title: c.Title, Category: change.HighRisk, Contributors: known(c.Author, c.Committer)}}
+			ends.changes = []release.Change{{Commit: c.SHA, Title: c.Title, Category: change.HighRisk, Contributors: known(c.Author, c.Committer)}}
 		}
-		above = above[:0]
-		for _, e := range ends {
-			if e.Number != 0 {
-				above = append(above, e.Number)
-			}
-		}
-		found = append(found, ends...)
+		ends.before, ends.after, ends.by = parent(c), c.SHA, with(ends.by, known(c.Author, c.Committer))
+		all = append(all, ends)
+	}
+	if err := r.compare(ctx, all); err != nil {
+		return nil, err
+	}
+	var found []release.Change
+	for _, l := range all {
+		found = append(found, l.changes...)
 	}
 	slices.Reverse(found)
 	return found, nil
+}
+
+// brought says whether one of the pull requests is among those that landed.
+func (l *landed) brought(pulls []change.Pull) bool {
+	return slices.ContainsFunc(pulls, func(p change.Pull) bool {
+		return slices.ContainsFunc(l.changes, func(c release.Change) bool { return c.Number != 0 && c.Number == p.Number })
+	})
+}
+
+// parent is the commit of the line before one; empty: it is not known, or there is none.
+func parent(c github.LandedCommit) change.SHA {
+	if len(c.Parents) == 0 {
+		return ""
+	}
+	return c.Parents[0]
+}
+
+// compare has what landed otherwise than it was decided ship as what nobody decided, which whoever made it contributed to as well. It looks at
+// several at a time. The walk of the branch finds that too, but later, and holds nothing up.
+func (r *run) compare(ctx context.Context, all []landed) error {
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, l := range all {
+		if len(l.decided) == 0 {
+			continue
+		}
+		group.Go(func() error {
+			same, err := r.isAsDecided(gctx, l)
+			if err != nil || same {
+				return err
+			}
+			for i := range l.changes {
+				c := &l.changes[i]
+				c.Category, c.Underlying, c.Green, c.Approvers = change.HighRisk, change.Uncategorized, false, nil
+				c.Contributors = with(c.Contributors, l.by)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (r *run) isAsDecided(ctx context.Context, l landed) (bool, error) {
+	for _, p := range l.decided {
+		before := l.before
+		if before == "" {
+			var err error
+			if before, err = r.parentOf(ctx, l.after, p); err != nil {
+				return false, err
+			}
+		}
+		same, err := landing.AsDecided(ctx, r.github, r.repo, p, before, l.after)
+		if err != nil || same {
+			return same, err
+		}
+	}
+	return false, nil
+}
+
+// parentOf reads what a commit landed on with which a pull request ends: what that began from is before it. Empty: it cannot be read.
+func (r *run) parentOf(ctx context.Context, sha change.SHA, p landing.Merged) (change.SHA, error) {
+	since, err := r.github.Range(ctx, r.repo, cmp.Or(p.Decision.MergeBase, p.Base.SHA), sha, time.Time{})
+	if err != nil && !github.IsRefusal(err) {
+		return "", err
+	}
+	for _, c := range since.Commits {
+		if c.SHA == sha {
+			return parent(c), nil
+		}
+	}
+	return "", nil
 }
 
 // readPulls reads the pull requests of those commits of which nothing is known yet, several at a time.
@@ -130,35 +213,32 @@ func (r *run) shipped(sha change.SHA) (found []release.Change) {
 }
 
 // endingAt returns the changes of the pull requests whose last commit on the line is this one.
-func (r *run) endingAt(ctx context.Context, c github.LandedCommit) ([]release.Change, error) {
+func (r *run) endingAt(ctx context.Context, c github.LandedCommit) (l landed, err error) {
 	if known := r.shipped(c.SHA); len(known) > 0 {
-		return known, nil
+		return landed{changes: known}, nil
 	}
 	if n := r.number(c.SHA); n != 0 {
 		held, err := r.Store.Pull(ctx, r.pull(n))
 		if err == nil && held.Snapshot.State == change.Merged && held.Snapshot.MergeCommit == c.SHA {
-			one, err := r.change(ctx, held.Snapshot, c.SHA)
-			return []release.Change{one}, err
+			err = r.change(ctx, &l, held.Snapshot, c.SHA)
+			return l, err
 		}
 		// What the delivery told is all that is needed; where it is not held, GitHub is asked.
 	}
 	pulls, err := r.pullsOf(ctx, c.SHA)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	pulls = slices.DeleteFunc(slices.Clone(pulls), func(p change.Pull) bool {
 		return p.MergeCommit != c.SHA && p.Head.SHA != c.SHA && !(len(c.Parents) > 1 && slices.Contains(c.Parents[1:], p.Head.SHA))
 	})
 	slices.SortFunc(pulls, func(a, b change.Pull) int { return cmp.Compare(b.Number, a.Number) }) // the newest first, as the line is read
-	var ends []release.Change
 	for _, p := range pulls {
-		one, err := r.change(ctx, p, c.SHA)
-		if err != nil {
-			return nil, err
+		if err := r.change(ctx, &l, p, c.SHA); err != nil {
+			return l, err
 		}
-		ends = append(ends, one)
 	}
-	return ends, nil
+	return l, nil
 }
 
 // known returns the IDs of those accounts that are known.
@@ -171,30 +251,46 @@ func known(accounts ...change.Account) (ids []change.AccountID) {
 	return ids
 }
 
-// change returns a merged pull request as what was decided of it says. One of which nothing had been decided ships as high-risk, and was
+// with adds to IDs those that are not among them.
+func with(ids, more []change.AccountID) []change.AccountID {
+	for _, id := range more {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// change adds a merged pull request as what was decided of it says. One of which nothing had been decided ships as high-risk, and was
 // contributed to by its author at least. So does one whose decision was on another head or for another base: who contributed to that, and for
 // when it was scheduled, still counts.
-func (r *run) change(ctx context.Context, p change.Pull, at change.SHA) (release.Change, error) {
+func (r *run) change(ctx context.Context, l *landed, p change.Pull, at change.SHA) error {
 	c := release.Change{Number: p.Number, Commit: at, Title: p.Title, Category: change.HighRisk, Contributors: known(p.Author)}
 	// The entries were timed by our clock, the merge by GitHub's.
 	d, err := landing.DecidedAt(ctx, r.Store, r.pull(p.Number), p.MergedAt, r.github.Now().Sub(r.Clock()))
-	if err != nil || d == nil {
-		return c, err
+	if err != nil {
+		return err
 	}
-	for _, id := range d.Contributors {
-		if !slices.Contains(c.Contributors, id) {
-			c.Contributors = append(c.Contributors, id)
+	if d != nil {
+		c.Contributors = with(c.Contributors, d.Contributors)
+		if d.Scheduled != "" {
+			// A day: the zone of each environment says when it begins there.
+			if c.Scheduled, err = time.Parse(time.DateOnly, d.Scheduled); err != nil {
+				return fmt.Errorf("what #%d is scheduled for: %w", p.Number, err)
+			}
+		}
+		if d.Head == p.Head.SHA && d.Base == p.Base.Name {
+			isDecided(&c, d)
+			l.decided = append(l.decided, landing.Merged{Pull: p, Decision: d})
+			l.by = with(l.by, known(p.MergedBy))
 		}
 	}
-	if d.Scheduled != "" {
-		// A day: the zone of each environment says when it begins there.
-		if c.Scheduled, err = time.Parse(time.DateOnly, d.Scheduled); err != nil {
-			return c, fmt.Errorf("what #%d is scheduled for: %w", p.Number, err)
-		}
-	}
-	if d.Head != p.Head.SHA || d.Base != p.Base.Name {
-		return c, nil
-	}
+	l.changes = append(l.changes, c)
+	return nil
+}
+
+// isDecided notes in a change what was decided of just that.
+func isDecided(c *release.Change, d *change.Decision) {
 	if d.Category != change.Uncategorized {
 		c.Category = d.Category
 	}
@@ -205,5 +301,4 @@ func (r *run) change(ctx context.Context, p change.Pull, at change.SHA) (release
 		}
 	}
 	c.Green = d.Verdict == change.Satisfied || d.Observing
-	return c, nil
 }

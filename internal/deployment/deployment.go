@@ -59,6 +59,8 @@ type GitHub interface {
 	Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (change.SHA, error)
 	IsAncestor(ctx context.Context, repo change.Repository, commit, of change.SHA) (bool, error)
 	Range(ctx context.Context, repo change.Repository, base, head change.SHA, since time.Time) (github.Range, error)
+	Seen(ctx context.Context, repo change.Repository, v change.View, since time.Time) (change.Seen, error)
+	Tree(ctx context.Context, repo change.Repository, commit change.SHA, paths []string) (map[string]github.TreeEntry, bool, error)
 	CommitPulls(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]change.Pull, error)
 	Checks(ctx context.Context, repo change.Repository, sha change.SHA, withWorkflows bool, since time.Time) ([]change.Check, []github.CheckRun, error)
 	IssueComment(ctx context.Context, repo change.Repository, id int64, since time.Time) (github.IssueComment, error)

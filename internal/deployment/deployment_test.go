@@ -32,7 +32,8 @@ func TestUsualLife(t *testing.T) {
 	}
 
 	r.told(landed)
-	expect("landing", "deploying", "", "1 create deployment, 1 say, 1 status, 1 tip")
+	// Where something was deployed before, the parent of what landed is known.
+	expect("landing", "deploying", "", "1 create deployment, 1 range, 1 say, 2 seen, 1 status, 1 tip")
 	// Deliveries tell us of what we did.
 	mine := change.ReleaseNote{Deployment: &r.deployments[0]}
 	r.told(mine, change.ReleaseNote{Status: &r.statuses[0]})
@@ -386,8 +387,8 @@ func TestACommentThatIsGoneIsLetBe(t *testing.T) {
 	r.told(r.reports("staging", change.DeploymentSuccess))
 	delete(r.refuse, "edit")
 	r.told(r.reports("production", change.DeploymentSuccess))
-	if got := r.sticky(p.Number); len(got) != 1 || r.edits != 0 {
-		t.Errorf("%d comments, %d edits", len(got), r.edits)
+	if got := r.sticky(p.Number); len(got) != 1 || r.edited != 0 {
+		t.Errorf("%d comments, %d edits", len(got), r.edited)
 	}
 }
 
@@ -403,9 +404,9 @@ func TestWhatIsForgottenIsNotTakenBack(t *testing.T) {
 	r.must(r.store.Write(t.Context(), func(tx store.Tx) error {
 		return r.store.SaveErrand(t.Context(), tx, r.errand(), store.ErrandSave{State: s})
 	}))
-	before := r.edits
-	if r.run(); r.edits != before || !strings.Contains(r.sticky(p.Number)[0], "| `staging` | ✅ verified |") {
-		t.Errorf("%d edits, and now %s", r.edits-before, r.sticky(p.Number))
+	before := r.edited
+	if r.run(); r.edited != before || !strings.Contains(r.sticky(p.Number)[0], "| `staging` | ✅ verified |") {
+		t.Errorf("%d edits, and now %s", r.edited-before, r.sticky(p.Number))
 	}
 }
 

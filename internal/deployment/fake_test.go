@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -66,6 +67,7 @@ type hub struct {
 	now         time.Time
 	commits     map[change.SHA][]change.SHA // parents, the first before the others
 	order       map[change.SHA]int
+	edits       map[change.SHA]map[string]change.SHA // by commit, the files that it changed
 	branches    map[string]change.SHA
 	pulls       map[change.Number]change.Pull
 	brings      map[change.SHA][]change.Number // what GitHub associates with a commit
@@ -76,7 +78,7 @@ type hub struct {
 	checks      map[change.SHA][]change.Check
 	comments    []comment
 	reacted     map[int64]string
-	edits       int
+	edited      int
 	refuse      map[string]error // by call
 	limited     bool
 	botKnown    bool
@@ -111,6 +113,9 @@ type session struct {
 	held map[change.SHA]bool
 }
 
+// view is what a view is held by.
+func view(v change.View) change.SHA { return sha("view", v) }
+
 func (h *hub) Began() time.Time { return h.now }
 func (h *hub) Now() time.Time   { return h.now }
 
@@ -126,7 +131,63 @@ func (h *hub) BotLogin(context.Context) (string, error) {
 func (h *hub) commit(parents ...change.SHA) change.SHA {
 	c := sha("commit", len(h.commits))
 	h.commits[c], h.order[c] = parents, len(h.commits)
+	if len(parents) < 2 { // of a merge it is what it merges
+		h.edits[c] = map[string]change.SHA{fmt.Sprintf("file %d", h.order[c]): c}
+	}
 	return c
+}
+
+// files returns what a commit holds.
+func (h *hub) files(of change.SHA) map[string]change.SHA {
+	files := map[string]change.SHA{}
+	for _, c := range slices.SortedFunc(maps.Keys(h.reach(of)), func(a, b change.SHA) int { return h.order[a] - h.order[b] }) {
+		maps.Copy(files, h.edits[c])
+	}
+	return files
+}
+
+func (s *session) Seen(_ context.Context, _ change.Repository, v change.View, _ time.Time) (seen change.Seen, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.held[view(v)] {
+		if err := s.call("seen"); err != nil {
+			return seen, err
+		}
+		s.held[view(v)] = true
+	}
+	seen.View = v
+	in, of := s.reach(v.Base), s.reach(v.Head)
+	for c := range of {
+		if in[c] && (seen.MergeBase == "" || s.order[c] > s.order[seen.MergeBase]) {
+			seen.MergeBase = c
+		}
+	}
+	if seen.Gone = seen.MergeBase == ""; seen.Gone {
+		return seen, nil
+	}
+	was, is := s.files(seen.MergeBase), s.files(v.Head)
+	for path, blob := range is {
+		if was[path] != blob {
+			seen.Files = append(seen.Files, change.File{Path: path, Blob: blob})
+		}
+	}
+	seen.Tree = sha("tree", is)
+	return seen, nil
+}
+
+func (s *session) Tree(_ context.Context, _ change.Repository, c change.SHA, paths []string) (map[string]github.TreeEntry, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.call("tree"); err != nil {
+		return nil, false, err
+	}
+	entries := map[string]github.TreeEntry{}
+	for path, blob := range s.files(c) {
+		if slices.Contains(paths, path) {
+			entries[path] = github.TreeEntry{Blob: blob}
+		}
+	}
+	return entries, true, nil
 }
 
 // reach returns the commits that are reachable from one.
@@ -354,7 +415,7 @@ func (h *hub) EditComment(_ context.Context, _ change.Repository, id int64, mark
 			return
 		}
 		h.comments[i].Body = markdown
-		h.edits++
+		h.edited++
 	})
 }
 

@@ -47,12 +47,7 @@ func TestBatches(t *testing.T) {
 	r.merge(change.Normal)
 	second, _ := r.merge(change.Standard)
 	// A rebase: three commits of one pull request, none of which is its head.
-	at := r.branches["main"]
-	for range 2 {
-		at = r.commit(at)
-		r.brings[at] = []change.Number{3}
-	}
-	rebased, _ := r.mergeAs(change.HighRisk, r.commit(start), r.commit(at))
+	rebased := r.rebase(start)
 	// One that nobody decided, one through no pull request, and one merged into a branch that is not governed.
 	r.merge(change.Uncategorized)
 	direct := r.commit(r.branches["main"])
@@ -170,8 +165,116 @@ func TestWhatWasDeployedBeforeIsNotReadAgain(t *testing.T) {
 	if got, want := fmt.Sprint(shown(b.Changes)), "[#1 standard #2 normal green]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := r.since(), "1 range"; got != want {
+	if got, want := r.since(), "1 range, 2 seen"; got != want { // of the second, what landed and what was decided
 		t.Errorf("calls: %s, want %s", got, want)
+	}
+}
+
+// rebase merges a pull request as three commits, none of which is its head.
+func (r *rig) rebase(from change.SHA) change.Pull {
+	r.t.Helper()
+	at, n, head := r.branches["main"], change.Number(len(r.pulls)+1), r.commit(from)
+	for i := range 3 {
+		at = r.commit(at)
+		r.edits[at] = map[string]change.SHA{fmt.Sprint("part ", i): head}
+		r.edits[head][fmt.Sprint("part ", i)] = head
+		if i < 2 {
+			r.brings[at] = []change.Number{n}
+		}
+	}
+	delete(r.edits[head], fmt.Sprintf("file %d", r.order[head]))
+	p, _ := r.mergeAs(change.HighRisk, head, at)
+	return p
+}
+
+// TestWhatLandedOtherwiseThanDecidedIsNotGreen merges pull requests that were decided green, with something else.
+func TestWhatLandedOtherwiseThanDecidedIsNotGreen(t *testing.T) {
+	undecided := release.Change{Number: 2, Category: change.HighRisk, Contributors: []change.AccountID{alice.ID, bob.ID, carol.ID}}
+	merge := func(r *rig) change.SHA {
+		p, _ := r.merge(change.Emergency)
+		return p.MergeCommit
+	}
+	for _, tt := range []struct {
+		name   string
+		land   func(r *rig) change.SHA
+		green  bool
+		first  bool // nothing was deployed before
+		refuse string
+	}{
+		{name: "as it was decided", land: merge, green: true},
+		{name: "as it was decided, and nothing was deployed before", land: merge, green: true, first: true},
+		{name: "on a base that went on elsewhere", green: true, land: func(r *rig) change.SHA {
+			head := r.commit(r.branches["main"])
+			as := r.commit(r.commit(r.branches["main"]), head)
+			p, _ := r.mergeAs(change.Emergency, head, as)
+			return p.MergeCommit
+		}},
+		{name: "rebased", green: true, land: func(r *rig) change.SHA { return r.rebase(r.branches["main"]).MergeCommit }},
+		{name: "with another file", land: func(r *rig) change.SHA {
+			as := merge(r)
+			r.edits[as] = map[string]change.SHA{"evil": as}
+			return as
+		}},
+		{name: "with another file, and nothing was deployed before", first: true, land: func(r *rig) change.SHA {
+			as := merge(r)
+			r.edits[as] = map[string]change.SHA{"evil": as}
+			return as
+		}},
+		{name: "with a file changed again", land: func(r *rig) change.SHA {
+			as := merge(r)
+			for path := range r.edits[r.pulls[2].Head.SHA] {
+				r.edits[as] = map[string]change.SHA{path: as}
+			}
+			return as
+		}},
+		{name: "rebased, with another file in between", land: func(r *rig) change.SHA {
+			as := r.rebase(r.branches["main"]).MergeCommit
+			r.edits[r.commits[as][0]]["evil"] = as
+			return as
+		}},
+		{name: "cannot be compared", refuse: "seen", land: merge},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			r.merge(change.Normal)
+			start := r.branches["main"]
+			as := tt.land(r)
+			p := r.pulls[2]
+			p.MergedBy = bob
+			r.pulls[2] = p
+			_, err := r.store.SavePull(t.Context(), change.PullKey{Repository: shop.ID, Number: 2}, p)
+			r.must(err)
+			span := release.Span{From: start, To: as}
+			if tt.first {
+				span.From = ""
+			}
+			run := r.begin()
+			run.seen.land(change.Landed{Number: 2, Commit: as})
+			if tt.refuse != "" {
+				r.refuse[tt.refuse] = &github.Unavailable{}
+				if _, err := run.batch(t.Context(), span); err == nil {
+					t.Error("what is not known is taken for decided")
+				}
+				return
+			}
+			b, err := run.batch(t.Context(), span)
+			r.must(err)
+			got := b.Changes[len(b.Changes)-1]
+			if tt.green {
+				if !got.Green || got.Category == change.Uncategorized {
+					t.Errorf("it is %+v", got)
+				}
+				return
+			}
+			want := undecided
+			want.Commit, want.Title = as, p.Title
+			if tt.first {
+				want.Contributors = want.Contributors[:2] // of a commit alone it is not read who made it
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -149,7 +149,7 @@ func usual() release.Rules {
 func newRig(t *testing.T) *rig {
 	k := &killer{}
 	h := &hub{
-		t: t, killer: k, now: epoch, commits: map[change.SHA][]change.SHA{}, order: map[change.SHA]int{}, branches: map[string]change.SHA{},
+		t: t, killer: k, now: epoch, commits: map[change.SHA][]change.SHA{}, order: map[change.SHA]int{}, edits: map[change.SHA]map[string]change.SHA{}, branches: map[string]change.SHA{},
 		pulls: map[change.Number]change.Pull{}, brings: map[change.SHA][]change.Number{}, runs: map[int64]github.WorkflowRun{},
 		checks: map[change.SHA][]change.Check{}, reacted: map[int64]string{}, refuse: map[string]error{},
 	}
@@ -253,7 +253,7 @@ func (r *rig) decide(p change.Pull, d change.Decision) {
 	_, err := r.store.SavePull(r.t.Context(), key, p)
 	r.must(err)
 	d.Pull, d.Head, d.Base, d.Governed = key, cmp.Or(d.Head, p.Head.SHA), cmp.Or(d.Base, p.Base.Name), true
-	d.Contributors = []change.AccountID{alice.ID}
+	d.MergeBase, d.Contributors = r.commits[p.Head.SHA][0], []change.AccountID{alice.ID}
 	r.must(r.store.SaveDecision(r.t.Context(), d, fmt.Sprint("digest ", p.Number), store.Consequences{}, ledger.Draft{
 		Kind: ledger.DecisionChanged, Subject: ledger.Subject{Repository: int64(shop.ID), Number: int(p.Number), SHA: string(p.Head.SHA)}, Body: d,
 	}))

@@ -83,17 +83,8 @@ func (r *run) read(ctx context.Context, w *Walk, needs Needs) error {
 	if err := r.readPulls(ctx, w, w.ahead(needs.Pulls)); err != nil {
 		return err
 	}
-	for _, v := range needs.Seen {
-		seen, err := r.github.Seen(ctx, repo, v, r.github.Began())
-		if err != nil {
-			return err
-		}
-		w.Seen[v] = seen
-	}
-	for _, l := range needs.Trees {
-		if err := r.readTree(ctx, w, l); err != nil {
-			return err
-		}
+	if err := w.readContent(ctx, r.github, repo, needs); err != nil {
+		return err
 	}
 	for _, commit := range needs.Policies {
 		if commit == "" { // before the first commit there was no policy
@@ -106,26 +97,6 @@ func (r *run) read(ctx context.Context, w *Walk, needs Needs) error {
 		}
 		w.Policies[commit] = file.Blob
 	}
-	return nil
-}
-
-func (r *run) readTree(ctx context.Context, w *Walk, l change.Look) error {
-	entries, complete, err := r.github.Tree(ctx, r.work.Repository, l.Commit, l.Paths)
-	var missing *github.NotFound
-	if err != nil && !errors.As(err, &missing) {
-		return err
-	}
-	tree := w.Trees[l.Commit]
-	tree.Commit, tree.Cut = l.Commit, tree.Cut || !complete || missing != nil
-	if tree.Entries == nil {
-		tree.Entries = map[string]change.Entry{}
-	}
-	for _, path := range l.Paths {
-		if e, ok := entries[path]; ok || complete && missing == nil {
-			tree.Entries[path] = change.Entry{Mode: e.Mode, Blob: e.Blob}
-		}
-	}
-	w.Trees[l.Commit] = tree
 	return nil
 }
 
