@@ -55,7 +55,7 @@ var allowed = map[string][]string{
 	},
 	"internal/recovery": {"internal/change", "internal/github", "internal/store"},
 	"internal/deployment": {
-		"internal/change", "internal/command", "internal/effect", "internal/fence", "internal/github", "internal/landing", "internal/ledger", "internal/plan",
+		"internal/calendar", "internal/change", "internal/command", "internal/effect", "internal/fence", "internal/github", "internal/landing", "internal/ledger", "internal/plan",
 		"internal/policy", "internal/queue", "internal/release", "internal/store",
 	},
 	"internal/githubsim":          {"internal/githubsim/pathtree"},
