@@ -308,8 +308,8 @@ func (t *Turn) again(l *Lane, was *Deployment, id int64, s change.DeploymentStat
 	t.succeed(l, d)
 }
 
-// past lets through what is under way without having been let through. It is an exception if the policy would not have let it go now, or if
-// there is another reason.
+// past follows what is under way without having been let through. It is an exception if the policy would not have let it go now, or if there is
+// another reason; then it lets no job through either.
 func (t *Turn) past(l *Lane, d *Deployment, reason change.Text) {
 	v := t.admit(l, d)
 	if reason != nil {
