@@ -192,7 +192,7 @@ func TestEveryLossIsAskedFor(t *testing.T) {
 		round int        // that is asked for then; -1: none
 	}
 	for name, steps := range map[string][]step{
-		"back to what was approved before":        {{"", -1}, {oldHead, 1}, {"", -1}, {head, 2}},
+		"back to what was approved before":        {{"", -1}, {oldHead, 1}, {"", -1}, {head, -1}, {third, 2}},
 		"away, back, and away":                    {{"", -1}, {oldHead, 1}, {head, -1}, {third, 2}},
 		"approved after that":                     {{"", -1}, {oldHead, 1}, {head, -1}, {third, 2}, {"", -1}, {fourth, 3}},
 		"however many pushes follow":              {{"", -1}, {oldHead, 1}, {third, 1}, {fourth, 1}, {"", -1}, {oldHead, 2}},

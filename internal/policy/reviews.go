@@ -12,8 +12,9 @@ import (
 // standing is what one person thinks of the change: the latest review that says so.
 type standing struct {
 	review    change.Review
-	objects   bool           // changes requested, and not lifted
-	dismisser change.Account // who dismissed the objection in vain
+	earlier   []change.Review // approvals by the same person that nothing came between, the newest first
+	objects   bool            // changes requested, and not lifted
+	dismisser change.Account  // who dismissed the objection in vain
 }
 
 // is compares review states, whose case differs between GitHub's APIs.
@@ -52,7 +53,12 @@ func (q *inquiry) standings() []standing {
 			}
 			continue
 		}
-		latest = slices.DeleteFunc(latest, func(old standing) bool { return old.review.By.ID == r.By.ID })
+		if i := slices.IndexFunc(latest, func(old standing) bool { return old.review.By.ID == r.By.ID }); i >= 0 {
+			if old := latest[i]; !old.objects && is(r.State, change.Approved) {
+				s.earlier = slices.Concat([]change.Review{old.review}, old.earlier)
+			}
+			latest = slices.Delete(latest, i, i+1)
+		}
 		if s.objects || is(r.State, change.Approved) {
 			latest = append(latest, s)
 		}
@@ -128,6 +134,24 @@ func (q *inquiry) disqualified(r change.Review, slots []slot) change.Text {
 	return why
 }
 
+// maxEarlier bounds how many earlier approvals by one person are looked at: each may have to be compared with the present content.
+const maxEarlier = 10
+
+// qualified returns the newest of a person's approvals that can count: the latest, or an earlier one whose content is the present again. Else
+// it says why the latest cannot.
+func (q *inquiry) qualified(s standing, slots []slot) (change.Review, change.Text) {
+	why := q.disqualified(s.review, slots)
+	if why == nil {
+		return s.review, nil
+	}
+	for _, r := range s.earlier[:min(len(s.earlier), maxEarlier)] {
+		if q.disqualified(r, slots) == nil {
+			return r, nil
+		}
+	}
+	return s.review, why
+}
+
 // considerReviews makes opinions of the reviews, and requirements of what they leave open: objections to settle, contributors to
 // name, approvals to give, the security review.
 func (q *inquiry) considerReviews() {
@@ -148,13 +172,15 @@ func (q *inquiry) considerReviews() {
 			opinions = append(opinions, o)
 			continue
 		}
-		switch why := q.disqualified(s.review, slots); {
+		review, why := q.qualified(s, slots)
+		switch {
 		case q.facts.Pull.Draft:
 			o.Why = change.Words("looked at when it is ready for review")
 		case why != nil:
 			o.Why = why
 		default:
-			approvals = append(approvals, s.review)
+			o.Review, o.SHA, o.At = review.ID, review.SHA, review.At
+			approvals = append(approvals, review)
 		}
 		opinions = append(opinions, o)
 	}
