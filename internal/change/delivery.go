@@ -60,9 +60,11 @@ type Delivery struct {
 	Base     string  `json:"base,omitempty"` // a branch's name, or "*" for all open pull requests of the repository
 	Concerns Concern `json:"concerns,omitempty"`
 
-	Pull  *Pull       `json:"pull,omitempty"`  // the pull request as the payload shows it
-	Push  *Push       `json:"push,omitempty"`  // a head arrived (opened, synchronize); whoever reopens pushes nothing
-	Label *LabelEvent `json:"label,omitempty"` // labeled, unlabeled
+	Pull *Pull `json:"pull,omitempty"` // the pull request as the payload shows it
+	Push *Push `json:"push,omitempty"` // a head arrived (opened, synchronize); whoever reopens pushes nothing
+	// Arrival is a push to the branch Base. It brought what a pull request may be opened with later.
+	Arrival *Push       `json:"arrival,omitempty"`
+	Label   *LabelEvent `json:"label,omitempty"` // labeled, unlabeled
 	// Description is what the pull request says since it was opened or edited.
 	Description *Description `json:"description,omitempty"`
 	Check       *Check       `json:"check,omitempty"`   // status, check_run: a check on Head

@@ -12,8 +12,9 @@ type Facts struct {
 	// Governed says that the default branch's policy governs the base, whatever the policy at the base's own tip says of it.
 	Governed bool `json:"governed,omitempty"`
 
-	// Pushes are the arrivals of heads, oldest first. PushesKnown says that they form an unbroken chain from the opening to
-	// the present head; if not, someone unknown may have pushed.
+	// Pushes are the arrivals of heads, oldest first, after those pushes, by others than the opener, that brought what it was opened with.
+	// PushesKnown says that they form an unbroken chain from the opening to the present head, and that it is known who brought what it was
+	// opened with; if not, someone unknown may have pushed.
 	Pushes      []Push `json:"pushes,omitempty"`
 	PushesKnown bool   `json:"pushes_known,omitempty"`
 

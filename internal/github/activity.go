@@ -41,7 +41,7 @@ func (s *Session) Pushes(ctx context.Context, repo change.Repository, branch str
 		if isNull(a.After) {
 			continue // the branch was deleted
 		}
-		p := change.Push{Before: change.SHA(a.Before), After: change.SHA(a.After), By: account(a.Actor), At: at(a.Timestamp)}
+		p := change.Push{Before: change.SHA(a.Before), After: change.SHA(a.After), By: account(a.Actor), At: at(a.Timestamp), Forced: a.Kind == "force_push"}
 		if isNull(a.Before) {
 			p.Before = ""
 		}

@@ -254,7 +254,7 @@ func (q *inquiry) unattributed() (found, mends []change.Text) {
 	}
 	if !f.PushesKnown || unknownPush {
 		found = append(found, change.Words("not every push is known by whom it was"))
-		mends = append(mends, change.Words("open a new pull request from the same commits, whose pushes are known from its start"))
+		mends = append(mends, change.Words("push the same commits to a new branch and open a pull request from that, whose pushes are known from its start"))
 	}
 	return found, mends
 }

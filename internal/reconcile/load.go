@@ -236,7 +236,11 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	}
 
 	f.Pull = w.Snapshot
-	f.Pushes, f.PushesKnown = w.Pushes, w.PushesKnown
+	brought, known, err := r.learnOrigin(ctx, s, f.Content)
+	if err != nil {
+		return f, err
+	}
+	f.Pushes, f.PushesKnown = slices.Concat(brought, w.Pushes), w.PushesKnown && known
 	if toldAll {
 		f.Reviews, f.LabelEvents = foldReviews(w.Reviews), w.LabelEvents
 	} else {
@@ -249,7 +253,6 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		f.Declarers = w.Decision.Declarers
 	}
 	f.Rejections = w.Rejections
-	var err error
 	if f.Debts, err = r.debtsOfSetters(ctx, w.Repository, f.LabelEvents); err != nil {
 		return f, err
 	}

@@ -60,6 +60,7 @@ type Store interface {
 	RaiseErrands(ctx context.Context, raised []change.Raised) error
 	ErrandsOf(ctx context.Context, kind change.ErrandKind, repo change.RepositoryID) ([]store.ErrandWork, error)
 	SavePushes(ctx context.Context, key change.PullKey, head change.SHA, pushes []change.Push) error
+	SaveOrigin(ctx context.Context, key change.PullKey, o store.Origin) error
 	SaveUntold(ctx context.Context, key change.PullKey) error
 	SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt time.Time) error
 

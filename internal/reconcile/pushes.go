@@ -7,6 +7,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/store"
 )
 
 // learnPushes reads from the repository's activity who pushed to the pull request's branch, where a delivery that told of a push was
@@ -18,16 +19,8 @@ func (r *run) learnPushes(ctx context.Context, s *subject) error {
 	if w.PushesKnown || p.FromFork() || p.Head.Name == "" || w.ActivityRead && !w.Concerns.Has(change.ConcernVerify) {
 		return nil
 	}
-	read, err := r.github.Pushes(ctx, w.Repository, p.Head.Name, r.github.Began())
-	var missing *github.NotFound
-	var forbidden *github.Forbidden
-	var rejected *github.Rejected
-	switch {
-	case errors.As(err, &missing), errors.As(err, &forbidden), errors.As(err, &rejected):
-		// A GitHub without activities, or one that does not show them to us: it stays unknown, and is decided so.
-		r.log.Warn().Err(err).Msg("who pushed cannot be read")
-		read = nil
-	case err != nil:
+	read, err := r.activity(ctx, w)
+	if err != nil {
 		return err
 	}
 	if err := r.store.SavePushes(ctx, w.Key, p.Head.SHA, missed(w.Pushes, read, p)); err != nil {
@@ -42,6 +35,20 @@ func (r *run) learnPushes(ctx context.Context, s *subject) error {
 	}
 	w.Pushes, w.PushesKnown, w.ActivityRead, w.Untold = again.Pushes, again.PushesKnown, again.ActivityRead, again.Untold
 	return nil
+}
+
+// activity returns who pushed to the pull request's branch, oldest first; nobody where GitHub does not tell: it stays unknown, and is decided so.
+func (r *run) activity(ctx context.Context, w *store.Work) ([]change.Push, error) {
+	read, err := r.github.Pushes(ctx, w.Repository, w.Snapshot.Head.Name, r.github.Began())
+	var missing *github.NotFound
+	var forbidden *github.Forbidden
+	var rejected *github.Rejected
+	if errors.As(err, &missing) || errors.As(err, &forbidden) || errors.As(err, &rejected) {
+		// A GitHub without activities, or one that does not show them to us.
+		r.log.Warn().Err(err).Msg("who pushed cannot be read")
+		return nil, nil
+	}
+	return read, err
 }
 
 // missed returns the pushes of a branch that belong to the pull request and that no delivery told of. What was pushed in the second in

@@ -80,6 +80,8 @@ type run struct {
 	lookAt time.Time
 	// unsettled is until when GitHub may still act on a write of which the answer was lost, by our clock; zero: there is none.
 	unsettled time.Time
+	// originAt is when to look again who brought what a pull request was opened with, by GitHub's clock; zero: no need.
+	originAt time.Time
 	// outcomes are those of the main subject's commands, in their order; empty of one that could not be answered. Unanswered says why.
 	outcomes   []string
 	unanswered error
@@ -243,10 +245,12 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	return r.soon(result), r.answered(ctx)
 }
 
-// soon has the run repeated when it can be found out what became of writes whose answers were lost.
+// soon has the run repeated when it can be found out what became of writes whose answers were lost, and who pushed.
 func (r *run) soon(result queue.Result) queue.Result {
-	if u := r.unsettled; !u.IsZero() && (result.RecheckAt.IsZero() || u.Before(result.RecheckAt)) {
-		result.RecheckAt = u
+	for _, at := range [...]time.Time{r.unsettled, r.wakeAt(r.originAt)} {
+		if !at.IsZero() && (result.RecheckAt.IsZero() || at.Before(result.RecheckAt)) {
+			result.RecheckAt = at
+		}
 	}
 	return result
 }

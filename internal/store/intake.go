@@ -211,6 +211,9 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	if err := s.saveFacts(ctx, tx, group); err != nil {
 		return err
 	}
+	if err := s.saveArrivals(ctx, tx, group); err != nil {
+		return err
+	}
 	// Only now are the heads those that the group told of.
 	on, err := s.acceptChecks(ctx, tx, group, by)
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 )
 
 // walks finds in SQLite's plan a step through all of a table that grows, or all pull requests of a repository, closed ones included.
-var walks = regexp.MustCompile(`^SCAN (p|c|r|d|e|pulls|checks|check_runs|deliveries|facts|commands|effects|errands|errand_notes|debts|ledger|river_job)$|` +
+var walks = regexp.MustCompile(`^SCAN (p|c|r|d|e|pulls|checks|check_runs|deliveries|facts|commands|effects|errands|errand_notes|branch_pushes|debts|ledger|river_job)$|` +
 	`^SEARCH (p|pulls) USING PRIMARY KEY \(repository=\?\)$`)
 
 // mayWalk are the statements that may, by how they begin.
 var mayWalk = []string{
-	`DELETE FROM checks WHERE arrived < `, `DELETE FROM errands WHERE raised_at < `, // once in a while, to forget what is over
+	`DELETE FROM checks WHERE arrived < `, `DELETE FROM branch_pushes WHERE arrived < `, `DELETE FROM errands WHERE raised_at < `, // once in a while, to forget what is over
 	`UPDATE pulls SET gone = `, `UPDATE pulls SET unsure = 1 WHERE repository = `, // when a repository comes or goes, or its branches are renamed
 	`UPDATE effects SET attempted_at = intended_at`,     // once, in a migration
 	`SELECT seq, record, hash FROM ledger ORDER BY seq`, // to verify all of it

@@ -13,8 +13,8 @@ const seenFor = 35 * 24 * time.Hour
 // raises.
 const forgottenAfter = 14 * 24 * time.Hour
 
-// Prune forgets what can have no use any more: the identifiers of old deliveries and of the notes that they left, leases that ended, errands
-// that left nothing behind, and the checks of commits that are the head of no open pull request. Facts about pull requests, effects and the ledger are kept.
+// Prune forgets what can have no use any more: the identifiers of old deliveries, the notes that they left and the pushes to branches that they
+// told of, leases that ended, errands that left nothing behind, and the checks of commits that are the head of no open pull request. Facts about pull requests, effects and the ledger are kept.
 func (s *Store) Prune(ctx context.Context) (err error) {
 	defer wrap(&err, "prune the database")
 	now := s.now()
@@ -23,6 +23,7 @@ func (s *Store) Prune(ctx context.Context) (err error) {
 		args  []any
 	}{
 		{`DELETE FROM deliveries WHERE received_at < $1`, []any{micro(now.Add(-seenFor))}},
+		{`DELETE FROM branch_pushes WHERE arrived < $1`, []any{micro(now.Add(-seenFor))}},
 		{`DELETE FROM leases WHERE until < $1`, []any{micro(now)}},
 		{`DELETE FROM errand_notes WHERE taken_at > 0 AND taken_at < $1`, []any{micro(now.Add(-seenFor))}},
 		{`DELETE FROM errands WHERE raised_at < $1 AND wanted = done AND recheck_at = 0 AND state = '' AND issue = 0 AND NOT EXISTS (

@@ -19,6 +19,10 @@ type Work struct {
 	// a gap; if not, someone unknown may have pushed.
 	Pushes      []change.Push
 	PushesKnown bool
+	// Branch are the pushes to its branch, until it was opened, that deliveries told of lately: oldest first, with what each found on the
+	// branch. Origin is what was kept of them. Both are empty for a fork.
+	Branch []change.Push
+	Origin Origin
 	// ActivityRead says that it was read from GitHub who pushed the present head, which deliveries did not tell.
 	ActivityRead bool
 	// Untold says that deliveries did not tell all: who pushed was read from GitHub at some time, or something else was found there; see
@@ -67,6 +71,9 @@ func (s *Store) Begin(ctx context.Context, key change.PullKey) (w Work, err erro
 			return err
 		}
 		w.PushesKnown = known(w.Pushes, w.Snapshot.Head.SHA)
+		if w.Branch, err = arrivals(ctx, tx, w.Snapshot); err != nil {
+			return err
+		}
 		if w.Checks, w.ChecksReadAt, err = checks(ctx, tx, key.Repository, w.Snapshot.Head.SHA); err != nil {
 			return err
 		}
@@ -120,6 +127,12 @@ func scanFacts(ctx context.Context, tx Tx, key change.PullKey, w *Work) error {
 				return appendJSON(&w.Compared, body)
 			case factRejection:
 				return appendJSON(&w.Rejections, body)
+			case factBrought:
+				return appendJSON(&w.Origin.Pushes, body)
+			case factRoot:
+				return appendJSON(&w.Origin.Roots, body)
+			case factOriginRead:
+				return appendJSON(&w.Origin.Read, body)
 			case factUntold:
 				return json.Unmarshal([]byte(body), &w.Untold)
 			case factActivity:

@@ -1,8 +1,10 @@
 package webhook
 
 import (
+	"cmp"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -37,6 +39,14 @@ func (e *pushEvent) branchPush(branch string, by change.Account) change.BranchPu
 		}
 	}
 	return p
+}
+
+// arrival returns the push as what it brought to the branch; nil if the branch was deleted.
+func (e *pushEvent) arrival(p change.BranchPush, received time.Time) *change.Push {
+	if p.After == "" {
+		return nil
+	}
+	return &change.Push{Before: p.Before, After: p.After, By: p.By, At: cmp.Or(e.Repository.pushedAt(), received), Forced: p.Forced}
 }
 
 // existing returns a commit's name; that of no commit, which is all zeros, is empty.

@@ -249,12 +249,15 @@ func readPush(d *change.Delivery, body []byte, _ change.AppID) error {
 	if isQueue(name) {
 		return nil
 	}
-	// The comparison and the policy rest on the base's tip. Pushes to a head come as synchronize.
+	// The comparison and the policy rest on the base's tip. Pushes to a head come as synchronize, but for those from before a pull request
+	// was opened from the branch.
 	if err := setBase(d, name, change.ConcernContent); err != nil {
 		return err
 	}
 	d.Floor = change.HoldsOwnerPolicy(d.Repository.Name) && name == d.Repository.DefaultBranch
-	raise(d, change.ErrandBranch, name, note(d, e.branchPush(name, d.Sender)))
+	push := e.branchPush(name, d.Sender)
+	d.Arrival = e.arrival(push, d.ReceivedAt)
+	raise(d, change.ErrandBranch, name, note(d, push))
 	return nil
 }
 

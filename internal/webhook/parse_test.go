@@ -101,6 +101,9 @@ func onBranch(push change.BranchPush) func(*change.Delivery) {
 	return func(d *change.Delivery) {
 		onBase(push.Branch, content)(d)
 		raising(change.ErrandBranch, push.Branch, push)(d)
+		if push.After != "" {
+			d.Arrival = &change.Push{Before: push.Before, After: push.After, By: push.By, At: received, Forced: push.Forced}
+		}
 	}
 }
 
@@ -338,6 +341,10 @@ func TestParse(t *testing.T) {
 			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", After: "b", By: alice, Forced: true}))},
 		{"a push that makes a branch", "push", `{"ref":"refs/heads/main","before":"` + gone40 + `","after":"b","created":true,` + where + `}`,
 			about("push", "", onBranch(change.BranchPush{Branch: "main", After: "b", By: alice}))},
+		{"a push at a time", "push", `{"ref":"refs/heads/main","before":"a","after":"b",` + strings.Replace(where, `"repository":{`, `"repository":{"pushed_at":1557933657,`, 1) + `}`,
+			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", After: "b", By: alice}), func(d *change.Delivery) {
+				d.Arrival.At = time.Date(2019, 5, 15, 15, 20, 57, 0, time.UTC)
+			})},
 		{"a push that deletes a branch", "push", `{"ref":"refs/heads/main","before":"a","after":"` + gone40 + `","deleted":true,"forced":true,"head_commit":null,` + where + `}`,
 			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", By: alice, Forced: true}))},
 		{"a push with more commits than GitHub names", "push", `{"ref":"refs/heads/main","before":"a","after":"b","commits":[` + strings.Repeat(`{"id":"c"},`, 3000) + `{}],` + where + `}`,
@@ -782,5 +789,31 @@ func TestWhenARepositoryChanged(t *testing.T) {
 		if err != nil || !d.RepositoryAt.Equal(want) {
 			t.Errorf("updated at %s: %s, %v", value, d.RepositoryAt, err)
 		}
+	}
+}
+
+// TestWhatExamplesBringToBranches reads pushes as GitHub sent them.
+func TestWhatExamplesBringToBranches(t *testing.T) {
+	brought, seen := 0, 0
+	for _, e := range payloads(t) {
+		if e.event != "push" {
+			continue
+		}
+		seen++
+		d, err := Parse(e.event, "d-1", e.body, received, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Arrival == nil {
+			continue // a tag
+		}
+		brought++
+		pushed := time.Date(2019, 5, 15, 15, 20, 57, 0, time.UTC)
+		if p := *d.Arrival; d.Base != "master" || p.Before != "" || p.After != "6113728f27ae82c7b1a177c8d03f9e96e0adf246" || p.By.Login != "Codertocat" || !p.At.Equal(pushed) || p.Forced {
+			t.Errorf("%s: %+v", d.Base, p)
+		}
+	}
+	if brought == 0 || brought == seen {
+		t.Errorf("%d of %d pushes brought something to a branch", brought, seen)
 	}
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,6 +52,7 @@ type repository struct {
 	Owner         *account            `json:"owner"`
 	DefaultBranch string              `json:"default_branch"`
 	UpdatedAt     jsontext.Value      `json:"updated_at"`
+	PushedAt      jsontext.Value      `json:"pushed_at"`
 }
 
 // changedAt returns when the repository itself was last changed; zero if it is not said, or not as a time.
@@ -63,6 +65,18 @@ func (r *repository) changedAt() time.Time {
 		return time.Time{}
 	}
 	return t
+}
+
+// pushedAt returns when the repository was last pushed to, as pushes say it: in seconds since 1970. It is zero where that is not said so.
+func (r *repository) pushedAt() time.Time {
+	if r == nil {
+		return time.Time{}
+	}
+	seconds, err := strconv.ParseInt(string(r.PushedAt), 10, 64)
+	if err != nil || seconds <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
 }
 
 func (r *repository) value(installation change.InstallationID) change.Repository {

@@ -255,6 +255,17 @@ func flaws() []flaw {
 			s.pushes("bob", c)
 			s.approved("bob", s.one("carol", "dave"))
 		}},
+		{"an approver who did not push before it was opened", func(s *siege) {
+			c := s.write("src/N.go")
+			c.Author, c.Committer = worldtest.Signature("alice"), worldtest.Signature("alice")
+			branch := s.path("early-N")
+			s.step("bob pushes "+branch, func() error {
+				_, err := s.Sim.As("bob").PushBranch(s.Repo, branch, c)
+				return err
+			})
+			s.opens("alice", githubsim.PullOptions{Branch: branch})
+			s.approved("bob", s.one("carol", "dave"))
+		}},
 		{"the one more whom a bot's work needs", func(s *siege) {
 			s.opens("helper[bot]", githubsim.PullOptions{Commits: []githubsim.Commit{s.write("src/N.go")}})
 			s.approved(append(s.some(2, "alice", "bob", "carol"), "dependabot[bot]")...)

@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"a repository's new name", renamedRepository},
 		{"what comes late of a repository's old name", lateOfARenamedRepository},
 		{"pushes lead to the head", pushes},
+		{"what a pull request was opened with", origins},
 		{"label events keep the head they saw", labelEvents},
 		{"reviews and their dismissals", reviews},
 		{"checks, the newest of each", checks},

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// What is kept of where a pull request comes from is not told of it, but of its branch. They are stored: never rename one.
+const (
+	factBrought    = "brought"
+	factRoot       = "root"
+	factOriginRead = "origin_read"
+)
+
+// Origin is what is kept of who brought to a pull request's branch what it was opened with.
+type Origin struct {
+	Pushes []change.Push // to its branch, until it was opened, with what each found there
+	Roots  []change.SHA  // commits on the branch that its base was seen to have: what came before them is none of it
+	Read   []OriginRead  // when the repository's activity was read for it, oldest first
+}
+
+// OriginRead is one reading of the repository's activity. It is stored: members may be added, not renamed.
+type OriginRead struct {
+	Base string    `json:"base"` // the base branch then
+	At   time.Time `json:"at"`   // by GitHub's clock
+}
+
+// SaveOrigin keeps, for good, where a pull request comes from. What is kept already stays.
+func (s *Store) SaveOrigin(ctx context.Context, key change.PullKey, o Origin) (err error) {
+	defer wrap(&err, "save %d pushes from before pull request %s was opened", len(o.Pushes), key)
+	now := s.now()
+	var rows []factRow
+	for _, p := range o.Pushes {
+		id := string(p.Before) + ":" + string(p.After) + ":" + p.At.UTC().Format(time.RFC3339)
+		rows = append(rows, factRow{key, factBrought, id, p.At, p})
+	}
+	for _, sha := range o.Roots {
+		rows = append(rows, factRow{key, factRoot, string(sha), now, sha})
+	}
+	for _, r := range o.Read {
+		rows = append(rows, factRow{key, factOriginRead, r.At.UTC().Format(time.RFC3339Nano), r.At, r})
+	}
+	return s.Write(ctx, func(tx Tx) error { return s.insertFacts(ctx, tx, rows, now) })
+}
+
+var arrivalColumns = []column{
+	{"repository", integer}, {"branch", text}, {"at", integer}, {"was", text}, {"sha", text}, {"arrived", integer}, {"body", text},
+}
+
+// saveArrivals keeps the pushes to branches, each once however often it was told.
+func (s *Store) saveArrivals(ctx context.Context, tx Tx, group []change.Delivery) error {
+	var values [][]any
+	for _, d := range group {
+		p := d.Arrival
+		if p == nil {
+			continue
+		}
+		body, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		values = append(values, []any{d.Repository.ID, d.Base, micro(p.At), string(p.Before), string(p.After), micro(d.ReceivedAt), string(body)})
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	table, arg, err := s.rows(arrivalColumns, values)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO branch_pushes (repository, branch, at, was, sha, arrived, body)
+		SELECT repository, branch, at, was, sha, arrived, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
+	return err
+}
+
+// maxArrivals is how many pushes to a branch are looked at.
+const maxArrivals = 1000
+
+// openedBy is how much later than a pull request was opened GitHub may say that a push was which came before: its times are to the second, and
+// of different machines.
+const openedBy = 5 * time.Second
+
+// BeforeOpening says whether a push that brought what a pull request was opened with can have come before that.
+func BeforeOpening(push change.Push, p change.Pull) bool { return push.At.Before(openingEnds(p)) }
+
+func openingEnds(p change.Pull) time.Time {
+	return p.CreatedAt.Truncate(time.Second).Add(openedBy)
+}
+
+// arrivals returns the pushes to a pull request's branch until it was opened, oldest first.
+func arrivals(ctx context.Context, tx Tx, p change.Pull) (pushes []change.Push, err error) {
+	if p.FromFork() || p.Head.Name == "" {
+		return nil, nil
+	}
+	err = tx.Query(ctx, `SELECT body FROM branch_pushes WHERE repository = $1 AND branch = $2 AND at < $3 ORDER BY at DESC, was DESC, sha DESC LIMIT $4`,
+		[]any{p.Head.Repository, p.Head.Name, micro(openingEnds(p)), maxArrivals}, into(&pushes))
+	slices.Reverse(pushes)
+	return pushes, err
+}
