@@ -252,8 +252,12 @@ func (s *Session) files(
 	return files, cut, nil
 }
 
-// isAt says whether a listed file is of the commit: its address on the API ends in ?ref=SHA. A file without an address passes.
+// isAt says whether a listed file is of the commit: its address on the API ends in ?ref=SHA. A file without an address passes, and one that
+// was removed, because that has the address that it had at the merge base.
 func isAt(f *github.CommitFile, head change.SHA) bool {
+	if change.FileStatus(f.GetStatus()) == change.FileRemoved {
+		return true
+	}
 	u, err := url.Parse(f.GetContentsURL())
 	return err == nil && (u.Query().Get("ref") == "" || u.Query().Get("ref") == string(head))
 }

@@ -201,6 +201,23 @@ func TestManyFiles(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a file is removed", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		all := many(301, func(i int) any { return file(i, headSHA) })
+		gone := file(7, mergeBase)
+		gone["status"] = "removed"
+		all[7] = gone
+		f.json(compareCall(string(baseSHA)), 200, comparison([]any{}, all[:300], 0))
+		f.pages(filesCall, []any{all[:100], all[100:200], all[200:300], all[300:]}, true)
+		got := content(t, c, fix, time.Time{})
+		if len(got.Files) != 301 || got.FilesCut || got.Files[7].Status != change.FileRemoved {
+			t.Errorf("%d files, cut: %t", len(got.Files), got.FilesCut)
+		}
+		if at, err := c.Begin().ContentAt(t.Context(), shop, fix, baseSHA); err != nil || len(at.Files) != 301 || at.FilesCut {
+			t.Errorf("at a commit: %d files, cut: %t, %v", len(at.Files), at.FilesCut, err)
+		}
+	})
 	t.Run("the pull request moved", func(t *testing.T) {
 		_, c := setup(t, 450, baseSHA)
 		_, err := c.Begin().Content(t.Context(), shop, fix, time.Time{})

@@ -55,6 +55,13 @@ func TestChangedFiles(t *testing.T) {
 		got := map[string]file{}
 		for _, f := range files {
 			got[f.GetFilename()] = file{f.GetStatus(), f.GetPreviousFilename(), f.GetAdditions(), f.GetDeletions(), f.GetPatch()}
+			at := pr.Head
+			if f.GetStatus() == "removed" {
+				at = base
+			}
+			if !strings.HasSuffix(f.GetContentsURL(), "?ref="+at) {
+				t.Errorf("%s: %s is at %s, want it at %s", name, f.GetFilename(), f.GetContentsURL(), at)
+			}
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s: %s", name, d)

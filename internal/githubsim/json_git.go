@@ -30,13 +30,13 @@ func (s *Sim) commitJSON(r *repository, c *commit) obj {
 			"tree": obj{"sha": c.tree, "url": api + "/git/trees/" + c.tree}}}
 }
 
-func (s *Sim) fileJSON(r *repository, head string, f *diffFile) obj {
+func (s *Sim) fileJSON(r *repository, sha string, f *diffFile) obj {
 	path := escapePath(f.path)
 	o := obj{"sha": f.sha, "filename": f.path, "status": f.status, "additions": f.additions, "deletions": f.deletions,
 		"changes":      f.additions + f.deletions,
-		"blob_url":     s.htmlURL("/%s/blob/%s/%s", r.fullName(), head, path),
-		"raw_url":      s.htmlURL("/%s/raw/%s/%s", r.fullName(), head, path),
-		"contents_url": s.repoAPI(r) + "/contents/" + path + "?ref=" + head}
+		"blob_url":     s.htmlURL("/%s/blob/%s/%s", r.fullName(), sha, path),
+		"raw_url":      s.htmlURL("/%s/raw/%s/%s", r.fullName(), sha, path),
+		"contents_url": s.repoAPI(r) + "/contents/" + path + "?ref=" + sha}
 	if f.previous != "" {
 		o["previous_filename"] = f.previous
 	}

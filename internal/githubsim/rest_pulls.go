@@ -13,7 +13,7 @@ func pullRoutes() []route {
 		{"GET", one, reads("pull_requests"), onPull(func(c *call, i *issue) (any, error) { return c.pullJSON(i, true), nil })},
 		{"GET", one + "/files", reads("pull_requests"), onPull(func(c *call, i *issue) (any, error) {
 			files := i.pull.diff.files
-			return c.filesJSON(i.pull.head, paginate(c, files[:min(len(files), pullFiles)])), nil
+			return c.filesJSON(i.pull.mergeBase, i.pull.head, paginate(c, files[:min(len(files), pullFiles)])), nil
 		})},
 		{"GET", one + "/commits", reads("pull_requests"), onPull(func(c *call, i *issue) (any, error) {
 			commits := i.pull.commits

@@ -332,9 +332,10 @@ func getCommit(c *call) (any, error) {
 		return nil, unprocessable("No commit found for SHA: %s", c.path("ref"))
 	}
 	o := c.commitJSON(c.repo, at)
-	from := ""
+	parent, from := at.sha, ""
 	if len(at.parents) > 0 {
-		from = c.repo.st.commits[at.parents[0]].tree
+		parent = at.parents[0]
+		from = c.repo.st.commits[parent].tree
 	} else if from, err = c.repo.st.writeTree(nil); err != nil {
 		return nil, err
 	}
@@ -343,14 +344,19 @@ func getCommit(c *call) (any, error) {
 		return nil, err
 	}
 	o["stats"] = obj{"additions": d.additions, "deletions": d.deletions, "total": d.additions + d.deletions}
-	o["files"] = c.filesJSON(at.sha, paginate(c, d.files[:min(len(d.files), pullFiles)]))
+	o["files"] = c.filesJSON(parent, at.sha, paginate(c, d.files[:min(len(d.files), pullFiles)]))
 	return o, nil
 }
 
-func (c *call) filesJSON(head string, files []diffFile) []obj {
+// filesJSON shows what head changed of base. GitHub shows a file where it is: at the head, and at the base if it was removed.
+func (c *call) filesJSON(base, head string, files []diffFile) []obj {
 	out := make([]obj, 0, len(files))
 	for n := range files {
-		out = append(out, c.fileJSON(c.repo, head, &files[n]))
+		at := head
+		if files[n].status == "removed" {
+			at = base
+		}
+		out = append(out, c.fileJSON(c.repo, at, &files[n]))
 	}
 	return out
 }
@@ -404,7 +410,7 @@ func compare(c *call) (any, error) {
 	}
 	o["commits"] = each(page, func(x *commit) obj { return c.commitJSON(c.repo, x) })
 	if first {
-		o["files"] = c.filesJSON(to.sha, d.files[:min(len(d.files), compareFiles)])
+		o["files"] = c.filesJSON(common, to.sha, d.files[:min(len(d.files), compareFiles)])
 	}
 	return o, nil
 }
