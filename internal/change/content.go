@@ -130,7 +130,7 @@ type Content struct {
 	Tree      SHA      `json:"tree,omitempty"` // of the head, where it is known
 	Files     []File   `json:"files"`
 	Commits   []Commit `json:"commits"`
-	// FilesCut says that there are more files than GitHub lists (3,000), CommitsCut that not every commit could be read.
+	// FilesCut says that there may be more files than GitHub lists (3,000), CommitsCut that not every commit could be read.
 	FilesCut   bool `json:"files_cut,omitempty"`
 	CommitsCut bool `json:"commits_cut,omitempty"`
 }

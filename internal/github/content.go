@@ -27,9 +27,9 @@ const (
 
 // Content reads what the pull request would change: the comparison from the merge base of the tip of its base branch and its head. One
 // call for the tip (see Tip) and, once for the two SHAs, one for their comparison (repos/compare-commits-with-basehead); more for large
-// changes: over 300 files are listed by pages (pulls/list-files) up to GitHub's limit of 3,000, over 250 commits by pages of the
-// comparison up to 1,000; beyond, FilesCut and CommitsCut say so. A co-author whose address is neither GitHub's own nor an author's of
-// the same commits costs a call, the first time.
+// changes: 300 files and more are listed by pages (pulls/list-files), over 250 commits by pages of the comparison. At GitHub's limit of 3,000
+// files, and beyond 1,000 commits, FilesCut and CommitsCut say that there may be more. A co-author whose address is neither GitHub's own nor
+// an author's of the same commits costs a call, the first time.
 //
 // Since is about the tip: with a zero since the one that is held is taken even if the base branch has moved. Modes and PreviousBlob are
 // not read; see Tree.
@@ -46,7 +46,7 @@ func (s *Session) Content(ctx context.Context, repo change.Repository, p change.
 // ContentAt is Content against a commit that the base branch had, and not against its tip: for a pull request that was merged, against the
 // one that its decision went by. One call less than Content, since there is no tip to read; what is asked again is asked in this session.
 //
-// Over 300 files are listed as the pull request has them (pulls/list-files). Where that list is not of the same comparison, because GitHub
+// 300 files and more are listed as the pull request has them (pulls/list-files). Where that list is not of the same comparison, because GitHub
 // has it against another commit, FilesCut says that they are not known.
 func (s *Session) ContentAt(ctx context.Context, repo change.Repository, p change.Pull, base change.SHA) (_ change.Content, err error) {
 	defer wrap(&err, "comparing %s#%d with %s", repo, p.Number, base.Short())
@@ -222,7 +222,7 @@ func (s *Session) files(
 	ctx context.Context, repo change.Repository, p change.Pull, compared []*github.CommitFile, since time.Time,
 ) (files []change.File, cut bool, err error) {
 	listed := present(compared)
-	if len(compared) >= comparedFiles && p.ChangedFiles != comparedFiles {
+	if len(compared) >= comparedFiles { // how many the pull request says it has may be from before it had more
 		where := listFiles.of(repo, itoa(p.Number))
 		list := func(since time.Time) (all listing[*github.CommitFile], moved bool, err error) {
 			all, err = readPages(ctx, s, listFiles, where, nil, since, maxFiles/perPage, entries[github.CommitFile])
@@ -240,7 +240,7 @@ func (s *Session) files(
 			return nil, false, &Unavailable{Err: errors.New("the pull request moved while its files were listed")}
 		}
 		listed = all.items
-		cut = len(listed) >= maxFiles && p.ChangedFiles != len(listed) || len(listed) < max(len(compared), p.ChangedFiles)
+		cut = len(listed) >= maxFiles || len(listed) < max(len(compared), p.ChangedFiles)
 	}
 	files = make([]change.File, 0, len(listed))
 	for _, f := range listed {

@@ -192,7 +192,7 @@ func (q *inquiry) limitRows() []change.Requirement {
 	case c.Head != f.Pull.Head.SHA:
 		return row(change.Awaited, "comparison awaited", "the comparison is of another head than "+f.Pull.Head.SHA.Short(), "it is looked at again as soon as GitHub has compared this head")
 	case c.FilesCut:
-		return row(change.Blocked, "too many files", "GitHub lists "+plural(len(c.Files), "file", "files")+" of this change and leaves out the rest", "split it into smaller pull requests")
+		return row(change.Blocked, "too many files", "GitHub lists "+plural(len(c.Files), "file", "files")+" of this change, and there may be more", "split it into smaller pull requests")
 	case c.CommitsCut:
 		return row(change.Blocked, "too many commits", "not every commit could be read, so who contributed is not known", "split it, or squash its commits")
 	case f.Pull.ChangedFiles > len(c.Files):
