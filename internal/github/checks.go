@@ -82,7 +82,7 @@ func (s *Session) Checks(
 		if name := st.GetContext(); !seen[name] {
 			seen[name] = true
 			checks = append(checks, change.Check{
-				Name: name, State: change.StatusState(st.GetState()), Status: true, Creator: account(st.Creator), URL: st.GetTargetURL(), At: at(st.UpdatedAt),
+				Name: name, State: change.StatusState(st.GetState()), Status: true, Creator: account(st.Creator), RunID: st.GetID(), URL: st.GetTargetURL(), At: at(st.UpdatedAt),
 			})
 		}
 	}

@@ -8,9 +8,10 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/store"
 )
 
-// longestLag is how long GitHub's list of what was done to a pull request may lack what a delivery told. What it lacks after that it is not
+// longestLag is how long GitHub's list of what was done to a pull request, or of a commit's checks, may lack what a delivery told. What it lacks after that it is not
 // going to show.
 const longestLag = 10 * time.Minute
 
@@ -57,6 +58,51 @@ func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []
 	}
 	slices.SortStableFunc(labels, func(a, b change.LabelEvent) int { return a.At.Compare(b.At) })
 	return reviews, labels, left
+}
+
+// withToldChecks adds to the checks that GitHub lists what was told of them and the list lacks. A green rests on no check that GitHub does not
+// show: in a verified load those count as running that did not fail. The time is that of the latest that was told to have ended so; zero if
+// none was.
+func withToldChecks(listed []change.Check, told []store.Told, t trust) (checks []change.Check, left time.Time) {
+	checks = slices.Clone(listed)
+	for _, c := range told {
+		if isReplaced(c.Check, listed) {
+			continue
+		}
+		if t == verified && c.State != change.CheckFailure && c.State != change.CheckPending {
+			c.State = change.CheckPending
+			if c.Arrived.After(left) {
+				left = c.Arrived
+			}
+		}
+		if i := slices.IndexFunc(checks, func(l change.Check) bool { return isSameCheck(l, c.Check) }); i >= 0 {
+			c.Workflow = cmp.Or(c.Workflow, checks[i].Workflow)
+			checks[i] = c.Check
+		} else {
+			checks = append(checks, c.Check)
+		}
+	}
+	slices.SortStableFunc(checks, func(a, b change.Check) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.RunID, b.RunID))
+	})
+	return change.LatestRuns(withWorkflows(checks)), left
+}
+
+// isReplaced says whether a check run is one that was run again since, or has another name by now.
+func isReplaced(c change.Check, listed []change.Check) bool {
+	return !c.Status && slices.ContainsFunc(listed, func(l change.Check) bool {
+		again := l.Name == c.Name && l.Suite == c.Suite && l.RunID > c.RunID
+		renamed := l.Name != c.Name && l.RunID == c.RunID && !l.At.Before(c.At)
+		return !l.Status && (again || renamed)
+	})
+}
+
+// isSameCheck says whether two tellings are of one check.
+func isSameCheck(a, b change.Check) bool {
+	if a.Status || b.Status {
+		return a.Status && b.Status && a.Name == b.Name
+	}
+	return a.RunID == b.RunID && a.Name == b.Name
 }
 
 func isState(r change.Review, s change.ReviewState) bool {

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +10,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/store"
 )
 
 func TestWhatGitHubDoesNotListYet(t *testing.T) {
@@ -92,6 +95,100 @@ func TestALabelThatGitHubDoesNotListYet(t *testing.T) {
 		if diff := cmp.Diff(row.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+func TestChecksThatGitHubDoesNotListYet(t *testing.T) {
+	run := func(id int64, state change.CheckState) change.Check {
+		return change.Check{Name: "build", App: "github-actions", Suite: 5, RunID: id, State: state, At: at(1)}
+	}
+	status := func(id int64, state change.CheckState) change.Check {
+		return change.Check{Name: "ci", Status: true, RunID: id, State: state, At: at(1)}
+	}
+	of := func(suite int64, c change.Check) change.Check {
+		c.Suite = suite
+		return c
+	}
+	renamed := run(1, change.CheckPending)
+	renamed.Name = "compile"
+	by := run(1, change.CheckSuccess)
+	by.Workflow = "ci.yml"
+	list := func(c ...change.Check) []change.Check { return c }
+	for _, row := range []struct {
+		name         string
+		listed, told []change.Check
+		held         string
+		verified     string
+		left         bool
+	}{
+		{name: "a failure", told: list(run(1, change.CheckFailure)), held: "build 1 failure", verified: "build 1 failure"},
+		{name: "a success", told: list(run(1, change.CheckSuccess)), held: "build 1 success", verified: "build 1 pending", left: true},
+		{name: "a skipped one", told: list(run(1, change.CheckSkipped)), held: "build 1 skipped", verified: "build 1 pending", left: true},
+		{
+			name: "the end of what runs", listed: list(run(1, change.CheckPending)), told: list(run(1, change.CheckSuccess)),
+			held: "build 1 success", verified: "build 1 pending", left: true,
+		},
+		{
+			name: "a run that failed again", listed: list(run(1, change.CheckSuccess)), told: list(run(2, change.CheckFailure)),
+			held: "build 2 failure", verified: "build 2 failure",
+		},
+		{
+			name: "a run that began again", listed: list(run(1, change.CheckSuccess)), told: list(run(2, change.CheckPending)),
+			held: "build 2 pending", verified: "build 2 pending",
+		},
+		{
+			name: "a run of another suite", listed: list(run(1, change.CheckSuccess)), told: list(of(6, run(2, change.CheckFailure))),
+			held: "build 1 success, build 2 failure", verified: "build 1 success, build 2 failure",
+		},
+		{
+			name: "a run that was repeated", listed: list(run(2, change.CheckSuccess)), told: list(run(1, change.CheckFailure)),
+			held: "build 2 success", verified: "build 2 success",
+		},
+		{
+			name: "a run by another name", listed: list(run(1, change.CheckSuccess)), told: list(renamed),
+			held: "build 1 success", verified: "build 1 success",
+		},
+		{
+			name: "a run of a workflow", listed: list(by), told: list(run(1, change.CheckFailure)),
+			held: "build 1 failure of ci.yml", verified: "build 1 failure of ci.yml",
+		},
+		{
+			name: "a run of a workflow, again", listed: list(by), told: list(run(2, change.CheckFailure)),
+			held: "build 2 failure of ci.yml", verified: "build 2 failure of ci.yml",
+		},
+		{
+			name: "a status", listed: list(status(1, change.CheckSuccess)), told: list(status(2, change.CheckFailure)),
+			held: "ci 2 failure", verified: "ci 2 failure",
+		},
+		{
+			name: "a status of success", listed: list(status(1, change.CheckFailure)), told: list(status(2, change.CheckSuccess)),
+			held: "ci 2 success", verified: "ci 2 pending", left: true,
+		},
+		{name: "nothing", listed: list(run(1, change.CheckSuccess)), held: "build 1 success", verified: "build 1 success"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var told []store.Told
+			for _, c := range row.told {
+				told = append(told, store.Told{Check: c, Arrived: at(2)})
+			}
+			for trust, want := range map[trust]string{held: row.held, verified: row.verified} {
+				checks, left := withToldChecks(row.listed, told, trust)
+				var got []string
+				for _, c := range checks {
+					seen := fmt.Sprint(c.Name, " ", c.RunID, " ", c.State)
+					if c.Workflow != "" {
+						seen += " of " + c.Workflow
+					}
+					got = append(got, seen)
+				}
+				if got := strings.Join(got, ", "); got != want {
+					t.Errorf("a load of trust %d sees %q, want %q", trust, got, want)
+				}
+				if wait := trust == verified && row.left; wait != left.Equal(at(2)) || !wait && !left.IsZero() {
+					t.Errorf("a load of trust %d left out what was told at %s", trust, left)
+				}
+			}
+		})
 	}
 }
 

@@ -49,7 +49,7 @@ type subject struct {
 	decision change.Decision
 	// rejections are those that commands made or withdrew in this run.
 	rejections []change.Rejection
-	// left is when the latest was done that the last load left out, because only a delivery told of it; see withTold.
+	// left is when the latest was done that the last load left out, because only a delivery told of it; see withTold and withToldChecks.
 	left time.Time
 	// texts are those of the policy files that were read for it.
 	texts map[change.PolicyRef]string
@@ -420,18 +420,7 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 		}
 		if need.Checks && !checksRead && (t == verified || !f.ChecksKnown || need.Workflows && lacksWorkflow(f.Checks)) {
 			checksRead = true
-			ask(func() error {
-				since := r.github.Began()
-				checks, ours, err := r.github.Checks(gctx, f.Repository, f.Pull.Head.SHA, need.Workflows, since)
-				if err != nil {
-					return err
-				}
-				mu.Lock()
-				f.Checks, f.ChecksKnown = checks, true
-				r.seen[f.Pull.Head.SHA] = ours
-				mu.Unlock()
-				return r.store.SaveChecks(ctx, f.Repository.ID, f.Pull.Head.SHA, checks, since)
-			})
+			ask(func() error { return r.readChecks(gctx, s, t, need.Workflows, &mu) })
 		}
 		files := f.Content.Files // as they are before anything is asked
 		if head := f.Content.Head; need.Modes && !trees[head] {
@@ -467,6 +456,29 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 		}
 	}
 	return fmt.Errorf("the policy asks for ever more facts: its needs did not end after %d rounds", maxRounds)
+}
+
+// readChecks reads the checks on the head, and keeps them.
+func (r *run) readChecks(ctx context.Context, s *subject, t trust, workflows bool, mu *sync.Mutex) error {
+	f, began := &s.facts, r.github.Began()
+	head := f.Pull.Head.SHA
+	listed, ours, err := r.github.Checks(ctx, f.Repository, head, workflows, began)
+	if err != nil {
+		return err
+	}
+	told, err := r.store.SaveChecks(ctx, f.Repository.ID, head, listed, began, began.Add(-longestLag))
+	if err != nil {
+		return err
+	}
+	checks, left := withToldChecks(listed, told, t)
+	mu.Lock()
+	defer mu.Unlock()
+	f.Checks, f.ChecksKnown = checks, true
+	r.seen[head] = ours
+	if left.After(s.left) {
+		s.left = left
+	}
+	return nil
 }
 
 // resolve returns the account behind a login that a policy names, as it was first resolved. A name that nobody has, or that someone

@@ -62,7 +62,7 @@ type Store interface {
 	SavePushes(ctx context.Context, key change.PullKey, head change.SHA, pushes []change.Push) error
 	SaveOrigin(ctx context.Context, key change.PullKey, o store.Origin) error
 	SaveUntold(ctx context.Context, key change.PullKey) error
-	SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt time.Time) error
+	SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt, since time.Time) ([]store.Told, error)
 
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
 	Release(ctx context.Context, lease store.Lease) error

@@ -20,27 +20,60 @@ func checks(ctx context.Context, tx Tx, repo change.RepositoryID, sha change.SHA
 	return list, fromMicro(at), err
 }
 
-// SaveChecks keeps the checks of a commit as they were all read from GitHub, the reading having begun at readAt. A check that a
-// delivery told something newer of stays as told; one that is not in the list and that no delivery told of since readAt is
-// forgotten.
-func (s *Store) SaveChecks(ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt time.Time) (err error) {
+// Told is a check that is held, and when it was last told of.
+type Told struct {
+	change.Check
+	Arrived time.Time
+}
+
+// SaveChecks keeps the checks of a commit as they were all read from GitHub, the reading having begun at readAt. A check of which something
+// newer was told stays as told, because lists lag behind; what was told of before since, and is not in the list so, is forgotten. It returns
+// what is held that the list does not have, or not in that state, ordered by name.
+func (s *Store) SaveChecks(
+	ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt, since time.Time,
+) (told []Told, err error) {
 	defer wrap(&err, "save the checks of %s in repository %d", sha, repo)
-	arrived := make([]checkRow, len(list))
+	rows := make([]checkRow, len(list))
+	listed := make(map[checkKey]change.Check, len(list))
 	for i, c := range list {
-		arrived[i] = checkRow{repo, sha, c}
+		rows[i] = checkRow{repo, sha, c}
+		if before, ok := listed[rows[i].key()]; !ok || foldCheck(before, c) {
+			listed[rows[i].key()] = c
+		}
 	}
-	return s.Write(ctx, func(tx Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM checks WHERE repository = $1 AND sha = $2 AND arrived < $3`, repo, string(sha), micro(readAt))
+	err = s.Write(ctx, func(tx Tx) error {
+		told = nil
+		_, err := tx.Exec(ctx, `DELETE FROM checks WHERE repository = $1 AND sha = $2 AND arrived < $3`, repo, string(sha), micro(since))
 		if err != nil {
 			return err
 		}
-		if _, err := s.saveChecks(ctx, tx, arrived, readAt); err != nil {
+		if _, err := s.saveChecks(ctx, tx, rows, readAt); err != nil {
+			return err
+		}
+		err = tx.Query(ctx, `SELECT body, arrived FROM checks WHERE repository = $1 AND sha = $2 ORDER BY name, app, status, run_id`,
+			[]any{repo, string(sha)}, func(scan func(...any) error) error {
+				var body string
+				var arrived int64
+				var c change.Check
+				if err := scan(&body, &arrived); err != nil {
+					return err
+				}
+				if err := json.Unmarshal([]byte(body), &c); err != nil {
+					return err
+				}
+				if l, ok := listed[checkRow{repo, sha, c}.key()]; !ok || l.State != c.State {
+					told = append(told, Told{c, fromMicro(arrived)})
+				}
+				return nil
+			})
+		if err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO checks_read (repository, sha, at) VALUES ($1, $2, $3)
 			ON CONFLICT (repository, sha) DO UPDATE SET at = excluded.at`, repo, string(sha), micro(readAt))
 		return err
 	})
+	return told, err
 }
 
 type checkRow struct {

@@ -33,7 +33,7 @@ type Work struct {
 	LabelEvents  []change.LabelEvent  // as deliveries told them, oldest first
 	Reviews      []change.Review      // as deliveries told them, oldest first; a review and its dismissal are two
 	// Checks are those that are held of the head, ordered by name. They are all there were when they were last read from GitHub, at
-	// ChecksReadAt, and what deliveries told since; if ChecksReadAt is zero there may be others.
+	// ChecksReadAt, and what deliveries told since, or that reading lacked; see SaveChecks. If ChecksReadAt is zero there may be others.
 	Checks       []change.Check
 	ChecksReadAt time.Time
 	Commands     []change.Command   // not answered yet, oldest first

@@ -338,7 +338,27 @@ func checksRead(t *testing.T, f *fixture) {
 	built := build
 	built.State, built.At = change.CheckSuccess, at(9)
 	f.accept(t, f.onHead("h1", built), f.onHead("h1", test)) // while the reading goes on
-	must(t, f.SaveChecks(t.Context(), shop.ID, "h1", []change.Check{build}, began))
+	save := func(since time.Time, list ...change.Check) (told []change.Check) {
+		t.Helper()
+		lacks, err := f.SaveChecks(t.Context(), shop.ID, "h1", list, began, since)
+		must(t, err)
+		for _, c := range lacks {
+			if c.Arrived.Before(since) {
+				t.Errorf("%s arrived at %s, before %s", c.Name, c.Arrived, since)
+			}
+			told = append(told, c.Check)
+		}
+		return told
+	}
+	equal(t, "told, and not in the list so", save(began.Add(-time.Minute), build), []change.Check{built, lint, test})
+	equal(t, "checks", f.begin(t, 1).Checks, []change.Check{built, lint, test})
+	equal(t, "told, and not in a list with one of them", save(began.Add(-time.Minute), built, lint), []change.Check{test})
+	lint.State, lint.At = change.CheckFailure, at(8)
+	f.accept(t, f.onHead("h1", lint))
+	equal(t, "told, where the list goes back", save(began, build), []change.Check{built, lint, test})
+	equal(t, "told before, and not in the list", len(save(began.Add(time.Hour), build)), 0)
+	equal(t, "checks", f.begin(t, 1).Checks, []change.Check{build})
+	f.accept(t, f.onHead("h1", built), f.onHead("h1", test))
 	w := f.begin(t, 1)
 	equal(t, "checks", w.Checks, []change.Check{built, test})
 	equal(t, "read at", w.ChecksReadAt, began)

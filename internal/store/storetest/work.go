@@ -597,7 +597,8 @@ func prune(t *testing.T, f *fixture) {
 	f.accept(t, open, closed)
 	for _, head := range []change.SHA{"h1", "h2"} {
 		f.accept(t, f.onHead(head, change.Check{Name: "build", State: change.CheckSuccess, RunID: 1, At: at(2)}))
-		must(t, f.SaveChecks(ctx, shop.ID, head, nil, f.clock()))
+		_, err := f.SaveChecks(ctx, shop.ID, head, nil, f.clock(), f.clock())
+		must(t, err)
 	}
 	end := f.described(2, "h2", at(3))
 	end.Pull.State = change.Merged
