@@ -31,7 +31,8 @@ const (
 // files, and beyond 1,000 commits, FilesCut and CommitsCut say that there may be more. A co-author whose address is neither GitHub's own nor
 // an author's of the same commits costs a call, the first time.
 //
-// Since is about the tip: with a zero since the one that is held is taken even if the base branch has moved. Modes and PreviousBlob are
+// Since is about the tip, and about whom GitHub could not name: with a zero since the tip that is held is taken even if the base branch has
+// moved, and whoever had no account has none. Modes and PreviousBlob are
 // not read; see Tree.
 func (s *Session) Content(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (_ change.Content, err error) {
 	defer wrap(&err, "comparing %s#%d with its base", repo, p.Number)
@@ -92,13 +93,13 @@ func (s *Session) content(
 		return err
 	})
 	group.Go(func() (err error) {
-		commits, content.CommitsCut, err = s.commits(gctx, comparisonOf(repo, base, p.Head.SHA), compared)
+		commits, content.CommitsCut, err = s.commits(gctx, comparisonOf(repo, base, p.Head.SHA), compared, since)
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return change.Content{}, nil, err
 	}
-	content.Commits, err = s.attributed(ctx, repo, commits)
+	content.Commits, err = s.attributed(ctx, repo, commits, since)
 	return content, present(compared.Files), err
 }
 
@@ -263,7 +264,7 @@ func isAt(f *github.CommitFile, head change.SHA) bool {
 }
 
 func (s *Session) commits(
-	ctx context.Context, where address, compared *github.CommitsComparison,
+	ctx context.Context, where address, compared *github.CommitsComparison, since time.Time,
 ) (commits []*github.RepositoryCommit, cut bool, err error) {
 	total := compared.GetTotalCommits()
 	compared.Commits = present(compared.Commits)
@@ -271,10 +272,15 @@ func (s *Session) commits(
 		return compared.Commits, false, nil
 	}
 	pages := (min(total, maxCommits) + perPage - 1) / perPage
-	listed, err := readPages(ctx, s, compare, where, nil, time.Time{}, pages,
-		func(c github.CommitsComparison) ([]*github.RepositoryCommit, bool) {
+	list := func(since time.Time) (listing[*github.RepositoryCommit], error) {
+		return readPages(ctx, s, compare, where, nil, since, pages, func(c github.CommitsComparison) ([]*github.RepositoryCommit, bool) {
 			return present(c.Commits), c.TotalCommits != nil
 		})
+	}
+	listed, err := list(time.Time{})
+	if err == nil && !since.IsZero() && slices.ContainsFunc(listed.items, hasStranger) {
+		listed, err = list(since)
+	}
 	if err != nil {
 		return nil, false, err
 	}
@@ -290,8 +296,11 @@ func (s *Session) commits(
 
 // attributed reads who made the commits. GitHub says whose the authors' and committers' addresses are; co-authors are found by the
 // addresses that it gives its users, which hold the account's id and login, by the addresses that it resolved in the same commits, or else
-// by a look at GitHub: one call for an address, twenty at most. Those who are left are Unresolved.
-func (s *Session) attributed(ctx context.Context, repo change.Repository, listed []*github.RepositoryCommit) ([]change.Commit, error) {
+// by a look at GitHub: one call for an address, twenty at most, and again for one that was nobody's before since. Those who are left are
+// Unresolved.
+func (s *Session) attributed(
+	ctx context.Context, repo change.Repository, listed []*github.RepositoryCommit, since time.Time,
+) ([]change.Commit, error) {
 	known := map[string]change.Account{} // by e-mail address in lower case
 	commits := make([]change.Commit, 0, len(listed))
 	for _, c := range listed {
@@ -327,7 +336,7 @@ func (s *Session) attributed(ctx context.Context, repo change.Repository, listed
 				}
 				lookups++
 				var err error
-				if a, err = s.whose(ctx, repo, by.Email, login); err != nil {
+				if a, err = s.whose(ctx, repo, by.Email, login, since); err != nil {
 					return nil, err
 				}
 			}
@@ -337,24 +346,28 @@ func (s *Session) attributed(ctx context.Context, repo change.Repository, listed
 	return commits, nil
 }
 
-// whose looks for the account behind an address: by the login that the address holds, or by the newest commit of the default branch
-// whose author has it (repos/list-commits). Nobody is found where no commit has it; then the zero Account.
-func (s *Session) whose(ctx context.Context, repo change.Repository, email, login string) (change.Account, error) {
+// whose looks for the account behind an address. Nobody is found where GitHub knows nobody, at since or later; then the zero Account.
+func (s *Session) whose(ctx context.Context, repo change.Repository, email, login string, since time.Time) (change.Account, error) {
 	var missing *NotFound
 	var rejected *Rejected
-	if login != "" {
-		a, err := s.User(ctx, login, time.Time{})
-		if errors.As(err, &missing) {
-			err = nil
-		}
-		return a, err
+	a, err := s.accountBehind(ctx, repo, email, login, time.Time{})
+	if !since.IsZero() && (err == nil && !a.Known() || errors.As(err, &missing)) {
+		a, err = s.accountBehind(ctx, repo, email, login, since)
 	}
-	var commits []*github.RepositoryCommit
-	where := listCommits.of(repo)
-	err := s.read(ctx, listCommits, where, values("author", email, "per_page", "1"), time.Time{}, &commits, nil)
-	if errors.As(err, &missing) || errors.As(err, &rejected) {
+	if errors.As(err, &missing) || login == "" && errors.As(err, &rejected) {
 		return change.Account{}, nil
 	}
+	return a, err
+}
+
+// accountBehind returns the account of the login that an address holds, or of the newest commit of the default branch whose author has the
+// address (repos/list-commits); the zero Account where no commit has it.
+func (s *Session) accountBehind(ctx context.Context, repo change.Repository, email, login string, since time.Time) (change.Account, error) {
+	if login != "" {
+		return s.User(ctx, login, since)
+	}
+	var commits []*github.RepositoryCommit
+	err := s.read(ctx, listCommits, listCommits.of(repo), values("author", email, "per_page", "1"), since, &commits, nil)
 	if err != nil {
 		return change.Account{}, err
 	}

@@ -75,7 +75,8 @@ func TestContent(t *testing.T) {
 	diff(t, content(t, c, fix, time.Time{}), want)
 	calls(t, f)
 	diff(t, content(t, c, fix, f.clock.Now()), want)
-	calls(t, f, compareCall(string(baseSHA))+" 304", tipCall+" 304") // its committer is nobody known, which may change
+	// Its committer is nobody known, and neither is a co-author, which may change.
+	calls(t, f, "GET /repos/acme/shop/commits?author=x%40elsewhere.example&per_page=1", compareCall(string(baseSHA))+" 304", tipCall+" 304")
 }
 
 func TestContentOfNothing(t *testing.T) {
@@ -258,6 +259,26 @@ func TestManyCommits(t *testing.T) {
 			equal(t, "calls besides the tip", len(f.took())-1, tt.calls)
 		})
 	}
+	t.Run("whose author gets an account", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		all := many(251, func(i int) any { return commitBy(fmt.Sprint("c", i), user(alice), "") })
+		for _, one := range all {
+			one.(m)["committer"] = user(alice)
+		}
+		all[0].(m)["author"] = nil // which the comparison lists on its pages only
+		f.on(compareCall(string(baseSHA)), func(w http.ResponseWriter, r *http.Request) {
+			answerWith(200, comparison(pageOf(r, all), []any{}, len(all)))(w, r)
+		})
+		equal(t, "author", content(t, c, fix, time.Time{}).Commits[0].Author.Account, change.Account{})
+		all[0].(m)["author"] = user(bob)
+		f.took()
+		equal(t, "author, as it is held", content(t, c, fix, time.Time{}).Commits[0].Author.Account, change.Account{})
+		equal(t, "author, later", content(t, c, fix, f.clock.Now()).Commits[0].Author.Account, bob)
+		equal(t, "calls, the tip among them", len(f.took()), 4)
+		content(t, c, fix, f.clock.Now())
+		calls(t, f, tipCall+" 304")
+	})
 }
 
 // TestContentAt covers a pull request that was merged: its base branch has moved on, or is gone, and nobody asks for its tip.
@@ -358,10 +379,24 @@ func TestCoAuthorsAreLookedUp(t *testing.T) {
 	diff(t, accounts, []change.Account{bob, {}, carol, bob, {}, {}, {}})
 	calls(t, f, commitsCall+"?author=carol%40acme.example&per_page=1", commitsCall+"?author=nobody%40acme.example&per_page=1",
 		commitsCall+"?author=other%40acme.example&per_page=1", compareCall(string(baseSHA)), tipCall, "GET /users/bob", "GET /users/gone")
-	content(t, c, fix, f.clock.Now())
-	calls(t, f, commitsCall+"?author=nobody%40acme.example&per_page=1", compareCall(string(baseSHA))+" 304", tipCall+" 304")
+	// Who was nobody may be somebody by now.
+	f.on(commitsCall, func(w http.ResponseWriter, r *http.Request) {
+		c := commitBy("c9", user(alice), "")
+		c["commit"].(m)["author"] = m{"email": r.URL.Query().Get("author")}
+		answerWith(200, []m{c})(w, r)
+	})
+	f.json("GET /users/gone", 200, user(carol))
+	got = content(t, c, fix, time.Time{})
+	equal(t, "nobody is asked about who was nobody", got.Commits[0].CoAuthors[1].Account, change.Account{})
+	f.took()
+	got = content(t, c, fix, f.clock.Now())
+	equal(t, "the login that nobody had", got.Commits[0].CoAuthors[1].Account, carol)
+	equal(t, "the address that was found", got.Commits[0].CoAuthors[2].Account, carol)
+	equal(t, "the address of no commit", got.Commits[1].CoAuthors[1].Account, alice)
+	calls(t, f, commitsCall+"?author=other%40acme.example&per_page=1", compareCall(string(baseSHA))+" 304", tipCall+" 304", "GET /users/gone")
 
 	f.on(commitsCall, refuse(502, ""))
+	c = f.client()
 	if _, err := c.Begin().Content(t.Context(), shop, fix, time.Time{}); !Temporary(err) {
 		t.Errorf("GitHub is down: %v", err)
 	}

@@ -67,7 +67,7 @@ func (s *Session) Range(ctx context.Context, repo change.Repository, base, head 
 	default:
 		return Range{}, unreadable(errors.New("GitHub's answer does not say how the commits relate"), false)
 	}
-	commits, cut, err := s.commits(ctx, comparisonOf(repo, base, head), compared)
+	commits, cut, err := s.commits(ctx, comparisonOf(repo, base, head), compared, since)
 	if err != nil {
 		return Range{}, err
 	}
