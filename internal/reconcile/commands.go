@@ -42,6 +42,22 @@ func (r *run) commands(ctx context.Context) (again bool, err error) {
 	return again, nil
 }
 
+// errUnanswered says that a command which may be a rejection waits for a run of its own pull request.
+var errUnanswered = errors.New("a rejection was not answered yet")
+
+// mayBeRejected says whether somebody rejected one of the subjects in a command that this run does not answer, because it is a run about another
+// pull request or a merge group.
+func (r *run) mayBeRejected(subjects []*subject) bool {
+	rejects := func(c change.Command) bool {
+		asked, problem := command.Parse(c.Body)
+		return problem == nil && asked.Verb == command.Reject
+	}
+	return slices.ContainsFunc(subjects, func(s *subject) bool {
+		answered := s == r.main && r.outcomes != nil
+		return !answered && slices.ContainsFunc(s.work.Commands, rejects)
+	})
+}
+
 // endsRun says whether an error ends a run wherever it is met, because it is about the run and not about what the run asked for.
 func endsRun(err error) bool {
 	var limited *github.RateLimited

@@ -27,7 +27,7 @@ import (
 const (
 	// queueLags is how long after a group was made its place in the queue may still be missing from what GitHub lists.
 	queueLags = time.Minute
-	// lookSoon is when a group is looked at again whose members cannot be told yet.
+	// lookSoon is when a group is looked at again whose members cannot be told yet, or a green that a rejection may forbid.
 	lookSoon = 5 * time.Second
 )
 

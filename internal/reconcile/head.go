@@ -41,6 +41,9 @@ func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, erro
 	if green, err := r.mustVerify(ctx, head, subjects); err != nil || !green {
 		return subjects, err
 	}
+	if r.mayBeRejected(subjects) {
+		return nil, errUnanswered
+	}
 	if subjects, err = r.verify(ctx, head, subjects); err == nil && strictest(subjects).Verdict != change.Satisfied {
 		r.lookAt = caughtUp(subjects, r.github.Now())
 	}

@@ -82,7 +82,8 @@ type run struct {
 	unsettled time.Time
 	// originAt is when to look again who brought what a pull request was opened with, by GitHub's clock; zero: no need.
 	originAt time.Time
-	// outcomes are those of the main subject's commands, in their order; empty of one that could not be answered. Unanswered says why.
+	// outcomes are those of the main subject's commands, in their order, once they were looked at; empty of one that could not be answered. Unanswered
+	// says why.
 	outcomes   []string
 	unanswered error
 }
@@ -139,6 +140,8 @@ func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queu
 	switch {
 	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrFenced):
 		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
+	case errors.Is(err, errUnanswered):
+		return queue.Result{RetryAt: now.Add(lookSoon)}, nil
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
 	case errors.As(err, &early):
