@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	// queueLags is how long after a group was made its place in the queue may still be missing from what GitHub lists.
+	// queueLags is how long after a group was made its place in the queue, or its commit, may still be missing from what GitHub shows.
 	queueLags = time.Minute
 	// lookSoon is when a group is looked at again whose members cannot be told yet, or a green that a rejection may forbid.
 	lookSoon = 5 * time.Second
@@ -105,8 +105,12 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	if p, err := r.Policy(ctx, r.main.work.Repository, branch); !errors.Is(err, ErrUnusable) && (err != nil || p == nil) {
 		return queue.Result{}, err
 	}
-	facts, err := r.membership(ctx, g, branch, told)
-	if errors.Is(err, errNotListed) {
+	isNew := r.github.Now().Sub(told) < queueLags
+	facts, err := r.membership(ctx, g, branch, isNew)
+	if err == nil {
+		facts.Content, err = r.groupContent(ctx, g, isNew)
+	}
+	if errors.Is(err, errNotShown) {
 		return queue.Result{RetryAt: r.Clock().Add(lookSoon)}, nil
 	}
 	if err != nil {
@@ -179,8 +183,8 @@ func (r *run) groupEnded(ctx context.Context, e change.Errand, state groupState,
 	return r.store.SaveErrand(ctx, e, store.ErrandSave{Lease: r.lease, State: state, Taken: taken})
 }
 
-// errNotListed says that GitHub does not list a group in its queue yet.
-var errNotListed = errors.New("the group is not in the merge queue yet")
+// errNotShown says that GitHub does not list a group in its queue yet, or does not show its commit.
+var errNotShown = errors.New("the group is not shown yet")
 
 // groupRef is the end of a merge group's branch: the pull request that it is named after.
 var groupRef = regexp.MustCompile(`/pr-(\d+)-[0-9a-f]{40}$`)
@@ -192,7 +196,7 @@ type member struct {
 }
 
 // membership reads who is in a group, as far as GitHub tells.
-func (r *run) membership(ctx context.Context, g change.MergeGroup, branch string, told time.Time) (change.Group, error) {
+func (r *run) membership(ctx context.Context, g change.MergeGroup, branch string, isNew bool) (change.Group, error) {
 	facts := change.Group{MergeGroup: g}
 	entries, err := r.github.MergeQueue(ctx, r.main.work.Repository, branch)
 	var without *github.NoGraphQL
@@ -204,8 +208,8 @@ func (r *run) membership(ctx context.Context, g change.MergeGroup, branch string
 		return facts, err
 	default:
 		listed, ok := membersOf(g, entries)
-		if !ok && r.github.Now().Sub(told) < queueLags {
-			return facts, errNotListed
+		if !ok && isNew {
+			return facts, errNotShown
 		}
 		facts.Members, facts.MembersKnown = listed, ok
 	}
@@ -221,7 +225,16 @@ func (r *run) membership(ctx context.Context, g change.MergeGroup, branch string
 	return facts, nil
 }
 
-// groupFacts reads what a group's decision rests on besides: its members are decided, and what is ahead of it and in it is looked up.
+// groupContent reads what a group changes.
+func (r *run) groupContent(ctx context.Context, g change.MergeGroup, isNew bool) (change.Seen, error) {
+	seen, err := r.github.Seen(ctx, r.main.work.Repository, change.View{Head: g.Head, Base: g.Base}, r.github.Began())
+	if err == nil && seen.Gone && isNew {
+		err = errNotShown
+	}
+	return seen, err
+}
+
+// groupFacts reads what a group's decision rests on besides: its members are decided, and what is ahead of it is looked up.
 func (r *run) groupFacts(ctx context.Context, facts *change.Group, branch string) (members []member, err error) {
 	for i := range facts.Members {
 		m, err := r.decideMember(ctx, &facts.Members[i])
@@ -230,11 +243,7 @@ func (r *run) groupFacts(ctx context.Context, facts *change.Group, branch string
 		}
 		members = append(members, m)
 	}
-	g := facts.MergeGroup
-	if facts.Ahead, err = r.ahead(ctx, g, branch); err != nil {
-		return nil, err
-	}
-	facts.Content, err = r.github.Seen(ctx, r.main.work.Repository, change.View{Head: g.Head, Base: g.Base}, r.github.Began())
+	facts.Ahead, err = r.ahead(ctx, facts.MergeGroup, branch)
 	return members, err
 }
 
