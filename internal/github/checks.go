@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	maxChecks       = 20 // pages of check runs, and of commit statuses: GitHub keeps 1,000 statuses of a context
-	maxWorkflowRuns = 10 // pages of workflow runs: GitHub lists 1,000
+	maxChecks       = 20   // pages of check runs, and of commit statuses: GitHub keeps 1,000 statuses of a context
+	maxSuites       = 1000 // of the newest check suites GitHub lists the check runs (checks/list-for-ref)
+	maxWorkflowRuns = 10   // pages of workflow runs: GitHub lists 1,000
 )
 
 // CheckRun is one of our own check runs, as GitHub has it.
@@ -38,7 +39,8 @@ type CheckRun struct {
 //
 // Of runs with one name in one suite the latest is given, as for GitHub's own required checks: a re-run replaces what it repeats. Runs of
 // that name in other suites, whoever posted them, are all given. Of statuses the latest of each context is given. What ended in a way
-// that is not known is a failure. Everything our App posted is left out; ours holds what has our check's name, newest first.
+// that is not known is a failure. Everything our App posted is left out; ours holds what has our check's name, newest first. Where there are
+// more than can be read, or than GitHub lists, it is a *Rejected.
 func (s *Session) Checks(
 	ctx context.Context, repo change.Repository, sha change.SHA, withWorkflows bool, since time.Time,
 ) (checks []change.Check, ours []CheckRun, err error) {
@@ -118,6 +120,13 @@ func (s *Session) checkRuns(
 		})
 	if err != nil {
 		return nil, err
+	}
+	suites := map[int64]bool{}
+	for _, r := range runs.items {
+		suites[r.GetCheckSuite().GetID()] = true
+	}
+	if len(suites) >= maxSuites {
+		return nil, tooMany("check runs of 1,000 check suites or more")
 	}
 	return runs.items, runs.tooMany("more than 2,000 check runs")
 }

@@ -376,6 +376,10 @@ func (l listing[T]) tooMany(what string) error {
 	if !l.more {
 		return nil
 	}
+	return tooMany(what)
+}
+
+func tooMany(what string) error {
 	return &Rejected{Status: http.StatusOK, Message: what + ": too many to read"}
 }
 

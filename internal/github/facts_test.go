@@ -389,6 +389,25 @@ func TestTeam(t *testing.T) {
 	})
 }
 
+func TestChecksOfTooManySuites(t *testing.T) {
+	for suites, readable := range map[int]bool{999: true, 1000: false} {
+		f := newFake(t)
+		var pages []any
+		for start := 0; start <= suites; start += perPage { // after a full page there is another
+			pages = append(pages, m{"total_count": suites, "check_runs": many(min(perPage, suites-start), func(i int) any {
+				return m{"id": start + i + 1, "name": "build", "status": "completed", "conclusion": "success", "check_suite": m{"id": start + i + 1}}
+			})})
+		}
+		f.pages("GET /repos/acme/shop/commits/"+string(headSHA)+"/check-runs", pages, true)
+		f.json("GET /repos/acme/shop/commits/"+string(headSHA)+"/statuses", 200, []m{})
+		checks, _, err := f.client().Begin().Checks(t.Context(), shop, headSHA, false, time.Time{})
+		var rejected *Rejected
+		if readable && (err != nil || len(checks) != suites) || !readable && !errors.As(err, &rejected) {
+			t.Errorf("%d suites: %d checks, %v", suites, len(checks), err)
+		}
+	}
+}
+
 func TestChecks(t *testing.T) {
 	const (
 		runsCall     = "GET /repos/acme/shop/commits/" + string(headSHA) + "/check-runs"
