@@ -109,7 +109,8 @@ func (s *Session) Team(
 		listed, errs[1] = readPages(ctx, s, listMembers, ofMembers(listMembers.at(repo.Owner, slug)), nil, since, maxMembers, entries[github.User])
 	})
 	both.Wait()
-	// A team is missing, so that others may stand in for it, only if neither answer says anything else.
+	// A team is missing, so that others may stand in for it, if GitHub does not find it or its members, and does not say that the App may not read
+	// them.
 	for _, err := range errs {
 		switch {
 		case err == nil, errors.As(err, &missing):
