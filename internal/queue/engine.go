@@ -78,7 +78,7 @@ func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *rive
 		// A job is looked for when it was inserted; polling is for those that another process inserted.
 		FetchCooldown:               time.Millisecond,
 		FetchPollInterval:           250 * time.Millisecond,
-		JobTimeout:                  runTimeout,
+		JobTimeout:                  RunTimeout,
 		RescueStuckJobsAfter:        rescueAfter,
 		SoftStopTimeout:             stopTimeout,
 		RetryPolicy:                 soon{},

@@ -34,9 +34,11 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
+// RunTimeout is how long a run over a pull request or an errand may last.
+const RunTimeout = 20 * time.Second
+
 // Times that fit one another: a run is cancelled before it counts as stuck, and has ended well before it is given to another.
 const (
-	runTimeout   = 20 * time.Second
 	rescueAfter  = 30 * time.Second
 	endTimeout   = 5 * time.Second        // to write the end of a run, also while the process is stopping
 	stopTimeout  = 6 * time.Second        // for runs to end by themselves before they are cancelled

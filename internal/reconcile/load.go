@@ -17,6 +17,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -31,8 +32,9 @@ const (
 	verified
 )
 
-// peopleAge is how old a permission or a team's list of members may be.
-const peopleAge = 60 * time.Second
+// peopleAge is how old a permission or a team's list of members may be when a run begins, for none to be older than a minute when it makes a check
+// green.
+const peopleAge = time.Minute - queue.RunTimeout
 
 // maxRounds bounds how often a policy's needs are asked for: one answer may raise another question, but not for ever.
 const maxRounds = 8
