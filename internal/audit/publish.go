@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -138,7 +139,7 @@ func SplitCheckpoints(text []byte) (texts [][]byte, err error) {
 			}
 		}
 		if end == 0 {
-			return nil, fmt.Errorf("checkpoint %d is cut off", len(texts)+1)
+			return nil, notWhole(text, len(texts)+1)
 		}
 		texts = append(texts, text[:end])
 		text = text[end:]
@@ -148,6 +149,22 @@ func SplitCheckpoints(text []byte) (texts [][]byte, err error) {
 		text = bytes.TrimPrefix(text, []byte("\n"))
 	}
 	return texts, nil
+}
+
+// notWhole says why no whole checkpoint is at the beginning of a text: the one of that number in its file.
+func notWhole(text []byte, number int) error {
+	lines := bytes.SplitN(text, []byte("\n"), 3)
+	if len(lines) < 2 {
+		return fmt.Errorf("checkpoint %d is cut off, or is none", number)
+	}
+	size, isWindows := bytes.CutSuffix(lines[1], []byte("\r"))
+	switch _, err := strconv.ParseUint(string(size), 10, 64); {
+	case err != nil:
+		return fmt.Errorf("there is no checkpoint where number %d should be: it begins with the key's name, and below that is a number of entries", number)
+	case isWindows:
+		return fmt.Errorf("checkpoint %d has the line ends of Windows, and is signed without: keep it as it was printed", number)
+	}
+	return fmt.Errorf("checkpoint %d is cut off", number)
 }
 
 // OpenCheckpoints reads checkpoints, each of which must be signed with one of the public keys.

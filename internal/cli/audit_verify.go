@@ -69,7 +69,11 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 		keys = []string{h.Key}
 	}
 	for _, kept := range since {
-		if err := extends(cmd, r, kept, keys); err != nil {
+		list, err := readCheckpoints(cmd, kept, keys)
+		if err != nil {
+			return bad(out, kept, err)
+		}
+		if err := extends(r, kept, list[len(list)-1]); err != nil {
 			return bad(out, file, err)
 		}
 	}
@@ -114,12 +118,8 @@ func publicKeys(keys []string) error {
 }
 
 // extends says whether a bundle proves that its ledger extends the last checkpoint in a file.
-func extends(cmd *cobra.Command, r audit.Report, file string, keys []string) error {
-	list, err := readCheckpoints(cmd, file, keys)
-	if err != nil {
-		return err
-	}
-	last, since := list[len(list)-1], r.Header.Since
+func extends(r audit.Report, file string, last ledger.Checkpoint) error {
+	since := r.Header.Since
 	switch {
 	case last.Tree == r.Checkpoint.Tree || last.Size == 0:
 		return nil
