@@ -34,19 +34,6 @@ type Globs struct {
 	always   bitset // patterns without a literal part
 }
 
-// PatternError says what is wrong with a pattern and how to mend it.
-type PatternError struct {
-	Index   int // in the list
-	Pattern string
-	Message string
-	Mend    string
-}
-
-// Error says what is wrong and the mend in one line.
-func (e *PatternError) Error() string {
-	return fmt.Sprintf("pattern %q %s: %s", e.Pattern, e.Message, e.Mend)
-}
-
 // NewGlobs compiles patterns. FoldCase ignores case as Unicode's simple folding has it, in patterns and in paths, with İ and ı
 // taken for i, and composes what is written as a letter and an accent.
 //
@@ -145,45 +132,6 @@ func (g *Globs) Line(i int) int {
 	return g.lines[i]
 }
 
-// checkPattern says why a pattern is refused; Index is left to the caller.
-func checkPattern(p string, foldCase bool) *PatternError {
-	refuse := func(message, mend string) *PatternError {
-		return &PatternError{Pattern: p, Message: message, Mend: mend}
-	}
-	switch {
-	case p == "":
-		return refuse("is empty", "write a path, or ** for every file")
-	case len(p) > MaxPatternBytes:
-		return refuse(fmt.Sprintf("has %d bytes", len(p)), fmt.Sprintf("keep it under %d, or split it", MaxPatternBytes))
-	case !utf8.ValidString(p):
-		return refuse("is not UTF-8", "save the file as UTF-8")
-	case strings.HasPrefix(p, "!"):
-		return refuse("is a negation, which is not supported", `list what should match; write "[!]…" for a name that begins with "!"`)
-	case strings.HasPrefix(p, "/"), strings.HasPrefix(p, "./"):
-		return refuse("can never match", fmt.Sprintf("paths start at the repository's root without a slash: write %q", strings.TrimLeft(p, "./")))
-	case strings.HasSuffix(p, "/"):
-		return refuse("can never match, because it names a folder", fmt.Sprintf("write %q for all that is in it", p+"**"))
-	case strings.Contains(p, "//"):
-		return refuse("can never match", "no path has two slashes in a row: take one away")
-	case !doublestar.ValidatePattern(p):
-		return refuse("is malformed", `close every "[" and "{", and end no pattern with "\"`)
-	}
-	alternatives := expandBraces(p)
-	if alternatives == nil {
-		return refuse("has too many alternatives", fmt.Sprintf("keep its braces to %d in all, or split it", maxAlternatives))
-	}
-	for _, a := range alternatives {
-		if strayDoublestar(a) {
-			return refuse("has a ** that is not alone between slashes, which matches no more than *",
-				fmt.Sprintf("write %q", strings.ReplaceAll(strings.ReplaceAll(p, "**", "**/*"), "**/*/", "**/")))
-		}
-	}
-	if foldCase && mixedRange(p) {
-		return refuse("has a range that does not survive ignoring case", "let a range run from a-z or 0-9")
-	}
-	return nil
-}
-
 // fold maps strings that differ in case only to one string. What it returned it returns again, without allocating.
 func fold(s string) string {
 	for i := range len(s) {
@@ -271,40 +219,6 @@ func longestLiteral(p string) string {
 		return ""
 	}
 	return longest.String()
-}
-
-// strayDoublestar says whether a pattern without braces has two stars in a row that are not a whole segment.
-func strayDoublestar(p string) bool {
-	ts := globParts(p)
-	boundary := func(i int) bool { return i < 0 || i >= len(ts) || ts[i] == globPart{'l', '/'} }
-	for i := 0; i+1 < len(ts); i++ {
-		if ts[i].kind == '*' && ts[i+1].kind == '*' && !(boundary(i-1) && boundary(i+2)) {
-			return true
-		}
-	}
-	return false
-}
-
-// mixedRange says whether a class has a range whose ends fold apart from what lies between them.
-func mixedRange(p string) bool {
-	within := func(lo, hi, a, b byte) bool { return a <= lo && lo <= hi && hi <= b }
-	inClass := false
-	for i := 0; i < len(p); i++ {
-		switch c := p[i]; {
-		case c == '\\':
-			i++
-		case c == '[':
-			inClass = true
-		case c == ']':
-			inClass = false
-		case c == '-' && inClass && i > 0 && i+1 < len(p) && p[i-1] != '[' && p[i+1] != ']':
-			lo, hi := p[i-1], p[i+1]
-			if !within(lo, hi, 'a', 'z') && !within(lo, hi, 'A', 'Z') && !within(lo, hi, '0', '9') {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // expandBraces returns the patterns without braces that a valid pattern stands for, nil if there are too many.

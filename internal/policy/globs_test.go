@@ -71,9 +71,26 @@ func TestGlobsRefused(t *testing.T) {
 		{"a{b", "is malformed"},
 		{`a\`, "is malformed"},
 		{"\xff", "is not UTF-8"},
+		{"./.github/**", `write ".github/**"`},
+		{"/docs/", `write "docs/**"`},
+		{"/", `write "**"`},
+		{"../infra/**", `no path has a folder "." or "..": write "infra/**"`},
+		{"db/../infra/**", `write "infra/**"`},
+		{"a/./b", `write "a/b"`},
+		{"a/..", `can never match`},
+		{"{a,b/..}/c", `no path has a folder "." or ".."`},
+		{"C:/infra/**", `with no drive before it: write "infra/**"`},
+		{`c:\infra\**`, `write "infra/**"`},
+		{`shop\migrations\**`, `folders are parted by slashes: write "shop/migrations/**"`},
+		{`a\*\b`, "folders are parted by slashes"},
 		{"**.md", `write "**/*.md"`},
 		{"docs/**.md", `write "docs/**/*.md"`},
-		{"a**/b", "not alone between slashes"},
+		{"a**/b", `not alone between slashes, which matches no more than *: put a slash on either side of it, as in a/**/b: write "a/**/b"`},
+		{"a**/*b", `write "a/**/*b"`},
+		{"a**b", `write "a/**/b"`},
+		{"***", `write "**"`},
+		{"{a,b}**", `write "{a,b}/**"`},
+		{"**/*.sql,**/*.py", "make 2 patterns of it"},
 		{"{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", "too many alternatives"},
 		{strings.Repeat("a", 513), "has 513 bytes"},
 	}
@@ -88,12 +105,34 @@ func TestGlobsRefused(t *testing.T) {
 			t.Errorf("%q: %v (index %d), want %q", tt.pattern, err, pe.Index, tt.want)
 		}
 	}
+	for _, fine := range []string{`a\*b`, `a\[b\]`, `\!a`, `a\\b`, `a\.b`, "...", ".github/**", "a..b/.x", "c:d", "a,b"} {
+		if _, err := NewGlobs([]string{fine}, true); err != nil {
+			t.Error(err)
+		}
+	}
 	if _, err := NewGlobs([]string{"[A-z]"}, true); err == nil {
 		t.Error("a range across cases is accepted where case is ignored")
 	}
 	if _, err := NewGlobs(make([]string, MaxPatterns+1), false); err == nil {
 		t.Error("too many patterns are accepted")
 	}
+}
+
+// TestPatternMendsAreAccepted: who writes what a mend says is not refused again.
+func TestPatternMendsAreAccepted(t *testing.T) {
+	piece := rapid.SampledFrom([]string{"a", "B", "*", "**", "***", "/", ".", "..", "{a,b}", "{a/,", "}", "[ab]", `\`, ",", "C:", "?", "!"})
+	rapid.Check(t, func(t *rapid.T) {
+		p := strings.Join(rapid.SliceOfN(piece, 1, 8).Draw(t, "pattern"), "")
+		e := checkPattern(p, false)
+		if e == nil {
+			return
+		}
+		if _, better, ok := strings.Cut(e.Mend, `: write "`); ok {
+			if again := checkPattern(strings.TrimSuffix(better, `"`), false); again != nil || strings.Contains(better, `\`) {
+				t.Fatalf("%v, and that: %v", e, again)
+			}
+		}
+	})
 }
 
 // TestGlobsAgreeWithDoublestar holds the index to what it stands for: the first pattern that doublestar alone would match.

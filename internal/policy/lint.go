@@ -262,9 +262,11 @@ func (l *linter) patterns(all list[text], raises bool) {
 			l.warn(t.at, fmt.Sprintf("the pattern %q looks like a regular expression", t.value), "patterns are globs: `**/*.sql`, `db/{migrate,seeds}/**`")
 		case strings.TrimSpace(t.value) != t.value:
 			l.warn(t.at, fmt.Sprintf("the pattern %q begins or ends with a space", t.value), "take it away")
-		case strings.Contains(t.value, `\`) && !strings.ContainsAny(t.value, `*?[]{}`):
+		case strings.Contains(t.value, `\`) && !strings.ContainsAny(t.value, `*?[]{}`), strings.Contains(t.value, `\**`):
 			l.warn(t.at, fmt.Sprintf("the pattern %q has a backslash", t.value), "paths have slashes: /")
-		case raises && strings.ContainsAny(t.value, "*") && !strings.Contains(t.value, "/") && t.value != "**":
+		case len(splitCommas(t.value)) > 1 && strings.Contains(t.value, "*"):
+			l.warn(t.at, fmt.Sprintf("the pattern %q has a comma outside of braces, where it parts nothing", t.value), "make two patterns of it, or take the comma out")
+		case raises && strings.ContainsAny(t.value, "*") && !strings.ContainsAny(t.value, `/\`) && t.value != "**":
 			l.warn(t.at, fmt.Sprintf("the pattern %q matches at the root of the repository only", t.value), fmt.Sprintf(`write "**/%s" for any folder`, t.value))
 		default:
 			l.shadowed(all.items, i, raises)
