@@ -171,7 +171,7 @@ func TestProblems(t *testing.T) {
 				"github.app.webhook_secrett: is not a key of this configuration; did you mean github.app.webhook_secret? (FILE:3:5)",
 				"github.webhook_secret: is not a key of this configuration; did you mean github.app.webhook_secret? (FILE:4:3)",
 				"server.adress: is not a key of this configuration; did you mean server.address? (FILE:6:3)",
-				"logs: is not a key of this configuration; remove it (FILE:7:1)",
+				"logs: is not a key of this configuration; did you mean log? (FILE:7:1)",
 				"completely: is not a key of this configuration; remove it (FILE:9:1)",
 			},
 		},
@@ -193,12 +193,25 @@ func TestProblems(t *testing.T) {
 		"a key twice": {
 			file: "log:\n  level: info\n  level: debug\n",
 			env:  working(),
-			want: []string{"a key is there twice; keep one (FILE:3:3)"},
+			want: []string{"level: is there twice; keep one (FILE:3:3)"},
 		},
 		"no YAML": {
 			file: "github:\n  app:\n    webhook_secret: \"hook-s3cret\n",
 			env:  working(),
-			want: []string{"is not YAML; check the indentation and the quotes there (FILE:"},
+			want: []string{"is not YAML: could not find end character of double-quoted text; check the indentation and the quotes there, and on the line before (FILE:"},
+		},
+		"nothing is missing from what could not be read": {
+			file: "github:\n  app:\n  \tintegration_id: 7\n",
+			want: []string{"is not YAML: found character '\t' that cannot start any token; check"},
+		},
+		"blocks, with the nearest": {
+			file: "databse: {url: 'sqlite:a.db'}\ngithub: {oath: {client_id: x}}\napp: {integration_id: 7}\n",
+			env:  working(),
+			want: []string{
+				"databse: is not a key of this configuration; did you mean database? (FILE:1:1)",
+				"github.oath: is not a key of this configuration; did you mean github.oauth? (FILE:2:10)",
+				"app: is not a key of this configuration; did you mean github.app? (FILE:3:1)",
+			},
 		},
 		"two documents": {
 			file: "log: {level: info}\n---\nlog: {level: debug}\n",
@@ -339,6 +352,30 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+func TestStrayVariables(t *testing.T) {
+	for name, want := range map[string]string{
+		"CHANGEGATE_DATABASE_ULR":             "CHANGEGATE_DATABASE_ULR: is no variable of this configuration; did you mean CHANGEGATE_DATABASE_URL?",
+		"CHANGEGATE_GITHUB_APP_PRIVATE_KEY":   "did you mean GITHUB_APP_PRIVATE_KEY?",
+		"CHANGEGATE_SERVER_PORT":              "is no variable of this configuration",
+		"CHANGEGATE_XYZZY_OF_ANOTHER_PROGRAM": "is no variable of this configuration; unset it",
+		// The command gate's, and what Kubernetes sets in each container.
+		"CHANGEGATE_SERVER": "", "CHANGEGATE_SERVICE_HOST": "", "CHANGEGATE_SERVICE_PORT_HTTP": "", "CHANGEGATE_DB_PORT_5432_TCP_ADDR": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "postgres:hunter2")
+			t.Setenv("CHANGEGATE_PORT", "tcp://10.0.0.1:8080")
+			t.Setenv("CHANGEGATE_NOTHING", "")
+			_, err := LoadDatabase("", os.LookupEnv)
+			switch {
+			case want == "" && err != nil, want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+				t.Errorf("LoadDatabase: %v, want %q", err, want)
+			case err != nil && (strings.Contains(err.Error(), "hunter2") || len(err.(Problems)) != 1):
+				t.Errorf("LoadDatabase: %v", err)
+			}
+		})
+	}
+}
+
 func TestMissingFile(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "none.yml"), lookup(working()))
 	if !errors.Is(err, os.ErrNotExist) {
@@ -432,7 +469,8 @@ func TestTheDatabaseAlone(t *testing.T) {
 		{name: "the environment wins", file: "database: {url: 'sqlite:a.db'}", env: map[string]string{"CHANGEGATE_DATABASE_URL": "sqlite:b.db"}, want: "sqlite:b.db"},
 		{name: "as the server takes it where nothing is said", file: "server: {private_key_file: gone.pem}", want: "sqlite:changegate.db"},
 		{name: "another kind", file: "database: {url: 'mysql:a'}", problem: "database.url: is neither"},
-		{name: "a slip", file: "databse: {url: 'sqlite:a.db'}", problem: "is not a key of this configuration"},
+		{name: "a slip", file: "databse: {url: 'sqlite:a.db'}", problem: "did you mean database?"},
+		{name: "a mark at the beginning, as editors on Windows write", file: "\ufeffdatabase: {url: 'sqlite:a.db'}", want: "sqlite:a.db"},
 		{name: "a slip further in", file: "database: {ulr: 'sqlite:a.db'}", problem: "did you mean database.url?"},
 		{name: "no file", file: "", problem: "no such file"},
 	} {

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,8 +87,8 @@ type loader struct {
 }
 
 // Load reads the file at path, if path is not empty, and the environment, which overrides the file; a variable that is set to nothing
-// counts as not set. Relative paths are relative to the working directory. Environment variables are looked up with env, which is
-// os.LookupEnv but in tests.
+// counts as not set, and one that begins with CHANGEGATE_ and is no setting's is wrong. Relative paths are relative to the working directory.
+// Environment variables are looked up with env, which is os.LookupEnv but in tests.
 //
 // The error is of type Problems when the configuration is wrong, and holds all that is wrong with it. It shows no value.
 func Load(path string, env func(string) (string, bool)) (*Config, error) {
@@ -145,7 +147,35 @@ func read(path string, env func(string) (string, bool)) (*loader, error) {
 			l.values[k] = value{text: text, source: k.variable()}
 		}
 	}
+	l.strays(env)
 	return l, nil
+}
+
+// serviceVariable is what Kubernetes tells of services in each container, also of one that is named changegate or changegate-db.
+var serviceVariable = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
+
+// strays notes the variables that begin as this program's do and are none of them: one may be meant for the database's.
+func (l *loader) strays(env func(string) (string, bool)) {
+	known := []string{"CHANGEGATE_SERVER"} // the command gate's
+	for _, k := range keys() {
+		known = append(known, k.variable())
+	}
+	for _, pair := range slices.Sorted(slices.Values(os.Environ())) {
+		name, _, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, "CHANGEGATE_") || slices.Contains(known, name) {
+			continue
+		}
+		text, _ := env(name)
+		isService := serviceVariable.MatchString(name) || strings.HasSuffix(name, "_PORT") && strings.Contains(text, "://")
+		if text == "" || isService {
+			continue
+		}
+		problem := Problem{Key: name, Text: "is no variable of this configuration; unset it"}
+		if guess := nearest(name, known); guess != "" {
+			problem.Text = "is no variable of this configuration; did you mean " + guess + "?"
+		}
+		l.problems = append(l.problems, problem)
+	}
 }
 
 // maxFile is far more than any configuration needs.
@@ -156,24 +186,12 @@ func (l *loader) readFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	file, err := parser.ParseBytes(text, 0)
+	file, err := parser.ParseBytes(bytes.TrimPrefix(text, []byte("\ufeff")), 0)
 	if err != nil {
-		// The parser's own message would quote the lines around the error, and with them secrets.
-		problem := Problem{Text: "is not YAML; check the indentation and the quotes there", Source: path}
-		var at yaml.Error
-		if errors.As(err, &at) && at.GetToken() != nil {
-			problem.Line, problem.Column = at.GetToken().Position.Line, at.GetToken().Position.Column
-		}
-		var twice *yaml.SyntaxError
-		if errors.As(err, &twice) && strings.HasPrefix(twice.Message, "mapping key ") {
-			problem.Text = "a key is there twice; keep one"
-		}
-		l.problems = append(l.problems, problem)
-		return nil
+		return Problems{unparsed(err, path)}
 	}
 	if len(file.Docs) > 1 {
-		l.problems = append(l.problems, Problem{Text: "the file holds more than one YAML document; keep one", Source: path})
-		return nil
+		return Problems{{Text: "the file holds more than one YAML document; keep one", Source: path}}
 	}
 	for _, doc := range file.Docs {
 		if doc.Body != nil {
@@ -181,6 +199,25 @@ func (l *loader) readFile(path string) error {
 		}
 	}
 	return nil
+}
+
+// unparsed says why a file is no YAML. Of the parser's words the first line is shown, and no more than its kind of mistake: below that the
+// lines around it are, and with them secrets.
+func unparsed(err error, path string) Problem {
+	problem := Problem{Text: "is not YAML; check the indentation and the quotes there", Source: path}
+	var at *yaml.SyntaxError
+	if !errors.As(err, &at) || at.Token == nil {
+		return problem
+	}
+	problem.Line, problem.Column = at.Token.Position.Line, at.Token.Position.Column
+	found, _, _ := strings.Cut(at.Message, "\n")
+	switch {
+	case strings.HasPrefix(found, "mapping key "):
+		problem.Key, problem.Text = at.Token.Value, "is there twice; keep one"
+	case !strings.Contains(found, `"`): // what it quotes is the file's
+		problem.Text = "is not YAML: " + found + "; check the indentation and the quotes there, and on the line before"
+	}
+	return problem
 }
 
 func readSmall(path string) ([]byte, error) {
@@ -220,7 +257,11 @@ func (l *loader) readNode(prefix string, node ast.Node, path string) {
 			l.readNode(name, e.Value, path)
 		default:
 			text := "is not a key of this configuration; remove it"
-			if guess := nearest(name, names()); guess != "" {
+			known := names()
+			if isMapping(e.Value) {
+				known = append(blocks(), known...)
+			}
+			if guess := nearest(name, known); guess != "" {
 				text = "is not a key of this configuration; did you mean " + guess + "?"
 			}
 			l.problemAt(name, e.Key, path, text)
@@ -234,6 +275,27 @@ func names() []string {
 		out = append(out, string(k))
 	}
 	return out
+}
+
+// blocks returns the keys that have others below them, each once.
+func blocks() []string {
+	var out []string
+	for _, name := range names() {
+		for i, c := range name {
+			if c == '.' && !slices.Contains(out, name[:i]) {
+				out = append(out, name[:i])
+			}
+		}
+	}
+	return out
+}
+
+func isMapping(node ast.Node) bool {
+	switch node.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return true
+	}
+	return false
 }
 
 func isBlock(name string) bool {

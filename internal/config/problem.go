@@ -10,7 +10,7 @@ import (
 
 // Problem is one thing that is wrong with a configuration. It never quotes a value, because a value may be a secret in the wrong place.
 type Problem struct {
-	Key    string // "github.app.private_key"; empty where no key is to blame
+	Key    string // "github.app.private_key", or a variable that is no key's; empty where none is to blame
 	Text   string // what is wrong, and after a semicolon the mend
 	Source string // the file, or the environment variable; empty where nothing was said
 	Line   int    // 1-based, in the file; 0 elsewhere
