@@ -373,8 +373,22 @@ func (l *linter) fields() {
 		}
 	}
 	for _, e := range l.shape.Record.entries {
+		if near := builtInField(e.name.value); near != "" {
+			l.warn(e.name.at, fmt.Sprintf("%q is not the built-in section %q", e.name.value, near), fmt.Sprintf("did you mean %q?", near))
+			continue
+		}
 		if !used[e.name.value] && len(e.value.RequiredIn.items) == 0 {
 			l.warn(e.name.at, fmt.Sprintf("nothing requires the section %q", e.name.value), "say `required_in: [high-risk]`")
 		}
 	}
+}
+
+// builtInField returns the built-in field whose name differs in case only; empty if none does.
+func builtInField(name string) string {
+	for _, f := range standardFields() {
+		if f.Name != name && strings.EqualFold(f.Name, name) {
+			return f.Name
+		}
+	}
+	return ""
 }

@@ -101,6 +101,8 @@ func TestLint(t *testing.T) {
 			[]string{`3: the trigger "all" asks for a review of nearly every change`}},
 		{"a section that nothing requires", minimal + "record: {downtime: {type: yes/no}}\n",
 			[]string{`6: nothing requires the section "downtime"`}},
+		{"a built-in section by another case", minimal + "record: {Description: {na: true}}\n",
+			[]string{`6: "Description" is not the built-in section "description"`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
