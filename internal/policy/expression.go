@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -115,7 +116,7 @@ var expressionEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 	)
 })
 
-// CompileExpression type-checks an expression. The error says in one line what is wrong and at which of its columns.
+// CompileExpression type-checks an expression. The error says in one line what is wrong and at which of its columns, and lines if it has several.
 func CompileExpression(source string) (*Expression, error) {
 	if len(source) > MaxExpressionBytes {
 		return nil, fmt.Errorf("has %d bytes: %d at most", len(source), MaxExpressionBytes)
@@ -128,7 +129,11 @@ func CompileExpression(source string) (*Expression, error) {
 	if issues.Err() != nil {
 		var messages []string
 		for _, e := range issues.Errors() {
-			messages = append(messages, fmt.Sprintf("%s (at its column %d)", plainCEL(e.Message), e.Location.Column()+1))
+			place := fmt.Sprintf("at its column %d", e.Location.Column()+1)
+			if strings.Contains(source, "\n") {
+				place = fmt.Sprintf("at line %d, column %d of it", e.Location.Line(), e.Location.Column()+1)
+			}
+			messages = append(messages, fmt.Sprintf("%s (%s)", plainCEL(e.Message), place))
 		}
 		return nil, errors.New(strings.Join(messages, "; "))
 	}
@@ -142,8 +147,12 @@ func CompileExpression(source string) (*Expression, error) {
 	return &Expression{source, program}, nil
 }
 
+// tokenList is the parser's list of all that could have come.
+var tokenList = regexp.MustCompile(` expecting \{.*\}$`)
+
 // plainCEL takes the machinery out of CEL's messages.
 func plainCEL(message string) string {
+	message = strings.ReplaceAll(tokenList.ReplaceAllString(message, ""), "mismatched input '<EOF>'", "it ends too early")
 	return strings.Join(strings.Fields(strings.ReplaceAll(message, "in container ''", "")), " ")
 }
 
