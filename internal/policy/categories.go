@@ -98,7 +98,7 @@ func (c *compiler) rule(category change.Category, s ruleShape) *Rule {
 	c.onlyTrue(s.BumpsOnly)
 	c.notEmpty(s.Labels, "labels")
 	c.notEmpty(s.Authors, "authors")
-	if !anyPresent(s.Paths.at, s.OnlyPaths.at, s.Labels.at, s.ChangedLines.at, s.ChangedFiles.at, s.Authors.at, s.BumpsOnly.at, s.Expression.at) {
+	if !anyStated(s.Paths.at, s.OnlyPaths.at, s.Labels.at, s.ChangedLines.at, s.ChangedFiles.at, s.Authors.at, s.BumpsOnly.at, s.Expression.at) {
 		c.problem(s.at, "this rule has no condition", "give it `paths`, `labels`, `changed_lines` or another")
 	}
 	if u := s.Unless; u.present() {
@@ -110,11 +110,11 @@ func (c *compiler) rule(category change.Category, s ruleShape) *Rule {
 		}
 		c.onlyTrue(u.BumpsOnly)
 		c.notEmpty(u.Authors, "authors")
-		if !anyPresent(u.OnlyPaths.at, u.Authors.at, u.BumpsOnly.at) {
+		if !anyStated(u.OnlyPaths.at, u.Authors.at, u.BumpsOnly.at) {
 			c.problem(u.at, "unless has no condition, so the rule would never hold", "give it `only_paths`, `authors` or `bumps_only`")
 		}
 	}
-	if category == change.Standard && s.Paths.present() && !s.OnlyPaths.present() && !s.Expression.present() {
+	if category == change.Standard && s.Paths.present() && !s.OnlyPaths.stated() && !s.Expression.stated() {
 		c.problem(s.Paths.at, "in standard, paths would hold as soon as one file matches, whatever else is changed", "use `only_paths`")
 	}
 	return rule
@@ -133,8 +133,8 @@ func (c *compiler) notEmpty(l list[text], what string) {
 	}
 }
 
-func anyPresent(places ...at) bool {
-	return slices.ContainsFunc(places, at.present)
+func anyStated(places ...at) bool {
+	return slices.ContainsFunc(places, at.stated)
 }
 
 // comparison reads "> 1500"; nil where it is absent.

@@ -183,7 +183,7 @@ func comesAfterItself(all []*Environment, name string) bool {
 
 func (c *compiler) verify(s verifyShape) release.Verify {
 	v := release.Verify{Role: c.role(s.Role)}
-	if s.present() && !s.Role.present() && len(s.Checks.items) == 0 {
+	if s.present() && !s.Role.stated() && !s.Checks.unread && len(s.Checks.items) == 0 {
 		c.problem(s.at, "verify asks for nothing", "give it `checks` or a `role`")
 	}
 	for _, check := range s.Checks.items {
@@ -205,6 +205,9 @@ func (c *compiler) verify(s verifyShape) release.Verify {
 // hours reads when an environment is open.
 func (c *compiler) hours(e *Environment, s environmentShape) {
 	zone, holidays := c.zone(s.Timezone), c.holidays(s.Holidays)
+	if s.Hours.unread {
+		return
+	}
 	if !s.Hours.present() {
 		if s.Timezone.present() {
 			c.problem(s.Timezone.at, "there is a timezone and no hours", "add `hours`, or take it away")

@@ -87,6 +87,7 @@ type compiler struct {
 func (c *compiler) compile(s *policyShape) {
 	p := c.policy
 	switch {
+	case s.Version.unread:
 	case !s.Version.present():
 		c.problem(s.at, "the policy does not say its version", "write `version: 1`")
 	case s.Version.value != 1:
@@ -125,7 +126,7 @@ func (c *compiler) compile(s *policyShape) {
 
 // requires reports that a mapping that is there lacks a key.
 func (c *compiler) requires(where at, value interface{ place() at }, what, key string) {
-	if where.present() && !value.place().present() {
+	if where.present() && !value.place().stated() {
 		c.problem(where, fmt.Sprintf("%s does not say %q", what, key), fmt.Sprintf("write `%s: …`", key))
 	}
 }
@@ -260,7 +261,8 @@ func (c *compiler) roles(n names[roleShape]) map[string]*Role {
 		if s.Fallback.present() && len(role.Teams) == 0 {
 			c.problem(s.Fallback.at, fmt.Sprintf("the role %q has a fallback and no teams", role.Name), "write it as `permission`")
 		}
-		if len(role.Teams)+len(role.Users)+len(role.Bots) == 0 && role.Permission == change.PermissionNone {
+		stated := s.Permission.stated() || s.Teams.unread || s.Users.unread || s.Bots.unread
+		if !stated && len(role.Teams)+len(role.Users)+len(role.Bots) == 0 {
 			c.problem(e.name.at, fmt.Sprintf("nobody can hold the role %q", role.Name), "give it `teams`, `users` or a `permission`")
 		}
 		roles[role.Name] = role
@@ -363,6 +365,7 @@ func (c *compiler) checks(l list[checkShape]) []CheckRule {
 		}
 		rule := CheckRule{Name: s.Name.value, NoneFailing: s.NoneFailing.value, App: s.App.value, Workflow: s.Workflow.value, Accept: values(s.Accept), Line: s.line}
 		switch {
+		case s.Name.unread || s.NoneFailing.unread:
 		case rule.Name == "" && rule.NoneFailing == "":
 			c.problem(s.at, "this check names nothing", "write `name: build`, or `none_failing: \"ci/*\"`")
 		case rule.Name != "" && rule.NoneFailing != "":
@@ -468,10 +471,10 @@ func (c *compiler) trigger(name text, s triggerShape) *Trigger {
 			t.Content = append(t.Content, re)
 		}
 	}
-	if !s.Paths.present() && len(s.Content.items) == 0 && !s.NewDependencies.present() {
+	if !s.Paths.stated() && !s.Content.unread && len(s.Content.items) == 0 && !s.NewDependencies.stated() {
 		c.problem(name.at, fmt.Sprintf("the trigger %q can never fire", name.value), "give it `paths`, `content` or `new_dependencies`")
 	}
-	if s.ContentIn.present() && len(s.Content.items) == 0 {
+	if s.ContentIn.present() && !s.Content.unread && len(s.Content.items) == 0 {
 		c.problem(s.ContentIn.at, "content_in says where to look, and there is no content to look for", "add `content`, or move the patterns to `paths`")
 	}
 	return t

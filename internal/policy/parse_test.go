@@ -75,7 +75,7 @@ func TestLimits(t *testing.T) {
 	}
 	rules := func(s string) string { return "version: 1\ncategories: {high-risk: {when: {any: [" + s + "]}}}\n" }
 	tests := []struct{ name, policy, want string }{
-		{"bytes", "version: 1\n#" + strings.Repeat("x", MaxBytes), "keep it under 262144"},
+		{"bytes", "version: 1\n#" + strings.Repeat("x", MaxBytes), "the file has more than 262144 bytes"},
 		{"tokens", "version: 1\nbots: [" + many(MaxTokens, "a%d,") + "]", "names, values and marks"},
 		{"patterns", rules("{paths: [" + many(MaxPatterns+1, "a%d,") + "]}"), "paths has 513 patterns"},
 		{"alternatives", rules("{paths: ['" + strings.Repeat("{a,b}", 9) + "']}"), "too many alternatives"},

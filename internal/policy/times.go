@@ -99,6 +99,9 @@ func (c *compiler) single(f *Freeze, s freezeShape) {
 	if s.Lasts.present() {
 		c.problem(s.Lasts.at, "lasts goes with every", "write `until`")
 	}
+	if s.From.unread || s.Until.unread {
+		return
+	}
 	if !s.From.present() || !s.Until.present() {
 		c.problem(s.at, "the freeze does not say when it is", "write `from` and `until`, or `every` and `lasts`")
 		return
@@ -106,9 +109,24 @@ func (c *compiler) single(f *Freeze, s freezeShape) {
 	var okFrom, okUntil bool
 	f.From, okFrom = c.moment(s.From, f.Zone, 0)
 	f.Until, okUntil = c.moment(s.Until, f.Zone, 1)
-	if okFrom && okUntil && !f.From.Before(f.Until) {
+	switch {
+	case !okFrom || !okUntil || f.From.Before(f.Until):
+	case !wall(s.From).IsZero() && wall(s.From).Before(wall(s.Until)):
+		c.problem(s.From.at, fmt.Sprintf("the clocks of %s skip the time from %s to %s", f.Zone, s.From.value, s.Until.value), "begin before that hour, or end after it")
+	case f.From.Equal(f.Until):
+		c.problem(s.Until.at, fmt.Sprintf("the freeze ends when it begins (%s)", s.Until.value), "let it end later; a day as `until` is frozen to its end")
+	default:
 		c.problem(s.Until.at, fmt.Sprintf("the freeze ends (%s) before it begins (%s)", s.Until.value, s.From.value), "swap them, or mend the year")
 	}
+}
+
+// wallForm is a time of a day as clocks show it.
+const wallForm = "2006-01-02 15:04"
+
+// wall returns what clocks show; the zero time for what is no time of a day.
+func wall(t text) time.Time {
+	m, _ := time.Parse(wallForm, t.value)
+	return m
 }
 
 // moment reads a day or a time of a day; a day is its first moment, plus so many days.
@@ -116,7 +134,7 @@ func (c *compiler) moment(t text, zone *time.Location, days int) (time.Time, boo
 	if d, err := time.Parse(time.DateOnly, t.value); err == nil {
 		return calendar.Local(d.AddDate(0, 0, days), zone), true
 	}
-	if m, err := time.Parse("2006-01-02 15:04", t.value); err == nil {
+	if m, err := time.Parse(wallForm, t.value); err == nil {
 		return calendar.Local(m, zone), true
 	}
 	if m, err := time.Parse(time.RFC3339, t.value); err == nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,10 +27,16 @@ const (
 )
 
 // at is a place in the file; the zero value says that what would be there is absent.
-type at struct{ line, column int }
+type at struct {
+	line, column int
+	unread       bool // something is there, and what is wrong with it was said
+}
 
 func (a at) place() at     { return a }
 func (a at) present() bool { return a.line > 0 }
+
+// stated says whether there is anything, right or wrong. What is wrong is not missing besides.
+func (a at) stated() bool { return a.present() || a.unread }
 
 // The values that a file is made of, each with its place.
 type (
@@ -66,7 +73,10 @@ type readable interface {
 }
 
 // placed is a mapping of the file's shape: a struct that embeds at.
-type placed interface{ setPlace(at) }
+type placed interface {
+	place() at
+	setPlace(at)
+}
 
 func (a *at) setPlace(p at) { *a = p }
 
@@ -85,7 +95,7 @@ func (r *reader) warn(where at, message, mend string) {
 func (r *reader) document(source []byte) ast.Node {
 	switch {
 	case len(source) > MaxBytes:
-		r.problem(at{}, fmt.Sprintf("the file has %d bytes", len(source)), fmt.Sprintf("keep it under %d", MaxBytes))
+		r.problem(at{}, fmt.Sprintf("the file has more than %d bytes", MaxBytes), "keep it to that")
 		return nil
 	case !utf8.Valid(source):
 		r.problem(at{}, "the file is not UTF-8", "save it as UTF-8")
@@ -95,7 +105,7 @@ func (r *reader) document(source []byte) ast.Node {
 	line, column := 1, 1
 	for _, c := range contents {
 		if c != '\n' && c != '\r' && c != '\t' && unicode.IsControl(c) {
-			r.problem(at{line, column}, fmt.Sprintf("there is a control character (%U)", c), "take it out")
+			r.problem(at{line: line, column: column}, fmt.Sprintf("there is a control character (%U)", c), "take it out")
 			return nil
 		}
 		if column++; c == '\n' {
@@ -138,7 +148,7 @@ func (r *reader) sound(tokens token.Tokens) bool {
 	flow, dashes := 0, 0
 	before := len(r.problems)
 	for _, t := range tokens {
-		where := at{t.Position.Line, t.Position.Column}
+		where := at{line: t.Position.Line, column: t.Position.Column}
 		if t.Type == token.SequenceEntryType {
 			dashes++
 		} else {
@@ -180,7 +190,7 @@ func (r *reader) syntax(err error, contents string) {
 	if unquotedComparison.MatchString(contents) {
 		mend = `put comparisons in quotes: "> 1500"`
 	}
-	r.problem(at{se.Token.Position.Line, se.Token.Position.Column}, "this is not YAML: "+firstLine(se.Message), mend)
+	r.problem(at{line: se.Token.Position.Line, column: se.Token.Position.Column}, "this is not YAML: "+firstLine(se.Message), mend)
 }
 
 func firstLine(s string) string {
@@ -212,11 +222,11 @@ func (r *reader) mapping(n ast.Node, into any, what string) {
 		}
 		field := v.Field(i).Addr().Interface()
 		r.value(e.value, field, e.key.value)
-		// A mapping under its key is found at the key.
-		if m, ok := field.(placed); ok && v.Field(i).FieldByName("line").Int() > 0 {
-			if _, list := field.(readable); !list {
-				m.setPlace(e.key.at)
-			}
+		value := field.(placed)
+		if !value.place().present() {
+			value.setPlace(at{unread: true})
+		} else if _, list := field.(readable); !list {
+			value.setPlace(e.key.at) // a mapping under its key is found at the key
 		}
 	}
 }
@@ -283,10 +293,11 @@ func (t *text) read(r *reader, n ast.Node, what string) {
 		r.wrongKind(n, what, "a text")
 		return
 	}
-	t.at = nodePlace(n)
 	if strings.TrimSpace(t.value) == "" {
-		r.problem(t.at, what+" is an empty text", "say something, or take the key away")
+		r.problem(nodePlace(n), what+" is an empty text", "say something, or take the key away")
+		return
 	}
+	t.at = nodePlace(n)
 }
 
 func (i *number) read(r *reader, n ast.Node, what string) {
@@ -310,12 +321,20 @@ func (f *boolean) read(r *reader, n ast.Node, what string) {
 		f.at, f.value = nodePlace(n), n.Value
 		return
 	case *ast.StringNode: // what people write, and older YAML reads so
-		if plain := n.GetToken().Type == token.StringType; plain && (n.Value == "yes" || n.Value == "no") {
+		plain, word := n.GetToken().Type == token.StringType, strings.ToLower(n.Value)
+		switch {
+		case plain && (n.Value == "yes" || n.Value == "no"):
 			f.at, f.value = nodePlace(n), n.Value == "yes"
+			return
+		case !plain && slices.Contains([]string{"yes", "no", "true", "false"}, word):
+			r.problem(nodePlace(n), what+" is in quotes", "take them away: "+word)
+			return
+		case word == "yes" || word == "no":
+			r.problem(nodePlace(n), fmt.Sprintf("%s is %q", what, n.Value), "write "+word)
 			return
 		}
 	}
-	r.wrongKind(n, what, "true or false")
+	r.wrongKind(n, what, "yes or no, or true or false")
 }
 
 func (l *list[T]) read(r *reader, n ast.Node, what string) {
@@ -365,9 +384,9 @@ func nodePlace(n ast.Node) at {
 	}
 	t := n.GetToken()
 	if t == nil || t.Position == nil {
-		return at{1, 1}
+		return at{line: 1, column: 1}
 	}
-	return at{t.Position.Line, t.Position.Column}
+	return at{line: t.Position.Line, column: t.Position.Column}
 }
 
 func kindOf(n ast.Node) string {
