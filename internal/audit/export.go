@@ -314,3 +314,19 @@ func Between(ctx context.Context, tx ledger.Tx, size int64, from, to time.Time) 
 	}
 	return first, last, nil
 }
+
+// Repositories returns the ids of the repositories that a ledger has entries about, those that are gone included, in order.
+func Repositories(ctx context.Context, from Source) (ids []int64, err error) {
+	err = from.ReadLedger(ctx, func(tx ledger.Tx) error {
+		return tx.Query(ctx, `SELECT DISTINCT repository FROM ledger WHERE repository <> 0 ORDER BY repository`, nil, func(scan func(...any) error) error {
+			var id int64
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read which repositories the ledger is about: %w", err)
+	}
+	return ids, nil
+}

@@ -71,7 +71,11 @@ func (g Git) tip(ctx context.Context, branch string) (string, error) {
 	if sha, err := g.resolve(ctx, "refs/remotes/origin/"+branch); err == nil {
 		return sha, nil
 	}
-	return g.resolve(ctx, "refs/heads/"+branch)
+	sha, err := g.resolve(ctx, "refs/heads/"+branch)
+	if err != nil {
+		err = fmt.Errorf("find the branch %s: %w", branch, err)
+	}
+	return sha, err
 }
 
 // line returns the commits on a line of first parents, newest first.

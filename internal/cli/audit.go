@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/changegate/changegate/internal/audit"
 	"github.com/changegate/changegate/internal/backup"
+	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/config"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
@@ -332,26 +334,52 @@ func leftOut(cmd *cobra.Command, s *store.Store, from, to string, o audit.Export
 	return err
 }
 
-// repository returns the id of a repository by its name or id; 0 if neither is given.
+// repository returns the id of a repository by its name or id, which the ledger of a database must have entries about; 0 if neither is given.
 func repository(ctx context.Context, s *store.Store, name string) (int64, error) {
 	if name == "" {
 		return 0, nil
 	}
-	if id, err := strconv.ParseInt(name, 10, 64); err == nil && id > 0 {
-		return id, nil
-	}
+	id, err := strconv.ParseInt(name, 10, 64)
+	isNumber := err == nil && id > 0
+	var known []change.Repository
 	if s != nil {
-		known, err := s.Repositories(ctx)
-		if err != nil {
+		if known, err = s.Repositories(ctx); err != nil {
 			return 0, err
 		}
-		for _, r := range known {
-			if strings.EqualFold(r.String(), name) {
-				return int64(r.ID), nil
-			}
-		}
 	}
-	return 0, usageError{fmt.Errorf("no repository %s is known: name it by GitHub's numeric id", visible(name))}
+	if i := slices.IndexFunc(known, func(r change.Repository) bool { return strings.EqualFold(r.String(), name) }); !isNumber && i >= 0 {
+		id = int64(known[i].ID)
+	} else if !isNumber {
+		return 0, usageError{fmt.Errorf("no repository %s is known: name it by GitHub's numeric id", visible(name))}
+	}
+	if s == nil {
+		return id, nil
+	}
+	about, err := audit.Repositories(ctx, s)
+	if err == nil && !slices.Contains(about, id) {
+		err = notAbout(id, about, known)
+	}
+	return id, err
+}
+
+// notAbout says that nothing in a ledger or a bundle is about a repository, and what there is instead.
+func notAbout(id int64, about []int64, known []change.Repository) error {
+	const most = 10
+	var others []string
+	for _, other := range about[:min(len(about), most)] {
+		text := strconv.FormatInt(other, 10)
+		if i := slices.IndexFunc(known, func(r change.Repository) bool { return int64(r.ID) == other }); i >= 0 {
+			text += " (" + known[i].String() + ")"
+		}
+		others = append(others, text)
+	}
+	if len(about) > most {
+		others = append(others, fmt.Sprintf("%d more", len(about)-most))
+	}
+	if len(others) == 0 {
+		others = []string{"none"}
+	}
+	return usageError{fmt.Errorf("the ledger knows no repository %d; it knows %s", id, visible(strings.Join(others, ", ")))}
 }
 
 // when is a point in the ledger.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/ledger"
 )
 
 func newReconcileCommand() *cobra.Command {
@@ -55,6 +57,10 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 			if err != nil {
 				return err
 			}
+			if len(r.Missing) > 0 && len(r.Unknown()) == len(r.Landed) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "The ledger knows none of these commits, and %d pull requests that were merged into %s elsewhere: this may be a clone of another repository.\n",
+					len(r.Missing), visible(r.Branch))
+			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			writeReconciliation(out, r, dir)
 			if err := out.Flush(); err != nil {
@@ -86,8 +92,18 @@ func recordOfBundle(cmd *cobra.Command, file string, keys []string, repo string,
 		return err
 	}
 	defer in.Close()
-	if _, err := audit.Verify(in, audit.VerifyOptions{Keys: keys, Each: record.Add}); err != nil {
+	var about []int64
+	each := func(e ledger.Entry) error {
+		if id := e.Subject.Repository; id != 0 && !slices.Contains(about, id) {
+			about = append(about, id)
+		}
+		return record.Add(e)
+	}
+	if _, err := audit.Verify(in, audit.VerifyOptions{Keys: keys, Each: each}); err != nil {
 		return bad(cmd.OutOrStdout(), file, err)
+	}
+	if id := record.Repository; id != 0 && !slices.Contains(about, id) {
+		return notAbout(id, slices.Sorted(slices.Values(about)), nil)
 	}
 	if len(keys) == 0 {
 		warnOfOwnKey(cmd)
