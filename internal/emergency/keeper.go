@@ -40,6 +40,7 @@ type Store interface {
 	SaveErrand(ctx context.Context, e change.Errand, s store.ErrandSave) error
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
 	Release(ctx context.Context, lease store.Lease) error
+	CommandDone(ctx context.Context, comment int64, outcome string) error
 }
 
 // GitHub is what a run reads and writes there; see github.Session.
@@ -55,6 +56,7 @@ type GitHub interface {
 	FindIssue(ctx context.Context, repo change.Repository, marker string, since time.Time) (github.Issue, bool, error)
 	Comment(ctx context.Context, repo change.Repository, n change.Number, markdown string) (int64, error)
 	FindComment(ctx context.Context, repo change.Repository, n change.Number, marker string, since time.Time) (int64, bool, error)
+	React(ctx context.Context, repo change.Repository, comment int64, reaction string) error
 }
 
 // Config is what a Keeper needs. All of it is required but Log.
@@ -137,7 +139,16 @@ func (r *run) run(ctx context.Context, key change.PullKey) (_ queue.Result, err 
 		}
 	}
 	r.github = r.GitHub(r.pull.Repository.Installation)
-	return r.follow(ctx, m)
+	result, err := r.follow(ctx, m)
+	if err != nil {
+		return result, err
+	}
+	for _, c := range errand.Commands {
+		if err := r.answer(ctx, c); err != nil {
+			return queue.Result{}, err
+		}
+	}
+	return result, nil
 }
 
 func (r *run) follow(ctx context.Context, m Memory) (queue.Result, error) {

@@ -94,8 +94,10 @@ type hub struct {
 	world    *world
 	issues   []*github.Issue
 	comments []comment
-	refused  error // what opening an issue fails with
-	hidden   bool  // the repository is not shown any more
+	// reactions are those to comments, in order.
+	reactions []string
+	refused   error // what opening an issue fails with
+	hidden    bool  // the repository is not shown any more
 }
 
 type comment struct {
@@ -201,6 +203,13 @@ func (h *hub) say(n change.Number, by change.Account, body string) int64 {
 	c.ID, c.By, c.Body, c.At = int64(len(h.comments)+1), by, body, h.Now()
 	h.comments = append(h.comments, c)
 	return c.ID
+}
+
+func (h *hub) React(_ context.Context, _ change.Repository, comment int64, reaction string) error {
+	return h.write(func() error {
+		h.reactions = append(h.reactions, fmt.Sprintf("%s on %d", reaction, comment))
+		return nil
+	})
 }
 
 func (h *hub) FindComment(_ context.Context, _ change.Repository, n change.Number, marker string, since time.Time) (int64, bool, error) {
@@ -478,6 +487,39 @@ func TestWhoWrites(t *testing.T) {
 		s.run(t)
 		if m := s.memory(t); m.Settled.IsZero() == r.settles {
 			t.Errorf("written by %q: settled is %t", r.by.Login, !m.Settled.IsZero())
+		}
+	}
+}
+
+// TestCommandIsAnswered: a retrospective takes no command, and says so to whoever gives one, once.
+func TestCommandIsAnswered(t *testing.T) {
+	for body, want := range map[string]string{
+		`/change explain "why it happened"`: "A retrospective takes no commands: fill in its sections, ",
+		"/change explain":                   "Explain needs a reason",
+	} {
+		s := newService(t)
+		at(0)(s.world)
+		declare(carol)(s.world)
+		s.run(t)
+		id := s.hub.say(101, carol, body)
+		given := change.Delivery{
+			ID: "d1", Event: "issue_comment", ReceivedAt: s.f.Now, Repository: s.f.Repository, Issue: 101,
+			Command: &change.Command{Comment: id, Pull: change.PullKey{Repository: 7, Number: 101}, By: carol, Body: body, At: s.f.Now},
+		}
+		err := s.store.Write(t.Context(), func(tx store.Tx) error {
+			_, err := s.store.Accept(t.Context(), tx, []change.Delivery{given})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.run(t)
+		s.run(t)
+		if diff := cmp.Diff([]string{fmt.Sprintf("confused on %d", id)}, s.hub.reactions); diff != "" {
+			t.Errorf("%s: %s", body, diff)
+		}
+		if said := s.hub.comments[1:]; len(said) != 1 || !strings.Contains(strings.ReplaceAll(said[0].Body, "`explain`", "Explain"), want) {
+			t.Errorf("%s: answered %v, want %q", body, said, want)
 		}
 	}
 }

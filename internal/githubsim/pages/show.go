@@ -64,6 +64,7 @@ func (s *site) functions() template.FuncMap {
 		"stamp":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"short":    func(sha string) string { return sha[:min(7, len(sha))] },
 		"join":     strings.Join,
+		"contains": strings.Contains,
 		"words":    func(state string) string { return strings.ReplaceAll(state, "_", " ") },
 		"runform": func(repo string, id int64, action, text, class string) runForm {
 			return runForm{repo, id, action, text, class}
