@@ -45,7 +45,7 @@ func TestMisread(t *testing.T) {
 		"/change explain":     `explain needs a reason: write /change explain "why it happened".`,
 		"/change ref":         "Unknown command ref: did you mean refresh?",
 		"/change refresh now": "Nothing may follow: write /change refresh.",
-		"/changes":            "A command starts with /change.",
+		"/changes":            "A command starts with /change, in small letters and with nothing before it.",
 	} {
 		_, err := Parse(body)
 		if a := Misread(err); a.Reaction != Confused || a.Says.String() != want {

@@ -146,7 +146,7 @@ func parse(usages []Usage, body string) (Command, error) {
 	line := strings.TrimRight(body, " \t\r\n")
 	rest, ok := strings.CutPrefix(line, "/change")
 	if !ok || rest != "" && !strings.ContainsAny(rest[:1], " \t\r\n") {
-		return Command{}, problem(change.Words("a command starts with "), change.Code("/change"))
+		return Command{}, problem(change.Words("a command starts with "), change.Code("/change"), change.Words(", in small letters and with nothing before it"))
 	}
 	if strings.ContainsAny(line, "\r\n") {
 		return Command{}, problem(change.Words("a command is a comment of its own, on one line: leave the other lines out"))

@@ -53,12 +53,12 @@ func TestParseRefuses(t *testing.T) {
 	const all = "write /change with one of refresh, explain, reject, withdraw, deploy, accept, verified, rollback, queue, hold, start, cancel, " +
 		"deployed, override, freeze, thaw"
 	tests := []struct{ name, body, want string }{
-		{"nothing", "", "a command starts with /change"},
-		{"another word", "/changelog", "a command starts with /change"},
-		{"a quoted one", "> /change refresh", "a command starts with /change"},
-		{"space before it", " /change refresh", "a command starts with /change"},
-		{"in code", "`/change refresh`", "a command starts with /change"},
-		{"in capitals", "/Change refresh", "a command starts with /change"},
+		{"nothing", "", "a command starts with /change, in small letters and with nothing before it"},
+		{"another word", "/changelog", "a command starts with /change, in small letters and with nothing before it"},
+		{"a quoted one", "> /change refresh", "a command starts with /change, in small letters and with nothing before it"},
+		{"space before it", " /change refresh", "a command starts with /change, in small letters and with nothing before it"},
+		{"in code", "`/change refresh`", "a command starts with /change, in small letters and with nothing before it"},
+		{"in capitals", "/Change refresh", "a command starts with /change, in small letters and with nothing before it"},
 		{"no verb", "/change", "the command is missing: " + all},
 		{"no verb on its line", "/change\nrefresh", "a command is a comment of its own, on one line: leave the other lines out"},
 		{"another line", "/change refresh\nplease", "a command is a comment of its own, on one line: leave the other lines out"},
@@ -73,7 +73,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a verb of its own", "/change merge", "unknown command merge: " + all},
 		{"a verb that runs into its reason", `/change reject"no"`, `unknown command reject"no": ` + all},
 		{"a verb without end", "/change " + strings.Repeat("ü", 100), "unknown command " + strings.Repeat("ü", 20) + "…: " + all},
-		{"another space", "/change\u00a0refresh", "a command starts with /change"},
+		{"another space", "/change\u00a0refresh", "a command starts with /change, in small letters and with nothing before it"},
 
 		{"more than is wanted", `/change refresh "now"`, "nothing may follow: write /change refresh"},
 		{"a word more", "/change refresh now", "nothing may follow: write /change refresh"},

@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -216,11 +217,11 @@ func (e *commentEvent) command(d *change.Delivery) *change.Command {
 	return &change.Command{Comment: e.Comment.ID, Pull: on, By: by, Body: e.Comment.Body, At: e.Comment.CreatedAt}
 }
 
-// isCommand says whether a comment starts with the word /change; "/changelog" is another word.
-func isCommand(comment string) bool {
-	rest, ok := strings.CutPrefix(comment, "/change")
-	return ok && (rest == "" || strings.ContainsRune(" \t\r\n", rune(rest[0])))
-}
+// commandForm is a comment that starts with the word /change; "/changelog" is another word. In capitals or after a space it is no command, and
+// whoever wrote it must hear that. What is quoted, or indented so far that it is shown as code, was not meant as one.
+var commandForm = regexp.MustCompile(`^(?:[ \t]*\r?\n)* {0,3}(?i:/change)(?:[ \t\r\n]|$)`)
+
+func isCommand(comment string) bool { return commandForm.MatchString(comment) }
 
 func readLabel(d *change.Delivery, body []byte, _ change.AppID) error {
 	var e labelEvent

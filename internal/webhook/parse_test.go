@@ -293,6 +293,13 @@ func TestParse(t *testing.T) {
 				d.Key, d.Concerns = key12, verify
 				d.Command = &change.Command{Comment: 31, Pull: key12, By: alice, Body: "/change", At: day2}
 			})},
+		{"a command with a capital after a space, which is answered that it is none", "issue_comment", comment("created", `"\n /Change reject"`, ""),
+			about("issue_comment", "created", func(d *change.Delivery) {
+				d.Key, d.Concerns = key12, verify
+				d.Command = &change.Command{Comment: 31, Pull: key12, By: alice, Body: "\n /Change reject", At: day2}
+			})},
+		{"a command in a block of code", "issue_comment", comment("created", `"    /change refresh"`, ""), about("issue_comment", "created", onKey)},
+		{"a command after a fence", "issue_comment", comment("created", `"~~~\n/change refresh\n~~~"`, ""), about("issue_comment", "created", onKey)},
 		{"another word", "issue_comment", comment("created", `"/changelog please"`, ""), about("issue_comment", "created", onKey)},
 		{"a command that is quoted", "issue_comment", comment("created", `"> /change refresh"`, ""), about("issue_comment", "created", onKey)},
 		{"a command that was edited in", "issue_comment", comment("edited", `"/change refresh"`, ""), about("issue_comment", "edited", onKey)},
@@ -703,7 +710,7 @@ func FuzzParse(f *testing.F) {
 		if d.Check != nil && d.Check.AppID == ours {
 			t.Fatalf("a check of ours: %+v", d.Check)
 		}
-		if d.Command != nil && (d.Command.By.Kind != change.KindUser || !strings.HasPrefix(d.Command.Body, "/change")) {
+		if d.Command != nil && (d.Command.By.Kind != change.KindUser || !strings.HasPrefix(strings.ToLower(strings.TrimSpace(d.Command.Body)), "/change")) {
 			t.Fatalf("a command that is none: %+v", d.Command)
 		}
 		if d.Command != nil && (d.Command.Pull.Repository != d.Repository.ID || d.Command.Pull.Number != d.Key.Number+d.Issue) {
