@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -29,6 +30,9 @@ func LintBeside(floor *Policy, source string, text []byte) Problems {
 	l.security()
 	l.fields()
 	l.deployments()
+	l.bots()
+	l.labels()
+	l.freezes()
 	return l.problems.sorted()
 }
 
@@ -379,6 +383,50 @@ func (l *linter) fields() {
 		}
 		if !used[e.name.value] && len(e.value.RequiredIn.items) == 0 {
 			l.warn(e.name.at, fmt.Sprintf("nothing requires the section %q", e.name.value), "say `required_in: [high-risk]`")
+		}
+	}
+}
+
+// bots warns of trusted programs under the name of a person.
+func (l *linter) bots() {
+	for _, t := range l.shape.Bots.items {
+		if t.present() && !strings.HasSuffix(t.value, "[bot]") {
+			l.warn(t.at, fmt.Sprintf("%q is a person's login, and an App's ends in [bot]", t.value), fmt.Sprintf(`write "%s[bot]" if it is an App`, t.value))
+		}
+	}
+}
+
+// labels warns of a label that cannot lower the risk, because it raises it.
+func (l *linter) labels() {
+	raising := map[string]at{}
+	for _, r := range l.shape.Categories.HighRisk.When.Any.items {
+		for _, t := range r.Labels.items {
+			raising[fold(t.value)] = t.at
+		}
+	}
+	for _, r := range l.shape.Categories.Standard.When.Any.items {
+		for _, t := range r.Labels.items {
+			if first, ok := raising[fold(t.value)]; ok {
+				l.warn(t.at, fmt.Sprintf("the label %q makes a change high-risk already", t.value), fmt.Sprintf("keep it here or on line %d", first.line))
+			}
+		}
+	}
+}
+
+// freezes warns of those that never end. Each is looked at so late that a rule with an end is over.
+func (l *linter) freezes() {
+	late := time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, f := range l.policy.Freezes {
+		until, frozen := f.At(late)
+		i := slices.IndexFunc(l.shape.Freezes.items, func(s freezeShape) bool { return s.line == f.Line })
+		if i < 0 {
+			continue
+		}
+		switch s := l.shape.Freezes.items[i]; {
+		case frozen && until.IsZero():
+			l.warn(s.Lasts.at, fmt.Sprintf("the freeze %q never ends: it lasts until it comes again", f.Name), "let it last for less")
+		case f.Until.Sub(f.From) > 366*24*time.Hour:
+			l.warn(s.Until.at, fmt.Sprintf("the freeze %q lasts for more than a year", f.Name), "mend the year, unless that is meant")
 		}
 	}
 }

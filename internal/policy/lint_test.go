@@ -97,6 +97,14 @@ func TestLint(t *testing.T) {
 		{"anyone rejects", strings.Replace(minimal, "roles: {", "roles: {guest: {permission: read}, ", 1) + "commands: {reject: guest}\n",
 			[]string{`2: everyone with read access counts as "guest"`}},
 		{"a freeze of deployments", minimal + "environments: {production: {}}\nfreezes: [{name: end, from: 2026-12-18, until: 2027-01-04, environments: [production]}]\n", nil},
+		{"freezes without an end", minimal + "freezes:\n  - {name: ever, every: 'FREQ=DAILY', lasts: 1d, merging: true}\n" +
+			"  - {name: long, from: 2026-12-18, until: 2062-01-04, merging: true}\n  - {name: nights, every: 'FREQ=DAILY;BYHOUR=20', lasts: 10h, merging: true}\n" +
+			"  - {name: once, every: 'FREQ=DAILY;UNTIL=20271231T000000Z', lasts: 2d, merging: true}\n",
+			[]string{`7: the freeze "ever" never ends: it lasts until it comes again`, `8: the freeze "long" lasts for more than a year`}},
+		{"a bot under a person's name", minimal + "bots: [dependabot, 'renovate[bot]']\n", []string{`6: "dependabot" is a person's login, and an App's ends in [bot]`}},
+		{"a label that raises the risk and lowers it", strings.Replace(minimal, `paths: ["db/**"]`, "labels: [Schema]", 1) +
+			"  standard: {when: {any: [{labels: [schema, docs]}]}}\nlabels: {lowered_by: security}\n",
+			[]string{`6: the label "schema" makes a change high-risk already`}},
 		{"a trigger for everything", strings.Replace(minimal, "role: security}", "role: security, triggers: {all: {paths: ['**']}}}", 1),
 			[]string{`3: the trigger "all" asks for a review of nearly every change`}},
 		{"a section that nothing requires", minimal + "record: {downtime: {type: yes/no}}\n",

@@ -179,6 +179,11 @@ func (r *reader) sound(tokens token.Tokens) bool {
 // unquotedComparison is where YAML takes a comparison for the start of a folded text.
 var unquotedComparison = regexp.MustCompile(`(?m)changed_(lines|files): *[<>=!]`)
 
+// unspaced is a key with a value that YAML reads as one text.
+var unspaced = regexp.MustCompile(`^[A-Za-z][\w-]*:[^\s:/]`)
+
+const spaceMend = "put a space after the colon"
+
 // syntax reports what the YAML parser says.
 func (r *reader) syntax(err error, contents string) {
 	var se *yaml.SyntaxError
@@ -187,7 +192,10 @@ func (r *reader) syntax(err error, contents string) {
 		return
 	}
 	mend := "mend the syntax here or on the line before"
-	if unquotedComparison.MatchString(contents) {
+	switch {
+	case unspaced.MatchString(se.Token.Value):
+		mend = spaceMend
+	case unquotedComparison.MatchString(contents):
 		mend = `put comparisons in quotes: "> 1500"`
 	}
 	r.problem(at{line: se.Token.Position.Line, column: se.Token.Position.Column}, "this is not YAML: "+firstLine(se.Message), mend)
@@ -254,6 +262,10 @@ func (r *reader) entries(n ast.Node, what string) ([]entry, bool) {
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{n}
 	default:
+		if text, ok := n.(*ast.StringNode); ok && unspaced.MatchString(text.Value) {
+			r.problem(nodePlace(n), fmt.Sprintf("%q is a text, and no key with a value", text.Value), spaceMend)
+			return nil, false
+		}
 		r.wrongKind(n, what, `names with values ("key: value")`)
 		return nil, false
 	}
@@ -264,6 +276,10 @@ func (r *reader) entries(n ast.Node, what string) ([]entry, bool) {
 		where := nodePlace(v.Key)
 		if !ok || len(key.Value) > maxKeyLength {
 			r.problem(where, "this key is not a short text", "put it in quotes")
+			continue
+		}
+		if key.GetToken().Type == token.StringType && strings.Contains(key.Value, ":{") {
+			r.problem(where, fmt.Sprintf("%q is no key", key.Value), spaceMend)
 			continue
 		}
 		if first, ok := seen[key.Value]; ok {
