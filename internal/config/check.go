@@ -253,6 +253,8 @@ func (l *loader) database() Secret {
 	case "sqlite":
 		if rest == "" || strings.HasPrefix(rest, ":memory:") {
 			l.wrong(databaseURL, "names no file; write sqlite:PATH, as in sqlite:changegate.db")
+		} else if strings.Contains(rest, "?") {
+			l.wrong(databaseURL, "has a question mark, which begins no parameters here; write sqlite:PATH and nothing after it")
 		}
 	case "postgres", "postgresql":
 		u, err := url.Parse(text)

@@ -317,6 +317,7 @@ func TestProblems(t *testing.T) {
 		},
 		"a port that is none":            {env: working("CHANGEGATE_SERVER_ADDRESS", ":99999"), want: []string{"server.address: is not HOST:PORT"}},
 		"a database that is not kept":    {env: working("CHANGEGATE_DATABASE_URL", "sqlite::memory:"), want: []string{"database.url: names no file; write sqlite:PATH"}},
+		"a database with parameters":     {env: working("CHANGEGATE_DATABASE_URL", "sqlite:cg.db?mode=ro"), want: []string{"database.url: has a question mark"}},
 		"a database without a name":      {env: working("CHANGEGATE_DATABASE_URL", "postgres://u:p@h"), want: []string{"database.url: is not postgres://"}},
 		"a password that breaks the URL": {env: working("CHANGEGATE_DATABASE_URL", "postgres://u:p%zz@h/db"), want: []string{"database.url: is not postgres://USER:PASSWORD@HOST:PORT/DATABASE; escape special characters in the password (%40 for @)"}},
 	}
