@@ -295,8 +295,11 @@ func reachable(url string) string {
 
 // busy says how to get round an address that somebody else listens on.
 func busy(err error, address, flag string) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s is in use, by another demo perhaps; choose another with %s 127.0.0.1:0, which takes a free port", address, flag)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s is no address of this machine; choose one that is with %s 127.0.0.1:0, or %[2]s :0 for every interface", address, flag)
 	}
 	return err
 }

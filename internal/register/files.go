@@ -12,13 +12,10 @@ import (
 // files are the files of an App, none of which is there yet.
 type files struct{ configuration, privateKey, webhookSecret string }
 
-// prepare makes the directory, in which only its owner can read, and sees to it that nothing would be overwritten.
+// prepare sees to it that nothing would be overwritten in the directory, and that it can be written to, or made where it is not there.
 func prepare(directory string) (*files, error) {
 	dir, err := filepath.Abs(directory)
 	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	f := &files{filepath.Join(dir, "changegate.yml"), filepath.Join(dir, "private-key.pem"), filepath.Join(dir, "webhook-secret")}
@@ -30,16 +27,23 @@ func prepare(directory string) (*files, error) {
 		}
 	}
 	// Whether it can be written to is better known before the App is made.
-	probe, err := os.CreateTemp(dir, ".probe-*")
+	there := dir
+	for _, err := os.Stat(there); errors.Is(err, fs.ErrNotExist) && there != filepath.Dir(there); _, err = os.Stat(there) {
+		there = filepath.Dir(there)
+	}
+	probe, err := os.CreateTemp(there, ".probe-*")
 	if err != nil {
 		return nil, err
 	}
 	return f, errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// write writes what cannot be had again first.
+// write makes the directory, in which only its owner can read, and writes what cannot be had again first.
 func (f *files) write(c Config, app *App, key, secret string) error {
 	app.Configuration, app.PrivateKey, app.WebhookSecret = f.configuration, f.privateKey, f.webhookSecret
+	if err := os.MkdirAll(filepath.Dir(f.configuration), 0o700); err != nil {
+		return err
+	}
 	if err := create(f.privateKey, key); err != nil {
 		return err
 	}

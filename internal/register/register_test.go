@@ -181,9 +181,12 @@ func TestStrangersAreRefused(t *testing.T) {
 
 // GitHub's code is exchanged also if the tab is closed, or the command is told to end, just when it has come: it is good for once.
 func TestNobodyWaitsForTheCode(t *testing.T) {
-	g, dir := newGitHub(t), t.TempDir()
+	g, dir := newGitHub(t), filepath.Join(t.TempDir(), "new", "one")
 	f, err := register.Begin(register.Config{GitHubURL: g.URL, PublicURL: "https://changegate.acme.example", Directory: dir}, "127.0.0.1:0")
 	must(t, err)
+	if _, err := os.Stat(filepath.Dir(dir)); !os.IsNotExist(err) {
+		t.Errorf("before anything is written the directory is there: %v", err)
+	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	key := f.URL()[strings.LastIndex(f.URL(), "/")+1:]

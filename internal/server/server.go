@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -83,7 +84,11 @@ func New(c Config) (*Server, error) {
 	}
 	s.listener, err = net.Listen("tcp", c.Address)
 	if err != nil {
-		return nil, fmt.Errorf("server: listen: %w: stop what listens there, or name another address in server.address", err)
+		mend := "stop what listens there, or name another address in server.address"
+		if errors.Is(err, syscall.EADDRNOTAVAIL) {
+			mend = "that is no address of this machine: name one that is in server.address, or :PORT for all of them"
+		}
+		return nil, fmt.Errorf("server: listen: %w: %s", err, mend)
 	}
 	s.http = &http.Server{
 		Handler:           handler,
