@@ -140,6 +140,9 @@ The checkpoint is the newest that the server signed, unless --key-file or --conf
 this checkpoint extends one that was kept elsewhere, for 'changegate audit verify --since'.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := inOrder(from, to); err != nil {
+				return err
+			}
 			s, key, err := at.openToSign(cmd.Context(), keyFile)
 			if err != nil {
 				return err
@@ -192,6 +195,29 @@ this checkpoint extends one that was kept elsewhere, for 'changegate audit verif
 	return cmd
 }
 
+// inOrder says whether --from is before --to, where both are of the same sort.
+func inOrder(from, to string) error {
+	if from == "" || to == "" {
+		return nil
+	}
+	a, err := parseWhen(from)
+	if err != nil {
+		return err
+	}
+	b, err := parseWhen(to)
+	if err != nil {
+		return err
+	}
+	end := b.time
+	if b.day {
+		end = end.AddDate(0, 0, 1)
+	}
+	if a.seq > 0 && b.seq > 0 && a.seq > b.seq || a.seq == 0 && b.seq == 0 && a.time.After(end) {
+		return usageError{fmt.Errorf("--from %s is after --to %s: swap them", from, to)}
+	}
+	return nil
+}
+
 func newKeyCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
@@ -206,9 +232,12 @@ that. Several servers that share a database must have the same key, so none of t
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, _, err := ledger.LoadKey(args[0], name)
+			key, made, err := ledger.LoadKey(args[0], name)
 			if err != nil {
 				return err
+			}
+			if !made && cmd.Flags().Changed("name") && key.Name() != name {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s is there already, with a key named %s: --name names only a new one\n", visible(args[0]), visible(key.Name()))
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), key.Public())
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,10 @@ A key is what vouches for all that: name the one that the server printed with --
 was replaced, name each: a bundle and the checkpoints in a file may be signed with any of them.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 || len(args) == 1 && (at.isNamed() || quick) {
+			if len(args) == 1 && quick && !at.isNamed() {
+				return usageError{errors.New("--quick reads the end of a database, and a bundle is read to its end: leave it out")}
+			}
+			if len(args) > 1 || len(args) == 1 && at.isNamed() {
 				return usageError{errors.New("name one bundle, or a database (see 'changegate audit verify --help')")}
 			}
 			if err := publicKeys(keys); err != nil {
@@ -42,6 +46,9 @@ was replaced, name each: a bundle and the checkpoints in a file may be signed wi
 			}
 			if len(args) == 1 {
 				return verifyBundle(cmd, args[0], keys, since)
+			}
+			if !at.isNamed() && os.Getenv(databaseVariable) == "" {
+				return usageError{fmt.Errorf("nothing is named to verify: name a BUNDLE, or a database with --database or --config, or set %s", databaseVariable)}
 			}
 			return verifyDatabase(cmd, &at, keys, since, quick)
 		},
