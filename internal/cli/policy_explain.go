@@ -75,32 +75,6 @@ func loadLayers(cmd *cobra.Command, policyFile, floorFile string) (*policy.Polic
 	return loadPolicy(cmd, policyFile, floor)
 }
 
-// readFacts reads the facts of one pull request. A key that is not known is refused, because a fact under a wrong name would be
-// missing from the decision.
-func readFacts(cmd *cobra.Command, file string) (change.Facts, error) {
-	in, err := open(cmd, file)
-	if err != nil {
-		return change.Facts{}, err
-	}
-	defer in.Close()
-	var facts change.Facts
-	decoder := json.NewDecoder(in)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&facts); err != nil {
-		return change.Facts{}, fmt.Errorf("read the facts in %s: %w", visible(file), err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return change.Facts{}, fmt.Errorf("read the facts in %s: there is something after them: keep one JSON object", visible(file))
-	}
-	switch {
-	case facts.Now.IsZero():
-		return change.Facts{}, fmt.Errorf(`read the facts in %s: they do not say when it is: add "now": "2026-01-31T12:00:00Z"`, visible(file))
-	case facts.Pull.Number <= 0:
-		return change.Facts{}, fmt.Errorf(`read the facts in %s: there is no pull request: add "pull" with its "number"`, visible(file))
-	}
-	return facts, nil
-}
-
 // effects returns what would be done on GitHub for a decision if nothing were there yet.
 func effects(d change.Decision, facts change.Facts) []plan.Effect {
 	if !d.Governed {

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// readFacts reads the facts of one pull request. A key that is not known, one that is there twice and a state that there is none of are
+// refused, because a fact under a wrong name, or by a wrong one, would be missing from the decision.
+func readFacts(cmd *cobra.Command, file string) (facts change.Facts, err error) {
+	in, err := open(cmd, file)
+	if err != nil {
+		return facts, err
+	}
+	defer in.Close()
+	text, err := io.ReadAll(in)
+	if err == nil {
+		text = bytes.TrimPrefix(text, []byte("\ufeff"))
+		facts, err = parseFacts(text)
+	}
+	if err != nil {
+		return change.Facts{}, fmt.Errorf("read the facts in %s: %w", visible(file), err)
+	}
+	return facts, nil
+}
+
+func parseFacts(text []byte) (facts change.Facts, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&facts); err != nil {
+		var syntax *json.SyntaxError
+		var kind *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &syntax):
+			err = fmt.Errorf("line %d: %w", lineAt(text, syntax.Offset), err)
+		case errors.As(err, &kind):
+			err = fmt.Errorf("line %d: %w", lineAt(text, kind.Offset), err)
+		}
+		return facts, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return facts, errors.New("there is something after them: keep one JSON object")
+	}
+	switch {
+	case facts.Now.IsZero():
+		return facts, errors.New(`they do not say when it is: add "now": "2026-01-31T12:00:00Z"`)
+	case facts.Pull.Number <= 0:
+		return facts, errors.New(`there is no pull request: add "pull" with its "number"`)
+	}
+	if err := keysOnce(text); err != nil {
+		return facts, err
+	}
+	return facts, knownStates("", reflect.ValueOf(facts))
+}
+
+// lineAt returns the line of a byte, from 1.
+func lineAt(text []byte, offset int64) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
+
+// keysOnce says where JSON that can be read has a key twice in one object; cases of a key's letters are one key, as they are to whoever reads it.
+func keysOnce(text []byte) error {
+	type object struct {
+		seen  map[string]bool // nil: a list
+		isKey bool            // comes next
+	}
+	inside := []object{{}}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	for {
+		t, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		here := &inside[len(inside)-1]
+		if key, ok := t.(string); ok && here.isKey {
+			if here.isKey = false; here.seen[strings.ToLower(key)] {
+				return fmt.Errorf("line %d: %q is here twice: keep one", lineAt(text, decoder.InputOffset()), visible(key))
+			}
+			here.seen[strings.ToLower(key)] = true
+			continue
+		}
+		here.isKey = here.seen != nil
+		switch t {
+		case json.Delim('{'):
+			inside = append(inside, object{seen: map[string]bool{}, isKey: true})
+		case json.Delim('['):
+			inside = append(inside, object{})
+		case json.Delim('}'), json.Delim(']'):
+			inside = inside[:len(inside)-1]
+		}
+	}
+}
+
+// states returns the words that a state of a type can be, nil for what is none. GitHub writes those of reviews in either case.
+func states(t reflect.Type) []string {
+	switch t {
+	case reflect.TypeFor[change.PullState]():
+		return []string{string(change.Open), string(change.Closed), string(change.Merged)}
+	case reflect.TypeFor[change.ReviewState]():
+		return []string{string(change.Approved), string(change.ChangesRequested), string(change.Commented), string(change.Dismissed)}
+	case reflect.TypeFor[change.CheckState]():
+		return []string{string(change.CheckPending), string(change.CheckSuccess), string(change.CheckNeutral), string(change.CheckSkipped), string(change.CheckFailure)}
+	}
+	return nil
+}
+
+// knownStates says which state in a value, which is at a path of the file, is none.
+func knownStates(path string, v reflect.Value) error {
+	switch v.Kind() {
+	case reflect.String:
+		all, is := states(v.Type()), func(state string) bool { return strings.EqualFold(state, v.String()) }
+		if all != nil && v.String() != "" && !slices.ContainsFunc(all, is) {
+			return fmt.Errorf("%s cannot be %q: use one of %s", path, visible(v.String()), strings.Join(all, ", "))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !v.Type().Field(i).IsExported() {
+				continue
+			}
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			if err := knownStates(strings.TrimPrefix(path+"."+name, "."), v.Field(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if err := knownStates(fmt.Sprintf("%s[%d]", path, i), v.Index(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return knownStates(path, v.Elem())
+		}
+	}
+	return nil
+}
