@@ -75,6 +75,9 @@ type App struct {
 	publishEvery time.Duration
 }
 
+// shortSecret is how many characters a webhook secret has at least that nobody who sees deliveries finds by trying.
+const shortSecret = 20
+
 // New opens the database, brings its schema up to date, and listens. Nothing is worked on before Run. Its errors name the part, and
 // where one is at fault the configuration's key.
 func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (_ *App, err error) {
@@ -85,6 +88,9 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	secrets := config.NewSecrets(c, o.Clock, func(err error) { log.Error().Err(err).Msg("a secret's file cannot be used") })
+	if len(c.GitHub.App.WebhookSecret.Reveal()) < shortSecret {
+		log.Warn().Msg("the webhook secret is so short that it can be guessed: make one with openssl rand -hex 32, and set it here and in the App's settings")
+	}
 
 	a := &App{log: log, noSweeps: o.NoSweeps, sweepEvery: o.SweepEvery, publishEvery: c.Ledger.PublishEvery}
 	fallback, err := policy.Parse(policies.DefaultSource, policies.Default())

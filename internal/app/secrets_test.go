@@ -17,6 +17,15 @@ import (
 	"github.com/changegate/changegate/internal/githubsim"
 )
 
+func TestAShortWebhookSecret(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	w.env["GITHUB_APP_WEBHOOK_SECRET"] = "hunter2"
+	w.serve(t)
+	if text := w.log.String(); !strings.Contains(text, "the webhook secret is so short") || strings.Contains(text, "hunter2") {
+		t.Errorf("logged: %s", text)
+	}
+}
+
 // TestThePrivateKeyIsReplacedWhileTheServerRuns gives the App a second key, puts it into the file, and takes the first one away. Then somebody
 // breaks the file.
 func TestThePrivateKeyIsReplacedWhileTheServerRuns(t *testing.T) {

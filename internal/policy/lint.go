@@ -30,7 +30,6 @@ func LintBeside(floor *Policy, source string, text []byte) Problems {
 	l.security()
 	l.fields()
 	l.deployments()
-	l.bots()
 	l.labels()
 	l.freezes()
 	return l.problems.sorted()
@@ -109,15 +108,6 @@ func (l *linter) approves(role string) bool {
 		}
 	}
 	return l.policy.Emergency != nil && asked(l.policy.Emergency.Approvals) || l.policy.Security != nil && l.policy.Security.Role == role
-}
-
-// bots warns of trust in the account under which whoever may push a workflow can push code.
-func (l *linter) bots() {
-	for _, t := range l.shape.Bots.items {
-		if strings.EqualFold(t.value, gitHubActions) {
-			l.warn(t.at, fmt.Sprintf("whoever can push a workflow can push code as %s, and then approve it", t.value), "take it away: one person more then approves what it pushed")
-		}
-	}
 }
 
 func (l *linter) emergency() {
@@ -387,10 +377,13 @@ func (l *linter) fields() {
 	}
 }
 
-// bots warns of trusted programs under the name of a person.
+// bots warns of trust in the account under which whoever may push a workflow can push code, and in programs under the name of a person.
 func (l *linter) bots() {
 	for _, t := range l.shape.Bots.items {
-		if t.present() && !strings.HasSuffix(t.value, "[bot]") {
+		switch {
+		case strings.EqualFold(t.value, gitHubActions):
+			l.warn(t.at, fmt.Sprintf("whoever can push a workflow can push code as %s, and then approve it", t.value), "take it away: one person more then approves what it pushed")
+		case t.present() && !strings.HasSuffix(t.value, "[bot]"):
 			l.warn(t.at, fmt.Sprintf("%q is a person's login, and an App's ends in [bot]", t.value), fmt.Sprintf(`write "%s[bot]" if it is an App`, t.value))
 		}
 	}
