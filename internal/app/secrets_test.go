@@ -21,6 +21,7 @@ func TestAShortWebhookSecret(t *testing.T) {
 	w := prepare(t, func(*githubsim.Sim) {})
 	w.env["GITHUB_APP_WEBHOOK_SECRET"] = "hunter2"
 	w.serve(t)
+	w.settle(t)
 	if text := w.log.String(); !strings.Contains(text, "the webhook secret is so short") || strings.Contains(text, "hunter2") {
 		t.Errorf("logged: %s", text)
 	}
