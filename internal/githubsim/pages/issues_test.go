@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
@@ -50,6 +51,13 @@ func TestIssuePages(t *testing.T) {
 			}
 		}
 	}
+	const hint = "explains what went past the policy"
+	asks, err := w.sim.As("bob").OpenIssue(shop, "Exception", "Someone explains it:\n\n```\n/change explain \"why it happened\"\n```\n")
+	w.must(err)
+	if strings.Contains(w.get("/acme/shop/issues/2"), hint) || !strings.Contains(w.get(fmt.Sprintf("/acme/shop/issues/%d", asks.Number)), hint) {
+		t.Error("the hint is not where the issue asks for the command, and only there")
+	}
+	w.must(w.sim.As("bob").Close(asks))
 	if diff := cmp.Diff(before, w.issue(i)); diff != "" {
 		t.Errorf("reading changed something:\n%s", diff)
 	}
