@@ -46,8 +46,8 @@ var allowed = map[string][]string{
 	},
 	"internal/notify": {"internal/change", "internal/effect", "internal/queue", "internal/store"},
 	"internal/emergency": {
-		"internal/change", "internal/effect", "internal/github", "internal/ledger", "internal/policy", "internal/queue", "internal/record",
-		"internal/report", "internal/store",
+		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/ledger", "internal/plan", "internal/policy", "internal/queue",
+		"internal/record", "internal/report", "internal/store",
 	},
 	"internal/landing": {
 		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/ledger", "internal/plan", "internal/policy",

@@ -11,13 +11,13 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// longestLag is how long GitHub's list of what was done to a pull request, or of a commit's checks, may lack what a delivery told. What it lacks after that it is not
-// going to show.
+// longestLag is how long GitHub's list of what was done to a pull request, or of a commit's checks, may lack what a delivery told. What it lacks
+// after that it is not going to show.
 const longestLag = 10 * time.Minute
 
-// withTold adds to what GitHub lists what deliveries told of and the list lacks, because it lags behind. A green rests on no review and on
-// no dismissal that GitHub does not show: of those, a verified load takes only what makes it stricter. The time is that of the latest that
-// was left out; zero if nothing was.
+// withTold adds to what GitHub lists what deliveries told of and the list lacks, because it lags behind. A green rests on no review, on no
+// dismissal and on nobody's label that GitHub does not show: of those, a verified load takes only what makes it stricter, and who set a label or took
+// it off is nobody known. The time is that of the latest that was left out; zero if nothing was.
 func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []change.LabelEvent, t trust, now time.Time) (
 	reviews []change.Review, labels []change.LabelEvent, left time.Time,
 ) {
@@ -52,9 +52,14 @@ func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []
 	shown := sameLabelEvents(listed.Labels, toldLabels)
 	for i, l := range toldLabels {
 		// An older one has lost its like in the list, whose account or label is not what it was.
-		if !slices.Contains(shown, i) && now.Sub(l.At) < longestLag {
-			labels = append(labels, l)
+		if slices.Contains(shown, i) || now.Sub(l.At) >= longestLag {
+			continue
 		}
+		if t == verified {
+			leave(l.At)
+			l.By = change.Account{}
+		}
+		labels = append(labels, l)
 	}
 	slices.SortStableFunc(labels, func(a, b change.LabelEvent) int { return a.At.Compare(b.At) })
 	return reviews, labels, left

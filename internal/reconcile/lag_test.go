@@ -84,16 +84,25 @@ func TestALabelThatGitHubDoesNotListYet(t *testing.T) {
 	on := change.LabelEvent{Label: "EMERGENCY", Added: true, By: alice, At: at(1), Head: "a1"}
 	off := change.LabelEvent{Label: "EMERGENCY", By: alice, At: at(4), Head: "a2"}
 	listed := github.Timeline{Labels: []change.LabelEvent{{Label: "EMERGENCY", Added: true, By: alice, At: at(1)}}}
+	byNobody := off
+	byNobody.By = change.Account{}
 	for name, row := range map[string]struct {
-		now  time.Time
-		want []change.LabelEvent
+		trust trust
+		now   time.Time
+		want  []change.LabelEvent
+		left  time.Time
 	}{
-		"soon after":      {at(5), []change.LabelEvent{on, off}},
-		"when it is late": {at(14), []change.LabelEvent{on}},
+		"soon after":                   {held, at(5), []change.LabelEvent{on, off}, time.Time{}},
+		"soon after, to be verified":   {verified, at(5), []change.LabelEvent{on, byNobody}, at(4)},
+		"when it is late":              {held, at(14), []change.LabelEvent{on}, time.Time{}},
+		"when it is late, and then on": {verified, at(14), []change.LabelEvent{on}, time.Time{}},
 	} {
-		_, got, _ := withTold(listed, nil, []change.LabelEvent{on, off}, verified, row.now)
+		_, got, left := withTold(listed, nil, []change.LabelEvent{on, off}, row.trust, row.now)
 		if diff := cmp.Diff(row.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if !left.Equal(row.left) {
+			t.Errorf("%s, what was done at %s was left out", name, left)
 		}
 	}
 }
