@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 )
@@ -11,14 +12,20 @@ import (
 func TestTurnsToWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o order
+		var mu sync.Mutex // those who give up do so side by side
 		var got []string
+		note := func(what string) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, what)
+		}
 		enter := func(ctx context.Context, name string) {
 			go func() {
 				if err := o.enter(ctx); err != nil {
-					got = append(got, name+" gave up")
+					note(name + " gave up")
 					return
 				}
-				got = append(got, name)
+				note(name)
 				o.leave()
 			}()
 			synctest.Wait()
