@@ -194,6 +194,9 @@ func (a *App) Run(ctx context.Context) (err error) {
 		a.sweeps.start(a.missed)
 	}
 	if err := a.queue.Start(ctx, queue.Handlers{Reconcile: urgent(a.loop.Reconcile), Discover: a.discover, Errands: a.errands()}); err != nil {
+		if ctx.Err() != nil {
+			return nil // it was told to end before it had begun, and left nothing behind
+		}
 		return err
 	}
 	ctx, end := context.WithCancel(ctx)

@@ -205,6 +205,19 @@ func TestPullRequestsFromBeforeTheInstallation(t *testing.T) {
 	}
 }
 
+func TestAServerThatIsToldToEndBeforeItBegan(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	c, err := config.Load("", func(k string) (string, bool) { v, ok := w.env[k]; return v, ok })
+	must(t, err)
+	a, err := app.New(t.Context(), c, zerolog.Nop(), app.Options{Version: "changegate test"})
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Run(ctx); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 func TestServerAddresses(t *testing.T) {
 	w := start(t)
 	for path, want := range map[string]int{"/": 200, "/healthz": 200, "/readyz": 200, "/metrics": 200, "/nothing": 404, "/api/github/hook": 405} {
