@@ -14,16 +14,22 @@ const (
 	littleMemory = 80 << 20
 	// otherMemory is what the runtime has besides the heap, in bytes.
 	otherMemory = 16 << 20
+	// muchGarbage is how much may be kept until it is collected, in percent of what is in use, where the runtime stays within its goal: little is in use
+	// and much goes through, so that Go's own 100 would have a tenth of the processor collect it.
+	muchGarbage = 400
 )
 
 // memoryGoal is what the runtime is to stay within while so many bytes of its heap are in use. It leaves room for half as much again, so that
 // collecting the garbage never takes much of the processors, however much there is to do.
 func memoryGoal(inUse uint64) int64 { return max(littleMemory, int64(inUse+inUse/2)+otherMemory) }
 
-// boundMemory has the garbage of a burst collected rather than kept, until ctx ends. Whoever sets GOMEMLIMIT knows better.
+// boundMemory has garbage kept as long as there is room for it, and no longer, until ctx ends. Whoever sets GOMEMLIMIT or GOGC knows better.
 func boundMemory(ctx context.Context) {
 	if _, set := os.LookupEnv("GOMEMLIMIT"); set {
 		return
+	}
+	if _, set := os.LookupEnv("GOGC"); !set {
+		defer debug.SetGCPercent(debug.SetGCPercent(muchGarbage))
 	}
 	before := debug.SetMemoryLimit(memoryGoal(0))
 	defer debug.SetMemoryLimit(before)
