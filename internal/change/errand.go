@@ -14,7 +14,7 @@ const (
 	ErrandBranch        ErrandKind = "branch"        // a branch's name: what landed on it; its notes are BranchPush
 	ErrandGroup         ErrandKind = "merge group"   // a merge group's head SHA: its check; its notes are MergeGroup
 	ErrandProtection    ErrandKind = "protection"    // a branch's name: whether our check is required there and pinned to this App
-	ErrandException     ErrandKind = "exception"     // an exception's key: the issue that asks for an explanation; its notes are Exception
+	ErrandException     ErrandKind = "exception"     // an exception's key: the issue that asks for an explanation; its notes are Exception, with what the policy said before it
 	ErrandRetrospective ErrandKind = "retrospective" // a pull request's number: the issue of its emergency
 	ErrandAnnouncement  ErrandKind = "announcement"  // a thread's name: what is posted to Slack; its notes are Announcement
 	ErrandDeployments   ErrandKind = "deployments"   // DeploymentsName: all environments of a repository; its notes are ReleaseNote
