@@ -37,25 +37,6 @@ func (q *inquiry) anyNewDependency(manifests *Globs) []condition {
 	return out
 }
 
-// matchBumps says whether the manifests among the files change nothing but versions. Without contents it stays unmeasured.
-func (q *inquiry) matchBumps(r *Rule, _ change.Category) (condition, bool) {
-	if !r.BumpsOnly {
-		return condition{}, true
-	}
-	if q.measure == Everything {
-		for i := range q.facts.Content.Files {
-			f := &q.facts.Content.Files[i]
-			if f.Status == change.FileRemoved || !q.isManifest(f.Path) && !q.isManifest(f.PreviousPath) {
-				continue
-			}
-			if becameManifest(f, q.isManifest) || !q.readable(f) || len(newDependencies(f)) > 0 {
-				return condition{}, false
-			}
-		}
-	}
-	return condition{rule: change.Code("bumps_only"), subject: change.Words("a change of versions")}, true
-}
-
 // isManifest says whether a file lists dependencies: by its name, or because the policy looks for new ones in it.
 func (q *inquiry) isManifest(path string) bool {
 	if manifestKind(path) >= 0 {
