@@ -88,6 +88,9 @@ func patternFault(p string, foldCase bool) fault {
 		if segments := strings.Split(a, "/"); slices.Contains(segments, ".") || slices.Contains(segments, "..") {
 			return refuse("can never match", `no path has a folder "." or ".."`, withoutDots(p))
 		}
+		if isUnrooted(a) {
+			return refuse("can never match in one of its alternatives", "no path begins or ends with a slash, or has two in a row: make patterns of them")
+		}
 		if strayDoublestar(a) {
 			mend, better := apart(p)
 			return refuse("has a ** that is not alone between slashes, which matches no more than *", mend, better...)
