@@ -333,7 +333,7 @@ func (q *inquiry) matchExpression(r *Rule, category change.Category) (condition,
 }
 
 // maxDoubtful bounds how often one expression is evaluated: for each choice among so many labels.
-const maxDoubtful = 6
+const maxDoubtful = 8
 
 // evaluate says whether an expression holds, whichever of the labels count that were set or taken off without authority: one that raises the
 // risk holds if it does with any choice of them, and one that lowers it only if it does with all. So a label that anyone may set never
@@ -353,9 +353,9 @@ func (q *inquiry) evaluate(e *Expression, category change.Category) (bool, error
 	for choice := 1; choice < 1<<len(doubtful); choice++ {
 		labels := slices.Clone(q.facts.Pull.Labels)
 		var others []string
-		for i, group := range doubtful {
+		for i, label := range doubtful {
 			if choice&(1<<i) != 0 {
-				labels, others = turned(labels, group), append(others, group...)
+				labels, others = turned(labels, label), append(others, label)
 			}
 		}
 		held, err := e.Eval(q.activation.withLabels(labels))

@@ -199,8 +199,13 @@ func TestLabelsInExpressions(t *testing.T) {
 			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing", "note: The label risky still counts: alice took it off"}},
 		{name: "labels that the expression does not name", policy: standard(`change.labels.exists(l, l.startsWith("ok-"))`), facts: pullRequest(small, label("ok-a", "eve"), label("ok-b", "bob")),
 			want: []string{"normal, waiting", "note: The label ok-a lowers nothing", "note: The label ok-b lowers nothing"}},
-		{name: "more labels than are tried", policy: high(`!["a", "b", "c", "d", "e", "f", "g"].all(l, l in change.labels)`), want: []string{"high-risk, waiting"},
-			facts: pullRequest(small, label("a", "eve"), label("b", "eve"), label("c", "eve"), label("d", "eve"), label("e", "eve"), label("f", "eve"), label("g", "eve"))},
+		{name: "more labels than are tried", policy: high(`!["a", "b", "c", "d", "e", "f", "g", "h", "i"].all(l, l in change.labels)`), want: []string{"high-risk, waiting"},
+			facts: pullRequest(small, label("h", "eve"), label("i", "eve"), label("a", "eve"), label("b", "eve"), label("c", "eve"), label("d", "eve"), label("e", "eve"), label("f", "eve"), label("g", "eve"))},
+		{name: "each by itself", policy: high(`change.labels.exists(l, l.startsWith("risk/")) && change.labels.exists(l, l.startsWith("area/"))`),
+			facts: pullRequest(small, label("risk/db", "alice"), unlabel("risk/db", "mallory"), label("area/billing", "bob")), want: []string{"high-risk, waiting", "note: The label risk/db still counts"}, never: []string{"area/billing lowers"}},
+		{name: "labels that it cannot depend on", policy: high(`!("reviewed" in change.labels) && change.title == "x"`), want: []string{"normal, waiting"}, never: []string{"note"},
+			facts: pullRequest(small, label("a", "eve"), label("b", "eve"), label("c", "eve"), label("d", "eve"), label("e", "eve"), label("f", "eve"), label("g", "eve"), label("h", "eve"), label("i", "eve"))},
+		{name: "a name that is put together", policy: standard(`!("needs" + "-review" in change.labels)`), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "alice")), want: []string{"normal, waiting"}},
 		{name: "one that fails without a label", policy: standard(`change.labels[0] != "x"`), facts: pullRequest(small, label("bug", "eve")), want: []string{"normal, failing"}},
 	})
 }

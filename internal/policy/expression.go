@@ -9,6 +9,9 @@ import (
 	"sync"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 
 	"github.com/changegate/changegate/internal/change"
@@ -25,8 +28,10 @@ const (
 // Expression is a condition in CEL, the Common Expression Language, on one variable, `change` (see ExpressionChange). It was
 // type-checked when the policy was read, its cost is limited, and it can call nothing outside. It is safe for concurrent use.
 type Expression struct {
-	source  string
-	program cel.Program
+	source   string
+	program  cel.Program
+	labels   []string // those that it asks for by name
+	anyLabel bool     // it may depend on others
 }
 
 // ExpressionChange is what an expression sees as `change`.
@@ -125,7 +130,7 @@ func CompileExpression(source string) (*Expression, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare CEL: %w", err)
 	}
-	ast, issues := env.Compile(source)
+	compiled, issues := env.Compile(source)
 	if issues.Err() != nil {
 		var messages []string
 		for _, e := range issues.Errors() {
@@ -137,14 +142,33 @@ func CompileExpression(source string) (*Expression, error) {
 		}
 		return nil, errors.New(strings.Join(messages, "; "))
 	}
-	if ast.OutputType() != cel.BoolType {
-		return nil, fmt.Errorf("is %s and not a condition: compare it with something", ast.OutputType())
+	if compiled.OutputType() != cel.BoolType {
+		return nil, fmt.Errorf("is %s and not a condition: compare it with something", compiled.OutputType())
 	}
-	program, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxExpressionCost))
+	program, err := env.Program(compiled, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxExpressionCost))
 	if err != nil {
 		return nil, err
 	}
-	return &Expression{source, program}, nil
+	named, any := labelsIn(compiled)
+	return &Expression{source, program, named, any}, nil
+}
+
+// labelsIn returns the labels that an expression asks for by their names, and says whether it looks at labels in any other way.
+func labelsIn(compiled *cel.Ast) (named []string, any bool) {
+	for _, e := range ast.MatchDescendants(ast.NavigateAST(compiled.NativeRep()), ast.KindMatcher(ast.SelectKind)) {
+		if e.AsSelect().FieldName() != "labels" {
+			continue
+		}
+		parent, ok := e.Parent()
+		if ok && parent.Kind() == ast.CallKind && parent.AsCall().FunctionName() == operators.In {
+			if asked := parent.AsCall().Args()[0]; asked.Kind() == ast.LiteralKind && asked.AsLiteral().Type() == types.StringType {
+				named = append(named, string(asked.AsLiteral().(types.String)))
+				continue
+			}
+		}
+		any = true
+	}
+	return named, any
 }
 
 // tokenList is the parser's list of all that could have come.
@@ -160,12 +184,10 @@ func plainCEL(message string) string {
 func (e *Expression) Source() string { return e.source }
 
 // readsLabels says whether the expression may depend on any label.
-func (e *Expression) readsLabels() bool { return strings.Contains(e.source, "labels") }
+func (e *Expression) readsLabels() bool { return e.anyLabel || len(e.labels) > 0 }
 
-// names says whether the expression has a label's name as a text of its own.
-func (e *Expression) names(label string) bool {
-	return strings.Contains(e.source, `"`+label+`"`) || strings.Contains(e.source, "'"+label+"'")
-}
+// mindsLabel says whether the expression may depend on a label.
+func (e *Expression) mindsLabel(label string) bool { return e.anyLabel || contains(e.labels, label) }
 
 // Eval says whether the expression holds. An error (a list's index out of range, too high a cost) is no answer: the caller
 // must not take it for false.

@@ -129,9 +129,9 @@ func (q *inquiry) whoMay(role string) change.Text {
 	return q.candidates(r)
 }
 
-// doubtfulLabels returns the labels that were set by somebody who may not lower the risk, and those that were taken off in vain: each that
-// the expression names by itself, and all others together.
-func (q *inquiry) doubtfulLabels(e *Expression) [][]string {
+// doubtfulLabels returns the labels that an expression may depend on and that were set by somebody who may not lower the risk, or taken off in
+// vain.
+func (q *inquiry) doubtfulLabels(e *Expression) []string {
 	if q.doubtful == nil {
 		labels := slices.DeleteFunc(append([]string{}, q.facts.Pull.Labels...), q.setWithAuthority)
 		for _, event := range q.facts.LabelEvents {
@@ -142,31 +142,15 @@ func (q *inquiry) doubtfulLabels(e *Expression) [][]string {
 		slices.Sort(labels)
 		q.doubtful = labels
 	}
-	var groups [][]string
-	var unnamed []string
-	for _, label := range q.doubtful {
-		if e.names(label) {
-			groups = append(groups, []string{label})
-		} else {
-			unnamed = append(unnamed, label)
-		}
-	}
-	if unnamed != nil {
-		groups = append(groups, unnamed)
-	}
-	return groups
+	return slices.DeleteFunc(slices.Clone(q.doubtful), func(label string) bool { return !e.mindsLabel(label) })
 }
 
-// turned returns the labels without those of some that are among them, and with those that are not.
-func turned(labels, some []string) []string {
-	for _, label := range some {
-		if contains(labels, label) {
-			labels = slices.DeleteFunc(labels, func(l string) bool { return change.SameLabel(l, label) })
-		} else {
-			labels = append(labels, label)
-		}
+// turned returns the labels without one that is among them, or with one that is not.
+func turned(labels []string, label string) []string {
+	if contains(labels, label) {
+		return slices.DeleteFunc(labels, func(l string) bool { return change.SameLabel(l, label) })
 	}
-	return labels
+	return append(labels, label)
 }
 
 func contains(labels []string, label string) bool {
