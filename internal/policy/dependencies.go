@@ -20,7 +20,7 @@ func (q *inquiry) anyNewDependency(manifests *Globs) []condition {
 			found.add(f.Path, names[0])
 			continue
 		}
-		if becameManifest(f, listed) || !q.readable(f) {
+		if becameManifest(f, listed) || f.Mode == change.ModeSymlink || !q.readable(f) {
 			unread.add(f.Path, "")
 		}
 	}
@@ -73,16 +73,21 @@ func newDependencies(f *change.File) []string {
 		if !inHunk || line == "" {
 			continue
 		}
-		switch line[0] {
-		case '+':
-			added = append(append(added, names(line[1:], &section[1])...), sources(line[1:])...)
-		case '-':
-			removed = append(append(removed, names(line[1:], &section[0])...), sources(line[1:])...)
-		case ' ':
-			names(line[1:], &section[0])
-			names(line[1:], &section[1])
+		for part := range strings.FieldsFuncSeq(line[1:], endsLine) {
+			switch line[0] {
+			case '+':
+				added = append(append(added, names(part, &section[1])...), sources(part)...)
+			case '-':
+				removed = append(append(removed, names(part, &section[0])...), sources(part)...)
+			case ' ':
+				names(part, &section[0])
+				names(part, &section[1])
+			}
 		}
 	}
 	slices.Sort(added)
 	return slices.DeleteFunc(slices.Compact(added), func(n string) bool { return slices.Contains(removed, n) })
 }
+
+// endsLine says whether a line ends at a character, for somebody who reads a manifest: Python ends lines at all of these, Git at none.
+func endsLine(r rune) bool { return strings.ContainsRune("\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029", r) }

@@ -34,6 +34,7 @@ func TestManifestsThatAreRenamed(t *testing.T) {
 		{name: "one that the policy does not look at", facts: pullRequest(rename("old/requirements.txt", "requirements.txt"), authoredBy("renovate[bot]")),
 			want: []string{"standard, waiting", "a diff that cannot be read"}},
 		{name: "a copy", facts: pullRequest(rename("a/package.json", "b/package.json"), authoredBy("renovate[bot]"), theFile(func(f *change.File) { f.Status = change.FileCopied })), want: another},
+		{name: "a link", facts: pullRequest(patch("requirements.txt", "-x==1", "+x"), authoredBy("renovate[bot]"), theFile(func(f *change.File) { f.Mode = change.ModeSymlink })), want: another},
 		{name: "a manifest in another folder", facts: pullRequest(rename("a/package.json", "b/package.json"), authoredBy("renovate[bot]")), want: []string{"standard, waiting"}, never: []string{"dependencies"}},
 	})
 }

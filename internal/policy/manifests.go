@@ -66,17 +66,25 @@ var manifestNames = sync.OnceValue(func() *Globs {
 func manifestKind(path string) int { return manifestNames().Find(path) }
 
 var (
-	goModule      = regexp.MustCompile(`^\s*(?:(?:require|tool)\s+)?\(?\s*"?([^\s"()]*[./][^\s"()]*)"?(?:\s+v[0-9]|\s*$)`)
-	goReplacement = regexp.MustCompile(`=>\s*"?([^\s"]+)`)
-	jsonPair      = regexp.MustCompile(`"((?:[^"\\]|\\.)+)"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|([{\[]))`)
-	quotedFirst   = regexp.MustCompile(`^\s*\{?\s*:?[A-Za-z_.]*\s*\(?\s*["':]([^"',\s}]+)`)
-	tomlPair      = regexp.MustCompile(`^\s*-?\s*"?([A-Za-z0-9_.@/-]+)"?\s*[=:]`)
-	tomlTable     = regexp.MustCompile(`^\s*\[+\s*([^\]]+?)\s*\]`)
-	quotedString  = regexp.MustCompile(`["']([^"'\s]+)[^"']*["']`)
-	mavenName     = regexp.MustCompile(`<(?:artifactId|groupId)>\s*([^<\s]+)`)
-	sourceURL     = regexp.MustCompile(`((?:[a-z][a-z0-9+.-]*://|git@)[^\s"'<>,;)#]+)`)
-	sourceKey     = regexp.MustCompile(`["']?((?:npm|jsr|github|gitlab|bitbucket|gist|git|file|link|portal|path|svn|hg)["']?\s*(?::|=>?)\s*["']?@?[^\s"',:=#@}/][^\s"',#@}]*)`)
-	gitHubShort   = regexp.MustCompile(`^([\w.-]+/[\w.-]+)(?:#.*)?$`)
+	goModule        = regexp.MustCompile(`^\s*(?:(?:require|tool)\s+)?\(?\s*"?([^\s"()]*[./][^\s"()]*)"?(?:\s+v[0-9]|\s*$)`)
+	goReplacement   = regexp.MustCompile(`=>\s*"?([^\s"]+)`)
+	jsonToken       = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"(\s*:)?|//.*|[{}\[\]]`)
+	quotedFirst     = regexp.MustCompile(`^\s*\{?\s*:?[A-Za-z_.]*\s*\(?\s*["':]([^"',\s}]+)`)
+	tupleFirst      = regexp.MustCompile(`\{\s*:(\w+)\s*,`)
+	wordList        = regexp.MustCompile(`%[wWiIqQ]?[\[({<|!]([^\])}>|!]*)`)
+	wordBeforeArrow = regexp.MustCompile(`\b(?:requires|recommends|suggests)\s+([\w:]+)\s*=>`)
+	tomlPair        = regexp.MustCompile(`^\s*-?\s*"?([A-Za-z0-9_.@/-]+)"?\s*[=:]`)
+	tomlTable       = regexp.MustCompile(`^\s*\[+\s*([^\]]+?)\s*\]`)
+	tomlQuotedTable = regexp.MustCompile(`^\[\s*["'][^"']+["'](?:\s*\.\s*["']?[\w-]+["']?)+\s*\]`)
+	tomlInner       = regexp.MustCompile(`(?:^\{|,)\s*["']?([A-Za-z0-9_.-]+)["']?\s*=`)
+	quotedString    = regexp.MustCompile(`["']([^"'\s]+)[^"']*["']`)
+	anyString       = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
+	coordinate      = regexp.MustCompile(`^\s*([A-Za-z0-9$][^\s=<>!~;,\[#]*)`)
+	mavenName       = regexp.MustCompile(`<(?:artifactId|groupId)\s*>\s*([^<\s]+)`)
+	mavenOpen       = regexp.MustCompile(`(<(?:artifactId|groupId)\s*>?)\s*$`)
+	sourceURL       = regexp.MustCompile(`((?i:[a-z][a-z0-9+.-]*://|[\w.-]+@[\w-]+(?:\.[\w-]+)+:)[^\s"'<>,;)#]+)`)
+	sourceKey       = regexp.MustCompile(`["']?((?:npm|jsr|github|gitlab|bitbucket|gist|sourcehut|git|file|link|portal|path|svn|hg)["']?\s*(?::|=>?)\s*["']?@?[^\s"',:=#@}/][^\s"',#@}]*)`)
+	gitHubShort     = regexp.MustCompile(`^([\w.-]+/[\w.-]+)(?:#.*)?$`)
 	// versionLike is what npm takes for a version: a range, a tag that is common, or a workspace's own.
 	versionLike  = regexp.MustCompile(`^(?:[\^~<>=v\s]*\d+(?:\.[\dxX*]+)*(?:[-+].*|\s+[-<>=~^|\d].*)?|\*|x|latest|next|beta|alpha|canary|(?:workspace|catalog):.*)$`)
 	codeFile     = regexp.MustCompile(`\.(?:[cm]?[jt]sx?|json|node|css)$`)
@@ -86,6 +94,7 @@ var (
 	catalogShort = regexp.MustCompile(`^\s*[\w.-]+\s*=\s*["']([^"'\s]+):[^"':]*["']`)
 	yamlKey      = regexp.MustCompile(`^\s*["']?([\w.-]+)["']?\s*:(?:\s+(.*))?$`)
 	chartName    = regexp.MustCompile(`(?:^[\s-]+|[{,]\s*)["']?(?:name|repository)["']?\s*:\s*["']?([^"'\s,}#]+)`)
+	chartOpen    = regexp.MustCompile(`(?:^[\s-]+|[{,]\s*)["']?((?:name|repository)["']?\s*:)\s*(?:[|>][\d+-]*)?\s*$`)
 	lispString   = regexp.MustCompile(`"(?:[^"\\]|\\.)*"?`)
 	lispPlace    = regexp.MustCompile(`:(?:local/root|git/url)\s+"([^"]+)"`)
 	pythonName   = regexp.MustCompile(`^\s*(?:-e\s+|--editable\s+)?([A-Za-z0-9][^\s=<>!~;,\[#]*)`)
@@ -112,34 +121,45 @@ func goMod(line string, _ *string) []string {
 }
 
 // jsonPairs returns the keys of pairs that may be a name and a version, and the repositories on GitHub that stand for a version. In objects
-// that are known to hold something else, such as the scripts, there are none.
+// that are known to hold something else, such as the scripts, and in what is inside of them, there are none. Section has the keys of the objects
+// and lists that are open, each with a line end behind it.
 func jsonPairs(line string, section *string) []string {
-	trimmed := strings.TrimSpace(line)
-	if strings.HasPrefix(trimmed, "}") {
-		*section = ""
-	}
 	var names []string
-	for _, m := range jsonPair.FindAllStringSubmatch(line, -1) {
-		key, value, opens := m[1], m[2], m[3]
-		if opens != "" {
-			// Only a line that does nothing but open an object says where the next lines are.
-			if strings.HasSuffix(trimmed, opens) {
-				*section = key
-			}
-			continue
+	key := "" // the last one, as long as its value is to come
+	for _, m := range jsonToken.FindAllStringSubmatch(line, -1) {
+		switch text, isString, isKey := m[1], strings.HasPrefix(m[0], `"`), m[2] != ""; {
+		case isKey:
+			key = text
+		case isString && key != "":
+			names = append(names, jsonNames(*section, key, text)...)
+			key = ""
+		case m[0] == "{", m[0] == "[":
+			*section += key + "\n"
+			key = ""
+		case m[0] == "}", m[0] == "]":
+			*section = (*section)[:strings.LastIndexByte(strings.TrimSuffix(*section, "\n"), '\n')+1]
 		}
-		switch *section {
+	}
+	if key != "" && strings.HasSuffix(strings.TrimSpace(line), ":") { // its value is on another line
+		names = append(names, jsonNames(*section, key, "")...)
+	}
+	return names
+}
+
+// jsonNames returns what a pair in the objects that are open may name.
+func jsonNames(section, key, value string) []string {
+	for open := range strings.SplitSeq(section, "\n") {
+		switch open {
 		case "scripts", "engines", "repository", "bugs", "author", "license", "config", "funding", "files", "exports", "bin", "directories", "publishConfig":
-			continue
-		case "":
-			if describes(key, value) {
-				continue
-			}
+			return nil
 		}
-		names = append(append(names, key), submatches(gitHubShort, value)...)
-		if strings.Contains(value, `\`) {
-			names = append(names, value) // no version needs that, and an address could be written so
-		}
+	}
+	if (section == "" || section == "\n") && describes(key, value) {
+		return nil
+	}
+	names := append([]string{key}, submatches(gitHubShort, value)...)
+	if strings.Contains(value, `\`) {
+		names = append(names, value) // no version needs that, and an address could be written so
 	}
 	return names
 }
@@ -156,15 +176,25 @@ func describes(key, value string) bool {
 		return !versionLike.MatchString(value) && !gitHubShort.MatchString(value)
 	}
 	// A value with a space that is no range of versions is somebody's script.
-	return strings.Contains(value, " ") && !strings.ContainsAny(value, "<>=|^~*")
+	value = strings.TrimSpace(value)
+	return strings.Contains(value, " ") && !strings.ContainsAny(value, "<>=|^~*") && !versionLike.MatchString(value)
 }
 
+// quotedCall returns what the statements of a line begin with after the name of a function: a text, a symbol, or a word before an arrow; and
+// the first of each tuple and all that a list of words has.
 func quotedCall(line string, _ *string) []string {
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "source") || strings.HasPrefix(line, "ruby ") {
 		return nil
 	}
-	return submatches(quotedFirst, line)
+	names := append(submatches(tupleFirst, line), submatches(wordBeforeArrow, line)...)
+	for statement := range strings.SplitSeq(line, ";") {
+		names = append(names, submatches(quotedFirst, statement)...)
+	}
+	for _, words := range submatches(wordList, line) {
+		names = append(names, strings.Fields(words)...)
+	}
+	return names
 }
 
 // tomlPairs returns a table's keys and the names in its lists of strings, and by which other name or from which index they come.
@@ -177,20 +207,29 @@ func tomlPairs(line string, section *string) []string {
 }
 
 func tomlNames(line, trimmed string, section *string) []string {
-	if m := tomlTable.FindStringSubmatch(trimmed); m != nil && !strings.HasPrefix(trimmed, `["`) && !strings.HasPrefix(trimmed, "['") {
+	isText := strings.HasPrefix(trimmed, `["`) || strings.HasPrefix(trimmed, "['")
+	if m := tomlTable.FindStringSubmatch(trimmed); m != nil && (!isText || tomlQuotedTable.MatchString(trimmed)) {
 		*section = m[1]
 		// [dependencies.name] is a dependency of its own.
-		if i := strings.LastIndex(m[1], "dependencies."); i >= 0 {
-			return []string{strings.Trim(m[1][i+len("dependencies."):], `"'`)}
+		path := strings.Split(*section, ".")
+		for i, part := range path[:len(path)-1] {
+			if listsDependencies(part) {
+				return []string{strings.Trim(path[i+1], `"' `)}
+			}
 		}
 		return nil
 	}
 	if m := tomlPair.FindStringSubmatch(line); m != nil {
 		switch m[1] {
 		case "version", "name", "description", "edition", "authors", "readme", "license", "rust-version", "python", "requires-python", "features", "optional", "default-features", "rev", "tag", "branch":
-			return nil
+			if !listsDependencies((*section)[strings.LastIndexByte(*section, '.')+1:]) {
+				return nil
+			}
 		}
-		if !strings.Contains(line, "[") || strings.Contains(line, "{") {
+		switch value := strings.TrimSpace(line[len(m[0]):]); {
+		case strings.HasPrefix(value, "{") && listsDependencies(m[1]):
+			return submatches(tomlInner, value)
+		case !strings.HasPrefix(value, "["):
 			return []string{m[1]}
 		}
 	}
@@ -201,28 +240,49 @@ func tomlNames(line, trimmed string, section *string) []string {
 	return names
 }
 
+// listsDependencies says whether a table of a name has dependencies for keys.
+func listsDependencies(table string) bool {
+	table = strings.Trim(table, `"' `)
+	return strings.HasSuffix(table, "dependencies") || strings.HasSuffix(table, "packages")
+}
+
 // versionCatalog is tomlPairs for Gradle, where an alias of one's own stands before what it names.
 func versionCatalog(line string, section *string) []string {
+	names := tomlPairs(line, section)
 	if strings.HasPrefix(strings.TrimSpace(line), "#") {
 		return nil
 	}
-	return slices.Concat(tomlPairs(line, section), submatches(catalogName, line), submatches(catalogShort, line))
+	return slices.Concat(names, submatches(catalogName, line), submatches(catalogShort, line))
 }
 
-func mavenArtifact(line string, _ *string) []string { return submatches(mavenName, line) }
+// mavenArtifact returns artifacts and groups. One whose name is on another line is a name that is not known.
+func mavenArtifact(line string, _ *string) []string {
+	return append(submatches(mavenName, line), submatches(mavenOpen, line)...)
+}
 
-// quotedCoordinates returns the strings of a line without the version that they may end in.
-func quotedCoordinates(line string, _ *string) []string {
-	if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "//") || strings.HasPrefix(trimmed, "#") {
+// quotedCoordinates returns the strings of a line without the version that they may end in, and what stands in a text of many lines.
+func quotedCoordinates(line string, section *string) []string {
+	trimmed := strings.TrimSpace(line)
+	if strings.HasPrefix(trimmed, "//") || strings.HasPrefix(trimmed, "#") {
 		return nil
 	}
+	const inText = "text"
+	was := *section
+	if n := strings.Count(line, `"""`) + strings.Count(line, "'''"); n%2 == 1 {
+		*section = map[string]string{"": inText}[was]
+	}
+	if was == inText {
+		return requirement(strings.Trim(trimmed, `"',`), section)
+	}
 	var names []string
-	for _, s := range submatches(quotedString, line) {
-		if parts := strings.Split(s, ":"); len(parts) >= 3 {
-			s = strings.Join(parts[:2], ":")
-		}
-		if name := submatches(pythonName, s); len(name) > 0 && (name[0][0] < '0' || name[0][0] > '9') {
-			names = append(names, name...)
+	for _, m := range anyString.FindAllStringSubmatch(line, -1) {
+		for s := range strings.SplitSeq(m[1]+m[2], ";") {
+			if parts := strings.Split(s, ":"); len(parts) >= 3 {
+				s = strings.Join(parts[:2], ":")
+			}
+			if name := submatches(coordinate, s); len(name) > 0 && (name[0][0] < '0' || name[0][0] > '9') {
+				names = append(names, name...)
+			}
 		}
 	}
 	return names
@@ -288,7 +348,7 @@ func helmChart(line string, section *string) []string {
 	if *section != "" && *section != "dependencies" {
 		return nil
 	}
-	return submatches(chartName, line)
+	return append(submatches(chartName, line), submatches(chartOpen, line)...)
 }
 
 // clojureSymbols returns all that is neither a text nor a keyword nor a number, and what takes a library from elsewhere.

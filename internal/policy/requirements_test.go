@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -243,6 +244,32 @@ func TestNewDependencies(t *testing.T) {
 		{"java: a version", "pom.xml", []string{"-<version>1</version>", "+<version>2</version>"}, nil},
 		{"gradle: an artifact", "app/build.gradle.kts", []string{`-implementation("org.x:y:1.0")`, `+implementation("org.x:y:1.1")`, `+implementation("org.z:w:1.0")`}, []string{"org.z:w"}},
 		{"php: a package", "composer.json", []string{`   "require": {`, `+    "monolog/monolog": "^3.0"`}, []string{"monolog/monolog"}},
+		{"npm: a range between two", "package.json", []string{`+    "evil": "1.0.0 - 1.9.9",`, `+    "worse": "1.0.0 ",`}, []string{"evil", "worse"}},
+		{"npm: an object on one line after a list", "package.json", []string{`   "files": [`, `     "lib"`, `   ],`, `+  "peerDependencies": { "evil": "^1" },`}, []string{"evil"}},
+		{"npm: what a known object ends in", "package.json", []string{`   "scripts": {`, `-    "test": "jest"`, `+    "test": "jest" }, "devDependencies": { "evil": "1.0.0"`, `   },`, `   "x": {`}, []string{"evil"}},
+		{"npm: a name without its version", "package.json", []string{`   "dependencies": {`, `+    "evil":`, `+      "1.0.0",`}, []string{"evil"}},
+		{"npm: inside of what is known", "package.json", []string{`   "exports": {`, `+    ".": {`, `+      "import": "./x.mjs"`, `+    }`}, nil},
+		{"npm: other sources", "package.json", []string{`   "dependencies": {`, `-    "a": "1",`, `-    "b": "1",`, `-    "c": "1",`, `+    "a": "deploy@evil.example:x/a.git",`, `+    "b": "HTTPS://evil.example/b.tgz",`, `+    "c": "sourcehut:~evil/c",`},
+			[]string{"HTTPS://evil.example/b.tgz", "deploy@evil.example:x/a.git", "sourcehut:~evil/c"}},
+		{"deno: a comment", "deno.json", []string{`   // "scripts": {`, `+  "evil": "1.0.0"`}, []string{"evil"}},
+		{"python: a line that ends where git sees none", "requirements.txt", []string{"-django==5.0", "+django==5.1\revil==1.0\u2028worse==1.0"}, []string{"evil", "worse"}},
+		{"python: lines that end as on Windows", "requirements.txt", []string{"-django==5.0\r", "+django==5.1\r"}, nil},
+		{"python: a group", "pyproject.toml", []string{`-dev = ["pytest"]`, `+dev = ["pytest", "evil", {include-group = "test"}]`}, []string{"evil", "test"}},
+		{"python: a table of its own", "Pipfile", []string{`+[packages.evil]`, `+version = "*"`}, []string{"evil"}},
+		{"python: a text of many lines", "setup.py", []string{`+install_requires="""`, `+  evil>=1`, `+"""`, `+name="x"`}, []string{"evil", "x"}},
+		{"ruby: two on one line", "Gemfile", []string{`-gem "rails", "7.1"`, `+gem "rails", "7.2"; gem "evil"`}, []string{"evil"}},
+		{"ruby: a list of words", "Gemfile", []string{`+%w[a b].each { |g| gem g }`}, []string{"a", "b"}},
+		{"ruby: a quoted word", "x.gemspec", []string{`+  s.add_runtime_dependency(%q<evil>.freeze, [">= 0"])`}, []string{"evil"}},
+		{"elixir: two on one line", "mix.exs", []string{`-      [{:jason, "~> 1.4"}]`, `+      [{:jason, "~> 1.4"}, {:evil, "~> 1.0"}]`}, []string{"evil"}},
+		{"elixir: a function on one line", "mix.exs", []string{`+  defp deps, do: [{:evil, "~> 1.0"}]`}, []string{"evil"}},
+		{"perl: a bare word", "cpanfile", []string{`+requires Evil::More => "1.0";`}, []string{"Evil::More"}},
+		{"rust: dependencies on one line", "Cargo.toml", []string{`-dependencies = { serde = "1" }`, `+dependencies = { serde = "1", evil = "1" }`}, []string{"evil"}},
+		{"rust: tables of their own, oddly written", "Cargo.toml", []string{`+[dependencies . evil]`, `+version = "1"`, `+[ "dependencies"."worse" ]`, `+version = "1"`, `+["dependencies".bad]`}, []string{"bad", "evil", "worse"}},
+		{"rust: a crate that is called like a key", "Cargo.toml", []string{` [dev-dependencies]`, `+tag = "1"`}, []string{"tag"}},
+		{"java: a name on a line of its own", "pom.xml", []string{`+<artifactId>`, `+  evil`, `+</artifactId >`, `+<groupId >worse</groupId>`}, []string{"<artifactId>", "worse"}},
+		{"gradle: a group from a variable", "build.gradle.kts", []string{`+implementation("$g:evil:1.0")`, `+val x = ""; implementation("worse:lib:1.0")`}, []string{"$g:evil", "worse:lib"}},
+		{"c#: two in one", "a.csproj", []string{`-<PackageReference Include="A" />`, `+<PackageReference Include="A;Evil" />`}, []string{"Evil"}},
+		{"helm: a name on the next line", "Chart.yaml", []string{` dependencies:`, `+  - name:`, `+      evil`}, []string{"name:"}},
 		{"an unknown manifest", "deps.list", []string{"+foo 1.0", "-bar 1.0", "+bar 1.1", "+# note"}, []string{"foo"}},
 		{"what is not in a hunk", "go.mod", nil, nil},
 	} {
@@ -307,6 +334,10 @@ func FuzzNewDependencies(f *testing.F) {
 		names := newDependencies(&change.File{Path: path, Patch: patch})
 		if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
 			t.Errorf("%q: %q are not in order, each once", patch, names)
+		}
+		// What is new is no change of versions, unless it looks like one.
+		if wordy := slices.ContainsFunc(names, func(n string) bool { return !strings.ContainsAny(n, "0123456789") }); wordy && changesOnlyVersions(patch) {
+			t.Errorf("%q: %q are new in what changes only versions", patch, names)
 		}
 		// What is taken away as it is added names nothing new.
 		both := "@@ -1 +1 @@\n"
