@@ -5,17 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/facts"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/report"
 )
 
-// Explanation is the JSON form of `policy explain`.
-type Explanation struct {
+// explanation is the JSON form of `policy explain`.
+type explanation struct {
 	Decision change.Decision `json:"decision"`
 	Effects  []plan.Effect   `json:"effects"` // what would be done on GitHub if nothing were there yet
 }
@@ -40,14 +42,14 @@ With --floor the owner's policy decides beside the policy, and alone where no po
 			if err != nil {
 				return err
 			}
-			facts, err := readFacts(cmd, factsFile)
+			f, err := readFacts(cmd, factsFile)
 			if err != nil {
 				return err
 			}
 			// The policy in the file speaks for the default branch too.
-			facts.Governed = facts.Governed || p.Governs(facts.Repository, facts.Pull.Base.Name)
-			d := p.Decide(facts)
-			e := Explanation{Decision: d, Effects: effects(d, facts)}
+			f.Governed = f.Governed || p.Governs(f.Repository, f.Pull.Base.Name)
+			d := p.Decide(f)
+			e := explanation{Decision: d, Effects: effects(d, f.Now)}
 			if asJSON {
 				out := json.NewEncoder(cmd.OutOrStdout())
 				out.SetIndent("", "  ")
@@ -63,6 +65,24 @@ With --floor the owner's policy decides beside the policy, and alone where no po
 	return cmd
 }
 
+// readFacts reads the facts of one pull request.
+func readFacts(cmd *cobra.Command, file string) (change.Facts, error) {
+	in, err := open(cmd, file)
+	if err != nil {
+		return change.Facts{}, err
+	}
+	defer in.Close()
+	text, err := io.ReadAll(in)
+	var f change.Facts
+	if err == nil {
+		f, err = facts.Parse(text)
+	}
+	if err != nil {
+		return change.Facts{}, fmt.Errorf("read the facts in %s: %w", visible(file), err)
+	}
+	return f, nil
+}
+
 // loadLayers is loadPolicy for a repository's policy and its owner's, either of which may not be there.
 func loadLayers(cmd *cobra.Command, policyFile, floorFile string) (*policy.Policy, error) {
 	if floorFile == "" {
@@ -76,15 +96,15 @@ func loadLayers(cmd *cobra.Command, policyFile, floorFile string) (*policy.Polic
 }
 
 // effects returns what would be done on GitHub for a decision if nothing were there yet.
-func effects(d change.Decision, facts change.Facts) []plan.Effect {
+func effects(d change.Decision, now time.Time) []plan.Effect {
 	if !d.Governed {
 		return []plan.Effect{}
 	}
 	asks := map[change.PullKey][]change.Ask{d.Pull: d.Asks}
-	return plan.Decided(d, asks, plan.Present{Now: facts.Now}, report.Render)
+	return plan.Decided(d, asks, plan.Present{Now: now}, report.Render)
 }
 
-func explain(w io.Writer, e Explanation) error {
+func explain(w io.Writer, e explanation) error {
 	if _, err := io.WriteString(w, report.Terminal(e.Decision)); err != nil {
 		return err
 	}

@@ -1,4 +1,5 @@
-package cli
+// Package facts reads the facts of one pull request as a person writes them down, to have a policy explained or tested.
+package facts
 
 import (
 	"bytes"
@@ -10,31 +11,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/changegate/changegate/internal/change"
 )
 
-// readFacts reads the facts of one pull request. A key that is not known, one that is there twice and a state that there is none of are
-// refused, because a fact under a wrong name, or by a wrong one, would be missing from the decision.
-func readFacts(cmd *cobra.Command, file string) (facts change.Facts, err error) {
-	in, err := open(cmd, file)
-	if err != nil {
-		return facts, err
-	}
-	defer in.Close()
-	text, err := io.ReadAll(in)
-	if err == nil {
-		text = bytes.TrimPrefix(text, []byte("\ufeff"))
-		facts, err = parseFacts(text)
-	}
-	if err != nil {
-		return change.Facts{}, fmt.Errorf("read the facts in %s: %w", visible(file), err)
-	}
-	return facts, nil
-}
-
-func parseFacts(text []byte) (facts change.Facts, err error) {
+// Parse reads the facts of one pull request, a JSON object. A key that is not known, one that is there twice and a state that there is none of
+// are refused, because a fact under a wrong name, or by a wrong one, would be missing from the decision.
+func Parse(text []byte) (facts change.Facts, err error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&facts); err != nil {
@@ -85,7 +68,7 @@ func keysOnce(text []byte) error {
 		here := &inside[len(inside)-1]
 		if key, ok := t.(string); ok && here.isKey {
 			if here.isKey = false; here.seen[strings.ToLower(key)] {
-				return fmt.Errorf("line %d: %q is here twice: keep one", lineAt(text, decoder.InputOffset()), visible(key))
+				return fmt.Errorf("line %d: %q is here twice: keep one", lineAt(text, decoder.InputOffset()), key)
 			}
 			here.seen[strings.ToLower(key)] = true
 			continue
@@ -102,8 +85,8 @@ func keysOnce(text []byte) error {
 	}
 }
 
-// states returns the words that a state of a type can be, nil for what is none. GitHub writes those of reviews in either case.
-func states(t reflect.Type) []string {
+// States returns the words that a value of a type can be, nil where the type is no state. GitHub writes those of reviews in either case.
+func States(t reflect.Type) []string {
 	switch t {
 	case reflect.TypeFor[change.PullState]():
 		return []string{string(change.Open), string(change.Closed), string(change.Merged)}
@@ -119,9 +102,9 @@ func states(t reflect.Type) []string {
 func knownStates(path string, v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.String:
-		all, is := states(v.Type()), func(state string) bool { return strings.EqualFold(state, v.String()) }
+		all, is := States(v.Type()), func(state string) bool { return strings.EqualFold(state, v.String()) }
 		if all != nil && v.String() != "" && !slices.ContainsFunc(all, is) {
-			return fmt.Errorf("%s cannot be %q: use one of %s", path, visible(v.String()), strings.Join(all, ", "))
+			return fmt.Errorf("%s cannot be %q: use one of %s", path, v.String(), strings.Join(all, ", "))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
