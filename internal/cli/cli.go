@@ -2,7 +2,7 @@
 //
 // Output rules. What a command was asked for goes to standard output, everything else to standard error; standard output is the same
 // whether or not it is a terminal, so that it can be piped. Exit codes: 0 it worked, 1 it ran and the answer is bad (a policy with
-// errors, a story that failed, a server that stopped with an error), 2 it was called wrongly. Of gate, which scripts build on, they are 0 go,
+// errors, a story that failed, a server that stopped with an error), 2 it was called wrongly, or a policy's tests cannot be run. Of gate, which scripts build on, they are 0 go,
 // 75 not yet (EX_TEMPFAIL of sysexits), and 1 for everything else. An error is one paragraph: what was attempted, what is wrong, and the
 // mend.
 package cli
@@ -35,6 +35,9 @@ const (
 // errBadAnswer is an error whose explanation has already been printed: the command ran, and its answer is bad.
 var errBadAnswer = errors.New("the answer is bad")
 
+// errBadInput is an error whose explanation has already been printed: what the command was given cannot be used.
+var errBadInput = errors.New("the input cannot be used")
+
 // errNotYet is the answer of a gate that may open later, and has already been printed.
 var errNotYet = errors.New("not yet")
 
@@ -58,6 +61,8 @@ func run(ctx context.Context, args []string, streams Streams, c clock) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errBadInput):
+		return exitUsage
 	case errors.Is(err, errBadAnswer):
 		return exitBad
 	case errors.Is(err, errNotYet):
@@ -70,9 +75,6 @@ func run(ctx context.Context, args []string, streams Streams, c clock) int {
 		return exitBad
 	}
 }
-
-// New returns the command tree.
-func New() *cobra.Command { return newRoot(realTime{}) }
 
 func newRoot(c clock) *cobra.Command {
 	root := &cobra.Command{
@@ -88,7 +90,7 @@ func newRoot(c clock) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServeCommand(), newDemoCommand(), NewPolicyCommand(), newGateCommand(c), newAuditCommand(), newSetupCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newDemoCommand(), newPolicyCommand(), newGateCommand(c), newAuditCommand(), newSetupCommand(), newVersionCommand())
 	return root
 }
 

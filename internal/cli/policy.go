@@ -19,15 +19,15 @@ import (
 // policyPath is where a repository keeps its policy.
 const policyPath = ".github/change-policy.yml"
 
-// NewPolicyCommand returns the commands of a policy's author: lint, explain and backtest. None of them reaches the network.
-func NewPolicyCommand() *cobra.Command {
+// newPolicyCommand returns the commands of a policy's author: lint, explain, test and backtest. None of them reaches the network.
+func newPolicyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "Check, explain and try out a policy file",
+		Short: "Check, explain, test and try out a policy file",
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLintCommand(), newExplainCommand(), newBacktestCommand(), newSchemaCommand(), newDefaultCommand())
+	cmd.AddCommand(newLintCommand(), newExplainCommand(), newTestCommand(), newBacktestCommand(), newSchemaCommand(), newDefaultCommand())
 	return cmd
 }
 
