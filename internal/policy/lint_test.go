@@ -153,6 +153,9 @@ func TestPoliciesLint(t *testing.T) {
 		t.Fatal("no policies found")
 	}
 	for _, file := range append(files, examples...) {
+		if strings.HasSuffix(file, "_test.yml") {
+			continue // tests of a policy
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

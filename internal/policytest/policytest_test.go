@@ -187,6 +187,7 @@ func TestReadRefuses(t *testing.T) {
 		{fact("{people: {2: {permission: wirte}}}"), `line 21, column 38: permission cannot be read: unknown permission "wirte": use one of read, triage, write, maintain, admin`},
 		{fact("{pull: {author: *alcie}}"), `line 21, column 28: there is no anchor &alcie: did you mean "alice"?`},
 		{fact("{now: null}"), `line 20, column 5: the facts of the test "it" cannot be used: they do not say when it is: add "now": "2026-01-31T12:00:00Z"`},
+		{fact("{pull: {author: &alice {id: 3}}}"), "line 21, column 28: there is an anchor &alice already, on line 8: name it otherwise"},
 		{fact("{<<: *alice}"), "line 21, column 13: there is a YAML merge: write out what it stands for"},
 		{fact("!!map {}"), `line 21, column 12: there is a YAML tag: take it away; put a value that begins with "!" in quotes`},
 		{fact("&a {pull: {author: *a}}"), `line 21, column 16: author has no key "pull": use one of id, login, kind`},

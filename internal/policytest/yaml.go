@@ -1,15 +1,11 @@
 package policytest
 
 import (
-	"encoding"
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -18,7 +14,6 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
-	"github.com/changegate/changegate/internal/facts"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/typo"
 )
@@ -26,7 +21,7 @@ import (
 // reader collects what is wrong while a file is read, so that its author sees all of it at once.
 type reader struct {
 	problems policy.Problems
-	anchors  map[string]ast.Node
+	anchors  map[string]*ast.AnchorNode
 	values   int // how many were read, what aliases stand for included
 }
 
@@ -69,8 +64,8 @@ func (r *reader) document(source []byte) ast.Node {
 		r.problem(placeOf(bodies[1].Body), "there is more than one document", "keep one, and take the --- away")
 		return nil
 	}
-	r.anchors = map[string]ast.Node{}
-	ast.Walk(anchors(r.anchors), bodies[0].Body)
+	r.anchors = map[string]*ast.AnchorNode{}
+	ast.Walk(r, bodies[0].Body)
 	return bodies[0].Body
 }
 
@@ -102,15 +97,17 @@ func (r *reader) sound(tokens token.Tokens) bool {
 	return len(r.problems) == 0
 }
 
-// anchors gathers what aliases stand for.
-type anchors map[string]ast.Node
-
-// Visit implements ast.Visitor.
-func (a anchors) Visit(n ast.Node) ast.Visitor {
+// Visit gathers what aliases stand for; it implements ast.Visitor.
+func (r *reader) Visit(n ast.Node) ast.Visitor {
 	if anchor, ok := n.(*ast.AnchorNode); ok {
-		a[anchor.Name.GetToken().Value] = anchor.Value
+		name := anchor.Name.GetToken().Value
+		if first, twice := r.anchors[name]; twice {
+			r.problem(placeOf(n), fmt.Sprintf("there is an anchor &%s already, on line %d", name, placeOf(first).Line), "name it otherwise")
+		} else {
+			r.anchors[name] = anchor
+		}
 	}
-	return a
+	return r
 }
 
 // plain returns a node without its anchor, or what an alias stands for; nil if that is nothing, or too much.
@@ -128,10 +125,12 @@ func (r *reader) plain(n ast.Node) ast.Node {
 			n = a.Value
 		case *ast.AliasNode:
 			name := a.Value.GetToken().Value
-			if n = r.anchors[name]; n == nil {
+			anchor, ok := r.anchors[name]
+			if !ok {
 				r.problem(at, fmt.Sprintf("there is no anchor &%s", name), didYouMean(name, slices.Sorted(maps.Keys(r.anchors))))
 				return nil
 			}
+			n = anchor.Value
 		default:
 			return n
 		}
@@ -266,103 +265,6 @@ func kindOf(n ast.Node) string {
 		return "true or false"
 	}
 	return "a text"
-}
-
-// value reads a node as a value of a type, in the form that its JSON has: mappings, lists, texts, numbers.
-func (r *reader) value(n ast.Node, t reflect.Type, what string) any {
-	if t.Kind() == reflect.Pointer {
-		return r.value(n, t.Elem(), what)
-	}
-	switch {
-	case t == reflect.TypeFor[time.Time]():
-		text := r.text(n, what)
-		if _, err := time.Parse(time.RFC3339, text); err != nil && text != "" {
-			r.problem(placeOf(n), fmt.Sprintf("%s is %q", what, text), "write a time: 2026-01-31T12:00:00Z")
-		}
-		return text
-	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
-		text := r.text(n, what)
-		if err := reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil && text != "" {
-			r.problem(placeOf(n), what+" cannot be read", err.Error())
-		}
-		return text
-	}
-	switch t.Kind() {
-	case reflect.Struct:
-		return r.object(n, t, what)
-	case reflect.Map:
-		return r.mapping(n, t, what)
-	case reflect.Slice:
-		items, _ := r.items(n, what)
-		out := make([]any, len(items))
-		for i, item := range items {
-			out[i] = r.value(item, t.Elem(), "an item of "+what)
-		}
-		return out
-	case reflect.Bool:
-		return r.boolean(n, what)
-	case reflect.Int, reflect.Int64:
-		return r.number(n, what)
-	}
-	text := r.text(n, what)
-	fits := func(state string) bool { return strings.EqualFold(state, text) }
-	if all := facts.States(t); all != nil && text != "" && !slices.ContainsFunc(all, fits) {
-		r.problem(placeOf(n), fmt.Sprintf("%s is %q", what, text), didYouMean(text, all))
-	}
-	return text
-}
-
-func (r *reader) number(n ast.Node, what string) any {
-	at := placeOf(n)
-	n = r.plain(n)
-	if number, ok := n.(*ast.IntegerNode); ok {
-		return number.Value
-	}
-	r.wrongKind(at, n, what, "a whole number")
-	return nil
-}
-
-// object reads a mapping whose keys are those of a struct's JSON.
-func (r *reader) object(n ast.Node, t reflect.Type, what string) any {
-	fields := map[string]reflect.Type{}
-	var known []string
-	for _, f := range reflect.VisibleFields(t) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); f.IsExported() && !f.Anonymous {
-			fields[name], known = f.Type, append(known, name)
-		}
-	}
-	out := map[string]any{}
-	for _, e := range r.entries(n, what) {
-		if of, ok := fields[e.key]; !ok {
-			r.unknown(e, what, known)
-		} else if !r.isNull(e) {
-			out[e.key] = r.value(e.value, of, e.key)
-		} else {
-			out[e.key] = nil
-		}
-	}
-	return out
-}
-
-// mapping reads a mapping whose keys are texts, or numbers.
-func (r *reader) mapping(n ast.Node, t reflect.Type, what string) any {
-	out := map[string]any{}
-	for _, e := range r.entries(n, what) {
-		if _, err := strconv.ParseInt(e.key, 10, 64); err != nil && t.Key().Kind() == reflect.Int64 {
-			r.problem(e.place, fmt.Sprintf("%q is no number", e.key), "write the id of an account")
-			continue
-		}
-		if out[e.key] = nil; !r.isNull(e) {
-			out[e.key] = r.value(e.value, t.Elem(), e.key)
-		}
-	}
-	return out
-}
-
-// isNull says whether a value is the word null. One that is left empty is none, and was more likely forgotten.
-func (r *reader) isNull(e entry) bool {
-	null, ok := e.value.(*ast.NullNode)
-	return ok && null.GetToken().Type != token.ImplicitNullType
 }
 
 // placeOf returns where a node begins; for a block mapping that is its first key, and not the colon after it.
