@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"reflect"
 	"regexp"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/policytest"
 	"github.com/changegate/changegate/internal/report"
 	"github.com/changegate/changegate/policies"
 )
@@ -93,7 +95,7 @@ func TestReferencePolicies(t *testing.T) {
 			if _, err := policy.Parse(place, []byte(text)); err != nil {
 				t.Errorf("%s: %v", place, err)
 			}
-		case "yaml wrong", "yaml doubtful", "json", "console", "sh", "":
+		case "yaml wrong", "yaml doubtful", "yaml tests", "json", "console", "sh", "":
 		default:
 			t.Errorf("%s: nobody knows what a block of %q is", place, b.info)
 		}
@@ -127,6 +129,10 @@ func TestReferenceOutput(t *testing.T) {
 			got = lint(args[1], files)
 		case len(args) == 5 && args[0] == "explain" && args[1] == "--facts" && args[3] == "--policy":
 			got = explain(t, files[args[2]], args[4], files)
+		case slices.Equal(args, []string{"test", "-v"}):
+			got = runTests(t, ".github/change-policy_test.yml", files, true)
+		case len(args) == 2 && args[0] == "test":
+			got = runTests(t, args[1], files, false)
 		default:
 			t.Errorf("line %d: nobody knows how to run %q", b.line, typed)
 			continue
@@ -136,7 +142,7 @@ func TestReferenceOutput(t *testing.T) {
 			t.Errorf("line %d: %s: the reference (-) and the output (+):\n%s", b.line, typed, diff)
 		}
 	}
-	if ran < 3 {
+	if ran < 5 {
 		t.Errorf("%d outputs were found", ran)
 	}
 }
@@ -173,6 +179,20 @@ func explain(t *testing.T, text, file string, files map[string]string) string {
 		b.WriteString("  " + e.String() + "\n")
 	}
 	return b.String()
+}
+
+func runTests(t *testing.T, file string, files map[string]string, atLength bool) string {
+	t.Helper()
+	tests, err := policytest.Read([]byte(files[file]))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	tested := path.Join(path.Dir(file), tests.Policy.Name)
+	p, err := policy.Parse(tested, []byte(files[tested]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(policytest.Lines(file, tests.Run(p), atLength), "\n") + "\n"
 }
 
 // TestReferenceIsWhole: the reference names every key that the schema knows, every value that a key can have, and every field of an
