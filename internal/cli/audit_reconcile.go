@@ -14,7 +14,7 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 )
 
-func newReconcileCommand() *cobra.Command {
+func newAuditReconcileCommand() *cobra.Command {
 	var dir, repo string
 	var at place
 	var keys []string

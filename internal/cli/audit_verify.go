@@ -15,7 +15,7 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-func newVerifyCommand() *cobra.Command {
+func newAuditVerifyCommand() *cobra.Command {
 	var at place
 	var keys, since []string
 	var quick bool

@@ -11,7 +11,7 @@ import (
 	"github.com/changegate/changegate/internal/config"
 )
 
-func newBackupCommand() *cobra.Command {
+func newSetupBackupCommand() *cobra.Command {
 	var configuration, file string
 	cmd := &cobra.Command{
 		Use:   "backup --config FILE --to FILE",
@@ -41,7 +41,7 @@ Of the configuration only database.url is needed, or the variable CHANGEGATE_DAT
 	return cmd
 }
 
-func newRestoreCommand() *cobra.Command {
+func newSetupRestoreCommand() *cobra.Command {
 	var configuration, file string
 	var force bool
 	cmd := &cobra.Command{

@@ -27,11 +27,11 @@ func newPolicyCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLintCommand(), newExplainCommand(), newTestCommand(), newBacktestCommand(), newSchemaCommand(), newDefaultCommand())
+	cmd.AddCommand(newPolicyLintCommand(), newPolicyExplainCommand(), newPolicyTestCommand(), newPolicyBacktestCommand(), newPolicySchemaCommand(), newPolicyDefaultCommand())
 	return cmd
 }
 
-func newLintCommand() *cobra.Command {
+func newPolicyLintCommand() *cobra.Command {
 	var floorFile string
 	cmd := &cobra.Command{
 		Use:   "lint [FILE] [--floor FILE]",
@@ -75,7 +75,7 @@ With --floor it is checked as a repository's policy beside its owner's, the chan
 	return cmd
 }
 
-func newSchemaCommand() *cobra.Command {
+func newPolicySchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON schema of a policy file, for editors",
@@ -87,7 +87,7 @@ func newSchemaCommand() *cobra.Command {
 	}
 }
 
-func newDefaultCommand() *cobra.Command {
+func newPolicyDefaultCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "default",
 		Short: "Print the policy of repositories that have none, to start one from",

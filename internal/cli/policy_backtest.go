@@ -18,7 +18,7 @@ import (
 	"github.com/changegate/changegate/internal/policy"
 )
 
-func newBacktestCommand() *cobra.Command {
+func newPolicyBacktestCommand() *cobra.Command {
 	var policyFile, againstFile string
 	var asJSON bool
 	cmd := &cobra.Command{

@@ -22,7 +22,7 @@ type explanation struct {
 	Effects  []plan.Effect   `json:"effects"` // what would be done on GitHub if nothing were there yet
 }
 
-func newExplainCommand() *cobra.Command {
+func newPolicyExplainCommand() *cobra.Command {
 	var factsFile, policyFile, floorFile string
 	var asJSON bool
 	cmd := &cobra.Command{

@@ -16,7 +16,7 @@ import (
 // testsPath is where a repository keeps the tests of its policy.
 const testsPath = ".github/change-policy_test.yml"
 
-func newTestCommand() *cobra.Command {
+func newPolicyTestCommand() *cobra.Command {
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "test [FILE…]",

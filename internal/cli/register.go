@@ -14,7 +14,7 @@ import (
 // gitHubWeb is the GitHub that is meant where none is named.
 const gitHubWeb = "https://github.com"
 
-func newManifestCommand() *cobra.Command {
+func newSetupManifestCommand() *cobra.Command {
 	var c register.Config
 	cmd := &cobra.Command{
 		Use:   "manifest --public-url URL",
@@ -37,7 +37,7 @@ func newManifestCommand() *cobra.Command {
 // registerTime is how long GitHub keeps what was begun.
 const registerTime = time.Hour
 
-func newRegisterCommand() *cobra.Command {
+func newSetupRegisterCommand() *cobra.Command {
 	var c register.Config
 	var address string
 	cmd := &cobra.Command{

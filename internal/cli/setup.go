@@ -11,6 +11,6 @@ func newSetupCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newManifestCommand(), newRegisterCommand(), newBackupCommand(), newRestoreCommand())
+	cmd.AddCommand(newSetupManifestCommand(), newSetupRegisterCommand(), newSetupBackupCommand(), newSetupRestoreCommand())
 	return cmd
 }

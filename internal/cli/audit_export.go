@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changegate/changegate/internal/audit"
+	"github.com/changegate/changegate/internal/backup"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+func newAuditExportCommand() *cobra.Command {
+	var from, to, repo, keyFile, since, out string
+	var at place
+	cmd := &cobra.Command{
+		Use:   "export (--database URL | --config FILE) [--from WHEN] [--to WHEN] [--repo REPOSITORY] [--out FILE]",
+		Short: "Write entries of the ledger with the proof that they are in it",
+		Long: `Write a bundle: entries of the ledger, the proof that each is in it, and the signed checkpoint that the proofs lead to. Whoever has it can
+verify it with nothing else at hand.
+
+WHEN is an entry's number, a day (2026-01-31, in UTC; --to includes all of it) or a time (2026-01-31T09:00:00Z). With days or times the
+entry before and the one after are in the bundle as well, if there are such, so that it shows by itself that nothing of the period is left out; with
+--repo they are in the range, and in the bundle only if they are about that repository. Without --from
+it begins with the first entry, without --to it ends with the last one that the checkpoint is over.
+
+The checkpoint is the newest that the server signed, unless --key-file or --config names the key to sign one now. With --since the bundle also proves that
+this checkpoint extends one that was kept elsewhere, for 'changegate audit verify --since'.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := inOrder(from, to); err != nil {
+				return err
+			}
+			s, key, err := at.openToSign(cmd.Context(), keyFile)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			var o audit.ExportOptions
+			if o.Checkpoint, err = checkpoint(cmd.Context(), s, key); err != nil {
+				return err
+			}
+			if since != "" {
+				keys, err := signers(cmd.Context(), s)
+				if err != nil {
+					return err
+				}
+				kept, err := readCheckpoints(cmd, since, keys)
+				if err != nil {
+					return bad(cmd.ErrOrStderr(), since, err)
+				}
+				o.Since = kept[len(kept)-1]
+			}
+			if o.Repository, err = repository(cmd.Context(), s, repo); err != nil {
+				return err
+			}
+			if o.From, o.To, err = between(cmd.Context(), s, from, to, o.Checkpoint.Size); err != nil {
+				return err
+			}
+			if err := leftOut(cmd, s, from, to, o); err != nil {
+				return err
+			}
+			if out == "" {
+				_, err := audit.Export(cmd.Context(), s, cmd.OutOrStdout(), o)
+				return err
+			}
+			h, err := exportTo(cmd.Context(), s, out, o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s of %d to %d, signed with %s\n", visible(out), entries(h.Entries), h.From, h.To, h.Key)
+			return nil
+		},
+	}
+	at.flags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&from, "from", "", "`WHEN` the first entry was appended")
+	flags.StringVar(&to, "to", "", "`WHEN` the last entry was appended")
+	flags.StringVar(&repo, "repo", "", "only entries about this `repository`, OWNER/NAME or GitHub's numeric id")
+	flags.StringVar(&keyFile, "key-file", "", "sign a checkpoint now with the server's key in this `file`")
+	flags.StringVar(&since, "since", "", "a `file` of checkpoints that were kept elsewhere, of which the last one counts")
+	flags.StringVarP(&out, "out", "o", "", "write to this `file`, not to standard output; it is there only once it is whole")
+	return cmd
+}
+
+// exportTo writes a bundle to a file that is there only once it is whole.
+func exportTo(ctx context.Context, s *store.Store, path string, o audit.ExportOptions) (h audit.Header, err error) {
+	taken := fmt.Errorf("%s is there already, and a bundle overwrites nothing: name another file", path)
+	if _, err := os.Lstat(path); err == nil {
+		return h, taken
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-")
+	if err != nil {
+		return h, err
+	}
+	defer os.Remove(f.Name())
+	h, err = audit.Export(ctx, s, f, o)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return h, err
+	}
+	if err = backup.Claim(f.Name(), path); errors.Is(err, fs.ErrExist) {
+		return h, taken
+	}
+	return h, err
+}
+
+// leftOut says what of the period the bundle cannot have because no checkpoint is over it yet: an error where that is all of the period, or the
+// period has an end that was asked for, and a line for the reader where it has none. It is an error too if there is nothing of the period at all.
+func leftOut(cmd *cobra.Command, s *store.Store, from, to string, o audit.ExportOptions) error {
+	var size int64
+	err := s.ReadLedger(cmd.Context(), func(tx ledger.Tx) (err error) {
+		_, size, err = ledger.Sizes(cmd.Context(), tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	size = max(size, o.Checkpoint.Size)
+	first, last, err := between(cmd.Context(), s, from, to, size)
+	switch {
+	case err != nil:
+		return err
+	case last > size:
+		return fmt.Errorf("the ledger has %s, and none has the number %d", entries(size), last)
+	case first > last:
+		return errors.New("the ledger has no such entries")
+	}
+	n := last - max(first-1, o.Checkpoint.Size)
+	if n <= 0 {
+		return nil
+	}
+	missing := fmt.Sprintf("%s after the checkpoint, which is over %s: name the server's key with --key-file or --config to sign one over all",
+		entries(n), entries(o.Checkpoint.Size))
+	if to != "" || o.From > o.To {
+		return errors.New("the period has " + missing)
+	}
+	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "The ledger has %s.\n", missing)
+	return err
+}
