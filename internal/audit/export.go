@@ -24,6 +24,7 @@ type Source interface {
 type ExportOptions struct {
 	From, To   int64             // sequence numbers, both included; To is at most what the checkpoint is over
 	Repository int64             // only entries about this one; 0: all
+	Number     int               // only those about this pull request of it, and the policies that were in force meanwhile; 0: all
 	Checkpoint ledger.Checkpoint // what the entries are proven to be in
 	Since      ledger.Checkpoint // an earlier one that it is proven to extend; zero: none
 }
@@ -34,8 +35,12 @@ func Export(ctx context.Context, from Source, w io.Writer, o ExportOptions) (Hea
 	x := exporter{
 		out: bufio.NewWriterSize(w, 1<<16), size: o.Checkpoint.Size, tree: o.Checkpoint.Tree, since: o.Since,
 		header: Header{
-			Bundle: format, Checkpoint: string(o.Checkpoint.Note), From: o.From, Key: o.Checkpoint.Key, Repository: o.Repository, To: o.To,
+			Bundle: format, Checkpoint: string(o.Checkpoint.Note), From: o.From, Key: o.Checkpoint.Key, Number: o.Number, Repository: o.Repository,
+			To: o.To,
 		},
+	}
+	if o.Number != 0 && o.Repository == 0 {
+		return x.header, fmt.Errorf("export pull request %d: a pull request is one of a repository", o.Number)
 	}
 	if o.From < 1 || o.From > o.To || o.To > x.size {
 		return x.header, fmt.Errorf("export entries %d to %d: the checkpoint is over entries 1 to %d", o.From, o.To, x.size)
@@ -66,11 +71,11 @@ type exporter struct {
 
 func (x *exporter) export(ctx context.Context, tx ledger.Tx) error {
 	h := &x.header
-	where, args := `seq >= $1 AND seq <= $2`, []any{h.From, h.To}
-	if h.Repository != 0 {
-		where, args = where+` AND repository = $3`, append(args, h.Repository)
+	where, args, err := h.selection(ctx, tx)
+	if err != nil {
+		return err
 	}
-	err := tx.Query(ctx, `SELECT count(*) FROM ledger WHERE `+where, args, func(scan func(...any) error) error { return scan(&h.Entries) })
+	err = tx.Query(ctx, `SELECT count(*) FROM ledger WHERE `+where, args, func(scan func(...any) error) error { return scan(&h.Entries) })
 	if err != nil {
 		return err
 	}

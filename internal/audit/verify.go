@@ -112,6 +112,9 @@ func (v *verifier) header() error {
 	if h.From < 1 || h.From > h.To || h.To > c.Size {
 		return broken(0, "its range is %d to %d, and its checkpoint is over %d entries", h.From, h.To, c.Size)
 	}
+	if h.Number < 0 || h.Number > 0 && h.Repository == 0 {
+		return broken(0, "it is about pull request %d of repository %d, which there cannot be", h.Number, h.Repository)
+	}
 	if s := h.Since; s != nil && tlog.CheckTree(s.Proof, c.Size, c.Root, s.Size, s.Root) != nil {
 		return broken(0, "it does not extend the tree over %d entries that it says it does", s.Size)
 	}
@@ -195,6 +198,8 @@ func (v *verifier) entry(text []byte) error {
 		return broken(seq, "it says that it is entry %d", e.Seq)
 	case !v.whole() && e.Subject.Repository != h.Repository:
 		return broken(seq, "it is about repository %d, and all are to be about %d", e.Subject.Repository, h.Repository)
+	case !h.isAbout(e):
+		return broken(seq, "it is about pull request %d, and all are to be about %d", e.Subject.Number, h.Number)
 	case !slices.Equal(v.known.fresh(e), v.next):
 		return broken(seq, "what it rests on was altered, or is not what comes before it")
 	}

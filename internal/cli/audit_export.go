@@ -18,9 +18,10 @@ import (
 
 func newAuditExportCommand() *cobra.Command {
 	var from, to, repo, keyFile, since, out string
+	var pull int
 	var at place
 	cmd := &cobra.Command{
-		Use:   "export (--database URL | --config FILE) [--from WHEN] [--to WHEN] [--repo REPOSITORY] [--out FILE]",
+		Use:   "export (--database URL | --config FILE) [--from WHEN] [--to WHEN] [--repo REPOSITORY [--pull NUMBER]] [--out FILE]",
 		Short: "Write entries of the ledger with the proof that they are in it",
 		Long: `Write a bundle: entries of the ledger, the proof that each is in it, and the signed checkpoint that the proofs lead to. Whoever has it can
 verify it with nothing else at hand.
@@ -30,11 +31,18 @@ entry before and the one after are in the bundle as well, if there are such, so 
 --repo they are in the range, and in the bundle only if they are about that repository. Without --from
 it begins with the first entry, without --to it ends with the last one that the checkpoint is over.
 
+With --repo and --pull it has the entries about one pull request: its decisions with all that they rest on, its merge, its deployments and exceptions. The
+entries that say which policies were in force from the first of them to the last, on the branches that it was to be merged into, are there as well.
+That each entry is in the ledger is proven; as with --repo alone it is not that none was left out, which only a bundle of all repositories shows.
+
 The checkpoint is the newest that the server signed, unless --key-file or --config names the key to sign one now. With --since the bundle also proves that
 this checkpoint extends one that was kept elsewhere, for 'changegate audit verify --since'.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := inOrder(from, to); err != nil {
+				return err
+			}
+			if err := onePull(cmd, repo, pull); err != nil {
 				return err
 			}
 			s, key, err := at.openToSign(cmd.Context(), keyFile)
@@ -66,6 +74,11 @@ this checkpoint extends one that was kept elsewhere, for 'changegate audit verif
 			if err := leftOut(cmd, s, from, to, o); err != nil {
 				return err
 			}
+			if o.Number = pull; pull != 0 {
+				if err := hasPull(cmd.Context(), s, o); err != nil {
+					return err
+				}
+			}
 			if out == "" {
 				_, err := audit.Export(cmd.Context(), s, cmd.OutOrStdout(), o)
 				return err
@@ -83,10 +96,41 @@ this checkpoint extends one that was kept elsewhere, for 'changegate audit verif
 	flags.StringVar(&from, "from", "", "`WHEN` the first entry was appended")
 	flags.StringVar(&to, "to", "", "`WHEN` the last entry was appended")
 	flags.StringVar(&repo, "repo", "", "only entries about this `repository`, OWNER/NAME or GitHub's numeric id")
+	flags.IntVar(&pull, "pull", 0, "only entries about the pull request of this `number`, and the policies in force meanwhile; with --repo")
 	flags.StringVar(&keyFile, "key-file", "", "sign a checkpoint now with the server's key in this `file`")
 	flags.StringVar(&since, "since", "", "a `file` of checkpoints that were kept elsewhere, of which the last one counts")
 	flags.StringVarP(&out, "out", "o", "", "write to this `file`, not to standard output; it is there only once it is whole")
 	return cmd
+}
+
+// onePull says whether --pull names a pull request.
+func onePull(cmd *cobra.Command, repo string, pull int) error {
+	switch {
+	case !cmd.Flags().Changed("pull"):
+		return nil
+	case pull <= 0:
+		return usageError{fmt.Errorf("no pull request has the number %d", pull)}
+	case repo == "":
+		return usageError{fmt.Errorf("every repository may have a pull request %d: name the one that is meant with --repo", pull)}
+	}
+	return nil
+}
+
+// hasPull says whether there is anything about a pull request in the range that is to be exported.
+func hasPull(ctx context.Context, s *store.Store, o audit.ExportOptions) error {
+	first, last, err := audit.PullEntries(ctx, s, o.Repository, o.Number)
+	switch {
+	case err != nil:
+		return err
+	case first == 0:
+		return usageError{fmt.Errorf("the ledger knows no pull request %d of repository %d", o.Number, o.Repository)}
+	case first > o.Checkpoint.Size:
+		return fmt.Errorf("all about pull request %d is after the checkpoint, which is over %s: name the server's key with --key-file or --config to sign one over all",
+			o.Number, entries(o.Checkpoint.Size))
+	case first > o.To || last < o.From:
+		return fmt.Errorf("what the ledger has about pull request %d is in entries %d to %d: leave out --from and --to", o.Number, first, last)
+	}
+	return nil
 }
 
 // exportTo writes a bundle to a file that is there only once it is whole.

@@ -22,7 +22,8 @@ import (
 //	                         of which every third is about repository 8 (acme/other) and the others about 7 (acme/shop); "sign" for an N
 //	                         signs a checkpoint
 //	public KEY NAME          set the variable NAME to the public key
-//	landed DATABASE JSON…    append the end of a pull request in repository 7, a decision on it, an exception or a policy there
+//	landed DATABASE JSON…    append the end of pull request 12 in repository 7, or of another, as in "13 JSON", a decision on it, an
+//	                         exception or a policy there
 //	tamper DATABASE SQL…     change the database as its triggers forbid
 func TestAuditScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -37,7 +38,7 @@ func TestAuditScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ledger": scriptLedger, "public": scriptPublic, "landed": scriptLanded, "tamper": scriptTamper,
+			"ledger": scriptLedger, "public": scriptPublic, "landed": scriptLanded, "tamper": scriptTamper, "status": status,
 		},
 	})
 }
@@ -109,13 +110,24 @@ func scriptLanded(ts *testscript.TestScript, _ bool, args []string) {
 					arg = strings.ReplaceAll(arg, name, strings.TrimSpace(ts.ReadFile(file)))
 				}
 			}
+			number := 12
+			if before, after, ok := strings.Cut(arg, " {"); ok && before != "" {
+				n, err := strconv.Atoi(before)
+				if err != nil {
+					return err
+				}
+				number, arg = n, "{"+after
+			}
 			kind := ledger.PullEnded
 			for member, other := range map[string]ledger.Kind{`"key"`: ledger.ExceptionFound, `"opinions"`: ledger.DecisionChanged, `"policy"`: ledger.PolicyInForce} {
 				if strings.Contains(arg, member) {
 					kind = other
 				}
 			}
-			d := ledger.Draft{Kind: kind, Subject: ledger.Subject{Repository: 7, Number: 12}, Body: rawBody(arg)}
+			if kind == ledger.PolicyInForce {
+				number = 0
+			}
+			d := ledger.Draft{Kind: kind, Subject: ledger.Subject{Repository: 7, Number: number}, Body: rawBody(arg)}
 			if err := s.Append(ctx, d); err != nil {
 				return err
 			}

@@ -88,7 +88,11 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 	if h.Repository == 0 {
 		fmt.Fprintf(out, "  entries     %d to %d, every one between\n", h.From, h.To)
 	} else {
-		fmt.Fprintf(out, "  entries     %d about repository %d\n", r.Entries, h.Repository)
+		about := fmt.Sprintf("repository %d", h.Repository)
+		if h.Number != 0 {
+			about = fmt.Sprintf("pull request %d of %s, and the policies in force meanwhile", h.Number, about)
+		}
+		fmt.Fprintf(out, "  entries     %d about %s\n", r.Entries, about)
 		fmt.Fprintf(out, "  not proven  that the range is %d to %d, as it claims, and that what is left out of that (%d) is about others: only a bundle of all repositories shows it\n",
 			h.From, h.To, h.To-h.From+1-r.Entries)
 	}
