@@ -152,3 +152,100 @@ func (s *Store) saveChecks(ctx context.Context, tx Tx, list []checkRow, arrived 
 	})
 	return news, err
 }
+
+// foldCheck says whether a check that arrived replaces one that is held: the later one does, and of two in one second the one
+// with the greater id (each telling of a commit status has its own), or of one id the one that has ended.
+func foldCheck(held, arrived change.Check) bool {
+	if !arrived.At.Equal(held.At) {
+		return arrived.At.After(held.At)
+	}
+	if arrived.RunID != held.RunID {
+		return arrived.RunID > held.RunID
+	}
+	return arrived.State != change.CheckPending || held.State == change.CheckPending
+}
+
+var headColumns = []column{{"repository", integer}, {"head", text}}
+
+type headKey struct {
+	repository change.RepositoryID
+	head       change.SHA
+}
+
+// onHeads is what a group of deliveries about commits comes to.
+type onHeads struct {
+	raised map[change.PullKey]change.Concern
+	// before are those of raised that had been raised and that no run has begun to deal with, with the concerns that had gathered. They are locked.
+	before map[change.PullKey]change.Concern
+	jobs   map[change.PullKey]Job // of before
+	news   []toldCheck
+}
+
+// acceptChecks keeps the checks on heads of open pull requests and returns what they concern. A check on any other commit, which
+// is most of them in a busy repository, costs its part of one look-up.
+func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) (onHeads, error) {
+	concerns, told := map[headKey]change.Concern{}, map[headKey][]string{}
+	var keys [][]any
+	for _, d := range group {
+		if d.Head == "" || d.Concerns == 0 {
+			continue
+		}
+		k := headKey{d.Repository.ID, d.Head}
+		if concerns[k] == 0 {
+			keys = append(keys, []any{k.repository, k.head})
+		}
+		concerns[k] |= d.Concerns
+		told[k] = append(told[k], d.ID)
+	}
+	on := onHeads{map[change.PullKey]change.Concern{}, map[change.PullKey]change.Concern{}, map[change.PullKey]Job{}, nil}
+	if len(keys) == 0 {
+		return on, nil
+	}
+	table, arg, err := s.rows(headColumns, keys)
+	if err != nil {
+		return onHeads{}, err
+	}
+	open, decided := map[headKey][]change.PullKey{}, map[change.PullKey]bool{}
+	// p is found in the index of open heads alone, its row by its key.
+	err = tx.Query(ctx, `SELECT p.repository, p.number, p.head, held.decided_head = p.head, held.concerns, held.wanted <> held.done, held.job_due, held.job_trace FROM `+table+` AS told
+		JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0
+		JOIN pulls held ON held.repository = p.repository AND held.number = p.number
+		ORDER BY p.repository + 0, p.number + 0`+s.forUpdate(), []any{arg}, func(scan func(...any) error) error {
+		var key change.PullKey
+		var head, trace string
+		var gathered, due int64
+		var isDecided, unsettled bool
+		if err := scan(&key.Repository, &key.Number, &head, &isDecided, &gathered, &unsettled, &due, &trace); err != nil {
+			return err
+		}
+		k := headKey{key.Repository, change.SHA(head)}
+		open[k] = append(open[k], key)
+		decided[key] = isDecided
+		on.raised[key] |= concerns[k]
+		if unsettled {
+			on.before[key], on.jobs[key] = change.Concern(gathered), jobOf(due, trace)
+		}
+		because(by, key, told[k]...)
+		return nil
+	})
+	if err != nil {
+		return onHeads{}, err
+	}
+	var rows []checkRow
+	var arrived time.Time
+	for _, d := range group {
+		if d.Check != nil && open[headKey{d.Repository.ID, d.Head}] != nil {
+			rows = append(rows, checkRow{d.Repository.ID, d.Head, *d.Check})
+			arrived = d.ReceivedAt
+		}
+	}
+	news, err := s.saveChecks(ctx, tx, rows, arrived)
+	for _, row := range news {
+		for _, key := range open[headKey{row.repository, row.sha}] {
+			if decided[key] { // or else the decision will know
+				on.news = append(on.news, toldCheck{key, row.check.Name, row.check.State})
+			}
+		}
+	}
+	return on, err
+}

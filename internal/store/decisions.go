@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -89,23 +88,6 @@ func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, di
 	}
 	_, err = ledger.Append(ctx, tx, s.now(), entries...)
 	return err
-}
-
-// saveRejections keeps rejections under their comments. Unlike other facts they change: a rejection may be withdrawn.
-func (s *Store) saveRejections(ctx context.Context, tx Tx, key change.PullKey, list []change.Rejection) error {
-	for _, r := range list {
-		body, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `INSERT INTO facts (repository, number, kind, id, at, arrived, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (repository, number, kind, id) DO UPDATE SET body = excluded.body`,
-			key.Repository, key.Number, factRejection, strconv.FormatInt(r.Comment, 10), micro(r.At), micro(s.now()), string(body))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func saveDebts(ctx context.Context, tx Tx, list []change.Debt) error {

@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 
 	"github.com/changegate/changegate/internal/change"
@@ -94,34 +93,6 @@ func (s *Store) behindIssues(ctx context.Context, tx Tx, group []change.Delivery
 		return err
 	})
 	return behind, err
-}
-
-var commandColumns = []column{{"comment", integer}, {"repository", integer}, {"number", integer}, {"at", integer}, {"body", text}}
-
-// saveCommands keeps the commands on pull requests and on issues of ours. One on any other issue is nobody's.
-func (s *Store) saveCommands(ctx context.Context, tx Tx, group []change.Delivery, behind map[change.PullKey][]change.Errand) error {
-	var values [][]any
-	for _, d := range group {
-		c := d.Command
-		if c == nil || (d.Key != c.Pull && len(behind[c.Pull]) == 0) {
-			continue
-		}
-		body, err := json.Marshal(c)
-		if err != nil {
-			return err
-		}
-		values = append(values, []any{c.Comment, c.Pull.Repository, c.Pull.Number, micro(c.At), string(body)})
-	}
-	if len(values) == 0 {
-		return nil
-	}
-	table, arg, err := s.rows(commandColumns, values)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO commands (comment, repository, number, at, body)
-		SELECT comment, repository, number, at, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
-	return err
 }
 
 // RaiseErrands says of errands that there may be something to do for them, and leaves them notes. A note whose ID was left before, be it

@@ -3,13 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"strings"
-
-	"github.com/pressly/goose/v3"
 
 	"github.com/changegate/changegate/internal/ledger"
 )
@@ -57,59 +50,19 @@ func (s *Store) growLedger(ctx context.Context) error {
 	return nil
 }
 
-// OpenExisting opens a database that a server made, as it is: it makes no file, and it is an error if the schema is not of this version.
-func OpenExisting(ctx context.Context, c Config) (*Store, error) {
-	return openExisting(ctx, c, openSQLite)
-}
-
-// OpenToRead is OpenExisting for who writes nothing: Write fails on SQLite. A file of SQLite keeps every byte and may be where nothing can be
-// written. If no server has it open and none left its log beside it, nothing is made there, and it is an error if one begins to write to it.
-func OpenToRead(ctx context.Context, c Config) (*Store, error) {
-	return openExisting(ctx, c, openSQLiteToRead)
-}
-
-func openExisting(ctx context.Context, c Config, openFile func(ctx context.Context, path string) (*sqlite, error)) (*Store, error) {
-	if path, ok := strings.CutPrefix(c.URL, "sqlite:"); ok {
-		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("open SQLite database: %w", err)
-		}
-	}
-	s, err := connect(ctx, c, openFile)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.checkSchema(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
-}
-
-// checkSchema says whether the database has been migrated to what this version knows, and no further.
-func (s *Store) checkSchema(ctx context.Context) error {
-	var have, want int64
-	err := s.Read(ctx, func(tx Tx) error {
-		_, err := one(ctx, tx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version`, nil, &have)
+// Append writes entries to the ledger that go with no other change.
+func (s *Store) Append(ctx context.Context, entries ...ledger.Draft) error {
+	return s.Write(ctx, func(tx Tx) error {
+		_, err := ledger.Append(ctx, tx, s.now(), entries...)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("this is no database of changegate's: %w", err)
-	}
-	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql") // both databases have the same
-	if err != nil {
+}
+
+// Ledger returns a part of the ledger.
+func (s *Store) Ledger(ctx context.Context, p ledger.Page) (entries []ledger.Entry, err error) {
+	err = s.Read(ctx, func(tx Tx) error {
+		entries, err = ledger.List(ctx, tx, p)
 		return err
-	}
-	for _, f := range files {
-		version, err := goose.NumericComponent(f)
-		if err != nil {
-			return err
-		}
-		want = max(want, version)
-	}
-	switch {
-	case have < want:
-		return fmt.Errorf("the database's schema is of an earlier version, %d and not %d: start the server of this version on it first", have, want)
-	case have > want:
-		return laterSchema(have, want)
-	}
-	return nil
+	})
+	return entries, err
 }

@@ -9,13 +9,6 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// What is kept of where a pull request comes from is not told of it, but of its branch. They are stored: never rename one.
-const (
-	factBrought    = "brought"
-	factRoot       = "root"
-	factOriginRead = "origin_read"
-)
-
 // Origin is what is kept of who brought to a pull request's branch what it was opened with.
 type Origin struct {
 	Pushes []change.Push // to its branch, until it was opened, with what each found there

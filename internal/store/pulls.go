@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/ledger"
 )
 
 // Pull is a pull request as it is held here.
@@ -219,21 +218,4 @@ func (s *Store) SaveGone(ctx context.Context, key change.PullKey) (err error) {
 		_, err := tx.Exec(ctx, `UPDATE pulls SET gone = 1 WHERE repository = $1 AND number = $2`, key.Repository, key.Number)
 		return err
 	})
-}
-
-// Append writes entries to the ledger that go with no other change.
-func (s *Store) Append(ctx context.Context, entries ...ledger.Draft) error {
-	return s.Write(ctx, func(tx Tx) error {
-		_, err := ledger.Append(ctx, tx, s.now(), entries...)
-		return err
-	})
-}
-
-// Ledger returns a part of the ledger.
-func (s *Store) Ledger(ctx context.Context, p ledger.Page) (entries []ledger.Entry, err error) {
-	err = s.Read(ctx, func(tx Tx) error {
-		entries, err = ledger.List(ctx, tx, p)
-		return err
-	})
-	return entries, err
 }

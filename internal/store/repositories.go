@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -130,10 +132,30 @@ func (s *Store) saveRepositories(ctx context.Context, tx Tx, list []toldReposito
 	return err
 }
 
-// number is a yes or no as it is stored.
-func number(b bool) int {
-	if b {
-		return 1
+func toldRepositories(group []change.Delivery) []toldRepository {
+	last := map[change.RepositoryID]toldRepository{}
+	for _, d := range group {
+		if r := d.Repository; r.ID != 0 && (d.RepositoryAt.IsZero() || !d.RepositoryAt.Before(last[r.ID].at)) {
+			r.Installation = cmp.Or(r.Installation, d.Installation)
+			last[r.ID] = toldRepository{r, d.RepositoryAt}
+		}
+		for _, r := range addedRepositories(d) {
+			last[r.ID] = r
+		}
 	}
-	return 0
+	list := make([]toldRepository, 0, len(last))
+	for _, r := range last {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b toldRepository) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+func addedRepositories(d change.Delivery) []toldRepository {
+	list := make([]toldRepository, len(d.Added))
+	for i, r := range d.Added {
+		r.Installation = cmp.Or(r.Installation, d.Installation)
+		list[i].Repository = r
+	}
+	return list
 }

@@ -110,46 +110,6 @@ func (s *Store) end(ctx context.Context, tx Tx, run Run, set string, first, seco
 	}
 }
 
-// Raise says of pull requests that their sources may have changed. The caller sees to it, in the same transaction, that each is
-// worked on. A pull request that was never heard of is one from now on.
-func (s *Store) Raise(ctx context.Context, tx Tx, keys []change.PullKey, concerns change.Concern) (err error) {
-	defer wrap(&err, "raise %d pull requests", len(keys))
-	bits := make(map[change.PullKey]change.Concern, len(keys))
-	for _, k := range keys {
-		bits[k] = concerns
-	}
-	return s.raise(ctx, tx, bits, map[change.PullKey]Job{})
-}
-
-// Job is what is known of the job of a pull request that was raised and not yet dealt with.
-type Job struct {
-	// Due is when it waits for nothing but a worker, by the clock of whoever inserted it, or is being run; zero: that is not known.
-	Due   time.Time
-	Trace string // under which it was inserted
-}
-
-var jobColumns = []column{{"repository", integer}, {"number", integer}, {"due", integer}, {"trace", text}}
-
-// SaveJobs keeps what is known of the jobs of pull requests, for as long as their next runs have not ended: whoever raises one meanwhile need
-// not look for its job. They were raised in the same transaction.
-func (s *Store) SaveJobs(ctx context.Context, tx Tx, jobs map[change.PullKey]Job) (err error) {
-	defer wrap(&err, "note the jobs of %d pull requests", len(jobs))
-	if len(jobs) == 0 {
-		return nil
-	}
-	values := make([][]any, 0, len(jobs))
-	for _, k := range sortedKeys(jobs) {
-		values = append(values, []any{k.Repository, k.Number, micro(jobs[k].Due), jobs[k].Trace})
-	}
-	table, arg, err := s.rows(jobColumns, values)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `UPDATE pulls SET job_due = new.due, job_trace = new.trace
-		FROM `+table+` AS new WHERE pulls.repository = new.repository AND pulls.number = new.number`, arg)
-	return err
-}
-
 // TakeRecheck says whether a recheck that was asked for at a time is still the one that the last run asked for. From now on none is asked for: a
 // run that finds it was too early may ask for the same time again.
 func (s *Store) TakeRecheck(ctx context.Context, tx Tx, key change.PullKey, at time.Time) (due bool, err error) {

@@ -16,7 +16,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -95,47 +94,6 @@ const (
 	integer
 )
 
-// Open opens the database that the configuration names and brings its schema, and River's, up to date. Several processes may do
-// so at once.
-func Open(ctx context.Context, c Config) (*Store, error) {
-	s, err := connect(ctx, c, openSQLite)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.migrate(ctx, c.Log); err != nil {
-		return nil, errors.Join(fmt.Errorf("bring the database's schema up to date: %w", err), s.Close())
-	}
-	if err := s.growLedger(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
-}
-
-// connect opens a database as it is, and one of SQLite by openFile.
-func connect(ctx context.Context, c Config, openFile func(ctx context.Context, path string) (*sqlite, error)) (*Store, error) {
-	scheme, rest, _ := strings.Cut(c.URL, ":")
-	var b backend
-	var err error
-	switch {
-	case scheme == "sqlite" && rest != "":
-		b, err = openFile(ctx, rest)
-	case scheme == "sqlite":
-		return nil, fmt.Errorf(`database.url %q names no file: use "sqlite:PATH"`, c.URL)
-	case scheme == "postgres" || scheme == "postgresql":
-		b, err = openPostgres(ctx, c.URL)
-	default:
-		// The URL may hold a password, so it is not repeated.
-		return nil, errors.New(`database.url: unknown kind of database: use "sqlite:PATH" or "postgres://…"`)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
-	return &Store{backend: b, clock: c.Clock}, nil
-}
-
 // now is the time in the precision that the database keeps.
 func (s *Store) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
@@ -174,4 +132,12 @@ func wrap(err *error, format string, args ...any) {
 	if *err != nil {
 		*err = fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), *err)
 	}
+}
+
+// number is a yes or no as it is stored.
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

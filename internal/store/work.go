@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -86,13 +85,6 @@ func (s *Store) Begin(ctx context.Context, key change.PullKey) (w Work, err erro
 	return w, err
 }
 
-// commands returns those on a pull request or an issue that are not answered yet.
-func commands(ctx context.Context, tx Tx, on change.PullKey) (list []change.Command, err error) {
-	err = tx.Query(ctx, `SELECT body FROM commands WHERE repository = $1 AND number = $2 AND done_at = 0 ORDER BY at, comment`,
-		[]any{on.Repository, on.Number}, into(&list))
-	return list, err
-}
-
 func scanWork(ctx context.Context, tx Tx, key change.PullKey, w *Work) (found bool, err error) {
 	var concerns, taken int64
 	err = tx.Query(ctx, `SELECT `+pullColumns+`, p.concerns, p.taken FROM `+pullTables+` WHERE p.repository = $1 AND p.number = $2`,
@@ -107,60 +99,26 @@ func scanWork(ctx context.Context, tx Tx, key change.PullKey, w *Work) (found bo
 	return found, err
 }
 
-func scanFacts(ctx context.Context, tx Tx, key change.PullKey, w *Work) error {
-	return tx.Query(ctx, `SELECT kind, body FROM facts WHERE repository = $1 AND number = $2 ORDER BY at, arrived, id`,
-		[]any{key.Repository, key.Number}, func(scan func(...any) error) error {
-			var kind, body string
-			if err := scan(&kind, &body); err != nil {
-				return err
-			}
-			switch kind {
-			case factPush:
-				return appendJSON(&w.Pushes, body)
-			case factLabel:
-				return appendJSON(&w.LabelEvents, body)
-			case factReview:
-				return appendJSON(&w.Reviews, body)
-			case factDescription:
-				return appendJSON(&w.Descriptions, body)
-			case factCompared:
-				return appendJSON(&w.Compared, body)
-			case factRejection:
-				return appendJSON(&w.Rejections, body)
-			case factBrought:
-				return appendJSON(&w.Origin.Pushes, body)
-			case factRoot:
-				return appendJSON(&w.Origin.Roots, body)
-			case factOriginRead:
-				return appendJSON(&w.Origin.Read, body)
-			case factUntold:
-				return json.Unmarshal([]byte(body), &w.Untold)
-			case factActivity:
-				var head change.SHA
-				err := json.Unmarshal([]byte(body), &head)
-				w.ActivityRead, w.Untold = w.ActivityRead || head == w.Snapshot.Head.SHA, true
-				return err
-			}
-			return nil
-		})
-}
-
-// into collects rows of one column of JSON.
-func into[T any](list *[]T) func(func(...any) error) error {
-	return func(scan func(...any) error) error {
-		var body string
-		if err := scan(&body); err != nil {
-			return err
+// known says whether the pushes lead from an opening to the head without a gap.
+func known(pushes []change.Push, head change.SHA) bool {
+	if head == "" {
+		return false
+	}
+	next := map[change.SHA][]change.SHA{}
+	for _, p := range pushes {
+		next[p.Before] = append(next[p.Before], p.After)
+	}
+	seen := map[change.SHA]bool{}
+	for reached := next[""]; len(reached) > 0; {
+		sha := reached[len(reached)-1]
+		reached = reached[:len(reached)-1]
+		if sha == head {
+			return true
 		}
-		return appendJSON(list, body)
+		if !seen[sha] {
+			seen[sha] = true
+			reached = append(reached, next[sha]...)
+		}
 	}
-}
-
-func appendJSON[T any](list *[]T, body string) error {
-	var v T
-	if err := json.Unmarshal([]byte(body), &v); err != nil {
-		return err
-	}
-	*list = append(*list, v)
-	return nil
+	return false
 }

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+// Open opens the database that the configuration names and brings its schema, and River's, up to date. Several processes may do
+// so at once.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	s, err := connect(ctx, c, openSQLite)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.migrate(ctx, c.Log); err != nil {
+		return nil, errors.Join(fmt.Errorf("bring the database's schema up to date: %w", err), s.Close())
+	}
+	if err := s.growLedger(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// connect opens a database as it is, and one of SQLite by openFile.
+func connect(ctx context.Context, c Config, openFile func(ctx context.Context, path string) (*sqlite, error)) (*Store, error) {
+	scheme, rest, _ := strings.Cut(c.URL, ":")
+	var b backend
+	var err error
+	switch {
+	case scheme == "sqlite" && rest != "":
+		b, err = openFile(ctx, rest)
+	case scheme == "sqlite":
+		return nil, fmt.Errorf(`database.url %q names no file: use "sqlite:PATH"`, c.URL)
+	case scheme == "postgres" || scheme == "postgresql":
+		b, err = openPostgres(ctx, c.URL)
+	default:
+		// The URL may hold a password, so it is not repeated.
+		return nil, errors.New(`database.url: unknown kind of database: use "sqlite:PATH" or "postgres://…"`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return &Store{backend: b, clock: c.Clock}, nil
+}
+
+// OpenExisting opens a database that a server made, as it is: it makes no file, and it is an error if the schema is not of this version.
+func OpenExisting(ctx context.Context, c Config) (*Store, error) {
+	return openExisting(ctx, c, openSQLite)
+}
+
+// OpenToRead is OpenExisting for who writes nothing: Write fails on SQLite. A file of SQLite keeps every byte and may be where nothing can be
+// written. If no server has it open and none left its log beside it, nothing is made there, and it is an error if one begins to write to it.
+func OpenToRead(ctx context.Context, c Config) (*Store, error) {
+	return openExisting(ctx, c, openSQLiteToRead)
+}
+
+func openExisting(ctx context.Context, c Config, openFile func(ctx context.Context, path string) (*sqlite, error)) (*Store, error) {
+	if path, ok := strings.CutPrefix(c.URL, "sqlite:"); ok {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("open SQLite database: %w", err)
+		}
+	}
+	s, err := connect(ctx, c, openFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkSchema(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// checkSchema says whether the database has been migrated to what this version knows, and no further.
+func (s *Store) checkSchema(ctx context.Context) error {
+	var have, want int64
+	err := s.Read(ctx, func(tx Tx) error {
+		_, err := one(ctx, tx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version`, nil, &have)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("this is no database of changegate's: %w", err)
+	}
+	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql") // both databases have the same
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		version, err := goose.NumericComponent(f)
+		if err != nil {
+			return err
+		}
+		want = max(want, version)
+	}
+	switch {
+	case have < want:
+		return fmt.Errorf("the database's schema is of an earlier version, %d and not %d: start the server of this version on it first", have, want)
+	case have > want:
+		return laterSchema(have, want)
+	}
+	return nil
+}
