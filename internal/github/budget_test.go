@@ -363,12 +363,12 @@ func TestOnlyThePublicGitHubHasPointsUnasked(t *testing.T) {
 // shared is what processes know together.
 type shared map[change.InstallationID]time.Time
 
-func (s shared) Block(_ context.Context, id change.InstallationID, until time.Time) error {
+func (s shared) SaveRateLimit(_ context.Context, id change.InstallationID, until time.Time) error {
 	s[id] = until
 	return nil
 }
 
-func (s shared) BlockedUntil(_ context.Context, id change.InstallationID) (time.Time, error) {
+func (s shared) RateLimitedUntil(_ context.Context, id change.InstallationID) (time.Time, error) {
 	return s[id], nil
 }
 

@@ -67,8 +67,8 @@ type Config struct {
 // Limits remembers until when GitHub takes no calls of an installation, so that neither another process nor the next one tries. See
 // store.Store.
 type Limits interface {
-	Block(ctx context.Context, id change.InstallationID, until time.Time) error
-	BlockedUntil(ctx context.Context, id change.InstallationID) (time.Time, error)
+	SaveRateLimit(ctx context.Context, id change.InstallationID, until time.Time) error
+	RateLimitedUntil(ctx context.Context, id change.InstallationID) (time.Time, error)
 }
 
 // GitHub is one GitHub (github.com or an Enterprise Server) as our App sees it. It is safe for many goroutines.

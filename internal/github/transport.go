@@ -242,7 +242,7 @@ func (t *transport) recall(ctx context.Context) {
 	if !due {
 		return
 	}
-	until, err := limits.BlockedUntil(ctx, t.id)
+	until, err := limits.RateLimitedUntil(ctx, t.id)
 	if err != nil {
 		// The next answer tells as well.
 		t.github.log.Warn().Ctx(ctx).Int64("installation", int64(t.id)).Err(err).Msg("what was heard of rate limits cannot be looked up")
@@ -268,7 +268,7 @@ func (t *transport) tell(ctx context.Context, limited RateLimited) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
 	defer cancel()
-	if err := t.github.limits.Block(ctx, t.id, limited.Until); err != nil {
+	if err := t.github.limits.SaveRateLimit(ctx, t.id, limited.Until); err != nil {
 		t.github.log.Warn().Ctx(ctx).Int64("installation", int64(t.id)).Err(err).Msg("a rate limit cannot be noted, other processes will find out for themselves")
 	}
 }

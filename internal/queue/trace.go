@@ -118,7 +118,7 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 			continue
 		}
 		u := p.urgency()
-		if a.Wide[key] {
+		if a.Background[key] {
 			u = inBackground
 		}
 		insert(pulls([]change.PullKey{key})[0], a.By.Pulls[key], u, p)

@@ -285,8 +285,9 @@ type floorWorker struct {
 	queue *Queue
 }
 
-// batch is how many pull requests are raised in one transaction, so that deliveries do not wait long for theirs.
-const batch = store.Wide
+// batch is how many pull requests are raised in one transaction, so that deliveries do not wait long for theirs. The first full one tells that
+// there are enough to work them off in the background.
+const batch = store.BackgroundFrom
 
 func (w *floorWorker) Timeout(*river.Job[floorArgs]) time.Duration { return sweepTimeout }
 

@@ -60,8 +60,8 @@ func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (wait
 
 var awaitedColumns = []column{{"repository", integer}, {"number", integer}, {"name", text}, {"told", integer}}
 
-// saveAwaited keeps what is news of the checks that decisions wait for. The rows of their pull requests are locked.
-func (s *Store) saveAwaited(ctx context.Context, tx Tx, news []toldCheck) error {
+// saveToldChecks keeps how the checks that decisions wait for were last told to stand. The rows of their pull requests are locked.
+func (s *Store) saveToldChecks(ctx context.Context, tx Tx, news []toldCheck) error {
 	if len(news) == 0 {
 		return nil
 	}
@@ -98,16 +98,17 @@ func (s *Store) SaveAwaited(ctx context.Context, d change.Decision, since time.T
 		if _, err := one(ctx, tx, `SELECT 1 FROM pulls WHERE repository = $1 AND number = $2`+s.forUpdate(), []any{d.Pull.Repository, d.Pull.Number}, new(int)); err != nil {
 			return err
 		}
-		return s.await(ctx, tx, d, since)
+		return s.saveAwaitedChecks(ctx, tx, d, since)
 	})
 }
 
-// heardOf is how long before its facts began to be read a check may have been told of that they miss: a delivery is committed after it came.
-const heardOf = time.Second
+// commitDelay is the most that is expected to pass between the arrival of a delivery and its commit. A check that arrived up to this long
+// before the facts were read may be missing from them.
+const commitDelay = time.Second
 
-// await keeps which checks a decision waits for, of which facts began to be read at a time. Those that ended since have ended. The pull
-// request's row is locked.
-func (s *Store) await(ctx context.Context, tx Tx, d change.Decision, since time.Time) error {
+// saveAwaitedChecks keeps which checks a decision waits for. Its facts began to be read at since: a check that deliveries have told to be over
+// after that, or within commitDelay before, counts as passed. The pull request's row is locked.
+func (s *Store) saveAwaitedChecks(ctx context.Context, tx Tx, d change.Decision, since time.Time) error {
 	values := [][]any{}
 	for _, name := range d.AwaitedChecks() {
 		values = append(values, []any{d.Pull.Repository, d.Pull.Number, name, toldNothing})
@@ -127,6 +128,6 @@ func (s *Store) await(ctx context.Context, tx Tx, d change.Decision, since time.
 			AND c.pending = 0 AND c.arrived > $3 AND c.arrived <> $4) THEN $5 ELSE told END
 		FROM `+table+` AS new WHERE true
 		ON CONFLICT (repository, number, name) DO UPDATE SET told = excluded.told WHERE awaited_checks.told <> excluded.told`,
-		arg, string(d.Head), micro(since.Add(-heardOf)), micro(since), toldPassed)
+		arg, string(d.Head), micro(since.Add(-commitDelay)), micro(since), toldPassed)
 	return err
 }

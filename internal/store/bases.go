@@ -9,9 +9,9 @@ import (
 
 var baseColumns = []column{{"repository", integer}, {"base", text}}
 
-// Wide is how many pull requests something that was not done to them concerns, at least, for nobody to wait for those of which our check is not
-// green.
-const Wide = 100
+// BackgroundFrom is the number of pull requests from which an event that concerns them only through their branch is worked off in the
+// background, except where our check is green.
+const BackgroundFrom = 100
 
 // addBases adds what concerns all open pull requests into a branch, or of a repository, and says so in a.
 func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern, a *Accepted) error {
@@ -67,16 +67,16 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 				only = append(only, key)
 			}
 			raised[key] |= concerns[k]
-			because(a.By.Pulls, key, told[k]...)
+			addCause(a.By.Pulls, key, told[k]...)
 			return nil
 		})
-	if err != nil || len(only) < Wide {
+	if err != nil || len(only) < BackgroundFrom {
 		return err
 	}
 	green, err := s.Green(ctx, tx, only)
 	for _, key := range only {
 		if !green[key] {
-			a.Wide[key] = true
+			a.Background[key] = true
 		}
 	}
 	return err

@@ -225,7 +225,7 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 		if unsettled {
 			on.before[key], on.jobs[key] = change.Concern(gathered), jobOf(due, trace)
 		}
-		because(by, key, told[k]...)
+		addCause(by, key, told[k]...)
 		return nil
 	})
 	if err != nil {

@@ -60,7 +60,7 @@ func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, di
 	if err != nil {
 		return err
 	}
-	if err := s.await(ctx, tx, d, c.Since); err != nil {
+	if err := s.saveAwaitedChecks(ctx, tx, d, c.Since); err != nil {
 		return err
 	}
 	if err := s.saveCompared(ctx, tx, d); err != nil {

@@ -49,7 +49,7 @@ func (s *Store) acceptErrands(ctx context.Context, tx Tx, group []change.Deliver
 		raised.add(list)
 		for _, r := range list {
 			if told := by[r.Errand]; len(told) == 0 || told[len(told)-1] != d.ID {
-				because(by, r.Errand, d.ID)
+				addCause(by, r.Errand, d.ID)
 			}
 		}
 	}

@@ -7,14 +7,15 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// ends says whether a delivery tells that its installation was deleted. That is for good: whoever installs the App again makes another one.
-func ends(d change.Delivery) bool {
+// deletesInstallation says whether a delivery tells that its installation was deleted. That is for good: whoever installs the App again
+// makes another installation.
+func deletesInstallation(d change.Delivery) bool {
 	return d.Event == "installation" && d.Action == "deleted" && d.Gone && d.Installation != 0
 }
 
-// ofTheLiving returns the deliveries, in order, without those of installations that were deleted before: by the group itself, or by an
-// earlier one. They come late, and would have the repositories be theirs again.
-func (s *Store) ofTheLiving(ctx context.Context, tx Tx, group []change.Delivery) ([]change.Delivery, error) {
+// withoutDeletedInstallations returns the deliveries, in order, without those that follow the deletion of their installation, in this group or
+// in an earlier one. Such a delivery comes late, and would give the repositories back to an installation that is gone.
+func (s *Store) withoutDeletedInstallations(ctx context.Context, tx Tx, group []change.Delivery) ([]change.Delivery, error) {
 	ended := map[change.InstallationID]bool{}
 	var values [][]any
 	for _, d := range group {
@@ -40,13 +41,13 @@ func (s *Store) ofTheLiving(ctx context.Context, tx Tx, group []change.Delivery)
 	if err != nil {
 		return nil, err
 	}
-	living := make([]change.Delivery, 0, len(group))
+	kept := make([]change.Delivery, 0, len(group))
 	for _, d := range group {
 		if ended[d.Installation] {
 			continue
 		}
-		living = append(living, d)
-		if ends(d) {
+		kept = append(kept, d)
+		if deletesInstallation(d) {
 			ended[d.Installation] = true
 			if _, err := tx.Exec(ctx, `INSERT INTO installations (id, blocked_until, ended) VALUES ($1, 0, 1)
 				ON CONFLICT (id) DO UPDATE SET ended = 1`, d.Installation); err != nil {
@@ -54,11 +55,11 @@ func (s *Store) ofTheLiving(ctx context.Context, tx Tx, group []change.Delivery)
 			}
 		}
 	}
-	return living, nil
+	return kept, nil
 }
 
-// Block says that GitHub takes no calls of an installation before a time. An earlier time than the one held is ignored.
-func (s *Store) Block(ctx context.Context, id change.InstallationID, until time.Time) (err error) {
+// SaveRateLimit says that GitHub takes no calls of an installation before a time. An earlier time than the one held is ignored.
+func (s *Store) SaveRateLimit(ctx context.Context, id change.InstallationID, until time.Time) (err error) {
 	defer wrap(&err, "note the rate limit of installation %d", id)
 	return s.Write(ctx, func(tx Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO installations (id, blocked_until) VALUES ($1, $2)
@@ -68,8 +69,8 @@ func (s *Store) Block(ctx context.Context, id change.InstallationID, until time.
 	})
 }
 
-// BlockedUntil returns the time before which GitHub takes no calls of an installation; it may have passed, or be zero.
-func (s *Store) BlockedUntil(ctx context.Context, id change.InstallationID) (until time.Time, err error) {
+// RateLimitedUntil returns the time before which GitHub takes no calls of an installation; it may have passed, or be zero.
+func (s *Store) RateLimitedUntil(ctx context.Context, id change.InstallationID) (until time.Time, err error) {
 	defer wrap(&err, "look up the rate limit of installation %d", id)
 	var n int64
 	err = s.Read(ctx, func(tx Tx) error {

@@ -16,8 +16,9 @@ type Accepted struct {
 	Floors []Floor               // owners whose policy may have changed
 	// CanWait are those of Raised that need not be looked at at once; see Store.CanWait.
 	CanWait map[change.PullKey]Awaited
-	// Wide are those of Raised that nobody waits for: only their branch was told of, which has many more, and our check on none of them is green.
-	Wide map[change.PullKey]bool
+	// Background are those of Raised that nobody waits for: an event concerns them only through their branch, along with many others, and our
+	// check on them is not green; see BackgroundFrom.
+	Background map[change.PullKey]bool
 	// Jobs are those of Raised that had been raised before, with what is known of the job that each has; see Store.SaveJobs.
 	Jobs map[change.PullKey]Job
 	// Errands are those to look at besides, ordered.
@@ -34,8 +35,8 @@ type Causes struct {
 	Repositories map[change.RepositoryID][]string
 }
 
-// because adds deliveries to those that asked for something.
-func because[K comparable](by map[K][]string, what K, deliveries ...string) {
+// addCause adds deliveries to those that asked for something.
+func addCause[K comparable](by map[K][]string, what K, deliveries ...string) {
 	if by[what] == nil {
 		by[what] = slices.Clip(deliveries) // of a push to a branch they are the same for all pull requests into it
 		return
@@ -65,13 +66,13 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 	if a.New = len(fresh); a.New == 0 {
 		return a, nil
 	}
-	if fresh, err = s.ofTheLiving(ctx, tx, fresh); err != nil {
+	if fresh, err = s.withoutDeletedInstallations(ctx, tx, fresh); err != nil {
 		return Accepted{}, err
 	}
 	a.By = Causes{map[change.PullKey][]string{}, map[change.Errand][]string{}, map[change.RepositoryID][]string{}}
 	add := func(d change.Delivery, id change.RepositoryID) {
 		a.Added = append(a.Added, id)
-		because(a.By.Repositories, id, d.ID)
+		addCause(a.By.Repositories, id, d.ID)
 	}
 	for _, d := range fresh {
 		if d.Floor && d.Installation != 0 {
@@ -91,7 +92,7 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 			}
 		}
 	}
-	a.Jobs, a.Wide = map[change.PullKey]Job{}, map[change.PullKey]bool{}
+	a.Jobs, a.Background = map[change.PullKey]Job{}, map[change.PullKey]bool{}
 	all := fresh
 	// What went away and came back within the group must end up as the last delivery says, so the group is cut where something
 	// went away.
@@ -181,7 +182,7 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 			direct[d.Key] |= d.Concerns
 		}
 		if d.Key.Number != 0 && d.Concerns != 0 {
-			because(by, d.Key, d.ID)
+			addCause(by, d.Key, d.ID)
 		}
 	}
 	// Raising locks the rows, so that what is read of them afterwards cannot change before it is written.
@@ -205,7 +206,7 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	indirect := on.raised
 	for _, told := range []map[change.PullKey]change.Concern{direct, indirect} {
 		for key := range told {
-			delete(a.Wide, key)
+			delete(a.Background, key)
 		}
 	}
 	if err := s.addBases(ctx, tx, group, indirect, a); err != nil {
@@ -220,5 +221,5 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	if err := s.raise(ctx, tx, indirect, a.Jobs); err != nil {
 		return err
 	}
-	return s.saveAwaited(ctx, tx, on.news)
+	return s.saveToldChecks(ctx, tx, on.news)
 }

@@ -405,16 +405,16 @@ func wideBases(t *testing.T, f *fixture) {
 	}
 	a := f.acceptBy(t, moved("main"), f.about(8), f.onHead("h9", change.Check{Name: "build", State: change.CheckSuccess, RunID: 1, At: at(2)}))
 	equal(t, "raised", len(a.Raised), many)
-	equal(t, "that nobody waits for", len(a.Wide), many-3)
+	equal(t, "that nobody waits for", len(a.Background), many-3)
 	for _, n := range []int{7, 8, 9} { // a green one, and those that something else was told of
-		equal(t, fmt.Sprint("that is waited for: ", n), a.Wide[key(n)], false)
+		equal(t, fmt.Sprint("that is waited for: ", n), a.Background[key(n)], false)
 	}
-	equal(t, "of a branch with few", len(f.acceptBy(t, moved("release/1")).Wide), 0)
+	equal(t, "of a branch with few", len(f.acceptBy(t, moved("release/1")).Background), 0)
 
 	gone := f.about(many + 1)
 	gone.Gone = true
 	a = f.acceptBy(t, moved("main"), gone, f.about(8)) // the group is cut
-	equal(t, "that nobody waits for, of a group that is cut", len(a.Wide), many-2)
+	equal(t, "that nobody waits for, of a group that is cut", len(a.Background), many-2)
 }
 
 func endedInstallations(t *testing.T, f *fixture) {

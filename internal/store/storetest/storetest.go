@@ -157,7 +157,7 @@ func (f *fixture) onHead(head change.SHA, check change.Check) change.Delivery {
 func (f *fixture) accept(t testing.TB, group ...change.Delivery) store.Accepted {
 	t.Helper()
 	a := f.acceptBy(t, group...)
-	a.By, a.Jobs, a.Wide = store.Causes{}, nil, nil // there are tests of them
+	a.By, a.Jobs, a.Background = store.Causes{}, nil, nil // there are tests of them
 	return a
 }
 

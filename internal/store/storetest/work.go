@@ -580,12 +580,12 @@ func identities(t *testing.T, f *fixture) {
 
 func blocks(t *testing.T, f *fixture) {
 	ctx := t.Context()
-	until, err := f.BlockedUntil(ctx, 70)
+	until, err := f.RateLimitedUntil(ctx, 70)
 	must(t, err)
 	equal(t, "until", until, time.Time{})
 	for _, second := range []int{60, 30} {
-		must(t, f.Block(ctx, 70, at(second)))
-		until, err = f.BlockedUntil(ctx, 70)
+		must(t, f.SaveRateLimit(ctx, 70, at(second)))
+		until, err = f.RateLimitedUntil(ctx, 70)
 		must(t, err)
 		equal(t, "until", until, at(60))
 	}
