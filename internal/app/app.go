@@ -122,20 +122,20 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	a.loop = reconcile.New(reconcile.Config{
-		Store: a.queue.Memory(), Identities: a.store, Raise: a.queue.Raise, Default: fallback, DefaultText: string(policies.Default()), Render: report.Render, Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
+		Store: a.queue.HandlerStore(), Identities: a.store, Raise: a.queue.Raise, Default: fallback, DefaultText: string(policies.Default()), Render: report.Render, Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.lander = landing.New(landing.Config{
-		Store: a.queue.Memory(), Policies: rules{a.loop}, PolicyPath: reconcile.PolicyPath, CheckName: plan.CheckRunName, Markdown: report.Markdown,
+		Store: a.queue.HandlerStore(), Policies: rules{a.loop}, PolicyPath: reconcile.PolicyPath, CheckName: plan.CheckRunName, Markdown: report.Markdown,
 		Holder: a.queue.Replica(), Clock: o.Clock, Log: log, Settle: settle,
 		GitHub: func(id change.InstallationID) landing.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.keeper = emergency.New(emergency.Config{
-		Store: a.queue.Memory(), Policy: a.loop.Policy, Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
+		Store: a.queue.HandlerStore(), Policy: a.loop.Policy, Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) emergency.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.ships = deployment.New(deployment.Config{
-		Store: a.queue.Memory(), Policies: releases{a.loop}, App: a.github.AppID(), Web: c.GitHub.WebURL, Markdown: report.Markdown,
+		Store: a.queue.HandlerStore(), Policies: releases{a.loop}, App: a.github.AppID(), Web: c.GitHub.WebURL, Markdown: report.Markdown,
 		Holder: a.queue.Replica(), Clock: o.Clock, Log: log,
 		GitHub: func(id change.InstallationID) deployment.GitHub { return a.github.Installation(id).Begin() },
 	})
@@ -147,7 +147,7 @@ func New(ctx context.Context, c *config.Config, log zerolog.Logger, o Options) (
 		return nil, err
 	}
 	if a.posts, err = notify.New(notify.Config{
-		Store: a.queue.Memory(), Save: a.queue.SaveErrand, Token: secrets.SlackToken, APIURL: c.Slack.APIURL, Holder: a.queue.Replica(), Clock: o.Clock, Log: log, Metrics: metrics,
+		Store: a.queue.HandlerStore(), Save: a.queue.SaveErrand, Token: secrets.SlackToken, APIURL: c.Slack.APIURL, Holder: a.queue.Replica(), Clock: o.Clock, Log: log, Metrics: metrics,
 	}); err != nil {
 		return nil, err
 	}
@@ -286,7 +286,7 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 		repo, err = a.described(ctx, repo, session)
 	}
 	if err == nil {
-		err = reconcile.Discover(ctx, repo, list, a.queue.Memory(), a.queue)
+		err = reconcile.Discover(ctx, repo, list, a.queue.HandlerStore(), a.queue)
 	}
 	var missing *github.NotFound
 	switch {

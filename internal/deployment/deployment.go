@@ -82,7 +82,7 @@ type GitHub interface {
 	React(ctx context.Context, repo change.Repository, comment int64, content string) error
 }
 
-// Store is what is remembered; see store.Store, and queue.Memory, with which what is raised has its jobs at once.
+// Store is what is remembered; see store.Store, and queue.HandlerStore, with which what is raised has its jobs at once.
 type Store interface {
 	effect.Store
 	BeginErrand(ctx context.Context, e change.Errand) (store.ErrandWork, error)

@@ -32,7 +32,7 @@ const (
 	maxWrites = 8
 )
 
-// Store is what is remembered; see store.Store, and queue.Memory, which has what SaveErrand raises looked at.
+// Store is what is remembered; see store.Store, and queue.HandlerStore, which has what SaveErrand raises looked at.
 type Store interface {
 	effect.Store
 	Begin(ctx context.Context, key change.PullKey) (store.Work, error)

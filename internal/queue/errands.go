@@ -59,60 +59,61 @@ func (q *Queue) writeAndRaise(ctx context.Context, raised []change.Raised, u urg
 	return err
 }
 
-// Memory is the store as handlers know it: what they raise when they save has its jobs at once, and what they do in the world is logged.
-type Memory struct {
+// HandlerStore is the store as handlers use it: what they raise when they save gets its jobs in the same transaction, and the effects that they
+// complete or give up are logged.
+type HandlerStore struct {
 	*store.Store
 	queue *Queue
 }
 
-// Memory returns the store for handlers.
-func (q *Queue) Memory() Memory { return Memory{q.Store, q} }
+// HandlerStore returns the store for handlers.
+func (q *Queue) HandlerStore() HandlerStore { return HandlerStore{q.Store, q} }
 
 // RaiseErrands is that of Queue.
-func (m Memory) RaiseErrands(ctx context.Context, raised []change.Raised) error {
-	return m.queue.RaiseErrands(ctx, raised)
+func (h HandlerStore) RaiseErrands(ctx context.Context, raised []change.Raised) error {
+	return h.queue.RaiseErrands(ctx, raised)
 }
 
 // SaveErrand is that of Queue.
-func (m Memory) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
-	return m.queue.SaveErrand(ctx, e, save)
+func (h HandlerStore) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
+	return h.queue.SaveErrand(ctx, e, save)
 }
 
 // SaveDecision is that of Queue.
-func (m Memory) SaveDecision(ctx context.Context, d change.Decision, digest string, c store.Consequences, entries ...ledger.Draft) error {
-	return m.queue.SaveDecision(ctx, d, digest, c, entries...)
+func (h HandlerStore) SaveDecision(ctx context.Context, d change.Decision, digest string, c store.Consequences, entries ...ledger.Draft) error {
+	return h.queue.SaveDecision(ctx, d, digest, c, entries...)
 }
 
 // Complete is that of store.Store.
-func (m Memory) Complete(ctx context.Context, key string, result any) error {
-	err := m.Store.Complete(ctx, key, result)
+func (h HandlerStore) Complete(ctx context.Context, key string, result any) error {
+	err := h.Store.Complete(ctx, key, result)
 	if err == nil {
-		m.effect(ctx, key).Msg("an effect was done")
+		h.effect(ctx, key).Msg("an effect was done")
 	}
 	return err
 }
 
 // CompleteCheckRun is that of store.Store.
-func (m Memory) CompleteCheckRun(ctx context.Context, key string, result any, run store.CheckRun) error {
-	err := m.Store.CompleteCheckRun(ctx, key, result, run)
+func (h HandlerStore) CompleteCheckRun(ctx context.Context, key string, result any, run store.CheckRun) error {
+	err := h.Store.CompleteCheckRun(ctx, key, result, run)
 	if err == nil {
-		m.effect(ctx, key).Str("head", string(run.Head)).Int64("check_run", run.RunID).Str("status", string(run.Status)).
+		h.effect(ctx, key).Str("head", string(run.Head)).Int64("check_run", run.RunID).Str("status", string(run.Status)).
 			Str("conclusion", string(run.Conclusion)).Msg("the check run was written")
 	}
 	return err
 }
 
 // FailEffect is that of store.Store.
-func (m Memory) FailEffect(ctx context.Context, key, why string) error {
-	err := m.Store.FailEffect(ctx, key, why)
+func (h HandlerStore) FailEffect(ctx context.Context, key, why string) error {
+	err := h.Store.FailEffect(ctx, key, why)
 	if err == nil {
-		m.effect(ctx, key).Str("why", why).Msg("an effect was given up")
+		h.effect(ctx, key).Str("why", why).Msg("an effect was given up")
 	}
 	return err
 }
 
-func (m Memory) effect(ctx context.Context, key string) *zerolog.Event {
-	return m.queue.Log.Info().Ctx(ctx).Str("effect", key)
+func (h HandlerStore) effect(ctx context.Context, key string) *zerolog.Event {
+	return h.queue.Log.Info().Ctx(ctx).Str("effect", key)
 }
 
 // handles says whether the queue was started with a handler for errands of a kind.

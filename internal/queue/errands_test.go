@@ -338,7 +338,7 @@ func whatIsSavedRaisesOrNothingIs(t *testing.T, s *store.Store) {
 		r := change.Raised{Errand: change.Errand{Kind: change.ErrandAnnouncement, Repository: 7, Name: name}, Notes: note(id)}
 		return []change.Raised{r, {Errand: r.Errand}}
 	}
-	memory, exception := q.Memory(), change.Errand{Kind: change.ErrandException, Repository: 7, Name: "k1"}
+	memory, exception := q.HandlerStore(), change.Errand{Kind: change.ErrandException, Repository: 7, Name: "k1"}
 	for _, err := range []error{
 		memory.SaveDecision(t.Context(), change.Decision{Pull: pull(1)}, "d", store.Consequences{Raise: raise("by a decision", "1")}),
 		memory.RaiseErrands(t.Context(), append(raise("alone", "1"), change.Raised{Errand: exception})),

@@ -70,7 +70,7 @@ func aDeliveryIsFollowedToWhatItDid(t *testing.T, s *store.Store) {
 		if _, _, err := s.Intend(ctx, store.Intent{Key: key, Kind: "comment", Pull: pull(1)}); err != nil {
 			return err
 		}
-		return q.Memory().Complete(ctx, key, "done")
+		return q.HandlerStore().Complete(ctx, key, "done")
 	}
 	err = q.Start(t.Context(), queue.Handlers{
 		Reconcile: func(ctx context.Context, key change.PullKey) (queue.Result, error) {
