@@ -25,19 +25,8 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 		if d.Base == "" || d.Concerns == 0 {
 			continue
 		}
-		if d.Base == "*" && d.Concerns.Has(change.ConcernVerify) {
-			// The repository may have come back, and its pull requests with it. Those that have not are found to be gone again.
-			if _, err := tx.Exec(ctx, `UPDATE pulls SET gone = 0 WHERE repository = $1 AND gone <> 0 AND state = 'open'
-				AND EXISTS (SELECT 1 FROM repositories r WHERE r.id = $1 AND r.gone = 0)`, d.Repository.ID); err != nil {
-				return err
-			}
-		}
-		if d.Concerns.Has(change.ConcernPull) {
-			// No pull request is in the payload to take the place of what is held.
-			if _, err := tx.Exec(ctx, `UPDATE pulls SET unsure = 1 WHERE repository = $1 AND state = 'open' AND ($2 = '*' OR base = $2)`,
-				d.Repository.ID, d.Base); err != nil {
-				return err
-			}
+		if err := markPullsInto(ctx, tx, d); err != nil {
+			return err
 		}
 		k := baseKey{d.Repository.ID, d.Base}
 		if concerns[k] == 0 {
@@ -80,6 +69,25 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 		}
 	}
 	return err
+}
+
+// markPullsInto marks the open pull requests into a delivery's base as ours again, or as unsure, where the delivery gives reason to.
+func markPullsInto(ctx context.Context, tx Tx, d change.Delivery) error {
+	if d.Base == "*" && d.Concerns.Has(change.ConcernVerify) {
+		// The repository may have come back, and its pull requests with it. Those that have not are found to be gone again.
+		if _, err := tx.Exec(ctx, `UPDATE pulls SET gone = 0 WHERE repository = $1 AND gone <> 0 AND state = 'open'
+				AND EXISTS (SELECT 1 FROM repositories r WHERE r.id = $1 AND r.gone = 0)`, d.Repository.ID); err != nil {
+			return err
+		}
+	}
+	if d.Concerns.Has(change.ConcernPull) {
+		// No pull request is in the payload to take the place of what is held.
+		if _, err := tx.Exec(ctx, `UPDATE pulls SET unsure = 1 WHERE repository = $1 AND state = 'open' AND ($2 = '*' OR base = $2)`,
+			d.Repository.ID, d.Base); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Green returns those among pull requests on whose heads our check is green.

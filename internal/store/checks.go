@@ -201,35 +201,19 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 	if len(keys) == 0 {
 		return on, nil
 	}
-	table, arg, err := s.rows(headColumns, keys)
+	pulls, err := s.pullsOnHeads(ctx, tx, keys)
 	if err != nil {
 		return onHeads{}, err
 	}
-	open, decided := map[headKey][]change.PullKey{}, map[change.PullKey]bool{}
-	// p is found in the index of open heads alone, its row by its key.
-	err = tx.Query(ctx, `SELECT p.repository, p.number, p.head, held.decided_head = p.head, held.concerns, held.wanted <> held.done, held.job_due, held.job_trace FROM `+table+` AS told
-		JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0
-		JOIN pulls held ON held.repository = p.repository AND held.number = p.number
-		ORDER BY p.repository + 0, p.number + 0`+s.forUpdate(), []any{arg}, func(scan func(...any) error) error {
-		var key change.PullKey
-		var head, trace string
-		var gathered, due int64
-		var isDecided, unsettled bool
-		if err := scan(&key.Repository, &key.Number, &head, &isDecided, &gathered, &unsettled, &due, &trace); err != nil {
-			return err
+	open := map[headKey][]pullOnHead{}
+	for _, p := range pulls {
+		k := headKey{p.key.Repository, p.head}
+		open[k] = append(open[k], p)
+		on.raised[p.key] |= concerns[k]
+		if p.unsettled {
+			on.before[p.key], on.jobs[p.key] = p.gathered, p.job
 		}
-		k := headKey{key.Repository, change.SHA(head)}
-		open[k] = append(open[k], key)
-		decided[key] = isDecided
-		on.raised[key] |= concerns[k]
-		if unsettled {
-			on.before[key], on.jobs[key] = change.Concern(gathered), jobOf(due, trace)
-		}
-		addCause(by, key, told[k]...)
-		return nil
-	})
-	if err != nil {
-		return onHeads{}, err
+		addCause(by, p.key, told[k]...)
 	}
 	var rows []checkRow
 	var arrived time.Time
@@ -241,11 +225,43 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 	}
 	news, err := s.saveChecks(ctx, tx, rows, arrived)
 	for _, row := range news {
-		for _, key := range open[headKey{row.repository, row.sha}] {
-			if decided[key] { // or else the decision will know
-				on.news = append(on.news, toldCheck{key, row.check.Name, row.check.State})
+		for _, p := range open[headKey{row.repository, row.sha}] {
+			if p.decided { // or else the decision will know
+				on.news = append(on.news, toldCheck{p.key, row.check.Name, row.check.State})
 			}
 		}
 	}
 	return on, err
+}
+
+// pullOnHead is an open pull request whose head deliveries told of.
+type pullOnHead struct {
+	key       change.PullKey
+	head      change.SHA
+	decided   bool           // its decision is on this head
+	unsettled bool           // it was raised and not yet dealt with
+	gathered  change.Concern // since its last run began
+	job       Job
+}
+
+// pullsOnHeads looks up the open pull requests that have one of the heads, given as rows of headColumns, and locks them.
+func (s *Store) pullsOnHeads(ctx context.Context, tx Tx, heads [][]any) (list []pullOnHead, err error) {
+	table, arg, err := s.rows(headColumns, heads)
+	if err != nil {
+		return nil, err
+	}
+	// p is found in the index of open heads alone, its row by its key.
+	err = tx.Query(ctx, `SELECT p.repository, p.number, p.head, held.decided_head = p.head, held.concerns, held.wanted <> held.done, held.job_due, held.job_trace FROM `+table+` AS told
+		JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0
+		JOIN pulls held ON held.repository = p.repository AND held.number = p.number
+		ORDER BY p.repository + 0, p.number + 0`+s.forUpdate(), []any{arg}, func(scan func(...any) error) error {
+		var p pullOnHead
+		var trace string
+		var due int64
+		err := scan(&p.key.Repository, &p.key.Number, &p.head, &p.decided, &p.gathered, &p.unsettled, &due, &trace)
+		p.job = jobOf(due, trace)
+		list = append(list, p)
+		return err
+	})
+	return list, err
 }

@@ -70,11 +70,30 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 		return Accepted{}, err
 	}
 	a.By = Causes{map[change.PullKey][]string{}, map[change.Errand][]string{}, map[change.RepositoryID][]string{}}
+	a.Jobs, a.Background = map[change.PullKey]Job{}, map[change.PullKey]bool{}
+	if err := acceptAdded(ctx, tx, fresh, &a); err != nil {
+		return Accepted{}, err
+	}
+	if err := s.acceptPulls(ctx, tx, fresh, &a); err != nil {
+		return Accepted{}, err
+	}
+	a.Raised = sortedKeys(a.By.Pulls)
+	if len(a.Raised) > 0 && slices.ContainsFunc(fresh, func(d change.Delivery) bool { return d.Check != nil }) {
+		if a.CanWait, err = s.CanWait(ctx, tx, a.Raised); err != nil {
+			return Accepted{}, err
+		}
+	}
+	a.Errands, err = s.acceptErrands(ctx, tx, fresh, a.By.Errands)
+	return a, err
+}
+
+// acceptAdded says in a which repositories came, or came back, and which owners' policies may have changed.
+func acceptAdded(ctx context.Context, tx Tx, group []change.Delivery, a *Accepted) error {
 	add := func(d change.Delivery, id change.RepositoryID) {
 		a.Added = append(a.Added, id)
 		addCause(a.By.Repositories, id, d.ID)
 	}
-	for _, d := range fresh {
+	for _, d := range group {
 		if d.Floor && d.Installation != 0 {
 			a.Floors = append(a.Floors, Floor{d.Installation, d.ID})
 		}
@@ -85,46 +104,41 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 			// GitHub does not list the repositories then. Those that left meanwhile are found to be gone.
 			known, err := repositories(ctx, tx, `installation = $1 ORDER BY id`, d.Installation)
 			if err != nil {
-				return Accepted{}, err
+				return err
 			}
 			for _, r := range known {
 				add(d, r.ID)
 			}
 		}
 	}
-	a.Jobs, a.Background = map[change.PullKey]Job{}, map[change.PullKey]bool{}
-	all := fresh
-	// What went away and came back within the group must end up as the last delivery says, so the group is cut where something
-	// went away.
-	for len(fresh) > 0 {
-		n := slices.IndexFunc(fresh, func(d change.Delivery) bool { return d.Gone || len(d.Removed) > 0 })
+	return nil
+}
+
+// acceptPulls keeps what deliveries told of repositories and pull requests, and says in a which it concerns. What went away and came back within
+// the group must end up as the last delivery says, so the group is cut where something went away.
+func (s *Store) acceptPulls(ctx context.Context, tx Tx, group []change.Delivery, a *Accepted) error {
+	for len(group) > 0 {
+		n := slices.IndexFunc(group, func(d change.Delivery) bool { return d.Gone || len(d.Removed) > 0 })
 		if n < 0 {
-			n = len(fresh)
+			n = len(group)
 		}
 		if n > 0 {
-			if err := s.acceptFacts(ctx, tx, fresh[:n], &a); err != nil {
-				return Accepted{}, err
+			if err := s.acceptFacts(ctx, tx, group[:n], a); err != nil {
+				return err
 			}
 		}
-		if n < len(fresh) {
-			if err := s.acceptGone(ctx, tx, fresh[n]); err != nil {
-				return Accepted{}, err
+		if n < len(group) {
+			if err := s.acceptGone(ctx, tx, group[n]); err != nil {
+				return err
 			}
-			if err := s.saveRepositories(ctx, tx, addedRepositories(fresh[n])); err != nil {
-				return Accepted{}, err
+			if err := s.saveRepositories(ctx, tx, addedRepositories(group[n])); err != nil {
+				return err
 			}
 			n++
 		}
-		fresh = fresh[n:]
+		group = group[n:]
 	}
-	a.Raised = sortedKeys(a.By.Pulls)
-	if len(a.Raised) > 0 && slices.ContainsFunc(all, func(d change.Delivery) bool { return d.Check != nil }) {
-		if a.CanWait, err = s.CanWait(ctx, tx, a.Raised); err != nil {
-			return Accepted{}, err
-		}
-	}
-	a.Errands, err = s.acceptErrands(ctx, tx, all, a.By.Errands)
-	return a, err
+	return nil
 }
 
 var deliveryColumns = []column{{"id", text}, {"event", text}, {"action", text}, {"repository", integer}, {"received_at", integer}}

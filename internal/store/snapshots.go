@@ -31,57 +31,92 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 	if len(told) == 0 {
 		return nil
 	}
-	table, arg, err := s.keys(keys)
+	held, err := s.heldPulls(ctx, tx, keys)
 	if err != nil {
 		return err
 	}
-	var values, texts [][]any
+	var changed []heldPull
 	var left []headKey
+	for _, before := range held {
+		after, newer := before.foldAll(told[before.key])
+		if !newer {
+			continue
+		}
+		changed = append(changed, after)
+		if leaves(before.pull, after.pull) {
+			left = append(left, headKey{before.key.Repository, before.pull.Head.SHA})
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := s.writePulls(ctx, tx, changed); err != nil {
+		return err
+	}
+	return s.forgetReading(ctx, tx, left)
+}
+
+// heldPull is the description of a pull request that is held. Its State is empty where there is none.
+type heldPull struct {
+	key    change.PullKey
+	pull   change.Pull
+	unsure bool // see Pull.Unsure
+}
+
+// foldAll returns what is held once deliveries have told of it, in the order of their arrival, and whether any of them told something newer.
+func (h heldPull) foldAll(deliveries []change.Delivery) (after heldPull, newer bool) {
+	for _, d := range deliveries {
+		stands, replaces, differs := fold(h.pull, *d.Pull, d.Action == "reopened")
+		if !replaces {
+			continue
+		}
+		h.unsure = differs || h.unsure && stands.UpdatedAt.Equal(h.pull.UpdatedAt)
+		h.pull, newer = stands, true
+	}
+	return h, newer
+}
+
+// heldPulls reads what is held of pull requests that have rows.
+func (s *Store) heldPulls(ctx context.Context, tx Tx, keys []change.PullKey) (list []heldPull, err error) {
+	table, arg, err := s.keys(keys)
+	if err != nil {
+		return nil, err
+	}
 	err = tx.Query(ctx, `SELECT p.repository, p.number, coalesce(s.snapshot, ''), p.unsure FROM `+table+` AS told
 		JOIN pulls p ON p.repository = told.repository AND p.number = told.number
 		LEFT JOIN pull_snapshots s ON s.repository = told.repository AND s.number = told.number`, []any{arg}, func(scan func(...any) error) error {
-		var key change.PullKey
+		var h heldPull
 		var text string
 		var unsure int
-		if err := scan(&key.Repository, &key.Number, &text, &unsure); err != nil {
+		if err := scan(&h.key.Repository, &h.key.Number, &text, &unsure); err != nil {
 			return err
 		}
-		var held change.Pull
+		h.unsure = unsure != 0
 		if text != "" {
-			if err := unmarshal(text, &held); err != nil {
+			if err := unmarshal(text, &h.pull); err != nil {
 				return err
 			}
 		}
-		changed, before := false, held
-		for _, d := range told[key] {
-			was := held.UpdatedAt
-			stands, newer, differs := fold(held, *d.Pull, d.Action == "reopened")
-			if !newer {
-				continue
-			}
-			if held, changed = stands, true; !held.UpdatedAt.Equal(was) {
-				unsure = 0
-			}
-			unsure |= number(differs)
-		}
-		if !changed {
-			return nil
-		}
-		if leaves(before, held) {
-			left = append(left, headKey{key.Repository, before.Head.SHA})
-		}
-		snapshot, err := json.Marshal(held)
+		list = append(list, h)
+		return nil
+	})
+	return list, err
+}
+
+// writePulls writes what is held of pull requests that have rows, none of it read from GitHub.
+func (s *Store) writePulls(ctx context.Context, tx Tx, list []heldPull) error {
+	values, texts := make([][]any, len(list)), make([][]any, len(list))
+	for i, h := range list {
+		snapshot, err := json.Marshal(h.pull)
 		if err != nil {
 			return err
 		}
-		values = append(values, []any{key.Repository, key.Number, held.State, held.Head.SHA, held.Base.Name, micro(held.UpdatedAt), unsure})
-		texts = append(texts, []any{key.Repository, key.Number, string(snapshot)})
-		return nil
-	})
-	if err != nil || len(values) == 0 {
-		return err
+		p := h.pull
+		values[i] = []any{h.key.Repository, h.key.Number, p.State, p.Head.SHA, p.Base.Name, micro(p.UpdatedAt), number(h.unsure)}
+		texts[i] = []any{h.key.Repository, h.key.Number, string(snapshot)}
 	}
-	if table, arg, err = s.rows(snapshotColumns, values); err != nil {
+	table, arg, err := s.rows(snapshotColumns, values)
+	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, `UPDATE pulls SET state = new.state, head = new.head, base = new.base, updated_at = new.updated_at,
@@ -96,10 +131,7 @@ func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Deliver
 	_, err = tx.Exec(ctx, `INSERT INTO pull_snapshots (repository, number, snapshot)
 		SELECT repository, number, snapshot FROM `+table+` AS new WHERE true
 		ON CONFLICT (repository, number) DO UPDATE SET snapshot = excluded.snapshot`, arg)
-	if err != nil {
-		return err
-	}
-	return s.forgetReading(ctx, tx, left)
+	return err
 }
 
 // leaves says whether a pull request had a head, open, that it has no longer.
@@ -107,8 +139,8 @@ func leaves(before, after change.Pull) bool {
 	return before.State == change.Open && (after.State != change.Open || after.Head.SHA != before.Head.SHA)
 }
 
-// forgetReading says of commits that deliveries tell of their checks no longer reach us: what was read of them is not all there is
-// any more. Where another open pull request has the same head, that costs a reading too many.
+// forgetReading marks the held checks of these commits as incomplete, because deliveries about commits that are no open head are not kept. If
+// another pull request has the head, this costs one extra read.
 func (s *Store) forgetReading(ctx context.Context, tx Tx, heads []headKey) error {
 	if len(heads) == 0 {
 		return nil
