@@ -12,7 +12,7 @@ import (
 	"github.com/changegate/changegate/internal/release"
 )
 
-// rules tells of the policies that the loop decides by what matters where something lands.
+// rules tells what the policies that pull requests are decided by say of what lands on a branch.
 type rules struct{ *reconcile.Reconciler }
 
 // Rules implements landing.Policies.
@@ -37,12 +37,12 @@ func (r rules) MayCommand(ctx context.Context, repo change.Repository, branch, v
 	return a, err
 }
 
-// releases tells of the policies that the loop decides by what matters where something is deployed: that of the default branch says it.
-type releases struct{ loop *reconcile.Reconciler }
+// releases tells what those policies say of deployments. The default branch's policy speaks for the whole repository.
+type releases struct{ reconciler *reconcile.Reconciler }
 
 // Rules implements deployment.Policies.
 func (r releases) Rules(ctx context.Context, repo change.Repository) (release.Rules, error) {
-	p, err := r.loop.Policy(ctx, repo, repo.DefaultBranch)
+	p, err := r.reconciler.Policy(ctx, repo, repo.DefaultBranch)
 	if err != nil {
 		return release.Rules{}, deploymentError(err)
 	}
@@ -55,7 +55,7 @@ func (r releases) Rules(ctx context.Context, repo change.Repository) (release.Ru
 // Governed implements deployment.Policies. Which branches are is for the default branch's policy to say, so one that cannot be used governs
 // that branch alone. The branch asked about may be gone.
 func (r releases) Governed(ctx context.Context, repo change.Repository, branch string) (bool, error) {
-	p, err := r.loop.Policy(ctx, repo, repo.DefaultBranch)
+	p, err := r.reconciler.Policy(ctx, repo, repo.DefaultBranch)
 	if errors.Is(err, reconcile.ErrUnusable) {
 		return branch == repo.DefaultBranch, nil
 	}
@@ -64,17 +64,17 @@ func (r releases) Governed(ctx context.Context, repo change.Repository, branch s
 
 // MayRelease implements deployment.Policies.
 func (r releases) MayRelease(ctx context.Context, repo change.Repository, verb, environment string, by change.Account) (policy.Authority, error) {
-	a, err := r.loop.MayRelease(ctx, repo, repo.DefaultBranch, verb, environment, by)
+	a, err := r.reconciler.MayRelease(ctx, repo, repo.DefaultBranch, verb, environment, by)
 	return a, deploymentError(err)
 }
 
 // HeldOf implements deployment.Policies.
 func (r releases) HeldOf(ctx context.Context, repo change.Repository, roles []string, by change.Account) (held []string, unknown bool, err error) {
-	held, unknown, err = r.loop.HeldOf(ctx, repo, repo.DefaultBranch, roles, by)
+	held, unknown, err = r.reconciler.HeldOf(ctx, repo, repo.DefaultBranch, roles, by)
 	return held, unknown, deploymentError(err)
 }
 
-// deploymentError is the loop's error as package deployment knows it.
+// deploymentError is the reconciler's error as package deployment knows it.
 func deploymentError(err error) error {
 	if errors.Is(err, reconcile.ErrUnusable) {
 		return deployment.ErrUnusable

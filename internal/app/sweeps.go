@@ -54,14 +54,14 @@ func (a *App) newSweeps(clock func() time.Time) *sweeps {
 }
 
 // start has the queue make them for as long as it runs.
-func (s *sweeps) start(missed *recovery.Deliveries) {
+func (s *sweeps) start(deliveries *recovery.Deliveries) {
 	every := func(name string, interval time.Duration, sweep func(context.Context) error) {
 		if s.sweepEvery > 0 {
 			interval = min(interval, s.sweepEvery)
 		}
 		s.queue.Every(name, interval, sweep)
 	}
-	every("deliveries", lookEvery, missed.Look)
+	every("deliveries", lookEvery, deliveries.Look)
 	every("installations", installationsEvery, s.installations.Sweep)
 	every("sweep", sweepEvery, s.checks.Sweep)
 	every("pulls", sweepEvery, s.pulls.Sweep)

@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/register": {"deploy"},
 	"internal/ledger":   {},
 	"internal/audit":    {"internal/ledger"},
+	"internal/notary":   {"internal/audit", "internal/change", "internal/github", "internal/ledger", "internal/store"},
 	"internal/store":    {"internal/change", "internal/ledger", "internal/plan"},
 	"internal/queue":    {"internal/change", "internal/ledger", "internal/store"},
 	"internal/effect":   {"internal/fence", "internal/store"},
@@ -66,8 +67,8 @@ var allowed = map[string][]string{
 	"internal/githubsim/pathtree": {},
 	"internal/githubsim/pages":    {"internal/githubsim"},
 	"internal/app": {
-		"internal/audit", "internal/change", "internal/config", "internal/deployment", "internal/emergency", "internal/gate", "internal/github", "internal/landing", "internal/ledger",
-		"internal/notify", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile", "internal/recovery", "internal/release", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
+		"internal/change", "internal/config", "internal/deployment", "internal/emergency", "internal/gate", "internal/github", "internal/landing", "internal/ledger",
+		"internal/notary", "internal/notify", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile", "internal/recovery", "internal/release", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
 	},
 	"internal/scenario":          {}, // holds tests only, which may import all
 	"internal/scenario/postgres": {}, // the same

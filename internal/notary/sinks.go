@@ -1,4 +1,4 @@
-package app
+package notary
 
 import (
 	"context"
@@ -99,11 +99,11 @@ func (s checkRunSink) Publish(ctx context.Context, c ledger.Checkpoint) error {
 		return err
 	}
 	title := fmt.Sprintf("%d entries", c.Size)
-	return session.PostNotice(github.InBackground(ctx), repo, tip, noticeName, title, fence+string(c.Note)+fence)
+	return session.PostNotice(github.InBackground(ctx), repo, tip, noticeName, title, codeFence+string(c.Note)+codeFence)
 }
 
-// fence is around a checkpoint, so that it is shown as it is. A line of it begins neither with one.
-const fence = "```\n"
+// codeFence goes before and after a checkpoint, so that it is shown as it is. No line of a checkpoint begins with one.
+const codeFence = "```\n"
 
 // Published implements audit.Sink.
 func (s checkRunSink) Published(ctx context.Context) (texts [][]byte, err error) {
@@ -117,8 +117,8 @@ func (s checkRunSink) Published(ctx context.Context) (texts [][]byte, err error)
 		return nil, err
 	}
 	for _, summary := range summaries {
-		_, text, _ := strings.Cut(strings.ReplaceAll(summary, "\r\n", "\n")+"\n", fence)
-		text, _, _ = strings.Cut(text, fence)
+		_, text, _ := strings.Cut(strings.ReplaceAll(summary, "\r\n", "\n")+"\n", codeFence)
+		text, _, _ = strings.Cut(text, codeFence)
 		texts = append(texts, []byte(text))
 	}
 	return texts, nil
