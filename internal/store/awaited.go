@@ -10,8 +10,8 @@ import (
 
 // Awaited is what is known of the checks that a decision waits for; see change.Decision.AwaitedChecks.
 type Awaited struct {
-	Left   int  // how many of them have not ended since; 0: it waits for none
-	Failed bool // one of them failed since
+	Left   int  // how many of them have not ended yet; 0: the decision waits for none
+	Failed bool // one of them has failed
 }
 
 // How a check that a decision waits for was last told to stand. They are stored: never change one.
@@ -28,8 +28,9 @@ type toldCheck struct {
 	state change.CheckState
 }
 
-// CanWait returns those among pull requests of which nothing is raised but their checks, while ours on the head is not green and not all
-// that the decision on it waits for has ended: what is told of checks meanwhile changes how that decision reads, and cannot make it green.
+// CanWait returns those of the pull requests whose next run can be put off: only their checks were raised, our check on the head is not
+// green, and the checks that the decision waits for, if it waits for any, have not all ended. Until they have, news of checks changes how
+// the decision reads but cannot turn it green.
 func (s *Store) CanWait(ctx context.Context, tx Tx, keys []change.PullKey) (waiting map[change.PullKey]Awaited, err error) {
 	defer wrap(&err, "look up which of %d pull requests can wait", len(keys))
 	table, arg, err := s.keys(keys)
@@ -90,8 +91,8 @@ func (s *Store) saveToldChecks(ctx context.Context, tx Tx, news []toldCheck) err
 	return err
 }
 
-// SaveAwaited is what SaveDecision does about the checks that a decision waits for, where nothing else of it has changed: what its facts say of
-// checks of which it shows only that they are awaited. Since is as in Consequences.
+// SaveAwaited keeps which checks a decision waits for, as SaveDecision does, where the decision has otherwise not changed. Since is as in
+// Consequences.
 func (s *Store) SaveAwaited(ctx context.Context, d change.Decision, since time.Time) (err error) {
 	defer wrap(&err, "save what pull request %s waits for", d.Pull)
 	return s.Write(ctx, func(tx Tx) error {

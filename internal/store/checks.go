@@ -20,15 +20,15 @@ func checks(ctx context.Context, tx Tx, repo change.RepositoryID, sha change.SHA
 	return list, fromMicro(at), err
 }
 
-// Told is a check that is held, and when it was last told of.
+// Told is a check that is held, and when a delivery or a reading last told of it.
 type Told struct {
 	change.Check
 	Arrived time.Time
 }
 
-// SaveChecks keeps the checks of a commit as they were all read from GitHub, the reading having begun at readAt. A check of which something
-// newer was told stays as told, because lists lag behind; what was told of before since, and is not in the list so, is forgotten. It returns
-// what is held that the list does not have, or not in that state, ordered by name.
+// SaveChecks keeps all checks of a commit as they were read from GitHub, in a reading that began at readAt. GitHub's lists lag behind its
+// deliveries, so a check of which something newer was told stays as told; what was told of before since and is not in the list is
+// forgotten. It returns what is held that the list lacks or has in another state, ordered by name.
 func (s *Store) SaveChecks(
 	ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt, since time.Time,
 ) (told []Told, err error) {
@@ -82,8 +82,8 @@ type checkRow struct {
 	check      change.Check
 }
 
-// checkKey is what makes two tellings one check: a check run's id, or a commit status' context, which each telling has an id of
-// its own for.
+// checkKey tells whether two reports are of the same check: a check run is known by its id, a commit status by its context, because each
+// report of a status has an id of its own.
 type checkKey struct {
 	repository change.RepositoryID
 	sha        change.SHA
@@ -105,7 +105,7 @@ var checkColumns = []column{
 	{"id", integer}, {"pending", integer}, {"at", integer}, {"arrived", integer}, {"body", text},
 }
 
-// saveChecks keeps of each check the newest telling, see foldCheck, and returns those that are news.
+// saveChecks keeps the newest report of each check, see foldCheck, and returns those that were news.
 func (s *Store) saveChecks(ctx context.Context, tx Tx, list []checkRow, arrived time.Time) (news []checkRow, err error) {
 	if len(list) == 0 {
 		return nil, nil
@@ -153,8 +153,8 @@ func (s *Store) saveChecks(ctx context.Context, tx Tx, list []checkRow, arrived 
 	return news, err
 }
 
-// foldCheck says whether a check that arrived replaces one that is held: the later one does, and of two in one second the one
-// with the greater id (each telling of a commit status has its own), or of one id the one that has ended.
+// foldCheck says whether a check that arrived replaces the one that is held. The later one stands, and of two in the same second the one
+// with the greater id (each report of a commit status has its own); with the same id, the one that has ended.
 func foldCheck(held, arrived change.Check) bool {
 	if !arrived.At.Equal(held.At) {
 		return arrived.At.After(held.At)
@@ -172,17 +172,18 @@ type headKey struct {
 	head       change.SHA
 }
 
-// onHeads is what a group of deliveries about commits comes to.
+// onHeads is what a group of deliveries about commits comes down to.
 type onHeads struct {
 	raised map[change.PullKey]change.Concern
-	// before are those of raised that had been raised and that no run has begun to deal with, with the concerns that had gathered. They are locked.
+	// before are those of raised that were raised earlier and are not dealt with yet, with the concerns that have gathered since their last
+	// run began. They are locked.
 	before map[change.PullKey]change.Concern
 	jobs   map[change.PullKey]Job // of before
 	news   []toldCheck
 }
 
-// acceptChecks keeps the checks on heads of open pull requests and returns what they concern. A check on any other commit, which
-// is most of them in a busy repository, costs its part of one look-up.
+// acceptChecks keeps the checks on heads of open pull requests and returns what they concern. Most checks in a busy repository are on other
+// commits; those cost no more than their part of one look-up.
 func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) (onHeads, error) {
 	concerns, told := map[headKey]change.Concern{}, map[headKey][]string{}
 	var keys [][]any

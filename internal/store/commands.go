@@ -7,7 +7,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// CommandDone says that a command was carried out or refused, and how that ended. It is not handed out again.
+// CommandDone records that a command was carried out or refused, and with what outcome. It is not handed out again.
 func (s *Store) CommandDone(ctx context.Context, comment int64, outcome string) (err error) {
 	defer wrap(&err, "note the answer to comment %d", comment)
 	return s.Write(ctx, func(tx Tx) error {
@@ -25,7 +25,7 @@ func commands(ctx context.Context, tx Tx, on change.PullKey) (list []change.Comm
 
 var commandColumns = []column{{"comment", integer}, {"repository", integer}, {"number", integer}, {"at", integer}, {"body", text}}
 
-// saveCommands keeps the commands on pull requests and on issues of ours. One on any other issue is nobody's.
+// saveCommands keeps the commands on pull requests and on issues of ours. A command on any other issue is for nobody.
 func (s *Store) saveCommands(ctx context.Context, tx Tx, group []change.Delivery, behind map[change.PullKey][]change.Errand) error {
 	var values [][]any
 	for _, d := range group {

@@ -15,24 +15,24 @@ import (
 type Consequences struct {
 	// Lease must still be held: ErrFenced otherwise, and nothing is kept. The zero Lease is not looked at.
 	Lease Lease
-	// Since is when its facts began to be read: a check that was told of later is not in the decision.
+	// Since is when its facts began to be read: the decision may not know of a check that was told of later.
 	Since      time.Time
 	Debts      []change.Debt      // as they stand now; each is one by its pull request and kind
 	Rejections []change.Rejection // on the pull request, as they stand now; each is one by its comment
 	Raise      []change.Raised    // errands that are to be looked at
-	Policy     *PolicyInForce     // what it was decided by; nil: nothing is to be known of that
+	Policy     *PolicyInForce     // what it was decided by; nil: that is not kept
 }
 
 // PolicyInForce is the policy that a branch is decided by.
 type PolicyInForce struct {
 	Branch string
 	Digest string       // tells it from others
-	Entry  ledger.Draft // goes before the others, if the branch was last decided by another policy or this is the first time
+	Entry  ledger.Draft // appended before the others if the branch was last decided by another policy, or never
 }
 
-// SaveDecision keeps the decision that stands for a pull request, with its digest and its consequences, and in the same transaction writes
-// what its head was compared with and what the ledger is to know of it. Nothing makes jobs of the errands that it raises; see
-// queue.Queue.SaveDecision.
+// SaveDecision keeps the decision that stands for a pull request, with its digest and its consequences, and in the same transaction what
+// its head was compared with and what the ledger is to know of it. It inserts no jobs for the errands that it raises;
+// queue.Queue.SaveDecision does.
 func (s *Store) SaveDecision(ctx context.Context, d change.Decision, digest string, c Consequences, entries ...ledger.Draft) error {
 	return s.Write(ctx, func(tx Tx) error { return s.SaveDecisionIn(ctx, tx, d, digest, c, entries...) })
 }

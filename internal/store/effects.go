@@ -45,12 +45,14 @@ type Effect struct {
 	// AttemptedAt is when it was last about to be sent; zero: it never was, so that it did not happen.
 	AttemptedAt time.Time
 	EndedAt     time.Time
-	// Doubt is since when it may have been done without being known here; see Store.Doubt. Intend alone says it, of what has not ended.
+	// Doubt is since when it may have been done without our knowing; see Store.Doubt. Only Intend sets it, and only of an effect that has
+	// not ended.
 	Doubt time.Time
 }
 
-// Doubt returns since when things may have been done that are not known here, because a copy of the database was restored: since the last
-// entry of its ledger. Zero: all is known. It ends a week after the restore, when no delivery of before can come any more.
+// Doubt returns since when effects may have been done that the database does not know of, because it was restored from a copy: since the
+// last entry in the copy's ledger. Zero: nothing is in doubt. It ends a week after the restore, when no delivery from before the restore
+// can come any more.
 func (s *Store) Doubt(ctx context.Context) (since time.Time, err error) {
 	defer wrap(&err, "look up whether the database was restored")
 	err = s.Read(ctx, func(tx Tx) error {
@@ -66,9 +68,10 @@ func (s *Store) doubt(ctx context.Context, tx Tx) (time.Time, error) {
 	return fromMicro(since), err
 }
 
-// Intend notes an intent before it is acted on, here and in the ledger; fresh says that nobody had. What is done or failed is not to be repeated.
-// What is intended and was never attempted the caller does, and calls Attempt just before, and Complete or FailEffect after. If it was attempted, its
-// result was lost, and the caller looks whether it happened and finishes it. Where there is Doubt, it may have happened in any case.
+// Intend records an intent before it is acted on, here and in the ledger; fresh says that it was not recorded before. What is done or
+// failed must not be repeated. What is intended and was never attempted is the caller's to do, who calls Attempt just before, and Complete
+// or FailEffect after. If it was attempted, the result was lost: the caller finds out whether it happened and finishes it. Where there is
+// Doubt, it may have happened in any case.
 func (s *Store) Intend(ctx context.Context, in Intent) (e Effect, fresh bool, err error) {
 	defer wrap(&err, "intend %s", in.Key)
 	body, err := json.Marshal(in.Body)
@@ -101,8 +104,8 @@ func (s *Store) Intend(ctx context.Context, in Intent) (e Effect, fresh bool, er
 	return e, fresh, err
 }
 
-// Attempt notes that what was intended is about to be sent: as long as it is not, it did not happen. The lease, if it is not zero, must still
-// be held: ErrFenced otherwise.
+// Attempt records that what was intended is about to be sent; what was never attempted did not happen. The lease, if it is not zero, must
+// still be held: ErrFenced otherwise.
 func (s *Store) Attempt(ctx context.Context, key string, lease Lease) (err error) {
 	defer wrap(&err, "attempt %s", key)
 	return s.Write(ctx, func(tx Tx) error {
@@ -128,8 +131,8 @@ func (e effectEntry) draft(kind ledger.Kind, pull change.PullKey, head change.SH
 	return ledger.Draft{Kind: kind, Body: e, Subject: ledger.Subject{Repository: int64(pull.Repository), Number: int(pull.Number), SHA: string(head)}}
 }
 
-// TakeBackAttempt notes that the last attempt did nothing, for certain; last is when the one before was, zero: there was none. The lease is that
-// of the attempt: ErrFenced says that another may have made one since.
+// TakeBackAttempt records that the last attempt certainly did nothing; last is when the one before it was made, zero if there was none. The
+// lease is that of the attempt: ErrFenced says that another may have made one since.
 func (s *Store) TakeBackAttempt(ctx context.Context, key string, lease Lease, last time.Time) (err error) {
 	defer wrap(&err, "take back the attempt at %s", key)
 	return s.Write(ctx, func(tx Tx) error {
@@ -141,18 +144,18 @@ func (s *Store) TakeBackAttempt(ctx context.Context, key string, lease Lease, la
 	})
 }
 
-// Complete notes that an effect happened, with its result, here and in the ledger. Noting it again changes nothing.
+// Complete records that an effect happened, with its result, here and in the ledger. Doing so again changes nothing.
 func (s *Store) Complete(ctx context.Context, key string, result any) error {
 	return s.endEffect(ctx, key, EffectDone, ledger.EffectDone, result, nil)
 }
 
-// CompleteCheckRun is Complete for an effect that wrote a check run, which is saved in the same transaction: were it not, a crash in
-// between would have the same run written, or even made, again.
+// CompleteCheckRun is Complete for an effect that wrote a check run, and saves that in the same transaction: otherwise, after a crash in
+// between, the same run would be written again, or even a second one created.
 func (s *Store) CompleteCheckRun(ctx context.Context, key string, result any, run CheckRun) error {
 	return s.endEffect(ctx, key, EffectDone, ledger.EffectDone, result, &run)
 }
 
-// FailEffect notes that an effect was refused for good, and why. What may work another time is left as it is: intended.
+// FailEffect records that an effect was refused for good, and why. What may work another time is left as it is: intended.
 func (s *Store) FailEffect(ctx context.Context, key, why string) error {
 	return s.endEffect(ctx, key, EffectFailed, ledger.EffectFailed, why, nil)
 }

@@ -59,7 +59,7 @@ func (s *Store) acceptErrands(ctx context.Context, tx Tx, group []change.Deliver
 	return raised.errands(), s.raiseErrands(ctx, tx, raised)
 }
 
-// behindIssues looks up which errands the issues belong to that deliveries tell of.
+// behindIssues looks up the errands whose issues deliveries tell of.
 func (s *Store) behindIssues(ctx context.Context, tx Tx, group []change.Delivery) (map[change.PullKey][]change.Errand, error) {
 	asked := map[change.PullKey]bool{}
 	var keys [][]any
@@ -95,9 +95,9 @@ func (s *Store) behindIssues(ctx context.Context, tx Tx, group []change.Delivery
 	return behind, err
 }
 
-// RaiseErrands says of errands that there may be something to do for them, and leaves them notes. A note whose ID was left before, be it
-// dealt with or not, is not left again. The caller sees to it, in the same transaction, that each errand is worked on. One that was never
-// heard of is one from now on.
+// RaiseErrands records that there may be something to do for errands, and leaves them notes. A note whose ID was left before is not left
+// again, even if it was dealt with. The caller sees to it, in the same transaction, that each errand is worked on. An errand that was never
+// heard of is created.
 func (s *Store) RaiseErrands(ctx context.Context, tx Tx, list []change.Raised) (err error) {
 	defer wrap(&err, "raise %d errands", len(list))
 	raised := raisings{}

@@ -42,6 +42,7 @@ var factColumns = []column{
 	{"repository", integer}, {"number", integer}, {"kind", text}, {"id", text}, {"at", integer}, {"arrived", integer}, {"body", text},
 }
 
+// saveFacts keeps what deliveries told of pull requests.
 func (s *Store) saveFacts(ctx context.Context, tx Tx, group []change.Delivery) error {
 	var rows []factRow
 	var arrived time.Time
@@ -97,8 +98,8 @@ func (s *Store) insertFacts(ctx context.Context, tx Tx, rows []factRow, arrived 
 	return err
 }
 
-// SavePushes notes that it was read from GitHub who pushed a head, because a delivery that told of it was missed, and keeps the pushes
-// that were found. They join those that deliveries told; one without Before is an opening.
+// SavePushes records that GitHub was asked who pushed a head, because a delivery that told of it was missed, and keeps the pushes that were
+// found. They join those that deliveries told of; one without Before is the opening.
 func (s *Store) SavePushes(ctx context.Context, key change.PullKey, head change.SHA, pushes []change.Push) (err error) {
 	defer wrap(&err, "save %d pushes of pull request %s", len(pushes), key)
 	rows := []factRow{{key, factActivity, string(head), s.now(), head}}
@@ -109,7 +110,7 @@ func (s *Store) SavePushes(ctx context.Context, key change.PullKey, head change.
 	return s.Write(ctx, func(tx Tx) error { return s.insertFacts(ctx, tx, rows, s.now()) })
 }
 
-// saveCompared keeps what the head of a decision was compared with, if that is not what it was compared with last.
+// saveCompared keeps what the head of a decision was compared with, unless it was last compared with the same.
 func (s *Store) saveCompared(ctx context.Context, tx Tx, d change.Decision) error {
 	if d.MergeBase == "" {
 		return nil
@@ -133,7 +134,8 @@ func (s *Store) saveCompared(ctx context.Context, tx Tx, d change.Decision) erro
 	return s.insertFacts(ctx, tx, []factRow{{d.Pull, factCompared, id, now.At, now}}, now.At)
 }
 
-// SaveUntold notes that deliveries did not tell all that was done to a pull request, for good: whoever decides is to ask GitHub what was.
+// SaveUntold records, for good, that deliveries did not tell all that was done to a pull request: whoever decides about it has to ask
+// GitHub.
 func (s *Store) SaveUntold(ctx context.Context, key change.PullKey) (err error) {
 	defer wrap(&err, "note that deliveries do not tell all of pull request %s", key)
 	now := s.now()

@@ -6,7 +6,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// acceptGone notes that pull requests, or the repositories that they are in, are no longer ours. Nothing is left to do for them.
+// acceptGone records that pull requests, or the repositories that they are in, are no longer ours. Nothing is left to do for them.
 func (s *Store) acceptGone(ctx context.Context, tx Tx, d change.Delivery) error {
 	const settled = `gone = 1, done = wanted, concerns = 0, taken = 0`
 	if d.Gone && d.Key.Number != 0 {
@@ -42,8 +42,8 @@ func (s *Store) acceptGone(ctx context.Context, tx Tx, d change.Delivery) error 
 	return nil
 }
 
-// leaving notes that the repositories of a delivery are no longer ours, and returns them. One that was shown since as it is now stays: what
-// comes late tells of a time when it had left, and nothing would tell again that it is back.
+// leaving records that the repositories of a delivery are no longer ours, and returns them. One of which something newer was told since
+// stays ours: a late delivery tells of a time when it had left, and nothing would tell again that it is back.
 func leaving(ctx context.Context, tx Tx, d change.Delivery) (left []change.RepositoryID, err error) {
 	leave := func(id change.RepositoryID, at int64, where string, args ...any) error {
 		n, err := tx.Exec(ctx, `UPDATE repositories SET gone = 1, told_at = CASE WHEN told_at < $2 THEN $2 ELSE told_at END WHERE id = $1 AND `+where,
@@ -54,7 +54,7 @@ func leaving(ctx context.Context, tx Tx, d change.Delivery) (left []change.Repos
 		return err
 	}
 	for _, id := range d.Removed {
-		// Of these no time is told. It may be in another installation by now.
+		// The time at which these left is not told. One may be in another installation by now.
 		if err := leave(id, 0, `(installation = $3 OR installation = 0)`, d.Installation); err != nil {
 			return nil, err
 		}

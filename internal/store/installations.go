@@ -58,7 +58,7 @@ func (s *Store) withoutDeletedInstallations(ctx context.Context, tx Tx, group []
 	return kept, nil
 }
 
-// SaveRateLimit says that GitHub takes no calls of an installation before a time. An earlier time than the one held is ignored.
+// SaveRateLimit keeps the time before which GitHub takes no calls of an installation. A time that is earlier than the one held is ignored.
 func (s *Store) SaveRateLimit(ctx context.Context, id change.InstallationID, until time.Time) (err error) {
 	defer wrap(&err, "note the rate limit of installation %d", id)
 	return s.Write(ctx, func(tx Tx) error {

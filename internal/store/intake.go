@@ -14,21 +14,21 @@ type Accepted struct {
 	Raised []change.PullKey      // pull requests to look at, ordered
 	Added  []change.RepositoryID // repositories whose open pull requests are not known yet
 	Floors []Floor               // owners whose policy may have changed
-	// CanWait are those of Raised that need not be looked at at once; see Store.CanWait.
+	// CanWait are those of Raised that can be looked at later; see Store.CanWait.
 	CanWait map[change.PullKey]Awaited
 	// Background are those of Raised that nobody waits for: an event concerns them only through their branch, along with many others, and our
 	// check on them is not green; see BackgroundFrom.
 	Background map[change.PullKey]bool
-	// Jobs are those of Raised that had been raised before, with what is known of the job that each has; see Store.SaveJobs.
+	// Jobs is what is known of the jobs of those that were raised, zero if nothing is; see Store.SaveJobs.
 	Jobs map[change.PullKey]Job
-	// Errands are those to look at besides, ordered.
+	// Errands are the errands to look at, ordered.
 	Errands []change.Errand
 	// By says which deliveries asked for each of these.
 	By Causes
 }
 
-// Causes are the identifiers of the deliveries of a group that asked for something to be looked at: those that name it come first, then
-// those that name its head or its base.
+// Causes are the identifiers of the deliveries of a group that asked for something to be looked at: first those that name it, then those
+// that name its head or its base.
 type Causes struct {
 	Pulls        map[change.PullKey][]string
 	Errands      map[change.Errand][]string
@@ -50,10 +50,10 @@ type Floor struct {
 	Delivery     string // that told of it
 }
 
-// Accept keeps the facts that a group of deliveries carried and raises the pull requests that they concern. A delivery whose
-// identifier was accepted before is left out: what it told was committed together with that identifier. So is one of an installation that was
-// deleted, though it counts as accepted. The caller makes jobs
-// of what is returned in the same transaction, and acknowledges the deliveries after it is committed.
+// Accept keeps the facts that a group of deliveries carried and raises the pull requests that they concern. A delivery whose identifier was
+// accepted before is left out: what it told was committed together with that identifier. So is a delivery of an installation that was
+// deleted, though it counts as accepted. The caller inserts the jobs of what is returned in the same transaction, and acknowledges the
+// deliveries after it is committed.
 //
 // The order of the group is the order of arrival, which is not the order in which things happened; what is kept of each thing is the
 // newest by GitHub's time.
@@ -143,7 +143,7 @@ func (s *Store) acceptPulls(ctx context.Context, tx Tx, group []change.Delivery,
 
 var deliveryColumns = []column{{"id", text}, {"event", text}, {"action", text}, {"repository", integer}, {"received_at", integer}}
 
-// unseen notes the deliveries as seen and returns those that were not, in order.
+// unseen records the identifiers of the deliveries and returns those that were not seen before, in order.
 func (s *Store) unseen(ctx context.Context, tx Tx, group []change.Delivery) ([]change.Delivery, error) {
 	values := make([][]any, 0, len(group))
 	first := make(map[string]int, len(group))
@@ -184,7 +184,7 @@ func (s *Store) unseen(ctx context.Context, tx Tx, group []change.Delivery) ([]c
 	return fresh, nil
 }
 
-// acceptFacts keeps what deliveries told and raises what they concern, and says so in a.
+// acceptFacts keeps what deliveries told, raises what they concern, and says so in a.
 func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery, a *Accepted) error {
 	by := a.By.Pulls
 	if err := s.saveRepositories(ctx, tx, toldRepositories(group)); err != nil {
@@ -212,7 +212,7 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	if err := s.saveArrivals(ctx, tx, group); err != nil {
 		return err
 	}
-	// Only now are the heads those that the group told of.
+	// By now the heads are those that the group told of.
 	on, err := s.acceptChecks(ctx, tx, group, by)
 	if err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// Lease is the right to write about one thing for a while. Its fence is greater than that of every lease that was given before,
-// so that a holder who slept through the end of its lease is told from its successor.
+// Lease is the right to write about one thing for a while. Its fence is greater than that of every lease given before, so that a holder who
+// slept through the end of its lease is told from its successor.
 type Lease struct {
 	Name  string
 	Fence int64
@@ -48,13 +48,15 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 	return lease, nil
 }
 
-// Check returns ErrFenced if a lease was lost. It is asked right before each write to GitHub.
+// Check returns ErrFenced if a lease was lost. It is for writes to GitHub that are no effect with an attempt of their own, and is asked
+// right before them; Attempt checks the lease itself.
 func (s *Store) Check(ctx context.Context, lease Lease) (err error) {
 	defer wrap(&err, "check the lease %q", lease.Name)
 	return s.Read(ctx, func(tx Tx) error { return s.check(ctx, tx, lease, "") })
 }
 
-// keep returns ErrFenced if a lease was lost, and has nobody take it before the transaction ends. The zero Lease is not looked at.
+// keep returns ErrFenced if a lease was lost, and otherwise keeps others from taking it before the transaction ends. The zero Lease is not
+// looked at.
 func (s *Store) keep(ctx context.Context, tx Tx, lease Lease) error {
 	if lease == (Lease{}) {
 		return nil

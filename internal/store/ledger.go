@@ -7,8 +7,8 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 )
 
-// Checkpoint signs what the ledger's tree comes to now and keeps the checkpoint. If nothing was appended since the last one that was signed
-// with this key, that is returned.
+// Checkpoint signs the ledger's tree as it is now and keeps the checkpoint. If nothing was appended since the last checkpoint that was
+// signed with this key, it returns that one.
 func (s *Store) Checkpoint(ctx context.Context, k *ledger.Key) (c ledger.Checkpoint, err error) {
 	defer wrap(&err, "sign a checkpoint of the ledger")
 	if err := s.growLedger(ctx); err != nil {
@@ -35,8 +35,8 @@ func (s *Store) Exhibit(ctx context.Context, digest string) (text json.RawMessag
 	return text, err
 }
 
-// growLedger lays the tree over what earlier versions appended to the ledger, in transactions that others need not wait long for. A process
-// that ends in between goes on from there when it starts again.
+// growLedger builds the tree over what earlier versions appended to the ledger, in transactions short enough not to hold others up. If the
+// process ends in between, the next one goes on from there.
 func (s *Store) growLedger(ctx context.Context) error {
 	for left := int64(1); left > 0; {
 		err := s.Write(ctx, func(tx Tx) (err error) {

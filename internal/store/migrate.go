@@ -28,7 +28,7 @@ func (s *sqlite) migrate(ctx context.Context, log zerolog.Logger) (err error) {
 	return repeat(ctx, func() error { return migrateSQLite(ctx, s.writer, log) })
 }
 
-// repeat does what fails where two processes open a database at the same time a few times, until it does not.
+// repeat calls f until it succeeds, a few times at most: two processes that open a database at the same time may make each other fail.
 func repeat(ctx context.Context, f func() error) (err error) {
 	for try := range 10 {
 		if err = f(); err == nil {
@@ -69,7 +69,7 @@ func (p *postgres) migrate(ctx context.Context, log zerolog.Logger) error {
 	return migrateRiver(ctx, riverpgxv5.New(p.pool))
 }
 
-// migrationLock is the number that changegate's processes know each other by.
+// migrationLock is the number of the lock that a process of changegate's holds while it migrates.
 const migrationLock = 0x6368616e67656761
 
 func migrateOurs(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir string, log zerolog.Logger) error {

@@ -10,7 +10,7 @@ type Missing struct {
 	ID            string // as in its header; all attempts to deliver it have the same
 	Attempt       int64  // the newest of these attempts, by which it is asked for
 	Event, Action string
-	Rank          int       // those of a lesser one are asked for first
+	Rank          int       // those of a lower rank are asked for first
 	At            time.Time // when GitHub attempted it
 	Asked         int       // how often it was asked for
 }
@@ -18,8 +18,8 @@ type Missing struct {
 // LogPlace is how far GitHub's log of deliveries was read. Its times are GitHub's.
 type LogPlace struct {
 	LookedTo time.Time // all that is older was looked at
-	// Top and Cursor are of a reading that is not at its end: all from Top down to Cursor was looked at, besides. An empty Cursor: there is
-	// none.
+	// Top and Cursor are of a reading that has not come to its end: everything from Top down to Cursor was looked at besides. An empty
+	// Cursor: there is no such reading.
 	Top    time.Time
 	Cursor string
 }
@@ -40,8 +40,8 @@ var missingColumns = []column{
 	{"id", text}, {"attempt", integer}, {"event", text}, {"action", text}, {"rank", integer}, {"delivered_at", integer},
 }
 
-// SaveListed keeps how far the log was read and, in the same transaction, those of what it listed that were never accepted here. It returns
-// how many of them were not known to be missing before. No two of the listed have the same ID.
+// SaveListed keeps how far the log was read and, in the same transaction, which of the listed deliveries were never accepted here. It
+// returns how many of these were not known to be missing. No two of the listed have the same ID.
 func (s *Store) SaveListed(ctx context.Context, listed []Missing, p LogPlace) (found int, err error) {
 	defer wrap(&err, "save how far the log of deliveries was read")
 	err = s.Write(ctx, func(tx Tx) error {
@@ -77,7 +77,7 @@ func (s *Store) saveMissing(ctx context.Context, tx Tx, listed []Missing, found 
 	return err
 }
 
-// Redeliverable returns up to limit missing deliveries that are due to be asked for, those of the least rank first, and of a rank the oldest.
+// Redeliverable returns up to limit missing deliveries that are due to be asked for, the lowest rank first, and within a rank the oldest.
 func (s *Store) Redeliverable(ctx context.Context, limit int) (list []Missing, err error) {
 	defer wrap(&err, "list missing deliveries")
 	err = s.Read(ctx, func(tx Tx) error {
@@ -104,8 +104,8 @@ func (s *Store) Asked(ctx context.Context, id string, times int, due time.Time) 
 	})
 }
 
-// ForgetMissing forgets the missing deliveries that have come, and those attempted before a time. It returns how many of the latter there were:
-// they will never come. If some have come, the way is open again: those that were asked for repeatedly are due at once.
+// ForgetMissing forgets the missing deliveries that have come, and those attempted before a time, which will never come; it returns how
+// many of the latter there were. If some have come, deliveries get through again, so those that were asked for repeatedly are due at once.
 func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (lost int, err error) {
 	defer wrap(&err, "forget deliveries that are missing no more")
 	err = s.Write(ctx, func(tx Tx) error {

@@ -53,13 +53,15 @@ func connect(ctx context.Context, c Config, openFile func(ctx context.Context, p
 	return &Store{backend: b, clock: c.Clock}, nil
 }
 
-// OpenExisting opens a database that a server made, as it is: it makes no file, and it is an error if the schema is not of this version.
+// OpenExisting opens a database that a server made, as it is: it creates no file and migrates nothing, and fails if the schema is not of
+// this version.
 func OpenExisting(ctx context.Context, c Config) (*Store, error) {
 	return openExisting(ctx, c, openSQLite)
 }
 
-// OpenToRead is OpenExisting for who writes nothing: Write fails on SQLite. A file of SQLite keeps every byte and may be where nothing can be
-// written. If no server has it open and none left its log beside it, nothing is made there, and it is an error if one begins to write to it.
+// OpenToRead is OpenExisting for those who only read: on SQLite Write fails, and the file, which may be where nothing can be written, keeps
+// every byte. If no server has it open and none left its log beside it, no file is created beside it either, and reading fails once a
+// server begins to write to it.
 func OpenToRead(ctx context.Context, c Config) (*Store, error) {
 	return openExisting(ctx, c, openSQLiteToRead)
 }

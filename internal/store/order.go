@@ -8,12 +8,12 @@ import (
 
 type firstKey struct{}
 
-// First returns a context whose transactions on SQLite, where one writes at a time, go before those that wait already: for what somebody waits
-// for who does not wait long. Every other turn is the others', so that they go on.
+// First returns a context whose write transactions on SQLite go before those already waiting, for callers with a short deadline. Every
+// second turn is still the others'.
 func First(ctx context.Context) context.Context { return context.WithValue(ctx, firstKey{}, true) }
 
-// order gives transactions their turns to write: one at a time, as they came, but for First. The pool of connections would give them by
-// chance, and one among many would now and then wait for very long.
+// order lets one transaction write at a time, in the order in which they came, except for First. The pool of connections would pick one at
+// random, and among many one would now and then wait for very long.
 type order struct {
 	mu      sync.Mutex
 	busy    bool
@@ -21,7 +21,7 @@ type order struct {
 	waiting struct{ first, others []chan struct{} }
 }
 
-// enter waits for a turn, or for the end of ctx. Who has it leaves.
+// enter waits for a turn, or for the end of ctx. Whoever has got a turn calls leave.
 func (o *order) enter(ctx context.Context) error {
 	o.mu.Lock()
 	first := ctx.Value(firstKey{}) != nil
@@ -48,7 +48,7 @@ func (o *order) enter(ctx context.Context) error {
 		*line = slices.Delete(*line, i, i+1)
 	}
 	o.mu.Unlock()
-	if i < 0 { // it came at the same moment
+	if i < 0 { // the turn came at the same moment
 		o.leave()
 	}
 	return context.Cause(ctx)

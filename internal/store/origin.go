@@ -9,10 +9,10 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// Origin is what is kept of who brought to a pull request's branch what it was opened with.
+// Origin is what is kept of who pushed, to a pull request's branch, what it was opened with.
 type Origin struct {
 	Pushes []change.Push // to its branch, until it was opened, with what each found there
-	Roots  []change.SHA  // commits on the branch that its base was seen to have: what came before them is none of it
+	Roots  []change.SHA  // commits on the branch that the base has: what came before them is not the pull request's
 	Read   []OriginRead  // when the repository's activity was read for it, oldest first
 }
 
@@ -70,14 +70,14 @@ func (s *Store) saveArrivals(ctx context.Context, tx Tx, group []change.Delivery
 	return err
 }
 
-// maxArrivals is how many pushes to a branch are looked at.
+// maxArrivals is how many pushes to a branch are looked at, the latest before the opening.
 const maxArrivals = 1000
 
-// openedBy is how much later than a pull request was opened GitHub may say that a push was which came before: its times are to the second, and
-// of different machines.
+// openedBy is how much later than the opening of a pull request GitHub may date a push that came before it: its times are in whole seconds,
+// and from different machines.
 const openedBy = 5 * time.Second
 
-// BeforeOpening says whether a push that brought what a pull request was opened with can have come before that.
+// BeforeOpening says whether a push can have come before a pull request was opened, as far as GitHub's times tell.
 func BeforeOpening(push change.Push, p change.Pull) bool { return push.At.Before(openingEnds(p)) }
 
 func openingEnds(p change.Pull) time.Time {

@@ -40,13 +40,13 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	return &postgres{pool}, nil
 }
 
-// defaultConnections is the size of the pool where database.url does not name one. pgx's own, one a processor, would have the heartbeat of a
-// small machine wait behind its runs, until the others take it for gone.
+// defaultConnections is the size of the pool where database.url does not name one. With pgx's own default, four or one per processor, the
+// heartbeat of a small machine would wait behind its runs until the other processes take it for gone.
 const defaultConnections = 16
 
 const idleTimeout = "idle_in_transaction_session_timeout"
 
-// writeTries is how often a transaction is begun that the database rolled back because of what others did at the same time.
+// writeTries is how often at most a transaction is begun that the database rolls back because of what others do at the same time.
 const writeTries = 5
 
 func (p *postgres) Write(ctx context.Context, f func(Tx) error) (err error) {

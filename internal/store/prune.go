@@ -9,12 +9,13 @@ import (
 // older versions say thirty).
 const seenFor = 35 * 24 * time.Hour
 
-// forgottenAfter is how long an errand is kept that has nothing to do, to wait for or to remember, as those have that a push to any branch
-// raises.
+// forgottenAfter is how long an errand is kept that has nothing to do, to wait for or to remember. A push to any branch raises such
+// errands.
 const forgottenAfter = 14 * 24 * time.Hour
 
-// Prune forgets what can have no use any more: the identifiers of old deliveries, the notes that they left and the pushes to branches that they
-// told of, leases that ended, errands that left nothing behind, and the checks of commits that are the head of no open pull request. Facts about pull requests, effects and the ledger are kept.
+// Prune deletes what can be of no use any more: the identifiers of old deliveries and the pushes to branches that they told of, notes that
+// were dealt with long ago, leases that ended, errands that left nothing behind, and the checks of commits that are the head of no open
+// pull request. Facts about pull requests, effects and the ledger are kept.
 func (s *Store) Prune(ctx context.Context) (err error) {
 	defer wrap(&err, "prune the database")
 	now := s.now()
@@ -36,7 +37,7 @@ func (s *Store) Prune(ctx context.Context) (err error) {
 			SELECT 1 FROM pulls p WHERE p.repository = checks_read.repository AND p.head = checks_read.sha AND p.state = 'open' AND p.gone = 0)`,
 			[]any{micro(now.Add(-24 * time.Hour))}},
 	} {
-		// One transaction each: intake waits no longer than for one of them.
+		// One transaction each, so that intake never waits for more than one of them.
 		err := s.Write(ctx, func(tx Tx) error {
 			_, err := tx.Exec(ctx, step.query, step.args...)
 			return err

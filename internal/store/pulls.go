@@ -14,9 +14,9 @@ type Pull struct {
 	// Snapshot is the newest that GitHub told, in a payload or in an answer. Its State is empty as long as GitHub told nothing: the
 	// pull request was raised by its number alone, and is to be read.
 	Snapshot change.Pull
-	ReadAt   time.Time // when Snapshot was read from GitHub; zero: a payload told it since
-	// Unsure says that the pull request is to be read: payloads of one second differ and which is the later cannot be told, or an
-	// event without a payload of it may have changed it.
+	ReadAt   time.Time // when Snapshot was read from GitHub; zero: it is from a payload
+	// Unsure says that the pull request must be read from GitHub: payloads of one second differ and it cannot be told which is the later,
+	// or an event that carries no payload of it may have changed it.
 	Unsure bool
 	Gone   bool // the App has no access any more
 	// Decision is the last one that was saved, nil if there is none, with its digest, and when it was saved.
@@ -118,7 +118,7 @@ type KnownPull struct {
 	UpdatedAt time.Time
 }
 
-// Known returns how pull requests are known; those that never were are missing, as are those that the App has no access to any more.
+// Known returns how pull requests are known. Those that never were are left out, as are those that the App has no access to any more.
 func (s *Store) Known(ctx context.Context, keys []change.PullKey) (known map[change.PullKey]KnownPull, err error) {
 	defer wrap(&err, "look up how %d pull requests are known", len(keys))
 	known = make(map[change.PullKey]KnownPull, len(keys))
@@ -211,7 +211,7 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 	return held, err
 }
 
-// SaveGone says that the App has no access to a pull request any more: GitHub answers that it, or its repository, is not there.
+// SaveGone records that the App has no access to a pull request any more: GitHub answers that it, or its repository, is not there.
 func (s *Store) SaveGone(ctx context.Context, key change.PullKey) (err error) {
 	defer wrap(&err, "mark pull request %s as gone", key)
 	return s.Write(ctx, func(tx Tx) error {

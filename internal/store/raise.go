@@ -11,9 +11,9 @@ import (
 
 var raiseColumns = []column{{"repository", integer}, {"number", integer}, {"concerns", integer}, {"raised", integer}}
 
-// raise adds concerns to pull requests, makes rows for those that have none, and locks them all. One that is raised is ours, even
-// if it was gone. To jobs it adds what is known of the job of each that it does not name, zero where nothing is: a job that is known
-// is there, or is being run and its run has not ended.
+// raise adds concerns to pull requests, makes rows for those that have none, and locks them all. A pull request that is raised is ours
+// again, even if it was gone. For each that jobs does not name yet, what is known of its job is added there, zero if nothing is: a job that
+// is known is waiting or running.
 func (s *Store) raise(ctx context.Context, tx Tx, concerns map[change.PullKey]change.Concern, jobs map[change.PullKey]Job) error {
 	if len(concerns) == 0 {
 		return nil
@@ -60,8 +60,8 @@ func noteJob(jobs map[change.PullKey]Job, key change.PullKey, job Job) {
 	}
 }
 
-// Raise says of pull requests that their sources may have changed. The caller sees to it, in the same transaction, that each is
-// worked on. A pull request that was never heard of is one from now on.
+// Raise records that the sources of pull requests may have changed. The caller sees to it, in the same transaction, that each is worked on.
+// A pull request that was never heard of gets a row.
 func (s *Store) Raise(ctx context.Context, tx Tx, keys []change.PullKey, concerns change.Concern) (err error) {
 	defer wrap(&err, "raise %d pull requests", len(keys))
 	bits := make(map[change.PullKey]change.Concern, len(keys))
@@ -73,15 +73,15 @@ func (s *Store) Raise(ctx context.Context, tx Tx, keys []change.PullKey, concern
 
 // Job is what is known of the job of a pull request that was raised and not yet dealt with.
 type Job struct {
-	// Due is when it waits for nothing but a worker, by the clock of whoever inserted it, or is being run; zero: that is not known.
+	// Due is when the job waits, or waited, for nothing but a worker, by the clock of whoever inserted it; zero: that is not known.
 	Due   time.Time
 	Trace string // under which it was inserted
 }
 
 var jobColumns = []column{{"repository", integer}, {"number", integer}, {"due", integer}, {"trace", text}}
 
-// SaveJobs keeps what is known of the jobs of pull requests, for as long as their next runs have not ended: whoever raises one meanwhile need
-// not look for its job. They were raised in the same transaction.
+// SaveJobs keeps what is known of the jobs of pull requests until their next runs end, so that whoever raises one meanwhile need not look
+// for its job. They were raised in the same transaction.
 func (s *Store) SaveJobs(ctx context.Context, tx Tx, jobs map[change.PullKey]Job) (err error) {
 	defer wrap(&err, "note the jobs of %d pull requests", len(jobs))
 	if len(jobs) == 0 {

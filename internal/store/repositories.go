@@ -43,7 +43,7 @@ func repositories(ctx context.Context, tx Tx, where string, args ...any) (list [
 	return list, err
 }
 
-// Repositories returns the repositories that the App has access to, as far as was heard, ordered by owner and name.
+// Repositories returns the repositories that the App has access to, as far as is known, ordered by owner and name.
 func (s *Store) Repositories(ctx context.Context) (list []change.Repository, err error) {
 	defer wrap(&err, "list repositories")
 	err = s.Read(ctx, func(tx Tx) error {
@@ -91,16 +91,16 @@ func (s *Store) SaveRepository(ctx context.Context, r change.Repository) (err er
 // toldRepository is a repository as somebody showed it.
 type toldRepository struct {
 	change.Repository
-	at time.Time // when it was last changed, as far as that is said; zero: it is not, and it counts as new
+	at time.Time // when it was last changed; zero: that is not said, and it counts as new
 }
 
 var repositoryColumns = []column{
 	{"id", integer}, {"owner", text}, {"name", text}, {"default_branch", text}, {"owner_is_user", integer}, {"installation", integer}, {"told_at", integer},
 }
 
-// saveRepositories writes repositories, each once. What a source left empty stays as it was, and a row that would not change, the time that it was
-// told included, is left alone. So is one that is known to have been changed since: a delivery that comes late, or again, shows a repository as it was, and by
-// an old name it would be looked for elsewhere, by an old default branch governed by another policy.
+// saveRepositories writes repositories, each of which is in the list once. What a source left empty stays as it was, and a row that nothing
+// would change in is left alone. So is a row of which something newer is known: a delivery that comes late, or again, shows a repository as
+// it was, which would then be looked for under an old name, or governed by the policy of an old default branch.
 func (s *Store) saveRepositories(ctx context.Context, tx Tx, list []toldRepository) error {
 	if len(list) == 0 {
 		return nil

@@ -35,7 +35,8 @@ func (r Run) String() string {
 	return "pull request " + r.Key.String()
 }
 
-// Empty says that all that was raised when the run started had been dealt with: its job was inserted while an earlier run ended.
+// Empty says that everything that was raised when the run started had been dealt with: its job was inserted while an earlier run was
+// ending.
 func (r Run) Empty() bool { return r.wanted == r.done }
 
 // RechecksAt says whether a recheck at that time was asked for before the run.
@@ -110,8 +111,8 @@ func (s *Store) end(ctx context.Context, tx Tx, run Run, set string, first, seco
 	}
 }
 
-// TakeRecheck says whether a recheck that was asked for at a time is still the one that the last run asked for. From now on none is asked for: a
-// run that finds it was too early may ask for the same time again.
+// TakeRecheck says whether the last run asked for a recheck at just this time, and no other run since for another. If so, none is asked for
+// from now on: a run that finds that it came too early may ask for the same time again.
 func (s *Store) TakeRecheck(ctx context.Context, tx Tx, key change.PullKey, at time.Time) (due bool, err error) {
 	defer wrap(&err, "take the recheck of pull request %s", key)
 	n, err := tx.Exec(ctx, `UPDATE pulls SET recheck_at = 0 WHERE repository = $1 AND number = $2 AND recheck_at = $3 AND gone = 0`,
@@ -153,7 +154,7 @@ func (s *Store) Unsettled(ctx context.Context, after change.PullKey, limit int) 
 	return keys, err
 }
 
-// OpenPullsOf returns the open pull requests of an installation after one, in their order, limit at most.
+// OpenPullsOf returns up to limit open pull requests of an installation after the given key, in order.
 func (s *Store) OpenPullsOf(ctx context.Context, id change.InstallationID, after change.PullKey, limit int) (keys []change.PullKey, err error) {
 	defer wrap(&err, "list the open pull requests of installation %d", id)
 	err = s.Read(ctx, func(tx Tx) error {
@@ -194,7 +195,7 @@ func (s *Store) CountAllUnsettled(ctx context.Context) (pulls int, errands map[c
 	return pulls, errands, err
 }
 
-// ours is true of an errand whose repository the App has access to. Others are left as they are, and are not run.
+// ours is true of an errand whose repository the App has access to. Other errands are left as they are, and are not run.
 const ours = `EXISTS (SELECT 1 FROM repositories WHERE id = errands.repository AND gone = 0)`
 
 // TakeErrandRecheck is TakeRecheck for an errand.

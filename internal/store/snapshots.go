@@ -157,12 +157,12 @@ func (s *Store) forgetReading(ctx context.Context, tx Tx, heads []headKey) error
 	return err
 }
 
-// fold says whether the description of a pull request that arrived takes the place of the one held, and returns the one that
-// stands. GitHub's updated_at has a second's precision and deliveries come in any order, so what happened within a second is decided
-// by what may follow what: nothing follows a merge, and only a reopening follows a closing. reopened says that the one that arrived
-// tells of a reopening. Where that does not decide, the one that arrived stands, and is unsure if they differ in what counts.
+// fold says whether a description of a pull request that arrived replaces the one that is held, and returns the one that stands. GitHub's
+// updated_at is in whole seconds and deliveries come in any order, so what happened within a second is decided by what can follow what:
+// nothing follows a merge, and only a reopening follows a closing; reopened says that the description that arrived tells of one. Where that
+// does not decide, the one that arrived stands, and is unsure if the two differ in what counts.
 //
-// Some payloads leave out the number of changed files; it is kept as long as neither end has moved.
+// Some payloads leave out the number of changed files; the one that is held is kept as long as neither head nor base has moved.
 func fold(held, arrived change.Pull, reopened bool) (stands change.Pull, newer, unsure bool) {
 	tie := held.State != "" && arrived.UpdatedAt.Equal(held.UpdatedAt)
 	switch {

@@ -24,8 +24,8 @@ type sqlite struct {
 }
 
 func openSQLite(ctx context.Context, path string) (*sqlite, error) {
-	// What is in it is nobody else's business: SQLite gives the files beside it the permissions of this one. One that is there is
-	// not opened here, because closing it again would end the locks of connections of this process.
+	// Nobody else may read the file; SQLite gives the files beside it the same permissions. A file that exists is not opened here, because
+	// closing it would release the locks that other connections of this process have on it.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -44,7 +44,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 		return nil, fmt.Errorf("open SQLite database %s: %w", path, err)
 	}
 	writer.SetMaxOpenConns(1)
-	// Connecting turns a new file's WAL mode on, which does not wait for another process that does the same.
+	// The first connection switches a new file to WAL mode, and fails rather than waits if another process does the same.
 	if err := repeat(ctx, func() error { return writer.PingContext(ctx) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("open SQLite database %s: %w", path, err), writer.Close())
 	}
@@ -57,7 +57,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	return &sqlite{writer: writer, readers: readers}, nil
 }
 
-// uri is a path as SQLite takes it: it may hold what a URI gives meaning to.
+// uri is a path as SQLite takes it, with what would have a meaning in a URI escaped.
 func uri(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
 
 // openSQLiteToRead opens a file that is there, whoever else may have it open, and changes nothing in it.
@@ -88,8 +88,8 @@ type still struct {
 	was  fs.FileInfo
 }
 
-// isStill says whether nobody has a file open for writing; nil if somebody has, or left behind what is not in the file yet. Whoever
-// has it open in WAL mode has a log beside it.
+// isStill returns nil if somebody has a file open for writing, or left beside it what is not in the file yet. Whoever has it open in WAL
+// mode has a log beside it.
 func isStill(path string) (*still, error) {
 	was, err := os.Stat(path)
 	if err != nil {
@@ -103,7 +103,7 @@ func isStill(path string) (*still, error) {
 	return &still{path, was}, nil
 }
 
-// check says whether the file was still until now: what was read of it without locks is only then one state of the database.
+// check returns an error if the file has come into use since: then what was read of it without locks may not be one state of the database.
 func (s *still) check() error {
 	now, err := isStill(s.path)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	driverOfSQLite "modernc.org/sqlite"
 )
 
-// statementsKept is how many statements a connection keeps. There are about a hundred; more come of those whose lists vary in length.
+// statementsKept is how many statements a connection keeps. There are about a hundred, and more where the length of a list is part of the
+// text.
 const statementsKept = 256
 
 // openKeeping opens a database whose connections keep the statements that they prepared, River's among them: to parse a statement costs SQLite
@@ -76,7 +77,7 @@ func (c *keepingConn) take(ctx context.Context, query string) (keptStatement, er
 // preparing is called with each statement that is prepared: for tests, which look at SQLite's plans.
 var preparing = func(query string) {}
 
-// boundLimit finds limits that are bound. SQLite looks at their values to choose a plan, and prepares the statement anew each time that one is
+// boundLimit finds limits that are bound. SQLite chooses a plan by their values and prepares the statement anew each time that one is
 // bound, unless they are part of an expression.
 var boundLimit = regexp.MustCompile(`\bLIMIT ([?$]\d+)`)
 

@@ -2,14 +2,15 @@
 // ours, which effects were intended and done, and the ledger. It is SQL and nothing else: it decides nothing and knows nothing of
 // GitHub.
 //
-// The facts are kept level, not as a history of events: a delivery moves them forward and raises the pull requests that it
-// concerns. Each pull request's row counts how often it was raised (wanted) and up to where that was dealt with (done); whoever
-// works on it notes wanted at the start and compares at the end, so that nothing raised in between is lost. Concerns gather in the
-// row until the next run begins: as long as they are there, raising it for them once more changes nothing. Errands, which are what is looked at besides pull requests, are raised and counted in the same way; what a delivery
-// or another run leaves for them gathers as notes.
+// The facts are kept up to date, and not as a log of events: a delivery moves them forward and raises the pull requests that it concerns.
+// Each pull request's row counts how often it was raised (wanted) and how many of these were dealt with (done); a run notes wanted at its
+// start and compares at its end, so that nothing that is raised in between is lost. What may have changed gathers in the row as concerns
+// until the next run begins; until then, raising the pull request for the same concerns once more says nothing new. Errands are what is
+// looked at besides pull requests. They are raised and counted in the same way; what a delivery or another run leaves for them gathers as
+// notes.
 //
-// What a method writes is durable when it returns nil. Methods that take a Tx write in that transaction instead. Errors name
-// the operation and its subject; ErrNotFound, ErrHeld and ErrFenced are there to be told apart with errors.Is.
+// What a method writes is durable when it returns nil. A method that takes a Tx writes in that transaction instead. Errors name the
+// operation and its subject; ErrNotFound, ErrHeld and ErrFenced are told apart with errors.Is.
 package store
 
 import (
@@ -23,7 +24,7 @@ import (
 
 // Errors that callers act on.
 var (
-	// ErrNotFound says that there is no row of that name.
+	// ErrNotFound says that what was asked for is not there.
 	ErrNotFound = errors.New("not found")
 	// ErrHeld says that someone else holds the lease.
 	ErrHeld = errors.New("held by another")

@@ -18,26 +18,26 @@ type Work struct {
 	// a gap; if not, someone unknown may have pushed.
 	Pushes      []change.Push
 	PushesKnown bool
-	// Branch are the pushes to its branch, until it was opened, that deliveries told of lately: oldest first, with what each found on the
+	// Branch are the pushes to its branch before it was opened that deliveries told of lately: oldest first, with what each found on the
 	// branch. Origin is what was kept of them. Both are empty for a fork.
 	Branch []change.Push
 	Origin Origin
-	// ActivityRead says that it was read from GitHub who pushed the present head, which deliveries did not tell.
+	// ActivityRead says that GitHub was asked who pushed the present head, because deliveries did not tell.
 	ActivityRead bool
-	// Untold says that deliveries did not tell all: who pushed was read from GitHub at some time, or something else was found there; see
+	// Untold says that deliveries did not tell everything: GitHub was asked at some time who pushed, or something else was found there; see
 	// SaveUntold.
 	Untold       bool
 	Descriptions []change.Description // as deliveries told them, oldest first
 	Compared     []Compared           // oldest first
 	LabelEvents  []change.LabelEvent  // as deliveries told them, oldest first
 	Reviews      []change.Review      // as deliveries told them, oldest first; a review and its dismissal are two
-	// Checks are those that are held of the head, ordered by name. They are all there were when they were last read from GitHub, at
-	// ChecksReadAt, and what deliveries told since, or that reading lacked; see SaveChecks. If ChecksReadAt is zero there may be others.
+	// Checks are what is held of the checks on the head, ordered by name: all there were when they were last read from GitHub, at
+	// ChecksReadAt, and what deliveries told since or that reading lacked; see SaveChecks. If ChecksReadAt is zero, there may be others.
 	Checks       []change.Check
 	ChecksReadAt time.Time
 	Commands     []change.Command   // not answered yet, oldest first
 	Rejections   []change.Rejection // by command, oldest first, withdrawn ones included
-	// Doubt is since when things may have been done about it that are not known here; see Store.Doubt.
+	// Doubt is since when effects on it may have been done that the database does not know of; see Store.Doubt.
 	Doubt time.Time
 }
 
