@@ -36,11 +36,12 @@ const (
 type Options struct {
 	Clock     func() time.Time  // nil: time.Now
 	Transport http.RoundTripper // carries the requests to GitHub; nil: one of its own
-	// NoSweeps leaves out what is done now and then without an event, so that whoever counts calls to GitHub sees those of events only.
+	// NoSweeps leaves out what is done from time to time without an event, so that whoever counts calls to GitHub sees only those of
+	// events.
 	NoSweeps bool
-	// SweepEvery is how often that is done at least; 0: as often as a server does it, which is once in some minutes.
+	// SweepEvery is how often that is done at least; 0: as often as a server does it, which is once every few minutes.
 	SweepEvery time.Duration
-	// Patience is for how long at most a pull request that waits for checks is not looked at while CI reports on; 0: as long as a server has.
+	// Patience is how long at most the run of a pull request that waits for checks is put off; 0: as long as in a server.
 	Patience time.Duration
 	Version  string // of the program, for the ledger
 }
@@ -187,7 +188,7 @@ func (a *App) Quiet(ctx context.Context) error { return a.queue.Quiet(ctx) }
 // Elapse acts at once on the time by which Options.Clock was set forward: for the demo and for tests.
 func (a *App) Elapse(ctx context.Context) error { return a.queue.Elapse(ctx) }
 
-// discover raises the open pull requests of a repository that came, or came back. One that the App cannot see has left again.
+// discover raises the open pull requests of a repository that came, or came back. If the App cannot see the repository, it has left again.
 func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 	repo, err := a.store.Repository(ctx, id)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 )
 
-// signingKey returns the key that the ledger is signed with, and makes the file of one that is to be there.
+// signingKey returns the key that the ledger is signed with. A key file that does not exist is created.
 func signingKey(c *config.Config, log zerolog.Logger) (*ledger.Key, error) {
 	if text := c.Ledger.Key; !text.IsEmpty() {
 		key, err := ledger.ParseKey(text.Reveal())

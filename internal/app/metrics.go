@@ -21,7 +21,7 @@ type ledgerSize struct {
 var ledgerEntries = prometheus.NewDesc("changegate_ledger_entries",
 	"Entries of the ledger. It never falls, but when another database is put in the place of this one.", nil, nil)
 
-// ledgerTime is how long the database may take to say, so that the other metrics come even if it does not.
+// ledgerTime is how long the database may take to answer, so that the other metrics come even if it does not.
 const ledgerTime = 2 * time.Second
 
 func (l ledgerSize) Describe(out chan<- *prometheus.Desc) { out <- ledgerEntries }

@@ -20,7 +20,7 @@ const (
 	installationsEvery = time.Hour
 )
 
-// sweeps find what no delivery told of. All of what they raise, and all that they read, comes after what somebody waits for.
+// sweeps find what no delivery told of. What they raise and what they read comes after everything that somebody waits for.
 type sweeps struct {
 	*App
 	installations *recovery.Installations
@@ -53,7 +53,7 @@ func (a *App) newSweeps(clock func() time.Time) *sweeps {
 	return s
 }
 
-// start has the queue make them for as long as it runs.
+// start has the queue make the sweeps for as long as it runs.
 func (s *sweeps) start(deliveries *recovery.Deliveries) {
 	every := func(name string, interval time.Duration, sweep func(context.Context) error) {
 		if s.sweepEvery > 0 {
@@ -68,7 +68,7 @@ func (s *sweeps) start(deliveries *recovery.Deliveries) {
 	every("landings", sweepEvery, s.landings.Sweep)
 }
 
-// all is one round of all of them at once, for what the log of deliveries cannot tell.
+// all makes one round of all sweeps at once, for what the log of deliveries cannot tell.
 func (s *sweeps) all(ctx context.Context) error {
 	if err := s.pulls.All(ctx); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (s *sweeps) all(ctx context.Context) error {
 	return err
 }
 
-// raise raises pull requests of installations that have calls to spare. The turn of the others comes again.
+// raise raises those pull requests whose installations have calls to spare. The others have their turn again.
 func (s *sweeps) raise(ctx context.Context, keys []change.PullKey, concerns change.Concern) error {
 	spare := s.among()
 	var some []change.PullKey
@@ -130,7 +130,7 @@ func (s *sweeps) raiseErrands(ctx context.Context, raised []change.Raised) error
 	return s.queue.RaiseErrandsInBackground(ctx, some)
 }
 
-// among returns what says of a repository whether its installation has calls to spare, now.
+// among returns a function that says whether a repository's installation has calls to spare, asked once for each repository.
 func (s *sweeps) among() func(ctx context.Context, id change.RepositoryID) (bool, error) {
 	known := map[change.RepositoryID]bool{}
 	return func(ctx context.Context, id change.RepositoryID) (bool, error) {
@@ -147,7 +147,7 @@ func (s *sweeps) among() func(ctx context.Context, id change.RepositoryID) (bool
 	}
 }
 
-// urgent lets GitHub's budgets know whether anybody waits for a run.
+// urgent tells GitHub's budgets whether anybody waits for a run.
 func urgent[S any](run func(context.Context, S) (queue.Result, error)) func(context.Context, S) (queue.Result, error) {
 	return func(ctx context.Context, s S) (queue.Result, error) {
 		if queue.IsBackground(ctx) {

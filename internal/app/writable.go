@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// writeAgain is how soon after a try the database is tried again, however often anybody asks.
+	// writeAgain is how long after a try the database is tried again at the earliest, however often anybody asks.
 	writeAgain = time.Second
-	// writeFor is how long the lease lasts that is taken to try it. Nothing depends on it.
+	// writeFor is how long the lease lasts that is taken as a try. Nothing depends on it.
 	writeFor = time.Minute
 )
 
-// writable is the probe of the database: that it can be read is no use to a delivery, which must be written.
+// writable is the probe of the database: a delivery must be written, so that the database can be read is not enough.
 type writable struct {
 	store  *store.Store
 	holder string

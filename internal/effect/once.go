@@ -1,7 +1,7 @@
-// Package effect does things in the world at most once, however often the process dies or an answer is lost: the intent is recorded under
-// a unique key, then that it is about to be sent, then the result. What became of something that was sent and has no result is found out in the
-// world before it is sent again, and that is not before whatever will ever come of the first has come; so is, for a while, what the database does
-// not know of because it was restored from a copy.
+// Package effect performs an action outside the database at most once, even if the process dies or an answer is lost. It records, in this
+// order, the intent under a unique key, that the request is about to be sent, and the result. An attempt without a result is looked up on
+// the other side before it is repeated, and not repeated while it may still take effect (MayActFor). After a restore, everything that is
+// not known to have ended is looked up for a while (store.Doubt). Only an action that is harmless to repeat does without the look-up.
 package effect
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// ErrUncertain is for an action's Find to return: whether it happened cannot be found out. The action is not repeated, and the record says
-// that it is uncertain.
+// ErrUncertain is what an action's Find returns if it cannot be found out whether the action happened. If it is known to have been
+// attempted, it is given up, and the record says that it is uncertain.
 var ErrUncertain = errors.New("whether it was done cannot be found out")
 
 // Failed says that an effect was given up: it was refused, or whether it was done is uncertain. It is final.
@@ -27,21 +27,21 @@ type Failed struct {
 
 func (e *Failed) Error() string { return e.Why }
 
-// Is says that it is ErrUncertain when it was given up for that just now. A record of before tells Why and no more.
+// Is says that it is ErrUncertain if it was given up for that just now. A Failed that was read from the record has no more than Why.
 func (e *Failed) Is(target error) bool { return e.uncertain && target == ErrUncertain }
 
-// Early says that an earlier attempt was not found, but may still be acted on. Nothing failed: it is to be called again.
+// Early says that an earlier attempt was not found but may still take effect. Nothing failed: Once is to be called again.
 type Early struct{ Until time.Time }
 
 func (e *Early) Error() string {
 	return "an earlier attempt may be acted on until " + e.Until.Format(time.RFC3339)
 }
 
-// MayActFor is how long after an attempt GitHub, or another, may still act on it: GitHub ends requests that take ten seconds, and some are
-// for the way there and for clocks that differ.
+// MayActFor is how long after an attempt GitHub, or another service, may still act on it: GitHub ends requests after ten seconds, and the
+// rest is for the way there and for clocks that differ.
 const MayActFor = 15 * time.Second
 
-// nothingHappened says of an error of Do that nothing was done, for certain.
+// nothingHappened says whether an error of Do means that certainly nothing was done.
 func nothingHappened(err error) bool {
 	var e interface{ NothingHappened() bool }
 	return errors.As(err, &e) && e.NothingHappened()
@@ -60,11 +60,11 @@ type Store interface {
 
 // Action is one thing to do, with a result that encoding/json writes and reads.
 type Action[R any] struct {
-	// Find looks whether an earlier attempt was done after all, none of which began before since. It is called only if there was one, or
-	// may have been: a database that was restored from a copy does not know what was done after the copy was made. An action that is
-	// harmless to repeat has none.
+	// Find looks whether an earlier attempt was done after all; none was made before since. It is called only if there was one, or may have
+	// been: a database that was restored from a copy does not know what was done after the copy was made. An action that is harmless to
+	// repeat has none.
 	Find func(ctx context.Context, since time.Time) (result R, found bool, err error)
-	// Do does it, with one write at most. An error with a method NothingHappened that says so takes the attempt back.
+	// Do performs the action, with one write at most. An error that has a method NothingHappened which returns true takes the attempt back.
 	Do func(ctx context.Context) (R, error)
 	// Refused says of an error of Do that trying again would not help; nil: no error is such.
 	Refused func(error) bool
@@ -73,9 +73,9 @@ type Action[R any] struct {
 // ClockSkew is how far another's clock may be behind ours when an attempt is looked for.
 const ClockSkew = 5 * time.Minute
 
-// Once does what is intended, unless it was done before, and returns the result, then or now. It returns *Failed if it was refused, then
-// or now, or if it is uncertain. Any other error says that it is to be called again with the same intent: *Early, when it may be told what became
-// of an earlier attempt.
+// Once does what is intended, unless it was done before, and returns the result, whether of now or of then. It returns *Failed if it was
+// refused, now or then, or if it is uncertain. Any other error says that it is to be called again with the same intent: *Early, once it can
+// be told what became of an earlier attempt.
 func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (result R, err error) {
 	known, _, err := s.Intend(ctx, in)
 	if err != nil {
@@ -99,7 +99,7 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		if in.Lease != (store.Lease{}) { // Find may write too
 			looking = fence.With(ctx, func(ctx context.Context) error { return s.Check(ctx, in.Lease) })
 		}
-		now := s.Now() // what is acted on later it may miss
+		now := s.Now() // before the look: it may miss what takes effect during it
 		result, found, err := a.Find(looking, since)
 		switch {
 		case errors.Is(err, ErrUncertain) && known.AttemptedAt.IsZero():
@@ -115,7 +115,7 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 			return result, &Early{until}
 		}
 	}
-	// Asked again by whoever sends, just before the bytes leave: Do may have to wait.
+	// This records the attempt; GitHub's transport does so again just before the bytes leave, because Do may have to wait.
 	ctx = fence.With(ctx, func(ctx context.Context) error { return s.Attempt(ctx, in.Key, in.Lease) })
 	if err := fence.Ask(ctx); err != nil {
 		return result, err
@@ -126,7 +126,7 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 	}
 	if err != nil {
 		if nothingHappened(err) {
-			// Without the cancellation of a run that ends; should it fail, what was not done is looked for.
+			// Also if the run was cancelled. If this fails, the next call looks for what was not done.
 			_ = s.TakeBackAttempt(context.WithoutCancel(ctx), in.Key, in.Lease, known.AttemptedAt)
 		}
 		return result, err

@@ -12,15 +12,15 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// backgroundPriority is River's of runs that nobody waits for: they start when no other run is there to be started.
+// backgroundPriority is River's priority of runs that nobody waits for: they start when no other run is ready.
 const backgroundPriority = river.PriorityDefault + 3
 
 type backgroundKey struct{}
 
-// IsBackground says of a handler's context that nobody waits for the run, which is there because of RaiseInBackground alone.
+// IsBackground says whether a handler's context is of a run that nobody waits for.
 func IsBackground(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
 
-// InBackground returns a context of which IsBackground is true, for whoever calls a handler without a queue.
+// InBackground returns a context for which IsBackground is true, for callers of handlers that have no queue.
 func InBackground(ctx context.Context) context.Context {
 	return context.WithValue(ctx, backgroundKey{}, true)
 }
@@ -36,8 +36,8 @@ func runContext(ctx context.Context, job *rivertype.JobRow) context.Context {
 
 func isBackground(job *rivertype.JobRow) bool { return job.Priority >= backgroundPriority }
 
-// RaiseInBackground is Raise for what nobody waits for: its runs come after all others, and know it; see IsBackground. If a delivery, a person
-// or time raises the pull request meanwhile, its run is as urgent as any.
+// RaiseInBackground is Raise for what nobody waits for: its runs come after all others, and can tell by IsBackground. If a delivery, a
+// person or time raises the pull request meanwhile, its run is as urgent as any.
 func (q *Queue) RaiseInBackground(ctx context.Context, keys []change.PullKey, concerns change.Concern) error {
 	if len(keys) == 0 || concerns == 0 {
 		return nil
@@ -67,7 +67,7 @@ func (q *Queue) RaiseErrandsInBackground(ctx context.Context, raised []change.Ra
 	return nil
 }
 
-// hasten makes the job of a background run one that is waited for from a time on.
+// hasten makes the job of a background run an urgent one, which somebody waits for from now on.
 func (q *Queue) hasten(ctx context.Context, tx store.Tx, job *rivertype.JobRow, now time.Time) error {
 	_, err := tx.Exec(ctx, `UPDATE river_job SET priority = $1 WHERE id = $2 AND priority > $1`, river.PriorityDefault, job.ID)
 	if err != nil {

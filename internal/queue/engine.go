@@ -22,7 +22,7 @@ type engine interface {
 	insert(ctx context.Context, tx store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 	// retry makes a job that waits available now.
 	retry(ctx context.Context, tx store.Tx, id int64) error
-	// note has a job say what an origin says; what the origin leaves out stays as it is.
+	// note writes an origin into a job's metadata; what the origin leaves out stays as it is there.
 	note(ctx context.Context, tx store.Tx, id int64, o origin) error
 	// complete ends a job. Its context is one that a worker was given.
 	complete(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error
@@ -31,7 +31,7 @@ type engine interface {
 	free(ctx context.Context, s *store.Store) error
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
-	// wake has what was committed looked at now.
+	// wake makes River look at once for what was committed.
 	wake()
 	// processes returns how many share the database, as far as is known.
 	processes() int
@@ -75,7 +75,7 @@ func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *rive
 			sweepQueue:        {MaxWorkers: 4},
 		},
 		Workers: workers,
-		// A job is looked for when it was inserted; polling is for those that another process inserted.
+		// River looks for a job when one was inserted; it polls for those that another process inserted.
 		FetchCooldown:               time.Millisecond,
 		FetchPollInterval:           250 * time.Millisecond,
 		JobTimeout:                  RunTimeout,
@@ -92,7 +92,7 @@ func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *rive
 	return &riverEngine[T]{client, driver}, nil
 }
 
-// soon is when River repeats what ended outside our hands.
+// soon says when River repeats a job that ended outside our hands.
 type soon struct{}
 
 func (soon) NextRetry(*rivertype.JobRow) time.Time { return time.Now().Add(2 * time.Second) }
@@ -113,7 +113,7 @@ func (e *riverEngine[T]) note(ctx context.Context, tx store.Tx, id int64, o orig
 	return err
 }
 
-// anyArgs are arguments that nobody looks at.
+// anyArgs stands for arguments that nobody looks at.
 type anyArgs struct{}
 
 func (anyArgs) Kind() string { return "any" }

@@ -11,7 +11,7 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// RaiseErrands says of errands that there may be something to do for them, and leaves them notes.
+// RaiseErrands records that there may be something to do for errands, leaves them notes, and has them looked at.
 func (q *Queue) RaiseErrands(ctx context.Context, raised []change.Raised) error {
 	if len(raised) == 0 {
 		return nil
@@ -41,7 +41,7 @@ func (q *Queue) SaveDecision(ctx context.Context, d change.Decision, digest stri
 	return err
 }
 
-// writeAndRaise writes in a transaction what raises errands, and their jobs with it.
+// writeAndRaise runs write, which raises errands, and inserts their jobs in the same transaction.
 func (q *Queue) writeAndRaise(ctx context.Context, raised []change.Raised, u urgency, write func(tx store.Tx) error) error {
 	all := make([]change.Errand, len(raised))
 	for i, r := range raised {

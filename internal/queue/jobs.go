@@ -12,8 +12,8 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// The queues: runs over pull requests wait neither for sweeps nor for errands, no errand waits for Slack, and neither timers nor an owner's policy
-// wait for a sweep, which may take minutes.
+// The queues: runs over pull requests wait neither for sweeps nor for errands, no errand waits for Slack, and neither timers nor what an
+// owner's policy raises wait for a sweep, which may take minutes.
 const (
 	runQueue          = "runs"
 	timerQueue        = "timers"
@@ -22,11 +22,11 @@ const (
 	announcementQueue = "announcements"
 )
 
-// maxAttempts is for what ends outside our hands: a panic of River's, a database that is away. Our own failures use up none.
+// maxAttempts is for failures outside our hands: a panic in River, a database that is away. Our own use up none.
 const maxAttempts = 10_000
 
-// unfinished are the states in which a job stands for its pull request. A job that ended is none, or it would swallow what is raised
-// after it.
+// unfinished are the states of a job in which no other is inserted for the same subject. A job that has ended is in none of them, or what
+// is raised after it would get no job.
 func unfinished() []rivertype.JobState {
 	return []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateScheduled, rivertype.JobStateRetryable,
@@ -46,7 +46,7 @@ type jobArgs interface {
 	owner() owner
 }
 
-// owner is whose turn a job uses up: that of a repository's installation, or of an installation.
+// owner is who uses up a turn by a job: the installation of a repository, or an installation.
 type owner struct {
 	repository   change.RepositoryID
 	installation change.InstallationID
@@ -113,8 +113,8 @@ type discoverArgs struct {
 func (discoverArgs) Kind() string                 { return "discover" }
 func (discoverArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
 
-// floorArgs name the delivery besides the installation: a change that comes while an earlier one is being acted on is another job, because
-// that one may have raised, and seen the end of, some pull requests before it.
+// floorArgs name the delivery besides the installation, so that a change that comes while an earlier one is acted on gets a job of its own:
+// the earlier job may have raised pull requests whose runs ended before the change.
 type floorArgs struct {
 	Installation change.InstallationID `json:"installation"`
 	Delivery     string                `json:"delivery"`
@@ -137,16 +137,16 @@ const (
 	atOnce       urgency = iota // it is made available now, and is no background run any more
 	early                       // it is made available now
 	whenDue                     // it goes on waiting
-	patient                     // it goes on waiting as long as its patience has it; see there
+	patient                     // it goes on waiting as its patience says; see patience
 	inBackground                // it goes on waiting; one that is not there yet is inserted as a background run
 )
 
-// insertRuns sees to it that there is a job for each subject, which was raised now. None of them is there twice.
+// insertRuns sees to it that each subject, which was raised now, has a job, and only one.
 func (q *Queue) insertRuns(ctx context.Context, tx store.Tx, subjects []subject, u urgency) error {
 	return q.insertRunsOf(ctx, tx, subjects, u, raisedNow(ctx).metadata())
 }
 
-// insertRunsOf is insertRuns for what was raised before.
+// insertRunsOf is insertRuns for what was raised earlier, with the metadata of the job that it was raised for.
 func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subject, u urgency, origin []byte) error {
 	if len(subjects) == 0 {
 		return nil
@@ -164,7 +164,7 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 	return err
 }
 
-// insertNext is insertRuns for what follows a run and can wait so long.
+// insertNext inserts the job that follows a run and can be put off as p says.
 func (q *Queue) insertNext(ctx context.Context, tx store.Tx, s subject, p patience) error {
 	opts := s.InsertOpts()
 	opts.Metadata = raisedNow(ctx).metadata()
@@ -179,7 +179,8 @@ type inserted struct {
 	due  time.Time // when it waits for nothing but a worker, or is being run; zero: that is not known
 }
 
-// insert inserts jobs, each into the lane of its owner, and returns each or the one that was there already.
+// insert inserts jobs, each into the lane of its owner, and returns for each the one that is there now: it, or another that was there
+// already.
 func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]inserted, error) {
 	repos := make([]change.RepositoryID, 0, len(jobs))
 	for _, j := range jobs {
@@ -215,8 +216,8 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]in
 	return list, nil
 }
 
-// hurry sees to it that a job which was inserted, or was there already, is run as soon as it should be. It says when that is, zero where it does
-// not know or the job is a background run, and whether it is now and would not have been.
+// hurry sees to it that a job, which was inserted now or was there already, runs as soon as it should. It returns when that is, zero if
+// that is not known or the job is a background run, and whether there is more to be run now than before.
 func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, j insertion, now time.Time) (due time.Time, more bool, err error) {
 	u := j.urgency
 	if !r.UniqueSkippedAsDuplicate {
@@ -252,14 +253,15 @@ func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertRe
 	return due, more, nil
 }
 
-// patience is how long a run can be put off; zero: not at all.
+// patience is how long a run can be put off; the zero value: not at all.
 type patience struct {
-	wait time.Duration // until a job that is not there yet is run
-	most time.Duration // one that is there already goes on waiting unless that is for longer; then it is run now
+	wait time.Duration // before a job that is inserted now is run
+	most time.Duration // a job that was there already goes on waiting if it is for no longer; otherwise it is run now
 }
 
-// patienceOf is that of a pull request that waits for checks, so that one run sees what would else take many; see store.CanWait. Until then its check
-// run tells less than is known: of many checks, that some more have passed. Of few it tells sooner, and of a failure.
+// patienceOf returns how long the run of a pull request that waits for checks can be put off, so that one run sees what would otherwise
+// take many; see store.CanWait. Until then its check run lags behind. Where many checks are left, it misses only that some more have
+// passed; where few are left, or one has failed, it is put off for less.
 func patienceOf(waiting map[change.PullKey]store.Awaited, key change.PullKey, most time.Duration) patience {
 	some, soon := most*2/5, most*2/15
 	checks, waits := waiting[key]
@@ -277,7 +279,7 @@ func patienceOf(waiting map[change.PullKey]store.Awaited, key change.PullKey, mo
 	}
 }
 
-// urgency says how urgent a job is that can wait so long.
+// urgency returns how urgent a job is that can be put off so long.
 func (p patience) urgency() urgency {
 	if p.wait > 0 {
 		return patient
@@ -285,13 +287,13 @@ func (p patience) urgency() urgency {
 	return atOnce
 }
 
-// beReady lets a job be taken when its time has come: River looks every five seconds only for those that it calls scheduled.
+// beReady makes a job one that is taken as soon as its time has come: for those in the state scheduled River looks only every five seconds.
 func beReady(ctx context.Context, tx store.Tx, job *rivertype.JobRow) error {
 	_, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available' WHERE id = $1 AND state = 'scheduled'`, job.ID)
 	return err
 }
 
-// waits says whether a job is there and will not be run now. A job that runs will see at its end what was raised.
+// waits says whether a job is there but not run now. A run that is under way will see at its end what was raised.
 func waits(job *rivertype.JobRow, now time.Time) bool {
 	switch job.State {
 	case rivertype.JobStateRunning:
@@ -307,8 +309,8 @@ func (q *Queue) insertRecheck(ctx context.Context, tx store.Tx, s subject, at ti
 	return q.insertLater(ctx, tx, s.recheck(at), at.Sub(q.Clock()), &rivertype.JobRow{})
 }
 
-// insertLater inserts a job that is due after a delay, if there is none. It has the origin and the priority of the one that it follows, if that
-// has any.
+// insertLater inserts a job that is due after a delay, if there is none yet. It takes over the origin and the priority of the job that it
+// follows, if that has any.
 func (q *Queue) insertLater(ctx context.Context, tx store.Tx, args jobArgs, delay time.Duration, follows *rivertype.JobRow) error {
 	opts := args.InsertOpts()
 	opts.ScheduledAt, opts.Metadata, opts.Priority = time.Now().Add(delay), follows.Metadata, follows.Priority

@@ -20,7 +20,7 @@ import (
 // takes the names of lanes for names of its queues; that a queue's workers take from all of its lanes, in turns, is ours. Lanes are stored
 // in the rows of jobs: a job stays in the lane that it was inserted into.
 
-// laneOf names the lane of an installation. The names of queues end in letters, so that one begins where the other ends; and digits sort
+// laneOf names the lane of an installation. The name of a queue ends in a letter, so that queueOf can tell where it ends; and digits sort
 // before letters, whatever language a database sorts by.
 func laneOf(queue string, id change.InstallationID) string {
 	return queue + strconv.FormatInt(int64(id), 10)
@@ -38,7 +38,7 @@ func installationOf(lane string) change.InstallationID {
 	return change.InstallationID(id)
 }
 
-// lane is what there is to do in one.
+// lane is what there is to do in a lane.
 type lane struct {
 	name    string
 	running int // in all processes
@@ -47,9 +47,9 @@ type lane struct {
 	served             int64 // when it was last given a worker, by a count of these times; 0: never
 }
 
-// share gives workers to lanes, one at a time: each to the lane that runs the fewest jobs, and of those to the one that was given none for the
-// longest. So a lane with nothing running waits for no more than one job of each other lane, however many wait there. Background runs
-// are given none while anything else waits. It returns the lanes that were given any, in that order, and to how many jobs each.
+// share gives workers to lanes, one at a time: each to the lane that runs the fewest jobs, and among those to the one that has waited
+// longest for a worker. So a lane with nothing running waits for no more than one job of each other lane, however many wait there.
+// Background runs get none while anything else waits. It returns the lanes that were given any, in that order, and for how many jobs each.
 func share(lanes []lane, workers int) (order []string, given map[string]int) {
 	lanes, given = slices.Clone(lanes), map[string]int{}
 	var last int64
@@ -95,7 +95,7 @@ func before(a, b *lane) bool {
 // turns remembers when each lane was last given a worker by this process, and lists what there is to do. It is safe for many goroutines.
 type turns struct {
 	store *store.Store
-	now   string                              // what the database calls the time that River writes
+	now   string                              // the present in the database's SQL, as River writes it
 	room  func(id change.InstallationID) bool // see Config; nil: always
 
 	mu     sync.Mutex
@@ -107,10 +107,10 @@ func newTurns(c Config, now string) *turns {
 	return &turns{store: c.Store, now: now, room: c.Room, served: map[string]int64{}}
 }
 
-// lanes lists those of a queue in which something could be run now. Background runs for which there is no room are not told of.
+// lanes lists the lanes of a queue in which something could be run now. Background runs for which there is no room are left out.
 func (t *turns) lanes(ctx context.Context, queue string, workers int) (list []lane, err error) {
 	const ready = `(SELECT count(*) FROM (SELECT 1 FROM river_job WHERE state = 'available' AND queue = lanes.name AND `
-	// The names are found one after the other, each by one step into an index, which min() would not always take.
+	// The names are found one after the other, each in one step into an index, which SQL's min() would not always take.
 	const first = `SELECT queue FROM river_job WHERE state = 'available' AND `
 	query := `WITH RECURSIVE lanes (name) AS (
 			SELECT (` + first + `queue >= $1 AND queue < $2 ORDER BY queue LIMIT 1)
@@ -169,10 +169,11 @@ type fairExecutor struct {
 	turns *turns
 }
 
-// JobGetAvailable takes jobs from the lanes of a queue. Jobs that were taken are returned even if others could not be: they count as running.
+// JobGetAvailable takes jobs from the lanes of a queue. Jobs that were taken are returned even if taking others failed: they count as
+// running.
 func (e fairExecutor) JobGetAvailable(ctx context.Context, p *riverdriver.JobGetAvailableParams) ([]*rivertype.JobRow, error) {
 	var taken []*rivertype.JobRow
-	locked := map[string]bool{} // lanes whose jobs others are at, who take them or look at them
+	locked := map[string]bool{} // lanes whose ready jobs others have locked or just taken
 	for len(taken) < p.MaxToLock {
 		left := p.MaxToLock - len(taken)
 		lanes, err := e.turns.lanes(ctx, p.Queue, left)
@@ -197,7 +198,7 @@ func (e fairExecutor) JobGetAvailable(ctx context.Context, p *riverdriver.JobGet
 			asked, got = asked+one.MaxToLock, got+len(jobs)
 		}
 		if got == asked {
-			break // else what this process has left goes to the other lanes
+			break // otherwise the workers that are left go to the other lanes
 		}
 	}
 	return taken, nil
@@ -210,7 +211,7 @@ func unlessAny(taken []*rivertype.JobRow, err error) error {
 	return err
 }
 
-// laneListener tells the workers of a queue what is announced for one of its lanes.
+// laneListener passes to the workers of a queue what is announced for one of its lanes.
 type laneListener struct{ riverdriver.Listener }
 
 func (l laneListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {

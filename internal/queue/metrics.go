@@ -43,7 +43,7 @@ func newMetrics(r prometheus.Registerer, q *Queue) (*metrics, error) {
 			Help: "What decisions and errands recorded in the ledger, by kind of entry.",
 		}, []string{"kind"}),
 	}
-	// An alert on an increase sees the first of its kind only if there was none before.
+	// An alert on an increase notices the first of its kind only if there was a zero before.
 	m.runs.WithLabelValues(pullKind, "done")
 	m.runs.WithLabelValues(pullKind, "failed")
 	for _, k := range []ledger.Kind{ledger.DecisionChanged, ledger.PullEnded, ledger.ExceptionFound, ledger.ExceptionExplained, ledger.ProtectionChanged, ledger.RetrospectiveOverdue} {
@@ -93,7 +93,7 @@ func (o outcome) name(next store.Next) string {
 	}
 }
 
-// depth collects how much there is to do, which the database knows, when it is asked for.
+// depth collects how much there is to do, by asking the database, whenever the metrics are asked for.
 type depth struct{ queue *Queue }
 
 var (
@@ -102,7 +102,7 @@ var (
 	runningMetric = prometheus.NewDesc("changegate_queue_running", "Runs under way in this process.", nil, nil)
 )
 
-// depthTime is how long the database may take to say, so that the other metrics come even if it does not.
+// depthTime is how long the database may take to answer, so that the other metrics come even if it does not.
 const depthTime = 2 * time.Second
 
 func (d depth) Describe(out chan<- *prometheus.Desc) {

@@ -12,8 +12,8 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// A replica says that it is alive every heartbeat, and counts as gone when nothing was heard of it for longer than goneAfter. What it was
-// working on is taken up within the sum of the two.
+// A replica records every heartbeat that it is alive, and counts as gone when it has not for longer than goneAfter. What it was working on
+// is taken over within the sum of the two.
 const (
 	heartbeat = time.Second
 	goneAfter = 3 * time.Second
@@ -41,8 +41,8 @@ func (e *postgresEngine) wake() {}
 
 func (e *postgresEngine) processes() int { return max(1, int(e.alive.Load())) }
 
-// free says that this replica is alive, and takes from those that are gone what they had. One that was itself not heard of for so long
-// judges no other: the database may have been away from all of them.
+// free records that this replica is alive, and takes from those that are gone what they had. A replica that was itself silent for that long
+// judges no other: the database may have been out of reach for all of them.
 func (e *postgresEngine) free(ctx context.Context, s *store.Store) error {
 	late := !e.beaten.IsZero() && time.Since(e.beaten) > goneAfter
 	var alive int64
@@ -67,13 +67,13 @@ func takeFromTheGone(ctx context.Context, tx store.Tx) error {
 	if _, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM replicas WHERE seen_at < now() - interval '%d seconds'`, int(goneAfter.Seconds()))); err != nil {
 		return err
 	}
-	// A job gets another number: River would have one that was only asleep complete by the old number what another runs by now.
+	// A job gets another id: otherwise a replica that was only asleep would complete, by the old id, what another runs by now.
 	_, err := tx.Exec(ctx, `UPDATE river_job SET id = nextval(pg_get_serial_sequence('river_job', 'id')), state = 'available' WHERE state = 'running'
 		AND NOT EXISTS (SELECT 1 FROM replicas WHERE id = attempted_by[array_upper(attempted_by, 1)])`)
 	if err != nil {
 		return err
 	}
-	// The timers and sweeps of one that led River's housekeeping are the next one's.
+	// If the replica led River's housekeeping, the next one takes over its timers and sweeps.
 	if _, err := tx.Exec(ctx, `DELETE FROM river_leader WHERE leader_id NOT IN (SELECT id FROM replicas)`); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (e *postgresEngine) start(ctx context.Context) error {
 	return nil
 }
 
-// beat says that this replica is alive until it stops.
+// beat records that this replica is alive until it stops.
 func (e *postgresEngine) beat(ctx context.Context) {
 	defer close(e.done)
 	ticker := time.NewTicker(heartbeat)
@@ -108,7 +108,7 @@ func (e *postgresEngine) beat(ctx context.Context) {
 	}
 }
 
-// stop leaves the list of replicas after the last job ended.
+// stop takes this replica off the list once its last job has ended.
 func (e *postgresEngine) stop(ctx context.Context) error {
 	if err := e.riverEngine.stop(ctx); err != nil {
 		return err

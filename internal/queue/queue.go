@@ -2,18 +2,20 @@
 // one River job, however many events there were, and River runs one job of each at a time, across all replicas. Errands have workers of
 // their own, so that pull requests do not wait for them.
 //
-// Nothing that is raised is lost. The job is inserted in the transaction that raises its subject. River swallows the insert of
-// a job that is there already; if that one is running, the run finds at its end that more was raised meanwhile, and is followed by
-// another; if it waits for a later time, it is made available at once. Of a pull request it is noted, until its next run ends, that its job is there
-// and from when it waits for nothing but a worker; deliveries then insert none, because River's looking is what costs most.
+// Nothing that is raised is lost. The job is inserted in the transaction that raises its subject. River ignores an insert of a job that
+// exists: if that one is running, its run finds at its end that more was raised and is followed by another; if it is scheduled for later,
+// it is made available at once. While a pull request's row says that its job is there and due, deliveries insert none, because River's
+// look-up is what costs most.
 //
-// A run ends in one transaction that compares, completes the job and inserts the one that follows, if any. What a killed process was running, and
-// its leases, are freed when the next one starts, and within five seconds by the others that share its database.
+// A run ends in one transaction that compares, completes the job and inserts the one that follows, if any. What a killed process was
+// running, and the leases that it held, are freed when the next process starts, and within five seconds by any others that share its
+// database.
 //
-// Where nothing was raised but a pull request's checks, and not all that its decision waits for have ended, the run is put off for some seconds, so
-// that it sees what comes meanwhile: CI reports a hundred times, and what it says last is what matters. See patienceOf and store.CanWait.
+// Where only a pull request's checks were raised, and not all that its decision waits for have ended, the run is put off for some seconds,
+// so that it sees what comes meanwhile: CI reports a hundred times, and what it says last is what matters. See patienceOf and
+// store.CanWait.
 //
-// Failures use up no attempts: a run that failed, or that GitHub's limits hold up, is followed by another within a minute for as
+// Failures use up no attempts: a run that failed, or that is held up by GitHub's limits, is followed by another within a minute, for as
 // long as it takes.
 package queue
 
@@ -44,7 +46,7 @@ const (
 	stopTimeout  = 6 * time.Second        // for runs to end by themselves before they are cancelled
 	minRetry     = 100 * time.Millisecond // a time that has passed must not make a run chase itself
 	maxRetry     = time.Minute
-	minRecheck   = time.Second // the same of a time that has come by our clock and not by another's
+	minRecheck   = time.Second // likewise for a time that has come by our clock but not by another's
 	sweepTimeout = 10 * time.Minute
 )
 
@@ -78,10 +80,10 @@ type Config struct {
 	// Clock tells the time that RetryAt and RecheckAt are compared with; nil: time.Now. River keeps to the system's clock, so what
 	// is passed to it is how long to wait.
 	Clock func() time.Time
-	// Patience is for how long at most the run of a pull request is put off that waits for checks; 0: 15 seconds.
+	// Patience is how long at most the run of a pull request that waits for checks is put off; 0: 15 seconds.
 	Patience time.Duration
-	// Room says whether a background run of an installation would get anywhere now. While it would not, none is begun, for it would only find that
-	// out by itself, and with it each of thousands; nil: it always would.
+	// Room says whether background runs of an installation would get anywhere now. While they would not, none is begun: each of thousands
+	// would only find that out for itself. nil: they always would.
 	Room func(id change.InstallationID) bool
 	Log  zerolog.Logger
 	// Metrics is what the queue's metrics are registered with; nil: nothing.
@@ -99,7 +101,7 @@ type Queue struct {
 	sweeps    map[string]func(context.Context) error
 	running   atomic.Int64
 	soon      atomic.Int64 // runs that gave way to another and are repeated within a second
-	ended     atomic.Int64 // counts runs that ended, each before it ceases to be one of running
+	ended     atomic.Int64 // counts runs that ended, each before it is taken off running
 	unhandled sync.Map     // the kinds of errand of which it was logged that nothing handles them
 
 	mu      sync.Mutex
@@ -197,7 +199,7 @@ func (q *Queue) Stop(ctx context.Context) error {
 func (q *Queue) Deliver(ctx context.Context, group []change.Delivery) error {
 	var traces map[string][]string
 	var more bool
-	// GitHub waits for it, and the runs that it is to wait for can wait a little.
+	// GitHub waits for the answer, while the runs that would write before it can wait a little.
 	err := q.Store.Write(store.First(ctx), func(tx store.Tx) error {
 		accepted, err := q.Store.Accept(ctx, tx, group)
 		if err != nil {
@@ -209,7 +211,7 @@ func (q *Queue) Deliver(ctx context.Context, group []change.Delivery) error {
 	if err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
-	if more { // else whoever works was woken before, or what waits is found when its time has come
+	if more { // otherwise the workers were woken before, or the job is found when it is due
 		q.engine.wake()
 	}
 	q.tell(group, traces)
@@ -217,7 +219,7 @@ func (q *Queue) Deliver(ctx context.Context, group []change.Delivery) error {
 	return nil
 }
 
-// Raise says of pull requests that their sources may have changed.
+// Raise records that the sources of pull requests may have changed, and has them looked at.
 func (q *Queue) Raise(ctx context.Context, keys []change.PullKey, concerns change.Concern) error {
 	if len(keys) == 0 || concerns == 0 {
 		return nil
@@ -294,9 +296,9 @@ func (q *Queue) signal() {
 	q.changed = make(chan struct{})
 }
 
-// recover inserts the jobs of pull requests and errands that were raised and have none. Errands come to that when their repository is ours
-// again, or when they were left for a version of the program that handles them. Of pull requests there is no way known; whoever deletes
-// River's rows makes one.
+// recover inserts the jobs of pull requests and errands that were raised and have none. That happens to errands whose repository is ours
+// again, or that were left for a version of the program that handles them. It happens to pull requests only if somebody deletes River's
+// rows, as far as is known.
 func (q *Queue) recover(ctx context.Context) error {
 	if err := recoverJobs(ctx, q, q.Store.Unsettled, pulls); err != nil {
 		return err

@@ -9,14 +9,14 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// Quiet returns when nothing is left to do now: what is raised was dealt with, or waits for a later time because it failed or GitHub
-// limits it. It differs from Idle in that it does not wait for the latter, and in that it waits too for discoveries and for what an owner's policy raises.
-// A run that gives way to another one on the same head is waited for.
+// Quiet returns when nothing is left to do now: everything raised was dealt with, or waits for a later time because it failed or GitHub
+// limits it. Unlike Idle it does not wait for the latter, and does wait for discoveries and for what an owner's policy raises. A run that
+// gives way to another on the same head is waited for.
 func (q *Queue) Quiet(ctx context.Context) error {
 	for {
 		changed := q.ends()
-		// In this order: a run that is repeated soon becomes a ready job, which becomes a running one. If one ended meanwhile, it may be that
-		// it is to be repeated and was seen as neither.
+		// In this order: a run that is repeated soon becomes a ready job, which becomes a running one. If a run ended meanwhile, the one
+		// that repeats it may have been seen as neither.
 		ended, soon := q.ended.Load(), q.soon.Load()
 		n, err := q.ready(ctx)
 		if err != nil {

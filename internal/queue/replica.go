@@ -18,10 +18,10 @@ func newReplica() string {
 	return fmt.Sprintf("%s%.40s/%d/%.12s", replicaPrefix, host, os.Getpid(), rand.Text())
 }
 
-// Replica names this process among all that share the database. Leases of a holder whose name begins with it, followed by a space or by
-// nothing, end when the process is found to be gone.
+// Replica names this process among all that share the database. The leases of a holder that is named so, or so with a space and more behind
+// it, end when the process is found to be gone.
 func (q *Queue) Replica() string { return q.replica }
 
-// Processes returns how many processes share the database now, this one among them. One that was killed counts for some seconds more, and one
-// that starts may see only itself for a second.
+// Processes returns how many processes share the database now, this one included. One that was killed is counted for some seconds more, and
+// one that starts may see only itself for a second.
 func (q *Queue) Processes() int { return q.engine.processes() }

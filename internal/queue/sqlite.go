@@ -20,8 +20,8 @@ func (e *sqliteEngine) wake() { e.driver.listener.wake() }
 
 func (e *sqliteEngine) processes() int { return 1 }
 
-// free makes all running jobs available and ends all replicas' leases: the process that had them is gone. If there is another one against
-// all advice, runs that overlap are told apart by their numbers, and writers by the fences of their leases. The leader of River's
+// free makes all running jobs available and ends all replicas' leases: the process that had them is gone. If, against all advice, there is
+// a second process, runs that overlap are told apart by their numbers, and writers by the fences of their leases. The leader of River's
 // housekeeping is gone too.
 func (e *sqliteEngine) free(ctx context.Context, s *store.Store) error {
 	return s.Write(ctx, func(tx store.Tx) error {
@@ -36,8 +36,7 @@ func (e *sqliteEngine) free(ctx context.Context, s *store.Store) error {
 	})
 }
 
-// localDriver is River's driver for SQLite, but that new jobs are announced within the process: River's own way is a table that is
-// looked at every 50 ms.
+// localDriver is River's driver for SQLite, except that new jobs are announced within the process; River itself polls a table every 50 ms.
 type localDriver struct {
 	*riversqlite.Driver
 	listener *listener
@@ -55,7 +54,7 @@ func (d *localDriver) GetListener(*riverdriver.GetListenenerParams) riverdriver.
 // SupportsListenNotify says that nothing need be written for listeners.
 func (d *localDriver) SupportsListenNotify() bool { return false }
 
-// listener hands wakings to River as the notifications that it knows, one for each queue that does not wait to be polled.
+// listener passes wakings to River in the form of notifications, one for each queue that does not wait to be polled.
 type listener struct {
 	woken chan struct{} // has room for one: several wakings are as good as one
 	rest  []string      // queues that the last waking is yet to reach; only WaitForNotification, which River calls in turn, uses it

@@ -16,7 +16,7 @@ type subject interface {
 	start(ctx context.Context, s *store.Store) (store.Run, error)
 	handle(ctx context.Context, h *Handlers) (Result, error)
 	isUnsettled(ctx context.Context, s *store.Store, tx store.Tx) (bool, error)
-	// canWait is how long it can wait, because more is to be expected, if the longest wait is most.
+	// canWait returns how long its run can be put off because more is to be expected; most is the longest that any is.
 	canWait(ctx context.Context, s *store.Store, tx store.Tx, most time.Duration) (patience, error)
 	takeRecheck(ctx context.Context, s *store.Store, tx store.Tx, at time.Time) (bool, error)
 	raise(ctx context.Context, s *store.Store, tx store.Tx) error // because of the time alone

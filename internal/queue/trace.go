@@ -15,9 +15,9 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// A trace is what the log has on each line about one cause, from a delivery to all that was done because of it: GitHub's identifier of the
-// delivery, or one made up where no delivery is behind it. It goes with the job, to the runs that follow it, and to what those raise. A
-// delivery about something that is waiting already, or is being looked at, is dealt with under the trace that has it.
+// A trace is what each line of the log about one cause has in common, from a delivery to all that was done because of it: GitHub's
+// identifier of the delivery, or one made up where there is no delivery. It goes with the job, to the runs that follow it, and to what
+// those raise. A delivery about something that is waiting already, or is being looked at, is dealt with under the trace that that has.
 
 type traceKey struct{}
 
@@ -31,10 +31,10 @@ func withTrace(ctx context.Context, trace string) context.Context {
 	return context.WithValue(ctx, traceKey{}, trace)
 }
 
-// newTrace is for what no delivery is behind.
+// newTrace makes up the trace of what no delivery is behind.
 func newTrace() string { return rand.Text() }
 
-// TraceHook has a log say the trace of each event that has a context.
+// TraceHook adds the trace to each event of a log that has a context with one.
 type TraceHook struct{}
 
 // Run implements zerolog.Hook.
@@ -64,7 +64,7 @@ func (o origin) metadata() []byte {
 	return text
 }
 
-// originOf returns what a job says of itself. Of one that an earlier version inserted not all is known.
+// originOf returns the origin of a job. An earlier version may have left parts of it out.
 func originOf(job *rivertype.JobRow) (o origin) {
 	_ = json.Unmarshal(job.Metadata, &o)
 	return o
@@ -82,8 +82,8 @@ func raisedAt(job *rivertype.JobRow) time.Time {
 // tracesShown is how many traces of one delivery are logged: a push to a branch may concern hundreds of pull requests.
 const tracesShown = 20
 
-// insertAccepted inserts the jobs of what deliveries asked for, where they are not known to be there. It returns under which traces each delivery is
-// dealt with, and whether there is more to be run now than there was.
+// insertAccepted inserts the jobs of what deliveries asked for, except those that are known to be there. It returns the traces under which
+// each delivery is dealt with, and whether there is more to be run now than before.
 func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepted) (traces map[string][]string, more bool, err error) {
 	traces = map[string][]string{}
 	follow := func(trace string, deliveries []string) {
@@ -145,7 +145,7 @@ func (q *Queue) insertAccepted(ctx context.Context, tx store.Tx, a store.Accepte
 	return traces, more, q.Store.SaveJobs(ctx, tx, known)
 }
 
-// tell logs what becomes of deliveries that are durable now.
+// tell logs what becomes of deliveries, which are durable now.
 func (q *Queue) tell(group []change.Delivery, traces map[string][]string) {
 	for _, d := range group {
 		log := q.Log.Debug() // nineteen in twenty concern nobody, or were taken before

@@ -85,7 +85,7 @@ func (q *Queue) handle(ctx context.Context, s subject) (r Result, err error) {
 	return s.handle(ctx, q.handlers.Load())
 }
 
-// outcome is how a run ended, as it is written.
+// outcome is how a run ended, as it is recorded.
 type outcome struct {
 	done      bool
 	empty     bool          // there was nothing to do; done as well
@@ -173,12 +173,12 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 	}
 	switch {
 	case next == store.Stale:
-		// River took this run for dead and gave its job to another, which has what this one had and more.
+		// River took this run for dead and gave its job to another run, which deals with all that this one did and more.
 		q.Log.Warn().Ctx(ctx).Str(s.field()).Msg("a run went on after its job was given to another")
 	case next == store.Again, !o.done && wait == 0:
 		q.engine.wake()
 	case !o.done:
-		// River looks for what has become due every five seconds. This is only to be sooner; nothing depends on it.
+		// River looks every five seconds for what has become due. This only makes it sooner; nothing depends on it.
 		soon := o.problem == "" && wait <= time.Second
 		if soon {
 			q.soon.Add(1)
@@ -285,14 +285,14 @@ type floorWorker struct {
 	queue *Queue
 }
 
-// batch is how many pull requests are raised in one transaction, so that deliveries do not wait long for theirs. The first full one tells that
-// there are enough to work them off in the background.
+// batch is how many pull requests are raised in one transaction, so that deliveries do not wait long for theirs. A full one tells that
+// there are enough of them for the background.
 const batch = store.BackgroundFrom
 
 func (w *floorWorker) Timeout(*river.Job[floorArgs]) time.Duration { return sweepTimeout }
 
-// Work raises every open pull request of an installation and reads nothing of GitHub: the runs do, each when its turn comes. Where there are
-// many, those that are not green are raised in the background. One that is repeated raises them again, which does no harm.
+// Work raises every open pull request of an installation. It reads nothing from GitHub: the runs do, each in its turn. Where there are
+// many, those that are not green are raised in the background. If it is repeated, it raises them again, which does no harm.
 func (w *floorWorker) Work(ctx context.Context, job *river.Job[floorArgs]) error {
 	q, id := w.queue, job.Args.Installation
 	ctx = runContext(ctx, job.JobRow)
@@ -320,7 +320,7 @@ func (q *Queue) raiseFloor(ctx context.Context, keys []change.PullKey, many bool
 		return q.Raise(ctx, keys, change.ConcernFloor)
 	}
 	err := q.Store.Write(ctx, func(tx store.Tx) error {
-		// Raising locks the rows: a run that is under way is followed by another, whatever it ends with.
+		// Raising locks the rows, so a run that is under way is followed by another, however it ends.
 		if err := q.Store.Raise(ctx, tx, keys, change.ConcernFloor); err != nil {
 			return err
 		}
