@@ -87,8 +87,7 @@ func (l *loader) checkURLs(g *GitHub) {
 	}
 }
 
-// url checks a URL and returns it without a trailing slash. Tokens and pages travel over it, so that plain HTTP is for this very
-// host only.
+// url checks a URL and returns it without a trailing slash. Tokens travel over it, so plain HTTP is for this very host only.
 func (l *loader) url(k key, text string) string {
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {

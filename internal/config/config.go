@@ -51,8 +51,10 @@ type OAuth struct {
 
 // Server is how the server is reached, and where its secrets are kept.
 type Server struct {
-	Address               string // HOST:PORT to listen on
-	PublicURL             string // where people and jobs reach it; empty: check runs link to no page
+	Address string // HOST:PORT to listen on
+	// PublicURL is where jobs reach it, and the default of Gate.Audience; the ledger key that the server makes is named after its host. It may be
+	// empty.
+	PublicURL             string
 	PreviousWebhookSecret Secret // accepted too while the webhook secret is being replaced, from WebhookSecretFile if that is set; empty: none
 	WebhookSecretFile     string
 	PrivateKeyFile        string

@@ -6,7 +6,7 @@
 //	GET  /healthz           200 while the process serves at all
 //	GET  /readyz            200 when everything that a delivery needs works; else 503 and what does not
 //	GET  /metrics           Prometheus
-//	/                       the pages
+//	/                       whatever Config.Pages has, which is one page that says what this is
 package server
 
 import (
@@ -147,7 +147,7 @@ func (s *Server) routes() (http.Handler, error) {
 	handle(HookPath, HookPath, s.config.Hook)
 	gate := s.config.Gate
 	if gate == nil {
-		gate = http.NotFoundHandler() // and not the pages, which would answer a job with something to read
+		gate = http.NotFoundHandler() // and not Pages, which would answer a job with something to read
 	}
 	handle(GatePath, GatePath, gate)
 	handle("GET /healthz", "/healthz", http.HandlerFunc(healthy))
