@@ -80,6 +80,9 @@ func (m *Memory) did(key string) bool { return slices.Contains(m.Done, key) }
 // owes says whether the retrospective is still to be written.
 func (m *Memory) owes() bool { return m.Episode > 0 && m.Settled.IsZero() }
 
+// awaitsReviews says whether it was merged and owes reviews.
+func (m *Memory) awaitsReviews() bool { return m.Merged && m.Owing && !m.did("reviewed") }
+
 // remindAt is when the declarer is reminded: after five sixths of the time that there is.
 func (m *Memory) remindAt() time.Time {
 	return m.Declaration.At.Add(m.Declaration.Due.Sub(m.Declaration.At) / 6 * 5)

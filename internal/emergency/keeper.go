@@ -28,6 +28,8 @@ const (
 	heldElsewhere = 200 * time.Millisecond
 	// lookAgain is how soon an issue is looked for again that is hidden together with all else of its repository.
 	lookAgain = time.Minute
+	// lookForGone is how soon it is looked again whether a pull request that is gone, and owes something, has come back.
+	lookForGone = time.Hour
 	// maxWrites is how many writes one run makes. More than three never follow one another.
 	maxWrites = 8
 )
@@ -125,7 +127,7 @@ func (r *run) run(ctx context.Context, key change.PullKey) (_ queue.Result, err 
 	}
 	// Given back even if the run was cancelled; if that fails the lease ends by itself.
 	defer func() { _ = r.Store.Release(context.WithoutCancel(ctx), r.lease) }()
-	if r.pull, err = r.Store.Begin(ctx, key); err != nil || r.pull.Gone {
+	if r.pull, err = r.Store.Begin(ctx, key); err != nil {
 		return queue.Result{}, err
 	}
 	errand, err := r.Store.BeginErrand(ctx, r.errand)
@@ -138,6 +140,9 @@ func (r *run) run(ctx context.Context, key change.PullKey) (_ queue.Result, err 
 			return queue.Result{}, fmt.Errorf("reading what is remembered: %w", err)
 		}
 	}
+	if r.pull.Gone {
+		return r.away(m), nil
+	}
 	r.github = r.GitHub(r.pull.Repository.Installation)
 	result, err := r.follow(ctx, m)
 	if err != nil {
@@ -149,6 +154,15 @@ func (r *run) run(ctx context.Context, key change.PullKey) (_ queue.Result, err 
 		}
 	}
 	return result, nil
+}
+
+// away asks GitHub nothing about a pull request that is gone. What is owed is looked at again all the same: the pull request may come back, and
+// this run may have been the one that time called for.
+func (r *run) away(m Memory) queue.Result {
+	if m.owes() || m.awaitsReviews() {
+		return queue.Result{RecheckAt: r.Clock().Add(lookForGone)}
+	}
+	return queue.Result{}
 }
 
 func (r *run) follow(ctx context.Context, m Memory) (queue.Result, error) {

@@ -576,6 +576,20 @@ func TestTroubles(t *testing.T) {
 			t.Errorf("ended with %+v", got)
 		}
 	})
+	t.Run("the pull request is gone, and its retrospective is owed", func(t *testing.T) {
+		s := begun(t)
+		s.run(t)
+		s.world.gone, s.hub.hidden = true, true
+		s.f.Now = start.Add(25 * time.Hour)
+		writes := s.writes
+		if got := s.run(t); !got.RecheckAt.Equal(s.f.Now.Add(lookForGone)) || s.writes != writes {
+			t.Errorf("ended with %+v", got)
+		}
+		s.world.gone, s.hub.hidden = false, false
+		if s.run(t); !s.memory(t).Overdue {
+			t.Error("when it is back, it is not overdue")
+		}
+	})
 	t.Run("the policy cannot be read: nothing is announced halfway", func(t *testing.T) {
 		s := begun(t)
 		s.keeper.Policy = func(context.Context, change.Repository, string) (*policy.Policy, error) { return nil, errKilled }

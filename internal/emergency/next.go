@@ -309,7 +309,7 @@ func (m *Memory) RecheckAt(now time.Time) (at time.Time) {
 			consider(m.remindAt())
 		}
 	}
-	if m.Merged && m.Owing && !m.did("reviewed") {
+	if m.awaitsReviews() {
 		consider(m.Declaration.Due)
 	}
 	return at
