@@ -78,7 +78,7 @@ type Delivery struct {
 	// Floor says that the owner's policy may have changed, whatever Concerns says: every open pull request of the installation is to be
 	// decided anew.
 	Floor bool `json:"floor,omitempty"`
-	// Gone says that the repository or the installation went away: its open pull requests are no longer ours.
+	// Gone says that the repository or the installation went away: its pull requests, whatever their state, are not ours until it comes back.
 	// An installation that went away has no Repository here.
 	Gone bool `json:"gone,omitempty"`
 	// Added and Removed are the repositories that came to the installation or left it. They say so whatever Concerns says: the open

@@ -66,7 +66,7 @@ type Handlers struct {
 	// called again for the same concerns, after 1, 2, 4 and at last 60 seconds, or as soon as anything is raised.
 	Reconcile func(ctx context.Context, key change.PullKey) (Result, error)
 	// Discover looks for the open pull requests of a repository that came to the installation, and raises them. It is called
-	// again until it returns nil. Without one, such repositories wait for a sweep.
+	// again until it returns nil. What owes something there, open or not, is raised after that. Without one, such repositories wait for a sweep.
 	Discover func(ctx context.Context, repo change.RepositoryID) error
 	// Errands look at one errand each, as Reconcile does at one pull request. Errands of other kinds are left raised, and are not counted.
 	Errands map[change.ErrandKind]func(ctx context.Context, e change.Errand) (Result, error)
@@ -165,10 +165,11 @@ func (q *Queue) Start(ctx context.Context, h Handlers) error {
 		q.metrics.runs.WithLabelValues(string(kind), "failed") // for the alert on an increase, as those of pull requests
 	}
 	q.Every("recover", time.Minute, q.recover)
+	q.Every("owing", owingEvery, q.raiseForgotten)
 	if err := q.engine.free(ctx, q.Store); err != nil {
 		return fmt.Errorf("free the jobs of a process that is gone: %w", err)
 	}
-	if err := q.recover(ctx); err != nil {
+	if err := errors.Join(q.recover(ctx), q.raiseForgotten(ctx)); err != nil {
 		return err
 	}
 	if err := q.engine.start(context.WithoutCancel(ctx)); err != nil {

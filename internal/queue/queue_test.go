@@ -43,6 +43,7 @@ func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.
 		{"a delivery is followed to what it did", aDeliveryIsFollowedToWhatItDid},
 		{"what is told of checks waits for the last one", whatIsToldOfChecksWaitsForTheLastOne},
 		{"sweeps and discoveries", sweepsAndDiscoveries},
+		{"what is owed comes back with its repository", whatIsOwedComesBackWithItsRepository},
 		{"an owner's policy raises every open pull request", anOwnersPolicyRaisesEveryOpenPullRequest},
 		{"jobs that were deleted are found missing", jobsThatWereDeletedAreFoundMissing},
 		{"a job of what was dealt with is no run", aJobOfWhatWasDealtWithIsNoRun},
@@ -457,6 +458,67 @@ func sweepsAndDiscoveries(t *testing.T, s *store.Store) {
 	if id := <-found; id != 9 {
 		t.Errorf("repository %d was discovered, want 9", id)
 	}
+}
+
+// Of those that were merged, which no list of GitHub's has, one owes something and was forgotten while the repository was away.
+func whatIsOwedComesBackWithItsRepository(t *testing.T, s *store.Store) {
+	q := newQueue(t, s)
+	merged := labeled("1", pull(1))
+	merged.Pull = &change.Pull{Number: 1, State: change.Merged, Head: change.Branch{SHA: "h1"}, UpdatedAt: time.Unix(1, 0)}
+	deliver(t, q, merged)
+	debt := change.Debt{Pull: pull(1), Kind: change.DebtReview, Owner: 5, Due: time.Unix(2, 0)}
+	if err := s.SaveDecision(t.Context(), change.Decision{Pull: pull(1), Head: "h1"}, "digest", store.Consequences{Debts: []change.Debt{debt}}); err != nil {
+		t.Fatal(err)
+	}
+	away := func(id string) {
+		left := labeled(id, pull(0))
+		left.Key, left.Concerns, left.Removed = change.PullKey{}, 0, []change.RepositoryID{pull(1).Repository}
+		left.Repository = change.Repository{}
+		deliver(t, q, left)
+		if p, err := s.Pull(t.Context(), pull(1)); err != nil || !p.Gone {
+			t.Fatalf("it is gone: %t, %v", p.Gone, err)
+		}
+	}
+	looked, followed := make(chan change.PullKey, 10), make(chan change.Errand, 10)
+	both := func(when string) {
+		t.Helper()
+		if key := <-looked; key != pull(1) {
+			t.Errorf("%s %s was looked at", when, key)
+		}
+		if e, want := <-followed, (change.Errand{Kind: change.ErrandRetrospective, Repository: 7, Name: "1"}); e != want {
+			t.Errorf("%s %s was looked at, want %s", when, e, want)
+		}
+		idle(t, q)
+		if p, err := s.Pull(t.Context(), pull(1)); err != nil || p.Gone {
+			t.Errorf("%s it is gone: %t, %v", when, p.Gone, err)
+		}
+	}
+	away("2")
+	unheard := labeled("3", pull(0)) // it is ours again, which nothing told
+	unheard.Key, unheard.Concerns = change.PullKey{}, 0
+	deliver(t, q, unheard)
+	err := q.Start(t.Context(), queue.Handlers{
+		Reconcile: func(_ context.Context, key change.PullKey) (queue.Result, error) {
+			looked <- key
+			return queue.Result{}, nil
+		},
+		Discover: func(context.Context, change.RepositoryID) error { return nil },
+		Errands: map[change.ErrandKind]handler{change.ErrandRetrospective: func(_ context.Context, e change.Errand) (queue.Result, error) {
+			followed <- e
+			return queue.Result{}, nil
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, q) })
+	both("after the start")
+
+	away("4")
+	back := labeled("5", pull(0))
+	back.Key, back.Concerns, back.Added = change.PullKey{}, 0, []change.Repository{unheard.Repository}
+	deliver(t, q, back)
+	both("when it was added")
 }
 
 func anOwnersPolicyRaisesEveryOpenPullRequest(t *testing.T, s *store.Store) {

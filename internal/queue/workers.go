@@ -273,7 +273,11 @@ func (w *discoverWorker) Work(ctx context.Context, job *river.Job[discoverArgs])
 		return nil
 	}
 	ctx = runContext(ctx, job.JobRow)
-	if err := discover(ctx, job.Args.Repository); err != nil {
+	err := discover(ctx, job.Args.Repository)
+	if err == nil {
+		err = q.raiseOwing(ctx, job.Args.Repository) // also what was merged, and is on no list
+	}
+	if err != nil {
 		q.Log.Warn().Ctx(ctx).Int64("repository", int64(job.Args.Repository)).Err(err).Msg("discovery failed, it will be tried again")
 		return river.JobSnooze(maxRetry)
 	}

@@ -226,6 +226,9 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 	if err := s.addBases(ctx, tx, group, indirect, a); err != nil {
 		return err
 	}
+	if err := s.addOwing(ctx, tx, group, indirect, a); err != nil {
+		return err
+	}
 	for key, gathered := range on.before {
 		if gathered.Has(indirect[key]) { // its next run is still to begin, and raising it once more would say nothing new
 			delete(indirect, key)

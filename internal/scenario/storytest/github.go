@@ -39,6 +39,8 @@ func deeds() map[string]func(*scene) error {
 		"renames-account":  (*scene).renamesAccount,  // LOGIN TO
 		"deletes-repo":     (*scene).deletesRepo,     // REPO
 		"renames-repo":     (*scene).renamesRepo,     // REPO TO
+		"archives":         (*scene).archives,        // REPO
+		"unarchives":       (*scene).unarchives,      // REPO
 		"makes-repo":       (*scene).makesRepo,       // OWNER/NAME [empty]
 		"makes-app":        (*scene).makesApp,        // SLUG: one that may post checks
 		"installs":         (*scene).installs,        // OWNER: our App
@@ -265,6 +267,9 @@ func (s *scene) renamesAccount() error {
 }
 
 func (s *scene) deletesRepo() error { return s.Sim.DeleteRepository(s.next("the repository")) }
+
+func (s *scene) archives() error   { return s.Sim.SetArchived(s.next("the repository"), true) }
+func (s *scene) unarchives() error { return s.Sim.SetArchived(s.next("the repository"), false) }
 
 func (s *scene) renamesRepo() error {
 	from := s.next("the repository")

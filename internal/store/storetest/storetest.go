@@ -75,6 +75,7 @@ func Run(t *testing.T, open Open) {
 		{"notes are dealt with once", notesAreDealtWithOnce},
 		{"consequences of decisions", consequences},
 		{"debts", debts},
+		{"what is owed in a repository that comes back", owing},
 		{"pruning errands", pruneErrands},
 		{"pruning", prune},
 		{"the ledger has no gaps", ledgerWithoutGaps},
