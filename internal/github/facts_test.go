@@ -136,14 +136,15 @@ func TestRepositories(t *testing.T) {
 	f := newFake(t)
 	f.json("GET /installation/repositories", 200, m{"total_count": 1, "repositories": []m{
 		{"id": 1, "name": "shop", "default_branch": "main", "owner": m{"login": "acme", "type": "Organization"}},
-		{"id": 2, "name": "notes", "default_branch": "trunk", "owner": m{"login": "alice", "type": "User"}, "archived": true},
+		{"id": 2, "name": "notes", "default_branch": "trunk", "owner": m{"login": "alice", "type": "User"}, "archived": true, "updated_at": stamp(3)},
 	}})
 	got, err := f.client().Begin().Repositories(t.Context(), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	diff(t, got, []InstalledRepository{
-		{shop, false}, {change.Repository{ID: 2, Owner: "alice", Name: "notes", DefaultBranch: "trunk", OwnerIsUser: true, Installation: 5}, true},
+		{shop, false, time.Time{}},
+		{change.Repository{ID: 2, Owner: "alice", Name: "notes", DefaultBranch: "trunk", OwnerIsUser: true, Installation: 5}, true, noon.Add(3 * time.Minute)},
 	})
 }
 

@@ -110,7 +110,8 @@ func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base st
 // InstalledRepository is a repository of an installation.
 type InstalledRepository struct {
 	change.Repository
-	Archived bool // it can be read and not written to
+	Archived  bool      // it can be read and not written to
+	UpdatedAt time.Time // when the repository itself, as it is listed, was last changed; zero: it is not said
 }
 
 // Repositories reads the repositories that the installation may see (apps/list-repos-accessible-to-installation).
@@ -133,7 +134,7 @@ func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []Instal
 		repos = append(repos, InstalledRepository{change.Repository{
 			ID: change.RepositoryID(r.GetID()), Owner: r.GetOwner().GetLogin(), Name: r.GetName(), DefaultBranch: r.GetDefaultBranch(),
 			OwnerIsUser: r.GetOwner().GetType() == "User", Installation: s.id,
-		}, r.GetArchived()})
+		}, r.GetArchived(), r.GetUpdatedAt().Time})
 	}
 	return repos, nil
 }

@@ -52,7 +52,7 @@ func (s *Installations) Sweep(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	c := comparison{s, map[change.RepositoryID]change.InstallationID{}, map[change.RepositoryID]bool{}, map[change.InstallationID]standing{}}
+	c := comparison{s, map[change.RepositoryID]change.InstallationID{}, map[change.RepositoryID]github.InstalledRepository{}, map[change.InstallationID]standing{}}
 	for _, r := range known {
 		c.known[r.ID] = r.Installation
 	}
@@ -62,7 +62,9 @@ func (s *Installations) Sweep(ctx context.Context) error {
 	}
 	left := map[change.InstallationID]change.Delivery{}
 	for _, r := range known {
-		if gone, err := c.left(ctx, r); err != nil {
+		if now, ok := c.listed[r.ID]; ok && now.Archived {
+			failed = append(failed, s.tell(ctx, archived(now)))
+		} else if gone, err := c.left(ctx, r); err != nil {
 			failed = append(failed, err)
 		} else if gone {
 			d := left[r.Installation]
@@ -71,7 +73,7 @@ func (s *Installations) Sweep(ctx context.Context) error {
 		}
 	}
 	for id, d := range left {
-		d.Installation, d.Action = id, "removed"
+		d.Installation, d.Event, d.Action = id, "installation_repositories", "removed"
 		failed = append(failed, s.tell(ctx, d))
 	}
 	return errors.Join(failed...)
@@ -91,7 +93,7 @@ const (
 type comparison struct {
 	*Installations
 	known    map[change.RepositoryID]change.InstallationID
-	listed   map[change.RepositoryID]bool // whether it is archived
+	listed   map[change.RepositoryID]github.InstalledRepository
 	standing map[change.InstallationID]standing
 }
 
@@ -106,9 +108,9 @@ func (c *comparison) came(ctx context.Context, in github.Installed) error {
 		return c.passing(err)
 	}
 	c.standing[in.ID] = listed
-	d := change.Delivery{Action: "added", Installation: in.ID}
+	d := change.Delivery{Event: "installation_repositories", Action: "added", Installation: in.ID}
 	for _, r := range repos {
-		c.listed[r.ID] = r.Archived
+		c.listed[r.ID] = r
 		if c.known[r.ID] != in.ID && !r.Archived {
 			d.Added, d.Floor = append(d.Added, r.Repository), d.Floor || change.HoldsOwnerPolicy(r.Name)
 		}
@@ -121,8 +123,8 @@ func (c *comparison) came(ctx context.Context, in github.Installed) error {
 
 // left says whether a repository that was known is out of the App's reach.
 func (c *comparison) left(ctx context.Context, r change.Repository) (bool, error) {
-	if archived, ok := c.listed[r.ID]; ok || r.Installation == 0 {
-		return archived, nil
+	if _, ok := c.listed[r.ID]; ok || r.Installation == 0 {
+		return false, nil
 	}
 	switch c.standing[r.Installation] {
 	case gone:
@@ -141,6 +143,15 @@ func (c *comparison) left(ctx context.Context, r change.Repository) (bool, error
 	return err == nil && !reached, c.passing(err)
 }
 
+// archived is what a delivery would have told of a repository that is listed as archived. The list may be minutes old: with the repository's time, what
+// was told of it since stands.
+func archived(r github.InstalledRepository) change.Delivery {
+	return change.Delivery{
+		Event: "repository", Action: "archived", Installation: r.Installation, Repository: r.Repository, RepositoryAt: r.UpdatedAt, Gone: true,
+		Floor: change.HoldsOwnerPolicy(r.Name),
+	}
+}
+
 // passing returns an error that the next sweep may find gone as none.
 func (c *comparison) passing(err error) error {
 	var suspended *github.Suspended
@@ -153,8 +164,12 @@ func (c *comparison) passing(err error) error {
 
 // tell has it taken as a delivery of repositories that came or left. Each is one of its own: the same may happen again.
 func (s *Installations) tell(ctx context.Context, d change.Delivery) error {
-	d.ID, d.Event, d.ReceivedAt = "found-"+rand.Text(), "installation_repositories", s.Clock()
-	s.Log.Info().Str("delivery", d.ID).Int64("installation", int64(d.Installation)).Int("came", len(d.Added)).Int("left", len(d.Removed)).
+	d.ID, d.ReceivedAt = "found-"+rand.Text(), s.Clock()
+	left := len(d.Removed)
+	if d.Gone {
+		left = 1
+	}
+	s.Log.Info().Str("delivery", d.ID).Int64("installation", int64(d.Installation)).Int("came", len(d.Added)).Int("left", left).
 		Msg("repositories came to the App or left it, and no delivery told of it")
 	return s.Deliver(ctx, []change.Delivery{d})
 }

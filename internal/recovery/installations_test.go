@@ -32,7 +32,9 @@ func TestInstallationsAreCompared(t *testing.T) {
 	}
 	tells := func(list ...change.Delivery) []change.Delivery {
 		for i := range list {
-			list[i].Event, list[i].ReceivedAt = "installation_repositories", at
+			if list[i].ReceivedAt = at; list[i].Event == "" {
+				list[i].Event = "installation_repositories"
+			}
 		}
 		return list
 	}
@@ -71,8 +73,8 @@ func TestInstallationsAreCompared(t *testing.T) {
 			want: tells(change.Delivery{Action: "added", Installation: 6, Added: []change.Repository{moved}}),
 		},
 		"a repository was archived": {
-			known: []change.Repository{shop}, installed: []github.Installed{{ID: 5}}, has: of{5: {{Repository: shop, Archived: true}}}, reached: map[change.InstallationID][]change.RepositoryID{5: {0, 1}},
-			want: tells(change.Delivery{Action: "removed", Installation: 5, Removed: []change.RepositoryID{1}}),
+			known: []change.Repository{shop}, installed: []github.Installed{{ID: 5}}, has: of{5: {{Repository: shop, Archived: true, UpdatedAt: at}}}, reached: map[change.InstallationID][]change.RepositoryID{5: {0, 1}},
+			want: tells(change.Delivery{Event: "repository", Action: "archived", Installation: 5, Repository: shop, RepositoryAt: at, Gone: true}),
 		},
 		"a repository is archived": {installed: []github.Installed{{ID: 5}}, has: of{5: {{Repository: shop, Archived: true}}}},
 		"an installation was removed": {
