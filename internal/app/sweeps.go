@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"iter"
+	"strconv"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -40,6 +41,7 @@ func (a *App) newSweeps(clock func() time.Time) *sweeps {
 		Reaches: func(ctx context.Context, id change.InstallationID, repo change.RepositoryID) (bool, error) {
 			return a.github.Installation(id).Reaches(ctx, repo)
 		},
+		Remember: a.rememberInstallation, IsOurs: a.hasInstallation,
 	}
 	s.checks = &reconcile.Sweeper{Open: a.store.OpenPulls, Raise: s.raise}
 	s.pulls = &recovery.Pulls{
@@ -52,6 +54,24 @@ func (a *App) newSweeps(clock func() time.Time) *sweeps {
 	s.landings = &landing.Sweeper{Repositories: a.store.Repositories, Errands: a.store.ErrandsOf, Raise: s.raiseErrands}
 	return s
 }
+
+// rememberInstallation keeps that an installation is of the App that the server is. It writes only the first time.
+func (a *App) rememberInstallation(ctx context.Context, id change.InstallationID) error {
+	known, err := a.hasInstallation(ctx, id)
+	if err != nil || known {
+		return err
+	}
+	_, err = a.store.RememberIdentity(ctx, "installation", a.appScope(), strconv.FormatInt(int64(id), 10), int64(id))
+	return err
+}
+
+// hasInstallation says whether that was ever kept of an installation.
+func (a *App) hasInstallation(ctx context.Context, id change.InstallationID) (bool, error) {
+	_, known, err := a.store.Identity(ctx, "installation", a.appScope(), strconv.FormatInt(int64(id), 10))
+	return known, err
+}
+
+func (a *App) appScope() string { return strconv.FormatInt(int64(a.github.AppID()), 10) }
 
 // start has the queue make the sweeps for as long as it runs.
 func (s *sweeps) start(deliveries *recovery.Deliveries) {

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -74,5 +75,28 @@ func TestAnInstallationThatNoDeliveryToldOf(t *testing.T) {
 	defer s.Close()
 	if known, err := s.Repositories(t.Context()); err != nil || len(known) > 0 {
 		t.Errorf("of what was removed it still knows %v, %v", known, err)
+	}
+}
+
+// TestAnotherAppGivesUpNothing starts the server as another App on the same database, of whose installations GitHub answers as of ones that are gone.
+func TestAnotherAppGivesUpNothing(t *testing.T) {
+	w := start(t)
+	w.settle(t)
+	w.stop()
+	another, err := w.sim.RegisterApp(githubsim.AppOptions{Slug: "staging", WebhookSecret: secret, Permissions: map[string]string{"metadata": "read"}})
+	must(t, err)
+	w.env["GITHUB_APP_INTEGRATION_ID"], w.env["GITHUB_APP_PRIVATE_KEY"] = fmt.Sprint(another.ID), string(another.PrivateKey)
+	w.serve(t)
+	for end := time.Now().Add(time.Minute); !strings.Contains(w.log.String(), "an installation is not this App's"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it is not found out\n%s", w.log.String())
+		}
+	}
+	w.stop()
+	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + w.database, Clock: time.Now})
+	must(t, err)
+	defer s.Close()
+	if known, err := s.Repositories(t.Context()); err != nil || len(known) != 1 {
+		t.Errorf("it knows %v, %v", known, err)
 	}
 }

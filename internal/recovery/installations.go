@@ -21,6 +21,10 @@ type Installations struct {
 	Repositories func(ctx context.Context, id change.InstallationID) ([]github.InstalledRepository, error)
 	// Reaches says whether GitHub still gives a token for a repository, or for an installation (repository 0); see github.Client.
 	Reaches func(ctx context.Context, id change.InstallationID, repo change.RepositoryID) (bool, error)
+	// Remember keeps that an installation is the App's, and IsOurs says whether that was ever kept of one. GitHub answers of another App's
+	// installation as of one that is gone, and it is another's if the server was started as another App.
+	Remember func(ctx context.Context, id change.InstallationID) error
+	IsOurs   func(ctx context.Context, id change.InstallationID) (bool, error)
 	// Known lists the repositories that the App is known to have access to; see store.Store.
 	Known func(ctx context.Context) ([]change.Repository, error)
 	// Spare says whether an installation has calls to spare; it is passed over while it has not. 0 is the App itself.
@@ -31,8 +35,8 @@ type Installations struct {
 	Log     zerolog.Logger
 }
 
-// Sweep compares all of them once. An installation that cannot be read keeps no other from it. GitHub may leave out of a list what is there, and
-// a wrong configuration may be that of another App: a repository has left only if GitHub gives no token for it either.
+// Sweep compares all of them once. An installation that cannot be read keeps no other from it. GitHub may leave out of a list what is there: a
+// repository has left only if GitHub gives no token for it either. Of an installation that was never listed as the App's nothing is given up.
 func (s *Installations) Sweep(ctx context.Context) error {
 	if !s.Spare(0) {
 		return nil
@@ -100,6 +104,9 @@ type comparison struct {
 // came tells of the repositories of an installation that were not known to be in it.
 func (c *comparison) came(ctx context.Context, in github.Installed) error {
 	c.standing[in.ID] = unread
+	if err := c.Remember(ctx, in.ID); err != nil {
+		return err
+	}
 	if in.Suspended || !c.Spare(in.ID) {
 		return nil
 	}
@@ -136,6 +143,13 @@ func (c *comparison) left(ctx context.Context, r change.Repository) (bool, error
 		return err == nil && !reached, c.passing(err)
 	}
 	c.standing[r.Installation] = unread
+	if ours, err := c.IsOurs(ctx, r.Installation); err != nil || !ours {
+		if err == nil {
+			c.Log.Warn().Int64("installation", int64(r.Installation)).Stringer("repository", r).
+				Msg("an installation is not this App's and never was, as far as is known: its repositories are kept; see whether github.app is the App that the database was made for")
+		}
+		return false, err
+	}
 	reached, err := c.Reaches(ctx, r.Installation, 0)
 	if err == nil && !reached {
 		c.standing[r.Installation] = gone

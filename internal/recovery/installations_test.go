@@ -47,6 +47,7 @@ func TestInstallationsAreCompared(t *testing.T) {
 		reading   error
 		reaching  error
 		busy      []change.InstallationID
+		strange   []change.InstallationID // were never listed as the App's
 		want      []change.Delivery
 		fails     error
 	}{
@@ -81,6 +82,10 @@ func TestInstallationsAreCompared(t *testing.T) {
 			known: []change.Repository{shop, owners, site}, installed: []github.Installed{{ID: 6}}, has: of{6: in(site)},
 			want: tells(change.Delivery{Action: "removed", Installation: 5, Removed: []change.RepositoryID{1, 2}, Floor: true}),
 		},
+		"the server is another App": {
+			known: []change.Repository{shop, owners}, installed: []github.Installed{{ID: 6}}, has: of{6: in(site)}, strange: []change.InstallationID{5},
+			want: tells(change.Delivery{Action: "added", Installation: 6, Added: []change.Repository{site}}),
+		},
 		"an installation is missing in the list and is there": {
 			known: []change.Repository{shop, site}, installed: []github.Installed{{ID: 6}}, has: of{6: in(site)}, reached: map[change.InstallationID][]change.RepositoryID{5: {0}},
 		},
@@ -100,6 +105,7 @@ func TestInstallationsAreCompared(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var told []change.Delivery
+			var remembered, listed []change.InstallationID
 			s := &Installations{
 				Installed: func(context.Context) ([]github.Installed, error) { return row.installed, row.listing },
 				Repositories: func(_ context.Context, id change.InstallationID) ([]github.InstalledRepository, error) {
@@ -107,6 +113,13 @@ func TestInstallationsAreCompared(t *testing.T) {
 				},
 				Reaches: func(_ context.Context, id change.InstallationID, repo change.RepositoryID) (bool, error) {
 					return slices.Contains(row.reached[id], repo), row.reaching
+				},
+				Remember: func(_ context.Context, id change.InstallationID) error {
+					remembered = append(remembered, id)
+					return nil
+				},
+				IsOurs: func(_ context.Context, id change.InstallationID) (bool, error) {
+					return !slices.Contains(row.strange, id), nil
 				},
 				Known: func(context.Context) ([]change.Repository, error) { return row.known, nil },
 				Spare: func(id change.InstallationID) bool { return !slices.Contains(row.busy, id) },
@@ -121,6 +134,12 @@ func TestInstallationsAreCompared(t *testing.T) {
 			}
 			if diff := cmp.Diff(row.want, told, cmpopts.IgnoreFields(change.Delivery{}, "ID")); diff != "" {
 				t.Error(diff)
+			}
+			for _, in := range row.installed {
+				listed = append(listed, in.ID)
+			}
+			if row.busy == nil && !slices.Equal(remembered, listed) {
+				t.Errorf("remembered %v, want %v", remembered, listed)
 			}
 			ids := map[string]bool{}
 			for _, d := range told {

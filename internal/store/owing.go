@@ -36,7 +36,7 @@ func (s *Store) addOwing(ctx context.Context, tx Tx, group []change.Delivery, ra
 		for _, key := range keys {
 			raised[key] |= change.ConcernVerify
 			if !slices.Contains(a.By.Pulls[key], d.ID) {
-				because(a.By.Pulls, key, d.ID)
+				addCause(a.By.Pulls, key, d.ID)
 			}
 		}
 		group[i].Raised = slices.Concat(d.Raised, followers)
