@@ -3,6 +3,7 @@ package facts
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ func Parse(text []byte) (facts change.Facts, err error) {
 			err = fmt.Errorf("line %d: %w", lineAt(text, syntax.Offset), err)
 		case errors.As(err, &kind):
 			err = fmt.Errorf("line %d: %w", lineAt(text, kind.Offset), err)
+		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+			err = fmt.Errorf("line %d: the file ends before they do", lineAt(text, int64(len(bytes.TrimRight(text, " \t\r\n")))))
 		}
 		return facts, err
 	}
@@ -49,13 +52,16 @@ func Parse(text []byte) (facts change.Facts, err error) {
 // lineAt returns the line of a byte, from 1.
 func lineAt(text []byte, offset int64) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
 
-// keysOnce says where JSON that can be read has a key twice in one object; cases of a key's letters are one key, as they are to whoever reads it.
+// keysOnce says where JSON that can be read as facts has a key twice in one object. What names a member of ours is one key however its letters are
+// cased, as it is to whoever reads it; paths and logins are keys as they are written.
 func keysOnce(text []byte) error {
 	type object struct {
+		of    reflect.Type    // what it is read into
 		seen  map[string]bool // nil: a list
 		isKey bool            // comes next
+		next  reflect.Type    // what the value that comes next is read into; nil: nothing has keys there
 	}
-	inside := []object{{}}
+	inside := []object{{next: reflect.TypeFor[change.Facts]()}}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	for {
 		t, err := decoder.Token()
@@ -67,22 +73,49 @@ func keysOnce(text []byte) error {
 		}
 		here := &inside[len(inside)-1]
 		if key, ok := t.(string); ok && here.isKey {
-			if here.isKey = false; here.seen[strings.ToLower(key)] {
+			var name string
+			name, here.next = member(here.of, key)
+			if here.isKey = false; here.seen[name] {
 				return fmt.Errorf("line %d: %q is here twice: keep one", lineAt(text, decoder.InputOffset()), key)
 			}
-			here.seen[strings.ToLower(key)] = true
+			here.seen[name] = true
 			continue
 		}
 		here.isKey = here.seen != nil
+		of := here.next
+		for of != nil && of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
 		switch t {
 		case json.Delim('{'):
-			inside = append(inside, object{seen: map[string]bool{}, isKey: true})
+			inside = append(inside, object{of: of, seen: map[string]bool{}, isKey: true})
 		case json.Delim('['):
-			inside = append(inside, object{})
+			list := object{of: of}
+			if of != nil && (of.Kind() == reflect.Slice || of.Kind() == reflect.Array) {
+				list.next = of.Elem()
+			}
+			inside = append(inside, list)
 		case json.Delim('}'), json.Delim(']'):
 			inside = inside[:len(inside)-1]
 		}
 	}
+}
+
+// member returns what a key names in an object that is read into a type, one name for all ways to write it, and what its value is read into.
+func member(of reflect.Type, key string) (name string, value reflect.Type) {
+	switch {
+	case of == nil:
+	case of.Kind() == reflect.Map:
+		return key, of.Elem()
+	case of.Kind() == reflect.Struct:
+		for _, f := range reflect.VisibleFields(of) {
+			tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name := cmp.Or(tag, f.Name); strings.EqualFold(name, key) {
+				return name, f.Type
+			}
+		}
+	}
+	return key, nil
 }
 
 // States returns the words that a value of a type can be, nil where the type is no state. GitHub writes those of reviews in either case.
