@@ -611,7 +611,10 @@ func TestPolicyFile(t *testing.T) {
 			if !strings.Contains(got.Problem, tt.problem) || (tt.problem == "") != (got.Problem == "") {
 				t.Errorf("problem %q", got.Problem)
 			}
-			got.Problem = ""
+			if (got.Mend == "") != (got.Problem == "") {
+				t.Errorf("the mend of %q is %q", got.Problem, got.Mend)
+			}
+			got.Problem, got.Mend = "", ""
 			diff(t, got, tt.want)
 		})
 	}

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -29,6 +30,7 @@ type PolicyFile struct {
 	Text    string
 	Blob    change.SHA
 	Problem string // why a file that is there cannot be used; then there is no Text
+	Mend    string // what to do about the problem
 }
 
 // PolicyFile reads a file at a commit (repos/get-content, git/get-blob). It must be a regular file of at most 256 KB: the directory is
@@ -53,7 +55,7 @@ func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit
 		return PolicyFile{}, err
 	}
 	if listed { // what a commit holds never changes
-		s.github.objects.put(key, file, len(file.Text)+len(file.Problem))
+		s.github.objects.put(key, file, len(file.Text)+len(file.Problem)+len(file.Mend))
 	}
 	return file, nil
 }
@@ -101,7 +103,10 @@ func (s *Session) policyFile(
 		return PolicyFile{}, false, err
 	}
 	if !isDir {
-		return PolicyFile{Found: true, Problem: fmt.Sprintf("%s is not a directory, so %s cannot be a regular file", dir, name)}, true, nil
+		return PolicyFile{
+			Found: true, Problem: fmt.Sprintf("%s is not a directory, so %s cannot be a regular file", dir, name),
+			Mend: fmt.Sprintf("make %s a directory, with a regular file %s in it", dir, path.Base(name)),
+		}, true, nil
 	}
 	for _, e := range present(entries) {
 		if e.GetName() != path.Base(name) {
@@ -111,20 +116,29 @@ func (s *Session) policyFile(
 		return file, err == nil, err
 	}
 	if len(entries) >= maxListing {
-		return PolicyFile{Found: true, Problem: fmt.Sprintf("%s has 1,000 files or more: GitHub does not list them all", dir)}, true, nil
+		return PolicyFile{
+			Found: true, Problem: fmt.Sprintf("%s has 1,000 files or more: GitHub does not list them all", cmp.Or(dir, "its directory")),
+			Mend: "keep fewer than 1,000 there",
+		}, true, nil
 	}
 	return PolicyFile{}, true, nil
 }
 
 func (s *Session) regularFile(ctx context.Context, repo change.Repository, with scope, e *github.RepositoryContent) (PolicyFile, error) {
 	file := PolicyFile{Found: true, Blob: change.SHA(e.GetSHA())}
+	irregular := func(what string) {
+		file.Problem, file.Mend = what+" and must be a regular file", "put a regular file in its place"
+	}
+	tooLarge := func(size int) {
+		file.Problem, file.Mend = fmt.Sprintf("it has %d bytes; 256 KB (262,144 bytes) is the most", size), "make it shorter"
+	}
 	switch kind := e.GetType(); {
 	case kind != "file":
-		file.Problem = fmt.Sprintf("it is a %s and must be a regular file", kind)
+		irregular("it is a " + kind)
 	case e.GitURL != nil && !strings.HasSuffix(e.GetGitURL(), "/git/blobs/"+e.GetSHA()):
-		file.Problem = "it is a submodule and must be a regular file" // a listing calls submodules files
+		irregular("it is a submodule") // a listing calls submodules files
 	case e.GetSize() > maxPolicy:
-		file.Problem = fmt.Sprintf("it has %d bytes; 256 KB (262,144 bytes) is the most", e.GetSize())
+		tooLarge(e.GetSize())
 	}
 	if file.Problem != "" {
 		return file, nil
@@ -133,11 +147,11 @@ func (s *Session) regularFile(ctx context.Context, repo change.Repository, with 
 	var missing *NotFound
 	switch {
 	case errors.As(err, &missing):
-		file.Problem = "GitHub has no such file content: it may be a submodule and must be a regular file"
+		irregular("GitHub has no such file content: it may be a submodule")
 	case err != nil:
 		return PolicyFile{}, err
 	case len(text) > maxPolicy:
-		file.Problem = fmt.Sprintf("it has %d bytes; 256 KB (262,144 bytes) is the most", len(text))
+		tooLarge(len(text))
 	default:
 		file.Text = text
 	}

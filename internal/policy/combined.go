@@ -2,17 +2,18 @@ package policy
 
 import (
 	"cmp"
+	"path"
 	"slices"
 	"strconv"
 
 	"github.com/changegate/changegate/internal/change"
 )
 
-// Unreadable returns the decision where the policy file cannot be used: the check fails with every problem, its line and its mend.
-// There is no other policy to fall back to, because then a broken file would be a way to loosen it.
-func Unreadable(ref change.PolicyRef, key change.PullKey, head change.SHA, problems Problems) change.Decision {
+// Unreadable returns the decision where the policy file on a branch cannot be used: the check fails with every problem, its line and its
+// mend. There is no other policy to fall back to, because then a broken file would be a way to loosen it.
+func Unreadable(ref change.PolicyRef, branch string, key change.PullKey, head change.SHA, problems Problems) change.Decision {
 	d := cannotUse(key, head, "the policy", problems)
-	d.Policy = ref
+	d.Policy, d.Notes = ref, mendedOn(change.Code(branch))
 	return d
 }
 
@@ -20,11 +21,18 @@ func Unreadable(ref change.PolicyRef, key change.PullKey, head change.SHA, probl
 func UnreadableFloor(ref change.PolicyRef, key change.PullKey, head change.SHA, problems Problems) change.Decision {
 	d := cannotUse(key, head, "the owner's policy", problems)
 	d.Policy = ref
+	d.Notes = mendedOn(change.Say(change.Words("the default branch of "), change.Code(path.Dir(ref.Source))))
 	for i := range d.Requirements {
 		r := &d.Requirements[i]
 		r.Next = change.Say(r.Next, change.Words(" (in "), change.Code(ref.Source), change.Words(")"))
 	}
 	return d
+}
+
+// mendedOn says where a file that cannot be used is mended and by whom: a pull request that mends it is judged by the broken one.
+func mendedOn(branch change.Text) []change.Text {
+	return []change.Text{change.Say(change.Words("The file is read on "), branch, change.Words(", so no pull request passes until it is mended there, "+
+		"not even the one that mends it: an administrator merges that past this check, or lifts the requirement for that one merge where it binds administrators too."))}
 }
 
 // cannotUse makes a requirement of each problem. File is what people call the file.

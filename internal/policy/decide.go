@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -212,12 +214,17 @@ func (q *inquiry) limitRows() []change.Requirement {
 func (q *inquiry) expressionRows() []change.Requirement {
 	var rows []change.Requirement
 	for _, b := range q.broken {
+		source := b.policy.Ref.Source
+		where := change.Say(change.Words(" on "), change.Code(q.facts.Pull.Base.Name), change.Words(": a pull request's own copy is not read"))
+		if strings.HasPrefix(source, q.facts.Repository.Owner+"/.github/") {
+			where = change.Words(" on its default branch")
+		}
 		rows = append(rows, change.Requirement{
 			Kind: change.KindPolicy, State: change.Failed,
 			Name:  change.Words("Expression on " + q.place(b.policy, b.line)),
 			Short: change.Words("expression on " + q.place(b.policy, b.line) + " failed"),
 			Found: change.Quote(b.err.Error()),
-			Next:  change.Say(change.Words("mend it in "), change.Code(b.policy.Ref.Source)),
+			Next:  change.Say(change.Words("mend line "+strconv.Itoa(b.line)+" of "), change.Code(source), where),
 		})
 	}
 	return rows

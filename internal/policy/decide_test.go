@@ -322,21 +322,22 @@ func TestUnreadableFloor(t *testing.T) {
 	_, err := Parse("", []byte("version: 1\ncategoriez: {}\n"))
 	d := UnreadableFloor(change.PolicyRef{Source: floorSource}, change.PullKey{Repository: 7, Number: 41}, head, err.(Problems))
 	want := "failed Line 2 of the owner's policy [line 2 of the owner's policy cannot be read]"
-	if got := lines(d); !strings.Contains(got, want) || !strings.Contains(got, floorSource) || d.Verdict != change.Failing || !d.Governed {
+	if got := lines(d); !strings.Contains(got, want) || !strings.Contains(got, floorSource) || !strings.Contains(got, "read on the default branch of acme/.github") || d.Verdict != change.Failing || !d.Governed {
 		t.Error(got)
 	}
 }
 
 func TestUnreadable(t *testing.T) {
 	_, err := Parse(".github/change-policy.yml", []byte("version: 1\nrolls: {}\n"))
-	d := Unreadable(change.PolicyRef{Source: ".github/change-policy.yml"}, change.PullKey{Repository: 7, Number: 41}, head, err.(Problems))
-	want := []string{"uncategorized, failing", "failed Line 2 of the policy [line 2 of the policy cannot be read]"}
+	d := Unreadable(change.PolicyRef{Source: ".github/change-policy.yml"}, "main", change.PullKey{Repository: 7, Number: 41}, head, err.(Problems))
+	want := []string{"uncategorized, failing", "failed Line 2 of the policy [line 2 of the policy cannot be read]",
+		"note: The file is read on main, so no pull request passes until it is mended there, not even the one that mends it"}
 	for _, w := range want {
 		if got := lines(d); !strings.Contains(got, w) {
 			t.Errorf("does not say %q:\n%s", w, got)
 		}
 	}
-	if d := Unreadable(change.PolicyRef{}, change.PullKey{}, head, nil); d.Verdict != change.Failing || !d.Governed {
+	if d := Unreadable(change.PolicyRef{}, "main", change.PullKey{}, head, nil); d.Verdict != change.Failing || !d.Governed {
 		t.Errorf("without problems: %s", lines(d))
 	}
 }

@@ -153,7 +153,7 @@ categories:
 			t.Errorf("no match is in %s: %v", want, where)
 		}
 	}
-	for _, want := range []string{"Expression on line 6 of the policy", "on line 3 of the policy", "on line 5 of the owner's policy"} {
+	for _, want := range []string{"Expression on line 6 of the policy", "mend line 6 of repository on main: a pull request's own copy is not read", "on line 3 of the policy", "on line 5 of the owner's policy"} {
 		if !strings.Contains(lines(d), want) {
 			t.Errorf("does not say %q:\n%s", want, lines(d))
 		}

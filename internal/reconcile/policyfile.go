@@ -36,7 +36,7 @@ func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA)
 			return nil, nil, err
 		}
 	}
-	return r.policyAt(ctx, s, floor, tip)
+	return r.policyAt(ctx, s, floor, w.Snapshot.Base.Name, tip)
 }
 
 // governed says whether the base is a governed branch. Which branches are, besides the default one, is the default branch's to say, and the
@@ -55,7 +55,7 @@ func (r *run) governed(ctx context.Context, s *subject, t trust, floor *policy.P
 	if err != nil {
 		return false, nil, err
 	}
-	p, problem, err := r.policyAt(ctx, s, floor, tip)
+	p, problem, err := r.policyAt(ctx, s, floor, w.Repository.DefaultBranch, tip)
 	if err != nil || problem != nil {
 		return false, problem, err
 	}
@@ -70,8 +70,10 @@ func (r *run) since(s *subject, t trust) time.Time {
 	return time.Time{}
 }
 
-// policyAt returns the policy in a commit, beside the owner's if that is not nil.
-func (r *run) policyAt(ctx context.Context, s *subject, floor *policy.Policy, commit change.SHA) (*policy.Policy, *change.Decision, error) {
+// policyAt returns the policy in a commit of a branch, beside the owner's if that is not nil.
+func (r *run) policyAt(
+	ctx context.Context, s *subject, floor *policy.Policy, branch string, commit change.SHA,
+) (*policy.Policy, *change.Decision, error) {
 	file, err := r.github.PolicyFile(ctx, s.work.Repository, commit, PolicyPath)
 	if err != nil {
 		return nil, nil, err
@@ -89,7 +91,7 @@ func (r *run) policyAt(ctx context.Context, s *subject, floor *policy.Policy, co
 		return nil, nil, err
 	}
 	if problems != nil {
-		d := policy.Unreadable(ref, s.work.Key, s.pull().Head.SHA, problems)
+		d := policy.Unreadable(ref, branch, s.work.Key, s.pull().Head.SHA, problems)
 		if floor != nil {
 			d.Floor = floor.Ref
 		}
@@ -130,7 +132,7 @@ func (r *run) ownerPolicy(ctx context.Context, s *subject, t trust) (github.Poli
 // compile returns the policy in a file, or why it cannot be used.
 func (r *run) compile(floor *policy.Policy, source string, file github.PolicyFile) (*policy.Policy, policy.Problems, error) {
 	if file.Problem != "" {
-		return nil, policy.Problems{{Severity: policy.Error, Message: file.Problem}}, nil
+		return nil, policy.Problems{{Severity: policy.Error, Message: file.Problem, Mend: file.Mend}}, nil
 	}
 	p, err := r.policies.parse(floor, source, file)
 	var problems policy.Problems
