@@ -205,11 +205,12 @@ func (q *inquiry) approvalRow(w asked, first bool, by []change.Account, stuck bo
 	if r.State = q.owed(); q.declaration != nil && w.kind == change.KindApprovals {
 		r.Short = change.Words(plural(short, "approval", "approvals"))
 	}
-	found, mend := q.unfillable(w.role)
-	if mend == nil && stuck && (r.State == change.Awaited || q.merged) {
+	found, mend, others := q.unfillable(w.role)
+	if others && stuck && (r.State == change.Awaited || q.merged) {
 		found, mend = q.nobodyLeft(w)
+		others = false
 	}
-	if found != nil && mend != nil {
+	if !others {
 		r.Next = mend
 		if r.State != change.Owed && !q.merged { // what is owed holds nothing up, and stays owed after the merge
 			r.State = change.Blocked
@@ -222,7 +223,7 @@ func (q *inquiry) approvalRow(w asked, first bool, by []change.Account, stuck bo
 		return r
 	}
 	if found != nil {
-		q.remark(found)
+		q.remark(found, change.Words("; "), mend, change.Words("."))
 	}
 	r.Next = q.nextApprover(w, short)
 	return r
@@ -376,52 +377,4 @@ func (q *inquiry) knownWithoutTeams(role *Role) bool {
 func (q *inquiry) knownMember(role *Role, a change.Account) bool {
 	named := func(login string) bool { return q.facts.Users[strings.ToLower(login)].ID == a.ID }
 	return slices.ContainsFunc(role.Teams, func(slug string) bool { return q.facts.Teams[slug].Has(a.ID) }) || slices.ContainsFunc(role.Users, named)
-}
-
-// unfillable says what of a role is known not to be readable. A mend is given where that leaves nobody who could hold it.
-func (q *inquiry) unfillable(role *Role) (found, mend change.Text) {
-	f := q.facts
-	var broken, mends []change.Text
-	others := role.Permission > change.PermissionNone || len(role.Users) > 0
-	if f.Repository.OwnerIsUser {
-		if others || role.Fallback > change.PermissionNone || len(role.Teams) == 0 && len(role.Bots) > 0 {
-			return nil, nil
-		}
-		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name), change.Words(": a user's repository has no teams")),
-			change.Words("give the role on " + q.rolePlace(role) + " users or a permission")
-	}
-	for _, slug := range role.Teams {
-		team, known := f.Teams[slug]
-		name := change.TeamName(f.Repository.Owner, slug)
-		switch {
-		case !known:
-			others = true // nobody had to ask so far
-		case team.Missing:
-			broken = append(broken, change.Say(name, change.Words(" does not exist")))
-			mends = append(mends, change.Say(change.Words("create "), name, change.Words(", or name another team")))
-		case team.Replaced:
-			broken = append(broken, change.Say(name, change.Words(" is another team than the one first seen by this name")))
-			mends = append(mends, change.Words("an owner of the organization who means this one removes the App and installs it again, which forgets the first; or name others"))
-		case team.Problem != "":
-			broken = append(broken, change.Say(name, change.Words(" cannot be read: "), change.Quote(team.Problem)))
-			mends = append(mends, change.Say(change.Words("let the App read the members of "), name, change.Words(", or name others")))
-		default:
-			others = true
-		}
-	}
-	if role.Fallback > change.PermissionNone && q.knownWithoutTeams(role) {
-		return nil, nil
-	}
-	if len(broken) == 0 {
-		if len(role.Teams) > 0 || others || len(role.Bots) > 0 {
-			return nil, nil
-		}
-		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name)),
-			change.Words("give the role on " + q.rolePlace(role) + " teams, users or a permission")
-	}
-	found = change.Join("; ", broken)
-	if others {
-		return found, nil
-	}
-	return found, change.Say(change.Join("; ", mends), change.Words(", on "+q.rolePlace(role)))
 }

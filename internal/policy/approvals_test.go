@@ -167,6 +167,21 @@ categories: {normal: {record: [], unattributed: block}}
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
 		}), want: []string{"high-risk, failing", "met 2 reviewers", "met Security review",
 			"blocked Tech lead [tech lead] @acme/tech-leads cannot be read: 403 Forbidden → let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy"}},
+		{name: "where others could hold the role it is a note", policy: `
+version: 1
+roles: {reviewer: {permission: write, teams: [guild]}}
+categories: {normal: {record: []}}
+`, facts: pullRequest(normal, func(f *change.Facts) { f.Teams["guild"] = change.Team{Slug: "guild", Missing: true} }), want: []string{"normal, waiting", "awaited Reviewer",
+			"note: @acme/guild does not exist; create @acme/guild, or name another team, on line 3 of the policy."}},
+		{name: "a dismissal by somebody who may be in it", policy: `
+version: 1
+roles: {reviewer: {permission: write}, lifter: {teams: [tech-leads]}}
+dismissals: {by: lifter}
+categories: {normal: {record: []}}
+`, facts: pullRequest(normal, objected("bob"), dismissed("lea"), approved("carol"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
+		}), want: []string{"normal, failing", "lea dismissed what bob asked for; whether lea may could not be read, because @acme/tech-leads cannot be read: 403 Forbidden; " +
+			"let the App read the members of @acme/tech-leads, or name others, on line 3 of the policy → an approval by bob"}, never: []string{"may not"}},
 		{name: "a team that took another's name", facts: pullRequest(risky, approved("bob", "carol", "lea", "sam"), func(f *change.Facts) {
 			f.Teams["security"] = change.Team{ID: 9, Slug: "security", Replaced: true, Problem: "another"}
 		}), want: []string{"high-risk, failing", "blocked Security review [security review] @acme/security is another team than the one first seen by this name → an owner of the organization who means this one removes the App and installs it again"}},

@@ -131,7 +131,12 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "not from nobody known", facts: pullRequest(small, label("trivial", "")), want: []string{"normal, waiting", "set by nobody known"}},
 		{name: "not from somebody whose team cannot be read", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
-		}), want: []string{"normal, waiting"}},
+		}), want: []string{"normal, waiting", "note: The label trivial lowers nothing so far: whether lea, who set it, may lower the risk could not be read, because " +
+			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"counts only from"}},
+		{name: "nor does a label of risk come off then", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
+		}), want: []string{"high-risk, waiting", "note: The label high-risk still counts so far: whether lea, who took it off and had not set it, may lower the risk could not be read, because " +
+			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"may lower the risk ("}},
 		{name: "not from somebody who has lost the role since", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Members: []change.Account{account("carol")}}
 		}), want: []string{"normal, waiting", "set by lea, and counts only from @acme/tech-leads"}},

@@ -55,7 +55,7 @@ func (q *inquiry) findEmergency() {
 		q.remark(label, change.Words(" is ignored: nobody is known to have set it. It counts if it is set by "), q.whoMay(e.DeclaredBy), change.Words("."))
 		return
 	case may == unknown:
-		q.remark(label, change.Words(" is ignored so far: whether "), change.Login(set.By), change.Words(" may declare an emergency could not be read."))
+		q.remark(label, change.Words(" is ignored so far: whether "), change.Login(set.By), change.Words(" may declare an emergency "), q.unknowable(declarer, set.By), change.Words("."))
 		return
 	case may == no:
 		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" set it, and only "), q.whoMay(e.DeclaredBy), change.Words(" may declare an emergency."))

@@ -103,7 +103,8 @@ func TestEmergencyThatCannotReadATeam(t *testing.T) {
 		{name: "overdue it waits for that, in vain", facts: with(forbidden, approved("bob"), now(due.Add(time.Hour))), want: []string{"emergency, failing", "blocked Security review"}},
 		{name: "an objection by somebody who may be in it", facts: with(forbidden, objected("stranger")), want: []string{"emergency, failing", "failed No changes requested"}},
 		{name: "the team that may declare", facts: with(team(change.Team{Slug: "on-call", Problem: "403 Forbidden"})),
-			want: []string{"normal, failing", "EMERGENCY is ignored so far"}},
+			want: []string{"normal, failing", "note: EMERGENCY is ignored so far: whether olga may declare an emergency could not be read, because @acme/on-call cannot be read: 403 Forbidden; " +
+				"let the App read the members of @acme/on-call, or name others, on line 5 of the policy."}},
 		{name: "without an emergency", facts: with(forbidden, unlabel("EMERGENCY", "olga")), want: []string{"normal, failing", "blocked Security review"}},
 	})
 }

@@ -61,11 +61,18 @@ func (q *inquiry) takenOffInVain(label string) (stuck change.LabelEvent, on bool
 }
 
 func (q *inquiry) remarkHeldOn(label string) {
-	if stuck, _ := q.takenOffInVain(label); stuck.Label != "" {
-		q.remark(change.Words("The label "), change.Code(label), change.Words(" still counts: "), change.Login(stuck.By),
+	stuck, _ := q.takenOffInVain(label)
+	lowerer := q.role(q.policy.Labels.LoweredBy)
+	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" still counts"))
+	switch {
+	case stuck.Label == "":
+		q.remark(name, change.Words(": it was set, and nobody is known to have taken it off."))
+	case q.holds(lowerer, stuck.By) == unknown:
+		q.remark(name, change.Words(" so far: whether "), change.Login(stuck.By), change.Words(", who took it off and had not set it, may lower the risk "),
+			q.unknowable(lowerer, stuck.By), change.Words("."))
+	default:
+		q.remark(name, change.Words(": "), change.Login(stuck.By),
 			change.Words(" took it off, who neither set it nor may lower the risk ("), q.whoMay(q.policy.Labels.LoweredBy), change.Words(")."))
-	} else {
-		q.remark(change.Words("The label "), change.Code(label), change.Words(" still counts: it was set, and nobody is known to have taken it off."))
 	}
 }
 
@@ -88,12 +95,16 @@ func (q *inquiry) setWithAuthority(label string) bool {
 }
 
 func (q *inquiry) remarkPowerless(label string) {
+	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" lowers nothing"))
 	who := change.Words("nobody known")
 	if set, ok := q.lastSet(label); ok && set.By.Known() {
 		who = change.Login(set.By)
+		if lowerer := q.role(q.policy.Labels.LoweredBy); q.holds(lowerer, set.By) == unknown {
+			q.remark(name, change.Words(" so far: whether "), who, change.Words(", who set it, may lower the risk "), q.unknowable(lowerer, set.By), change.Words("."))
+			return
+		}
 	}
-	q.remark(change.Words("The label "), change.Code(label), change.Words(" lowers nothing: it was set by "), who,
-		change.Words(", and counts only from "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
+	q.remark(name, change.Words(": it was set by "), who, change.Words(", and counts only from "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
 }
 
 // lastSet returns the event that set a label which the change carries. A label that was renamed or made anew has none: events keep the

@@ -308,6 +308,10 @@ func TestRecordIsEditedAfterAnApproval(t *testing.T) {
 		{name: "lowered by a holder", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, described(lowRisk, "lea")), want: []string{"normal, satisfied"}},
 		{name: "lowered by somebody else", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, described(lowRisk, "carol")),
 			want: []string{"high-risk, failing", "the risk that its record states matches high", "note: The risk is still high: carol lowered it"}},
+		{name: "lowered by somebody who may hold the role", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, described(lowRisk, "carol"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
+		}), want: []string{"high-risk, failing", "note: The risk is still high so far: whether carol, who lowered it in the description after an approval and had not stated it, " +
+			"may lower the risk could not be read, because @acme/tech-leads cannot be read: 403; let the App"}},
 		{name: "lowered by nobody known", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, body(lowRisk)), want: []string{"high-risk, failing"}},
 		{name: "emptied after an approval", facts: pullRequest(files("a.tf"), described(planned, "alice"), ok, described(unplanned, "carol")),
 			want: []string{"high-risk, failing", "bob does not count: the section Rollback plan was emptied since, by carol"}},

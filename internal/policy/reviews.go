@@ -15,6 +15,7 @@ type standing struct {
 	earlier   []change.Review // approvals by the same person that nothing came between, the newest first
 	objects   bool            // changes requested, and not lifted
 	dismisser change.Account  // who dismissed the objection in vain
+	doubt     change.Text     // why it is not known whether that person might; nil: it is known
 }
 
 // is compares review states, whose case differs between GitHub's APIs.
@@ -40,8 +41,12 @@ func (q *inquiry) standings() []standing {
 			s.objects = true
 		case is(r.State, change.Dismissed):
 			// Where it is not known what was dismissed, it may have been an objection.
-			if s.objects = !is(r.Was, change.Approved) && !is(r.Was, change.Commented) && !q.mayLift(r); s.objects {
-				s.dismisser = r.DismissedBy
+			if is(r.Was, change.Approved) || is(r.Was, change.Commented) {
+				break
+			}
+			may, doubt := q.mayLift(r)
+			if s.objects = may != yes; s.objects {
+				s.dismisser, s.doubt = r.DismissedBy, doubt
 			}
 		default:
 			continue
@@ -71,19 +76,28 @@ func bySubmission(a, b change.Review) int {
 }
 
 // mayLift says whether a dismissal lifts an objection: the objector's own does, and that of a holder of the role that the policy
-// names, of each of them if there are two, unless that person contributed.
-func (q *inquiry) mayLift(r change.Review) bool {
+// names, of each of them if there are two, unless that person contributed. Where that is not known, doubt says why.
+func (q *inquiry) mayLift(r change.Review) (may answer, doubt change.Text) {
 	by := r.DismissedBy
 	if !by.Known() {
-		return false
+		return no, nil
 	}
 	if by.ID == r.By.ID {
-		return true
+		return yes, nil
 	}
 	if _, contributed := q.contributors[by.ID]; contributed {
-		return false
+		return no, nil
 	}
-	return !q.any(func() bool { return q.holds(q.role(q.policy.DismissedBy), by) != yes })
+	for range q.each {
+		role := q.role(q.policy.DismissedBy)
+		switch q.holds(role, by) {
+		case no:
+			return no, nil
+		case unknown:
+			return unknown, q.unknowable(role, by)
+		}
+	}
+	return yes, nil
 }
 
 // holdsAny says whether someone holds any role of the policy, or of its owner's floor. Those that cost nothing more to look up are asked
@@ -245,7 +259,11 @@ func (q *inquiry) objections(standings []standing) {
 			notes = append(notes, change.Say(change.Words("whether that of "), name, change.Words(" counts is looked at when it is ready for review")))
 		}
 		if s.dismisser.Known() {
-			notes = append(notes, change.Say(change.Login(s.dismisser), change.Words(" dismissed what "), name, change.Words(" asked for, and may not")))
+			may := change.Words(", and may not")
+			if s.doubt != nil {
+				may = change.Say(change.Words("; whether "), change.Login(s.dismisser), change.Words(" may "), s.doubt)
+			}
+			notes = append(notes, change.Say(change.Login(s.dismisser), change.Words(" dismissed what "), name, change.Words(" asked for"), may))
 		}
 	}
 	if len(who) == 0 {

@@ -1,0 +1,80 @@
+package policy
+
+import "github.com/changegate/changegate/internal/change"
+
+// unfillable says what is amiss with a role's teams, and what mends it; both are nil if nothing is. Others says whether somebody may hold the
+// role all the same.
+func (q *inquiry) unfillable(role *Role) (found, mend change.Text, others bool) {
+	f := q.facts
+	byName := role.Permission > change.PermissionNone || len(role.Users) > 0
+	if f.Repository.OwnerIsUser {
+		if byName || role.Fallback > change.PermissionNone || len(role.Teams) == 0 && len(role.Bots) > 0 {
+			return nil, nil, true
+		}
+		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name), change.Words(": a user's repository has no teams")),
+			change.Words("give the role on " + q.rolePlace(role) + " users or a permission"), false
+	}
+	if role.Fallback > change.PermissionNone && q.knownWithoutTeams(role) {
+		return nil, nil, true
+	}
+	if len(role.Teams) == 0 && !byName && len(role.Bots) == 0 {
+		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name)),
+			change.Words("give the role on " + q.rolePlace(role) + " teams, users or a permission"), false
+	}
+	found, mend, broken := q.teamsAmiss(role, q.brokenTeam)
+	return found, mend, byName || broken < len(role.Teams) || len(role.Teams) == 0
+}
+
+// teamsAmiss says what is amiss with a role's teams, and what mends it on which line, as one of the two functions below says it of each. It
+// counts those teams: none, and there is nothing to say.
+func (q *inquiry) teamsAmiss(role *Role, of func(slug string) (found, mend change.Text)) (found, mend change.Text, n int) {
+	var all, mends []change.Text
+	for _, slug := range role.Teams {
+		if what, how := of(slug); what != nil {
+			all, mends = append(all, what), append(mends, how)
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil, 0
+	}
+	return change.Join("; ", all), change.Say(change.Join("; ", mends), change.Words(", on "+q.rolePlace(role))), len(all)
+}
+
+// brokenTeam says why nobody is known to be in a team, and what mends that; both are nil if the team was read, or nobody had to ask so far.
+func (q *inquiry) brokenTeam(slug string) (found, mend change.Text) {
+	team := q.facts.Teams[slug]
+	name := change.TeamName(q.facts.Repository.Owner, slug)
+	if team.Missing {
+		return change.Say(name, change.Words(" does not exist")), change.Say(change.Words("create "), name, change.Words(", or name another team"))
+	}
+	return q.unreadTeam(slug)
+}
+
+// unreadTeam is brokenTeam for a team of which nobody can say who is in it: nobody is in one that does not exist.
+func (q *inquiry) unreadTeam(slug string) (found, mend change.Text) {
+	team := q.facts.Teams[slug]
+	name := change.TeamName(q.facts.Repository.Owner, slug)
+	switch {
+	case team.Missing:
+		return nil, nil
+	case team.Replaced:
+		return change.Say(name, change.Words(" is another team than the one first seen by this name")),
+			change.Words("an owner of the organization who means this one removes the App and installs it again, which forgets the first; or name others")
+	case team.Problem != "":
+		return change.Say(name, change.Words(" cannot be read: "), change.Quote(team.Problem)),
+			change.Say(change.Words("let the App read the members of "), name, change.Words(", or name others"))
+	}
+	return nil, nil
+}
+
+// unknowable says, where it is not known whether somebody holds a role, that it could not be read, why, and what mends that.
+func (q *inquiry) unknowable(role *Role, a change.Account) change.Text {
+	const unread = "could not be read"
+	if found, mend, n := q.teamsAmiss(role, q.unreadTeam); n > 0 && !q.facts.Repository.OwnerIsUser {
+		return change.Say(change.Words(unread+", because "), found, change.Words("; "), mend)
+	}
+	if p := q.facts.People[a.ID]; p.Problem != "" {
+		return change.Say(change.Words(unread+": "), change.Quote(p.Problem))
+	}
+	return change.Words(unread)
+}
