@@ -147,6 +147,7 @@ func (l *linter) categories() {
 			l.warn(s.at, "high-risk changes get a security review only if something triggers it", "write `security_review: always`")
 		}
 		l.checks(c.shape.Checks)
+		l.monitor(c.category, c.shape.Monitor)
 		for _, r := range c.shape.When.Any.items {
 			l.rule(c.category, r)
 		}
@@ -166,6 +167,7 @@ func (l *linter) rule(category change.Category, r ruleShape) {
 		// Manifests are fine where only versions change or only a trusted bot changed them, and code where little changes.
 		guarded := r.BumpsOnly.present() || r.Authors.present() || r.ChangedLines.present() || r.Expression.present()
 		l.tooWide(r.OnlyPaths, guarded)
+		l.newDependencies(r)
 		if r.Labels.present() && l.policy.Labels.LoweredBy == "" {
 			l.warn(r.Labels.at, "this label lowers the risk, and nobody has the authority to set it", "write `labels: {lowered_by: …}` at the top level")
 		}

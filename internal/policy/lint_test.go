@@ -44,6 +44,15 @@ func TestLint(t *testing.T) {
 		{"guarded code may be standard", minimal + "  standard: {when: {any: [{only_paths: [\"src/**\"], changed_lines: \"< 5\"}]}}\n", nil},
 		{"an account may do anything", minimal + "  standard: {when: {any: [{authors: [\"x[bot]\"]}]}}\n",
 			[]string{"6: this rule does not say which files may change"}},
+		{"a new dependency is standard", minimal + "  standard:\n    when:\n      any:\n        - {authors: [\"x[bot]\"], only_paths: [\"go.sum\", \"**/go.mod\", \"**/package.json\"]}\n" +
+			"        - {authors: [\"x[bot]\"], only_paths: [\"**/*\"]}\n        - {only_paths: [\"web/**/{a,package}.json\"]}\n        - {only_paths: [\"**/*.txt\"], changed_lines: \"< 9\"}\n",
+			[]string{`9: with "**/go.mod" a new dependency in go.mod is standard`, `10: with "**/*" a new dependency in go.mod is standard`,
+				`11: with "web/**/{a,package}.json" a new dependency in web/package.json is standard`, `12: with "**/*.txt" a new dependency in requirements.txt is standard`}},
+		{"it is not", minimal + "  standard:\n    when:\n      any:\n        - {authors: [\"x[bot]\"], only_paths: [\"**/go.mod\"], bumps_only: true}\n" +
+			"        - {only_paths: [\"**/go.mod\"], expression: 'change.number > 1'}\n        - {only_paths: [\"docs/**\", \"**/*.md\", \"**/go.sum\"]}\n", nil},
+		{"it is reviewed", strings.Replace(minimal, "{role: security}", "{role: security, triggers: {new: {new_dependencies: ['**/go.mod']}, old: {paths: ['**/pom.xml']}}}", 1) +
+			"  standard: {when: {any: [{authors: [\"x[bot]\"], only_paths: [\"**/go.mod\", \"**/pom.xml\"]}]}}\n", nil},
+		{"a short watch", minimal + "  normal: {monitor: 29m}\n  standard: {monitor: 30m}\n", []string{"6: normal changes are watched for less than 30 minutes once they are deployed"}},
 		{"an account is exempt", strings.Replace(minimal, `paths: ["db/**"]`, `paths: ["db/**"], unless: {authors: [x]}`, 1),
 			[]string{"5: unless does not say which files may change"}},
 		{"a label that nobody may set", minimal + "  standard: {when: {any: [{labels: [trivial]}]}}\n",
@@ -162,6 +171,14 @@ func TestPoliciesLint(t *testing.T) {
 		}
 		for _, p := range Lint(file, text) {
 			t.Errorf("%s: %v", file, p)
+		}
+	}
+}
+
+func TestManifestFilesAreKnown(t *testing.T) {
+	for _, file := range manifestFiles {
+		if manifestKind(file) < 0 {
+			t.Errorf("%s is no manifest that is known", file)
 		}
 	}
 }
