@@ -147,27 +147,3 @@ func (q *inquiry) askedNames(a change.Ask) []change.Text {
 	}
 	return who
 }
-
-// reasonFor says why a role's review is needed, empty where the category's name says it all.
-func (q *inquiry) reasonFor(w asked) change.Text {
-	if w.kind != change.KindSecurityReview {
-		return nil
-	}
-	switch {
-	case len(w.triggered) > 0:
-	case q.isUnseen():
-		return change.Words("not all of it could be looked at")
-	default:
-		return change.Words("it is " + q.category.String())
-	}
-	m := w.triggered[0]
-	reason := change.Say(m.Subject, change.Words(" matches "), change.Quote(m.Trigger))
-	others := map[string]bool{}
-	for _, t := range w.triggered {
-		others[t.Trigger] = true
-	}
-	if n := len(others) - 1; n > 0 {
-		reason = change.Say(reason, change.Words(", and "+plural(n, "other reason", "other reasons")))
-	}
-	return reason
-}

@@ -57,7 +57,7 @@ func (q *inquiry) anyContent(t *Trigger) []condition {
 		out = append(out, condition{rule: change.Code(matched.rule), subject: change.Code(matched.path), more: matched.n - 1})
 	}
 	if unread.n > 0 {
-		out = append(out, condition{rule: change.Words("a diff that cannot be read"), subject: change.Code(unread.path), more: unread.n - 1})
+		out = append(out, condition{rule: unreadContent, subject: change.Code(unread.path), more: unread.n - 1})
 	}
 	return out
 }

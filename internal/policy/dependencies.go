@@ -32,7 +32,7 @@ func (q *inquiry) anyNewDependency(manifests *Globs) []condition {
 		})
 	}
 	if unread.n > 0 {
-		out = append(out, condition{rule: change.Words("a diff that cannot be read"), subject: change.Code(unread.path), more: unread.n - 1})
+		out = append(out, condition{rule: unreadManifest, subject: change.Code(unread.path), more: unread.n - 1})
 	}
 	return out
 }

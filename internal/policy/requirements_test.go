@@ -87,6 +87,16 @@ security_review:
     dependencies: {new_dependencies: ["**/go.mod", "**/package.json"]}
 `
 
+// manyTriggers is a policy of which one file fires more triggers than are named.
+const manyTriggers = `
+version: 1
+roles: {reviewer: {permission: write}, security: {teams: [security]}}
+categories: {normal: {record: []}}
+security_review:
+  role: security
+  triggers: {t1: {paths: ["auth/**"]}, t2: {paths: ["auth/**"]}, t3: {paths: ["auth/**"]}, t4: {paths: ["auth/**"]}, t5: {paths: ["auth/**"]}, t6: {paths: ["auth/**"]}, t7: {paths: ["auth/**"]}}
+`
+
 func TestSecurityReview(t *testing.T) {
 	ok := approved("bob")
 	play(t, secured, []scenario{
@@ -105,12 +115,17 @@ func TestSecurityReview(t *testing.T) {
 		{name: "content in a file that was renamed out of them", facts: pullRequest(patch("a.txt", `+crypto/aes`), theFile(func(f *change.File) { f.PreviousPath, f.Status = "a.go", change.FileRenamed }), ok),
 			want: []string{"normal, waiting", "cryptography"}},
 		{name: "a diff that cannot be read", facts: pullRequest(files("a.go"), unreadable, ok),
-			want: []string{"normal, waiting", "authentication: a.go matches a diff that cannot be read", "cryptography: a.go matches a diff that cannot be read"}},
+			want: []string{"normal, waiting", "authentication: a.go matches anything, with a diff that cannot be read", "cryptography: a.go matches anything, with a diff that cannot be read",
+				"because the diff of a.go cannot be read, so it may be about authentication or cryptography; unread (line 10 of the policy) exempts such files"}},
+		{name: "a manifest that cannot be read", facts: pullRequest(files("go.mod"), unreadable, ok), want: []string{"normal, waiting", "dependencies: go.mod matches a new dependency, with a diff that cannot be read",
+			"because the diff of go.mod cannot be read, so it may be about authentication, cryptography or dependencies; unread"}},
+		{name: "a path beside it", facts: pullRequest(files("auth/a.png"), unreadable, ok), want: []string{"normal, waiting",
+			"because auth/a.png matches authentication and the diff of auth/a.png cannot be read, so it may be about cryptography; unread"}},
 		{name: "a file that cannot be read and that content_in does not name", facts: pullRequest(files("lib/agent.jar"), unreadable, ok),
-			want: []string{"normal, waiting", "authentication: lib/agent.jar matches a diff that cannot be read", "cryptography: lib/agent.jar matches a diff that cannot be read"}},
+			want: []string{"normal, waiting", "authentication: lib/agent.jar matches anything, with a diff that cannot be read", "cryptography: lib/agent.jar matches anything, with a diff that cannot be read"}},
 		{name: "lines that content_in does not name", facts: pullRequest(patch("a.py", "+crypto/aes"), ok), want: []string{"normal, satisfied"}},
 		{name: "a lock file's former name", facts: pullRequest(rename("agent.jar", "package-lock.json"), theFile(func(f *change.File) { f.PreviousBlob = "b2" }), ok),
-			want: []string{"normal, waiting", "cryptography: package-lock.json matches a diff that cannot be read"}},
+			want: []string{"normal, waiting", "cryptography: package-lock.json matches anything, with a diff that cannot be read"}},
 		{name: "a diff that is cut", facts: pullRequest(files("a.go"), theFile(func(f *change.File) { f.Additions = 500 }), ok), want: []string{"normal, waiting", "cannot be read"}},
 		{name: "a lock file that cannot be read", facts: pullRequest(files("web/package-lock.json"), unreadable, ok), want: []string{"normal, satisfied"}},
 		{name: "a file renamed into a lock file is looked at", facts: pullRequest(rename("a.rb", "package-lock.json"), theFile(func(f *change.File) { f.PreviousBlob = "b2" }), ok), want: []string{"normal, waiting"}},
@@ -119,7 +134,9 @@ func TestSecurityReview(t *testing.T) {
 		{name: "a new dependency", facts: pullRequest(patch("go.mod", "+\tgithub.com/x/y v1.0.0"), ok), want: []string{"normal, waiting", "dependencies: go.mod matches a new dependency, github.com/x/y"}},
 		{name: "another version of one", facts: pullRequest(patch("go.mod", "-\tgithub.com/x/y v1.0.0", "+\tgithub.com/x/y v1.1.0"), ok), want: []string{"normal, satisfied"}},
 		{name: "always for high-risk", facts: pullRequest(files("a.tf"), ok), want: []string{"high-risk, waiting", "because it is high-risk"}},
-		{name: "several reasons", facts: pullRequest(files("auth/a.go"), patch("go.mod", "+\tgithub.com/x/y v1.0.0"), ok), want: []string{"normal, waiting", "because auth/a.go matches authentication, and 1 other reason"}},
+		{name: "several reasons", facts: pullRequest(files("auth/a.go"), patch("go.mod", "+\tgithub.com/x/y v1.0.0"), ok), want: []string{"normal, waiting", "because auth/a.go matches authentication and go.mod matches dependencies"}},
+		{name: "more than are named", policy: manyTriggers, facts: pullRequest(files("auth/a.go"), ok), want: []string{"normal, waiting",
+			"because auth/a.go matches t1, auth/a.go matches t2, auth/a.go matches t3, auth/a.go matches t4, auth/a.go matches t5, and 2 other reasons"}},
 		{name: "given", facts: pullRequest(files("auth/a.go"), approved("sam", "bob")), want: []string{"normal, satisfied", "met Security review sam", "met Reviewer bob"}},
 		{name: "one person does not do both", facts: pullRequest(files("auth/a.go"), approved("sam")), want: []string{"normal, waiting", "met Security review sam", "awaited Reviewer"}},
 		{name: "people who are asked by name, but for the author", policy: `
