@@ -1,5 +1,5 @@
 // Package plan turns what should be true (a decision) and what is on GitHub into effects: the difference, as values. It decides
-// nothing about the change and does nothing itself; a dry run, an explanation, the tests and the reconciler all see the same list.
+// nothing about the change and does nothing itself; an explanation, the tests and the reconciler all see the same list.
 package plan
 
 import (
@@ -105,7 +105,7 @@ type Effect struct {
 	Body    string   `json:"body,omitempty"`    // a reaction's content, or a comment's Markdown
 }
 
-// String describes the effect in a line, for dry runs and logs.
+// String describes the effect in a line, for explanations and logs.
 func (e Effect) String() string {
 	switch e.Kind {
 	case CreateCheckRun, UpdateCheckRun, EndCheckRun:
@@ -223,7 +223,8 @@ func TakenBack(pull change.PullKey, head change.SHA, run *Posted, writes int) []
 		Kind: CreateCheckRun, Pull: pull, Head: head, Key: runKey(pull.Repository, head, writes),
 		Output: &Output{
 			Status: InProgress, Title: "Being decided",
-			Summary: "A pull request with this commit is new here or has a new base. What was decided before does not count for it.",
+			Summary: "A pull request with this commit is new here or has a new base. What was decided before does not count for it.\n\n" +
+				"There is nothing to do: what is decided now follows in seconds. Should it not, comment `/change refresh`.",
 		},
 	}}
 }
