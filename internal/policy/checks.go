@@ -75,6 +75,7 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 	}
 	var failed, pending, passed []change.Text
 	var unmet []string
+	var ended []change.CheckState // how those ended that failed, each once
 	strangers := 0
 	for _, c := range q.facts.Checks {
 		if !rule.names(c.Name) {
@@ -92,6 +93,9 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		default:
 			unmet = append(unmet, c.Name)
 			failed = append(failed, change.Say(change.Code(c.Name), change.Words(" "+outcome(c.State))))
+			if !slices.Contains(ended, c.State) {
+				ended = append(ended, c.State)
+			}
 		}
 	}
 	switch {
@@ -100,6 +104,11 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		r.Found = change.Join(", ", abridged(sortedTexts(failed), 5))
 		r.Short = change.Say(rule.title(), change.Words(" failed"))
 		r.Next = change.Words("mend it, or run it again")
+		if s := ended[0]; len(ended) == 1 && s != change.CheckFailure {
+			r.Short = change.Say(rule.title(), change.Words(" "+outcome(s)))
+			r.Next = change.Say(change.Words("have it succeed on this commit; only "), change.Code("accept: ["+string(s)+"]"),
+				change.Words(" on "+q.checkPlace(rule)+" would let that pass"))
+		}
 	case len(pending) > 0:
 		r.State = change.Awaited
 		r.Found = change.Words("running")
@@ -109,12 +118,13 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		r.Short = change.Say(rule.title(), change.Words(" running"))
 	case len(passed) == 0 && rule.Name != "":
 		r.State = change.Awaited
+		r.Short = change.Say(rule.title(), change.Words(" awaited"))
 		r.Found = change.Words("has not reported")
+		r.Next = change.Say(change.Words("have "), rule.poster(), change.Words(" run on this commit, if it does not by itself"))
 		if strangers > 0 {
 			r.Found = change.Words("posted by somebody else than the policy names")
+			r.Next = change.Say(change.Words("it must come from "), rule.poster(), change.Words(": have that run on this commit"))
 		}
-		r.Short = change.Say(rule.title(), change.Words(" awaited"))
-		r.Next = rule.poster()
 	case len(passed) == 0:
 		r.Found = change.Words("none posted")
 	case rule.Name != "":
@@ -136,15 +146,26 @@ func (r *CheckRule) title() change.Text {
 	return change.Code(cmp.Or(r.Name, r.NoneFailing))
 }
 
-// poster says who must post a check that is pinned.
+// poster names who posts a check, as far as the rule says it.
 func (r *CheckRule) poster() change.Text {
 	switch {
 	case r.Workflow != "":
-		return change.Say(change.Words("posted by the workflow "), change.Code(r.Workflow))
+		return change.Say(change.Words("the workflow "), change.Code(r.Workflow))
 	case r.App != "":
-		return change.Say(change.Words("posted by the App "), change.Code(r.App))
+		return change.Say(change.Words("the App "), change.Code(r.App))
 	}
-	return nil
+	return change.Say(change.Words("what posts "), change.Code(r.Name))
+}
+
+// checkPlace says where a rule about checks is written.
+func (q *inquiry) checkPlace(rule *CheckRule) string {
+	is := func(r CheckRule) bool { return r.Line == rule.Line && r.same(*rule) }
+	i := slices.IndexFunc(q.layers, func(l layer) bool {
+		p := l.policy
+		c := p.Categories[q.category]
+		return slices.ContainsFunc(p.Checks, is) || c != nil && slices.ContainsFunc(c.Checks, is) || p.Emergency != nil && slices.ContainsFunc(p.Emergency.Checks, is)
+	})
+	return q.place(q.layers[max(i, 0)].policy, rule.Line)
 }
 
 // names says whether the rule is about checks of a name.
