@@ -124,7 +124,8 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "set again by somebody who then takes it off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice"), label("high-risk", "alice"), unlabel("high-risk", "alice")),
 			want: []string{"high-risk, waiting"}},
 		{name: "renamed away", facts: pullRequest(small, label("high-risk", "eve"), func(f *change.Facts) { f.Pull.Labels = []string{"whatever"} }),
-			want: []string{"high-risk, waiting", "nobody is known to have taken it off"}},
+			want: []string{"high-risk, waiting", "nobody is known to have taken it off. That ends once it is set again and taken off by who set it first, or by @acme/tech-leads."}},
+		{name: "set again, and taken off by a holder", facts: pullRequest(small, label("high-risk", "eve"), label("high-risk", "bob"), unlabel("high-risk", "lea")), want: []string{"normal, waiting"}},
 		{name: "a label that lowers counts from a holder", facts: pullRequest(small, label("trivial", "lea")), want: []string{"standard, waiting"}},
 		{name: "not from anyone", facts: pullRequest(small, label("trivial", "bob")),
 			want: []string{"normal, waiting", "note: The label trivial lowers nothing: it was set by bob, and counts only from @acme/tech-leads."}},
@@ -295,7 +296,7 @@ func TestEmergency(t *testing.T) {
 			want: []string{"emergency, satisfied"}},
 		{name: "a push in the same second may have come after", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.LabelEvents[0].Head, f.LabelEvents[0].At = "", morning
-		}), want: []string{"normal, failing", "note: EMERGENCY is ignored: which content olga declared it on is not known. Whoever may declare it takes it off and sets it again."}, never: []string{"ended"}},
+		}), want: []string{"normal, failing", "note: EMERGENCY is ignored: which content olga declared it on is not known. It counts again once it is taken off and set by @acme/on-call."}, never: []string{"ended"}},
 		{name: "without the pushes nobody knows what it saw", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.LabelEvents[0].Head, f.PushesKnown = "", false
 		}), want: []string{"normal, failing", "which content olga declared it on is not known"}, never: []string{"ended"}},

@@ -65,10 +65,10 @@ func (q *inquiry) findEmergency() {
 			change.Words(" since "+debt.Due.UTC().Format("2 January 2006 15:04 UTC")+". Once that is settled, whoever may declare takes it off and sets it again; others who may do so at once."))
 		return
 	case q.declaredOn(set).Head == "":
-		q.remark(label, change.Words(" is ignored: which content "), change.Login(set.By), change.Words(" declared it on is not known. Whoever may declare it takes it off and sets it again."))
+		q.remark(label, change.Words(" is ignored: which content "), change.Login(set.By), change.Words(" declared it on is not known. "), q.again(e))
 		return
 	case !q.sameContent(q.declaredOn(set)):
-		q.remark(label, change.Words(" has ended: "), change.Login(set.By), change.Words(" declared it before the present content was pushed. Whoever may declare it takes it off and sets it again."))
+		q.remark(label, change.Words(" has ended: "), change.Login(set.By), change.Words(" declared it before the present content was pushed. "), q.again(e))
 		return
 	}
 	q.findDeclarers()
@@ -81,6 +81,11 @@ func (q *inquiry) findEmergency() {
 		}
 	}
 	q.declaration = &change.Declaration{By: set.By, At: first.At, SHA: q.facts.Pull.Head.SHA, Due: q.firstDue(first.At.Add(e.Within)), Underlying: q.category}
+}
+
+// again says how an emergency is declared once more.
+func (q *inquiry) again(e *Emergency) change.Text {
+	return change.Say(change.Words("It counts again once it is taken off and set by "), q.whoMay(e.DeclaredBy), change.Words("."))
 }
 
 // keepDeclared takes the declaration under which it was merged for the one in force, whatever became since of the label, of what the record

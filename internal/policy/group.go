@@ -24,7 +24,7 @@ func DecideGroup(g change.Group, title func(change.Decision) string) change.Grou
 		d.Observing = d.Observing && m.Decision.Observing
 	}
 	if len(g.Members) == 0 {
-		d.Problems = append(d.Problems, change.Words("Which pull requests are in this group cannot be told."))
+		d.Problems = append(d.Problems, change.Words("Which pull requests are in this group cannot be told. Queue them again; if it recurs, give the App permission to read merge queues."))
 	}
 	d.Problems = append(d.Problems, foreign(g)...)
 	if len(d.Problems) > 0 {
@@ -54,7 +54,7 @@ func memberVerdict(d change.Decision) change.Verdict {
 func foreign(g change.Group) []change.Text {
 	switch {
 	case g.Content.Gone:
-		return []change.Text{change.Words("GitHub does not show what this group changes.")}
+		return []change.Text{change.Words("GitHub does not show what this group changes. Queue its pull requests again; if it recurs, merge them one at a time.")}
 	case g.Content.FilesCut:
 		return []change.Text{change.Words("This group changes so many files that GitHub does not list them all. Merge its pull requests one at a time.")}
 	}
@@ -83,7 +83,7 @@ func foreign(g change.Group) []change.Text {
 			problems = append(problems, change.Say(change.Code(f.Path), change.Words(
 				" is changed by another pull request, and GitHub does not say which are in this group. Let groups hold one pull request, or give the App permission to read merge queues.")))
 		default:
-			problems = append(problems, change.Say(change.Code(f.Path), change.Words(" is changed by no pull request of this group.")))
+			problems = append(problems, change.Say(change.Code(f.Path), change.Words(" is changed by no pull request of this group. Queue its pull requests again.")))
 		}
 		if len(problems) == maxForeign {
 			return append(problems, change.Words("There may be more of these."))

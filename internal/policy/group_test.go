@@ -49,7 +49,7 @@ func TestGroups(t *testing.T) {
 		{"one of them is red", func(g *change.Group) { g.Members[0].Decision.Verdict = change.Failing }, change.Failing, ""},
 		{"one of them has another head by now", func(g *change.Group) { g.Members[0].Decision.Head = "bbb" }, change.Failing, ""},
 		{"one of them is not governed", func(g *change.Group) { g.Members[0].Decision = change.Decision{Head: "aaa"} }, change.Failing, ""},
-		{"no members", func(g *change.Group) { g.Members = nil }, change.Failing, "cannot be told"},
+		{"no members", func(g *change.Group) { g.Members = nil }, change.Failing, "cannot be told. Queue them again"},
 		{"the group ahead is red", func(g *change.Group) { g.Ahead = change.Failing }, change.Failing, ""},
 		{"the group ahead waits", func(g *change.Group) { g.Ahead = change.Waiting }, change.Waiting, ""},
 		{"it changes a file of nobody's", func(g *change.Group) {
@@ -68,7 +68,7 @@ func TestGroups(t *testing.T) {
 		}, change.Failing, "by #1 and by #2"},
 		{"a file that the branch has by now", func(g *change.Group) { g.Content.Files = g.Content.Files[:1] }, change.Satisfied, ""},
 		{"files that GitHub does not list", func(g *change.Group) { g.Content.FilesCut = true }, change.Failing, "one at a time"},
-		{"commits that GitHub does not have", func(g *change.Group) { g.Content.Gone = true }, change.Failing, "does not show"},
+		{"commits that GitHub does not have", func(g *change.Group) { g.Content.Gone = true }, change.Failing, "does not show what this group changes. Queue its pull requests again"},
 	} {
 		g := groupOf(member(1, "a"), member(2, "b"))
 		row.change(&g)

@@ -66,7 +66,8 @@ func (q *inquiry) remarkHeldOn(label string) {
 	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" still counts"))
 	switch {
 	case stuck.Label == "":
-		q.remark(name, change.Words(": it was set, and nobody is known to have taken it off."))
+		q.remark(name, change.Words(": it was set, and nobody is known to have taken it off. That ends once it is set again and taken off by who set it first, or by "),
+			q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
 	case q.holds(lowerer, stuck.By) == unknown:
 		q.remark(name, change.Words(" so far: whether "), change.Login(stuck.By), change.Words(", who took it off and had not set it, may lower the risk "),
 			q.unknowable(lowerer, stuck.By), change.Words("."))
