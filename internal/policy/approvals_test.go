@@ -283,7 +283,7 @@ func TestMatchFillsAsManyAsPossible(t *testing.T) {
 			}
 			return most
 		}
-		got := match(places, people, func(place, person int) bool { return fits[place][person] })
+		got := assign(places, people, func(place, person int) bool { return fits[place][person] })
 		filled := 0
 		for place, person := range got {
 			if person < 0 {

@@ -47,9 +47,9 @@ func (q *inquiry) checkRows() []change.Requirement {
 	if len(rules) == 0 {
 		return nil
 	}
-	if q.notes != nil && !q.facts.Pull.Draft {
-		q.notes.checks = true
-		q.notes.workflows = slices.ContainsFunc(rules, func(r CheckRule) bool { return r.Workflow != "" })
+	if q.questions != nil && !q.facts.Pull.Draft {
+		q.questions.checks = true
+		q.questions.workflows = slices.ContainsFunc(rules, func(r CheckRule) bool { return r.Workflow != "" })
 	}
 	rows := make([]change.Requirement, len(rules))
 	for i := range rules {

@@ -270,8 +270,8 @@ func (q *inquiry) plainFiles() bool {
 		case f.Status == change.FileRemoved:
 			plain = plain && !f.IsSubmodule()
 		case f.Mode == "":
-			if q.notes != nil {
-				q.notes.modes = true
+			if q.questions != nil {
+				q.questions.modes = true
 			}
 			plain = false
 		case f.Mode != change.ModeRegular && f.Mode != change.ModeExecutable:

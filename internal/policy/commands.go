@@ -49,9 +49,9 @@ func (p *Policy) MayCommand(verb string, f change.Facts, by change.Account) Auth
 // NeedsForCommand returns what MayCommand must know of the world; see Needs.
 func (p *Policy) NeedsForCommand(verb string, f change.Facts, by change.Account) change.Needs {
 	q := newInquiry(&f, p.Layers()...)
-	q.notes = &questions{}
+	q.questions = &questions{}
 	q.authority(verb, by)
-	return q.notes.needs()
+	return q.questions.needs()
 }
 
 // MayWithdraw says whether somebody may withdraw a rejection: whoever holds the role by which it counts, and did not contribute or rejected it.
@@ -64,9 +64,9 @@ func (p *Policy) MayWithdraw(r change.Rejection, f change.Facts, by change.Accou
 // NeedsToWithdraw returns what MayWithdraw must know of the world; see Needs.
 func (p *Policy) NeedsToWithdraw(r change.Rejection, f change.Facts, by change.Account) change.Needs {
 	q := newInquiry(&f, p.Layers()...)
-	q.notes = &questions{}
+	q.questions = &questions{}
 	q.withdrawal(r, by)
-	return q.notes.needs()
+	return q.questions.needs()
 }
 
 // AnnounceEmergency returns where emergencies are announced, as in "slack:#engineering".

@@ -81,8 +81,8 @@ func (q *inquiry) leavesUnread(f *change.File) bool {
 // for.
 func (q *inquiry) readable(f *change.File) bool {
 	mayBeUnchanged := f.Status == change.FileRenamed || f.Status == change.FileModified // another name or mode, the same content
-	if q.notes != nil && f.Patch == "" && mayBeUnchanged && f.Additions+f.Deletions == 0 && f.PreviousBlob == "" {
-		q.notes.blobs = true
+	if q.questions != nil && f.Patch == "" && mayBeUnchanged && f.Additions+f.Deletions == 0 && f.PreviousBlob == "" {
+		q.questions.blobs = true
 	}
 	return f.HasAllLines()
 }

@@ -30,12 +30,12 @@ func (p *Policy) Decide(f change.Facts) change.Decision {
 // where the decision could be green, everything that it rests on is in Needs.
 func (p *Policy) Needs(f change.Facts) change.Needs {
 	q := newInquiry(&f, p.Layers()...)
-	q.notes = &questions{}
+	q.questions = &questions{}
 	d := q.decide()
 	if !d.Governed {
 		return change.Needs{}
 	}
-	needs := q.notes.needs()
+	needs := q.questions.needs()
 	needs.Timeline = q.any(q.relaxingLabel) || !q.facts.Pull.Draft && onlyPeopleAwaited(d)
 	return needs
 }
@@ -202,8 +202,8 @@ func (q *inquiry) limitRows() []change.Requirement {
 	}
 	// A submodule makes the change high-risk, and an emergency impossible: where that is so or cannot be, nobody needs to know.
 	if q.modesMissing > 0 && (q.category < change.HighRisk || q.declaration != nil) {
-		if q.notes != nil {
-			q.notes.modes = true
+		if q.questions != nil {
+			q.questions.modes = true
 		}
 		return row(change.Awaited, "file modes awaited", "whether "+plural(q.modesMissing, "file", "files")+" without a diff may be a submodule is not known", "it is looked at again as soon as GitHub tells the modes")
 	}

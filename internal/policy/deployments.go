@@ -43,9 +43,9 @@ func (p *Policy) MayRelease(verb, environment string, f change.Facts, by change.
 // NeedsForRelease returns what MayRelease must know of the world; see Needs.
 func (p *Policy) NeedsForRelease(verb, environment string, f change.Facts, by change.Account) change.Needs {
 	q := newInquiry(&f, p.Layers()...)
-	q.notes = &questions{}
+	q.questions = &questions{}
 	q.releaseAuthority(verb, environment, by)
-	return q.notes.needs()
+	return q.questions.needs()
 }
 
 // HeldOf returns those of the roles that somebody holds, in their order. Unknown says that of another one it could not be read; a role that
@@ -57,9 +57,9 @@ func (p *Policy) HeldOf(roles []string, f change.Facts, by change.Account) (held
 // NeedsForHeldOf returns what HeldOf must know of the world; see Needs.
 func (p *Policy) NeedsForHeldOf(roles []string, f change.Facts, by change.Account) change.Needs {
 	q := newInquiry(&f, p.Layers()...)
-	q.notes = &questions{}
+	q.questions = &questions{}
 	q.heldOf(roles, by)
-	return q.notes.needs()
+	return q.questions.needs()
 }
 
 func (q *inquiry) releaseAuthority(verb, environment string, by change.Account) Authority {

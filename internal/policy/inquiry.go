@@ -9,16 +9,15 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// inquiry is one evaluation of a policy, and of its owner's floor beside it, on facts. What is found by one of them alone is in its
-// layer; what all of them are about together (the category, whose approval fills which slot) is in the inquiry. Every question about the world beyond the pull request itself (who is in a team,
-// what someone may do) goes through it, and it notes the question where it is asked to: so Needs can never miss what Decide
-// looks at.
+// inquiry is one evaluation of a policy, and of the owner's floor beside it, on one set of facts. What one policy finds alone is in its layer;
+// what concerns them together (the category, who fills which slot) is here. Every question about the world beyond the pull request is asked
+// through it and noted, so Needs cannot miss what Decide looks at.
 type inquiry struct {
-	*layer  // the one that is looked at; see each
-	layers  []layer
-	facts   *change.Facts
-	measure Measure
-	notes   *questions // nil: nobody wants to know
+	*layer    // the one that is looked at; see each
+	layers    []layer
+	facts     *change.Facts
+	measure   Measure
+	questions *questions // what was asked; nil: nobody wants to know
 
 	category    change.Category // what it would be without an emergency
 	declaration *change.Declaration
@@ -160,8 +159,8 @@ func (q *inquiry) role(name string) *Role { return q.policy.Roles[name] }
 
 // may says whether an account has at least a permission in the repository.
 func (q *inquiry) may(a change.Account, permission change.Permission) answer {
-	if q.notes != nil {
-		note(&q.notes.people, a.ID, a)
+	if q.questions != nil {
+		note(&q.questions.people, a.ID, a)
 	}
 	person, ok := q.facts.People[a.ID]
 	switch {
@@ -175,8 +174,8 @@ func (q *inquiry) may(a change.Account, permission change.Permission) answer {
 
 // team returns a team as far as it is known.
 func (q *inquiry) team(slug string) (change.Team, bool) {
-	if q.notes != nil {
-		note(&q.notes.teams, slug, true)
+	if q.questions != nil {
+		note(&q.questions.teams, slug, true)
 	}
 	t, ok := q.facts.Teams[slug]
 	return t, ok
@@ -190,8 +189,8 @@ func (q *inquiry) isMember(slug string, a change.Account) answer {
 	case t.Has(a.ID):
 		return yes
 	case t.Partial && !t.Missing && !slices.Contains(t.Absent, a.ID):
-		if q.notes != nil {
-			note(&q.notes.members, change.Membership{Team: slug, Account: a}, true)
+		if q.questions != nil {
+			note(&q.questions.members, change.Membership{Team: slug, Account: a}, true)
 		}
 		return unknown
 	}
@@ -214,8 +213,8 @@ func (q *inquiry) withoutTeams(role *Role) bool {
 // user returns the account behind a login that the policy names.
 func (q *inquiry) user(login string) (change.Account, bool) {
 	login = strings.ToLower(login)
-	if q.notes != nil {
-		note(&q.notes.users, login, true)
+	if q.questions != nil {
+		note(&q.questions.users, login, true)
 	}
 	a, ok := q.facts.Users[login]
 	return a, ok && a.Known()

@@ -1,10 +1,10 @@
 package policy
 
-// match gives places to people, so that as many places as possible are taken and nobody has two. It returns who has each place,
+// assign gives places to people, so that as many places as possible are taken and nobody has two. It returns who has each place,
 // -1 for nobody. Places are served in order: one that is once taken stays taken, perhaps by somebody else.
 //
 // Fits is asked only where the answer matters. It grows one augmenting path a place (Kuhn's algorithm).
-func match(places, people int, fits func(place, person int) bool) []int {
+func assign(places, people int, fits func(place, person int) bool) []int {
 	has := make([]int, places)
 	for i := range has {
 		has[i] = -1

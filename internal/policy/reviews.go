@@ -198,7 +198,7 @@ func (q *inquiry) considerReviews() {
 		}
 		opinions = append(opinions, o)
 	}
-	filled := match(len(slots), len(approvals), func(s, a int) bool { return q.fills(slots[s], approvals[a].By) == yes })
+	filled := assign(len(slots), len(approvals), func(s, a int) bool { return q.fills(slots[s], approvals[a].By) == yes })
 	for a := range approvals {
 		i := slices.IndexFunc(opinions, func(o change.Opinion) bool { return o.Review == approvals[a].ID && o.By.ID == approvals[a].By.ID })
 		o := &opinions[i]

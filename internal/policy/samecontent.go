@@ -64,8 +64,8 @@ func (q *inquiry) look(v view) *shown {
 	if s, ok := q.looked[v.View]; ok {
 		return s
 	}
-	if q.notes != nil {
-		note(&q.notes.seen, v.View, true)
+	if q.questions != nil {
+		note(&q.questions.seen, v.View, true)
 	}
 	seen, ok := q.facts.Saw(v.View)
 	if !ok {
@@ -173,8 +173,8 @@ func (q *inquiry) differ(a, b change.SHA, paths []string, all map[string]bool) d
 		if tree, ok := q.facts.Trees[commit]; !ok || !tree.Cut && !holdsAll(tree, paths) {
 			d.known = false
 		}
-		if q.notes != nil {
-			note(&q.notes.trees, commit, slices.Concat(q.notes.trees[commit], paths))
+		if q.questions != nil {
+			note(&q.questions.trees, commit, slices.Concat(q.questions.trees[commit], paths))
 		}
 	}
 	if !d.known {
