@@ -178,13 +178,16 @@ type LabelEvent struct {
 // ReviewState is the state of a review, in the words of GitHub's REST API.
 type ReviewState string
 
-// The states of a submitted review. Compare after folding case: payloads differ.
+// The states of a submitted review. Compare them with Is: their case differs between payloads.
 const (
 	Approved         ReviewState = "APPROVED"
 	ChangesRequested ReviewState = "CHANGES_REQUESTED"
 	Commented        ReviewState = "COMMENTED"
 	Dismissed        ReviewState = "DISMISSED"
 )
+
+// Is says whether two states are the same, in any case of letters.
+func (s ReviewState) Is(other ReviewState) bool { return strings.EqualFold(string(s), string(other)) }
 
 // Review is one submitted review. A dismissed one keeps its place in time, says who dismissed it where that is known, and does
 // not revive an older one.

@@ -87,16 +87,16 @@ func (q *inquiry) isAskedOtherwise(a change.Account) bool {
 func (q *inquiry) voided(role *Role) (people []change.Account, round int) {
 	reviews := slices.SortedFunc(slices.Values(q.facts.Reviews), bySubmission)
 	for i, r := range reviews {
-		if !is(r.State, change.Approved) && !is(r.State, change.Dismissed) {
+		if !r.State.Is(change.Approved) && !r.State.Is(change.Dismissed) {
 			continue
 		}
 		next, replaced := nextOpinion(reviews[i+1:], r.By)
-		stale := !replaced && is(r.State, change.Approved) && q.staleness(r) != nil
+		stale := !replaced && r.State.Is(change.Approved) && q.staleness(r) != nil
 		n := 0
-		if is(r.State, change.Approved) || is(r.Was, change.Approved) {
+		if r.State.Is(change.Approved) || r.Was.Is(change.Approved) {
 			n = q.departures(r, next.At)
 		}
-		if stale || is(r.State, change.Dismissed) || replaced && next.SHA != r.SHA {
+		if stale || r.State.Is(change.Dismissed) || replaced && next.SHA != r.SHA {
 			n = max(n, 1)
 		}
 		if n == 0 || q.holds(role, r.By) != yes {
@@ -113,7 +113,7 @@ func (q *inquiry) voided(role *Role) (people []change.Account, round int) {
 // nextOpinion returns the first review by somebody that is more than a comment.
 func nextOpinion(reviews []change.Review, by change.Account) (change.Review, bool) {
 	i := slices.IndexFunc(reviews, func(r change.Review) bool {
-		return r.By.ID == by.ID && (is(r.State, change.Approved) || is(r.State, change.ChangesRequested) || is(r.State, change.Dismissed))
+		return r.By.ID == by.ID && (r.State.Is(change.Approved) || r.State.Is(change.ChangesRequested) || r.State.Is(change.Dismissed))
 	})
 	if i < 0 {
 		return change.Review{}, false

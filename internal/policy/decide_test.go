@@ -138,7 +138,7 @@ func TestLessNeverTurnsGreener(t *testing.T) {
 		who := account(rapid.SampledFrom(cast).Draw(t, "less of"))
 		for name, less := range map[string]edit{
 			"without an approval": func(f *change.Facts) {
-				i := slices.IndexFunc(f.Reviews, func(r change.Review) bool { return r.By.ID == who.ID && is(r.State, change.Approved) })
+				i := slices.IndexFunc(f.Reviews, func(r change.Review) bool { return r.By.ID == who.ID && r.State.Is(change.Approved) })
 				// Whoever objected before has that opinion again, and whoever objects after keeps it.
 				if i >= 0 {
 					f.Reviews = slices.Delete(slices.Clone(f.Reviews), i, i+1)

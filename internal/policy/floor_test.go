@@ -372,7 +372,7 @@ func essence(d change.Decision) []string {
 		out = append(out, fmt.Sprint("match ", m.Source, m.Line, m.Rule, m.Subject))
 	}
 	for _, o := range d.Opinions {
-		out = append(out, fmt.Sprint("opinion ", o.Review, o.State, o.Held && is(o.State, change.ChangesRequested)))
+		out = append(out, fmt.Sprint("opinion ", o.Review, o.State, o.Held && o.State.Is(change.ChangesRequested)))
 	}
 	slices.SortFunc(out, cmp.Compare)
 	return out

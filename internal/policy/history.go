@@ -76,7 +76,7 @@ func (q *inquiry) riskHeldHigh() bool {
 // approvedBefore says whether somebody had approved before a time, whatever became of that approval. Times are GitHub's, to the second.
 func (q *inquiry) approvedBefore(t time.Time) bool {
 	return slices.ContainsFunc(q.facts.Reviews, func(r change.Review) bool {
-		return !r.At.After(t) && (is(r.State, change.Approved) || is(r.State, change.Dismissed) && !is(r.Was, change.ChangesRequested))
+		return !r.At.After(t) && (r.State.Is(change.Approved) || r.State.Is(change.Dismissed) && !r.Was.Is(change.ChangesRequested))
 	})
 }
 

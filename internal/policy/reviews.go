@@ -3,7 +3,6 @@ package policy
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -17,9 +16,6 @@ type standing struct {
 	dismisser change.Account  // who dismissed the objection in vain
 	doubt     change.Text     // why it is not known whether that person might; nil: it is known
 }
-
-// is compares review states, whose case differs between GitHub's APIs.
-func is(state, other change.ReviewState) bool { return strings.EqualFold(string(state), string(other)) }
 
 // standings returns the latest opinion of each person, oldest first. A comment is no opinion; a dismissed review takes its place and
 // leaves none, unless it was an objection and whoever dismissed it may not lift it.
@@ -36,12 +32,12 @@ func (q *inquiry) standings() []standing {
 	for _, r := range reviews {
 		s := standing{review: r}
 		switch {
-		case is(r.State, change.Approved):
-		case is(r.State, change.ChangesRequested):
+		case r.State.Is(change.Approved):
+		case r.State.Is(change.ChangesRequested):
 			s.objects = true
-		case is(r.State, change.Dismissed):
+		case r.State.Is(change.Dismissed):
 			// Where it is not known what was dismissed, it may have been an objection.
-			if is(r.Was, change.Approved) || is(r.Was, change.Commented) {
+			if r.Was.Is(change.Approved) || r.Was.Is(change.Commented) {
 				break
 			}
 			may, doubt := q.mayLift(r)
@@ -59,12 +55,12 @@ func (q *inquiry) standings() []standing {
 			continue
 		}
 		if i := slices.IndexFunc(latest, func(old standing) bool { return old.review.By.ID == r.By.ID }); i >= 0 {
-			if old := latest[i]; !old.objects && is(r.State, change.Approved) {
+			if old := latest[i]; !old.objects && r.State.Is(change.Approved) {
 				s.earlier = slices.Concat([]change.Review{old.review}, old.earlier)
 			}
 			latest = slices.Delete(latest, i, i+1)
 		}
-		if s.objects || is(r.State, change.Approved) {
+		if s.objects || r.State.Is(change.Approved) {
 			latest = append(latest, s)
 		}
 	}
