@@ -56,7 +56,11 @@ func TestApprovals(t *testing.T) {
 		{name: "an objection by somebody who held a role then", facts: pullRequest(normal, objected("stranger"), func(f *change.Facts) { f.Reviews[0].Held = true }, approved("bob")),
 			want: []string{"normal, failing", "stranger objects"}},
 		{name: "an objection by somebody whose roles cannot be read", facts: pullRequest(normal, objected("bob"), approved("carol"), func(f *change.Facts) { delete(f.People, account("bob").ID) }),
-			want: []string{"normal, failing", "bob objects"}},
+			want: []string{"normal, failing", "bob objects", "requested by bob; it counts, as whether bob holds a role could not be read → an approval by bob"}},
+		{name: "or who may be in a team that cannot be read", facts: pullRequest(normal, objected("stranger"), approved("carol"), func(f *change.Facts) {
+			f.Teams["security"] = change.Team{Slug: "security", Problem: "403 Forbidden"}
+		}), want: []string{"normal, failing", "requested by stranger; it counts, as whether stranger holds a role could not be read, because @acme/security cannot be read: 403 Forbidden; " +
+			"let the App read the members of @acme/security, or name others, on line 6 of the policy → an approval by stranger"}},
 		{name: "an objection on an older head", facts: pullRequest(normal, review(change.ChangesRequested, "bob", oldHead), approved("carol")), want: []string{"normal, failing"}},
 		{name: "an objection by a contributor", facts: pullRequest(normal, objected("bob"), pushedBy("bob"), approved("carol")), want: []string{"normal, failing", "changes requested by bob"}},
 		{name: "an objection that its author dismissed", facts: pullRequest(normal, objected("bob"), dismissed("bob"), approved("carol")), want: []string{"normal, satisfied"}},

@@ -241,7 +241,8 @@ func (q *inquiry) objections(standings []standing) {
 		if !s.objects {
 			continue
 		}
-		if _, why := q.objectionHolds(s); why != nil {
+		held, why := q.objectionHolds(s)
+		if why != nil {
 			continue
 		}
 		name := change.Words("an account that is gone")
@@ -253,6 +254,9 @@ func (q *inquiry) objections(standings []standing) {
 		who = append(who, name)
 		if q.facts.Pull.Draft && !s.review.Held {
 			notes = append(notes, change.Say(change.Words("whether that of "), name, change.Words(" counts is looked at when it is ready for review")))
+		}
+		if !held && !q.facts.Pull.Draft && s.review.By.Known() {
+			notes = append(notes, change.Say(change.Words("it counts, as whether "), name, change.Words(" holds a role "), q.anyUnknowable(s.review.By)))
 		}
 		if s.dismisser.Known() {
 			may := change.Words(", and may not")

@@ -78,3 +78,18 @@ func (q *inquiry) unknowable(role *Role, a change.Account) change.Text {
 	}
 	return change.Words(unread)
 }
+
+// anyUnknowable is unknowable for all roles of the policy, and of its owner's floor.
+func (q *inquiry) anyUnknowable(a change.Account) (text change.Text) {
+	q.any(func() bool {
+		for _, name := range q.roleNames() {
+			role := q.role(name)
+			text = q.unknowable(role, a)
+			if _, _, n := q.teamsAmiss(role, q.unreadTeam); n > 0 {
+				return true
+			}
+		}
+		return false
+	})
+	return text
+}
