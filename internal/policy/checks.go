@@ -102,13 +102,7 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 	case len(failed) > 0:
 		r.State = change.Failed
 		r.Found = change.Join(", ", abridged(sortedTexts(failed), 5))
-		r.Short = change.Say(rule.title(), change.Words(" failed"))
-		r.Next = change.Words("mend it, or run it again")
-		if s := ended[0]; len(ended) == 1 && s != change.CheckFailure {
-			r.Short = change.Say(rule.title(), change.Words(" "+outcome(s)))
-			r.Next = change.Say(change.Words("have it succeed on this commit; only "), change.Code("accept: ["+string(s)+"]"),
-				change.Words(" on "+q.checkPlace(rule)+" would let that pass"))
-		}
+		r.Short, r.Next = q.failedCheck(rule, ended)
 	case len(pending) > 0:
 		r.State = change.Awaited
 		r.Found = change.Words("running")
@@ -119,12 +113,7 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 	case len(passed) == 0 && rule.Name != "":
 		r.State = change.Awaited
 		r.Short = change.Say(rule.title(), change.Words(" awaited"))
-		r.Found = change.Words("has not reported")
-		r.Next = change.Say(change.Words("have "), rule.poster(), change.Words(" run on this commit, if it does not by itself"))
-		if strangers > 0 {
-			r.Found = change.Words("posted by somebody else than the policy names")
-			r.Next = change.Say(change.Words("it must come from "), rule.poster(), change.Words(": have that run on this commit"))
-		}
+		r.Found, r.Next = rule.missing(strangers > 0)
 	case len(passed) == 0:
 		r.Found = change.Words("none posted")
 	case rule.Name != "":
@@ -139,6 +128,25 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		}
 	}
 	return r
+}
+
+// failedCheck says how the checks of a rule failed that did, and what to do. Running again what was skipped skips it again.
+func (q *inquiry) failedCheck(rule *CheckRule, ended []change.CheckState) (short, next change.Text) {
+	s := ended[0]
+	if len(ended) > 1 || s == change.CheckFailure {
+		return change.Say(rule.title(), change.Words(" failed")), change.Words("mend it, or run it again")
+	}
+	return change.Say(rule.title(), change.Words(" "+outcome(s))),
+		change.Say(change.Words("have it succeed on this commit; only "), change.Code("accept: ["+string(s)+"]"), change.Words(" on "+q.checkPlace(rule)+" would let that pass"))
+}
+
+// missing says that nobody posted a check whom the rule names, though perhaps somebody else did, and what to do.
+func (r *CheckRule) missing(byStranger bool) (found, next change.Text) {
+	if byStranger {
+		return change.Words("posted by somebody else than the policy names"),
+			change.Say(change.Words("it must come from "), r.poster(), change.Words(": have that run on this commit"))
+	}
+	return change.Words("has not reported"), change.Say(change.Words("have "), r.poster(), change.Words(" run on this commit, if it does not by itself"))
 }
 
 // title names a rule in few words.
