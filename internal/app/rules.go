@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/deployment"
 	"github.com/changegate/changegate/internal/landing"
 	"github.com/changegate/changegate/internal/policy"
@@ -29,7 +30,7 @@ func (r rules) Rules(ctx context.Context, repo change.Repository, branch string,
 }
 
 // MayCommand implements landing.Policies. By a policy that cannot be used nobody may, and nobody knows who.
-func (r rules) MayCommand(ctx context.Context, repo change.Repository, branch, verb string, by change.Account) (policy.Authority, error) {
+func (r rules) MayCommand(ctx context.Context, repo change.Repository, branch string, verb command.Verb, by change.Account) (policy.Authority, error) {
 	a, err := r.Reconciler.MayCommand(ctx, repo, branch, verb, by)
 	if errors.Is(err, reconcile.ErrUnusable) {
 		return policy.Authority{Unknown: true, Who: change.Words("whoever the policy names, once it can be used")}, nil
@@ -63,7 +64,7 @@ func (r releases) Governed(ctx context.Context, repo change.Repository, branch s
 }
 
 // MayRelease implements deployment.Policies.
-func (r releases) MayRelease(ctx context.Context, repo change.Repository, verb, environment string, by change.Account) (policy.Authority, error) {
+func (r releases) MayRelease(ctx context.Context, repo change.Repository, verb command.Verb, environment string, by change.Account) (policy.Authority, error) {
 	a, err := r.reconciler.MayRelease(ctx, repo, repo.DefaultBranch, verb, environment, by)
 	return a, deploymentError(err)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
@@ -104,7 +105,7 @@ type Policies interface {
 	Governed(ctx context.Context, repo change.Repository, branch string) (bool, error)
 	// MayRelease says whether somebody may give a command about an environment, by what they may do now. An empty environment asks
 	// about the command as such.
-	MayRelease(ctx context.Context, repo change.Repository, verb, environment string, by change.Account) (policy.Authority, error)
+	MayRelease(ctx context.Context, repo change.Repository, verb command.Verb, environment string, by change.Account) (policy.Authority, error)
 	// HeldOf returns those of the roles that somebody holds now. Unknown says that of another one it could not be read.
 	HeldOf(ctx context.Context, repo change.Repository, roles []string, by change.Account) (held []string, unknown bool, err error)
 }

@@ -35,7 +35,7 @@ func (r *run) order(ctx context.Context, c change.Command) (*release.Order, erro
 	if refusal, ok := command.Check(c, command.Shown(comment)); !ok {
 		return r.answered(c, refusal)
 	}
-	o := &release.Order{Command: c, Verb: string(asked.Verb), Reason: asked.Reason}
+	o := &release.Order{Command: c, Verb: asked.Verb, Reason: asked.Reason}
 	if why := r.arguments(o, asked); !why.IsEmpty() {
 		return r.answered(c, command.Misplaced("not understood", command.Sentence(why)))
 	}
@@ -177,7 +177,7 @@ func (r *run) authority(ctx context.Context, o *release.Order) error {
 		return err
 	}
 	o.May, o.Unknown, o.Role, o.Who = may.May, may.Unknown, may.Role, may.Who
-	switch command.Verb(o.Verb) {
+	switch o.Verb {
 	case command.Accept:
 		e, ok := r.rules.Find(o.Environment)
 		if !ok {

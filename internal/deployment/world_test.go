@@ -12,6 +12,7 @@ import (
 
 	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
@@ -97,8 +98,8 @@ func (p policies) Governed(_ context.Context, _ change.Repository, branch string
 	return slices.Contains(p.governed, branch), nil
 }
 
-func (p policies) MayRelease(_ context.Context, _ change.Repository, verb, _ string, by change.Account) (policy.Authority, error) {
-	role := p.For(verb)
+func (p policies) MayRelease(_ context.Context, _ change.Repository, verb command.Verb, _ string, by change.Account) (policy.Authority, error) {
+	role := p.For(string(verb))
 	a := policy.Authority{Role: role, Unknown: p.unknown, Who: change.Words("somebody of " + role)}
 	a.May = !p.unknown && (role == "" || slices.Contains(p.roles[by.ID], role))
 	return a, nil

@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"internal/record":   {"internal/change"},
 	"internal/typo":     {},
 	"internal/release":  {"internal/change", "internal/calendar", "internal/command"},
-	"internal/policy":   {"internal/change", "internal/calendar", "internal/record", "internal/release", "internal/typo"},
+	"internal/policy":   {"internal/change", "internal/calendar", "internal/command", "internal/record", "internal/release", "internal/typo"},
 	"internal/report":   {"internal/change"},
 	"internal/plan":     {"internal/change"},
 	"internal/backtest": {"internal/change", "internal/policy"},
@@ -67,7 +67,7 @@ var allowed = map[string][]string{
 	"internal/githubsim/pathtree": {},
 	"internal/githubsim/pages":    {"internal/githubsim"},
 	"internal/app": {
-		"internal/change", "internal/config", "internal/deployment", "internal/emergency", "internal/gate", "internal/github", "internal/landing", "internal/ledger",
+		"internal/change", "internal/command", "internal/config", "internal/deployment", "internal/emergency", "internal/gate", "internal/github", "internal/landing", "internal/ledger",
 		"internal/notary", "internal/notify", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile", "internal/recovery", "internal/release", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
 	},
 	"internal/scenario":          {}, // holds tests only, which may import all

@@ -209,7 +209,7 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 // mayExplain says whether somebody may explain an exception, by what they may do now.
 func (r *run) mayExplain(ctx context.Context, e change.Exception, by change.Account) (policy.Authority, error) {
 	return byBranch(r, e, func(branch string) (policy.Authority, error) {
-		return r.Policies.MayCommand(ctx, r.work.Repository, branch, string(command.Explain), by)
+		return r.Policies.MayCommand(ctx, r.work.Repository, branch, command.Explain, by)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
@@ -361,7 +362,7 @@ func (p *rules) isGone(branch string) bool {
 	return strings.HasPrefix(branch, "release/") && p.branches[branch] == ""
 }
 
-func (p *rules) MayCommand(_ context.Context, _ change.Repository, branch, verb string, by change.Account) (policy.Authority, error) {
+func (p *rules) MayCommand(_ context.Context, _ change.Repository, branch string, verb command.Verb, by change.Account) (policy.Authority, error) {
 	if p.isGone(branch) {
 		return policy.Authority{}, &github.NotFound{}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
@@ -97,7 +98,7 @@ type Policies interface {
 	Rules(ctx context.Context, repo change.Repository, branch string, commit change.SHA) (Rules, error)
 	// MayCommand says whether somebody may give a command about a branch, by what they may do now. It is asked about nobody (the zero
 	// Account) too, for who may. A branch that is not there is a github.NotFound.
-	MayCommand(ctx context.Context, repo change.Repository, branch, verb string, by change.Account) (policy.Authority, error)
+	MayCommand(ctx context.Context, repo change.Repository, branch string, verb command.Verb, by change.Account) (policy.Authority, error)
 }
 
 // Config is what a Lander needs. All of it is required but Log, Patience and Settle.

@@ -5,14 +5,7 @@ import (
 	"strings"
 
 	"github.com/changegate/changegate/internal/change"
-)
-
-// The verbs of commands that a policy gives roles to. To withdraw is for whoever holds the role of what is withdrawn. Those about
-// deployments are in deployments.go.
-const (
-	refresh = "refresh"
-	reject  = "reject"
-	explain = "explain"
+	"github.com/changegate/changegate/internal/command"
 )
 
 // Commands names the roles that may give commands by comment; for what an empty one means see MayCommand and MayRelease.
@@ -42,12 +35,12 @@ type Authority struct {
 // that of its owner's floor if both name one. Where none is named the author and anyone with write access refresh, and
 // whoever has maintain access does the rest. It rests on who the people are, and of the pull request on its author only. Nobody may give a
 // command that is not known.
-func (p *Policy) MayCommand(verb string, f change.Facts, by change.Account) Authority {
+func (p *Policy) MayCommand(verb command.Verb, f change.Facts, by change.Account) Authority {
 	return newInquiry(&f, p.Layers()...).authority(verb, by)
 }
 
 // NeedsForCommand returns what MayCommand must know of the world; see Needs.
-func (p *Policy) NeedsForCommand(verb string, f change.Facts, by change.Account) change.Needs {
+func (p *Policy) NeedsForCommand(verb command.Verb, f change.Facts, by change.Account) change.Needs {
 	q := newInquiry(&f, p.Layers()...)
 	q.questions = &questions{}
 	q.authority(verb, by)
@@ -110,16 +103,16 @@ func byPermission(p change.Permission) *Role {
 
 // commandRoles returns the roles of which one must hold all to give a command. A policy beside a floor that names none has no opinion:
 // the floor's is enough, and so is what holds where the floor names none either.
-func (q *inquiry) commandRoles(verb string) (roles []*Role, authorToo bool) {
+func (q *inquiry) commandRoles(verb command.Verb) (roles []*Role, authorToo bool) {
 	for range q.each {
 		c := q.policy.Commands
 		name, fallback := "", change.PermissionMaintain
 		switch verb {
-		case refresh:
+		case command.Refresh:
 			name, fallback = c.Refresh, change.PermissionWrite
-		case reject:
+		case command.Reject:
 			name = c.Reject
-		case explain:
+		case command.Explain:
 			name = c.Explain
 		default:
 			return nil, false
@@ -129,7 +122,7 @@ func (q *inquiry) commandRoles(verb string) (roles []*Role, authorToo bool) {
 			if q.policy.Floor != nil {
 				continue
 			}
-			role, authorToo = byPermission(fallback), verb == refresh
+			role, authorToo = byPermission(fallback), verb == command.Refresh
 		}
 		if !slices.Contains(roles, role) {
 			roles = append(roles, role)
@@ -138,7 +131,7 @@ func (q *inquiry) commandRoles(verb string) (roles []*Role, authorToo bool) {
 	return roles, authorToo && len(roles) == 1
 }
 
-func (q *inquiry) authority(verb string, by change.Account) Authority {
+func (q *inquiry) authority(verb command.Verb, by change.Account) Authority {
 	roles, authorToo := q.commandRoles(verb)
 	if len(roles) == 0 {
 		return Authority{Who: change.Words("nobody")}
@@ -202,7 +195,7 @@ func (q *inquiry) rejectionRoles(r change.Rejection) []*Role {
 			}
 		}
 		if role == nil {
-			roles, _ = q.commandRoles(reject)
+			roles, _ = q.commandRoles(command.Reject)
 			return roles
 		}
 		roles = append(roles, role)

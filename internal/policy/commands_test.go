@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 )
 
 const (
@@ -29,7 +30,8 @@ func TestMayCommand(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		floor, own string // without a floor there is one policy
-		verb, by   string
+		verb       command.Verb
+		by         string
 		facts      edit
 		want       string // yes, no or unknown, with the role and who may
 	}{

@@ -5,22 +5,7 @@ import (
 	"strings"
 
 	"github.com/changegate/changegate/internal/change"
-)
-
-// The verbs of commands about deployments.
-const (
-	deploy   = "deploy"
-	deployed = "deployed"
-	accept   = "accept"
-	override = "override"
-	freeze   = "freeze"
-	thaw     = "thaw"
-	verified = "verified"
-	rollback = "rollback"
-	queue    = "queue"
-	hold     = "hold"
-	cancel   = "cancel"
-	start    = "start"
+	"github.com/changegate/changegate/internal/command"
 )
 
 // MayRelease says whether somebody may give a command about deployments to an environment, whose name folds case; it may be empty, or one
@@ -36,12 +21,12 @@ const (
 //   - accept: one of the roles of the environment's release approvals, and Role names those that are held; see HeldOf.
 //
 // A program may only what a role allows that names it. Nobody may give a command that is not known. It rests on who the people are.
-func (p *Policy) MayRelease(verb, environment string, f change.Facts, by change.Account) Authority {
+func (p *Policy) MayRelease(verb command.Verb, environment string, f change.Facts, by change.Account) Authority {
 	return newInquiry(&f, p.Layers()...).releaseAuthority(verb, environment, by)
 }
 
 // NeedsForRelease returns what MayRelease must know of the world; see Needs.
-func (p *Policy) NeedsForRelease(verb, environment string, f change.Facts, by change.Account) change.Needs {
+func (p *Policy) NeedsForRelease(verb command.Verb, environment string, f change.Facts, by change.Account) change.Needs {
 	q := newInquiry(&f, p.Layers()...)
 	q.questions = &questions{}
 	q.releaseAuthority(verb, environment, by)
@@ -62,9 +47,9 @@ func (p *Policy) NeedsForHeldOf(roles []string, f change.Facts, by change.Accoun
 	return q.questions.needs()
 }
 
-func (q *inquiry) releaseAuthority(verb, environment string, by change.Account) Authority {
+func (q *inquiry) releaseAuthority(verb command.Verb, environment string, by change.Account) Authority {
 	var roles []*Role
-	if verb == accept {
+	if verb == command.Accept {
 		return q.acceptor(environment, by)
 	}
 	for range q.each {
@@ -93,31 +78,31 @@ func (q *inquiry) releaseAuthority(verb, environment string, by change.Account) 
 }
 
 // nobody says of a command that nobody may give why that is, where it is for the policy to permit it.
-func nobody(verb string) change.Text {
-	if verb != override {
+func nobody(verb command.Verb) change.Text {
+	if verb != command.Override {
 		return change.Words("nobody")
 	}
 	return change.Say(change.Words("nobody: the policy names no "), change.Code("override"), change.Words(", which is the role that may, at its top level: "), change.Code("override: ROLE"))
 }
 
 // releaseRole returns the role that this policy alone names for a verb, and the permission that is enough where it names none: none is.
-func (p *Policy) releaseRole(verb, environment string) (name string, fallback change.Permission, known bool) {
+func (p *Policy) releaseRole(verb command.Verb, environment string) (name string, fallback change.Permission, known bool) {
 	c := p.Commands
 	switch verb {
-	case deploy, deployed, start, hold, cancel:
+	case command.Deploy, command.Deployed, command.Start, command.Hold, command.Cancel:
 		return c.Deploy, change.PermissionMaintain, true
-	case freeze, thaw:
+	case command.Freeze, command.Thaw:
 		return c.Freeze, change.PermissionMaintain, true
-	case rollback:
+	case command.Rollback:
 		return c.Rollback, change.PermissionWrite, true
-	case verified:
+	case command.Verified:
 		if e := p.environment(environment); e != nil && e.Verify.Role != "" {
 			return e.Verify.Role, change.PermissionNone, true
 		}
 		return c.Verify, change.PermissionWrite, true
-	case override:
+	case command.Override:
 		return p.Override, change.PermissionNone, true
-	case queue:
+	case command.Queue:
 		return "", change.PermissionWrite, true
 	}
 	return "", change.PermissionNone, false

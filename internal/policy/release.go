@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/release"
 )
 
@@ -48,7 +49,7 @@ func (p *Policy) Release() release.Rules {
 func (p *Policy) deploys() string {
 	var who []string
 	for _, l := range p.Layers() {
-		name, fallback, _ := l.releaseRole(deploy, "")
+		name, fallback, _ := l.releaseRole(command.Deploy, "")
 		one := "of " + name
 		if name == "" {
 			one = "with " + fallback.String() + " access"

@@ -14,6 +14,7 @@ import (
 
 	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/release"
 )
 
@@ -288,7 +289,10 @@ func drawRelease(t *rapid.T, label string) string {
 // alone may not.
 func TestReleaseLoosensNothing(t *testing.T) {
 	const head, roles = "{version: 1, ", "roles: {reviewer: {permission: write}, qa: {teams: [qa]}, boss: {users: [dan, lea]}, guard: {teams: [security]}}, "
-	verbs := []string{deploy, deployed, accept, override, freeze, thaw, verified, rollback, queue, hold, cancel, start}
+	verbs := []command.Verb{
+		command.Deploy, command.Deployed, command.Accept, command.Override, command.Freeze, command.Thaw, command.Verified, command.Rollback,
+		command.Queue, command.Hold, command.Cancel, command.Start,
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		ships := rapid.SampledFrom([]string{"automatically", "by-hand"}).Draw(t, "ships")
 		floor, err := Parse("floor", []byte(head+roles+"categories: {normal: {ships: "+ships+", monitor: 1h}}, "+drawRelease(t, "floor ")+"}"))
@@ -321,7 +325,7 @@ func TestReleaseLoosensNothing(t *testing.T) {
 		f := pullRequest(files("a.go"))
 		by := account(rapid.SampledFrom([]string{"alice", "bob", "dan", "lea", "sam", "eve", "dependabot[bot]"}).Draw(t, "who"))
 		for _, verb := range verbs {
-			if verb == accept {
+			if verb == command.Accept {
 				continue // for more roles there are more holders
 			}
 			for _, e := range []string{"staging", "Production", "nowhere"} {
@@ -422,59 +426,60 @@ func TestMayRelease(t *testing.T) {
 	named = strings.ReplaceAll(named, "teams: [release-managers]", "users: [dan, carol]")
 	none := edit(func(*change.Facts) {})
 	for _, tt := range []struct {
-		name, floor, own      string
-		verb, environment, by string
-		facts                 edit
-		want                  string
+		name, floor, own string
+		verb             command.Verb
+		environment, by  string
+		facts            edit
+		want             string
 	}{
-		{"deploy: a maintainer", "", silent, deploy, "production", "bob", maintainer("bob"), "yes permission:maintain: anyone with maintain access"},
-		{"deploy: no writer", "", silent, deploy, "production", "bob", none, "no permission:maintain: anyone with maintain access"},
-		{"deploy: a role", "", named, deploy, "production", "lea", none, "yes qa: @acme/tech-leads"},
-		{"deploy: no maintainer, where it is a role's", "", named, deploy, "production", "bob", maintainer("bob"), "no qa: @acme/tech-leads"},
-		{"deploy: a program that the role names", "", named, deploy, "production", "dependabot[bot]", none, "yes qa: @acme/tech-leads"},
-		{"deploy: any other program", "", silent, deploy, "production", "dependabot[bot]", maintainer("dependabot[bot]"), "no permission:maintain: anyone with maintain access"},
-		{"deploy: nobody known", "", silent, deploy, "production", "nobody", none, "no permission:maintain: anyone with maintain access"},
-		{"deploy: somebody whose team cannot be read", "", named, deploy, "", "lea", func(f *change.Facts) {
+		{"deploy: a maintainer", "", silent, command.Deploy, "production", "bob", maintainer("bob"), "yes permission:maintain: anyone with maintain access"},
+		{"deploy: no writer", "", silent, command.Deploy, "production", "bob", none, "no permission:maintain: anyone with maintain access"},
+		{"deploy: a role", "", named, command.Deploy, "production", "lea", none, "yes qa: @acme/tech-leads"},
+		{"deploy: no maintainer, where it is a role's", "", named, command.Deploy, "production", "bob", maintainer("bob"), "no qa: @acme/tech-leads"},
+		{"deploy: a program that the role names", "", named, command.Deploy, "production", "dependabot[bot]", none, "yes qa: @acme/tech-leads"},
+		{"deploy: any other program", "", silent, command.Deploy, "production", "dependabot[bot]", maintainer("dependabot[bot]"), "no permission:maintain: anyone with maintain access"},
+		{"deploy: nobody known", "", silent, command.Deploy, "production", "nobody", none, "no permission:maintain: anyone with maintain access"},
+		{"deploy: somebody whose team cannot be read", "", named, command.Deploy, "", "lea", func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
 		}, "unknown qa: @acme/tech-leads"},
-		{"deployed", "", named, deployed, "production", "lea", none, "yes qa: @acme/tech-leads"},
-		{"start", "", named, start, "production", "bob", none, "no qa: @acme/tech-leads"},
-		{"hold", "", named, hold, "production", "lea", none, "yes qa: @acme/tech-leads"},
-		{"cancel", "", silent, cancel, "production", "bob", none, "no permission:maintain: anyone with maintain access"},
-		{"freeze: a role", "", named, freeze, "production", "dan", none, "yes boss: dan or carol"},
-		{"thaw: a role", "", named, thaw, "production", "lea", none, "no boss: dan or carol"},
-		{"thaw: a maintainer", "", silent, thaw, "production", "bob", maintainer("bob"), "yes permission:maintain: anyone with maintain access"},
-		{"rollback: a writer", "", silent, rollback, "production", "bob", none, "yes permission:write: anyone with write access"},
-		{"rollback: the author without write access", "", silent, rollback, "production", "eve", authoredBy("eve"), "no permission:write: anyone with write access"},
-		{"verified: the environment's role", "", named, verified, "STAGING", "lea", none, "yes qa: @acme/tech-leads"},
-		{"verified: the environment's role and no other", "", named, verified, "staging", "bob", none, "no qa: @acme/tech-leads"},
-		{"verified: the policy's, where the environment names none", "", named, verified, "production", "bob", none, "yes reviewer: anyone with write access"},
-		{"verified: a writer", "", silent, verified, "production", "bob", none, "yes permission:write: anyone with write access"},
-		{"override: a role", "", named, override, "production", "dan", none, "yes boss: dan or carol"},
-		{"override: nobody", "", silent, override, "production", "dan", maintainer("dan"), noOverride},
-		{"queue: a writer", "", named, queue, "", "bob", none, "yes permission:write: anyone with write access"},
-		{"queue: not everybody", "", named, queue, "", "eve", none, "no permission:write: anyone with write access"},
-		{"accept: one of the roles", "", named, accept, "production", "dan", none, "yes boss: dan or carol or @acme/tech-leads"},
-		{"accept: another of them", "", named, accept, "production", "lea", none, "yes qa: dan or carol or @acme/tech-leads"},
-		{"accept: none of them", "", named, accept, "production", "bob", none, "no boss, qa: dan or carol or @acme/tech-leads"},
-		{"accept: it is not known", "", named, accept, "production", "lea", func(f *change.Facts) { delete(f.Teams, "tech-leads") }, "unknown boss, qa: dan or carol or @acme/tech-leads"},
-		{"accept: of one it is known, of another not", "", named, accept, "production", "dan", func(f *change.Facts) { delete(f.Teams, "tech-leads") }, "yes boss: dan or carol or @acme/tech-leads"},
-		{"accept: where nobody need", "", named, accept, "staging", "dan", none, "no : nobody: staging asks for no release approval"},
-		{"accept: nowhere", "", named, accept, "moon", "dan", none, "no : nobody: moon asks for no release approval"},
-		{"no command about deployments", "", named, "refresh", "production", "dan", none, "no : nobody"},
+		{"deployed", "", named, command.Deployed, "production", "lea", none, "yes qa: @acme/tech-leads"},
+		{"start", "", named, command.Start, "production", "bob", none, "no qa: @acme/tech-leads"},
+		{"hold", "", named, command.Hold, "production", "lea", none, "yes qa: @acme/tech-leads"},
+		{"cancel", "", silent, command.Cancel, "production", "bob", none, "no permission:maintain: anyone with maintain access"},
+		{"freeze: a role", "", named, command.Freeze, "production", "dan", none, "yes boss: dan or carol"},
+		{"thaw: a role", "", named, command.Thaw, "production", "lea", none, "no boss: dan or carol"},
+		{"thaw: a maintainer", "", silent, command.Thaw, "production", "bob", maintainer("bob"), "yes permission:maintain: anyone with maintain access"},
+		{"rollback: a writer", "", silent, command.Rollback, "production", "bob", none, "yes permission:write: anyone with write access"},
+		{"rollback: the author without write access", "", silent, command.Rollback, "production", "eve", authoredBy("eve"), "no permission:write: anyone with write access"},
+		{"verified: the environment's role", "", named, command.Verified, "STAGING", "lea", none, "yes qa: @acme/tech-leads"},
+		{"verified: the environment's role and no other", "", named, command.Verified, "staging", "bob", none, "no qa: @acme/tech-leads"},
+		{"verified: the policy's, where the environment names none", "", named, command.Verified, "production", "bob", none, "yes reviewer: anyone with write access"},
+		{"verified: a writer", "", silent, command.Verified, "production", "bob", none, "yes permission:write: anyone with write access"},
+		{"override: a role", "", named, command.Override, "production", "dan", none, "yes boss: dan or carol"},
+		{"override: nobody", "", silent, command.Override, "production", "dan", maintainer("dan"), noOverride},
+		{"queue: a writer", "", named, command.Queue, "", "bob", none, "yes permission:write: anyone with write access"},
+		{"queue: not everybody", "", named, command.Queue, "", "eve", none, "no permission:write: anyone with write access"},
+		{"accept: one of the roles", "", named, command.Accept, "production", "dan", none, "yes boss: dan or carol or @acme/tech-leads"},
+		{"accept: another of them", "", named, command.Accept, "production", "lea", none, "yes qa: dan or carol or @acme/tech-leads"},
+		{"accept: none of them", "", named, command.Accept, "production", "bob", none, "no boss, qa: dan or carol or @acme/tech-leads"},
+		{"accept: it is not known", "", named, command.Accept, "production", "lea", func(f *change.Facts) { delete(f.Teams, "tech-leads") }, "unknown boss, qa: dan or carol or @acme/tech-leads"},
+		{"accept: of one it is known, of another not", "", named, command.Accept, "production", "dan", func(f *change.Facts) { delete(f.Teams, "tech-leads") }, "yes boss: dan or carol or @acme/tech-leads"},
+		{"accept: where nobody need", "", named, command.Accept, "staging", "dan", none, "no : nobody: staging asks for no release approval"},
+		{"accept: nowhere", "", named, command.Accept, "moon", "dan", none, "no : nobody: moon asks for no release approval"},
+		{"no command about deployments", "", named, command.Refresh, "production", "dan", none, "no : nobody"},
 
-		{"the floor's role, of which the repository says nothing", named, crew, deploy, "production", "lea", none, "yes qa: @acme/tech-leads"},
-		{"both roles", named, crew + "commands: {freeze: crew}\n", freeze, "production", "dan", none, "yes boss, crew: dan or carol who is also dan or sam"},
-		{"one of them is not enough", named, crew + "commands: {freeze: crew}\n", freeze, "production", "sam", none, "no boss, crew: dan or carol who is also dan or sam"},
-		{"beside what a silent floor asks for", silent, crew + "commands: {deploy: crew}\n", deploy, "production", "dan", none,
+		{"the floor's role, of which the repository says nothing", named, crew, command.Deploy, "production", "lea", none, "yes qa: @acme/tech-leads"},
+		{"both roles", named, crew + "commands: {freeze: crew}\n", command.Freeze, "production", "dan", none, "yes boss, crew: dan or carol who is also dan or sam"},
+		{"one of them is not enough", named, crew + "commands: {freeze: crew}\n", command.Freeze, "production", "sam", none, "no boss, crew: dan or carol who is also dan or sam"},
+		{"beside what a silent floor asks for", silent, crew + "commands: {deploy: crew}\n", command.Deploy, "production", "dan", none,
 			"no permission:maintain, crew: anyone with maintain access who is also dan or sam"},
-		{"nobody may override beside a silent floor", silent, crew + "override: crew\n", override, "production", "dan", none, noOverride},
-		{"whom the floor names overrides", named, crew, override, "production", "carol", none, "yes boss: dan or carol"},
-		{"both name who overrides", named, crew + "override: crew\n", override, "production", "carol", none, "no boss, crew: dan or carol who is also dan or sam"},
-		{"both verify", named, crew + "environments: {staging: {verify: {role: keeper}}}\n", verified, "staging", "lea", none, "no qa, keeper: @acme/tech-leads who is also dan"},
-		{"the repository's verifies besides", silent, crew + "environments: {staging: {verify: {role: keeper}}}\n", verified, "staging", "dan", none,
+		{"nobody may override beside a silent floor", silent, crew + "override: crew\n", command.Override, "production", "dan", none, noOverride},
+		{"whom the floor names overrides", named, crew, command.Override, "production", "carol", none, "yes boss: dan or carol"},
+		{"both name who overrides", named, crew + "override: crew\n", command.Override, "production", "carol", none, "no boss, crew: dan or carol who is also dan or sam"},
+		{"both verify", named, crew + "environments: {staging: {verify: {role: keeper}}}\n", command.Verified, "staging", "lea", none, "no qa, keeper: @acme/tech-leads who is also dan"},
+		{"the repository's verifies besides", silent, crew + "environments: {staging: {verify: {role: keeper}}}\n", command.Verified, "staging", "dan", none,
 			"yes permission:write, keeper: anyone with write access who is also dan"},
-		{"accept: the repository's role too", named, crew + "environments: {production: {release: [{role: keeper}, {role: boss, count: 2}]}}\n", accept, "production", "dan", none,
+		{"accept: the repository's role too", named, crew + "environments: {production: {release: [{role: keeper}, {role: boss, count: 2}]}}\n", command.Accept, "production", "dan", none,
 			"yes boss, keeper: dan or carol or @acme/tech-leads or dan"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

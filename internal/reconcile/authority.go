@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/store"
 )
@@ -30,14 +31,14 @@ func (rc *Reconciler) PolicyAt(ctx context.Context, repo change.Repository, bran
 
 // MayCommand says whether somebody may give a command about a branch, by the policy that governs it and what they may do now. It returns
 // ErrUnusable if that cannot be used; where none governs the branch, nobody may.
-func (rc *Reconciler) MayCommand(ctx context.Context, repo change.Repository, branch, verb string, by change.Account) (policy.Authority, error) {
+func (rc *Reconciler) MayCommand(ctx context.Context, repo change.Repository, branch string, verb command.Verb, by change.Account) (policy.Authority, error) {
 	r := rc.begin(ctx, onBranch(repo, branch))
 	return r.authority(ctx, r.main, verb, by)
 }
 
 // MayRelease is MayCommand for a command about an environment; see policy.Policy.MayRelease.
 func (rc *Reconciler) MayRelease(
-	ctx context.Context, repo change.Repository, branch, verb, environment string, by change.Account,
+	ctx context.Context, repo change.Repository, branch string, verb command.Verb, environment string, by change.Account,
 ) (policy.Authority, error) {
 	r := rc.begin(ctx, onBranch(repo, branch))
 	return permitted(judge(ctx, r, r.basis(r.main), func(p *policy.Policy) (needsOf, answerOf[policy.Authority]) {
@@ -77,7 +78,7 @@ func onBranch(repo change.Repository, branch string) store.Work {
 
 // authority says whether somebody may give a command on a pull request, by the policy at the present tip of its base and by what they may do
 // now.
-func (r *run) authority(ctx context.Context, s *subject, verb string, by change.Account) (policy.Authority, error) {
+func (r *run) authority(ctx context.Context, s *subject, verb command.Verb, by change.Account) (policy.Authority, error) {
 	return permitted(judge(ctx, r, r.basis(s), func(p *policy.Policy) (needsOf, answerOf[policy.Authority]) {
 		return func(f change.Facts) change.Needs { return p.NeedsForCommand(verb, f, by) },
 			func(f change.Facts) policy.Authority { return p.MayCommand(verb, f, by) }

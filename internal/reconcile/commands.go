@@ -123,7 +123,7 @@ func (r *run) carryOut(ctx context.Context, s *subject, c change.Command, asked 
 	if asked.Verb == command.Withdraw {
 		return r.withdrawRejections(ctx, s, c)
 	}
-	may, err := r.authority(ctx, s, string(asked.Verb), c.By)
+	may, err := r.authority(ctx, s, asked.Verb, c.By)
 	if errors.Is(err, ErrUnusable) || err == nil && !may.May {
 		return notPermitted(c, may, err), nil
 	}

@@ -73,7 +73,7 @@ func (p *pending) waits(l *Lane, d *Deployment) { p.lane, p.of = l, d }
 
 // carryOut carries an order out. Whether somebody may is looked at before what they ask for, so that nobody learns by asking.
 func (t *Turn) carryOut(o Order, p *pending) {
-	if e, ok := t.rules.Find(o.Environment); ok && o.Verb == "accept" && len(e.Release) == 0 {
+	if e, ok := t.rules.Find(o.Environment); ok && o.Verb == command.Accept && len(e.Release) == 0 {
 		// Nobody may, because there is nothing that anybody could.
 		p.refuse("not asked for", change.Words(e.Name+" asks for no release approval."))
 		return
@@ -82,7 +82,7 @@ func (t *Turn) carryOut(o Order, p *pending) {
 	case o.Unknown:
 		p.refuse("authority unknown", command.PermissionUnknown(o.By, orNobody(o.Who)).Says)
 		return
-	case !o.May && !(o.Verb == "verified" && len(o.Holds) > 0): // which environment's role it takes is known later
+	case !o.May && !(o.Verb == command.Verified && len(o.Holds) > 0): // which environment's role it takes is known later
 		p.notPermitted(o)
 		return
 	case t.rules.Mode == Off || t.rules.Mode == "" || len(t.rules.Environments) == 0:
@@ -94,20 +94,20 @@ func (t *Turn) carryOut(o Order, p *pending) {
 		return
 	}
 	switch o.Verb {
-	case "queue":
+	case command.Queue:
 		t.list(o, p, e)
-	case "freeze":
+	case command.Freeze:
 		t.freeze(o, p, l)
-	case "thaw":
+	case command.Thaw:
 		t.thaw(o, p, l)
-	case "verified":
+	case command.Verified:
 		t.sayVerified(o, p, l, e)
-	case "rollback":
+	case command.Rollback:
 		t.askRollback(o, p, l, e)
-	case "deploy", "accept", "override", "hold", "start", "cancel", "deployed":
+	case command.Deploy, command.Accept, command.Override, command.Hold, command.Start, command.Cancel, command.Deployed:
 		t.orderOf(o, p, l, e)
 	default:
-		p.refuse("unknown", change.Code(o.Verb), change.Words(" is no command about deployments."))
+		p.refuse("unknown", change.Code(string(o.Verb)), change.Words(" is no command about deployments."))
 	}
 }
 
@@ -129,7 +129,7 @@ func (t *Turn) meant(o Order, p *pending) (*Lane, *Environment) {
 		}
 		return t.lane(e.Name), e
 	}
-	if o.Verb == "queue" {
+	if o.Verb == command.Queue {
 		return nil, nil
 	}
 	var lanes []*Lane
@@ -139,11 +139,11 @@ func (t *Turn) meant(o Order, p *pending) (*Lane, *Environment) {
 			continue
 		}
 		switch o.Verb {
-		case "verified":
+		case command.Verified:
 			if l.toVerify(o.Pull.Number) != nil {
 				lanes = append(lanes, l)
 			}
-		case "rollback":
+		case command.Rollback:
 			if h := l.head(); h != nil && h.brings(o.Pull.Number) {
 				lanes = append(lanes, l)
 			}
@@ -154,7 +154,7 @@ func (t *Turn) meant(o Order, p *pending) (*Lane, *Environment) {
 		e, _ := t.rules.Find(lanes[0].Environment)
 		return lanes[0], e
 	case 0:
-		if o.Verb == "verified" {
+		if o.Verb == command.Verified {
 			p.refuse("not deployed", change.Words("Nothing of this pull request waits to be verified anywhere."))
 		} else {
 			p.refuse("not deployed", change.Words("No environment holds this pull request's change as the last that was deployed. Name the environment: "), t.environments(), change.Words("."))
@@ -210,10 +210,10 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 	current := l.current()
 	there := current != nil && d == nil && current.Commit == commit
 	switch o.Verb {
-	case "start":
+	case command.Start:
 		t.startAgain(o, p, l, d, commit)
 		return
-	case "cancel":
+	case command.Cancel:
 		t.cancel(o, p, l, d, there)
 		return
 	}
@@ -221,14 +221,14 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 	case there:
 		p.refuse("already there", change.Code(commit.Short()), change.Words(" is in "+l.Environment+" already."))
 		return
-	case d != nil && d.Phase == Deploying && o.Verb == "deployed":
+	case d != nil && d.Phase == Deploying && o.Verb == command.Deployed:
 		t.deployed(o, p, l, d)
 		return
 	case d != nil && d.Phase == Deploying:
 		p.refuse("under way", d.name(), change.Words(" is being deployed to "+l.Environment+" already."))
 		return
 	case d == nil:
-		if ran := l.ran(commit); ran != nil && (ran.Phase == Failed || ran.Phase == Cancelled) && o.Verb != "deployed" {
+		if ran := l.ran(commit); ran != nil && (ran.Phase == Failed || ran.Phase == Cancelled) && o.Verb != command.Deployed {
 			p.refuse("ended", ran.name(), change.Words(" "+ended(ran.Phase)+" in "+l.Environment+". To try again: "), change.Code("/change start "+l.Environment), change.Words("."))
 			return
 		}
@@ -239,7 +239,7 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 		if !read {
 			return
 		}
-		if b.Contained && o.Verb != "deployed" {
+		if b.Contained && o.Verb != command.Deployed {
 			p.refuse("overtaken", change.Code(commit.Short()), change.Words(" is contained in "), current.name(), change.Words(", which is in "+l.Environment+"."))
 			return
 		}
@@ -248,7 +248,7 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 	if begins {
 		d = &Deployment{Commit: commit, Number: n, Deployer: t.asksFor(o, commit), Own: t.rules.Mode == Create}
 	}
-	if o.Verb == "accept" && !t.mayAccept(o, p, l, e, d) {
+	if o.Verb == command.Accept && !t.mayAccept(o, p, l, e, d) {
 		return
 	}
 	if begins {
@@ -257,7 +257,7 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 	say := &Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}
 	step := ""
 	switch o.Verb {
-	case "deploy":
+	case command.Deploy:
 		switch {
 		case d.Phase == Held:
 			p.refuse("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+l.Environment), change.Words("."))
@@ -268,19 +268,19 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 			d.Say, step = say, "said"
 			p.done("said")
 		}
-	case "accept":
+	case command.Accept:
 		say.Roles = rolesOf(e, o.Holds)
 		say.Role = strings.Join(say.Roles, ", ")
 		d.Accepted, step = append(d.Accepted, *say), "accepted"
 		p.done("accepted")
-	case "override":
+	case command.Override:
 		if d.Override != nil {
 			p.refuse("overridden before", change.Login(d.Override.By), change.Words(" did so already."))
 			break
 		}
 		d.Override, step = say, "overridden"
 		p.done("overridden")
-	case "hold":
+	case command.Hold:
 		if d.Phase == Held {
 			p.refuse("held before", d.name(), change.Words(" is held already."))
 			return
@@ -291,7 +291,7 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 		p.done("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+l.Environment), change.Words("."))
 		t.entry(step, l, d, o.By, o.Reason)
 		return
-	case "deployed":
+	case command.Deployed:
 		t.deployed(o, p, l, d)
 		return
 	}
@@ -306,7 +306,7 @@ func (t *Turn) orderOf(o Order, p *pending, l *Lane, e *Environment) {
 // merged it, and what others deploy by whoever causes the job.
 func (t *Turn) asksFor(o Order, commit change.SHA) change.Account {
 	switch {
-	case o.Verb == "deploy" || o.Verb == "deployed":
+	case o.Verb == command.Deploy || o.Verb == command.Deployed:
 		return o.By
 	case t.rules.Mode == Create:
 		return t.merger(commit)

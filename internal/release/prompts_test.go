@@ -37,15 +37,15 @@ func (s *scene) quiet() *scene {
 }
 
 // accepts gives a command that a prompt names as it stands there: the one of a verb.
-func (s *scene) accepts(p Prompt, on int, verb string) *scene {
+func (s *scene) accepts(p Prompt, on int, verb command.Verb) *scene {
 	s.Helper()
 	for _, part := range p.Says {
 		c, err := command.Parse(part.Text)
-		if part.Kind != change.PartCode || err != nil || string(c.Verb) != verb {
+		if part.Kind != change.PartCode || err != nil || c.Verb != verb {
 			continue
 		}
 		return s.does(bob, on, verb, c.Args[0], func(o *Order) {
-			if verb == "rollback" && len(c.Args) > 1 {
+			if verb == command.Rollback && len(c.Args) > 1 {
 				o.Version = c.Args[1]
 			}
 		})
@@ -267,7 +267,8 @@ func TestRefusalsHaveOneForm(t *testing.T) {
 		return func(o *Order) { o.May, o.Who = false, change.Words(who) }
 	}
 	for _, row := range []struct {
-		verb, who, want string
+		verb      command.Verb
+		who, want string
 	}{
 		{"accept", "nobody", "production asks for no release approval."},
 		{"deploy", "dan", "This is for dan."},
@@ -282,7 +283,7 @@ func TestRefusalsHaveOneForm(t *testing.T) {
 // TestStepsOfAnEnvironmentAreOfNoDeployment keeps what a zero Deployment says, and the year 1, out of the evidence.
 func TestStepsOfAnEnvironmentAreOfNoDeployment(t *testing.T) {
 	s := play(t, Create, normal)
-	for _, verb := range []string{"freeze", "thaw"} {
+	for _, verb := range []command.Verb{command.Freeze, command.Thaw} {
 		s.does(bob, 1, verb, "production", func(o *Order) { o.Until = s.now.Add(time.Hour) })
 	}
 	s.land(1)

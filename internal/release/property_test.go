@@ -13,6 +13,7 @@ import (
 
 	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 )
 
 const ourApp change.AppID = 7
@@ -518,11 +519,12 @@ func (w *world) act() {
 			w.note(fmt.Sprintf("run %d %s", e.Run, e.Conclusion), func(t *Turn) { t.Run(e) })
 		}
 	case "order":
-		verb, env, version := pick(t, "verb", "deploy", "deploy", "deployed", "accept", "override", "freeze", "thaw", "verified", "rollback", "queue", "hold", "cancel", "start"), "", ""
+		verb, env, version := pick(t, "verb", command.Deploy, command.Deploy, command.Deployed, command.Accept, command.Override, command.Freeze, command.Thaw,
+			command.Verified, command.Rollback, command.Queue, command.Hold, command.Cancel, command.Start), "", ""
 		if rapid.IntRange(0, 3).Draw(t, "named") > 0 {
 			env = w.someEnvironment()
 		}
-		if verb == "rollback" && rapid.IntRange(0, 2).Draw(t, "version") == 0 {
+		if verb == command.Rollback && rapid.IntRange(0, 2).Draw(t, "version") == 0 {
 			version = string(w.commits[rapid.IntRange(0, 5).Draw(t, "to")])
 		}
 		w.order(verb, env, change.Number(rapid.IntRange(1, 6).Draw(t, "number")), version)
@@ -563,7 +565,7 @@ func (w *world) status(r *remote, state change.DeploymentState, by change.Accoun
 	w.note(fmt.Sprintf("status %s of %d by %s", state, r.ID, by.Login), func(t *Turn) { t.Status(s) })
 }
 
-func (w *world) order(verb, env string, n change.Number, version string) {
+func (w *world) order(verb command.Verb, env string, n change.Number, version string) {
 	w.orders++
 	o := Order{
 		Command: change.Command{

@@ -28,6 +28,7 @@ import (
 
 	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 )
 
 // Mode says what is done about deployments.
@@ -165,11 +166,11 @@ func (n Needs) IsEmpty() bool { return len(n.Commits)+len(n.Batches)+len(n.Check
 // Order is a command about deployments, by somebody whose comment is as it was sent.
 type Order struct {
 	change.Command
-	Verb        string    // deploy, deployed, accept, override, freeze, thaw, verified, rollback, queue, hold, cancel, start
-	Environment string    // empty where the command may leave it out and did
-	Version     string    // of rollback: the beginning of a commit's name; empty: the last verified
-	Class       Class     // of rollback; empty: errors
-	Until       time.Time // of freeze
+	Verb        command.Verb // one of those about deployments
+	Environment string       // empty where the command may leave it out and did
+	Version     string       // of rollback: the beginning of a commit's name; empty: the last verified
+	Class       Class        // of rollback; empty: errors
+	Until       time.Time    // of freeze
 	Reason      string
 	May         bool        // whoever gave it may
 	Unknown     bool        // whether they may could not be found out

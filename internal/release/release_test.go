@@ -8,6 +8,7 @@ import (
 
 	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 )
 
 const (
@@ -101,10 +102,10 @@ func TestSayBeforeItsTimeDoesNotAskForTheDeployment(t *testing.T) {
 	t.Run("whoever merged cannot give it", func(t *testing.T) {
 		begin(t).refused("asked for the deployment by merging", merger, 1, "accept", "production", holding("rm"))
 	})
-	for _, verb := range []string{"override", "hold"} {
-		t.Run(verb+" by another frees nobody who merged", func(t *testing.T) {
+	for _, verb := range []command.Verb{command.Override, command.Hold} {
+		t.Run(string(verb)+" by another frees nobody who merged", func(t *testing.T) {
 			s := begin(t).does(carol, 1, verb, "production")
-			if verb == "hold" {
+			if verb == command.Hold {
 				s.does(carol, 1, "start", "production")
 			}
 			s.verify("staging", 1).refused("asked for the deployment by merging", merger, 1, "accept", "production", holding("rm"))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
 )
 
 // scene is a repository with a linear history of pull requests, the n-th of which became commit sha(n), and a GitHub that does as it is asked.
@@ -209,14 +210,14 @@ func (s *scene) later(d time.Duration) *scene {
 }
 
 // say gives a command on a pull request, and returns the answer.
-func (s *scene) say(by change.Account, n int, verb, env string, more ...func(*Order)) Reply {
+func (s *scene) say(by change.Account, n int, verb command.Verb, env string, more ...func(*Order)) Reply {
 	s.Helper()
 	s.comment++
 	o := Order{Command: change.Command{Comment: s.comment, By: by, At: s.now, Pull: change.PullKey{Number: change.Number(n)}}, Verb: verb, Environment: env, May: true, Reason: "because"}
 	for _, m := range more {
 		m(&o)
 	}
-	if verb == "accept" {
+	if verb == command.Accept {
 		s.holders[by.ID] = Holder{Roles: o.Holds}
 	}
 	s.turn(func(t *Turn) { t.Order(o) })
@@ -227,7 +228,7 @@ func (s *scene) say(by change.Account, n int, verb, env string, more ...func(*Or
 }
 
 // does gives a command that is carried out, refused one that is refused with some words.
-func (s *scene) does(by change.Account, n int, verb, env string, more ...func(*Order)) *scene {
+func (s *scene) does(by change.Account, n int, verb command.Verb, env string, more ...func(*Order)) *scene {
 	s.Helper()
 	if r := s.say(by, n, verb, env, more...); !r.Done {
 		s.Fatalf("%s %s on #%d: %s", verb, env, n, r.Says)
@@ -235,7 +236,7 @@ func (s *scene) does(by change.Account, n int, verb, env string, more ...func(*O
 	return s
 }
 
-func (s *scene) refused(words string, by change.Account, n int, verb, env string, more ...func(*Order)) *scene {
+func (s *scene) refused(words string, by change.Account, n int, verb command.Verb, env string, more ...func(*Order)) *scene {
 	s.Helper()
 	if r := s.say(by, n, verb, env, more...); r.Done || !strings.Contains(r.Says.String(), words) {
 		s.Fatalf("%s %s on #%d: done %t, %q, want %q", verb, env, n, r.Done, r.Says, words)
