@@ -1,0 +1,357 @@
+package release
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/command"
+)
+
+// target is what an order on a pull request is about, in one lane.
+type target struct {
+	lane   *Lane
+	open   *Deployment // what waits or is under way; nil: nothing does
+	commit change.SHA  // what the pull request became; empty: nothing yet, and open is the rollback that was asked for on it
+}
+
+// isThere says whether the lane holds the commit, and nothing is begun to deploy it again.
+func (g target) isThere() bool {
+	c := g.lane.current()
+	return g.open == nil && c != nil && c.Commit == g.commit
+}
+
+// target returns what an order is about: the rollback that was asked for on its pull request, or else the deployment of the commit that
+// this became. If it is about nothing that is refused, unless something must be read first.
+func (t *Turn) target(o Order, p *pending, l *Lane) (target, bool) {
+	n := o.Pull.Number
+	g := target{lane: l, commit: t.commitOf(o)}
+	g.open = l.newest(func(d *Deployment) bool {
+		return d.Undoes != "" && d.On == n && n != 0 && (d.Phase.waits() || d.Phase == Deploying)
+	})
+	if g.open != nil {
+		return g, true
+	}
+	if g.commit == "" {
+		p.refuse("not landed", change.Words("This pull request has not landed, so that there is no commit to deploy."))
+		return g, false
+	}
+	g.open = l.open(g.commit)
+	return g, g.open != nil || !t.isUnknown(g.commit, p)
+}
+
+// commitOf returns what a pull request became on its branch; empty: it has not landed, as far as is known.
+func (t *Turn) commitOf(o Order) change.SHA {
+	if o.Commit != "" {
+		return o.Commit
+	}
+	for _, l := range t.state.Landed {
+		if l.Number == o.Pull.Number {
+			return l.Commit
+		}
+	}
+	_, d := t.state.where(func(d *Deployment) bool { return d.Number == o.Pull.Number && d.Number != 0 && d.Undoes == "" })
+	if d != nil {
+		return d.Commit
+	}
+	return ""
+}
+
+// mayBegin says whether an order can have a say in a deployment, which it may begin. What is there or under way, what ended and what is
+// contained in something newer takes none, which is answered; but whoever says that it was deployed knows better than the last two.
+func (t *Turn) mayBegin(o Order, p *pending, g target) bool {
+	in, commit := g.lane.Environment, g.commit
+	switch d := g.open; {
+	case g.isThere():
+		p.refuse("already there", change.Code(commit.Short()), change.Words(" is in "+in+" already."))
+		return false
+	case d != nil && d.Phase == Deploying:
+		p.refuse("under way", d.name(), change.Words(" is being deployed to "+in+" already."))
+		return false
+	case d != nil:
+		return true
+	}
+	happened := o.Verb == command.Deployed
+	if ran := g.lane.ran(commit); ran != nil && (ran.Phase == Failed || ran.Phase == Cancelled) && !happened {
+		p.refuse("ended", ran.name(), change.Words(" "+ended(ran.Phase)+" in "+in+". To try again: "), change.Code("/change start "+in), change.Words("."))
+		return false
+	}
+	current := g.lane.current()
+	if current == nil {
+		return true
+	}
+	b, read := t.between(current.Commit, commit)
+	if read && b.Contained && !happened {
+		p.refuse("overtaken", change.Code(commit.Short()), change.Words(" is contained in "), current.name(), change.Words(", which is in "+in+"."))
+		return false
+	}
+	return read
+}
+
+// draft returns the deployment that an order is about. One that the order begins is in no lane yet: see begin.
+func (t *Turn) draft(o Order, g target) *Deployment {
+	if g.open != nil {
+		return g.open
+	}
+	return &Deployment{Commit: g.commit, Number: o.Pull.Number, Deployer: t.requester(o, g.commit), Own: t.rules.Mode == Create}
+}
+
+// begin returns the deployment that an order is about, which is begun if there is none.
+func (t *Turn) begin(o Order, g target) *Deployment {
+	d := t.draft(o, g)
+	if g.open == nil {
+		d = t.add(g.lane, *d)
+	}
+	return d
+}
+
+// requester returns who counts as having requested a deployment that a command begins: whoever says deploy or deployed; else, where we deploy,
+// whoever merged; else nobody yet.
+func (t *Turn) requester(o Order, commit change.SHA) change.Account {
+	switch {
+	case o.Verb == command.Deploy || o.Verb == command.Deployed:
+		return o.By
+	case t.rules.Mode == Create:
+		return t.merger(commit)
+	default:
+		return change.Account{}
+	}
+}
+
+// merger returns who merged the pull request that became a commit, if that is known.
+func (t *Turn) merger(commit change.SHA) change.Account {
+	for _, l := range t.state.Landed {
+		if l.Commit == commit {
+			return l.By
+		}
+	}
+	return change.Account{}
+}
+
+// isUnknown refuses what is said of a commit that is not on a governed branch.
+func (t *Turn) isUnknown(commit change.SHA, p *pending) bool {
+	c, read := t.commit(commit)
+	switch {
+	case !read:
+		return true
+	case c.Unread:
+		p.refuse("unread", change.Words("Whether "), change.Code(commit.Short()), change.Words(" is on a governed branch cannot be read just now. Try again."))
+		return true
+	case !c.Known:
+		p.refuse("unknown commit", change.Code(commit.Short()), change.Words(" is not reachable from a governed branch."))
+		return true
+	}
+	return false
+}
+
+// said is what an order says, by whoever gave it.
+func (t *Turn) said(o Order) *Say {
+	return &Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}
+}
+
+// sayDeploy notes that somebody says that a deployment may go.
+func (t *Turn) sayDeploy(o Order, p *pending, l *Lane) {
+	g, ok := t.target(o, p, l)
+	if !ok || !t.mayBegin(o, p, g) {
+		return
+	}
+	d := t.begin(o, g)
+	switch {
+	case d.Phase == Held:
+		p.refuse("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+l.Environment), change.Words("."))
+		return
+	case d.Say != nil:
+		p.refuse("said before", change.Login(d.Say.By), change.Words(" said so already."))
+	default:
+		d.Say = t.said(o)
+		t.step("said", l, d, o)
+		p.done("said")
+	}
+	p.waits(l, d)
+}
+
+// accept gives a release approval.
+func (t *Turn) accept(o Order, p *pending, l *Lane, e *Environment) {
+	g, ok := t.target(o, p, l)
+	if !ok || !t.mayBegin(o, p, g) || !t.mayAccept(o, p, l, e, t.draft(o, g)) {
+		return
+	}
+	d := t.begin(o, g)
+	say := t.said(o)
+	say.Roles = rolesOf(e, o.Holds)
+	say.Role = strings.Join(say.Roles, ", ")
+	d.Accepted = append(d.Accepted, *say)
+	t.step("accepted", l, d, o)
+	p.done("accepted")
+	p.waits(l, d)
+}
+
+// mayAccept says whether a release approval can be given by whoever gives it.
+func (t *Turn) mayAccept(o Order, p *pending, l *Lane, e *Environment, d *Deployment) bool {
+	if len(rolesOf(e, o.Holds)) == 0 {
+		var roles []string
+		for _, s := range e.Release {
+			roles = append(roles, s.Role)
+		}
+		p.refuse("no role", change.Login(o.By), change.Words(" holds none of the roles whose release approval "+e.Name+" asks for: "), roleNames(roles), change.Words("."))
+		return false
+	}
+	if slices.ContainsFunc(d.Accepted, func(s Say) bool { return s.By.ID == o.By.ID }) {
+		p.refuse("accepted before", change.Login(o.By), change.Words(" accepted it already."))
+		return false
+	}
+	ships := d.Changes
+	if d.Undoes == "" {
+		b, _, read := t.batch(l, d)
+		if !read {
+			return false
+		}
+		ships = b.Changes
+	}
+	if why := barred(d, ships, o.By); why != "" {
+		p.refuse("barred", change.Login(o.By), change.Words(" "+why+", and cannot be the one who accepts it."))
+		return false
+	}
+	return true
+}
+
+// rolesOf returns which of somebody's roles an environment's release approvals ask for.
+func rolesOf(e *Environment, holds []string) []string {
+	var roles []string
+	for _, s := range e.Release {
+		if slices.Contains(holds, s.Role) && !slices.Contains(roles, s.Role) {
+			roles = append(roles, s.Role)
+		}
+	}
+	return roles
+}
+
+// override has a deployment pass hours and freezes.
+func (t *Turn) override(o Order, p *pending, l *Lane) {
+	g, ok := t.target(o, p, l)
+	if !ok || !t.mayBegin(o, p, g) {
+		return
+	}
+	d := t.begin(o, g)
+	if d.Override != nil {
+		p.refuse("overridden before", change.Login(d.Override.By), change.Words(" did so already."))
+	} else {
+		d.Override = t.said(o)
+		t.step("overridden", l, d, o)
+		p.done("overridden")
+	}
+	p.waits(l, d)
+}
+
+// hold takes a deployment out of the queue until somebody starts it again.
+func (t *Turn) hold(o Order, p *pending, l *Lane) {
+	g, ok := t.target(o, p, l)
+	if !ok || !t.mayBegin(o, p, g) {
+		return
+	}
+	d := t.begin(o, g)
+	if d.Phase == Held {
+		p.refuse("held before", d.name(), change.Words(" is held already."))
+		return
+	}
+	t.phase(d, Held)
+	d.Why = o.Reason
+	t.step("held", l, d, o)
+	p.done("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+l.Environment), change.Words("."))
+}
+
+// step notes that an order changed something about a deployment.
+func (t *Turn) step(name string, l *Lane, d *Deployment, o Order) {
+	t.moved = true
+	t.entry(name, l, d, o.By, o.Reason)
+}
+
+// sayDeployed notes that something deployed it which does not tell GitHub.
+func (t *Turn) sayDeployed(o Order, p *pending, l *Lane) {
+	g, ok := t.target(o, p, l)
+	if !ok {
+		return
+	}
+	d := g.open
+	if d == nil || d.Phase != Deploying {
+		if !t.mayBegin(o, p, g) {
+			return
+		}
+		d = t.begin(o, g)
+		d.Deployer = o.By
+		t.past(l, d, nil)
+		if t.rules.Mode == Create && d.GitHub == 0 {
+			d.Own = false // a deployment on GitHub would have it deployed again
+		}
+	}
+	t.entry("said to be deployed", l, d, o.By, "")
+	t.succeed(l, d)
+	p.done("deployed")
+}
+
+// startAgain lets go on what was held, and queues again what came to nothing.
+func (t *Turn) startAgain(o Order, p *pending, l *Lane) {
+	g, ok := t.target(o, p, l)
+	if !ok {
+		return
+	}
+	if d := g.open; d != nil {
+		switch d.Phase {
+		case Held:
+			t.phase(d, Waiting)
+			d.Why = ""
+			t.entry("started", l, d, o.By, "")
+			p.done("started")
+			p.waits(l, d)
+		case Deploying:
+			p.refuse("under way", d.name(), change.Words(" is being deployed to "+l.Environment+" already."))
+		default:
+			p.refuse("not held", d.name(), change.Words(" is not held."))
+			p.waits(l, d)
+		}
+		return
+	}
+	was := l.newest(func(d *Deployment) bool { return d.Commit == g.commit })
+	switch {
+	case was == nil:
+		p.refuse("not begun", change.Words("Nothing of this pull request was held, cancelled or failed in "+l.Environment+"."))
+	case was.Phase.succeeded():
+		p.refuse("already there", was.name(), change.Words(" was deployed to "+l.Environment+"."))
+	case was.Phase == Overtaken:
+		p.refuse("overtaken", was.name(), change.Words(": "), change.Quote(was.Why), change.Words("."))
+	default:
+		d := t.add(l, Deployment{
+			Commit: g.commit, Number: was.Number, Deployer: o.By, Own: t.rules.Mode == Create, Started: &Say{By: o.By, Role: o.Role, At: t.now, Comment: o.Comment},
+		})
+		t.entry("started", l, d, o.By, "")
+		p.done("started")
+		p.waits(l, d)
+	}
+}
+
+// cancel takes something out of the queue, or gives up what is under way; whatever deploys it is not stopped by that.
+func (t *Turn) cancel(o Order, p *pending, l *Lane) {
+	g, ok := t.target(o, p, l)
+	d := g.open
+	switch {
+	case !ok:
+		return
+	case g.isThere():
+		p.refuse("already there", change.Words("It is in "+l.Environment+" already: take it back with "), change.Code(`/change rollback `+l.Environment+` "what went wrong"`), change.Words("."))
+		return
+	case d == nil:
+		p.refuse("not waiting", change.Words("Nothing of this pull request waits in "+l.Environment+", or is under way there."))
+		return
+	}
+	why := "cancelled by " + o.By.Login
+	if o.Reason != "" {
+		why = o.Reason
+	}
+	under := d.Phase == Deploying
+	t.end(l, d, Cancelled, why, o.By)
+	if under {
+		p.done("cancelled", change.Words("Its place is free. What deploys it is not stopped by this."))
+		return
+	}
+	p.done("cancelled")
+}
