@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/release"
@@ -216,15 +217,15 @@ func TestKilledAnywhere(t *testing.T) {
 		killed = 0
 		for i, step := range story(r) {
 			step()
-			*r.killer = killer{at: at}
+			*r.Killer = effecttest.Killer{At: at}
 			_, err := r.Run(t.Context(), r.errand())
-			if r.killed() {
+			if r.Killed() {
 				killed++
-				if !errors.Is(err, errKilled) {
+				if !errors.Is(err, effecttest.ErrKilled) {
 					t.Fatalf("run %d was killed at step %d, and returns %v", i, at, err)
 				}
 			}
-			*r.killer = killer{}
+			*r.Killer = effecttest.Killer{}
 			r.run()
 		}
 		if got := r.ending(); got != want {

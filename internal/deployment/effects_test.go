@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/release"
 )
@@ -68,11 +69,11 @@ func TestLostAnswers(t *testing.T) {
 		for _, after := range []bool{true, false} {
 			r := newRig(t)
 			r.runs[12] = github.WorkflowRun{ID: 12, Repository: shop.ID, Head: "abc"}
-			*r.killer = killer{at: 3, after: after} // the first two write the intent and the attempt
-			if err := r.begin().perform(t.Context(), tt.effect); !errors.Is(err, errKilled) {
+			*r.Killer = effecttest.Killer{At: 3, After: after} // the first two write the intent and the attempt
+			if err := r.begin().perform(t.Context(), tt.effect); !errors.Is(err, effecttest.ErrKilled) {
 				t.Fatalf("%s: %v", tt.name, err)
 			}
-			*r.killer = killer{}
+			*r.Killer = effecttest.Killer{}
 			r.must(r.begin().perform(t.Context(), tt.effect))
 			want := tt.lost
 			if after {

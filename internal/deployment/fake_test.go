@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/github"
 )
 
@@ -28,41 +29,13 @@ var (
 	shop  = change.Repository{ID: 7, Owner: "acme", Name: "shop", DefaultBranch: "main", Installation: 5}
 )
 
-// errKilled is the end of a process.
-var errKilled = errors.New("killed")
-
-// killer ends a run at one of its steps, right before the step takes effect or right after it, so that its answer is lost.
-type killer struct {
-	at    int // the step, from 1; 0: none
-	after bool
-	step  int
-}
-
-// do takes a step. Whoever is killed takes no further ones.
-func (k *killer) do(f func() error) error {
-	k.step++
-	switch {
-	case k.at == 0 || k.step < k.at:
-		return f()
-	case k.step == k.at && k.after:
-		if err := f(); err != nil {
-			return err
-		}
-		return errKilled
-	default:
-		return errKilled
-	}
-}
-
-func (k *killer) killed() bool { return k.at != 0 && k.step >= k.at }
-
 func sha(parts ...any) change.SHA {
 	return change.SHA(fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, parts...))))
 }
 
 // hub is GitHub with one repository.
 type hub struct {
-	*killer
+	*effecttest.Killer
 	t           *testing.T
 	now         time.Time
 	commits     map[change.SHA][]change.SHA // parents, the first before the others
@@ -103,7 +76,7 @@ func (h *hub) write(name string, f func()) error {
 	if err := h.call(name); err != nil {
 		return err
 	}
-	return h.do(func() error { f(); return nil })
+	return h.Do(func() error { f(); return nil })
 }
 
 // session is one session: what it has read it need not read again.

@@ -14,6 +14,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
@@ -30,11 +31,11 @@ func TestMain(m *testing.M) { ramtest.Main(m) }
 // memory is the store, whose writes a killer may end.
 type memory struct {
 	*store.Store
-	*killer
+	*effecttest.Killer
 }
 
 func (m memory) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
-	return m.do(func() error {
+	return m.Do(func() error {
 		return m.Write(ctx, func(tx store.Tx) error { return m.Store.SaveErrand(ctx, tx, e, save) })
 	})
 }
@@ -44,19 +45,19 @@ func (m memory) RaiseErrands(ctx context.Context, raised []change.Raised) error 
 }
 
 func (m memory) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
-	err = m.do(func() (err error) { e, fresh, err = m.Store.Intend(ctx, in); return err })
+	err = m.Do(func() (err error) { e, fresh, err = m.Store.Intend(ctx, in); return err })
 	return e, fresh, err
 }
 
 func (m memory) Attempt(ctx context.Context, key string, lease store.Lease) error {
-	return m.do(func() error { return m.Store.Attempt(ctx, key, lease) })
+	return m.Do(func() error { return m.Store.Attempt(ctx, key, lease) })
 }
 
 // Now is so late that no attempt is acted on any more.
 func (m memory) Now() time.Time { return m.Store.Now().Add(effect.MayActFor) }
 
 func (m memory) Complete(ctx context.Context, key string, result any) error {
-	return m.do(func() error { return m.Store.Complete(ctx, key, result) })
+	return m.Do(func() error { return m.Store.Complete(ctx, key, result) })
 }
 
 // rules says what the policy says.
@@ -148,9 +149,9 @@ func usual() release.Rules {
 }
 
 func newRig(t *testing.T) *rig {
-	k := &killer{}
+	k := &effecttest.Killer{}
 	h := &hub{
-		t: t, killer: k, now: epoch, commits: map[change.SHA][]change.SHA{}, order: map[change.SHA]int{}, edits: map[change.SHA]map[string]change.SHA{}, branches: map[string]change.SHA{},
+		t: t, Killer: k, now: epoch, commits: map[change.SHA][]change.SHA{}, order: map[change.SHA]int{}, edits: map[change.SHA]map[string]change.SHA{}, branches: map[string]change.SHA{},
 		pulls: map[change.Number]change.Pull{}, brings: map[change.SHA][]change.Number{}, runs: map[int64]github.WorkflowRun{},
 		checks: map[change.SHA][]change.Check{}, reacted: map[int64]string{}, refuse: map[string]error{},
 	}

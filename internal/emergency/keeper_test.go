@@ -16,6 +16,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
@@ -26,31 +27,10 @@ import (
 
 func TestMain(m *testing.M) { ramtest.Main(m) }
 
-var errKilled = errors.New("killed")
-
-// fault stops a process at one of its writes: before the write takes effect, or after it did and before that is known.
-type fault struct {
-	at     int // which write, from 1; 0: none
-	after  bool
-	writes int
-}
-
-// write does a write, unless the process is killed around it.
-func (f *fault) write(do func() error) error {
-	f.writes++
-	if f.writes != f.at {
-		return do()
-	}
-	if f.after {
-		_ = do() // its answer is lost, whatever it was
-	}
-	return errKilled
-}
-
 // database is the store, with the pull request as the test has it.
 type database struct {
 	*store.Store
-	*fault
+	*effecttest.Killer
 	world *world
 }
 
@@ -63,34 +43,34 @@ func (d *database) Begin(context.Context, change.PullKey) (store.Work, error) {
 }
 
 func (d *database) SaveErrand(ctx context.Context, e change.Errand, s store.ErrandSave) error {
-	return d.write(func() error {
+	return d.Do(func() error {
 		return d.Write(ctx, func(tx store.Tx) error { return d.Store.SaveErrand(ctx, tx, e, s) })
 	})
 }
 
 func (d *database) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
-	err = d.write(func() error { e, fresh, err = d.Store.Intend(ctx, in); return err })
+	err = d.Do(func() error { e, fresh, err = d.Store.Intend(ctx, in); return err })
 	return e, fresh, err
 }
 
 func (d *database) Attempt(ctx context.Context, key string, lease store.Lease) error {
-	return d.write(func() error { return d.Store.Attempt(ctx, key, lease) })
+	return d.Do(func() error { return d.Store.Attempt(ctx, key, lease) })
 }
 
 // Now is so late that no attempt is acted on any more.
 func (d *database) Now() time.Time { return d.Store.Now().Add(effect.MayActFor) }
 
 func (d *database) Complete(ctx context.Context, key string, result any) error {
-	return d.write(func() error { return d.Store.Complete(ctx, key, result) })
+	return d.Do(func() error { return d.Store.Complete(ctx, key, result) })
 }
 
 func (d *database) FailEffect(ctx context.Context, key, why string) error {
-	return d.write(func() error { return d.Store.FailEffect(ctx, key, why) })
+	return d.Do(func() error { return d.Store.FailEffect(ctx, key, why) })
 }
 
 // hub is a GitHub with issues of one repository.
 type hub struct {
-	*fault
+	*effecttest.Killer
 	world    *world
 	issues   []*github.Issue
 	comments []comment
@@ -142,7 +122,7 @@ func (h *hub) Comments(_ context.Context, _ change.Repository, n change.Number, 
 }
 
 func (h *hub) CreateIssue(_ context.Context, _ change.Repository, w github.IssueWrite) (made github.Issue, err error) {
-	err = h.write(func() error {
+	err = h.Do(func() error {
 		if h.refused != nil {
 			return h.refused
 		}
@@ -165,7 +145,7 @@ func (h *hub) assign(i *github.Issue, logins []string) {
 }
 
 func (h *hub) EditIssue(_ context.Context, _ change.Repository, n change.Number, e github.IssueEdit) (edited github.Issue, err error) {
-	err = h.write(func() error {
+	err = h.Do(func() error {
 		i, err := h.find(n)
 		if err != nil {
 			return err
@@ -188,7 +168,7 @@ func (h *hub) FindIssue(_ context.Context, _ change.Repository, marker string, s
 }
 
 func (h *hub) Comment(_ context.Context, _ change.Repository, n change.Number, markdown string) (id int64, err error) {
-	err = h.write(func() error {
+	err = h.Do(func() error {
 		if _, err := h.find(n); err != nil {
 			return err
 		}
@@ -206,7 +186,7 @@ func (h *hub) say(n change.Number, by change.Account, body string) int64 {
 }
 
 func (h *hub) React(_ context.Context, _ change.Repository, comment int64, reaction string) error {
-	return h.write(func() error {
+	return h.Do(func() error {
 		h.reactions = append(h.reactions, fmt.Sprintf("%s on %d", reaction, comment))
 		return nil
 	})
@@ -224,7 +204,7 @@ func (h *hub) FindComment(_ context.Context, _ change.Repository, n change.Numbe
 // service is a Keeper with all around it.
 type service struct {
 	*world
-	*fault
+	*effecttest.Killer
 	hub     *hub
 	store   *store.Store
 	keeper  *Keeper
@@ -248,10 +228,10 @@ func newServiceOn(t *testing.T, file string) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{world: newWorld(), fault: &fault{}, errand: change.Errand{Kind: change.ErrandRetrospective, Repository: 7, Name: "12"}}
+	s := &service{world: newWorld(), Killer: &effecttest.Killer{}, errand: change.Errand{Kind: change.ErrandRetrospective, Repository: 7, Name: "12"}}
 	s.f.Pull.Body = "## Justification\nShop is down."
 	s.f.Terms = Terms{}
-	s.hub = &hub{fault: s.fault, world: s.world}
+	s.hub = &hub{Killer: s.Killer, world: s.world}
 	clock := func() time.Time { return s.f.Now }
 	s.store, err = store.Open(t.Context(), store.Config{URL: "sqlite:" + file, Clock: clock})
 	if err != nil {
@@ -266,7 +246,7 @@ func newServiceOn(t *testing.T, file string) *service {
 		t.Fatal(err)
 	}
 	s.keeper = New(Config{
-		Store: &database{s.store, s.fault, s.world}, GitHub: func(change.InstallationID) GitHub { return s.hub }, Clock: clock, Holder: "test",
+		Store: &database{s.store, s.Killer, s.world}, GitHub: func(change.InstallationID) GitHub { return s.hub }, Clock: clock, Holder: "test",
 		Policy: func(context.Context, change.Repository, string) (*policy.Policy, error) { return p, nil },
 	})
 	return s
@@ -280,10 +260,11 @@ func (s *service) run(t *testing.T) queue.Result {
 		if err == nil {
 			return result
 		}
-		if !errors.Is(err, errKilled) {
+		if !errors.Is(err, effecttest.ErrKilled) {
 			t.Fatal(err)
 		}
 		s.crashes++
+		*s.Killer = effecttest.Killer{}
 	}
 	t.Fatal("the run goes on failing")
 	return queue.Result{}
@@ -399,26 +380,26 @@ func TestKilledAtEachStep(t *testing.T) {
 	empty := emptyDatabase(t)
 	for name, story := range stories() {
 		t.Run(name, func(t *testing.T) {
-			play := func(f fault) (*service, []string) {
+			play := func(k effecttest.Killer) (*service, []string) {
 				file := filepath.Join(t.TempDir(), "test.db")
 				if err := os.WriteFile(file, empty, 0o600); err != nil {
 					t.Fatal(err)
 				}
 				s := newServiceOn(t, file)
-				*s.fault = f
+				*s.Killer = k
 				for _, act := range story {
 					act(s)
 					s.run(t)
 				}
 				return s, s.outcome(t)
 			}
-			whole, want := play(fault{})
-			if whole.writes < 6 {
-				t.Fatalf("%d writes: %q", whole.writes, want)
+			whole, want := play(effecttest.Killer{})
+			if whole.Steps < 6 {
+				t.Fatalf("%d writes: %q", whole.Steps, want)
 			}
-			for n := 1; n <= whole.writes; n++ {
+			for n := 1; n <= whole.Steps; n++ {
 				for _, after := range []bool{false, true} {
-					s, got := play(fault{at: n, after: after})
+					s, got := play(effecttest.Killer{At: n, After: after})
 					if diff := cmp.Diff(want, got); diff != "" {
 						t.Errorf("killed at write %d, done %t:\n%s", n, after, diff)
 					}
@@ -462,8 +443,8 @@ func TestRun(t *testing.T) {
 	if got := s.run(t); !got.RecheckAt.IsZero() {
 		t.Errorf("looked at again at %s", got.RecheckAt)
 	}
-	before := s.writes
-	if s.run(t); s.writes != before {
+	before := s.Steps
+	if s.run(t); s.Steps != before {
 		t.Error("something is written once all is done")
 	}
 }
@@ -572,7 +553,7 @@ func TestTroubles(t *testing.T) {
 	t.Run("the repository is gone", func(t *testing.T) {
 		s := begun(t)
 		s.world.gone = true
-		if got := s.run(t); got != (queue.Result{}) || s.writes != 0 {
+		if got := s.run(t); got != (queue.Result{}) || s.Steps != 0 {
 			t.Errorf("ended with %+v", got)
 		}
 	})
@@ -592,8 +573,10 @@ func TestTroubles(t *testing.T) {
 	})
 	t.Run("the policy cannot be read: nothing is announced halfway", func(t *testing.T) {
 		s := begun(t)
-		s.keeper.Policy = func(context.Context, change.Repository, string) (*policy.Policy, error) { return nil, errKilled }
-		if _, err := s.keeper.Run(t.Context(), s.errand); !errors.Is(err, errKilled) || s.writes != 0 {
+		s.keeper.Policy = func(context.Context, change.Repository, string) (*policy.Policy, error) {
+			return nil, effecttest.ErrKilled
+		}
+		if _, err := s.keeper.Run(t.Context(), s.errand); !errors.Is(err, effecttest.ErrKilled) || s.Steps != 0 {
 			t.Errorf("ended with %v", err)
 		}
 	})

@@ -496,15 +496,15 @@ func TestBranchIsKilled(t *testing.T) {
 			r := started(t)
 			r.Patience = -1
 			r.direct(files{"x.txt": blob("x")})
-			r.killer.at, r.killer.after, r.killer.step = at, after, 0
+			r.Killer.At, r.Killer.After, r.Killer.Steps = at, after, 0
 			notes := []change.Note{change.NewNote("push", r.now, r.pushes[0].BranchPush)}
 			r.raise(onBranch(isMain), notes...)
 			_, err := r.Branch(t.Context(), onBranch(isMain))
-			killed := r.killed()
+			killed := r.Killed()
 			if killed == (err == nil) {
 				t.Fatalf("killed %v, and the error is %v", killed, err)
 			}
-			r.killer.at = 0
+			r.Killer.At = 0
 			r.branch(isMain, notes...)
 			r.want(change.NoPullRequest)
 			if !killed {

@@ -354,13 +354,13 @@ func TestExceptionIsKilled(t *testing.T) {
 					r.must(r.explainable())
 				}
 				row.happens(r)
-				r.killer.at, r.killer.after, r.killer.step = at, after, 0
+				r.Killer.At, r.Killer.After, r.Killer.Steps = at, after, 0
 				err := r.explainable()
-				killed := r.killed()
+				killed := r.Killed()
 				if killed == (err == nil) {
 					t.Fatalf("%s: killed %v at %d, and the error is %v", row.name, killed, at, err)
 				}
-				r.killer.at = 0
+				r.Killer.At = 0
 				r.must(r.explainable())
 				r.must(r.explainable())
 				if len(r.issues) != 1 || r.issue(100).State != row.state || len(r.ours(100)) != row.comments ||

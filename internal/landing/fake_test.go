@@ -14,6 +14,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
@@ -25,38 +26,10 @@ import (
 
 func TestMain(m *testing.M) { ramtest.Main(m) }
 
-// errKilled is the end of a process.
-var errKilled = errors.New("killed")
-
-// killer ends a run at one of its steps, right before the step takes effect or right after it, so that its answer is lost.
-type killer struct {
-	at    int // the step, from 1; 0: none
-	after bool
-	step  int
-}
-
-// do takes a step. Whoever is killed takes no further ones.
-func (k *killer) do(f func() error) error {
-	k.step++
-	switch {
-	case k.at == 0 || k.step < k.at:
-		return f()
-	case k.step == k.at && k.after:
-		if err := f(); err != nil {
-			return err
-		}
-		return errKilled
-	default:
-		return errKilled
-	}
-}
-
-func (k *killer) killed() bool { return k.at != 0 && k.step >= k.at }
-
 // hub is GitHub with one repository.
 type hub struct {
 	*world
-	*killer
+	*effecttest.Killer
 	branches map[string]change.SHA
 	activity []change.Push
 	required github.RequiredCheck
@@ -221,7 +194,7 @@ func (h *hub) CreateIssue(_ context.Context, _ change.Repository, w github.Issue
 	if h.noIssues {
 		return i, &github.NotFound{Message: "Issues are disabled for this repo"}
 	}
-	err = h.do(func() error {
+	err = h.Do(func() error {
 		i = github.Issue{Number: change.Number(100 + len(h.issues)), Title: w.Title, Body: w.Body, State: github.IssueOpen, URL: "https://github.example/acme/shop/issues/100"}
 		h.issues = append(h.issues, i)
 		return nil
@@ -240,7 +213,7 @@ func (h *hub) FindIssue(_ context.Context, _ change.Repository, marker string, _
 
 func (h *hub) EditIssue(_ context.Context, _ change.Repository, n change.Number, e github.IssueEdit) (github.Issue, error) {
 	i := h.issue(n)
-	return *i, h.do(func() error {
+	return *i, h.Do(func() error {
 		i.State, i.StateReason = e.State, e.StateReason
 		return nil
 	})
@@ -257,7 +230,7 @@ func (h *hub) IssueComment(_ context.Context, _ change.Repository, id int64, _ t
 
 func (h *hub) Comment(_ context.Context, _ change.Repository, n change.Number, markdown string) (id int64, err error) {
 	id = int64(1000 + len(h.comments))
-	return id, h.do(func() error {
+	return id, h.Do(func() error {
 		h.comments = append(h.comments, comment{github.IssueComment{ID: id, Via: 1, Body: markdown}, n})
 		return nil
 	})
@@ -273,7 +246,7 @@ func (h *hub) FindComment(_ context.Context, _ change.Repository, n change.Numbe
 }
 
 func (h *hub) React(_ context.Context, _ change.Repository, id int64, content string) error {
-	return h.do(func() error {
+	return h.Do(func() error {
 		h.reacted[id] = content
 		return nil
 	})
@@ -292,33 +265,33 @@ func (h *hub) ours(n change.Number) (bodies []string) {
 // memory is the store, whose writes a killer may end.
 type memory struct {
 	*store.Store
-	*killer
+	*effecttest.Killer
 }
 
 func (m memory) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
-	return m.do(func() error {
+	return m.Do(func() error {
 		return m.Store.Write(ctx, func(tx store.Tx) error { return m.Store.SaveErrand(ctx, tx, e, save) })
 	})
 }
 
 func (m memory) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
-	err = m.do(func() (err error) { e, fresh, err = m.Store.Intend(ctx, in); return err })
+	err = m.Do(func() (err error) { e, fresh, err = m.Store.Intend(ctx, in); return err })
 	return e, fresh, err
 }
 
 func (m memory) Attempt(ctx context.Context, key string, lease store.Lease) error {
-	return m.do(func() error { return m.Store.Attempt(ctx, key, lease) })
+	return m.Do(func() error { return m.Store.Attempt(ctx, key, lease) })
 }
 
 // Now is so late that no attempt is acted on any more.
 func (m memory) Now() time.Time { return m.Store.Now().Add(effect.MayActFor) }
 
 func (m memory) Complete(ctx context.Context, key string, result any) error {
-	return m.do(func() error { return m.Store.Complete(ctx, key, result) })
+	return m.Do(func() error { return m.Store.Complete(ctx, key, result) })
 }
 
 func (m memory) CommandDone(ctx context.Context, comment int64, outcome string) error {
-	return m.do(func() error { return m.Store.CommandDone(ctx, comment, outcome) })
+	return m.Do(func() error { return m.Store.CommandDone(ctx, comment, outcome) })
 }
 
 // rules says what policies say: main is governed, and release/*, until said otherwise.
@@ -382,8 +355,8 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	w := newWorld()
-	k := &killer{}
-	h := &hub{world: w, killer: k, branches: map[string]change.SHA{}, reacted: map[int64]string{}}
+	k := &effecttest.Killer{}
+	h := &hub{world: w, Killer: k, branches: map[string]change.SHA{}, reacted: map[int64]string{}}
 	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + storetest.File(t), Clock: func() time.Time { return w.now }})
 	if err != nil {
 		t.Fatal(err)

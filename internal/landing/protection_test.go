@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
@@ -100,7 +101,7 @@ func TestSweep(t *testing.T) {
 		},
 		Raise: func(_ context.Context, list []change.Raised) error {
 			if fails {
-				return errKilled
+				return effecttest.ErrKilled
 			}
 			for _, r := range list {
 				raised = append(raised, r.Errand.String())
