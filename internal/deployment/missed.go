@@ -15,8 +15,8 @@ import (
 const (
 	// lookBack is how much of what was listed is listed again: GitHub need not show at once what it was told.
 	lookBack = time.Hour
-	// lookAgain is after how long without a list whatever happens has one made.
-	lookAgain = 15 * time.Minute
+	// listStale is how old the last list may be when something happens, before that has another one made.
+	listStale = 15 * time.Minute
 	// heardKept is how many deployments, and statuses, are remembered to have been told of.
 	heardKept = 500
 )
@@ -75,7 +75,7 @@ func (r *run) everything(ctx context.Context, list notes) (tells []tell, err err
 // isToLook says whether the run is to find out by itself what happened: where a sweep has it look, or where something happened and nobody looked
 // for long, because one run may do for the sweep's and for another's.
 func (r *run) isToLook(ctx context.Context, list notes) bool {
-	return queue.IsBackground(ctx) || r.github.Now().Sub(r.state.Heard.To) > lookAgain && list.happened()
+	return queue.IsBackground(ctx) || r.github.Now().Sub(r.state.Heard.To) > listStale && list.happened()
 }
 
 // missed lists what happened on GitHub since it was listed last, and tells what no delivery did: deployments, their statuses, and the ends of

@@ -137,7 +137,7 @@ func TestWhateverHappensAfterLongHasAllListed(t *testing.T) {
 	_, landed := r.merge(change.Normal)
 	r.told(landed)
 	r.reports("staging", change.DeploymentSuccess) // which no delivery told
-	r.now = r.now.Add(lookAgain)
+	r.now = r.now.Add(listStale)
 	_, landed = r.merge(change.Normal)
 	r.told(landed)
 	if got := r.held().Lanes["staging"].Deployments[0].Phase; got != release.Verified {

@@ -36,7 +36,7 @@ func (s *seen) land(l change.Landed) {
 	s.landed[l.Commit] = l
 }
 
-// read reads what the core asks for.
+// read reads what the core asks for. It fails if all of it was read already: the core would ask for that again and again.
 func (r *run) read(ctx context.Context, needs release.Needs) error {
 	f, news := &r.facts, false
 	if f.Commits == nil {

@@ -41,6 +41,16 @@ func shown(list []release.Change) (short []string) {
 	return short
 }
 
+func TestWhatWasReadIsNotAskedForAgain(t *testing.T) {
+	r := newRig(t)
+	run := r.begin()
+	needs := release.Needs{Commits: []change.SHA{r.branches["main"]}}
+	r.must(run.read(t.Context(), needs))
+	if err := run.read(t.Context(), needs); err == nil {
+		t.Error("a core that asks for the same for ever is read to for ever")
+	}
+}
+
 func TestBatches(t *testing.T) {
 	r := newRig(t)
 	start := r.branches["main"]

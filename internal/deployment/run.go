@@ -185,7 +185,8 @@ func (r *run) advance(ctx context.Context, tells []tell, taken []string) (out re
 	return out, errors.Join(failed...)
 }
 
-// turn takes the core's turn, which is told the same again and again until it knows all that it must.
+// turn takes the core's turn, which is told the same again and again until it knows all that it must. That comes to an end: each time read
+// learns something, or fails, and there are only so many commits and people to ask about.
 func (r *run) turn(ctx context.Context, tells []tell) (release.Outcome, error) {
 	for {
 		t := release.Take(r.state.State, r.rules, r.facts, r.github.Now(), r.App)

@@ -26,8 +26,8 @@ const (
 	leaseTime = 30 * time.Second
 	// heldElsewhere is how soon a run is tried again that found another at work.
 	heldElsewhere = 200 * time.Millisecond
-	// lookAgain is how soon an issue is looked for again that is hidden together with all else of its repository.
-	lookAgain = time.Minute
+	// retryHiddenRepository is how soon an issue is looked for again whose whole repository GitHub does not show.
+	retryHiddenRepository = time.Minute
 	// lookForGone is how soon it is looked again whether a pull request that is gone, and owes something, has come back.
 	lookForGone = time.Hour
 	// maxWrites is how many writes one run makes. More than three never follow one another.
@@ -168,7 +168,7 @@ func (r *run) away(m Memory) queue.Result {
 func (r *run) follow(ctx context.Context, m Memory) (queue.Result, error) {
 	f, err := r.facts(ctx, m)
 	if errors.Is(err, errHidden) {
-		return queue.Result{RetryAt: r.Clock().Add(lookAgain)}, nil
+		return queue.Result{RetryAt: r.Clock().Add(retryHiddenRepository)}, nil
 	}
 	if err != nil {
 		return queue.Result{}, err

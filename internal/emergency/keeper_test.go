@@ -562,8 +562,8 @@ func TestTroubles(t *testing.T) {
 		s.run(t)
 		s.world.gone, s.hub.hidden = true, true
 		s.f.Now = start.Add(25 * time.Hour)
-		writes := s.writes
-		if got := s.run(t); !got.RecheckAt.Equal(s.f.Now.Add(lookForGone)) || s.writes != writes {
+		steps := s.Steps
+		if got := s.run(t); !got.RecheckAt.Equal(s.f.Now.Add(lookForGone)) || s.Steps != steps {
 			t.Errorf("ended with %+v", got)
 		}
 		s.world.gone, s.hub.hidden = false, false

@@ -17,8 +17,8 @@ import (
 const (
 	// maxLine is about how many commits of a line are judged in one run. What is left is for the run that follows at once.
 	maxLine = 40
-	// lookAgain is how soon something is tried again that GitHub does not show.
-	lookAgain = time.Hour
+	// retryHiddenRepository is how soon a repository is asked for again that GitHub does not show: it is empty, blocked, or hidden from us.
+	retryHiddenRepository = time.Hour
 	// toldWithin is how long after a move a push may tell of it that was not delivered: GitHub can be asked for it for three days.
 	toldWithin = 3 * 24 * time.Hour
 )
@@ -157,7 +157,7 @@ func (r *run) rules(ctx context.Context) (_ Rules, there bool, err error) {
 // refused has the branch looked at again later: its repository is blocked, or not shown to us. Whatever happens there has it looked at too.
 func (r *run) refused(err error) queue.Result {
 	r.log.Warn().Err(err).Msg("GitHub refused, it is asked again later")
-	return queue.Result{RecheckAt: r.Clock().Add(lookAgain)}
+	return queue.Result{RecheckAt: r.Clock().Add(retryHiddenRepository)}
 }
 
 // leave forgets what was left for a branch that is not governed. Should it be governed again, what it holds that the default branch does not
@@ -180,7 +180,7 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 	if !told && r.work.Errand.Name == r.work.Repository.DefaultBranch {
 		// GitHub lets nobody delete a default branch: it is the repository that is empty, or not shown to us.
 		r.log.Warn().Msg("the default branch is not shown")
-		return queue.Result{RecheckAt: r.Clock().Add(lookAgain)}, nil
+		return queue.Result{RecheckAt: r.Clock().Add(retryHiddenRepository)}, nil
 	}
 	exceptions, untold := moved.Judge()
 	save, err := r.leaving(ctx, &state, moved, exceptions)

@@ -296,7 +296,7 @@ func TestTheDefaultBranchIsNotShown(t *testing.T) {
 func TestWhatGitHubRefusesIsReadAgainLater(t *testing.T) {
 	r := started(t)
 	r.policies.refused = &github.Forbidden{} // the repository is blocked
-	later := r.now.Add(lookAgain)
+	later := r.now.Add(retryHiddenRepository)
 	if result := r.told(); !result.RecheckAt.Equal(later) {
 		t.Errorf("the branch: %+v", result)
 	}

@@ -265,7 +265,7 @@ func TestTheIssueIsHidden(t *testing.T) {
 	r := newRig(t)
 	r.must(r.explainable())
 	r.branches[isMain] = ""
-	if result := r.lose(); !result.RecheckAt.Equal(r.now.Add(lookAgain)) || r.exceptionState().Lost {
+	if result := r.lose(); !result.RecheckAt.Equal(r.now.Add(retryHiddenRepository)) || r.exceptionState().Lost {
 		t.Errorf("%+v, %+v", result, r.exceptionState())
 	}
 	delete(r.branches, isMain)
