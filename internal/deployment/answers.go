@@ -7,12 +7,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
-	"github.com/changegate/changegate/internal/effect"
-	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/release"
 	"github.com/changegate/changegate/internal/store"
@@ -123,14 +121,8 @@ func drain[T any](ctx context.Context, list []T, post func(context.Context, T) e
 }
 
 func (r *run) answer(ctx context.Context, a answer) error {
-	in := store.Intent{Key: fmt.Sprintf("react:%d", a.Comment), Kind: string(plan.React), Pull: r.pull(a.Number), Body: a.Reaction, Lease: r.lease}
-	_, err := effect.Once(ctx, r.Store, in, effect.Action[bool]{
-		Do: func(ctx context.Context) (bool, error) {
-			return true, r.github.React(ctx, r.repo, a.Comment, string(a.Reaction))
-		},
-		Refused: github.IsRefusal,
-	})
-	if err := r.unlessFailed(err); err != nil || a.Says.IsEmpty() {
+	err := errand.React(ctx, r.Store, r.github, r.lease, r.repo, r.pull(a.Number), a.Comment, a.Reaction)
+	if err := errand.UnlessFailed(err, &r.log); err != nil || a.Says.IsEmpty() {
 		return err
 	}
 	return r.say(ctx, a.Number, fmt.Sprintf("answer:%d", a.Comment), r.mention(a.Says, a.Of))
@@ -159,28 +151,8 @@ func (r *run) lines(t change.Text) string {
 
 // say posts a comment, once. A refusal ends it: the pull request is locked, or gone.
 func (r *run) say(ctx context.Context, n change.Number, key, markdown string) error {
-	marker := github.Marker(key)
 	in := store.Intent{Key: key, Kind: string(plan.Comment), Pull: r.pull(n), Body: markdown, Lease: r.lease}
-	_, err := effect.Once(ctx, r.Store, in, effect.Action[int64]{
-		Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
-			return r.github.FindComment(ctx, r.repo, n, marker, since)
-		},
-		Do: func(ctx context.Context) (int64, error) {
-			return r.github.Comment(ctx, r.repo, n, markdown+"\n\n"+marker)
-		},
-		Refused: github.IsRefusal,
-	})
-	return r.unlessFailed(err)
-}
-
-// unlessFailed lets pass that an effect was given up, which the record says, for the effects that the run can do without.
-func (r *run) unlessFailed(err error) error {
-	var failed *effect.Failed
-	if errors.As(err, &failed) {
-		r.log.Warn().Err(err).Msg("GitHub refused")
-		return nil
-	}
-	return err
+	return errand.UnlessFailed(errand.Comment(ctx, r.Store, r.github, in, r.repo, n, markdown), &r.log)
 }
 
 func (r *run) pull(n change.Number) change.PullKey {

@@ -24,6 +24,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
@@ -33,10 +34,6 @@ import (
 )
 
 const (
-	// leaseTime is how long a run may write: as long as the queue lets a run last, and a little more.
-	leaseTime = 30 * time.Second
-	// heldElsewhere is how soon a run is tried again that found another at work.
-	heldElsewhere = 200 * time.Millisecond
 	// whileUnusable is how often a policy is looked at again that cannot be used. Whatever happens meanwhile has it looked at too.
 	whileUnusable = 5 * time.Minute
 	// whileRefused is how often GitHub is asked again for what it refuses: the repository is empty, blocked, or not shown to us.
@@ -85,6 +82,7 @@ type GitHub interface {
 
 // Store is what is remembered; see store.Store, and queue.HandlerStore, with which what is raised has its jobs at once.
 type Store interface {
+	errand.Store
 	effect.Store
 	BeginErrand(ctx context.Context, e change.Errand) (store.ErrandWork, error)
 	SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error
@@ -92,8 +90,6 @@ type Store interface {
 	ErrandsOf(ctx context.Context, kind change.ErrandKind, repo change.RepositoryID) ([]store.ErrandWork, error)
 	Pull(ctx context.Context, key change.PullKey) (store.Pull, error)
 	Ledger(ctx context.Context, p ledger.Page) ([]ledger.Entry, error)
-	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
-	Release(ctx context.Context, lease store.Lease) error
 }
 
 // Policies says what the default branch's policy says, the owner's beside it. All other errors than ErrUnusable are GitHub's or the App's.
@@ -166,35 +162,21 @@ func errandOf(repo change.RepositoryID) change.Errand {
 // Waiting for a rate limit or for another run is no error but a Result with RetryAt.
 func (d *Deployer) Run(ctx context.Context, e change.Errand) (queue.Result, error) {
 	r := &run{Deployer: d, errand: e, log: d.Log.With().Ctx(ctx).Stringer("errand", e).Logger()}
-	result, err := r.alone(ctx)
-	now := d.Clock()
-	var limited *github.RateLimited
-	var early *effect.Early
-	switch {
-	case errors.Is(err, store.ErrNotFound):
+	result, err := errand.Alone(ctx, d.Store, e, d.Holder, func(lease store.Lease) (queue.Result, error) {
+		r.lease = lease
+		return r.begin(ctx)
+	})
+	if errors.Is(err, store.ErrNotFound) {
 		return queue.Result{}, nil // never heard of, or not ours any more
-	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrFenced):
-		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
-	case errors.As(err, &limited):
-		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
-	case errors.As(err, &early):
-		r.log.Info().Err(err).Msg("what may still come of an earlier attempt is waited for")
-		return queue.Result{RetryAt: early.Until}, nil
-	case err != nil:
+	}
+	if result, err = errand.Outcome(result, err, d.Clock(), &r.log); err != nil {
 		return queue.Result{}, fmt.Errorf("see to the deployments of repository %d: %w", e.Repository, err)
 	}
 	return result, nil
 }
 
-// alone begins a run as the errand's one writer.
-func (r *run) alone(ctx context.Context) (_ queue.Result, err error) {
-	// The lease comes first: what is read under it nobody else changes.
-	r.lease, err = r.Store.Acquire(ctx, store.ErrandLease(r.errand), r.Holder+" "+r.errand.String(), leaseTime)
-	if err != nil {
-		return queue.Result{}, err
-	}
-	// Given back even if the run was cancelled; if that fails the lease ends by itself.
-	defer func() { _ = r.Store.Release(context.WithoutCancel(ctx), r.lease) }()
+// begin reads what is remembered, which nobody else changes while the lease is held, and looks.
+func (r *run) begin(ctx context.Context) (_ queue.Result, err error) {
 	if r.work, err = r.Store.BeginErrand(ctx, r.errand); err != nil {
 		return queue.Result{}, err
 	}

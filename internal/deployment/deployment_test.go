@@ -12,6 +12,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect/effecttest"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/release"
@@ -536,7 +537,7 @@ func TestOneRunAtATime(t *testing.T) {
 	_, err := r.store.Acquire(t.Context(), "errand:"+r.errand().String(), "another", time.Minute)
 	r.must(err)
 	result, err := r.Run(t.Context(), r.errand())
-	if err != nil || !result.RetryAt.Equal(r.now.Add(heldElsewhere)) || len(r.calls) > 0 {
+	if err != nil || !result.RetryAt.Equal(r.now.Add(errand.HeldElsewhere)) || len(r.calls) > 0 {
 		t.Errorf("%+v, %v, calls: %v", result, err, r.calls)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
@@ -22,10 +23,6 @@ import (
 )
 
 const (
-	// leaseTime is how long a run may write: as long as the queue lets a run last, and a little more.
-	leaseTime = 30 * time.Second
-	// heldElsewhere is how soon a run is tried again that found another at work.
-	heldElsewhere = 200 * time.Millisecond
 	// retryHiddenRepository is how soon an issue is looked for again whose whole repository GitHub does not show.
 	retryHiddenRepository = time.Minute
 	// lookForGone is how soon it is looked again whether a pull request that is gone, and owes something, has come back.
@@ -36,12 +33,11 @@ const (
 
 // Store is what is remembered; see store.Store, and queue.HandlerStore, which has what SaveErrand raises looked at.
 type Store interface {
+	errand.Store
 	effect.Store
 	Begin(ctx context.Context, key change.PullKey) (store.Work, error)
 	BeginErrand(ctx context.Context, e change.Errand) (store.ErrandWork, error)
 	SaveErrand(ctx context.Context, e change.Errand, s store.ErrandSave) error
-	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
-	Release(ctx context.Context, lease store.Lease) error
 	CommandDone(ctx context.Context, comment int64, outcome string) error
 }
 
@@ -100,42 +96,30 @@ func (k *Keeper) Run(ctx context.Context, e change.Errand) (queue.Result, error)
 		return queue.Result{}, fmt.Errorf("follow an emergency: %s is none", e)
 	}
 	r := &run{Keeper: k, errand: e, log: k.Log.With().Ctx(ctx).Stringer("errand", e).Logger()}
-	result, err := r.run(ctx, change.PullKey{Repository: e.Repository, Number: change.Number(n)})
-	now := k.Clock()
-	var limited *github.RateLimited
-	var early *effect.Early
-	switch {
-	case errors.Is(err, store.ErrNotFound):
+	result, err := errand.Alone(ctx, k.Store, e, k.Holder, func(lease store.Lease) (queue.Result, error) {
+		r.lease = lease
+		return r.run(ctx, change.PullKey{Repository: e.Repository, Number: change.Number(n)})
+	})
+	if errors.Is(err, store.ErrNotFound) {
 		return queue.Result{}, nil // never heard of, or not ours any more
-	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrFenced):
-		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
-	case errors.As(err, &limited):
-		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
-	case errors.As(err, &early):
-		return queue.Result{RetryAt: early.Until}, nil
-	case err != nil:
+	}
+	if result, err = errand.Outcome(result, err, k.Clock(), &r.log); err != nil {
 		return queue.Result{}, fmt.Errorf("follow the emergency %s: %w", e, err)
 	}
 	return result, nil
 }
 
+// run reads what is known and remembered, which nobody else changes while the lease is held, and follows it.
 func (r *run) run(ctx context.Context, key change.PullKey) (_ queue.Result, err error) {
-	// The lease comes first: what is read under it nobody else changes.
-	r.lease, err = r.Store.Acquire(ctx, store.ErrandLease(r.errand), r.Holder+" "+r.errand.String(), leaseTime)
-	if err != nil {
-		return queue.Result{}, err
-	}
-	// Given back even if the run was cancelled; if that fails the lease ends by itself.
-	defer func() { _ = r.Store.Release(context.WithoutCancel(ctx), r.lease) }()
 	if r.pull, err = r.Store.Begin(ctx, key); err != nil {
 		return queue.Result{}, err
 	}
-	errand, err := r.Store.BeginErrand(ctx, r.errand)
+	work, err := r.Store.BeginErrand(ctx, r.errand)
 	if err != nil {
 		return queue.Result{}, err
 	}
 	var m Memory
-	if r.saved = errand.State; r.saved != nil {
+	if r.saved = work.State; r.saved != nil {
 		if err := json.Unmarshal(r.saved, &m); err != nil {
 			return queue.Result{}, fmt.Errorf("reading what is remembered: %w", err)
 		}
@@ -148,7 +132,7 @@ func (r *run) run(ctx context.Context, key change.PullKey) (_ queue.Result, err 
 	if err != nil {
 		return result, err
 	}
-	for _, c := range errand.Commands {
+	for _, c := range work.Commands {
 		if err := r.answer(ctx, c); err != nil {
 			return queue.Result{}, err
 		}

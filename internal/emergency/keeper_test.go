@@ -17,6 +17,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/effect/effecttest"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
@@ -538,7 +539,7 @@ func TestTroubles(t *testing.T) {
 		if _, err := s.store.Acquire(t.Context(), store.ErrandLease(s.errand), "another", time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.run(t); !got.RetryAt.Equal(start.Add(heldElsewhere)) || len(s.hub.issues) != 0 {
+		if got := s.run(t); !got.RetryAt.Equal(start.Add(errand.HeldElsewhere)) || len(s.hub.issues) != 0 {
 			t.Errorf("tried again at %s", got.RetryAt)
 		}
 	})

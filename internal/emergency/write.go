@@ -7,6 +7,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/store"
 )
@@ -39,7 +40,7 @@ func (r *run) take(ctx context.Context, m Memory, s Step, issue *Issue) (Memory,
 	}
 	// The comment goes first: whoever is told that the issue was reopened or closed finds the reason there.
 	if w.Body != "" {
-		if _, err := effect.Once(ctx, r.Store, in, r.comment(m.Issue, w, github.Marker(in.Key))); r.given(err) != nil {
+		if err := errand.Comment(ctx, r.Store, r.github, in, r.pull.Repository, m.Issue, w.Body); r.given(err) != nil {
 			return m, nil, err
 		}
 	}
@@ -92,19 +93,6 @@ func (r *run) open(w *Write, marker string) effect.Action[opened] {
 			}
 			i, err := r.github.CreateIssue(ctx, repo, issue)
 			return opened{i.Number, i.URL}, err
-		},
-		Refused: github.IsRefusal,
-	}
-}
-
-func (r *run) comment(n change.Number, w *Write, marker string) effect.Action[int64] {
-	repo := r.pull.Repository
-	return effect.Action[int64]{
-		Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
-			return r.github.FindComment(ctx, repo, n, marker, since)
-		},
-		Do: func(ctx context.Context) (int64, error) {
-			return r.github.Comment(ctx, repo, n, w.Body+"\n\n"+marker)
 		},
 		Refused: github.IsRefusal,
 	}

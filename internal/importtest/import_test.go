@@ -49,18 +49,21 @@ var allowed = map[string][]string{
 	"internal/policytest": {
 		"internal/change", "internal/facts", "internal/policy", "internal/report", "internal/typo",
 	},
+	"internal/errand": {
+		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/plan", "internal/queue", "internal/store",
+	},
 	"internal/notify": {"internal/change", "internal/effect", "internal/queue", "internal/store"},
 	"internal/emergency": {
-		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/ledger", "internal/plan", "internal/policy", "internal/queue",
+		"internal/change", "internal/command", "internal/effect", "internal/errand", "internal/github", "internal/ledger", "internal/plan", "internal/policy", "internal/queue",
 		"internal/record", "internal/report", "internal/store",
 	},
 	"internal/landing": {
-		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/ledger", "internal/plan", "internal/policy",
+		"internal/change", "internal/command", "internal/effect", "internal/errand", "internal/github", "internal/ledger", "internal/plan", "internal/policy",
 		"internal/queue", "internal/store",
 	},
 	"internal/recovery": {"internal/change", "internal/github", "internal/store"},
 	"internal/deployment": {
-		"internal/calendar", "internal/change", "internal/command", "internal/effect", "internal/fence", "internal/github", "internal/landing", "internal/ledger", "internal/plan",
+		"internal/calendar", "internal/change", "internal/command", "internal/effect", "internal/errand", "internal/fence", "internal/github", "internal/landing", "internal/ledger", "internal/plan",
 		"internal/policy", "internal/queue", "internal/release", "internal/store",
 	},
 	"internal/githubsim":          {"internal/githubsim/pathtree"},

@@ -8,7 +8,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
-	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/plan"
@@ -24,14 +24,8 @@ func (r *run) command(ctx context.Context, s *exceptionState, c change.Command) 
 	}
 	pull := change.PullKey{Repository: c.Pull.Repository, Number: c.Pull.Number}
 	if a.Reaction != "" {
-		in := store.Intent{Key: fmt.Sprintf("react:%d", c.Comment), Kind: string(plan.React), Pull: pull, Body: a.Reaction, Lease: r.lease}
-		_, err := effect.Once(ctx, r.Store, in, effect.Action[bool]{
-			Do: func(ctx context.Context) (bool, error) {
-				return true, r.github.React(ctx, r.work.Repository, c.Comment, string(a.Reaction))
-			},
-			Refused: github.IsRefusal,
-		})
-		if err := r.unlessFailed(err); err != nil {
+		err := errand.React(ctx, r.Store, r.github, r.lease, r.work.Repository, pull, c.Comment, a.Reaction)
+		if err := errand.UnlessFailed(err, &r.log); err != nil {
 			return err
 		}
 	}

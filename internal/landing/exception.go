@@ -10,6 +10,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/plan"
@@ -292,28 +293,8 @@ func (r *run) settle(ctx context.Context, s *exceptionState, issue github.Issue)
 
 // say posts a comment, once. A refusal ends it: the issue is locked, or gone.
 func (r *run) say(ctx context.Context, issue change.Number, in store.Intent, markdown string) error {
-	repo, marker := r.work.Repository, github.Marker(in.Key)
 	in.Body = markdown
-	_, err := effect.Once(ctx, r.Store, in, effect.Action[int64]{
-		Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
-			return r.github.FindComment(ctx, repo, issue, marker, since)
-		},
-		Do: func(ctx context.Context) (int64, error) {
-			return r.github.Comment(ctx, repo, issue, markdown+"\n\n"+marker)
-		},
-		Refused: github.IsRefusal,
-	})
-	return r.unlessFailed(err)
-}
-
-// unlessFailed lets pass that an effect was given up, which the record says, for the effects that the run can do without.
-func (r *run) unlessFailed(err error) error {
-	var failed *effect.Failed
-	if errors.As(err, &failed) {
-		r.log.Warn().Err(err).Msg("GitHub refused")
-		return nil
-	}
-	return err
+	return errand.UnlessFailed(errand.Comment(ctx, r.Store, r.github, in, r.work.Repository, issue, markdown), &r.log)
 }
 
 // lostEntry is the evidence that an exception's issue is gone.

@@ -22,6 +22,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/policy"
@@ -29,14 +30,8 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-const (
-	// leaseTime is how long a run may write about its errand: as long as the queue lets a run last, and a little more.
-	leaseTime = 30 * time.Second
-	// heldElsewhere is how soon a run is tried again that found another at work on its errand.
-	heldElsewhere = 200 * time.Millisecond
-	// defaultPatience is how long GitHub is given to say which pull request a commit came through.
-	defaultPatience = 2 * time.Minute
-)
+// defaultPatience is how long GitHub is given to say which pull request a commit came through.
+const defaultPatience = 2 * time.Minute
 
 // GitHub is what is read and written there; see github.Session for what each does and what it costs.
 type GitHub interface {
@@ -72,8 +67,7 @@ type Store interface {
 	Ledger(ctx context.Context, p ledger.Page) ([]ledger.Entry, error)
 	CommandDone(ctx context.Context, comment int64, outcome string) error
 
-	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
-	Release(ctx context.Context, lease store.Lease) error
+	errand.Store
 	effect.Store
 }
 
@@ -173,32 +167,11 @@ func (l *Lander) look(ctx context.Context, e change.Errand, do func(*run, contex
 		return queue.Result{}, err
 	}
 	r := &run{Lander: l, github: l.GitHub(work.Repository.Installation), work: work, log: l.Log.With().Ctx(ctx).Stringer("errand", e).Logger()}
-	result, err := r.alone(ctx, do)
-	now := l.Clock()
-	var limited *github.RateLimited
-	var early *effect.Early
-	switch {
-	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrFenced):
-		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
-	case errors.As(err, &limited):
-		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
-	case errors.As(err, &early):
-		return queue.Result{RetryAt: early.Until}, nil
-	default:
-		return result, err
-	}
-}
-
-func (r *run) alone(ctx context.Context, do func(*run, context.Context) (queue.Result, error)) (queue.Result, error) {
-	e := r.work.Errand
-	lease, err := r.Store.Acquire(ctx, store.ErrandLease(e), r.Holder+" "+e.String(), leaseTime)
-	if err != nil {
-		return queue.Result{}, err
-	}
-	r.lease = lease
-	// Given back even if the run was cancelled; if that fails the lease ends by itself.
-	defer func() { _ = r.Store.Release(context.WithoutCancel(ctx), lease) }()
-	return do(r, ctx)
+	result, err := errand.Alone(ctx, l.Store, e, l.Holder, func(lease store.Lease) (queue.Result, error) {
+		r.lease = lease
+		return do(r, ctx)
+	})
+	return errand.Outcome(result, err, l.Clock(), &r.log)
 }
 
 // save keeps what the run leaves.
