@@ -64,8 +64,8 @@ func undecided(ctx context.Context, repo change.Repository, a change.GateAsked, 
 
 // until returns when what an ask waits for is over; zero if that is not known.
 func (s *state) until(ask string) time.Time {
-	for _, l := range s.Lanes {
-		for _, d := range l.Deployments {
+	for _, tr := range s.Tracks {
+		for _, d := range tr.Deployments {
 			if slices.ContainsFunc(d.Asks, func(a release.Ask) bool { return a.Key == ask }) {
 				return d.Waits.Until
 			}

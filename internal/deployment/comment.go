@@ -90,8 +90,8 @@ func (r *run) postComments(ctx context.Context) error {
 // numbers returns the pull requests of which a deployment is remembered, in order.
 func (r *run) numbers() []change.Number {
 	all := map[change.Number]bool{}
-	for _, l := range r.state.Lanes {
-		for _, d := range l.Deployments {
+	for _, tr := range r.state.Tracks {
+		for _, d := range tr.Deployments {
 			all[d.Number] = true
 			for _, c := range d.Changes {
 				all[c.Number] = true

@@ -142,8 +142,8 @@ func (r *rig) ending() string {
 	}
 	s := r.held()
 	for _, name := range []string{"staging", "production", "moon"} {
-		if l := s.Lanes[name]; l != nil {
-			for _, d := range l.Deployments {
+		if tr := s.Tracks[name]; tr != nil {
+			for _, d := range tr.Deployments {
 				fmt.Fprintln(&b, name, d.ID, d.Phase, d.GitHub)
 			}
 		}
@@ -241,7 +241,7 @@ func TestOffCostsNothing(t *testing.T) {
 	_, landed := r.merge(change.Normal)
 	r.told(landed, change.ReleaseNote{Deployment: &change.Deployment{ID: 4, SHA: landed.Landed.Commit, Environment: "production", By: alice, At: r.now}},
 		change.ReleaseNote{Run: &change.RunEnded{Run: 1, At: r.now}})
-	if got := r.since(); got != "" || r.left() != 0 || r.held().Lanes != nil {
+	if got := r.since(); got != "" || r.left() != 0 || r.held().Tracks != nil {
 		t.Errorf("calls: %s; left: %d", got, r.left())
 	}
 	// Whoever asks is answered all the same.
@@ -402,7 +402,7 @@ func TestWhatIsForgottenIsNotTakenBack(t *testing.T) {
 	r.told(r.reports("staging", change.DeploymentSuccess))
 	r.told(r.reports("production", change.DeploymentSuccess))
 	s := r.held()
-	delete(s.Lanes, "staging")
+	delete(s.Tracks, "staging")
 	r.must(r.store.Write(t.Context(), func(tx store.Tx) error {
 		return r.store.SaveErrand(t.Context(), tx, r.errand(), store.ErrandSave{State: s})
 	}))

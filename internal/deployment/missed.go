@@ -145,9 +145,9 @@ func (r *run) missedStatuses(ctx context.Context, d change.Deployment) (tells []
 
 // openOnGitHub returns the deployments on GitHub whose statuses matter still: of what is not at its end, and of what each environment holds.
 func (r *run) openOnGitHub() (list []change.Deployment) {
-	for _, l := range r.state.Lanes {
-		holds := l.Holds()
-		for _, d := range l.Deployments {
+	for _, tr := range r.state.Tracks {
+		holds := tr.Holds()
+		for _, d := range tr.Deployments {
 			if d.Phase.IsFinal() && d != holds {
 				continue
 			}
@@ -157,7 +157,7 @@ func (r *run) openOnGitHub() (list []change.Deployment) {
 			}
 			for _, id := range ids {
 				if id != 0 {
-					list = append(list, change.Deployment{ID: id, SHA: d.Commit, Environment: l.Environment, By: d.Deployer, At: d.QueuedAt})
+					list = append(list, change.Deployment{ID: id, SHA: d.Commit, Environment: tr.Environment, By: d.Deployer, At: d.QueuedAt})
 				}
 			}
 		}
@@ -169,8 +169,8 @@ func (r *run) openOnGitHub() (list []change.Deployment) {
 // missedEnds tells of workflow runs that ended while jobs of theirs wait or deploy, as far as is known.
 func (r *run) missedEnds(ctx context.Context) (tells []tell, err error) {
 	asked := map[int64]bool{}
-	for _, l := range r.state.Lanes {
-		for _, d := range l.Deployments {
+	for _, tr := range r.state.Tracks {
+		for _, d := range tr.Deployments {
 			if d.Phase.IsFinal() {
 				continue
 			}

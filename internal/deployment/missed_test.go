@@ -53,11 +53,11 @@ func TestAStatusThatNoDeliveryTold(t *testing.T) {
 
 	told := r.reports("production", change.DeploymentSuccess)
 	r.sweep()
-	watching := r.held().Lanes["production"].Deployments[0].Since
+	watching := r.held().Tracks["production"].Deployments[0].Since
 	r.now = r.now.Add(time.Minute)
 	r.told(told) // it comes after all
 	r.sweep()
-	d := r.held().Lanes["production"].Deployments
+	d := r.held().Tracks["production"].Deployments
 	if len(d) != 1 || d[0].Phase != release.Watching || !d[0].Since.Equal(watching) {
 		t.Errorf("told twice, it is %+v", d)
 	}
@@ -82,7 +82,7 @@ func TestTheFailureOfWhatIsThereIsFoundWhileAnotherWaits(t *testing.T) {
 	_, landed = r.merge(change.Normal)
 	r.told(freeze, landed)
 	r.sweep()
-	d := r.held().Lanes["staging"].Deployments
+	d := r.held().Tracks["staging"].Deployments
 	if len(d) != 2 || d[0].Phase != release.Failed || d[1].Phase != release.Waiting {
 		t.Errorf("after the failure the first of %d is %s, and the last %s", len(d), d[0].Phase, d[len(d)-1].Phase)
 	}
@@ -140,7 +140,7 @@ func TestWhateverHappensAfterLongHasAllListed(t *testing.T) {
 	r.now = r.now.Add(listStale)
 	_, landed = r.merge(change.Normal)
 	r.told(landed)
-	if got := r.held().Lanes["staging"].Deployments[0].Phase; got != release.Verified {
+	if got := r.held().Tracks["staging"].Deployments[0].Phase; got != release.Verified {
 		t.Errorf("the first is %s", got)
 	}
 }

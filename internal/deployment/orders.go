@@ -131,8 +131,8 @@ func (r *run) environment(name string) (string, bool) {
 	if e, ok := r.rules.Find(name); ok {
 		return e.Name, true
 	}
-	if l, ok := r.state.Lanes[strings.ToLower(name)]; ok {
-		return l.Environment, true
+	if tr, ok := r.state.Tracks[strings.ToLower(name)]; ok {
+		return tr.Environment, true
 	}
 	return "", false
 }

@@ -17,7 +17,7 @@ func (r *rig) ordered(by change.Account, body string) (*release.Order, []answer)
 	r.t.Helper()
 	_, note := r.command(1, by, body)
 	run := r.begin()
-	run.state.Lanes["canary"] = &release.Lane{Environment: "Canary"}
+	run.state.Tracks["canary"] = &release.Track{Environment: "Canary"}
 	o, err := run.order(r.t.Context(), *note.Command)
 	r.must(err)
 	return o, run.state.Answers

@@ -247,8 +247,8 @@ func (r *run) number(sha change.SHA) change.Number {
 }
 
 func (r *run) anyDeployment(is func(*release.Deployment) bool) *release.Deployment {
-	for _, l := range r.state.Lanes {
-		for _, d := range l.Deployments {
+	for _, tr := range r.state.Tracks {
+		for _, d := range tr.Deployments {
 			if is(d) {
 				return d
 			}

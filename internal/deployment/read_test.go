@@ -18,7 +18,7 @@ import (
 func (r *rig) begin() *run {
 	return &run{
 		Deployer: r.Deployer, errand: r.errand(), repo: shop, github: r.GitHub(shop.Installation), rules: r.policies.Rules, log: r.Log,
-		state: state{State: release.State{Lanes: map[string]*release.Lane{}}},
+		state: state{State: release.State{Tracks: map[string]*release.Track{}}},
 	}
 }
 
@@ -166,8 +166,8 @@ func TestWhatWasDeployedBeforeIsNotReadAgain(t *testing.T) {
 	r.merge(change.Normal)
 	p, note := r.merge(change.Normal)
 	run := r.begin()
-	run.state.Lanes["staging"] = &release.Lane{Deployments: []*release.Deployment{{
-		Commit: "x", Changes: []release.Change{{Number: 1, Commit: r.pulls[1].MergeCommit, Category: change.Standard}},
+	run.state.Tracks["staging"] = &release.Track{Deployments: []*release.Deployment{{
+		Commit: "x", Shipment: release.Shipment{Changes: []release.Change{{Number: 1, Commit: r.pulls[1].MergeCommit, Category: change.Standard}}},
 	}}}
 	run.seen.land(*note.Landed)
 	b, err := run.batch(t.Context(), release.Span{From: start, To: p.MergeCommit})

@@ -50,7 +50,7 @@ func remembered(w store.ErrandWork) (s state, err error) {
 
 // isNothing says whether there is nothing to see to.
 func (s *state) isNothing() bool {
-	return len(s.Lanes)+len(s.Answers)+len(s.Prompts)+len(s.Comments) == 0
+	return len(s.Tracks)+len(s.Answers)+len(s.Prompts)+len(s.Comments) == 0
 }
 
 // run is one run over a repository's errand.

@@ -327,9 +327,9 @@ func (r *rig) entries(kind ledger.Kind) []ledger.Entry {
 func (r *rig) phase(environment string) release.Phase {
 	r.t.Helper()
 	s := r.held()
-	l := s.Lanes[environment]
-	if l == nil || len(l.Deployments) == 0 {
+	tr := s.Tracks[environment]
+	if tr == nil || len(tr.Deployments) == 0 {
 		return ""
 	}
-	return l.Deployments[len(l.Deployments)-1].Phase
+	return tr.Deployments[len(tr.Deployments)-1].Phase
 }

@@ -88,15 +88,15 @@ func (t *Turn) describe(v verdict) Waits {
 }
 
 // admit says whether a deployment may go now, but for those that wait before it.
-func (t *Turn) admit(l *Lane, d *Deployment) verdict {
+func (t *Turn) admit(tr *Track, d *Deployment) verdict {
 	var v verdict
-	e, named := t.environment(l)
+	e, named := t.environment(tr)
 	switch {
 	case t.rules.Mode == Off || t.rules.Mode == "":
 		v.no(change.Words("the policy has nothing done about deployments"))
 		return v
 	case !named:
-		v.no(change.Words("the policy names no environment "), change.Code(l.Environment))
+		v.no(change.Words("the policy names no environment "), change.Code(tr.Environment))
 		return v
 	}
 	c, read := t.commit(d.Commit)
@@ -109,29 +109,29 @@ func (t *Turn) admit(l *Lane, d *Deployment) verdict {
 		v.no(change.Code(d.Commit.Short()), change.Words(" is not reachable from a governed branch"))
 	}
 	if d.Undoes != "" {
-		t.admitRollback(&v, l, e, d)
+		t.admitRollback(&v, tr, e, d)
 	} else {
-		t.admitForward(&v, l, e, d)
+		t.admitForward(&v, tr, e, d)
 	}
-	t.admitPlace(&v, l, d)
+	t.admitPlace(&v, tr, d)
 	return v
 }
 
 // admitForward asks for all that a deployment owes which brings something new.
-func (t *Turn) admitForward(v *verdict, l *Lane, e *Environment, d *Deployment) {
+func (t *Turn) admitForward(v *verdict, tr *Track, e *Environment, d *Deployment) {
 	for _, before := range e.After {
 		t.admitAfter(v, before, d.Commit)
 	}
-	b, from, read := t.batch(l, d)
+	b, from, read := t.batch(tr, d)
 	if !read {
 		return
 	}
 	if b.Contained && from != d.Commit {
-		v.no(change.Words(l.Environment+" holds "), change.Code(from.Short()), change.Words(", which is newer: an older version goes there by "),
-			change.Code("/change rollback "+l.Environment+" "+d.Commit.Short()+` "reason"`))
+		v.no(change.Words(tr.Environment+" holds "), change.Code(from.Short()), change.Words(", which is newer: an older version goes there by "),
+			change.Code("/change rollback "+tr.Environment+" "+d.Commit.Short()+` "reason"`))
 		return
 	}
-	if why := t.byHand(l, e, d, b); why != nil && d.Say == nil {
+	if why := t.byHand(tr, e, d, b); why != nil && d.Say == nil {
 		v.hand(t.hands(e), change.Words(", because it holds "), why)
 	}
 	if slices.ContainsFunc(b.Changes, func(c Change) bool { return c.Category != change.Emergency }) || b.Cut {
@@ -141,18 +141,18 @@ func (t *Turn) admitForward(v *verdict, l *Lane, e *Environment, d *Deployment) 
 		return
 	}
 	if d.Override == nil {
-		t.admitTime(v, l, e)
+		t.admitTime(v, tr, e)
 	}
 	t.admitScheduled(v, e, b)
 }
 
 // admitRollback asks for what a rollback owes: nothing, if it is to what was verified last; else what a high-risk change owes, but neither
 // an environment before nor a time, because that version ran here.
-func (t *Turn) admitRollback(v *verdict, l *Lane, e *Environment, d *Deployment) {
-	if l.newest(func(o *Deployment) bool { return o.Commit == d.Commit && o.Success > 0 }) == nil {
+func (t *Turn) admitRollback(v *verdict, tr *Track, e *Environment, d *Deployment) {
+	if tr.newest(func(o *Deployment) bool { return o.Commit == d.Commit && o.Success > 0 }) == nil {
 		v.no(change.Code(d.Commit.Short()), change.Words(" never ran in "+e.Name))
 	}
-	if !d.Old {
+	if !d.BeforeLastVerified {
 		return
 	}
 	if d.Say == nil {
@@ -161,18 +161,18 @@ func (t *Turn) admitRollback(v *verdict, l *Lane, e *Environment, d *Deployment)
 	t.admitApprovals(v, e, d, d.Changes)
 }
 
-// admitPlace has a deployment wait for what holds its lane. A rollback goes before all else, and waits for no watch.
-func (t *Turn) admitPlace(v *verdict, l *Lane, d *Deployment) {
-	if o := l.deploying(); o != nil && o != d {
+// admitPlace has a deployment wait for what holds its environment. A rollback goes before all else, and waits for no watch.
+func (t *Turn) admitPlace(v *verdict, tr *Track, d *Deployment) {
+	if o := tr.deploying(); o != nil && o != d {
 		v.wait(change.Words("the deployment of "), o.name(), change.Words(", which is under way"))
 	}
 	if d.Undoes != "" {
 		return
 	}
-	if o := l.rollback(); o != nil && o.Phase == Waiting {
+	if o := tr.rollback(); o != nil && o.Phase == Waiting {
 		v.wait(change.Words("the rollback to "), o.name(), change.Words(", which goes first"))
 	}
-	if c := l.current(); c != nil && c.High && c.Phase == Watching && c.Commit != d.Commit {
+	if c := tr.current(); c != nil && c.High && c.Phase == Watching && c.Commit != d.Commit {
 		v.wait(change.Words("the verification of "), c.name(), change.Words(", which is high-risk and watched until "+t.stamp(c.watchEnds())+" at least"))
 	}
 }
@@ -180,7 +180,7 @@ func (t *Turn) admitPlace(v *verdict, l *Lane, d *Deployment) {
 // admitAfter asks that the commit succeeded in an environment before, by its newest deployment there, and was verified. Of a commit that waits
 // or is under way there more can be expected; of another not.
 func (t *Turn) admitAfter(v *verdict, name string, commit change.SHA) {
-	before := t.state.Lanes[strings.ToLower(name)]
+	before := t.state.Tracks[strings.ToLower(name)]
 	what := change.Say(change.Code(commit.Short()), change.Words(" in "+name))
 	if before == nil {
 		v.no(change.Code(commit.Short()), change.Words(" never ran in "+name))
@@ -219,7 +219,7 @@ func (t *Turn) hasHands(e *Environment) bool {
 
 // byHand returns why somebody must say that a deployment may go; nil: nobody must. Besides what ships by hand this is what nobody decided
 // green, in every environment, and what was rolled back: it would come back with whatever is built on it.
-func (t *Turn) byHand(l *Lane, e *Environment, d *Deployment, b Batch) change.Text {
+func (t *Turn) byHand(tr *Track, e *Environment, d *Deployment, b Batch) change.Text {
 	var why []change.Text
 	hands := t.hasHands(e)
 	if hands && b.Cut {
@@ -232,11 +232,11 @@ func (t *Turn) byHand(l *Lane, e *Environment, d *Deployment, b Batch) change.Te
 		case !hands:
 		case c.Category != change.Emergency && t.ships(c.Category).ByHand:
 			why = append(why, change.Say(c.name(), change.Words(" ("+c.Category.String()+")")))
-		case wasUndone(l, c.Commit):
+		case wasUndone(tr, c.Commit):
 			why = append(why, change.Say(c.name(), change.Words(" (was rolled back there)")))
 		}
 	}
-	if hands && len(why) == 0 && wasUndone(l, d.Commit) {
+	if hands && len(why) == 0 && wasUndone(tr, d.Commit) {
 		why = append(why, change.Words("what was rolled back there"))
 	}
 	const most = 3
@@ -247,8 +247,8 @@ func (t *Turn) byHand(l *Lane, e *Environment, d *Deployment, b Batch) change.Te
 }
 
 // wasUndone says whether the newest deployment of a commit was rolled back.
-func wasUndone(l *Lane, commit change.SHA) bool {
-	d := l.ran(commit)
+func wasUndone(tr *Track, commit change.SHA) bool {
+	d := tr.ran(commit)
 	return d != nil && d.Phase == Failed && d.UndoneBy != ""
 }
 
@@ -278,7 +278,7 @@ func isEmergency(b Batch, commit change.SHA) bool {
 }
 
 // admitTime asks that hours are open and nothing is frozen.
-func (t *Turn) admitTime(v *verdict, l *Lane, e *Environment) {
+func (t *Turn) admitTime(v *verdict, tr *Track, e *Environment) {
 	hours := make([]calendar.Hours, len(e.Hours))
 	for i, h := range e.Hours {
 		hours[i] = h.Hours
@@ -287,7 +287,7 @@ func (t *Turn) admitTime(v *verdict, l *Lane, e *Environment) {
 	for _, f := range e.Freezes {
 		freezes = append(freezes, f.Freeze)
 	}
-	for _, f := range l.Freezes {
+	for _, f := range tr.Freezes {
 		freezes = append(freezes, calendar.Freeze{Until: f.Until})
 	}
 	// Each of them alone changes what is waited for, whether or not that lets anything go.
@@ -316,7 +316,7 @@ func (t *Turn) admitTime(v *verdict, l *Lane, e *Environment) {
 			what, then = append(what, change.Say(change.Words("the end of the freeze "), quoted(f.Name), change.Words(in(f.Place)))), "until"
 		}
 	}
-	for _, f := range l.Freezes {
+	for _, f := range tr.Freezes {
 		if t.now.Before(f.Until) {
 			what, then = append(what, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), quoted(f.Text))), "until"
 		}

@@ -21,7 +21,7 @@ func (s *State) Created(id string, github int64) {
 // shows, until a later one is told of.
 func (s *State) Posted(id string, status change.DeploymentStatus) {
 	if d := s.posted(id); d != nil {
-		d.Shown, d.Silent = status.State, false
+		d.Shown, d.MaybeInactive = status.State, false
 		if status.IsAfter(d.ShownAt, d.ShownID) {
 			d.ShownAt, d.ShownID = status.At, status.ID
 		}
@@ -34,9 +34,9 @@ func (s *State) WasPosted(id string, status change.DeploymentStatus) {
 	switch d := s.posted(id); {
 	case d == nil:
 	case status.At.IsZero():
-		d.Shown, d.Silent = status.State, status.State == change.DeploymentInactive
+		d.Shown, d.MaybeInactive = status.State, status.State == change.DeploymentInactive
 	case status.IsAfter(d.ShownAt, d.ShownID):
-		d.Shown, d.ShownAt, d.ShownID, d.Silent = status.State, status.At, status.ID, false
+		d.Shown, d.ShownAt, d.ShownID, d.MaybeInactive = status.State, status.At, status.ID, false
 	}
 }
 
@@ -45,7 +45,7 @@ func (s *State) posted(id string) *Deployment {
 	_, d := s.find(id)
 	if d != nil {
 		d.Posting = ""
-		d.Posts++
+		d.PostsDone++
 	}
 	return d
 }
@@ -80,9 +80,9 @@ func (s *State) GaveUp(e Effect, why string) {
 	}
 	switch e.Kind {
 	case CreateDeployment:
-		d.GaveUp = why
+		d.NotCreated = why
 	case PostStatus:
-		d.Mute = true
+		d.TakesNoStatus = true
 	case AnswerRule:
 		switch a := d.ask(e.Ask); {
 		case a == nil:

@@ -24,39 +24,39 @@ const progress = 9
 // A key is the deployment's ID with what is done to it. That of a status has how many of ours there are, and which one was told of last when it
 // became due, because the same can be due again after others posted theirs. Progress comments are counted, because the same may be waited for again.
 func (t *Turn) act() {
-	for _, name := range t.lanes() {
-		l := t.state.Lanes[name]
-		for _, d := range l.Deployments {
-			t.actOn(l, d)
+	for _, name := range t.tracks() {
+		tr := t.state.Tracks[name]
+		for _, d := range tr.Deployments {
+			t.actOn(tr, d)
 		}
 	}
 }
 
-func (t *Turn) actOn(l *Lane, d *Deployment) {
+func (t *Turn) actOn(tr *Track, d *Deployment) {
 	if t.rules.Mode != Off {
-		t.create(l, d)
-		t.post(l, d)
+		t.create(tr, d)
+		t.post(tr, d)
 	}
 	for i := range d.Asks {
-		t.tell(l, d, &d.Asks[i])
+		t.tell(tr, d, &d.Asks[i])
 	}
 }
 
-func (t *Turn) effect(kind EffectKind, l *Lane, d *Deployment, key string) Effect {
-	return Effect{Kind: kind, Key: d.ID + ":" + key, Deployment: d.ID, Environment: l.Environment, Commit: d.Commit, Number: d.Number}
+func (t *Turn) effect(kind EffectKind, tr *Track, d *Deployment, key string) Effect {
+	return Effect{Kind: kind, Key: d.ID + ":" + key, Deployment: d.ID, Environment: tr.Environment, Commit: d.Commit, Number: d.Number}
 }
 
 // create asks for a deployment on GitHub of what was let through and is ours to make: to have it carried out only where the policy has us
 // deploy, else for the record. One that was cancelled before GitHub told of it is not
 // asked for any more: if it was made all the same, GitHub tells.
-func (t *Turn) create(l *Lane, d *Deployment) {
-	due := d.Phase == Deploying && t.rules.Mode == Create || d.Record && (d.Phase == Deploying || d.Phase.succeeded())
-	if !d.Own || d.GitHub != 0 || d.GaveUp != "" || !due {
+func (t *Turn) create(tr *Track, d *Deployment) {
+	due := d.Phase == Deploying && t.rules.Mode == Create || d.ForRecord && (d.Phase == Deploying || d.Phase.succeeded())
+	if !d.Own || d.GitHub != 0 || d.NotCreated != "" || !due {
 		return
 	}
-	e := t.effect(CreateDeployment, l, d, "create")
+	e := t.effect(CreateDeployment, tr, d, "create")
 	e.Task = TaskDeploy
-	if d.Record {
+	if d.ForRecord {
 		e.Task = TaskRecord
 	}
 	e.Payload = d.payload()
@@ -120,32 +120,32 @@ func (d *Deployment) describePayload(most int) payload {
 }
 
 // post asks for the status that a deployment on GitHub should show.
-func (t *Turn) post(l *Lane, d *Deployment) {
-	state := d.shows(l)
-	if d.GitHub == 0 || d.Mute {
+func (t *Turn) post(tr *Track, d *Deployment) {
+	state := d.shows(tr)
+	if d.GitHub == 0 || d.TakesNoStatus {
 		return
 	}
 	if d.Posting != "" && d.Posting == d.Shown { // it was posted after all, or somebody else said the same
 		d.Posting = ""
-		d.Posts++
+		d.PostsDone++
 	}
 	if d.Posting == change.DeploymentQueued && state == "" {
 		d.Posting = "" // whoever carries it out has said more since, whether or not it was posted
 	}
 	if d.Posting != "" && d.Posting != state {
-		d.Posts++
-		d.Shown, d.Silent, d.Posting = "", d.Posting == change.DeploymentInactive, ""
-		state = d.shows(l)
+		d.PostsDone++
+		d.Shown, d.MaybeInactive, d.Posting = "", d.Posting == change.DeploymentInactive, ""
+		state = d.shows(tr)
 	}
 	if state == "" || state == d.Shown {
 		return
 	}
 	// The key stays for as long as the status is to be posted, whatever is told of meanwhile: it may have been posted.
-	if at := fmt.Sprintf("status:%d:%d:", d.GitHub, d.Posts); d.Posting != state || !strings.HasPrefix(d.PostKey, at) {
+	if at := fmt.Sprintf("status:%d:%d:", d.GitHub, d.PostsDone); d.Posting != state || !strings.HasPrefix(d.PostKey, at) {
 		d.PostKey = fmt.Sprintf("%s%d:%s", at, d.ShownID, state)
 	}
 	d.Posting = state
-	e := t.effect(PostStatus, l, d, d.PostKey)
+	e := t.effect(PostStatus, tr, d, d.PostKey)
 	e.GitHub, e.State, e.After = d.GitHub, state, Newest{d.ShownID, d.ShownAt}
 	e.Says = limit(d.status(state), description)
 	t.out.Effects = append(t.out.Effects, e)
@@ -154,7 +154,7 @@ func (t *Turn) post(l *Lane, d *Deployment) {
 // shows returns the status that a deployment on GitHub should have; empty: it may have any, because others know better.
 //
 // Where GitHub itself makes what is replaced inactive, it does not tell; it is done once more then.
-func (d *Deployment) shows(l *Lane) change.DeploymentState {
+func (d *Deployment) shows(tr *Track) change.DeploymentState {
 	switch {
 	case d.Began.IsZero():
 		return ""
@@ -163,7 +163,7 @@ func (d *Deployment) shows(l *Lane) change.DeploymentState {
 			return change.DeploymentQueued
 		}
 		return ""
-	case d.Phase.succeeded() && d == l.current():
+	case d.Phase.succeeded() && d == tr.current():
 		return change.DeploymentSuccess
 	case d.Phase.succeeded():
 		return change.DeploymentInactive
@@ -199,13 +199,13 @@ func (d *Deployment) status(s change.DeploymentState) change.Text {
 }
 
 // tell asks for the answer to a protection rule, or for a comment that says what its job waits for when that is something else than before.
-func (t *Turn) tell(l *Lane, d *Deployment, a *Ask) {
+func (t *Turn) tell(tr *Track, d *Deployment, a *Ask) {
 	if a.Callback == "" || a.Answered {
 		return
 	}
-	answer, says, _ := d.answers(l, a)
+	answer, says, _ := d.answers(tr, a)
 	if a.Answer != "" {
-		t.answer(l, d, a, "answer:"+a.Key, a.Answer, limit(d.toldOnce(l, a), comment))
+		t.answer(tr, d, a, "answer:"+a.Key, a.Answer, limit(d.toldOnce(tr, a), comment))
 		return
 	}
 	if answer != NotYet || says.IsEmpty() {
@@ -223,22 +223,22 @@ func (t *Turn) tell(l *Lane, d *Deployment, a *Ask) {
 		a.Told = append(a.Told, says.String())
 	}
 	if n := len(a.Told); a.Sent < n {
-		t.answer(l, d, a, fmt.Sprintf("progress:%s:%d", a.Key, n), NotYet, says)
+		t.answer(tr, d, a, fmt.Sprintf("progress:%s:%d", a.Key, n), NotYet, says)
 	}
 }
 
 // answer asks for an answer to a protection rule, which knows its environment by GitHub's spelling.
-func (t *Turn) answer(l *Lane, d *Deployment, a *Ask, key string, answer Answer, says change.Text) {
-	e := t.effect(AnswerRule, l, d, key)
+func (t *Turn) answer(tr *Track, d *Deployment, a *Ask, key string, answer Answer, says change.Text) {
+	e := t.effect(AnswerRule, tr, d, key)
 	e.Environment = cmp.Or(a.Named, e.Environment)
 	e.Callback, e.Ask, e.Answer, e.Says = a.Callback, a.Key, answer, says
 	t.out.Effects = append(t.out.Effects, e)
 }
 
 // toldOnce is what goes along with an answer. It says the same for as long as that is not known to be given.
-func (d *Deployment) toldOnce(l *Lane, a *Ask) change.Text {
+func (d *Deployment) toldOnce(tr *Track, a *Ask) change.Text {
 	if a.Answer == Go {
-		return change.Say(change.Words("The policy lets "), change.Code(d.Commit.Short()), change.Words(" go to "), change.Code(l.Environment), change.Words("."))
+		return change.Say(change.Words("The policy lets "), change.Code(d.Commit.Short()), change.Words(" go to "), change.Code(tr.Environment), change.Words("."))
 	}
 	return a.Why
 }

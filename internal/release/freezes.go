@@ -11,7 +11,7 @@ import (
 const longest = 366 * 24 * time.Hour
 
 // freeze freezes an environment until a time.
-func (t *Turn) freeze(o Order, p *pending, l *Lane) {
+func (t *Turn) freeze(o Order, p *pending, tr *Track) {
 	switch {
 	case !o.Until.After(t.now):
 		p.refuse("past", change.Words("The freeze would have ended "+t.stamp(o.Until)+" already."))
@@ -20,25 +20,25 @@ func (t *Turn) freeze(o Order, p *pending, l *Lane) {
 		p.refuse("too long", change.Words("A freeze by command lasts for a year at most. What lasts longer belongs into the policy."))
 		return
 	}
-	l.Freezes = append(l.Freezes, ByCommand{Say: Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}, Until: o.Until})
-	t.laneEntry("frozen", l, o.By, o.Reason)
-	p.done("frozen", change.Words(l.Environment+" is frozen until "+t.stamp(o.Until)+"."))
+	tr.Freezes = append(tr.Freezes, ByCommand{Say: Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}, Until: o.Until})
+	t.trackEntry("frozen", tr, o.By, o.Reason)
+	p.done("frozen", change.Words(tr.Environment+" is frozen until "+t.stamp(o.Until)+"."))
 }
 
 // thaw ends the freezes of an environment that were declared by command.
-func (t *Turn) thaw(o Order, p *pending, l *Lane) {
-	had := slices.ContainsFunc(l.Freezes, func(f ByCommand) bool { return t.now.Before(f.Until) })
+func (t *Turn) thaw(o Order, p *pending, tr *Track) {
+	had := slices.ContainsFunc(tr.Freezes, func(f ByCommand) bool { return t.now.Before(f.Until) })
 	if !had {
-		p.refuse("not frozen", change.Words("No command has frozen "+l.Environment+". A freeze of the policy is ended by changing it."))
+		p.refuse("not frozen", change.Words("No command has frozen "+tr.Environment+". A freeze of the policy is ended by changing it."))
 		return
 	}
-	l.Freezes = nil
-	t.laneEntry("thawed", l, o.By, "")
+	tr.Freezes = nil
+	t.trackEntry("thawed", tr, o.By, "")
 	p.done("thawed")
 }
 
-// laneEntry is evidence of a step of an environment as a whole.
-func (t *Turn) laneEntry(step string, l *Lane, by change.Account, says string) {
+// trackEntry is evidence of a step of an environment as a whole.
+func (t *Turn) trackEntry(step string, tr *Track, by change.Account, says string) {
 	t.moved = true
-	t.out.Entries = append(t.out.Entries, Entry{Step: step, Environment: l.Environment, By: by, Says: says})
+	t.out.Entries = append(t.out.Entries, Entry{Step: step, Environment: tr.Environment, By: by, Says: says})
 }

@@ -44,7 +44,7 @@ func (t *Turn) Gate(g change.GateAsked) {
 		if g.Run != 0 || !over || !g.At.After(a.At) {
 			a.At = t.now
 			if d.Phase == Deploying {
-				d.Heard = t.now
+				d.LastHeard = t.now
 			}
 			return
 		}
@@ -61,31 +61,31 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 		return
 	}
 	a.GitHub = github
-	l := t.lane(environment)
+	tr := t.track(environment)
 	t.moved = true
-	d := l.newest(func(d *Deployment) bool {
+	d := tr.newest(func(d *Deployment) bool {
 		return d.Commit == commit && (github != 0 && (d.GitHub == github || d.other(github) != nil)) && (d.Phase.waits() || d.Phase == Deploying)
 	})
 	if d == nil {
-		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase == Deploying && d.isOf(a) })
+		d = tr.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase == Deploying && d.isOf(a) })
 	}
 	if d != nil && d.Phase == Deploying && t.isPast(d) && !d.ranFor(a) {
 		d.leave(github)
 		d = nil
 	}
 	if d == nil {
-		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase.waits() && d.Undoes != "" })
+		d = tr.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase.waits() && d.Undoes != "" })
 	}
 	if d == nil {
-		d = l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase.waits() })
+		d = tr.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase.waits() })
 	}
 	if d == nil {
-		d = t.add(l, Deployment{Commit: commit, Deployer: by})
+		d = t.add(tr, Deployment{Commit: commit, Deployer: by})
 	}
 	if !d.Deployer.Known() {
 		d.Deployer = by
 	}
-	_, named := t.environment(l)
+	_, named := t.environment(tr)
 	if _, o := t.state.onGitHub(github); named && github != 0 && o == nil {
 		if d.GitHub == 0 && !d.Own {
 			d.GitHub = github
@@ -96,14 +96,14 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 	switch {
 	case d.Phase != Deploying:
 	case t.isPast(d):
-		a.Answer, a.Why, d.Heard = No, d.wentPast(), t.now
+		a.Answer, a.Why, d.LastHeard = No, d.wentPast(), t.now
 	default:
-		a.Answer, d.Heard = Go, t.now
+		a.Answer, d.LastHeard = Go, t.now
 	}
 	d.Asks = append(d.Asks, a)
 	for _, r := range t.state.Ended {
 		if a.isOf(r) {
-			t.runEnded(l, d, r)
+			t.runEnded(tr, d, r)
 		}
 	}
 }
@@ -127,7 +127,7 @@ const (
 
 // carrier returns who would carry a deployment out now.
 func (t *Turn) carrier(d *Deployment) carrier {
-	if d.Own && !d.Record && t.rules.Mode == Create || d.GitHub != 0 && len(d.Asks) == 0 {
+	if d.Own && !d.ForRecord && t.rules.Mode == Create || d.GitHub != 0 && len(d.Asks) == 0 {
 		return ready
 	}
 	c := nobody
@@ -152,17 +152,17 @@ func (t *Turn) asksStill(a Ask) bool {
 // Answer returns what a gate says to an ask now, by its key, with why. False: no such ask is known. Go holds only for as long as the
 // deployment is under way, or is what the environment holds and nothing else is under way there.
 func (s *State) Answer(ask string) (Answer, change.Text, bool) {
-	l, d, a := s.ask(ask)
+	tr, d, a := s.ask(ask)
 	if a == nil {
 		return "", nil, false
 	}
-	return d.answers(l, a)
+	return d.answers(tr, a)
 }
 
-func (d *Deployment) answers(l *Lane, a *Ask) (Answer, change.Text, bool) {
+func (d *Deployment) answers(tr *Track, a *Ask) (Answer, change.Text, bool) {
 	switch {
-	case a.Answer == Go && (d.Phase == Deploying || d == l.current() && l.deploying() == nil):
-		return Go, change.Say(d.name(), change.Words(" may go to "), change.Code(l.Environment)), true
+	case a.Answer == Go && (d.Phase == Deploying || d == tr.current() && tr.deploying() == nil):
+		return Go, change.Say(d.name(), change.Words(" may go to "), change.Code(tr.Environment)), true
 	case a.Answer == "" && d.Phase.waits():
 		return NotYet, d.Waits.For, true
 	}

@@ -117,8 +117,8 @@ func TestAnswersAGateInItsOwnSpelling(t *testing.T) {
 	if len(s.out.Effects) != 1 || s.out.Effects[0].Environment != "STAGING" {
 		t.Fatalf("%+v", s.out.Effects)
 	}
-	if l := s.state.Lanes["staging"]; l == nil || l.Environment != "staging" {
-		t.Fatalf("%+v", l)
+	if tr := s.state.Tracks["staging"]; tr == nil || tr.Environment != "staging" {
+		t.Fatalf("%+v", tr)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestForgetsEnvironmentsThatAnyJobCanAskOf(t *testing.T) {
 			t.Fatal(a)
 		}
 	}
-	if n := len(s.state.Lanes); n != strangers {
+	if n := len(s.state.Tracks); n != strangers {
 		t.Fatalf("%d environments are remembered", n)
 	}
 }
@@ -169,7 +169,7 @@ func TestRunsOfOneCommitDeployOneAtATime(t *testing.T) {
 	}
 	report(80, change.DeploymentFailure)
 	s.is("staging", 1, Failed).found(change.DeployedPastPolicy, 0)
-	if c := s.state.Lanes["staging"].current(); c == nil || c.GitHub != 70 {
+	if c := s.state.Tracks["staging"].current(); c == nil || c.GitHub != 70 {
 		t.Fatalf("%+v", c)
 	}
 }
@@ -289,7 +289,7 @@ func TestRunThatDidNotWaitIsNotQueuedAgain(t *testing.T) {
 	s.turn(asks(7, 70), asks(8, 80))
 	s.turn(s.statusOf(change.Deployment{ID: 80, SHA: sha(1), Environment: "staging", By: actions}, change.DeploymentSuccess, actions))
 	s.found(change.DeployedPastPolicy, 1)
-	for _, d := range s.state.Lanes["staging"].Deployments {
+	for _, d := range s.state.Tracks["staging"].Deployments {
 		if d.GitHub == 80 && d.Phase == Waiting {
 			t.Errorf("%s waits, and succeeded", d.ID)
 		}
@@ -301,7 +301,7 @@ func TestRunThatDidNotWaitIsNotQueuedAgain(t *testing.T) {
 	// What becomes of the run that waits says nothing of the one that went past.
 	s.later(time.Hour).opened("70")
 	s.turn(s.statusOf(change.Deployment{ID: 70, SHA: sha(1), Environment: "staging", By: actions}, change.DeploymentFailure, actions))
-	if c := s.state.Lanes["staging"].current(); c == nil || c.GitHub != 80 || !c.Past {
+	if c := s.state.Tracks["staging"].current(); c == nil || c.GitHub != 80 || !c.BypassedPolicy {
 		t.Errorf("staging holds %+v", c)
 	}
 }
@@ -341,7 +341,7 @@ func TestWhatGoesPastThePolicyOpensNoGate(t *testing.T) {
 	t.Run("somebody says that it was deployed", func(t *testing.T) {
 		s := asks(begin(t), "70", 7, 70)
 		s.does(bob, 1, "deployed", "production").found(change.DeployedPastPolicy, 1)
-		if c := s.state.Lanes["production"].current(); c == nil || c.GitHub == 70 {
+		if c := s.state.Tracks["production"].current(); c == nil || c.GitHub == 70 {
 			t.Fatalf("production holds %+v", c)
 		}
 		// Neither is it let through as one that is there already: nobody said that it may be.

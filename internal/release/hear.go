@@ -36,11 +36,11 @@ func (t *Turn) Landed(l change.Landed) {
 
 // enqueue has us deploy a commit, unless it was dealt with in that environment before: what came to nothing there is started again by people.
 func (t *Turn) enqueue(environment string, commit change.SHA, n change.Number, by change.Account, at time.Time) {
-	l := t.lane(environment)
-	if l.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase != Refused }) != nil {
+	tr := t.track(environment)
+	if tr.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase != Refused }) != nil {
 		return
 	}
-	t.add(l, Deployment{Commit: commit, Number: n, Deployer: by, QueuedAt: at, Own: true})
+	t.add(tr, Deployment{Commit: commit, Number: n, Deployer: by, QueuedAt: at, OnGitHub: OnGitHub{Own: true}})
 }
 
 // githubActions is whose deployments count where the policy names nobody.
@@ -105,22 +105,22 @@ func (t *Turn) Deployment(g change.Deployment) {
 	if _, d := t.state.onGitHub(g.ID); d != nil {
 		return
 	}
-	t.adopt(t.lane(e.Name), g)
+	t.adopt(t.track(e.Name), g)
 }
 
 // recognise takes note of a deployment that this App created. It names what it is of; one that names nothing that is known any more is
 // nobody's.
 func (t *Turn) recognise(g change.Deployment) {
-	l, d := t.state.find(change.PayloadKey(g.Payload))
-	if d == nil || !strings.EqualFold(l.Environment, g.Environment) || d.Commit != g.SHA {
+	tr, d := t.state.find(change.PayloadKey(g.Payload))
+	if d == nil || !strings.EqualFold(tr.Environment, g.Environment) || d.Commit != g.SHA {
 		return
 	}
 	t.state.Created(d.ID, g.ID)
 }
 
 // adopt follows a deployment that others made on GitHub.
-func (t *Turn) adopt(l *Lane, g change.Deployment) *Deployment {
-	if d := l.open(g.SHA); d != nil {
+func (t *Turn) adopt(tr *Track, g change.Deployment) *Deployment {
+	if d := tr.open(g.SHA); d != nil {
 		d.Deployer = cmp.Or(d.Deployer, g.By)
 		// Where we create one, the job that carries it out may make another of itself.
 		if d.GitHub == 0 && !d.Own {
@@ -131,18 +131,18 @@ func (t *Turn) adopt(l *Lane, g change.Deployment) *Deployment {
 		return d
 	}
 	// Somebody said that it was deployed before GitHub did, or a job did so whose gate was not told that GitHub knows.
-	if d := l.current(); d != nil && d.Commit == g.SHA && d.GitHub == 0 && !d.Own {
+	if d := tr.current(); d != nil && d.Commit == g.SHA && d.GitHub == 0 && !d.Own {
 		d.GitHub = g.ID
 		return d
 	}
-	return t.add(l, Deployment{Commit: g.SHA, Deployer: g.By, QueuedAt: g.At, GitHub: g.ID})
+	return t.add(tr, Deployment{Commit: g.SHA, Deployer: g.By, QueuedAt: g.At, OnGitHub: OnGitHub{GitHub: g.ID}})
 }
 
 // Status tells that a status was posted on a deployment on GitHub. It may be told in any order, and more than once: what is older than the
 // newest that is known says nothing. Our own, and those by accounts that do not count, only say what GitHub shows.
 //
 //   - What waits and is seen to be under way has 5 minutes to ask at a gate; then, or once it succeeded, it was deployed past the policy,
-//     unless the policy would have let it go then. It is followed all the same, for it is there. What else was under way in its lane
+//     unless the policy would have let it go then. It is followed all the same, for it is there. What else was under way in its environment
 //     is given up.
 //   - What waits and came to nothing loses its job, and its place where nobody asked for it.
 //   - A failure counts whenever it comes: of what was verified, too.
@@ -153,10 +153,10 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 		return
 	}
 	g := s.Deployment
-	l, d := t.state.onGitHub(g.ID)
+	tr, d := t.state.onGitHub(g.ID)
 	if d == nil {
 		t.Deployment(g)
-		l, d = t.state.onGitHub(g.ID)
+		tr, d = t.state.onGitHub(g.ID)
 	}
 	if d != nil {
 		d.shown(g.ID, s)
@@ -166,7 +166,7 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 	}
 	in := g.Environment
 	if d != nil {
-		in = l.Environment // not where the status says that it is: who counts there need not count here
+		in = tr.Environment // not where the status says that it is: who counts there need not count here
 	}
 	e, named := t.rules.Find(in)
 	if !named {
@@ -180,17 +180,17 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 	if d == nil {
 		return
 	}
-	if !sameName(g.Environment, l.Environment) {
-		t.exception(change.DeployedPastPolicy, fmt.Sprintf("%d:moved", g.ID), l.Environment, g.SHA, d.Number, s.At, change.Say(
-			change.Login(s.By), change.Words(" said that the deployment of "), d.name(), change.Words(" to "+l.Environment+" is one to "), change.Code(g.Environment)), s.By)
+	if !sameName(g.Environment, tr.Environment) {
+		t.exception(change.DeployedPastPolicy, fmt.Sprintf("%d:moved", g.ID), tr.Environment, g.SHA, d.Number, s.At, change.Say(
+			change.Login(s.By), change.Words(" said that the deployment of "), d.name(), change.Words(" to "+tr.Environment+" is one to "), change.Code(g.Environment)), s.By)
 		return
 	}
 	if !s.IsAfter(d.StatusAt, d.StatusID) {
 		return
 	}
-	d.StatusAt, d.StatusID, d.Heard = s.At, s.ID, t.now
+	d.StatusAt, d.StatusID, d.LastHeard = s.At, s.ID, t.now
 	d.LogURL = cmp.Or(s.LogURL, d.LogURL)
-	t.follow(l, d, g.ID, s)
+	t.follow(tr, d, g.ID, s)
 }
 
 // shown notes what GitHub shows of a deployment.
@@ -200,54 +200,54 @@ func (d *Deployment) shown(id int64, s change.DeploymentStatus) {
 		o.Shown, o.StatusAt, o.StatusID = s.State, s.At, s.ID
 	case o == nil && d.GitHub == id && s.IsAfter(d.ShownAt, d.ShownID):
 		d.Shown, d.ShownAt, d.ShownID = s.State, s.At, s.ID
-		if d.Silent {
+		if d.MaybeInactive {
 			d.Shown = ""
 		}
 	}
 }
 
 // follow moves a deployment on as a status says.
-func (t *Turn) follow(l *Lane, d *Deployment, id int64, s change.DeploymentStatus) {
+func (t *Turn) follow(tr *Track, d *Deployment, id int64, s change.DeploymentStatus) {
 	switch s.State {
 	case change.DeploymentInProgress:
-		if d.Phase.waits() && d.Moved.IsZero() {
-			d.Moved = t.now
+		if d.Phase.waits() && d.SeenUnderWay.IsZero() {
+			d.SeenUnderWay = t.now
 			t.moved = true
 		}
 	case change.DeploymentSuccess:
 		switch {
 		case d.Phase == Deploying:
-			t.succeed(l, d)
+			t.succeed(tr, d)
 		case d.Phase.waits():
-			t.past(l, d, nil)
-			t.succeed(l, d)
+			t.past(tr, d, nil)
+			t.succeed(tr, d)
 		case d.Phase.succeeded():
-			if c := l.current(); c != d && s.At.After(c.Began) {
-				t.again(l, d, id, s, "was replaced")
+			if c := tr.current(); c != d && s.At.After(c.Began) {
+				t.again(tr, d, id, s, "was replaced")
 			}
 		default:
-			t.again(l, d, id, s, ended(d.Phase))
+			t.again(tr, d, id, s, ended(d.Phase))
 		}
 	case change.DeploymentFailure, change.DeploymentErrored:
 		switch {
 		case d.Phase == Deploying, d.Phase.succeeded():
-			t.fail(l, d, FailedDeployment, "its status on GitHub is "+string(s.State))
+			t.fail(tr, d, FailedDeployment, "its status on GitHub is "+string(s.State))
 		case d.Phase.waits():
-			t.loseJob(l, d, id, s.At)
+			t.loseJob(tr, d, id, s.At)
 		}
 	case change.DeploymentInactive:
 		switch {
 		case d.Phase == Deploying:
-			t.end(l, d, Cancelled, "its deployment was made inactive", s.By)
+			t.end(tr, d, Cancelled, "its deployment was made inactive", s.By)
 		case d.Phase.waits():
-			t.loseJob(l, d, id, s.At)
+			t.loseJob(tr, d, id, s.At)
 		}
 	}
 }
 
 // loseJob takes from a deployment that waits the job whose deployment on GitHub came to nothing at a time. Of a job that did not say which is
 // its own that one is, if there is no other and it has not asked since. With the last job that asks all is lost.
-func (t *Turn) loseJob(l *Lane, d *Deployment, id int64, at time.Time) {
+func (t *Turn) loseJob(tr *Track, d *Deployment, id int64, at time.Time) {
 	ids := d.ids()
 	if !slices.Contains(ids, id) {
 		return // it was lost before
@@ -259,73 +259,74 @@ func (t *Turn) loseJob(l *Lane, d *Deployment, id int64, at time.Time) {
 		}
 	}
 	if !d.asks() {
-		t.lose(l, d)
+		t.lose(tr, d)
 		return
 	}
 	o, _ := d.leave(id)
-	d.Dead = append(d.Dead, o)
+	d.CameToNothing = append(d.CameToNothing, o)
 	t.moved = true
 }
 
 // lose takes from a deployment that waits the jobs that would have carried it out.
-func (t *Turn) lose(l *Lane, d *Deployment) {
+func (t *Turn) lose(tr *Track, d *Deployment) {
 	for i := range d.Asks {
 		if a := &d.Asks[i]; a.Answer == "" {
 			a.Answer, a.Answered = No, true // nobody is left to be told
 		}
 	}
-	d.Moved = time.Time{}
+	d.SeenUnderWay = time.Time{}
 	if d.isWanted() {
 		if d.GitHub != 0 {
-			d.Dead = append(d.Dead, Other{d.GitHub, d.Shown, d.ShownAt, d.ShownID})
+			d.CameToNothing = append(d.CameToNothing, Other{d.GitHub, d.Shown, d.ShownAt, d.ShownID})
 		}
-		d.Dead = append(d.Dead, d.Also...)
+		d.CameToNothing = append(d.CameToNothing, d.Also...)
 		d.GitHub, d.Also = 0, nil
 		d.Shown, d.ShownAt, d.ShownID = "", time.Time{}, 0
 		t.moved = true
 		return
 	}
-	t.end(l, d, Cancelled, "its job ended before it was let through", change.Account{})
+	t.end(tr, d, Cancelled, "its job ended before it was let through", change.Account{})
 }
 
 // again begins a deployment for what was deployed once more by a deployment on GitHub that had ended.
-func (t *Turn) again(l *Lane, was *Deployment, id int64, s change.DeploymentStatus, how string) {
+func (t *Turn) again(tr *Track, was *Deployment, id int64, s change.DeploymentStatus, how string) {
 	n := Deployment{
-		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer, GitHub: id, LogURL: was.LogURL, StatusAt: s.At, StatusID: s.ID,
+		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer, OnGitHub: OnGitHub{GitHub: id, LogURL: was.LogURL},
+		Seen: Seen{StatusAt: s.At, StatusID: s.ID},
 	}
 	if o := was.other(id); o != nil {
 		n.Shown, n.ShownAt, n.ShownID = o.Shown, o.StatusAt, o.StatusID
 		is := func(o Other) bool { return o.ID == id }
-		was.Also, was.Dead = slices.DeleteFunc(was.Also, is), slices.DeleteFunc(was.Dead, is)
+		was.Also, was.CameToNothing = slices.DeleteFunc(was.Also, is), slices.DeleteFunc(was.CameToNothing, is)
 	} else {
 		// What we posted on it in the meantime may have come later, so that GitHub is told once more.
 		n.ShownAt, n.ShownID = was.ShownAt, was.ShownID
-		n.Silent = was.Silent || was.Posting == change.DeploymentInactive
+		n.MaybeInactive = was.MaybeInactive || was.Posting == change.DeploymentInactive
 		was.GitHub, was.Own = 0, false
 	}
-	d := t.add(l, n)
-	t.past(l, d, change.Words("it "+how+" before"))
-	t.succeed(l, d)
+	d := t.add(tr, n)
+	t.past(tr, d, change.Words("it "+how+" before"))
+	t.succeed(tr, d)
 }
 
 // past follows what is under way without having been let through. It is an exception if the policy would not have let it go now, or if there is
 // another reason; then it lets no job through either.
-func (t *Turn) past(l *Lane, d *Deployment, reason change.Text) {
-	v := t.admit(l, d)
+func (t *Turn) past(tr *Track, d *Deployment, reason change.Text) {
+	v := t.admit(tr, d)
 	if reason != nil {
 		v.no(reason)
 	}
 	if v.answer() != Go {
-		d.Past = true
-		t.exception(change.DeployedPastPolicy, d.ID, l.Environment, d.Commit, d.Number, t.now, change.Say(
-			d.name(), change.Words(" was deployed to "+l.Environment+" past the policy, by which it "), t.describe(v).phrase(t.now)), d.Deployer)
+		d.BypassedPolicy = true
+		t.exception(change.DeployedPastPolicy, d.ID, tr.Environment, d.Commit, d.Number, t.now, change.Say(
+			d.name(), change.Words(" was deployed to "+tr.Environment+" past the policy, by which it "), t.describe(v).phrase(t.now)), d.Deployer)
 	}
-	for _, o := range l.Deployments {
+	for _, o := range tr.Deployments {
 		if o != d && o.Phase == Deploying {
-			t.end(l, o, Cancelled, "overtaken by the deployment of "+string(d.Commit.Short()), change.Account{})
+			t.end(tr, o, Cancelled, "overtaken by the deployment of "+string(d.Commit.Short()), change.Account{})
 		}
 	}
-	t.start(l, d)
+	t.start(tr, d)
 }
 
 // runs is how many workflow runs are remembered that ended, for jobs of theirs that are told of later.
@@ -342,15 +343,15 @@ func (t *Turn) Run(r change.RunEnded) {
 		t.state.Ended = append(t.state.Ended, r)
 		t.state.Ended = t.state.Ended[max(0, len(t.state.Ended)-runs):]
 	}
-	for _, name := range t.lanes() {
-		l := t.state.Lanes[name]
-		for _, d := range slices.Clone(l.Deployments) {
-			t.runEnded(l, d, r)
+	for _, name := range t.tracks() {
+		tr := t.state.Tracks[name]
+		for _, d := range slices.Clone(tr.Deployments) {
+			t.runEnded(tr, d, r)
 		}
 	}
 }
 
-func (t *Turn) runEnded(l *Lane, d *Deployment, r change.RunEnded) {
+func (t *Turn) runEnded(tr *Track, d *Deployment, r change.RunEnded) {
 	through, waited := false, false
 	for i := range d.Asks {
 		a := &d.Asks[i]
@@ -365,23 +366,23 @@ func (t *Turn) runEnded(l *Lane, d *Deployment, r change.RunEnded) {
 	carries := d.Own && r.Conclusion != "success" && d.logIsOf(r.Run)
 	switch {
 	case waited && d.Phase.waits() && !d.asks():
-		t.lose(l, d)
+		t.lose(tr, d)
 	case carries && d.Phase == Deploying && len(d.Also) == 0:
-		t.cameToNothing(l, d, r)
+		t.cameToNothing(tr, d, r)
 	case !through || d.Phase != Deploying || len(d.Also) > 0 || d.GitHub != 0 && !d.Own:
 	case r.Conclusion == "success":
-		t.succeed(l, d)
+		t.succeed(tr, d)
 	default:
-		t.cameToNothing(l, d, r)
+		t.cameToNothing(tr, d, r)
 	}
 }
 
 // cameToNothing ends a deployment whose workflow run did not end well.
-func (t *Turn) cameToNothing(l *Lane, d *Deployment, r change.RunEnded) {
+func (t *Turn) cameToNothing(tr *Track, d *Deployment, r change.RunEnded) {
 	if r.Conclusion == "cancelled" || r.Conclusion == "skipped" {
-		t.end(l, d, Cancelled, "its workflow run was "+r.Conclusion, change.Account{})
+		t.end(tr, d, Cancelled, "its workflow run was "+r.Conclusion, change.Account{})
 	} else {
-		t.fail(l, d, FailedDeployment, "its workflow run ended as "+r.Conclusion)
+		t.fail(tr, d, FailedDeployment, "its workflow run ended as "+r.Conclusion)
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// kept is how many deployments of a lane are remembered that ended, besides those that are needed for something.
+// kept is how many deployments of an environment are remembered that ended, besides those that are needed for something.
 const kept = 50
 
 // settled is how long something is kept that a clock which is put right might make matter again.
@@ -20,7 +20,7 @@ const strangers = 50
 // remembered is how many commands are.
 const remembered = 200
 
-// prune forgets what ended long ago. It keeps all that is open, what GitHub is yet to be told of, what a lane holds and what it would be
+// prune forgets what ended long ago. It keeps all that is open, what GitHub is yet to be told of, what an environment holds and what it would be
 // rolled back to, and what decides whether something that waits elsewhere may go.
 func (t *Turn) prune() {
 	pending := map[string]bool{}
@@ -28,13 +28,13 @@ func (t *Turn) prune() {
 		pending[e.Deployment] = true
 	}
 	for _, name := range t.state.names() {
-		l := t.state.Lanes[name]
+		tr := t.state.Tracks[name]
 		// Not at once: the clock may be ahead.
-		l.Freezes = slices.DeleteFunc(l.Freezes, func(f ByCommand) bool { return t.now.Sub(f.Until) > settled })
-		needed := t.needed(l)
+		tr.Freezes = slices.DeleteFunc(tr.Freezes, func(f ByCommand) bool { return t.now.Sub(f.Until) > settled })
+		needed := t.needed(tr)
 		ended := 0
 		var keep []*Deployment
-		for _, d := range slices.Backward(l.Deployments) {
+		for _, d := range slices.Backward(tr.Deployments) {
 			if d.Phase.IsFinal() {
 				ended++
 			}
@@ -47,14 +47,14 @@ func (t *Turn) prune() {
 			}
 		}
 		slices.Reverse(keep)
-		l.Deployments = keep
-		_, named := t.rules.Find(l.Environment)
+		tr.Deployments = keep
+		_, named := t.rules.Find(tr.Environment)
 		lately := func(a Ask) bool { return t.now.Sub(a.At) < settled }
 		old := !slices.ContainsFunc(keep, func(d *Deployment) bool {
 			return !d.Phase.IsFinal() || pending[d.ID] || t.now.Sub(d.Since) < settled || slices.ContainsFunc(d.Asks, lately)
 		})
-		if !named && old && len(l.Freezes) == 0 {
-			delete(t.state.Lanes, name)
+		if !named && old && len(tr.Freezes) == 0 {
+			delete(t.state.Tracks, name)
 		}
 	}
 	t.pruneStrangers(pending)
@@ -65,46 +65,46 @@ func (t *Turn) prune() {
 func (t *Turn) pruneStrangers(pending map[string]bool) {
 	var over []string
 	last := func(name string) time.Time {
-		d := t.state.Lanes[name].Deployments
+		d := t.state.Tracks[name].Deployments
 		return d[len(d)-1].Since
 	}
 	for _, name := range t.state.names() {
-		l := t.state.Lanes[name]
+		tr := t.state.Tracks[name]
 		open := func(d *Deployment) bool { return !d.Phase.IsFinal() || pending[d.ID] }
-		if _, named := t.rules.Find(l.Environment); !named && len(l.Deployments) > 0 && len(l.Freezes) == 0 && !slices.ContainsFunc(l.Deployments, open) {
+		if _, named := t.rules.Find(tr.Environment); !named && len(tr.Deployments) > 0 && len(tr.Freezes) == 0 && !slices.ContainsFunc(tr.Deployments, open) {
 			over = append(over, name)
 		}
 	}
 	slices.SortStableFunc(over, func(a, b string) int { return last(a).Compare(last(b)) })
 	for _, name := range over[:max(0, len(over)-strangers)] {
-		delete(t.state.Lanes, name)
+		delete(t.state.Tracks, name)
 	}
 }
 
-// needed returns what must be remembered of what ended in a lane.
-func (t *Turn) needed(l *Lane) map[string]bool {
+// needed returns what must be remembered of what ended in an environment.
+func (t *Turn) needed(tr *Track) map[string]bool {
 	needed := map[string]bool{}
 	need := func(d *Deployment) {
 		if d != nil {
 			needed[d.ID] = true
 		}
 	}
-	c := l.current()
+	c := tr.current()
 	need(c)
 	if c != nil {
-		last := l.lastVerified(t, c)
+		last := tr.lastVerified(t, c)
 		need(last)
 		if last != nil {
-			need(l.lastVerified(t, last))
+			need(tr.lastVerified(t, last))
 		}
 	}
-	for _, other := range t.state.Lanes {
+	for _, other := range t.state.Tracks {
 		for _, d := range other.Deployments {
 			if d.Phase.IsFinal() {
 				continue
 			}
-			need(l.ran(d.Commit))
-			if o, undone := t.state.find(d.Undoes); o == l {
+			need(tr.ran(d.Commit))
+			if o, undone := t.state.find(d.Undoes); o == tr {
 				need(undone)
 			}
 		}

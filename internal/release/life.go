@@ -9,7 +9,7 @@ import (
 // Phase is where a deployment is in its life. Phases are stored and recorded: a phase's name or meaning never changes.
 type Phase string
 
-// The phases. A deployment of the first two has not begun, one of the next three holds its lane or its watch, the others are final.
+// The phases. A deployment of the first two has not begun, one of the next three holds its environment or its watch, the others are final.
 const (
 	Waiting    Phase = "waiting"    // for a person or a time; see Deployment.Waits
 	Held       Phase = "held"       // somebody holds it; others pass it by
@@ -23,65 +23,97 @@ const (
 	Overtaken  Phase = "overtaken" // a later deployment brought what it would have brought
 )
 
-// Deployment is one deployment of one commit to one environment.
+// Deployment is one deployment of one commit to one environment. Its JSON is flat and stored: members may be added, and keep their order.
 type Deployment struct {
-	ID       string                 `json:"id"` // ours: unique in the repository, never reused; the key of its effects
-	Commit   change.SHA             `json:"commit"`
-	Number   change.Number          `json:"number,omitempty"` // the pull request that the commit came with; 0: none is known
-	Phase    Phase                  `json:"phase"`
-	Since    time.Time              `json:"since"`             // when the phase began
-	QueuedAt time.Time              `json:"queued_at"`         // its place in the queue
-	GitHub   int64                  `json:"github,omitempty"`  // the deployment there; 0: none yet
-	Own      bool                   `json:"own,omitempty"`     // the deployment there is ours to make or was made by us; else it was adopted, or GitHub makes it
-	Shown    change.DeploymentState `json:"shown,omitempty"`   // the last status known there
-	LogURL   string                 `json:"log_url,omitempty"` // where its log is, as the last status that said so
-	Deployer change.Account         `json:"deployer,omitzero"` // who asked for it or caused it, if anybody did
-	Began    time.Time              `json:"began,omitzero"`    // let through
-	Ended    time.Time              `json:"ended,omitzero"`    // succeeded or failed
-	Changes  []Change               `json:"changes,omitempty"` // what ships with it: since the commit before; as of when it was let through
-	From     change.SHA             `json:"from,omitempty"`    // the commit before; empty: it is the first
-	Category change.Category        `json:"category,omitzero"` // the riskiest of them
-	Monitor  time.Duration          `json:"monitor,omitempty"`
-	High     bool                   `json:"high,omitempty"` // while it is watched the next one waits
+	ID       string        `json:"id"` // ours: unique in the repository, never reused; the key of its effects
+	Commit   change.SHA    `json:"commit"`
+	Number   change.Number `json:"number,omitempty"` // the pull request that the commit came with; 0: none is known
+	Phase    Phase         `json:"phase"`
+	Since    time.Time     `json:"since"`     // when the phase began
+	QueuedAt time.Time     `json:"queued_at"` // its place in the queue
+	OnGitHub
+	Deployer change.Account `json:"deployer,omitzero"` // who asked for it or caused it, if anybody did
+	Began    time.Time      `json:"began,omitzero"`    // let through
+	Ended    time.Time      `json:"ended,omitzero"`    // succeeded or failed
+	Shipment
+	Consent
+	Asks          []Ask     `json:"asks,omitempty"`     // the gates that wait for it, or were answered
+	Verified      *Say      `json:"verified,omitempty"` // somebody said that it works
+	AskedToVerify time.Time `json:"asked,omitzero"`     // when its deployer was asked whether it works
 
-	Say      *Say          `json:"say,omitempty"`      // somebody said that it may go: /change deploy
-	Started  *Say          `json:"started,omitempty"`  // somebody had it queued again: /change start
-	Accepted []Say         `json:"accepted,omitempty"` // release approvals, one a person
-	Override *Say          `json:"override,omitempty"` // of hours and freezes
-	Asks     []Ask         `json:"asks,omitempty"`     // the gates that wait for it, or were answered
-	Verified *Say          `json:"verified,omitempty"` // somebody said that it works
-	Asked    time.Time     `json:"asked,omitzero"`     // when its deployer was asked whether it works
-	Undoes   string        `json:"undoes,omitempty"`   // the ID of the deployment that it rolls back
-	UndoneBy string        `json:"undone_by,omitempty"`
-	Why      string        `json:"why,omitempty"`   // the reason of a rollback, a failure, a cancellation, in somebody's words or ours
-	Class    Class         `json:"class,omitempty"` // of a rollback and of what it undoes
-	Waits    Waits         `json:"waits,omitzero"`  // while it waits or is watched; of a refused one, why
-	On       change.Number `json:"on,omitempty"`    // of a rollback, the pull request on which it was asked for
-	Old      bool          `json:"old,omitempty"`   // a rollback further back than to what was verified last: it must be said and accepted
+	Undoes             string        `json:"undoes,omitempty"` // the ID of the deployment that it rolls back
+	UndoneBy           string        `json:"undone_by,omitempty"`
+	Why                string        `json:"why,omitempty"`   // the reason of a rollback, a failure, a cancellation, in somebody's words or ours
+	Class              Class         `json:"class,omitempty"` // of a rollback and of what it undoes
+	Waits              Waits         `json:"waits,omitzero"`  // while it waits or is watched; of a refused one, why
+	AskedOn            change.Number `json:"on,omitempty"`    // of a rollback, the pull request on which it was asked for
+	BeforeLastVerified bool          `json:"old,omitempty"`   // a rollback further back than to what was verified last: it must be said and accepted
 
-	Also     []Other                `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
-	Dead     []Other                `json:"dead,omitempty"`      // those on GitHub that were this one, and came to nothing while it waited
-	StatusAt time.Time              `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
-	StatusID int64                  `json:"status_id,omitempty"` // its id
-	ShownAt  time.Time              `json:"shown_at,omitzero"`   // of the newest status by anybody that was told of, or that we posted
-	ShownID  int64                  `json:"shown_id,omitempty"`
-	Heard    time.Time              `json:"heard,omitzero"`    // when something was heard of it last
-	Moved    time.Time              `json:"moved,omitzero"`    // when it was first seen under way without having been let through
-	Step     int                    `json:"step,omitempty"`    // its place among all that began or succeeded in the repository; 0: it did not begin
-	Success  int                    `json:"success,omitempty"` // the same of its success; 0: it did not succeed
-	Past     bool                   `json:"past,omitempty"`    // it was deployed past the policy
-	Policy   string                 `json:"policy,omitempty"`  // the digest of the policy by which it was let through
-	Floor    string                 `json:"floor,omitempty"`
-	Record   bool                   `json:"record,omitempty"`    // the deployment on GitHub is made for the record: nothing is to be started by it
-	TimedOut bool                   `json:"timed_out,omitempty"` // nothing was heard of it for too long
-	GaveUp   string                 `json:"gave_up,omitempty"`   // why GitHub would not create it
-	Mute     bool                   `json:"mute,omitempty"`      // GitHub takes no status for it
-	Posts    int                    `json:"posts,omitempty"`     // how many statuses were to be posted on it by us, and are done with
-	Posting  change.DeploymentState `json:"posting,omitempty"`   // the one that is to be posted: it may have been, without anybody knowing
-	PostKey  string                 `json:"post_key,omitempty"`  // that of the effect which is to post it
-	Silent   bool                   `json:"silent,omitempty"`    // we posted inactive, or may have, and do not know when, as GitHub tells nobody of it: what is told of later may be older
-	Stuck    bool                   `json:"stuck,omitempty"`     // it failed, and there was nothing to roll back to
-	Called   bool                   `json:"called,omitempty"`    // people were told that nothing but their say is missing
+	Seen
+	Course
+	BypassedPolicy bool   `json:"past,omitempty"`   // it was deployed past the policy
+	Policy         string `json:"policy,omitempty"` // the digest of the policy by which it was let through
+	Floor          string `json:"floor,omitempty"`
+	ForRecord      bool   `json:"record,omitempty"`    // the deployment on GitHub is made for the record: nothing is to be started by it
+	TimedOut       bool   `json:"timed_out,omitempty"` // nothing was heard of it for too long
+	NotCreated     string `json:"gave_up,omitempty"`   // why GitHub would not create it
+	Posts
+	NothingToRollBackTo bool `json:"stuck,omitempty"`  // it failed, and no earlier version was verified
+	Prompted            bool `json:"called,omitempty"` // people were told that nothing but their say is missing
+}
+
+// OnGitHub is the deployment on GitHub that a deployment is.
+type OnGitHub struct {
+	GitHub int64                  `json:"github,omitempty"`  // its id; 0: none yet
+	Own    bool                   `json:"own,omitempty"`     // it is ours to make or was made by us; else it was adopted, or GitHub makes it
+	Shown  change.DeploymentState `json:"shown,omitempty"`   // the last status known there
+	LogURL string                 `json:"log_url,omitempty"` // where its log is, as the last status that said so
+}
+
+// Shipment is what ships with a deployment, as of when it was let through, and for how long that is watched.
+type Shipment struct {
+	Changes  []Change        `json:"changes,omitempty"` // since the commit before
+	From     change.SHA      `json:"from,omitempty"`    // the commit before; empty: it is the first
+	Category change.Category `json:"category,omitzero"` // the riskiest of them
+	Monitor  time.Duration   `json:"monitor,omitempty"`
+	High     bool            `json:"high,omitempty"` // while it is watched the next one waits
+}
+
+// Consent is what people said of a deployment that was to go.
+type Consent struct {
+	Say      *Say  `json:"say,omitempty"`      // somebody said that it may go: /change deploy
+	Started  *Say  `json:"started,omitempty"`  // somebody had it queued again: /change start
+	Accepted []Say `json:"accepted,omitempty"` // release approvals, one a person
+	Override *Say  `json:"override,omitempty"` // of hours and freezes
+}
+
+// Seen is what GitHub told of a deployment: by how many it is there, and by which statuses it is known how they stand.
+type Seen struct {
+	Also          []Other   `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
+	CameToNothing []Other   `json:"dead,omitempty"`      // those on GitHub that were this one, and ended while it waited
+	StatusAt      time.Time `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
+	StatusID      int64     `json:"status_id,omitempty"` // its id
+	ShownAt       time.Time `json:"shown_at,omitzero"`   // of the newest status by anybody that was told of, or that we posted
+	ShownID       int64     `json:"shown_id,omitempty"`
+}
+
+// Course is how far a deployment came, and when.
+type Course struct {
+	LastHeard    time.Time `json:"heard,omitzero"`    // when something was heard of it last
+	SeenUnderWay time.Time `json:"moved,omitzero"`    // when it was first seen under way without having been let through
+	Step         int       `json:"step,omitempty"`    // its place among all that began or succeeded in the repository; 0: it did not begin
+	Success      int       `json:"success,omitempty"` // the same of its success; 0: it did not succeed
+}
+
+// Posts is what became of the statuses that we post on a deployment.
+type Posts struct {
+	TakesNoStatus bool                   `json:"mute,omitempty"`     // GitHub refuses them
+	PostsDone     int                    `json:"posts,omitempty"`    // how many were to be posted, and are done with
+	Posting       change.DeploymentState `json:"posting,omitempty"`  // the one that is to be posted: it may have been, without anybody knowing
+	PostKey       string                 `json:"post_key,omitempty"` // that of the effect which is to post it
+	// MaybeInactive says that we posted inactive, or may have, and do not know when, as GitHub tells nobody of it: what is told of later may be
+	// older.
+	MaybeInactive bool `json:"silent,omitempty"`
 }
 
 // Other is a further deployment on GitHub, with the newest status on it that was told of.
@@ -177,8 +209,8 @@ type Change struct {
 
 // State is all that is remembered of a repository's deployments. Its JSON is stored: members are added, never renamed.
 type State struct {
-	Lanes map[string]*Lane `json:"lanes,omitempty"` // by the environment's name in lower case
-	Last  int              `json:"last,omitempty"`  // the number that made the last ID
+	Tracks map[string]*Track `json:"lanes,omitempty"` // by the environment's name in lower case
+	Last   int               `json:"last,omitempty"`  // the number that made the last ID
 	// Steps counts the beginnings and successes of deployments, which are ordered by it: clocks may go back.
 	Steps int `json:"steps,omitempty"`
 	// Landed are the pull requests that landed last, oldest first: what a command on one of them is about.
@@ -196,8 +228,8 @@ type Landing struct {
 	By     change.Account `json:"by"`
 }
 
-// Lane is an environment.
-type Lane struct {
+// Track is an environment as it was deployed to: what waits for it, is under way, is there, and came before.
+type Track struct {
 	Environment string        `json:"environment"` // as the policy, or whoever deployed to it, writes it
 	Deployments []*Deployment `json:"deployments"` // oldest first; of those that ended long ago only what may be needed is kept
 	Freezes     []ByCommand   `json:"freezes,omitempty"`

@@ -11,7 +11,6 @@ import (
 // pending is a reply that is completed when it is known how a deployment stands.
 type pending struct {
 	reply Reply
-	lane  *Lane
 	of    *Deployment // nil: there is nothing to complete
 	list  bool        // it is a list, of one environment or all
 	only  string
@@ -69,7 +68,7 @@ func (p *pending) done(outcome string, says ...change.Text) {
 }
 
 // waits completes the answer with what a deployment waits for then.
-func (p *pending) waits(l *Lane, d *Deployment) { p.lane, p.of = l, d }
+func (p *pending) waits(d *Deployment) { p.of = d }
 
 // carryOut carries an order out. Whether somebody may is looked at before what they ask for, so that nobody learns by asking.
 func (t *Turn) carryOut(o Order, p *pending) {
@@ -89,7 +88,7 @@ func (t *Turn) carryOut(o Order, p *pending) {
 		p.refuse("off", change.Words("The policy of this repository has nothing done about deployments."))
 		return
 	}
-	l, e := t.meant(o, p)
+	tr, e := t.meant(o, p)
 	if p.reply.Outcome != "" {
 		return
 	}
@@ -97,27 +96,27 @@ func (t *Turn) carryOut(o Order, p *pending) {
 	case command.Queue:
 		t.list(o, p, e)
 	case command.Freeze:
-		t.freeze(o, p, l)
+		t.freeze(o, p, tr)
 	case command.Thaw:
-		t.thaw(o, p, l)
+		t.thaw(o, p, tr)
 	case command.Verified:
-		t.sayVerified(o, p, l, e)
+		t.sayVerified(o, p, tr, e)
 	case command.Rollback:
-		t.askRollback(o, p, l, e)
+		t.askRollback(o, p, tr, e)
 	case command.Deploy:
-		t.sayDeploy(o, p, l)
+		t.sayDeploy(o, p, tr)
 	case command.Accept:
-		t.accept(o, p, l, e)
+		t.accept(o, p, tr, e)
 	case command.Override:
-		t.override(o, p, l)
+		t.override(o, p, tr)
 	case command.Hold:
-		t.hold(o, p, l)
+		t.hold(o, p, tr)
 	case command.Deployed:
-		t.sayDeployed(o, p, l)
+		t.sayDeployed(o, p, tr)
 	case command.Start:
-		t.startAgain(o, p, l)
+		t.startAgain(o, p, tr)
 	case command.Cancel:
-		t.cancel(o, p, l)
+		t.cancel(o, p, tr)
 	default:
 		p.refuse("unknown", change.Code(string(o.Verb)), change.Words(" is no command about deployments."))
 	}
@@ -132,39 +131,39 @@ func orNobody(who change.Text) change.Text {
 
 // meant returns the environment that an order is about. One that is left out is the one where the pull request's change is, if that is one
 // alone; of a list it is all.
-func (t *Turn) meant(o Order, p *pending) (*Lane, *Environment) {
+func (t *Turn) meant(o Order, p *pending) (*Track, *Environment) {
 	if o.Environment != "" {
 		e, ok := t.rules.Find(o.Environment)
 		if !ok {
 			p.refuse("unknown environment", change.Words("The policy names no environment "), change.Code(o.Environment), change.Words(". It names "), t.environments(), change.Words("."))
 			return nil, nil
 		}
-		return t.lane(e.Name), e
+		return t.track(e.Name), e
 	}
 	if o.Verb == command.Queue {
 		return nil, nil
 	}
-	var lanes []*Lane
+	var tracks []*Track
 	for _, e := range t.rules.Environments {
-		l := t.state.Lanes[strings.ToLower(e.Name)]
-		if l == nil {
+		tr := t.state.Tracks[strings.ToLower(e.Name)]
+		if tr == nil {
 			continue
 		}
 		switch o.Verb {
 		case command.Verified:
-			if l.toVerify(o.Pull.Number) != nil {
-				lanes = append(lanes, l)
+			if tr.toVerify(o.Pull.Number) != nil {
+				tracks = append(tracks, tr)
 			}
 		case command.Rollback:
-			if h := l.head(); h != nil && h.brings(o.Pull.Number) {
-				lanes = append(lanes, l)
+			if h := tr.head(); h != nil && h.brings(o.Pull.Number) {
+				tracks = append(tracks, tr)
 			}
 		}
 	}
-	switch len(lanes) {
+	switch len(tracks) {
 	case 1:
-		e, _ := t.rules.Find(lanes[0].Environment)
-		return lanes[0], e
+		e, _ := t.rules.Find(tracks[0].Environment)
+		return tracks[0], e
 	case 0:
 		if o.Verb == command.Verified {
 			p.refuse("not deployed", change.Words("Nothing of this pull request waits to be verified anywhere."))

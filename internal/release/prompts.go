@@ -54,87 +54,87 @@ func (t *Turn) whom(d *Deployment) change.Text {
 }
 
 // askVerified asks whether what was deployed works. What was replaced since is owed an answer all the same: it is an exception if there is none.
-func (t *Turn) askVerified(l *Lane, e *Environment, d *Deployment) {
-	is := change.Words(" is in " + l.Environment)
+func (t *Turn) askVerified(tr *Track, e *Environment, d *Deployment) {
+	is := change.Words(" is in " + tr.Environment)
 	if d.Monitor > 0 {
 		is = change.Say(is, change.Words(", and was watched for long enough"))
 	}
-	if c := l.current(); c != d {
-		is = change.Say(change.Words(" was deployed to "+l.Environment+", and runs on there as part of "), c.name())
+	if c := tr.current(); c != d {
+		is = change.Say(change.Words(" was deployed to "+tr.Environment+", and runs on there as part of "), c.name())
 	}
 	verifier := ""
 	if e.Verify.Role != "" {
 		verifier = ", which is for " + e.Verify.Role
 	}
 	t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), is, change.Words(". Does it work? If so, say "),
-		change.Code(`/change verified `+l.Environment+` "what was looked at"`), change.Words(verifier+"; if not, "), t.takeBack(l, d.Number),
+		change.Code(`/change verified `+tr.Environment+` "what was looked at"`), change.Words(verifier+"; if not, "), t.takeBack(tr, d.Number),
 		change.Words(". With nothing said until "+t.stamp(d.watchEnds().Add(e.Grace))+" it is an exception.")), t.deployer(d))
 }
 
-// takeBack says what takes back what a lane holds, to somebody who reads it on a pull request: in words that can follow others.
-func (t *Turn) takeBack(l *Lane, on change.Number) change.Text {
-	undo := l.head() // there is one: what can be taken back was deployed
-	to := l.lastVerified(t, undo)
-	say := change.Code(`/change rollback ` + l.Environment + ` "what went wrong"`)
+// takeBack says what takes back what an environment holds, to somebody who reads it on a pull request: in words that can follow others.
+func (t *Turn) takeBack(tr *Track, on change.Number) change.Text {
+	undo := tr.head() // there is one: what can be taken back was deployed
+	to := tr.lastVerified(t, undo)
+	say := change.Code(`/change rollback ` + tr.Environment + ` "what went wrong"`)
 	switch {
 	case to == nil:
 		return change.Words("mend it with another change: there is no earlier version that was verified there")
-	case undo.brings(on) || undo.On == on:
+	case undo.brings(on) || undo.AskedOn == on:
 		return change.Say(change.Words("say "), say)
 	case undo.Number == 0:
-		return change.Say(change.Words("say "), change.Code(`/change rollback `+l.Environment+` `+to.Commit.Short()+` "what went wrong"`))
+		return change.Say(change.Words("say "), change.Code(`/change rollback `+tr.Environment+` `+to.Commit.Short()+` "what went wrong"`))
 	default:
 		return change.Say(change.Words(fmt.Sprintf("say on #%d ", undo.Number)), say)
 	}
 }
 
-// failedIn says that a deployment failed in a lane, and why, without a full stop.
-func (d *Deployment) failedIn(l *Lane) change.Text {
-	return change.Say(d.name(), change.Words(" failed in "+l.Environment+": "), change.Quote(strings.TrimRight(d.Why, ".")))
+// failedIn says that a deployment failed in an environment, and why, without a full stop.
+func (d *Deployment) failedIn(tr *Track) change.Text {
+	return change.Say(d.name(), change.Words(" failed in "+tr.Environment+": "), change.Quote(strings.TrimRight(d.Why, ".")))
 }
 
 // tellFailed tells that a deployment failed which is not rolled back, and what can be done about it.
-func (t *Turn) tellFailed(l *Lane, e *Environment, d *Deployment) {
-	what := change.Say(d.failedIn(l), change.Words(". "))
-	c, r := l.current(), l.rollback()
+func (t *Turn) tellFailed(tr *Track, e *Environment, d *Deployment) {
+	what := change.Say(d.failedIn(tr), change.Words(". "))
+	c, r := tr.current(), tr.rollback()
 	switch {
 	case d.Undoes != "":
 		what = change.Say(change.Words("the rollback to "), what, change.Words("To try that again, say "),
-			change.Code(`/change rollback `+l.Environment+` `+d.Commit.Short()+` "what went wrong"`))
+			change.Code(`/change rollback `+tr.Environment+` `+d.Commit.Short()+` "what went wrong"`))
 	case r != nil:
 		what = change.Say(what, change.Words("The rollback to "), r.name(), change.Words(" is on its way already"))
-	case !l.isLast(d):
-		what = change.Say(what, change.Words(l.Environment+" holds "), c.name(), change.Words(" by now. If that does not work either, "), t.takeBack(l, d.Number))
+	case !tr.isLast(d):
+		what = change.Say(what, change.Words(tr.Environment+" holds "), c.name(), change.Words(" by now. If that does not work either, "), t.takeBack(tr, d.Number))
 	default:
-		if d.Stuck {
+		if d.NothingToRollBackTo {
 			what = change.Say(what, change.Words("There is no earlier version that was verified there to roll back to. "))
 		}
-		what = change.Say(what, change.Words("Mend it with another change, or "), l.tryAgain(d, t.rules.Mode))
-		if to := l.lastVerified(t, d); e.Watched && to != nil {
-			what = change.Say(what, change.Words("; to go back to "), to.name(), change.Words(", "), t.takeBack(l, cmp.Or(d.On, d.Number)))
+		what = change.Say(what, change.Words("Mend it with another change, or "), tr.tryAgain(d, t.rules.Mode))
+		if to := tr.lastVerified(t, d); e.Watched && to != nil {
+			what = change.Say(what, change.Words("; to go back to "), to.name(), change.Words(", "), t.takeBack(tr, cmp.Or(d.AskedOn, d.Number)))
 		}
 	}
-	t.prompt(d, "failed", cmp.Or(d.On, d.Number), change.Say(t.whom(d), what, change.Words(".")), t.deployer(d))
+	t.prompt(d, "failed", cmp.Or(d.AskedOn, d.Number), change.Say(t.whom(d), what, change.Words(".")), t.deployer(d))
 }
 
-// tryAgain says how what failed is tried again, in words that can follow others. What the lane holds by an earlier deployment is not queued again.
-func (l *Lane) tryAgain(d *Deployment, m Mode) change.Text {
-	if c := l.current(); m == Create && (c == nil || c.Commit != d.Commit) {
-		return change.Say(change.Words("try it again with "), change.Code("/change start "+l.Environment))
+// tryAgain says how what failed is tried again, in words that can follow others. What the environment holds by an earlier deployment is not queued again.
+func (tr *Track) tryAgain(d *Deployment, m Mode) change.Text {
+	if c := tr.current(); m == Create && (c == nil || c.Commit != d.Commit) {
+		return change.Say(change.Words("try it again with "), change.Code("/change start "+tr.Environment))
 	}
 	return change.Words("have it deployed again")
 }
 
-// isLast says whether nothing succeeded in the lane since a deployment began or succeeded.
-func (l *Lane) isLast(d *Deployment) bool {
-	c := l.current()
+// isLast says whether nothing succeeded in the environment since a deployment began or succeeded.
+func (tr *Track) isLast(d *Deployment) bool {
+	c := tr.current()
 	return c == nil || c == d || c.order() < d.order()
 }
 
 // tellUndone tells that a deployment failed and is rolled back by itself, and what goes with it.
-func (t *Turn) tellUndone(l *Lane, d, back *Deployment, undone []*Deployment) {
+func (t *Turn) tellUndone(tr *Track, d, back *Deployment, undone []*Deployment) {
 	of := []change.Account{t.deployer(d)}
-	says := change.Say(t.whom(d), d.failedIn(l), change.Words(". "+l.Environment+" goes back to "), back.name(),
+	says := change.Say(t.whom(d), d.failedIn(tr), change.Words(". "+tr.Environment+" goes back to "), back.name(),
 		change.Words(", which was verified there last"))
 	if others := slices.DeleteFunc(undone, func(o *Deployment) bool { return o == d }); len(others) > 0 {
 		with, theirs := t.undone(others, t.deployer(d))
@@ -142,7 +142,7 @@ func (t *Turn) tellUndone(l *Lane, d, back *Deployment, undone []*Deployment) {
 	}
 	says = change.Say(says, change.Words("."))
 	if t.rules.Mode == Record {
-		says = change.Say(says, change.Words(" "), command.Sentence(t.haveRun(l, back)))
+		says = change.Say(says, change.Words(" "), command.Sentence(t.haveRun(tr, back)))
 	}
 	t.prompt(d, "undone", d.Number, says, of...)
 }
@@ -168,26 +168,26 @@ func (t *Turn) undone(all []*Deployment, by change.Account) (names change.Text, 
 }
 
 // haveRun asks to have a rollback deployed, where that is not for us to do.
-func (t *Turn) haveRun(l *Lane, d *Deployment) change.Text {
+func (t *Turn) haveRun(tr *Track, d *Deployment) change.Text {
 	_, undo := t.state.find(d.Undoes)
 	goes := " and is let through"
-	if d.Old {
+	if d.BeforeLastVerified {
 		goes = ", once it was said and accepted"
 	}
-	return change.Say(change.Words("have "), d.name(), change.Words(" deployed to "+l.Environment+", to roll back "), undo.name(),
+	return change.Say(change.Words("have "), d.name(), change.Words(" deployed to "+tr.Environment+", to roll back "), undo.name(),
 		change.Words(" (the policy has us follow deployments, not make them). It goes before all else"+goes+"."))
 }
 
 // call tells once that nothing is missing but that somebody says that a deployment may go. Whoever said something of it just now is told so by
 // the answer, on the same pull request.
-func (t *Turn) call(l *Lane, d *Deployment, v verdict) {
-	if d.Called {
+func (t *Turn) call(tr *Track, d *Deployment, v verdict) {
+	if d.Prompted {
 		return
 	}
-	d.Called = true
+	d.Prompted = true
 	if slices.ContainsFunc(t.pending, func(p *pending) bool { return p.of == d }) {
 		return
 	}
-	t.prompt(d, "hands", cmp.Or(d.On, d.Number), change.Say(t.whom(d), d.name(), change.Words(" can go to "+l.Environment+" when people say so. It waits for "), t.describe(v).For,
+	t.prompt(d, "hands", cmp.Or(d.AskedOn, d.Number), change.Say(t.whom(d), d.name(), change.Words(" can go to "+tr.Environment+" when people say so. It waits for "), t.describe(v).For,
 		change.Words(".")), t.deployer(d))
 }

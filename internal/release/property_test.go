@@ -332,9 +332,9 @@ func (w *world) remote(env string, sha change.SHA, by change.Account, via change
 
 // check holds an outcome to what is always true.
 func (w *world) check(before *State, out *Outcome) {
-	for _, l := range out.State.Lanes {
+	for _, tr := range out.State.Tracks {
 		deploying := 0
-		for _, d := range l.Deployments {
+		for _, d := range tr.Deployments {
 			switch {
 			case d.Phase == Deploying:
 				deploying++
@@ -346,19 +346,19 @@ func (w *world) check(before *State, out *Outcome) {
 			}
 		}
 		if deploying > 1 {
-			w.fail("%d are under way in %s", deploying, l.Environment)
+			w.fail("%d are under way in %s", deploying, tr.Environment)
 		}
 	}
 	if !out.Wake.IsZero() && !out.Wake.After(w.now) {
 		w.fail("it wakes at %s", out.Wake)
 	}
 	for _, e := range out.Entries {
-		if e.Step != "let through" || e.Deployment.Past || w.rules.Observing {
+		if e.Step != "let through" || e.Deployment.BypassedPolicy || w.rules.Observing {
 			continue
 		}
 		ran := func(name string) bool {
-			l := out.State.Lanes[strings.ToLower(name)]
-			return l != nil && l.newest(func(d *Deployment) bool { return d.Commit == e.Deployment.Commit && d.Success > 0 }) != nil
+			tr := out.State.Tracks[strings.ToLower(name)]
+			return tr != nil && tr.newest(func(d *Deployment) bool { return d.Commit == e.Deployment.Commit && d.Success > 0 }) != nil
 		}
 		if e.Deployment.Undoes != "" {
 			if !ran(e.Environment) {
@@ -376,9 +376,9 @@ func (w *world) check(before *State, out *Outcome) {
 			w.fail("%s is unknown and goes to %s", e.Deployment.Commit, e.Environment)
 		}
 	}
-	for name, l := range before.Lanes {
-		for _, was := range l.Deployments {
-			after := out.State.Lanes[name]
+	for name, tr := range before.Tracks {
+		for _, was := range tr.Deployments {
+			after := out.State.Tracks[name]
 			if after == nil {
 				continue
 			}
@@ -394,7 +394,7 @@ func (w *world) check(before *State, out *Outcome) {
 			w.fail("%s is asked for twice", e.Key)
 		}
 		seen[e.Key] = true
-		if _, d := out.State.find(e.Deployment); e.Answer == Go && d.Past && !w.rules.Observing {
+		if _, d := out.State.find(e.Deployment); e.Answer == Go && d.BypassedPolicy && !w.rules.Observing {
 			w.fail("%s went past the policy, and a job of it is let through", d.ID)
 		}
 	}
@@ -454,19 +454,19 @@ func (w *world) act() {
 	at := w.clock
 	switch pick(t, "act", "carry", "carry", "carry", "carry", "verify", "verify", "undo", "land", "land", "gate", "poll", "rule", "foreign", "status", "status", "status", "status", "status", "run", "order", "order", "order", "time", "time", "check") {
 	case "carry": // what is under way is carried out, mostly
-		if l, d := w.some(func(d *Deployment) bool { return d.Phase == Deploying && d.GitHub != 0 }); d != nil {
+		if tr, d := w.some(func(d *Deployment) bool { return d.Phase == Deploying && d.GitHub != 0 }); d != nil {
 			i := slices.IndexFunc(w.remotes, func(r *remote) bool { return r.ID == d.GitHub })
 			w.status(w.remotes[i], pick(t, "end", change.DeploymentSuccess, change.DeploymentSuccess, change.DeploymentSuccess, change.DeploymentFailure), actions)
-			w.say("  in %s", l.Environment)
+			w.say("  in %s", tr.Environment)
 		}
 	case "verify":
-		if l, d := w.some(func(d *Deployment) bool { return d.Phase == Watching }); d != nil {
+		if tr, d := w.some(func(d *Deployment) bool { return d.Phase == Watching }); d != nil {
 			w.now = w.now.Add(d.Monitor)
-			w.order("verified", l.Environment, d.Number, "")
+			w.order("verified", tr.Environment, d.Number, "")
 		}
 	case "undo":
-		if l, d := w.some(func(d *Deployment) bool { return d.Phase.succeeded() }); d != nil {
-			w.order("rollback", l.Environment, d.Number, "")
+		if tr, d := w.some(func(d *Deployment) bool { return d.Phase.succeeded() }); d != nil {
+			w.order("rollback", tr.Environment, d.Number, "")
 		}
 	case "land":
 		if w.landed == len(w.commits) {
@@ -543,11 +543,11 @@ func (w *world) act() {
 }
 
 // some picks one of the deployments that are as asked for.
-func (w *world) some(is func(*Deployment) bool) (*Lane, *Deployment) {
+func (w *world) some(is func(*Deployment) bool) (*Track, *Deployment) {
 	s := w.state()
 	var all []*Deployment
 	for _, name := range s.names() {
-		for _, d := range s.Lanes[name].Deployments {
+		for _, d := range s.Tracks[name].Deployments {
 			if is(d) {
 				all = append(all, d)
 			}
@@ -606,7 +606,7 @@ func (w *world) wait() {
 func (w *world) agree() {
 	s := w.state()
 	for _, r := range w.remotes {
-		l, d := s.onGitHub(r.ID)
+		tr, d := s.onGitHub(r.ID)
 		if d == nil || d.GitHub != r.ID {
 			continue
 		}
@@ -614,7 +614,7 @@ func (w *world) agree() {
 		if n := len(r.statuses); n > 0 {
 			shown = r.statuses[n-1]
 		}
-		if want := d.shows(l); want != "" && want != shown {
+		if want := d.shows(tr); want != "" && want != shown {
 			w.fail("%s is %s, GitHub shows %q for %d, not %q", d.ID, d.Phase, shown, r.ID, want)
 		}
 		if d.Phase == Failed && !d.Began.IsZero() && shown != change.DeploymentFailure && shown != change.DeploymentErrored {
@@ -634,7 +634,7 @@ func (w *world) agree() {
 }
 
 // Whatever happens in whatever order, with crashes between any two steps and clocks that go back and forth: never two are under way in one
-// lane, nothing goes where it was not before it may, everything ends or waits for something, GitHub agrees in the end, no key means two
+// environment, nothing goes where it was not before it may, everything ends or waits for something, GitHub agrees in the end, no key means two
 // things, and what is told twice changes nothing.
 func TestHistories(t *testing.T) {
 	for part := range 2 {

@@ -9,27 +9,27 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// advance moves the deployments of a lane on, as far as time and what was read permit.
-func (t *Turn) advance(l *Lane) {
-	_, named := t.environment(l)
-	for _, d := range l.Deployments {
+// advance moves the deployments of an environment on, as far as time and what was read permit.
+func (t *Turn) advance(tr *Track) {
+	_, named := t.environment(tr)
+	for _, d := range tr.Deployments {
 		switch {
 		case d.Phase == Deploying:
-			t.expire(l, d)
+			t.expire(tr, d)
 		case d.Phase == Watching || d.Phase == Unverified:
-			t.watch(l, d)
+			t.watch(tr, d)
 		case d.Phase.waits() && !named:
 			if t.rules.Observing && t.rules.Mode != Off && d.asks() {
-				t.past(l, d, nil)
+				t.past(tr, d, nil)
 				continue
 			}
-			d.Waits = t.describe(t.admit(l, d))
-			t.end(l, d, Refused, "", change.Account{})
+			d.Waits = t.describe(t.admit(tr, d))
+			t.end(tr, d, Refused, "", change.Account{})
 		}
 	}
 	if named {
-		t.skip(l)
-		t.next(l)
+		t.skip(tr)
+		t.next(tr)
 	}
 }
 
@@ -46,66 +46,66 @@ func brief(d time.Duration) string {
 }
 
 // expire ends what GitHub would not create, and what nothing was heard of for too long.
-func (t *Turn) expire(l *Lane, d *Deployment) {
-	e, named := t.environment(l)
-	if d.GaveUp != "" && d.Own && d.GitHub == 0 && !d.Record {
-		t.end(l, d, Failed, "GitHub would not create it: "+d.GaveUp, change.Account{})
+func (t *Turn) expire(tr *Track, d *Deployment) {
+	e, named := t.environment(tr)
+	if d.NotCreated != "" && d.Own && d.GitHub == 0 && !d.ForRecord {
+		t.end(tr, d, Failed, "GitHub would not create it: "+d.NotCreated, change.Account{})
 		d.Class = FailedDeployment
 		if named {
-			t.tellFailed(l, e, d) // nothing was deployed that could be rolled back
+			t.tellFailed(tr, e, d) // nothing was deployed that could be rolled back
 		}
 		return
 	}
-	late := d.Heard.Add(e.Timeout)
+	late := d.LastHeard.Add(e.Timeout)
 	if t.now.Before(late) {
 		t.wakeAt(late)
 		return
 	}
 	d.TimedOut = true
-	t.fail(l, d, FailedDeployment, "nothing was heard of it for "+brief(e.Timeout))
+	t.fail(tr, d, FailedDeployment, "nothing was heard of it for "+brief(e.Timeout))
 }
 
-// skip takes out of the queue what the lane holds already. What somebody is deploying stays, because it is to be seen what becomes of it.
-func (t *Turn) skip(l *Lane) {
-	c := l.current()
+// skip takes out of the queue what the environment holds already. What somebody is deploying stays, because it is to be seen what becomes of it.
+func (t *Turn) skip(tr *Track) {
+	c := tr.current()
 	if c == nil {
 		return
 	}
-	for _, d := range l.Deployments {
+	for _, d := range tr.Deployments {
 		if !d.Phase.waits() || d.Undoes != "" || d.GitHub != 0 || d.Commit == c.Commit && d.asks() {
 			continue
 		}
 		if b, read := t.between(c.Commit, d.Commit); read && b.Contained {
-			t.end(l, d, Overtaken, "it is contained in "+c.name().String()+", which is there", change.Account{})
+			t.end(tr, d, Overtaken, "it is contained in "+c.name().String()+", which is there", change.Account{})
 		}
 	}
 }
 
-// next lets the next deployment of a lane through, if there is one that may go. Rollbacks go first, then emergencies, then the others as
+// next lets the next deployment of an environment through, if there is one that may go. Rollbacks go first, then emergencies, then the others as
 // they came; or, where the policy wants the newest only, that one. Whatever is not to go yet is passed by, since all that is built on it
 // waits for the same.
-func (t *Turn) next(l *Lane) {
-	e, _ := t.environment(l)
+func (t *Turn) next(tr *Track) {
+	e, _ := t.environment(tr)
 	var chosen *Deployment
-	for _, d := range l.queue() {
-		if !d.Moved.IsZero() && len(d.Asks) == 0 {
-			if late := d.Moved.Add(patience); t.now.Before(late) {
+	for _, d := range tr.queue() {
+		if !d.SeenUnderWay.IsZero() && len(d.Asks) == 0 {
+			if late := d.SeenUnderWay.Add(patience); t.now.Before(late) {
 				t.wakeAt(late)
 			} else {
-				t.past(l, d, nil)
+				t.past(tr, d, nil)
 				return
 			}
 		}
-		v := t.admit(l, d)
+		v := t.admit(tr, d)
 		answer := v.answer()
 		d.Waits = t.describe(v)
 		switch {
 		case answer == No:
-			t.refuse(l, d)
+			t.refuse(tr, d)
 			fallthrough
 		case answer == NotYet:
 			if t.rules.Observing && d.asks() && t.carrier(d) == ready {
-				t.past(l, d, nil)
+				t.past(tr, d, nil)
 				return
 			}
 			continue
@@ -113,22 +113,22 @@ func (t *Turn) next(l *Lane) {
 		if t.carrier(d) == nobody {
 			continue
 		}
-		if chosen == nil || t.before(l, e, d, chosen) {
+		if chosen == nil || t.before(tr, e, d, chosen) {
 			chosen = d
 		}
 	}
 	if chosen != nil && t.carrier(chosen) == ready && t.out.Needs.IsEmpty() {
-		t.start(l, chosen)
+		t.start(tr, chosen)
 	}
 }
 
 // before says whether d, which comes later in the queue, is to go before o.
-func (t *Turn) before(l *Lane, e *Environment, d, o *Deployment) bool {
+func (t *Turn) before(tr *Track, e *Environment, d, o *Deployment) bool {
 	if o.Undoes != "" {
 		return false
 	}
-	a, _, _ := t.batch(l, d)
-	b, _, _ := t.batch(l, o)
+	a, _, _ := t.batch(tr, d)
+	b, _, _ := t.batch(tr, o)
 	if x, y := isEmergency(a, d.Commit), isEmergency(b, o.Commit); x != y {
 		return x
 	}
@@ -136,7 +136,7 @@ func (t *Turn) before(l *Lane, e *Environment, d, o *Deployment) bool {
 }
 
 // refuse ends what waiting alone does not bring on, unless people want it: they can do something about it. The gates are told no.
-func (t *Turn) refuse(l *Lane, d *Deployment) {
+func (t *Turn) refuse(tr *Track, d *Deployment) {
 	if t.rules.Observing && d.asks() {
 		return
 	}
@@ -145,13 +145,13 @@ func (t *Turn) refuse(l *Lane, d *Deployment) {
 	asked := len(d.Asks) > 0
 	switch {
 	case unknown && d.GitHub == 0 && !d.Phase.IsFinal(), !d.isWanted() && asked:
-		t.end(l, d, Refused, "", change.Account{})
-	case !d.isWanted() && d.Moved.IsZero() && d.GitHub != 0:
-		e, _ := t.environment(l)
+		t.end(tr, d, Refused, "", change.Account{})
+	case !d.isWanted() && d.SeenUnderWay.IsZero() && d.GitHub != 0:
+		e, _ := t.environment(tr)
 		if late := d.Since.Add(e.Timeout); t.now.Before(late) {
 			t.wakeAt(late)
 		} else {
-			t.end(l, d, Refused, "", change.Account{})
+			t.end(tr, d, Refused, "", change.Account{})
 		}
 	default:
 		t.sayNo(d)
@@ -159,11 +159,11 @@ func (t *Turn) refuse(l *Lane, d *Deployment) {
 }
 
 // start lets a deployment through: what ships with it is settled, and the gates are told.
-func (t *Turn) start(l *Lane, d *Deployment) {
-	t.settle(l, d)
+func (t *Turn) start(tr *Track, d *Deployment) {
+	t.settle(tr, d)
 	t.phase(d, Deploying)
 	t.state.Steps++
-	d.Step, d.Began, d.Heard, d.Moved = t.state.Steps, t.now, t.now, time.Time{}
+	d.Step, d.Began, d.LastHeard, d.SeenUnderWay = t.state.Steps, t.now, t.now, time.Time{}
 	d.Policy, d.Floor = t.rules.Ref.Digest, t.rules.Floor.Digest
 	if d.Own && d.GitHub == 0 && len(d.Also) > 0 {
 		// Others made one of it while it waited: that is the one to follow.
@@ -177,7 +177,7 @@ func (t *Turn) start(l *Lane, d *Deployment) {
 		ours, d.Own = false, false
 	}
 	if !ours {
-		t.split(l, d)
+		t.split(tr, d)
 	}
 	onGitHub := d.GitHub != 0
 	for i := range d.Asks {
@@ -195,15 +195,15 @@ func (t *Turn) start(l *Lane, d *Deployment) {
 	}
 	if !d.Own && !onGitHub && t.rules.Mode == Record {
 		// What others deploy without telling GitHub is told there by us, for the record.
-		d.Own, d.Record = true, true
+		d.Own, d.ForRecord = true, true
 	}
-	t.entry("let through", l, d, d.Deployer, "")
+	t.entry("let through", tr, d, d.Deployer, "")
 }
 
 // split leaves a deployment that begins to one of the runs that wait to carry it out, and queues what the others wait for behind it: one
 // deploys at a time, the same commit too. A run whose deployment on GitHub is under way or over waits for nothing any more: what was heard of
 // that was heard of this one. Of one past the policy that is all that is known, so that every other run waits on.
-func (t *Turn) split(l *Lane, d *Deployment) {
+func (t *Turn) split(tr *Track, d *Deployment) {
 	carries := slices.IndexFunc(d.Asks, func(a Ask) bool { return a.Answer == "" && a.GitHub != 0 && a.GitHub == d.GitHub })
 	if carries < 0 {
 		carries = slices.IndexFunc(d.Asks, t.asksStill)
@@ -224,7 +224,7 @@ func (t *Turn) split(l *Lane, d *Deployment) {
 		i := slices.IndexFunc(queued, func(o *Deployment) bool { return a.isOfRun(o.Asks[0]) })
 		if i < 0 {
 			i = len(queued)
-			queued = append(queued, t.add(l, Deployment{Commit: d.Commit, Number: d.Number, Deployer: a.By, QueuedAt: d.QueuedAt}))
+			queued = append(queued, t.add(tr, Deployment{Commit: d.Commit, Number: d.Number, Deployer: a.By, QueuedAt: d.QueuedAt}))
 		}
 		next := queued[i]
 		next.Asks = append(next.Asks, a)
@@ -235,7 +235,7 @@ func (t *Turn) split(l *Lane, d *Deployment) {
 }
 
 // isPast says whether a deployment went past the policy, which is not to let anything through besides.
-func (t *Turn) isPast(d *Deployment) bool { return d.Past && !t.rules.Observing }
+func (t *Turn) isPast(d *Deployment) bool { return d.BypassedPolicy && !t.rules.Observing }
 
 // wentPast says to a job of what went past the policy that it is not let through, and how it goes on.
 func (d *Deployment) wentPast() change.Text {
@@ -289,15 +289,15 @@ func (d *Deployment) isAlso(o Other) {
 }
 
 // settle notes what ships with a deployment, how risky that is, and for how long it will be watched.
-func (t *Turn) settle(l *Lane, d *Deployment) {
-	e, _ := t.environment(l)
-	b, from, _ := t.batch(l, d)
+func (t *Turn) settle(tr *Track, d *Deployment) {
+	e, _ := t.environment(tr)
+	b, from, _ := t.batch(tr, d)
 	d.From = from
 	if d.Undoes != "" {
 		return // it is watched for as long as what it undoes; see rollBack
 	}
 	d.Changes, d.Category, d.Monitor, d.High = b.Changes, 0, 0, false
-	if c := l.current(); c != nil && c.Commit == d.Commit {
+	if c := tr.current(); c != nil && c.Commit == d.Commit {
 		d.Category, d.Monitor, d.High = c.Category, c.Monitor, c.High
 	}
 	risk := func(c change.Category) {
@@ -320,17 +320,17 @@ func (t *Turn) settle(l *Lane, d *Deployment) {
 	}
 }
 
-// describeLane says of all that has not ended what it waits for, and which place it has.
-func (t *Turn) describeLane(l *Lane) {
-	e, named := t.environment(l)
+// describeTrack says of all that has not ended what it waits for, and which place it has.
+func (t *Turn) describeTrack(tr *Track) {
+	e, named := t.environment(tr)
 	if !named {
 		return
 	}
 	var first *Deployment
-	for i, d := range l.queue() {
-		v := t.admit(l, d)
+	for i, d := range tr.queue() {
+		v := t.admit(tr, d)
 		if v.isByHand() && t.carrier(d) != nobody {
-			t.call(l, d, v)
+			t.call(tr, d, v)
 		}
 		if v.answer() == Go {
 			switch {
@@ -346,12 +346,12 @@ func (t *Turn) describeLane(l *Lane) {
 		d.Waits = t.describe(v)
 		d.Waits.Place = i + 1
 	}
-	for _, d := range l.Deployments {
+	for _, d := range tr.Deployments {
 		switch d.Phase {
 		case Held:
 			d.Waits = Waits{For: change.Say(change.Words("somebody who may say "), change.Code("/change start "+e.Name))}
 		case Watching, Unverified:
-			d.Waits = t.awaits(l, d)
+			d.Waits = t.awaits(tr, d)
 		}
 	}
 }
@@ -365,7 +365,7 @@ func (t *Turn) forJob(d *Deployment) change.Text {
 }
 
 // promote queues what was verified where it may go next.
-func (t *Turn) promote(l *Lane, d *Deployment) {
+func (t *Turn) promote(tr *Track, d *Deployment) {
 	if t.rules.Mode != Create || d.Undoes != "" {
 		return
 	}
@@ -374,7 +374,7 @@ func (t *Turn) promote(l *Lane, d *Deployment) {
 		after := false
 		for _, name := range e.After {
 			t.admitAfter(&v, name, d.Commit)
-			after = after || sameName(name, l.Environment)
+			after = after || sameName(name, tr.Environment)
 		}
 		if after && v.answer() == Go {
 			t.enqueue(e.Name, d.Commit, d.Number, cmp.Or(t.merger(d.Commit), d.Deployer), t.now)

@@ -2,7 +2,7 @@
 // watched, what is rolled back. It is pure: what happened is told to a Turn, what must be read is asked for, and what should be true on
 // GitHub comes out as effects, which are asked for again until they are known to be done.
 //
-// An environment of a repository is a lane. At most one deployment of a lane is under way at a time; others wait in the order in which they
+// An environment of a repository is an environment. At most one deployment of an environment is under way at a time; others wait in the order in which they
 // came. A commit goes to an environment when
 //
 //   - it is reachable from a governed branch;

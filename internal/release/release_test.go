@@ -469,7 +469,7 @@ func TestJobsOwnDeploymentIsNotDoubled(t *testing.T) {
 	s.land(1).is("staging", 1, Deploying)
 	g := change.Deployment{ID: 50, SHA: sha(1), Environment: "staging", By: actions}
 	s.turn(func(t *Turn) { t.Deployment(g) }).turn(s.statusOf(g, change.DeploymentSuccess, actions)).is("staging", 1, Verified)
-	if n := len(s.state.Lanes["staging"].Deployments); n != 1 {
+	if n := len(s.state.Tracks["staging"].Deployments); n != 1 {
 		t.Fatalf("%d deployments", n)
 	}
 	if d := s.at("staging", 1); d.Shown != change.DeploymentSuccess || d.GitHub == 50 {
@@ -508,7 +508,7 @@ func TestSuccessAfterItFailedIsAnotherDeployment(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).report("staging", 1, change.DeploymentFailure).is("staging", 1, Failed)
 	s.report("staging", 1, change.DeploymentSuccess).found(change.DeployedPastPolicy, 1).is("staging", 1, Verified)
-	if n := len(s.state.Lanes["staging"].Deployments); n != 2 {
+	if n := len(s.state.Tracks["staging"].Deployments); n != 2 {
 		t.Fatalf("%d deployments", n)
 	}
 }
@@ -635,10 +635,10 @@ func TestForgetsWhatIsNotNeeded(t *testing.T) {
 		c := change.SHA(strings.Repeat(string(rune('a'+i%26)), 8) + strings.Repeat(string(rune('a'+i/26)), 2))
 		s.changes = append(s.changes, Change{Number: change.Number(i + 1), Commit: c, Category: normal, Green: true})
 		s.turn(func(t *Turn) { t.Landed(change.Landed{Number: change.Number(i + 1), Commit: c, By: carol, At: s.now}) })
-		d := s.state.Lanes["staging"].deploying()
+		d := s.state.Tracks["staging"].deploying()
 		s.turn(s.statusOf(change.Deployment{ID: d.GitHub, SHA: c, Environment: "staging", By: actions}, change.DeploymentSuccess, actions))
 	}
-	if n := len(s.state.Lanes["staging"].Deployments); n < kept || n > kept+20 {
+	if n := len(s.state.Tracks["staging"].Deployments); n < kept || n > kept+20 {
 		t.Fatalf("%d of 80 are remembered", n)
 	}
 }

@@ -8,58 +8,59 @@ import (
 )
 
 // fail ends a deployment that failed, or was found not to work, and has people told. Where the policy rolls back by itself, and it is what the
-// lane holds or was about to, it is rolled back; a rollback that failed is not, so that no two versions take turns.
-func (t *Turn) fail(l *Lane, d *Deployment, class Class, why string) {
-	e, named := t.environment(l)
-	holds := d.Phase == Deploying || d == l.current()
-	t.end(l, d, Failed, why, change.Account{})
+// environment holds or was about to, it is rolled back; a rollback that failed is not, so that no two versions take turns.
+func (t *Turn) fail(tr *Track, d *Deployment, class Class, why string) {
+	e, named := t.environment(tr)
+	holds := d.Phase == Deploying || d == tr.current()
+	t.end(tr, d, Failed, why, change.Account{})
 	d.Class = class
 	if !named {
 		return
 	}
-	if holds && d.Undoes == "" && e.RollBack && l.rollback() == nil {
-		if to := l.lastVerified(t, d); to != nil {
-			back, undone := t.rollBack(l, d, to, class, why, d.Deployer, d.Number, false)
-			t.tellUndone(l, d, back, undone)
+	if holds && d.Undoes == "" && e.RollBack && tr.rollback() == nil {
+		if to := tr.lastVerified(t, d); to != nil {
+			back, undone := t.rollBack(tr, d, to, class, why, d.Deployer, d.Number, false)
+			t.tellUndone(tr, d, back, undone)
 			return
 		}
-		d.Stuck = true
+		d.NothingToRollBackTo = true
 	}
-	t.tellFailed(l, e, d)
+	t.tellFailed(tr, e, d)
 }
 
 // lastVerified returns what is rolled back to from a deployment: the newest that was verified, of another commit, and of another than what it
 // undid if it is a rollback itself. What ran again since and failed is passed by. Nil: there is none.
-func (l *Lane) lastVerified(t *Turn, from *Deployment) *Deployment {
+func (tr *Track) lastVerified(t *Turn, from *Deployment) *Deployment {
 	var undone change.SHA
 	if _, u := t.state.find(from.Undoes); u != nil {
 		undone = u.Commit
 	}
 	var last *Deployment
-	for _, d := range l.Deployments {
+	for _, d := range tr.Deployments {
 		if d.Phase != Verified || d == from || d.Commit == from.Commit || d.Commit == undone || last != nil && last.Success > d.Success {
 			continue
 		}
-		if ran := l.ran(d.Commit); ran.Phase != Failed {
+		if ran := tr.ran(d.Commit); ran.Phase != Failed {
 			last = d
 		}
 	}
 	return last
 }
 
-// rollBack queues the deployment of an earlier version, before all else. What it takes off the lane has failed: the deployment that it undoes,
-// and those since the earlier version that were not verified. What was said before of others that wait is said of another lane than they
+// rollBack queues the deployment of an earlier version, before all else. What it takes off the environment has failed: the deployment that it undoes,
+// and those since the earlier version that were not verified. What was said before of others that wait is said of another environment than they
 // will find, and must be said again. It returns what it queued, and all that it takes off.
-func (t *Turn) rollBack(l *Lane, undo, to *Deployment, class Class, why string, by change.Account, on change.Number, old bool) (d *Deployment, undone []*Deployment) {
-	d = t.add(l, Deployment{
-		Commit: to.Commit, Number: to.Number, Deployer: by, Own: t.rules.Mode == Create, Undoes: undo.ID, Why: why, Class: class, On: on, Old: old,
-		Changes: slices.Clone(to.Changes), Category: to.Category, Monitor: undo.Monitor,
+func (t *Turn) rollBack(tr *Track, undo, to *Deployment, class Class, why string, by change.Account, on change.Number, beforeLastVerified bool) (d *Deployment, undone []*Deployment) {
+	d = t.add(tr, Deployment{
+		Commit: to.Commit, Number: to.Number, Deployer: by, OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
+		Undoes: undo.ID, Why: why, Class: class, AskedOn: on, BeforeLastVerified: beforeLastVerified,
+		Shipment: Shipment{Changes: slices.Clone(to.Changes), Category: to.Category, Monitor: undo.Monitor},
 	})
-	for _, o := range l.Deployments {
+	for _, o := range tr.Deployments {
 		switch {
 		case o == undo || (o.Phase == Watching || o.Phase == Unverified) && o.Success > to.Success && o.Commit != to.Commit:
 			if o.Phase != Failed {
-				t.end(l, o, Failed, why, by)
+				t.end(tr, o, Failed, why, by)
 				o.Class = class
 			}
 			if o.UndoneBy == "" {
@@ -73,35 +74,35 @@ func (t *Turn) rollBack(l *Lane, undo, to *Deployment, class Class, why string, 
 	return d, undone
 }
 
-// Version finds what a lane held before, by the beginning of a commit's name.
-func (l *Lane) version(prefix string) (*Deployment, change.Text) {
+// Version finds what an environment held before, by the beginning of a commit's name.
+func (tr *Track) version(prefix string) (*Deployment, change.Text) {
 	const least = 4
 	if len(prefix) < least {
 		return nil, change.Words(fmt.Sprintf("A version is named by the first %d characters of its commit at least.", least))
 	}
 	var found *Deployment
-	for _, d := range l.Deployments {
+	for _, d := range tr.Deployments {
 		if d.Success == 0 || len(d.Commit) < len(prefix) || !sameName(string(d.Commit[:len(prefix)]), prefix) {
 			continue
 		}
 		if found != nil && found.Commit != d.Commit {
-			return nil, change.Say(change.Words("More than one version that ran in "+l.Environment+" begins with "), change.Code(prefix), change.Words("."))
+			return nil, change.Say(change.Words("More than one version that ran in "+tr.Environment+" begins with "), change.Code(prefix), change.Words("."))
 		}
 		found = d
 	}
 	if found == nil {
-		return nil, change.Say(change.Words("No version that ran in "+l.Environment+" begins with "), change.Code(prefix), change.Words("."))
+		return nil, change.Say(change.Words("No version that ran in "+tr.Environment+" begins with "), change.Code(prefix), change.Words("."))
 	}
 	return found, nil
 }
 
-// head is what a rollback of a lane undoes: what is under way, or else what was there last, whether or not it works.
-func (l *Lane) head() *Deployment {
-	if d := l.deploying(); d != nil {
+// head is what a rollback of an environment undoes: what is under way, or else what was there last, whether or not it works.
+func (tr *Track) head() *Deployment {
+	if d := tr.deploying(); d != nil {
 		return d
 	}
 	var last *Deployment
-	for _, d := range l.Deployments {
+	for _, d := range tr.Deployments {
 		if !d.Began.IsZero() && (d.Phase.succeeded() || d.Phase == Failed && d.UndoneBy == "") && (last == nil || d.order() > last.order()) {
 			last = d
 		}
@@ -113,39 +114,39 @@ func (l *Lane) head() *Deployment {
 func (d *Deployment) order() int { return max(d.Step, d.Success) }
 
 // askRollback rolls back by command.
-func (t *Turn) askRollback(o Order, p *pending, l *Lane, e *Environment) {
-	undo := l.head()
+func (t *Turn) askRollback(o Order, p *pending, tr *Track, e *Environment) {
+	undo := tr.head()
 	if undo == nil {
-		p.refuse("not deployed", change.Words("Nothing was deployed to "+l.Environment+" yet, so that there is nothing to roll back."))
+		p.refuse("not deployed", change.Words("Nothing was deployed to "+tr.Environment+" yet, so that there is nothing to roll back."))
 		return
 	}
-	if r := l.rollback(); r != nil {
+	if r := tr.rollback(); r != nil {
 		// Two who say the same at the same time mean one rollback.
-		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already. To give it up: "), change.Code("/change cancel "+l.Environment), change.Words("."))
+		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already. To give it up: "), change.Code("/change cancel "+tr.Environment), change.Words("."))
 		return
 	}
-	to := l.lastVerified(t, undo)
-	old := false
+	to := tr.lastVerified(t, undo)
+	beforeLastVerified := false
 	if o.Version != "" {
-		named, why := l.version(o.Version)
+		named, why := tr.version(o.Version)
 		if named == nil {
 			p.refuse("no such version", why)
 			return
 		}
 		if named.Commit == undo.Commit && undo.Phase != Failed {
-			p.refuse("already there", named.name(), change.Words(" is what "+l.Environment+" holds."))
+			p.refuse("already there", named.name(), change.Words(" is what "+tr.Environment+" holds."))
 			return
 		}
-		old = to == nil || named.Commit != to.Commit
+		beforeLastVerified = to == nil || named.Commit != to.Commit
 		to = named
-	} else if !undo.brings(o.Pull.Number) && undo.On != o.Pull.Number {
-		p.refuse("not the last", change.Words(l.Environment+" holds "), undo.name(), change.Words(" by now. Say it on that pull request, or name the version: "),
-			change.Code(`/change rollback `+l.Environment+` COMMIT "what went wrong"`), change.Words("."))
+	} else if !undo.brings(o.Pull.Number) && undo.AskedOn != o.Pull.Number {
+		p.refuse("not the last", change.Words(tr.Environment+" holds "), undo.name(), change.Words(" by now. Say it on that pull request, or name the version: "),
+			change.Code(`/change rollback `+tr.Environment+` COMMIT "what went wrong"`), change.Words("."))
 		return
 	}
 	if to == nil {
-		p.refuse("no earlier version", change.Words("There is no earlier version that was verified in "+l.Environment+". Mend it with another change, or name a version that ran there: "),
-			change.Code(`/change rollback `+l.Environment+` COMMIT "what went wrong"`), change.Words("."))
+		p.refuse("no earlier version", change.Words("There is no earlier version that was verified in "+tr.Environment+". Mend it with another change, or name a version that ran there: "),
+			change.Code(`/change rollback `+tr.Environment+` COMMIT "what went wrong"`), change.Words("."))
 		return
 	}
 	if t.isUnknown(to.Commit, p) {
@@ -155,13 +156,13 @@ func (t *Turn) askRollback(o Order, p *pending, l *Lane, e *Environment) {
 	if class == "" {
 		class = Errors
 	}
-	d, undone := t.rollBack(l, undo, to, class, o.Reason, o.By, o.Pull.Number, old)
-	t.entry("rollback asked for", l, d, o.By, o.Reason)
+	d, undone := t.rollBack(tr, undo, to, class, o.Reason, o.By, o.Pull.Number, beforeLastVerified)
+	t.entry("rollback asked for", tr, d, o.By, o.Reason)
 	from, of := t.undone(undone, o.By)
-	p.done("rolling back", change.Words(l.Environment+" goes back to "), d.name(), change.Words(", from "), from, change.Words("."))
+	p.done("rolling back", change.Words(tr.Environment+" goes back to "), d.name(), change.Words(", from "), from, change.Words("."))
 	p.reply.Of = of
 	if t.rules.Mode == Record {
-		t.prompt(d, "run", o.Pull.Number, change.Say(t.whom(d), t.haveRun(l, d)), t.deployer(d))
+		t.prompt(d, "run", o.Pull.Number, change.Say(t.whom(d), t.haveRun(tr, d)), t.deployer(d))
 	}
-	p.waits(l, d)
+	p.waits(d)
 }

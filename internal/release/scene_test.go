@@ -150,8 +150,8 @@ func (s *scene) land(n int) *scene {
 // at returns the newest deployment of a commit in an environment.
 func (s *scene) at(env string, n int) *Deployment {
 	s.Helper()
-	if l := s.state.Lanes[env]; l != nil {
-		if d := l.newest(func(d *Deployment) bool { return d.Commit == sha(n) }); d != nil {
+	if tr := s.state.Tracks[env]; tr != nil {
+		if d := tr.newest(func(d *Deployment) bool { return d.Commit == sha(n) }); d != nil {
 			return d
 		}
 	}
@@ -160,8 +160,8 @@ func (s *scene) at(env string, n int) *Deployment {
 }
 
 func (s *scene) has(env string, n int) bool {
-	l := s.state.Lanes[env]
-	return l != nil && l.newest(func(d *Deployment) bool { return d.Commit == sha(n) }) != nil
+	tr := s.state.Tracks[env]
+	return tr != nil && tr.newest(func(d *Deployment) bool { return d.Commit == sha(n) }) != nil
 }
 
 // is holds a deployment to a phase.

@@ -24,10 +24,10 @@ func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
 	any := false
 	for _, e := range r.Environments {
 		row := Row{Environment: e.Name}
-		if l := s.Lanes[strings.ToLower(e.Name)]; l != nil && number != 0 {
-			if d := l.about(number); d != nil {
+		if tr := s.Tracks[strings.ToLower(e.Name)]; tr != nil && number != 0 {
+			if d := tr.about(number); d != nil {
 				any = true
-				row.Phase, row.Deployment, row.Says = d.Phase, *d.clone(), d.says(l, r.Mode, now)
+				row.Phase, row.Deployment, row.Says = d.Phase, *d.clone(), d.says(tr, r.Mode, now)
 				if d.Waits.Until.After(now) {
 					row.Until = d.Waits.Until
 				}
@@ -44,21 +44,21 @@ func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
 // about returns the newest deployment that is a pull request's own, or of a rollback that was asked for on it, or that brings or brought its
 // change with another's: a change that failed, or was rolled back, comes with the next. Of others that were to bring it, where there is nothing
 // else, it is the newest too.
-func (l *Lane) about(n change.Number) *Deployment {
-	own := func(d *Deployment) bool { return d.Number == n || d.Undoes != "" && d.On == n }
-	if d := l.newest(func(d *Deployment) bool {
+func (tr *Track) about(n change.Number) *Deployment {
+	own := func(d *Deployment) bool { return d.Number == n || d.Undoes != "" && d.AskedOn == n }
+	if d := tr.newest(func(d *Deployment) bool {
 		return d.Phase != Overtaken && (own(d) || d.brings(n) && (d.Phase == Deploying || d.Phase.succeeded()))
 	}); d != nil {
 		return d
 	}
-	if d := l.newest(func(d *Deployment) bool { return d.brings(n) && d.Phase != Overtaken }); d != nil {
+	if d := tr.newest(func(d *Deployment) bool { return d.brings(n) && d.Phase != Overtaken }); d != nil {
 		return d
 	}
-	return l.newest(own)
+	return tr.newest(own)
 }
 
 // says says how a deployment stands, in a few words.
-func (d *Deployment) says(l *Lane, m Mode, now time.Time) change.Text {
+func (d *Deployment) says(tr *Track, m Mode, now time.Time) change.Text {
 	switch d.Phase {
 	case Waiting, Held, Watching, Unverified:
 		w := d.Waits
@@ -79,7 +79,7 @@ func (d *Deployment) says(l *Lane, m Mode, now time.Time) change.Text {
 			says = change.Say(change.Words("verified by "), change.Login(d.Verified.By), change.Words(": "), quoted(d.Verified.Text))
 		}
 		switch {
-		case d == l.current():
+		case d == tr.current():
 			return says
 		case d.Verified == nil:
 			return change.Words("nobody was to say that it works; replaced since")
@@ -87,10 +87,10 @@ func (d *Deployment) says(l *Lane, m Mode, now time.Time) change.Text {
 			return change.Say(says, change.Words(", and replaced since"))
 		}
 	case Failed:
-		if d.Undoes != "" || d.UndoneBy != "" || l.rollback() != nil || !l.isLast(d) {
+		if d.Undoes != "" || d.UndoneBy != "" || tr.rollback() != nil || !tr.isLast(d) {
 			return change.Quote(d.Why)
 		}
-		return change.Say(change.Quote(d.Why), change.Words(": mend it with another change, or "), l.tryAgain(d, m))
+		return change.Say(change.Quote(d.Why), change.Words(": mend it with another change, or "), tr.tryAgain(d, m))
 	case Refused:
 		return d.Waits.For
 	default:
@@ -103,7 +103,7 @@ func quoted(words string) change.Text {
 	return change.Say(change.Words("“"), change.Quote(words), change.Words("”"))
 }
 
-// list answers with what each lane holds, and what waits there for what.
+// list answers with what each environment holds, and what waits there for what.
 func (t *Turn) list(o Order, p *pending, only *Environment) {
 	p.done("listed")
 	p.list = true
@@ -112,18 +112,18 @@ func (t *Turn) list(o Order, p *pending, only *Environment) {
 	}
 }
 
-// listing lists one lane, or all.
+// listing lists one environment, or all.
 func (t *Turn) listing(only string) change.Text {
 	var all []change.Text
 	for _, e := range t.rules.Environments {
 		if only != "" && !sameName(only, e.Name) {
 			continue
 		}
-		l := t.state.Lanes[strings.ToLower(e.Name)]
-		if l == nil {
-			l = &Lane{Environment: e.Name}
+		tr := t.state.Tracks[strings.ToLower(e.Name)]
+		if tr == nil {
+			tr = &Track{Environment: e.Name}
 		}
-		all = append(all, t.listLane(l))
+		all = append(all, t.listTrack(tr))
 	}
 	return change.Join("\n\n", all)
 }
@@ -131,25 +131,25 @@ func (t *Turn) listing(only string) change.Text {
 // listed is how many of a queue are listed.
 const listed = 20
 
-func (t *Turn) listLane(l *Lane) change.Text {
+func (t *Turn) listTrack(tr *Track) change.Text {
 	lines := []change.Text{nil}
-	if c := l.current(); c != nil {
-		lines[0] = change.Say(change.Words(l.Environment+" holds "), c.name(), change.Words(", since "+t.stamp(c.Ended)+", "+string(c.Phase)))
+	if c := tr.current(); c != nil {
+		lines[0] = change.Say(change.Words(tr.Environment+" holds "), c.name(), change.Words(", since "+t.stamp(c.Ended)+", "+string(c.Phase)))
 	} else {
-		lines[0] = change.Words(l.Environment + " holds nothing that is known")
+		lines[0] = change.Words(tr.Environment + " holds nothing that is known")
 	}
-	if d := l.lastFailed(); d != nil {
+	if d := tr.lastFailed(); d != nil {
 		lines = append(lines, d.saysFailed(t))
 	}
-	if d := l.deploying(); d != nil {
+	if d := tr.deploying(); d != nil {
 		lines = append(lines, change.Say(d.name(), change.Words(" is being deployed, since "+t.stamp(d.Began))))
 	}
-	for _, f := range l.Freezes {
+	for _, f := range tr.Freezes {
 		if t.now.Before(f.Until) {
 			lines = append(lines, change.Say(change.Words("frozen by "), change.Login(f.By), change.Words(" until "+t.stamp(f.Until)+": "), quoted(f.Text)))
 		}
 	}
-	queue := l.queue()
+	queue := tr.queue()
 	for i, d := range queue {
 		if i == listed {
 			lines = append(lines, change.Words(fmt.Sprintf("and %d more", len(queue)-listed)))
@@ -158,7 +158,7 @@ func (t *Turn) listLane(l *Lane) change.Text {
 		line := change.Say(change.Words(fmt.Sprintf("%d. ", i+1)), d.name(), change.Words(" "), d.Waits.phrase(t.now))
 		lines = append(lines, line)
 	}
-	for _, d := range l.Deployments {
+	for _, d := range tr.Deployments {
 		if d.Phase == Held {
 			lines = append(lines, change.Say(d.name(), change.Words(" is held")))
 		}
@@ -169,12 +169,12 @@ func (t *Turn) listLane(l *Lane) change.Text {
 	return change.Join("\n", lines)
 }
 
-// lastFailed returns the last deployment that failed since what the lane holds was deployed, or that this rolled back. Nil: there is none.
-func (l *Lane) lastFailed() *Deployment {
-	c := l.current()
+// lastFailed returns the last deployment that failed since what the environment holds was deployed, or that this rolled back. Nil: there is none.
+func (tr *Track) lastFailed() *Deployment {
+	c := tr.current()
 	var last *Deployment
-	for _, d := range l.Deployments {
-		since := l.isLast(d) || c != nil && c.Undoes == d.ID
+	for _, d := range tr.Deployments {
+		since := tr.isLast(d) || c != nil && c.Undoes == d.ID
 		if d.Phase == Failed && !d.Began.IsZero() && since && (last == nil || d.order() > last.order()) {
 			last = d
 		}

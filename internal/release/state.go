@@ -12,16 +12,16 @@ import (
 
 // clone returns a copy that shares nothing that changes.
 func (s State) clone() State {
-	lanes := make(map[string]*Lane, len(s.Lanes))
-	for name, l := range s.Lanes {
-		c := *l
-		c.Deployments, c.Freezes = slices.Clone(l.Deployments), slices.Clone(l.Freezes)
+	tracks := make(map[string]*Track, len(s.Tracks))
+	for name, tr := range s.Tracks {
+		c := *tr
+		c.Deployments, c.Freezes = slices.Clone(tr.Deployments), slices.Clone(tr.Freezes)
 		for i, d := range c.Deployments {
 			c.Deployments[i] = d.clone()
 		}
-		lanes[name] = &c
+		tracks[name] = &c
 	}
-	s.Lanes = lanes
+	s.Tracks = tracks
 	s.Landed, s.Given, s.Ended = slices.Clone(s.Landed), slices.Clone(s.Given), slices.Clone(s.Ended)
 	return s
 }
@@ -29,7 +29,7 @@ func (s State) clone() State {
 func (d *Deployment) clone() *Deployment {
 	c := *d
 	c.Changes, c.Accepted, c.Asks = slices.Clone(d.Changes), slices.Clone(d.Accepted), slices.Clone(d.Asks)
-	c.Also, c.Dead = slices.Clone(d.Also), slices.Clone(d.Dead)
+	c.Also, c.CameToNothing = slices.Clone(d.Also), slices.Clone(d.CameToNothing)
 	for i := range c.Asks {
 		c.Asks[i].Told = slices.Clone(c.Asks[i].Told)
 	}
@@ -42,23 +42,23 @@ func (d *Deployment) clone() *Deployment {
 	return &c
 }
 
-// names returns the keys of the lanes in order.
+// names returns the keys of the tracks in order.
 func (s *State) names() []string {
-	names := make([]string, 0, len(s.Lanes))
-	for name := range s.Lanes {
+	names := make([]string, 0, len(s.Tracks))
+	for name := range s.Tracks {
 		names = append(names, name)
 	}
 	sort.Strings(names)
 	return names
 }
 
-// find returns the deployment with an ID, with its lane.
-func (s *State) find(id string) (*Lane, *Deployment) {
+// find returns the deployment with an ID, with its track.
+func (s *State) find(id string) (*Track, *Deployment) {
 	return s.where(func(d *Deployment) bool { return d.ID == id })
 }
 
 // onGitHub returns the deployment that is one on GitHub.
-func (s *State) onGitHub(id int64) (*Lane, *Deployment) {
+func (s *State) onGitHub(id int64) (*Track, *Deployment) {
 	if id == 0 {
 		return nil, nil
 	}
@@ -67,27 +67,27 @@ func (s *State) onGitHub(id int64) (*Lane, *Deployment) {
 	})
 }
 
-func (s *State) where(is func(*Deployment) bool) (*Lane, *Deployment) {
+func (s *State) where(is func(*Deployment) bool) (*Track, *Deployment) {
 	for _, name := range s.names() {
-		if d := s.Lanes[name].newest(is); d != nil {
-			return s.Lanes[name], d
+		if d := s.Tracks[name].newest(is); d != nil {
+			return s.Tracks[name], d
 		}
 	}
 	return nil, nil
 }
 
 // ask returns an ask by its key, with whose it is.
-func (s *State) ask(key string) (*Lane, *Deployment, *Ask) {
-	l, d := s.where(func(d *Deployment) bool { return d.ask(key) != nil })
+func (s *State) ask(key string) (*Track, *Deployment, *Ask) {
+	tr, d := s.where(func(d *Deployment) bool { return d.ask(key) != nil })
 	if d == nil {
 		return nil, nil, nil
 	}
-	return l, d, d.ask(key)
+	return tr, d, d.ask(key)
 }
 
-// newest returns the latest deployment of the lane that is as asked for.
-func (l *Lane) newest(is func(*Deployment) bool) *Deployment {
-	for _, d := range slices.Backward(l.Deployments) {
+// newest returns the latest deployment of the environment that is as asked for.
+func (tr *Track) newest(is func(*Deployment) bool) *Deployment {
+	for _, d := range slices.Backward(tr.Deployments) {
 		if is(d) {
 			return d
 		}
@@ -96,9 +96,9 @@ func (l *Lane) newest(is func(*Deployment) bool) *Deployment {
 }
 
 // current is Holds.
-func (l *Lane) current() *Deployment {
+func (tr *Track) current() *Deployment {
 	var last *Deployment
-	for _, d := range l.Deployments {
+	for _, d := range tr.Deployments {
 		if d.Phase.succeeded() && (last == nil || d.Success > last.Success) {
 			last = d
 		}
@@ -108,36 +108,36 @@ func (l *Lane) current() *Deployment {
 
 // Holds returns what the environment holds: the last deployment that succeeded and was not found to be wrong since. Nil: nothing is known to be
 // there.
-func (l *Lane) Holds() *Deployment { return l.current() }
+func (tr *Track) Holds() *Deployment { return tr.current() }
 
-// deploying returns what is under way in the lane.
-func (l *Lane) deploying() *Deployment {
-	return l.newest(func(d *Deployment) bool { return d.Phase == Deploying })
+// deploying returns what is under way in the environment.
+func (tr *Track) deploying() *Deployment {
+	return tr.newest(func(d *Deployment) bool { return d.Phase == Deploying })
 }
 
-// rollback returns the rollback that waits or is under way in the lane.
-func (l *Lane) rollback() *Deployment {
-	return l.newest(func(d *Deployment) bool { return d.Undoes != "" && (d.Phase.waits() || d.Phase == Deploying) })
+// rollback returns the rollback that waits or is under way in the environment.
+func (tr *Track) rollback() *Deployment {
+	return tr.newest(func(d *Deployment) bool { return d.Undoes != "" && (d.Phase.waits() || d.Phase == Deploying) })
 }
 
-// ran returns the newest deployment of a commit that was let through or found under way in the lane.
-func (l *Lane) ran(commit change.SHA) *Deployment {
-	return l.newest(func(d *Deployment) bool { return d.Commit == commit && !d.Began.IsZero() })
+// ran returns the newest deployment of a commit that was let through or found under way in the environment.
+func (tr *Track) ran(commit change.SHA) *Deployment {
+	return tr.newest(func(d *Deployment) bool { return d.Commit == commit && !d.Began.IsZero() })
 }
 
-// open returns the deployment of a commit that has not ended in the lane; a rollback before others.
-func (l *Lane) open(commit change.SHA) *Deployment {
+// open returns the deployment of a commit that has not ended in the environment; a rollback before others.
+func (tr *Track) open(commit change.SHA) *Deployment {
 	is := func(d *Deployment) bool { return d.Commit == commit && (d.Phase.waits() || d.Phase == Deploying) }
-	if d := l.newest(func(d *Deployment) bool { return is(d) && d.Undoes != "" }); d != nil {
+	if d := tr.newest(func(d *Deployment) bool { return is(d) && d.Undoes != "" }); d != nil {
 		return d
 	}
-	return l.newest(is)
+	return tr.newest(is)
 }
 
 // queue returns those that wait and are not held, in order: rollbacks first, then as they came.
-func (l *Lane) queue() []*Deployment {
+func (tr *Track) queue() []*Deployment {
 	var q []*Deployment
-	for _, d := range l.Deployments {
+	for _, d := range tr.Deployments {
 		if d.Phase == Waiting {
 			q = append(q, d)
 		}
@@ -176,7 +176,7 @@ func (d *Deployment) ask(key string) *Ask {
 
 // other returns what is known of a further deployment on GitHub that is this one, or was.
 func (d *Deployment) other(id int64) *Other {
-	for _, list := range [...][]Other{d.Also, d.Dead} {
+	for _, list := range [...][]Other{d.Also, d.CameToNothing} {
 		if i := slices.IndexFunc(list, func(o Other) bool { return o.ID == id }); i >= 0 {
 			return &list[i]
 		}

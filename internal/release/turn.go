@@ -30,8 +30,8 @@ type Turn struct {
 // makes nobody wait for it.
 func Take(state State, rules Rules, facts Facts, now time.Time, app change.AppID) *Turn {
 	t := &Turn{state: state.clone(), rules: rules, facts: facts, now: now, app: app, polled: map[string]bool{}}
-	for _, l := range t.state.Lanes {
-		for _, d := range l.Deployments {
+	for _, tr := range t.state.Tracks {
+		for _, d := range tr.Deployments {
 			t.rebase(d)
 		}
 	}
@@ -40,7 +40,7 @@ func Take(state State, rules Rules, facts Facts, now time.Time, app change.AppID
 
 // rebase has nothing of a deployment begin after now.
 func (t *Turn) rebase(d *Deployment) {
-	for _, at := range []*time.Time{&d.Since, &d.Began, &d.Ended, &d.Heard, &d.Moved, &d.Asked} {
+	for _, at := range []*time.Time{&d.Since, &d.Began, &d.Ended, &d.LastHeard, &d.SeenUnderWay, &d.AskedToVerify} {
 		if at.After(t.now) {
 			*at = t.now
 		}
@@ -56,15 +56,15 @@ func (t *Turn) rebase(d *Deployment) {
 func (t *Turn) End() Outcome {
 	for {
 		t.moved = false
-		for _, name := range t.lanes() {
-			t.advance(t.state.Lanes[name])
+		for _, name := range t.tracks() {
+			t.advance(t.state.Tracks[name])
 		}
 		if !t.moved {
 			break
 		}
 	}
-	for _, name := range t.lanes() {
-		t.describeLane(t.state.Lanes[name])
+	for _, name := range t.tracks() {
+		t.describeTrack(t.state.Tracks[name])
 	}
 	t.answerOrders()
 	if !t.out.Needs.IsEmpty() {
@@ -76,11 +76,11 @@ func (t *Turn) End() Outcome {
 	return t.out
 }
 
-// lanes returns the keys of the lanes, in the order of the rules, and then those that the rules do not name.
-func (t *Turn) lanes() []string {
+// tracks returns the keys of the tracks, in the order of the rules, and then those that the rules do not name.
+func (t *Turn) tracks() []string {
 	var names []string
 	for _, e := range t.rules.Environments {
-		if name := strings.ToLower(e.Name); t.state.Lanes[name] != nil && !slices.Contains(names, name) {
+		if name := strings.ToLower(e.Name); t.state.Tracks[name] != nil && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -92,33 +92,33 @@ func (t *Turn) lanes() []string {
 	return names
 }
 
-// lane returns the lane of an environment, which it makes if there is none.
-func (t *Turn) lane(environment string) *Lane {
+// track returns the track of an environment, which it makes if there is none.
+func (t *Turn) track(environment string) *Track {
 	name := strings.ToLower(environment)
-	l := t.state.Lanes[name]
-	if l == nil {
-		l = &Lane{Environment: environment}
-		t.state.Lanes[name] = l
+	tr := t.state.Tracks[name]
+	if tr == nil {
+		tr = &Track{Environment: environment}
+		t.state.Tracks[name] = tr
 	}
 	if e, ok := t.rules.Find(environment); ok {
-		l.Environment = e.Name
+		tr.Environment = e.Name
 	}
-	return l
+	return tr
 }
 
 // unnamed is how long is waited in an environment that the policy no longer names.
 const unnamed = 2 * time.Hour
 
-// environment returns what the rules say of a lane. Of one that they do not name they ask nothing, and nothing new goes there.
-func (t *Turn) environment(l *Lane) (e *Environment, named bool) {
-	if e, ok := t.rules.Find(l.Environment); ok && t.rules.Mode != Off {
+// environment returns what the rules say of an environment. Of one that they do not name they ask nothing, and nothing new goes there.
+func (t *Turn) environment(tr *Track) (e *Environment, named bool) {
+	if e, ok := t.rules.Find(tr.Environment); ok && t.rules.Mode != Off {
 		return e, true
 	}
-	return &Environment{Name: l.Environment, Timeout: unnamed, Grace: unnamed}, false
+	return &Environment{Name: tr.Environment, Timeout: unnamed, Grace: unnamed}, false
 }
 
 // add begins a deployment.
-func (t *Turn) add(l *Lane, d Deployment) *Deployment {
+func (t *Turn) add(tr *Track, d Deployment) *Deployment {
 	t.state.Last++
 	d.ID = fmt.Sprintf("d%d", t.state.Last)
 	d.Phase, d.Since = Waiting, t.now
@@ -130,8 +130,8 @@ func (t *Turn) add(l *Lane, d Deployment) *Deployment {
 		d.Number = c.Number
 	}
 	added := &d
-	l.Deployments = append(l.Deployments, added)
-	t.entry("queued", l, added, d.Deployer, d.Why)
+	tr.Deployments = append(tr.Deployments, added)
+	t.entry("queued", tr, added, d.Deployer, d.Why)
 	t.moved = true
 	return added
 }
@@ -143,7 +143,7 @@ func (t *Turn) phase(d *Deployment, p Phase) {
 }
 
 // end ends a deployment that did not succeed, and tells the gates that wait for it.
-func (t *Turn) end(l *Lane, d *Deployment, p Phase, why string, by change.Account) {
+func (t *Turn) end(tr *Track, d *Deployment, p Phase, why string, by change.Account) {
 	waits := d.Waits.For
 	t.phase(d, p)
 	if p == Refused {
@@ -156,7 +156,7 @@ func (t *Turn) end(l *Lane, d *Deployment, p Phase, why string, by change.Accoun
 		d.Ended = t.now
 	}
 	t.sayNo(d)
-	t.entry(string(p), l, d, by, d.Why)
+	t.entry(string(p), tr, d, by, d.Why)
 }
 
 // sayNo has the gates that wait for a deployment told that it will not go, and why.
@@ -169,8 +169,8 @@ func (t *Turn) sayNo(d *Deployment) {
 	}
 }
 
-func (t *Turn) entry(step string, l *Lane, d *Deployment, by change.Account, says string) {
-	t.out.Entries = append(t.out.Entries, Entry{Step: step, Deployment: *d.clone(), Environment: l.Environment, By: by, Says: says})
+func (t *Turn) entry(step string, tr *Track, d *Deployment, by change.Account, says string) {
+	t.out.Entries = append(t.out.Entries, Entry{Step: step, Deployment: *d.clone(), Environment: tr.Environment, By: by, Says: says})
 }
 
 // wakeAt has the turn taken again at a time, if that is to come.
@@ -219,11 +219,11 @@ func (t *Turn) between(from, to change.SHA) (Batch, bool) {
 	return b, ok
 }
 
-// batch returns what ships with a deployment, in view of what its lane holds, and the commit before it. What the lane holds past the policy
+// batch returns what ships with a deployment, in view of what its environment holds, and the commit before it. What the environment holds past the policy
 // ships once more when it is deployed again: what it owes was not asked of it yet.
-func (t *Turn) batch(l *Lane, d *Deployment) (Batch, change.SHA, bool) {
+func (t *Turn) batch(tr *Track, d *Deployment) (Batch, change.SHA, bool) {
 	from := change.SHA("")
-	switch c := l.current(); {
+	switch c := tr.current(); {
 	case c == nil || c == d:
 	case c.Commit == d.Commit && t.isPast(c):
 		from = c.From

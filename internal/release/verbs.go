@@ -8,26 +8,26 @@ import (
 	"github.com/changegate/changegate/internal/command"
 )
 
-// target is what an order on a pull request is about, in one lane.
+// target is what an order on a pull request is about, in one environment.
 type target struct {
-	lane   *Lane
+	track  *Track
 	open   *Deployment // what waits or is under way; nil: nothing does
 	commit change.SHA  // what the pull request became; empty: nothing yet, and open is the rollback that was asked for on it
 }
 
-// isThere says whether the lane holds the commit, and nothing is begun to deploy it again.
+// isThere says whether the environment holds the commit, and nothing is begun to deploy it again.
 func (g target) isThere() bool {
-	c := g.lane.current()
+	c := g.track.current()
 	return g.open == nil && c != nil && c.Commit == g.commit
 }
 
 // target returns what an order is about: the rollback that was asked for on its pull request, or else the deployment of the commit that
 // this became. If it is about nothing that is refused, unless something must be read first.
-func (t *Turn) target(o Order, p *pending, l *Lane) (target, bool) {
+func (t *Turn) target(o Order, p *pending, tr *Track) (target, bool) {
 	n := o.Pull.Number
-	g := target{lane: l, commit: t.commitOf(o)}
-	g.open = l.newest(func(d *Deployment) bool {
-		return d.Undoes != "" && d.On == n && n != 0 && (d.Phase.waits() || d.Phase == Deploying)
+	g := target{track: tr, commit: t.commitOf(o)}
+	g.open = tr.newest(func(d *Deployment) bool {
+		return d.Undoes != "" && d.AskedOn == n && n != 0 && (d.Phase.waits() || d.Phase == Deploying)
 	})
 	if g.open != nil {
 		return g, true
@@ -36,7 +36,7 @@ func (t *Turn) target(o Order, p *pending, l *Lane) (target, bool) {
 		p.refuse("not landed", change.Words("This pull request has not landed, so that there is no commit to deploy."))
 		return g, false
 	}
-	g.open = l.open(g.commit)
+	g.open = tr.open(g.commit)
 	return g, g.open != nil || !t.isUnknown(g.commit, p)
 }
 
@@ -60,7 +60,7 @@ func (t *Turn) commitOf(o Order) change.SHA {
 // mayBegin says whether an order can have a say in a deployment, which it may begin. What is there or under way, what ended and what is
 // contained in something newer takes none, which is answered; but whoever says that it was deployed knows better than the last two.
 func (t *Turn) mayBegin(o Order, p *pending, g target) bool {
-	in, commit := g.lane.Environment, g.commit
+	in, commit := g.track.Environment, g.commit
 	switch d := g.open; {
 	case g.isThere():
 		p.refuse("already there", change.Code(commit.Short()), change.Words(" is in "+in+" already."))
@@ -72,11 +72,11 @@ func (t *Turn) mayBegin(o Order, p *pending, g target) bool {
 		return true
 	}
 	happened := o.Verb == command.Deployed
-	if ran := g.lane.ran(commit); ran != nil && (ran.Phase == Failed || ran.Phase == Cancelled) && !happened {
+	if ran := g.track.ran(commit); ran != nil && (ran.Phase == Failed || ran.Phase == Cancelled) && !happened {
 		p.refuse("ended", ran.name(), change.Words(" "+ended(ran.Phase)+" in "+in+". To try again: "), change.Code("/change start "+in), change.Words("."))
 		return false
 	}
-	current := g.lane.current()
+	current := g.track.current()
 	if current == nil {
 		return true
 	}
@@ -88,19 +88,19 @@ func (t *Turn) mayBegin(o Order, p *pending, g target) bool {
 	return read
 }
 
-// draft returns the deployment that an order is about. One that the order begins is in no lane yet: see begin.
+// draft returns the deployment that an order is about. One that the order begins is in no environment yet: see begin.
 func (t *Turn) draft(o Order, g target) *Deployment {
 	if g.open != nil {
 		return g.open
 	}
-	return &Deployment{Commit: g.commit, Number: o.Pull.Number, Deployer: t.requester(o, g.commit), Own: t.rules.Mode == Create}
+	return &Deployment{Commit: g.commit, Number: o.Pull.Number, Deployer: t.requester(o, g.commit), OnGitHub: OnGitHub{Own: t.rules.Mode == Create}}
 }
 
 // begin returns the deployment that an order is about, which is begun if there is none.
 func (t *Turn) begin(o Order, g target) *Deployment {
 	d := t.draft(o, g)
 	if g.open == nil {
-		d = t.add(g.lane, *d)
+		d = t.add(g.track, *d)
 	}
 	return d
 }
@@ -150,30 +150,30 @@ func (t *Turn) said(o Order) *Say {
 }
 
 // sayDeploy notes that somebody says that a deployment may go.
-func (t *Turn) sayDeploy(o Order, p *pending, l *Lane) {
-	g, ok := t.target(o, p, l)
+func (t *Turn) sayDeploy(o Order, p *pending, tr *Track) {
+	g, ok := t.target(o, p, tr)
 	if !ok || !t.mayBegin(o, p, g) {
 		return
 	}
 	d := t.begin(o, g)
 	switch {
 	case d.Phase == Held:
-		p.refuse("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+l.Environment), change.Words("."))
+		p.refuse("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+tr.Environment), change.Words("."))
 		return
 	case d.Say != nil:
 		p.refuse("said before", change.Login(d.Say.By), change.Words(" said so already."))
 	default:
 		d.Say = t.said(o)
-		t.step("said", l, d, o)
+		t.step("said", tr, d, o)
 		p.done("said")
 	}
-	p.waits(l, d)
+	p.waits(d)
 }
 
 // accept gives a release approval.
-func (t *Turn) accept(o Order, p *pending, l *Lane, e *Environment) {
-	g, ok := t.target(o, p, l)
-	if !ok || !t.mayBegin(o, p, g) || !t.mayAccept(o, p, l, e, t.draft(o, g)) {
+func (t *Turn) accept(o Order, p *pending, tr *Track, e *Environment) {
+	g, ok := t.target(o, p, tr)
+	if !ok || !t.mayBegin(o, p, g) || !t.mayAccept(o, p, tr, e, t.draft(o, g)) {
 		return
 	}
 	d := t.begin(o, g)
@@ -181,13 +181,13 @@ func (t *Turn) accept(o Order, p *pending, l *Lane, e *Environment) {
 	say.Roles = rolesOf(e, o.Holds)
 	say.Role = strings.Join(say.Roles, ", ")
 	d.Accepted = append(d.Accepted, *say)
-	t.step("accepted", l, d, o)
+	t.step("accepted", tr, d, o)
 	p.done("accepted")
-	p.waits(l, d)
+	p.waits(d)
 }
 
 // mayAccept says whether a release approval can be given by whoever gives it.
-func (t *Turn) mayAccept(o Order, p *pending, l *Lane, e *Environment, d *Deployment) bool {
+func (t *Turn) mayAccept(o Order, p *pending, tr *Track, e *Environment, d *Deployment) bool {
 	if len(rolesOf(e, o.Holds)) == 0 {
 		var roles []string
 		for _, s := range e.Release {
@@ -202,7 +202,7 @@ func (t *Turn) mayAccept(o Order, p *pending, l *Lane, e *Environment, d *Deploy
 	}
 	ships := d.Changes
 	if d.Undoes == "" {
-		b, _, read := t.batch(l, d)
+		b, _, read := t.batch(tr, d)
 		if !read {
 			return false
 		}
@@ -227,8 +227,8 @@ func rolesOf(e *Environment, holds []string) []string {
 }
 
 // override has a deployment pass hours and freezes.
-func (t *Turn) override(o Order, p *pending, l *Lane) {
-	g, ok := t.target(o, p, l)
+func (t *Turn) override(o Order, p *pending, tr *Track) {
+	g, ok := t.target(o, p, tr)
 	if !ok || !t.mayBegin(o, p, g) {
 		return
 	}
@@ -237,15 +237,15 @@ func (t *Turn) override(o Order, p *pending, l *Lane) {
 		p.refuse("overridden before", change.Login(d.Override.By), change.Words(" did so already."))
 	} else {
 		d.Override = t.said(o)
-		t.step("overridden", l, d, o)
+		t.step("overridden", tr, d, o)
 		p.done("overridden")
 	}
-	p.waits(l, d)
+	p.waits(d)
 }
 
 // hold takes a deployment out of the queue until somebody starts it again.
-func (t *Turn) hold(o Order, p *pending, l *Lane) {
-	g, ok := t.target(o, p, l)
+func (t *Turn) hold(o Order, p *pending, tr *Track) {
+	g, ok := t.target(o, p, tr)
 	if !ok || !t.mayBegin(o, p, g) {
 		return
 	}
@@ -256,19 +256,19 @@ func (t *Turn) hold(o Order, p *pending, l *Lane) {
 	}
 	t.phase(d, Held)
 	d.Why = o.Reason
-	t.step("held", l, d, o)
-	p.done("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+l.Environment), change.Words("."))
+	t.step("held", tr, d, o)
+	p.done("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+tr.Environment), change.Words("."))
 }
 
 // step notes that an order changed something about a deployment.
-func (t *Turn) step(name string, l *Lane, d *Deployment, o Order) {
+func (t *Turn) step(name string, tr *Track, d *Deployment, o Order) {
 	t.moved = true
-	t.entry(name, l, d, o.By, o.Reason)
+	t.entry(name, tr, d, o.By, o.Reason)
 }
 
 // sayDeployed notes that something deployed it which does not tell GitHub.
-func (t *Turn) sayDeployed(o Order, p *pending, l *Lane) {
-	g, ok := t.target(o, p, l)
+func (t *Turn) sayDeployed(o Order, p *pending, tr *Track) {
+	g, ok := t.target(o, p, tr)
 	if !ok {
 		return
 	}
@@ -279,19 +279,19 @@ func (t *Turn) sayDeployed(o Order, p *pending, l *Lane) {
 		}
 		d = t.begin(o, g)
 		d.Deployer = o.By
-		t.past(l, d, nil)
+		t.past(tr, d, nil)
 		if t.rules.Mode == Create && d.GitHub == 0 {
 			d.Own = false // a deployment on GitHub would have it deployed again
 		}
 	}
-	t.entry("said to be deployed", l, d, o.By, "")
-	t.succeed(l, d)
+	t.entry("said to be deployed", tr, d, o.By, "")
+	t.succeed(tr, d)
 	p.done("deployed")
 }
 
 // startAgain lets go on what was held, and queues again what came to nothing.
-func (t *Turn) startAgain(o Order, p *pending, l *Lane) {
-	g, ok := t.target(o, p, l)
+func (t *Turn) startAgain(o Order, p *pending, tr *Track) {
+	g, ok := t.target(o, p, tr)
 	if !ok {
 		return
 	}
@@ -300,47 +300,48 @@ func (t *Turn) startAgain(o Order, p *pending, l *Lane) {
 		case Held:
 			t.phase(d, Waiting)
 			d.Why = ""
-			t.entry("started", l, d, o.By, "")
+			t.entry("started", tr, d, o.By, "")
 			p.done("started")
-			p.waits(l, d)
+			p.waits(d)
 		case Deploying:
-			p.refuse("under way", d.name(), change.Words(" is being deployed to "+l.Environment+" already."))
+			p.refuse("under way", d.name(), change.Words(" is being deployed to "+tr.Environment+" already."))
 		default:
 			p.refuse("not held", d.name(), change.Words(" is not held."))
-			p.waits(l, d)
+			p.waits(d)
 		}
 		return
 	}
-	was := l.newest(func(d *Deployment) bool { return d.Commit == g.commit })
+	was := tr.newest(func(d *Deployment) bool { return d.Commit == g.commit })
 	switch {
 	case was == nil:
-		p.refuse("not begun", change.Words("Nothing of this pull request was held, cancelled or failed in "+l.Environment+"."))
+		p.refuse("not begun", change.Words("Nothing of this pull request was held, cancelled or failed in "+tr.Environment+"."))
 	case was.Phase.succeeded():
-		p.refuse("already there", was.name(), change.Words(" was deployed to "+l.Environment+"."))
+		p.refuse("already there", was.name(), change.Words(" was deployed to "+tr.Environment+"."))
 	case was.Phase == Overtaken:
 		p.refuse("overtaken", was.name(), change.Words(": "), change.Quote(was.Why), change.Words("."))
 	default:
-		d := t.add(l, Deployment{
-			Commit: g.commit, Number: was.Number, Deployer: o.By, Own: t.rules.Mode == Create, Started: &Say{By: o.By, Role: o.Role, At: t.now, Comment: o.Comment},
+		d := t.add(tr, Deployment{
+			Commit: g.commit, Number: was.Number, Deployer: o.By, OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
+			Consent: Consent{Started: &Say{By: o.By, Role: o.Role, At: t.now, Comment: o.Comment}},
 		})
-		t.entry("started", l, d, o.By, "")
+		t.entry("started", tr, d, o.By, "")
 		p.done("started")
-		p.waits(l, d)
+		p.waits(d)
 	}
 }
 
 // cancel takes something out of the queue, or gives up what is under way; whatever deploys it is not stopped by that.
-func (t *Turn) cancel(o Order, p *pending, l *Lane) {
-	g, ok := t.target(o, p, l)
+func (t *Turn) cancel(o Order, p *pending, tr *Track) {
+	g, ok := t.target(o, p, tr)
 	d := g.open
 	switch {
 	case !ok:
 		return
 	case g.isThere():
-		p.refuse("already there", change.Words("It is in "+l.Environment+" already: take it back with "), change.Code(`/change rollback `+l.Environment+` "what went wrong"`), change.Words("."))
+		p.refuse("already there", change.Words("It is in "+tr.Environment+" already: take it back with "), change.Code(`/change rollback `+tr.Environment+` "what went wrong"`), change.Words("."))
 		return
 	case d == nil:
-		p.refuse("not waiting", change.Words("Nothing of this pull request waits in "+l.Environment+", or is under way there."))
+		p.refuse("not waiting", change.Words("Nothing of this pull request waits in "+tr.Environment+", or is under way there."))
 		return
 	}
 	why := "cancelled by " + o.By.Login
@@ -348,7 +349,7 @@ func (t *Turn) cancel(o Order, p *pending, l *Lane) {
 		why = o.Reason
 	}
 	under := d.Phase == Deploying
-	t.end(l, d, Cancelled, why, o.By)
+	t.end(tr, d, Cancelled, why, o.By)
 	if under {
 		p.done("cancelled", change.Words("Its place is free. What deploys it is not stopped by this."))
 		return

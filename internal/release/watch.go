@@ -18,19 +18,19 @@ const (
 func sameName(a, b string) bool { return strings.EqualFold(a, b) }
 
 // succeed notes that a deployment succeeded. Its watch begins, if there is one; where nothing is to be verified it is verified at once.
-func (t *Turn) succeed(l *Lane, d *Deployment) {
+func (t *Turn) succeed(tr *Track, d *Deployment) {
 	t.state.Steps++
 	d.Success, d.Ended = t.state.Steps, t.now
 	t.phase(d, Watching)
-	t.entry("succeeded", l, d, change.Account{}, "")
-	t.watch(l, d)
+	t.entry("succeeded", tr, d, change.Account{}, "")
+	t.watch(tr, d)
 }
 
 // watch moves on what was deployed: it is verified once its checks succeeded and somebody said that it works, where that is asked for. A check
 // that failed is a failed verification. When the watch ends with nothing said, its deployer is asked; when grace has passed, it is an
 // exception.
-func (t *Turn) watch(l *Lane, d *Deployment) {
-	e, _ := t.environment(l)
+func (t *Turn) watch(tr *Track, d *Deployment) {
+	e, _ := t.environment(tr)
 	checked := true
 	if len(e.Verify.Checks) > 0 {
 		failed, awaited, read := t.verification(e, d)
@@ -38,14 +38,14 @@ func (t *Turn) watch(l *Lane, d *Deployment) {
 		case !read:
 			return
 		case failed != "":
-			t.fail(l, d, FailedVerification, "the check "+failed+" failed")
+			t.fail(tr, d, FailedVerification, "the check "+failed+" failed")
 			return
 		}
 		checked = !awaited
 	}
 	person := e.hasPerson()
 	if checked && (!person || d.Verified != nil) {
-		t.verified(l, d)
+		t.verified(tr, d)
 		return
 	}
 	if !checked {
@@ -57,21 +57,21 @@ func (t *Turn) watch(l *Lane, d *Deployment) {
 	}
 	ends := d.watchEnds()
 	t.wakeAt(ends)
-	if person && d.Verified == nil && d.Asked.IsZero() && !t.now.Before(ends) {
-		d.Asked = t.now
-		t.askVerified(l, e, d)
+	if person && d.Verified == nil && d.AskedToVerify.IsZero() && !t.now.Before(ends) {
+		d.AskedToVerify = t.now
+		t.askVerified(tr, e, d)
 	}
 	late := ends.Add(e.Grace)
 	t.wakeAt(late)
 	if d.Phase == Watching && !t.now.Before(late) {
 		t.phase(d, Unverified)
-		t.entry("not verified", l, d, change.Account{}, "")
-		what := change.Say(change.Words("nobody said in time that "), d.name(), change.Words(" works in "+l.Environment))
+		t.entry("not verified", tr, d, change.Account{}, "")
+		what := change.Say(change.Words("nobody said in time that "), d.name(), change.Words(" works in "+tr.Environment))
 		if !person || d.Verified != nil {
-			what = change.Say(change.Words("the checks that verify "), d.name(), change.Words(" in "+l.Environment+" did not succeed in time"))
+			what = change.Say(change.Words("the checks that verify "), d.name(), change.Words(" in "+tr.Environment+" did not succeed in time"))
 		}
 		// Its deployer was asked, and is not the one to explain why nothing was said.
-		t.exception(change.NotVerified, d.ID, l.Environment, d.Commit, d.Number, t.now, what, d.Deployer)
+		t.exception(change.NotVerified, d.ID, tr.Environment, d.Commit, d.Number, t.now, what, d.Deployer)
 	}
 }
 
@@ -109,26 +109,26 @@ func (t *Turn) verification(e *Environment, d *Deployment) (failed string, await
 
 // verified notes that a deployment was verified as far as the policy asks. Whoever said that it works said so too of what it replaced in the
 // meantime, if that was watched for long enough.
-func (t *Turn) verified(l *Lane, d *Deployment) {
+func (t *Turn) verified(tr *Track, d *Deployment) {
 	t.phase(d, Verified)
 	var by change.Account
 	says := ""
 	if d.Verified != nil {
 		by, says = d.Verified.By, d.Verified.Text
-		for _, o := range l.Deployments {
+		for _, o := range tr.Deployments {
 			if (o.Phase == Watching || o.Phase == Unverified) && o.Verified == nil && o.Success < d.Success && !t.now.Before(o.watchEnds()) {
 				said := *d.Verified
 				o.Verified = &said
 			}
 		}
 	}
-	t.entry("verified", l, d, by, says)
-	t.promote(l, d)
+	t.entry("verified", tr, d, by, says)
+	t.promote(tr, d)
 }
 
 // awaits says what is missing until a deployment is verified.
-func (t *Turn) awaits(l *Lane, d *Deployment) Waits {
-	e, _ := t.environment(l)
+func (t *Turn) awaits(tr *Track, d *Deployment) Waits {
+	e, _ := t.environment(tr)
 	var what []change.Text
 	if e.hasPerson() && d.Verified == nil {
 		who := "somebody who may say "
@@ -161,30 +161,30 @@ func (t *Turn) awaits(l *Lane, d *Deployment) Waits {
 }
 
 // toVerify returns what ships a pull request's change and is watched.
-func (l *Lane) toVerify(n change.Number) *Deployment {
+func (tr *Track) toVerify(n change.Number) *Deployment {
 	is := func(d *Deployment) bool { return d.Phase == Watching || d.Phase == Unverified }
-	if d := l.newest(func(d *Deployment) bool { return is(d) && n != 0 && (d.Number == n || d.On == n) }); d != nil {
+	if d := tr.newest(func(d *Deployment) bool { return is(d) && n != 0 && (d.Number == n || d.AskedOn == n) }); d != nil {
 		return d
 	}
-	return l.newest(func(d *Deployment) bool { return is(d) && d.brings(n) })
+	return tr.newest(func(d *Deployment) bool { return is(d) && d.brings(n) })
 }
 
 // sayVerified notes that somebody says that what was deployed works, which nobody can before it was watched for long enough.
-func (t *Turn) sayVerified(o Order, p *pending, l *Lane, e *Environment) {
-	d := l.toVerify(o.Pull.Number)
+func (t *Turn) sayVerified(o Order, p *pending, tr *Track, e *Environment) {
+	d := tr.toVerify(o.Pull.Number)
 	isVerifier := o.May && o.Role == e.Verify.Role || slices.Contains(o.Holds, e.Verify.Role)
 	switch {
 	case d == nil:
-		p.refuse("nothing to verify", change.Words("Nothing of this pull request waits to be verified in "+l.Environment+"."))
+		p.refuse("nothing to verify", change.Words("Nothing of this pull request waits to be verified in "+tr.Environment+"."))
 		return
 	case !e.hasPerson():
-		p.refuse("not asked for", change.Words(l.Environment+" is verified by its checks alone."))
+		p.refuse("not asked for", change.Words(tr.Environment+" is verified by its checks alone."))
 		return
 	case d.Verified != nil:
 		p.refuse("verified before", change.Login(d.Verified.By), change.Words(" said so already."))
 		return
 	case e.Verify.Role != "" && !isVerifier:
-		p.refuse("no role", change.Words("That something works in "+l.Environment+" is said by "+e.Verify.Role+"."))
+		p.refuse("no role", change.Words("That something works in "+tr.Environment+" is said by "+e.Verify.Role+"."))
 		return
 	case e.Verify.Role == "" && !o.May:
 		p.notPermitted(o)
@@ -194,7 +194,7 @@ func (t *Turn) sayVerified(o Order, p *pending, l *Lane, e *Environment) {
 		return
 	}
 	d.Verified = &Say{By: o.By, Role: cmp.Or(e.Verify.Role, o.Role), At: t.now, Text: o.Reason, Comment: o.Comment}
-	t.watch(l, d)
+	t.watch(tr, d)
 	if d.Phase.succeeded() && d.Phase != Verified {
 		p.done("verified", change.Words("Its checks are awaited still."))
 		return
