@@ -52,7 +52,7 @@ func (r *run) batch(ctx context.Context, s release.Span) (b release.Batch, err e
 // landed is what ends with a commit of a line: the changes of one pull request, seldom of more.
 type landed struct {
 	changes []release.Change
-	// decided are the pull requests of those changes that were decided. What was counts if just that landed which was decided of one.
+	// decided are the pull requests of those changes that were decided. A decision counts only if just what it was about landed.
 	decided []landing.Merged
 	// before is the commit that they landed on, empty where the line does not say, and after the one that they end with.
 	before, after change.SHA
@@ -111,8 +111,8 @@ func parent(c github.LandedCommit) change.SHA {
 	return c.Parents[0]
 }
 
-// compare has what landed otherwise than it was decided ship as what nobody decided, which whoever made it contributed to as well. It looks at
-// several at a time. The walk of the branch finds that too, but later, and holds nothing up.
+// compare finds what landed otherwise than it was decided: that ships as what nobody decided, and whoever made it contributed to it too. It
+// looks at several at a time. The walk of the branch finds the same, but later, and holds nothing up.
 func (r *run) compare(ctx context.Context, all []landed) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
@@ -196,8 +196,8 @@ func (r *run) readPulls(ctx context.Context, line []github.LandedCommit) error {
 	return nil
 }
 
-// shipped returns the changes that are known to end with a commit, because it was deployed somewhere before. What was decided of them when they
-// were merged never changes.
+// shipped returns the changes that are known to end with a commit because it was deployed somewhere before: what was decided of them at their
+// merge never changes.
 func (r *run) shipped(sha change.SHA) (found []release.Change) {
 	with := r.anyDeployment(func(d *release.Deployment) bool {
 		return slices.ContainsFunc(d.Changes, func(c release.Change) bool { return c.Commit == sha && c.Number != 0 })

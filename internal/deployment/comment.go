@@ -36,8 +36,8 @@ type posted struct {
 	Lost bool              `json:"lost,omitempty"` // it was deleted, or GitHub takes none: it is let be
 }
 
-// says says whether the comment says all that rows do. What it says besides was true: that the core has forgotten an old deployment is no
-// reason to take it back.
+// says says whether the comment says all that the rows do. It may say more, which was true once: that the core has forgotten an old deployment
+// is no reason to take it back.
 func (p posted) says(rows map[string]string) bool {
 	for name, digest := range rows {
 		if p.Rows[name] != digest {
@@ -175,7 +175,7 @@ func (r *run) standing(n change.Number, now time.Time) (text string, rows map[st
 	return b.String(), rows
 }
 
-// isUndone says whether what a pull request brought was taken back: what the row is of is the rollback to another's.
+// isUndone says whether what a pull request brought was taken back: the row's deployment is then a rollback to another's.
 func isUndone(row release.Row, n change.Number) bool {
 	d := row.Deployment
 	brings := d.Number == n || slices.ContainsFunc(d.Changes, func(c release.Change) bool { return c.Number == n })

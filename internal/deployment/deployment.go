@@ -1,9 +1,9 @@
 // Package deployment carries out what package release decides: it is the imperative shell around the life of a repository's deployments.
 //
 // A repository has one errand for all of its environments (change.ErrandDeployments). A run of it takes what deliveries, commands and gates
-// left, reads what the core asks for, and keeps in one transaction what follows: the state, the evidence, the exceptions, and what is still to be
-// told to people. Only then is anything written on GitHub, each effect once by its key, and what was done is noted. A run that was
-// killed anywhere is done again, asks for the same effects under the same keys, and does none of them twice.
+// left, reads what the core asks for, and keeps in one transaction what follows: the state, the evidence, the exceptions, and what people are
+// still to be told. Only then is anything written on GitHub, each effect once by its key, and noted as done. A run that was killed is repeated:
+// it asks for the same effects under the same keys, and does none of them twice.
 //
 // A run that is there because of a sweep alone lists what happened on GitHub since it was listed last, and goes by that as if deliveries had
 // told: one may never have come.

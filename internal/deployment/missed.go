@@ -21,8 +21,8 @@ const (
 	heardKept = 500
 )
 
-// heard is what the core was told of GitHub's deployments, by deliveries or because they were listed, so that a list tells it only what is
-// new. It is stored: members may be added, not renamed.
+// heard is which of GitHub's deployments the core was told of, by deliveries or by a list, so that the next list tells it only what is new. It
+// is stored: members may be added, not renamed.
 type heard struct {
 	// From is when it began to be kept: of deployments before that it is not known whether the core was told.
 	From        time.Time `json:"from"`
@@ -72,8 +72,8 @@ func (r *run) everything(ctx context.Context, list notes) (tells []tell, err err
 	return append(tells, missed...), err
 }
 
-// isToLook says whether the run is to find out by itself what happened: where a sweep has it look, or where something happened and nobody looked
-// for long, because one run may do for the sweep's and for another's.
+// isToLook says whether the run is to find out by itself what happened: where a sweep alone has it look; or where something happened and nobody
+// looked for long, because a sweep that comes together with a delivery is not seen.
 func (r *run) isToLook(ctx context.Context, list notes) bool {
 	return queue.IsBackground(ctx) || r.github.Now().Sub(r.state.Heard.To) > listStale && list.happened()
 }
@@ -86,7 +86,7 @@ func (r *run) missed(ctx context.Context) (tells []tell, err error) {
 	if since.Before(h.From) {
 		since = h.From
 	}
-	// Of very many the newest have to do: with none of them the time to look at would only grow.
+	// Of very many the newest have to do: if none were taken, there would only be more to list the next time.
 	listed, err := r.github.Deployments(ctx, r.repo, github.DeploymentFilter{Since: since, Newest: true}, r.github.Began())
 	if github.IsRefusal(err) {
 		r.log.Warn().Err(err).Msg("deployments cannot be listed, what no delivery tells of them is missed")

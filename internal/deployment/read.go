@@ -220,8 +220,8 @@ func (r *run) governed(ctx context.Context, branch string) (is bool, err error) 
 	return is, nil
 }
 
-// landedJustNow says whether a delivery told that a commit landed on a governed branch, so short a time ago that GitHub need not show it there
-// everywhere.
+// landedJustNow says whether a delivery told that a commit landed on a governed branch so short a time ago that GitHub may not show it there
+// everywhere yet.
 func (r *run) landedJustNow(sha change.SHA) bool {
 	recent := r.github.Now().Add(-patience)
 	if l, ok := r.seen.landed[sha]; ok && l.At.After(recent) {

@@ -28,7 +28,7 @@ type state struct {
 	release.State
 	// Comments are the pull requests' comments, as far as something of theirs is still remembered.
 	Comments map[change.Number]posted `json:"comments,omitempty"`
-	// Answers and Prompts are to be posted still: what they go by is not known any more once it was taken.
+	// Answers and Prompts are yet to be posted. They are kept because the notes that led to them are gone once they are taken.
 	Answers []answer `json:"answers,omitempty"`
 	Prompts []prompt `json:"prompts,omitempty"`
 	// Heard is what the core was told of deployments on GitHub; nil: it is not kept yet.

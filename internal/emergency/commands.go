@@ -21,7 +21,7 @@ func misplaced(c change.Command) command.Answer {
 		change.Words("A retrospective takes no commands: fill in its sections, in the description or in a comment under the same headings, then close the issue."))
 }
 
-// answer says what became of a command: how it is answered twice is the same, and it counts as not answered until the end.
+// answer says what became of a command. It counts as not answered until the end; answered twice, it is answered the same.
 func (r *run) answer(ctx context.Context, c change.Command) error {
 	a := misplaced(c)
 	repo := r.pull.Repository

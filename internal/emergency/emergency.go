@@ -2,11 +2,11 @@
 // declared it is reminded of that. What an emergency lets past, and which reviews it owes, is the policy's to decide; this follows what was
 // decided.
 //
-// The retrospective is an issue in the repository. It is opened when the emergency is declared, closed by people once its sections are
-// written, and a debt of the declarer until then. Of an emergency that was withdrawn before anything went past the process nothing is owed.
+// The retrospective is an issue in the repository. It is opened when the emergency is declared, closed by people once its sections are written,
+// and a debt of the declarer until then. Nothing is owed for an emergency that was withdrawn before anything went past the process.
 //
-// Next is the whole of what is decided here: it says of what is known and what is remembered which steps are to be taken. A Keeper reads
-// the one, keeps the other, and takes the steps. Each step has a key and is taken once, however often the process dies.
+// All that is decided here is decided by Next: from what is known and what is remembered it says which steps are to be taken. A Keeper reads
+// the former, keeps the latter, and takes the steps. Each step has a key and is taken once, however often the process dies.
 package emergency
 
 import (

@@ -87,8 +87,8 @@ func (l *look) stands() bool {
 	return l.Decision != nil && l.Decision.Declaration != nil && l.Decision.State != change.Closed
 }
 
-// ended says how it ended before anything went past the process; empty: it did not. A push ends a declaration as well, but then it most
-// often is declared again, and nothing is settled while the label says that it is to be.
+// ended says how it ended before anything went past the process; empty: it did not. A push ends a declaration as well; but most often it is
+// declared again then, so nothing is settled for as long as the label is set.
 func (l *look) ended() string {
 	d := l.Decision
 	undecided := d.Governed && d.Category == change.Uncategorized
@@ -108,7 +108,8 @@ func (l *look) ended() string {
 	return ""
 }
 
-// past says how it was merged without having been decided so; empty: it was not. It goes by what package landing goes by, which finds it.
+// past says how it was merged otherwise than it was decided; empty: it was not. It goes by the same facts as package landing, which finds the
+// exception.
 func (l *look) past() string {
 	switch d := l.Decision; {
 	case d == nil || d.State != change.Merged:
@@ -149,7 +150,7 @@ func (l *look) declaration() {
 	}
 }
 
-// handedOn says whether another person has declared it since, so fast that it was not seen to be withdrawn. What is overdue is not handed
+// handedOn says whether another person has declared it since, so soon that nobody saw it withdrawn in between. What is overdue is not handed
 // on.
 func (l *look) handedOn() bool {
 	m := &l.m

@@ -19,7 +19,7 @@ const (
 	maxLine = 40
 	// retryHiddenRepository is how soon a repository is asked for again that GitHub does not show: it is empty, blocked, or hidden from us.
 	retryHiddenRepository = time.Hour
-	// toldWithin is how long after a move a push may tell of it that was not delivered: GitHub can be asked for it for three days.
+	// toldWithin is how long after a move it may be told of late: GitHub can be asked for three days for a delivery that never came.
 	toldWithin = 3 * 24 * time.Hour
 )
 
@@ -29,7 +29,8 @@ type branchState struct {
 	Default bool       `json:"default,omitempty"` // it was the default branch
 	Deleted bool       `json:"deleted,omitempty"` // it was gone, which was found to be an exception
 	Left    bool       `json:"left,omitempty"`    // it was not governed any more
-	// Waits are the commits after Known of which GitHub is given time to say which pull requests they came through, with since when it is.
+	// Waits are the commits after Known of which GitHub is given time to say which pull requests they came through, each with the time from
+	// which that counts.
 	Waits map[change.SHA]time.Time `json:"waits,omitempty"`
 	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip.
 	Found []string `json:"found,omitempty"`
@@ -360,8 +361,8 @@ func (r *run) patience(state *branchState, w *Walk, unexplained []change.SHA) (n
 	return n, wait
 }
 
-// leaving returns what the exceptions leave that were not left before on this walk. Whether the policy only observes, and where it announces,
-// is what it said before the exception: what somebody brings past the policy does not say how that is told.
+// leaving returns what is saved of the exceptions that were not saved before on this walk. Whether the policy only observes, and where it
+// announces, is taken from the policy before the exception: what somebody brings past the policy has no say in how that is told.
 func (r *run) leaving(ctx context.Context, state *branchState, moved *Moved, exceptions []change.Exception) (save store.ErrandSave, err error) {
 	for _, e := range exceptions {
 		if slices.Contains(state.Found, e.Key) {

@@ -23,8 +23,8 @@ func keyOf(kind change.ExceptionKind, repo change.RepositoryID, branch string, p
 	return strings.ReplaceAll(string(kind), " ", "-") + "-" + hex.EncodeToString(h.Sum(nil))[:20]
 }
 
-// timed adds the push's time to the parts of a key, which tells it from one that does the same at another time. What no push is known of has
-// none.
+// timed adds the push's time to the parts of a key, so that a push which does the same at another time has another key. Where no push is known
+// there is none to add.
 func (p *Push) timed(parts ...any) []any {
 	if p == nil {
 		return parts
@@ -250,7 +250,7 @@ func (m *Moved) behind(w *Walk, notes []string) (taken []string) {
 	return taken
 }
 
-// before is the commit whose policy says how an exception is told. What was begun elsewhere does not choose the one that it landed on.
+// before is the commit whose policy says how an exception is told. Commits that were begun elsewhere have no say in which one that is.
 func (m *Moved) before(e change.Exception) change.SHA {
 	switch {
 	case e.Before == "" && m.Orphan:

@@ -16,8 +16,8 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// judge judges a walk, reading what that needs. Where no push is known that brought what came through no pull request, it is read from the
-// repository's activity who pushed.
+// judge judges a walk, reading what that needs. Where commits came through no pull request, and no push is known that brought them, the
+// repository's activity says who pushed them.
 func (r *run) judge(ctx context.Context, w *Walk) (exceptions []change.Exception, unexplained []change.SHA, err error) {
 	exceptions, unexplained, err = r.judged(ctx, w)
 	if err != nil || len(unexplained) == 0 {
@@ -175,8 +175,8 @@ func (r *run) merged(ctx context.Context, p change.Pull) (m Merged, err error) {
 	return m, err
 }
 
-// clockTolerance is by how much a decision may seem to be later than the merge that went by it: GitHub's times are cut to seconds, and so is
-// what is known of its clock.
+// clockTolerance is how much later than a merge the decision may seem to be that it went by: GitHub's times are cut to seconds, and so is what
+// is known of its clock.
 const clockTolerance = 2 * time.Second
 
 // Record is where decisions are kept; see store.Store.

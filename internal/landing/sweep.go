@@ -11,8 +11,9 @@ import (
 // SweepRepositories is how many repositories one sweep has looked at. Each costs a call for every governed branch, most of them answered 304.
 const SweepRepositories = 20
 
-// Sweeper has the governed branches and the deployments looked at again, the repositories in turn, because a delivery may never have come,
-// and because no delivery tells that what deploys follows another policy now. It is safe for many goroutines. Where it stands is not kept: after a start it begins anew.
+// Sweeper has the governed branches and the deployments looked at again, one repository after the other: a delivery may never have come, and
+// none tells that a repository's deployments follow another policy now. It is safe for many goroutines. Where it stands is not kept: after a
+// start it begins anew.
 type Sweeper struct {
 	// Repositories lists those that the App has access to, always in the same order; see store.Store.
 	Repositories func(ctx context.Context) ([]change.Repository, error)
@@ -25,9 +26,10 @@ type Sweeper struct {
 	next int // the place of the next repository to look at
 }
 
-// Sweep raises the branches of the next repositories: the default branch first, and those that were looked at before. A default branch whose
-// protection was never looked at has that looked at as well; after that it is looked at daily by itself. So are the deployments of each
-// repository, also where there was none yet: from its first look on, none is missed. If a sweep fails, the next one starts at the same place.
+// Sweep raises the branches of the next repositories: the default branch first, and those that were looked at before. Of a default branch whose
+// protection was never looked at it raises that too; from then on the protection is looked at daily by itself. It also raises the deployments
+// of each repository, even where there was none yet: from the first look on, none is missed. If a sweep fails, the next one starts at the same
+// place.
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

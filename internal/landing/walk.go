@@ -206,7 +206,7 @@ func endingAt(c Commit, pulls []Merged) []Merged {
 // commits, or a few less, because a rebase drops merges and what the base has already.
 const maxSizes = 10
 
-// unit finds what a pull request brought that ends at the commit at i.
+// unit finds what was brought by a pull request that ends at the commit at i.
 func (j *judge) unit(i int, p Merged) (unit, Needs) {
 	c := j.Line[i]
 	view := decidedView(p)
@@ -254,8 +254,8 @@ func (j *judge) unit(i int, p Merged) (unit, Needs) {
 	return best, Needs{}
 }
 
-// swallows says whether another pull request ends on the line from start to before end. What it brought may be a part of what was decided of
-// this one, and is judged by itself all the same.
+// swallows says whether another pull request ends on the line between start and end. Even where what that brought is a part of what was decided
+// of this one, it is judged by itself.
 func (j *judge) swallows(start, end int, n change.Number) (bool, Needs) {
 	for _, c := range j.Line[start:end] {
 		pulls, ok := j.Pulls[c.SHA]

@@ -21,8 +21,9 @@ const progress = 9
 
 // act asks for all that should be true on GitHub and is not known to be.
 //
-// A key is the deployment's ID with what is done to it. That of a status has how many of ours there are, and which one was told of last when it
-// became due, because the same can be due again after others posted theirs. Progress comments are counted, because the same may be waited for again.
+// A key is the deployment's ID and what is done to it. A status's key also says how many of ours came before, and which status was the newest
+// when this one became due, because the same status can be due again once others have posted theirs. Progress comments are counted, because the
+// same thing may be waited for again.
 func (t *Turn) act() {
 	for _, name := range t.tracks() {
 		tr := t.state.Tracks[name]
@@ -47,8 +48,8 @@ func (t *Turn) effect(kind EffectKind, tr *Track, d *Deployment, key string) Eff
 }
 
 // create asks for a deployment on GitHub of what was let through and is ours to make: to have it carried out only where the policy has us
-// deploy, else for the record. One that was cancelled before GitHub told of it is not
-// asked for any more: if it was made all the same, GitHub tells.
+// deploy, else for the record. If it is cancelled before GitHub told of it, none is asked for any more; if one was made all the same, GitHub
+// will tell.
 func (t *Turn) create(tr *Track, d *Deployment) {
 	due := d.Phase == Deploying && t.rules.Mode == Create || d.ForRecord && (d.Phase == Deploying || d.Phase.succeeded())
 	if !d.Own || d.GitHub != 0 || d.NotCreated != "" || !due {

@@ -9,7 +9,8 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// patience is for how long a job that asks by itself is taken to ask still, and how long one that is under way has to ask.
+// patience is how long after it asked a job that asks by itself is taken to be waiting still, and how long one that is seen under way has to
+// ask.
 const patience = 5 * time.Minute
 
 // Rule tells that a deployment protection rule asks; key is unique for the request. It is answered once, and until then told what
@@ -35,8 +36,8 @@ func runOf(callback string) int64 {
 // Gate tells that a job asks at the gate. It asks again for as long as it waits, and is let through only when it does, because otherwise
 // nobody might be left to deploy. For 5 minutes after it asked it keeps its place.
 //
-// The key of an attempt of a job is answered once. One that names no run stands for whoever asks with it, ever: what was answered and is over
-// is forgotten when it asks later.
+// The key of an attempt of a job is answered once. A key that names no run stands for whoever asks with it, however often: an answer to it that
+// is over is forgotten when it is asked again.
 func (t *Turn) Gate(g change.GateAsked) {
 	t.polled[g.Key] = true
 	if _, d, a := t.state.ask(g.Key); a != nil {
@@ -144,7 +145,7 @@ func (t *Turn) carrier(d *Deployment) carrier {
 	return c
 }
 
-// asksStill says whether a job waits for its answer that is there still.
+// asksStill says whether a job waits for its answer and is still there to take it.
 func (t *Turn) asksStill(a Ask) bool {
 	return a.Answer == "" && (a.Callback != "" || t.polled[a.Key] || t.now.Sub(a.At) < patience)
 }

@@ -245,8 +245,9 @@ func (t *Turn) follow(tr *Track, d *Deployment, id int64, s change.DeploymentSta
 	}
 }
 
-// loseJob takes from a deployment that waits the job whose deployment on GitHub came to nothing at a time. Of a job that did not say which is
-// its own that one is, if there is no other and it has not asked since. With the last job that asks all is lost.
+// loseJob takes a job from a deployment that waits, because the job's deployment on GitHub came to nothing at a time. A job that did not say
+// which one is its own is taken to be of this one, if there is no other and it has not asked since. With the last job that asks, the rest is
+// lost too.
 func (t *Turn) loseJob(tr *Track, d *Deployment, id int64, at time.Time) {
 	ids := d.ids()
 	if !slices.Contains(ids, id) {
@@ -309,8 +310,8 @@ func (t *Turn) again(tr *Track, was *Deployment, id int64, s change.DeploymentSt
 	t.succeed(tr, d)
 }
 
-// past follows what is under way without having been let through. It is an exception if the policy would not have let it go now, or if there is
-// another reason; then it lets no job through either.
+// past follows what is under way without having been let through. If the policy would not have let it go now, or for another reason that is
+// given, this is an exception, and no job is let through by it.
 func (t *Turn) past(tr *Track, d *Deployment, reason change.Text) {
 	v := t.admit(tr, d)
 	if reason != nil {
@@ -332,9 +333,9 @@ func (t *Turn) past(tr *Track, d *Deployment, reason change.Text) {
 // runs is how many workflow runs are remembered that ended, for jobs of theirs that are told of later.
 const runs = 200
 
-// Run tells that a workflow run ended. It ends what its jobs were let through for, where GitHub knows no deployment of theirs, and
-// what they still wait for. A run that carries out a deployment of ours, which is told by where its statuses say that the log is, posts
-// nothing more once it was cancelled or died: then its end says so. That it ended well does not say that the deployment did.
+// Run tells that a workflow run ended. It ends what its jobs were let through for, where GitHub knows no deployment of theirs, and what they
+// still wait for. A run that carries out a deployment of ours, as is seen by where its statuses say that the log is, posts nothing more once it
+// was cancelled or died: its end stands for the status that is missing. That it ended well does not say that the deployment did.
 func (t *Turn) Run(r change.RunEnded) {
 	if r.Run == 0 {
 		return

@@ -8,7 +8,7 @@ import (
 // kept is how many deployments of an environment are remembered that ended, besides those that are needed for something.
 const kept = 50
 
-// settled is how long something is kept that a clock which is put right might make matter again.
+// settled is how long something is kept after it is over: until then it could matter again if a wrong clock is put right.
 const settled = 60 * 24 * time.Hour
 
 // asked is how many of the gates that were answered are remembered of a deployment.
@@ -20,7 +20,7 @@ const strangers = 50
 // remembered is how many commands are.
 const remembered = 200
 
-// prune forgets what ended long ago. It keeps all that is open, what GitHub is yet to be told of, what an environment holds and what it would be
+// prune forgets what ended long ago. It keeps all that is open, all that GitHub is yet to be told of, what an environment holds and would be
 // rolled back to, and what decides whether something that waits elsewhere may go.
 func (t *Turn) prune() {
 	pending := map[string]bool{}

@@ -9,7 +9,7 @@ import (
 // Phase is where a deployment is in its life. Phases are stored and recorded: a phase's name or meaning never changes.
 type Phase string
 
-// The phases. A deployment of the first two has not begun, one of the next three holds its environment or its watch, the others are final.
+// The phases. In the first two a deployment has not begun; in the next three it is under way or watched; the others are final.
 const (
 	Waiting    Phase = "waiting"    // for a person or a time; see Deployment.Waits
 	Held       Phase = "held"       // somebody holds it; others pass it by

@@ -117,7 +117,8 @@ func (t *Turn) tellFailed(tr *Track, e *Environment, d *Deployment) {
 	t.prompt(d, "failed", cmp.Or(d.AskedOn, d.Number), change.Say(t.whom(d), what, change.Words(".")), t.deployer(d))
 }
 
-// tryAgain says how what failed is tried again, in words that can follow others. What the environment holds by an earlier deployment is not queued again.
+// tryAgain says how what failed is tried again, in words that can follow others. What the environment holds by an earlier deployment is not
+// queued again.
 func (tr *Track) tryAgain(d *Deployment, m Mode) change.Text {
 	if c := tr.current(); m == Create && (c == nil || c.Commit != d.Commit) {
 		return change.Say(change.Words("try it again with "), change.Code("/change start "+tr.Environment))

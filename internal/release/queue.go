@@ -81,9 +81,9 @@ func (t *Turn) skip(tr *Track) {
 	}
 }
 
-// next lets the next deployment of an environment through, if there is one that may go. Rollbacks go first, then emergencies, then the others as
-// they came; or, where the policy wants the newest only, that one. Whatever is not to go yet is passed by, since all that is built on it
-// waits for the same.
+// next lets the next deployment of an environment through, if there is one that may go. Rollbacks go first, then emergencies, then the others
+// as they came; or, where the policy wants the newest only, that one. What may not go yet is passed by: whatever is built on it waits for the
+// same anyway.
 func (t *Turn) next(tr *Track) {
 	e, _ := t.environment(tr)
 	var chosen *Deployment
@@ -201,8 +201,9 @@ func (t *Turn) start(tr *Track, d *Deployment) {
 }
 
 // split leaves a deployment that begins to one of the runs that wait to carry it out, and queues what the others wait for behind it: one
-// deploys at a time, the same commit too. A run whose deployment on GitHub is under way or over waits for nothing any more: what was heard of
-// that was heard of this one. Of one past the policy that is all that is known, so that every other run waits on.
+// deploys at a time, the same commit too. A run whose own deployment on GitHub is under way or over waits for nothing any more, since what was
+// heard of that was taken to be about this one. If it went past the policy, nothing else tells which run carries it out, so that all other runs
+// wait on.
 func (t *Turn) split(tr *Track, d *Deployment) {
 	carries := slices.IndexFunc(d.Asks, func(a Ask) bool { return a.Answer == "" && a.GitHub != 0 && a.GitHub == d.GitHub })
 	if carries < 0 {

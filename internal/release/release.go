@@ -2,8 +2,8 @@
 // watched, what is rolled back. It is pure: what happened is told to a Turn, what must be read is asked for, and what should be true on
 // GitHub comes out as effects, which are asked for again until they are known to be done.
 //
-// An environment of a repository is an environment. At most one deployment of an environment is under way at a time; others wait in the order in which they
-// came. A commit goes to an environment when
+// At most one deployment of an environment is under way at a time; others wait in the order in which they came. A commit goes to an environment
+// when
 //
 //   - it is reachable from a governed branch;
 //   - it succeeded in each environment that comes before, its newest deployment there did not fail, and it was verified there as far as
@@ -11,11 +11,11 @@
 //   - somebody said so, where its category ships by hand, or where it holds commits that nobody decided green;
 //   - release approvals are given, where the environment asks for some, by different people who neither contributed nor asked;
 //   - hours are open and no freeze holds, unless it is an emergency or somebody overrode them with a reason;
-//   - what a change is scheduled for has come;
-//   - nothing else deploys there, nothing before it could go too, no high-risk deployment is being watched, and nobody holds it.
+//   - the dates have come for which its changes are scheduled;
+//   - nothing else deploys there, nothing that goes before it could go as well, no high-risk deployment is being watched, and nobody holds it.
 //
-// What ships with a commit is everything since the last commit that succeeded there, so the riskiest of that is what counts: by hand if any
-// of it is by hand, watched for the longest time of any.
+// With a commit ships everything since the last commit that succeeded there, and the riskiest of that decides: it ships by hand if any of it
+// does, and is watched for as long as any of it asks for.
 //
 // A rollback to the version that was verified last needs none of it. An emergency passes hours, freezes, hands and release approvals, and
 // no environment before: nothing runs in production that never ran in staging.
@@ -176,8 +176,8 @@ type Order struct {
 	Unknown     bool        // whether they may could not be found out
 	Role        string      // by which it counts
 	Who         change.Text // who may
-	// Holds are, of accept, the roles of the environment's release approvals that they hold; of verified, the role of its verification if
-	// they hold that. With verified and no environment: those of all environments, of which one is enough even if May says no.
+	// Holds are roles that whoever gave it holds: for accept, of those that the environment's release approvals ask for; for verified, the role
+	// of its verification. Where verified names no environment they are those of all environments, of which one is enough even if May says no.
 	Holds []string
 	// Commit is what the pull request became on its branch; empty: it has not landed, or that is left to what was told with Landed.
 	Commit change.SHA

@@ -28,8 +28,8 @@ func (t *Turn) fail(tr *Track, d *Deployment, class Class, why string) {
 	t.tellFailed(tr, e, d)
 }
 
-// lastVerified returns what is rolled back to from a deployment: the newest that was verified, of another commit, and of another than what it
-// undid if it is a rollback itself. What ran again since and failed is passed by. Nil: there is none.
+// lastVerified returns what a deployment is rolled back to: the newest that was verified, of another commit, and if it is a rollback itself, of
+// another commit than the one that it undid. A version that ran again since and failed is passed by. Nil: there is none.
 func (tr *Track) lastVerified(t *Turn, from *Deployment) *Deployment {
 	var undone change.SHA
 	if _, u := t.state.find(from.Undoes); u != nil {
@@ -47,9 +47,9 @@ func (tr *Track) lastVerified(t *Turn, from *Deployment) *Deployment {
 	return last
 }
 
-// rollBack queues the deployment of an earlier version, before all else. What it takes off the environment has failed: the deployment that it undoes,
-// and those since the earlier version that were not verified. What was said before of others that wait is said of another environment than they
-// will find, and must be said again. It returns what it queued, and all that it takes off.
+// rollBack queues the deployment of an earlier version, before all else. What it takes off the environment has failed: the deployment that it
+// undoes, and those since the earlier version that were not verified. That others which wait may go was said when another version was there,
+// and must be said again. It returns what it queued, and all that it takes off.
 func (t *Turn) rollBack(tr *Track, undo, to *Deployment, class Class, why string, by change.Account, on change.Number, beforeLastVerified bool) (d *Deployment, undone []*Deployment) {
 	d = t.add(tr, Deployment{
 		Commit: to.Commit, Number: to.Number, Deployer: by, OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
@@ -74,7 +74,7 @@ func (t *Turn) rollBack(tr *Track, undo, to *Deployment, class Class, why string
 	return d, undone
 }
 
-// Version finds what an environment held before, by the beginning of a commit's name.
+// version finds what an environment held before, by the beginning of a commit's name.
 func (tr *Track) version(prefix string) (*Deployment, change.Text) {
 	const least = 4
 	if len(prefix) < least {

@@ -41,9 +41,9 @@ func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
 	return rows
 }
 
-// about returns the newest deployment that is a pull request's own, or of a rollback that was asked for on it, or that brings or brought its
-// change with another's: a change that failed, or was rolled back, comes with the next. Of others that were to bring it, where there is nothing
-// else, it is the newest too.
+// about returns the newest deployment that tells how a pull request's change stands: its own, a rollback that was asked for on it, or another's
+// that brought the change along, since a change that failed or was rolled back comes with the next. Where there is none of these, it is the
+// newest that was to bring it.
 func (tr *Track) about(n change.Number) *Deployment {
 	own := func(d *Deployment) bool { return d.Number == n || d.Undoes != "" && d.AskedOn == n }
 	if d := tr.newest(func(d *Deployment) bool {

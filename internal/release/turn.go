@@ -219,8 +219,8 @@ func (t *Turn) between(from, to change.SHA) (Batch, bool) {
 	return b, ok
 }
 
-// batch returns what ships with a deployment, in view of what its environment holds, and the commit before it. What the environment holds past the policy
-// ships once more when it is deployed again: what it owes was not asked of it yet.
+// batch returns what ships with a deployment, in view of what its environment holds, and the commit before it. What went past the policy ships
+// once more when it is deployed again: what it owes was not asked of it yet.
 func (t *Turn) batch(tr *Track, d *Deployment) (Batch, change.SHA, bool) {
 	from := change.SHA("")
 	switch c := tr.current(); {
