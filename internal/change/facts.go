@@ -65,11 +65,11 @@ type Needs struct {
 	Modes     bool         // the modes of changed files at the head
 	Blobs     bool         // the merge base's blobs of renamed files, to tell a pure rename
 	Seen      []View       // what they show
-	Trees     []Look       // entries of trees
+	Trees     []TreePaths  // entries of trees
 }
 
-// Saw returns what a view shows, as far as that was read.
-func (f *Facts) Saw(v View) (Seen, bool) {
+// SeenIn returns what a view shows; false if that was not read.
+func (f *Facts) SeenIn(v View) (Seen, bool) {
 	for _, s := range f.Seen {
 		if s.View == v {
 			return s, true

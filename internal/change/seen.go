@@ -36,8 +36,8 @@ type Entry struct {
 	Blob SHA  `json:"blob,omitempty"` // for a submodule the commit that it points to
 }
 
-// Look asks for entries of a commit's tree.
-type Look struct {
+// TreePaths asks for entries of a commit's tree.
+type TreePaths struct {
 	Commit SHA
 	Paths  []string // ordered
 }

@@ -59,7 +59,7 @@ func (w *Walk) readContent(ctx context.Context, from Content, repo change.Reposi
 	return nil
 }
 
-func (w *Walk) readTree(ctx context.Context, from Content, repo change.Repository, l change.Look) error {
+func (w *Walk) readTree(ctx context.Context, from Content, repo change.Repository, l change.TreePaths) error {
 	entries, complete, err := from.Tree(ctx, repo, l.Commit, l.Paths)
 	var missing *github.NotFound
 	if err != nil && !errors.As(err, &missing) {

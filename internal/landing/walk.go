@@ -63,7 +63,7 @@ type Merged struct {
 type Needs struct {
 	Pulls    []change.SHA
 	Seen     []change.View
-	Trees    []change.Look
+	Trees    []change.TreePaths
 	Policies []change.SHA
 }
 

@@ -119,7 +119,7 @@ func (n *questions) needs() change.Needs {
 		needs.Seen = append(needs.Seen, v)
 	}
 	slices.SortFunc(needs.Seen, func(a, b change.View) int { return cmp.Or(cmp.Compare(a.Head, b.Head), cmp.Compare(a.Base, b.Base)) })
-	needs.Trees = orderedLooks(n.trees)
+	needs.Trees = orderedPaths(n.trees)
 	return needs
 }
 

@@ -67,7 +67,7 @@ func (q *inquiry) look(v view) *shown {
 	if q.questions != nil {
 		note(&q.questions.seen, v.View, true)
 	}
-	seen, ok := q.facts.Saw(v.View)
+	seen, ok := q.facts.SeenIn(v.View)
 	if !ok {
 		return nil
 	}
@@ -290,14 +290,14 @@ func (q *inquiry) voidingPush(r change.Review, now difference) (change.Push, dif
 	return pushes[len(pushes)-1], now, true
 }
 
-// orderedLooks returns the entries that are asked for, in a stable order.
-func orderedLooks(trees map[change.SHA][]string) []change.Look {
-	var looks []change.Look
+// orderedPaths returns the entries that are asked for, in a stable order.
+func orderedPaths(trees map[change.SHA][]string) []change.TreePaths {
+	var asked []change.TreePaths
 	for commit, paths := range trees {
 		paths = slices.Clone(paths)
 		slices.Sort(paths)
-		looks = append(looks, change.Look{Commit: commit, Paths: slices.Compact(paths)})
+		asked = append(asked, change.TreePaths{Commit: commit, Paths: slices.Compact(paths)})
 	}
-	slices.SortFunc(looks, func(a, b change.Look) int { return strings.Compare(string(a.Commit), string(b.Commit)) })
-	return looks
+	slices.SortFunc(asked, func(a, b change.TreePaths) int { return strings.Compare(string(a.Commit), string(b.Commit)) })
+	return asked
 }

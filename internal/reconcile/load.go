@@ -438,7 +438,7 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 			})
 		}
 		for _, v := range need.Seen {
-			if _, ok := f.Saw(v); !ok {
+			if _, ok := f.SeenIn(v); !ok {
 				ask(func() error { return r.readSeen(gctx, s, v, &mu) })
 			}
 		}

@@ -95,7 +95,7 @@ func (r *run) readSeen(ctx context.Context, s *subject, v change.View, mu *sync.
 }
 
 // lacksEntries says whether entries that are asked for have not been read.
-func lacksEntries(f *change.Facts, l change.Look) bool {
+func lacksEntries(f *change.Facts, l change.TreePaths) bool {
 	tree, ok := f.Trees[l.Commit]
 	return !ok || !tree.Cut && slices.ContainsFunc(l.Paths, func(path string) bool {
 		_, ok := tree.Entries[path]
@@ -104,7 +104,7 @@ func lacksEntries(f *change.Facts, l change.Look) bool {
 }
 
 // readEntries reads entries of a tree into the facts.
-func (r *run) readEntries(ctx context.Context, f *change.Facts, l change.Look, mu *sync.Mutex) error {
+func (r *run) readEntries(ctx context.Context, f *change.Facts, l change.TreePaths, mu *sync.Mutex) error {
 	found, complete, err := r.github.Tree(ctx, f.Repository, l.Commit, l.Paths)
 	var missing *github.NotFound
 	if err != nil && !errors.As(err, &missing) {
