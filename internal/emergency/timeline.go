@@ -47,9 +47,9 @@ func (l *look) timeline(after time.Time) []moment {
 	add(declared, words("the emergency was first declared"))
 	for _, o := range l.Decision.Opinions {
 		switch {
-		case strings.EqualFold(string(o.State), string(change.Approved)) && o.Counts:
+		case o.State.Is(change.Approved) && o.Counts:
 			add(o.At, change.Login(o.By), words(" approved "), change.Code(o.SHA.Short()))
-		case strings.EqualFold(string(o.State), string(change.ChangesRequested)):
+		case o.State.Is(change.ChangesRequested):
 			add(o.At, change.Login(o.By), words(" requested changes"))
 		}
 	}

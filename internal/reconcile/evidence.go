@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -122,7 +121,7 @@ func newEdits(before *change.Decision, f *change.Facts) []change.Description {
 	var edits []change.Description
 	for _, d := range f.Descriptions[known:] {
 		approved := func(r change.Review) bool {
-			return !r.At.After(d.At) && (strings.EqualFold(string(r.State), string(change.Approved)) || strings.EqualFold(string(r.Was), string(change.Approved)))
+			return !r.At.After(d.At) && (r.State.Is(change.Approved) || r.Was.Is(change.Approved))
 		}
 		if d.Was != nil && slices.ContainsFunc(f.Reviews, approved) {
 			edits = append(edits, d)

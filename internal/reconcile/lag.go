@@ -30,16 +30,16 @@ func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []
 	for _, told := range foldReviews(toldReviews) {
 		i := slices.IndexFunc(reviews, func(r change.Review) bool { return r.ID == told.ID })
 		switch {
-		case i < 0 && t == verified && isState(told, change.Approved):
+		case i < 0 && t == verified && told.State.Is(change.Approved):
 			leave(told.At)
-		case i < 0 && t == verified && strings.EqualFold(string(told.Was), string(change.ChangesRequested)) && now.Sub(told.DismissedAt) < longestLag:
+		case i < 0 && t == verified && told.Was.Is(change.ChangesRequested) && now.Sub(told.DismissedAt) < longestLag:
 			leave(told.DismissedAt)
 			told.State, told.Was, told.DismissedBy, told.DismissedAt = told.Was, "", change.Account{}, time.Time{}
 			reviews = append(reviews, told)
 		case i < 0:
 			reviews = append(reviews, told)
-		case !isState(told, change.Dismissed) || isState(reviews[i], change.Dismissed):
-		case t == verified && isState(reviews[i], change.ChangesRequested):
+		case !told.State.Is(change.Dismissed) || reviews[i].State.Is(change.Dismissed):
+		case t == verified && reviews[i].State.Is(change.ChangesRequested):
 			leave(told.DismissedAt)
 		default:
 			r := &reviews[i]
@@ -108,10 +108,6 @@ func isSameCheck(a, b change.Check) bool {
 		return a.Status && b.Status && a.Name == b.Name
 	}
 	return a.RunID == b.RunID && a.Name == b.Name
-}
-
-func isState(r change.Review, s change.ReviewState) bool {
-	return strings.EqualFold(string(r.State), string(s))
 }
 
 // caughtUp returns when to look again whether GitHub shows what a verified load had to leave out, and what was held says it would be green

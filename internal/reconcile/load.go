@@ -578,10 +578,10 @@ func foldReviews(told []change.Review) []change.Review {
 			continue
 		}
 		first := reviews[i]
-		if strings.EqualFold(string(first.State), string(change.Dismissed)) {
+		if first.State.Is(change.Dismissed) {
 			continue // told in another order: nothing follows a dismissal
 		}
-		if strings.EqualFold(string(review.State), string(change.Dismissed)) {
+		if review.State.Is(change.Dismissed) {
 			review.Was, review.At, review.SHA, review.By = first.State, first.At, first.SHA, first.By
 		}
 		reviews[i] = review
@@ -616,9 +616,7 @@ func lacks(w *store.Work, listed github.Timeline, now time.Time) bool {
 		id        int64
 		dismissed bool
 	}
-	of := func(r change.Review) opinion {
-		return opinion{r.ID, strings.EqualFold(string(r.State), string(change.Dismissed))}
-	}
+	of := func(r change.Review) opinion { return opinion{r.ID, r.State.Is(change.Dismissed)} }
 	due := now.Add(-underWay)
 	told := map[opinion]bool{}
 	for _, r := range w.Reviews {

@@ -257,12 +257,12 @@ func doNotCount(d change.Decision) []string {
 
 // stateWords says what a review did.
 func stateWords(s change.ReviewState) string {
-	switch change.ReviewState(strings.ToUpper(string(s))) {
-	case change.Approved:
+	switch {
+	case s.Is(change.Approved):
 		return "approved"
-	case change.ChangesRequested:
+	case s.Is(change.ChangesRequested):
 		return "requested changes"
-	case change.Dismissed:
+	case s.Is(change.Dismissed):
 		return "requested changes, which somebody dismissed"
 	}
 	return "reviewed"
