@@ -199,7 +199,7 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 		return session.OpenPulls(ctx, repo, "", session.Began())
 	}
 	// Held from here on, so that no pull request has to wait for it.
-	if _, err := session.OwnerPolicy(ctx, repo.Owner, reconcile.FloorPath, time.Time{}); err != nil {
+	if _, err := session.OwnerPolicy(ctx, repo.Owner, change.OwnerPolicyPath, time.Time{}); err != nil {
 		a.log.Warn().Err(err).Msg("the owner's policy was not read ahead, each decision tries again")
 	}
 	if repo.DefaultBranch == "" {

@@ -17,7 +17,6 @@ import (
 	"github.com/changegate/changegate/internal/config"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/githubsim"
-	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/ramtest"
 )
 
@@ -130,7 +129,7 @@ func (w *world) serve(t *testing.T) {
 		must(t, err)
 		w.installation = change.InstallationID(installation)
 	}
-	w.github, err = github.New(github.Config{App: c.GitHubApp(), CheckName: plan.CheckRunName})
+	w.github, err = github.New(github.Config{App: c.GitHubApp(), CheckName: change.CheckName})
 	must(t, err)
 	w.base = "http://" + w.app.Addr()
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/notary"
 	"github.com/changegate/changegate/internal/notify"
-	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/reconcile"
@@ -68,7 +67,7 @@ func (a *App) openStore(ctx context.Context, s *setup) (err error) {
 
 func (a *App) openGitHub(s *setup) (err error) {
 	a.github, err = github.New(github.Config{
-		App: s.config.GitHubApp(), Key: s.secrets.PrivateKey, CheckName: plan.CheckRunName, Transport: s.options.Transport, Now: s.options.Clock,
+		App: s.config.GitHubApp(), Key: s.secrets.PrivateKey, CheckName: change.CheckName, Transport: s.options.Transport, Now: s.options.Clock,
 		Logger: s.log, Registerer: s.metrics, Limits: a.store,
 		Processes: func() int { return a.queue.Processes() }, // nobody calls GitHub before there is a queue
 	})
@@ -117,7 +116,7 @@ func (a *App) wireShells(s *setup) error {
 		GitHub: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.lander = landing.New(landing.Config{
-		Store: handlerStore, Policies: rules{a.reconciler}, PolicyPath: reconcile.PolicyPath, CheckName: plan.CheckRunName, Markdown: report.Markdown,
+		Store: handlerStore, Policies: rules{a.reconciler}, PolicyPath: change.PolicyPath, CheckName: change.CheckName, Markdown: report.Markdown,
 		Holder: replica, Clock: clock, Log: s.log, Settle: settle,
 		GitHub: func(id change.InstallationID) landing.GitHub { return a.github.Installation(id).Begin() },
 	})

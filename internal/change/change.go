@@ -13,6 +13,15 @@ import (
 	"time"
 )
 
+const (
+	// CheckName is the name of the one check run that changegate posts on a head. Rulesets and branch protection refer to it.
+	CheckName = "Change policy"
+	// PolicyPath is where a repository keeps its policy.
+	PolicyPath = ".github/change-policy.yml"
+	// OwnerPolicyPath is where an owner keeps the policy that every repository must satisfy besides its own, in the repository .github.
+	OwnerPolicyPath = "change-policy.yml"
+)
+
 // Identifiers that GitHub gives. They survive renames, so they are what is remembered and compared; names are for people.
 type (
 	// RepositoryID is GitHub's numeric id of a repository; 0 means a repository that is gone (a deleted fork).

@@ -12,12 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/policies"
 )
-
-// policyPath is where a repository keeps its policy.
-const policyPath = ".github/change-policy.yml"
 
 // newPolicyCommand returns the commands of a policy's author: lint, explain, test and backtest. None of them reaches the network.
 func newPolicyCommand() *cobra.Command {
@@ -36,7 +34,7 @@ func newPolicyLintCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [FILE] [--floor FILE]",
 		Short: "Check a policy file",
-		Long: `Check a policy file, ` + policyPath + ` unless another is named; - is standard input.
+		Long: `Check a policy file, ` + change.PolicyPath + ` unless another is named; - is standard input.
 
 Every problem is a line: file, line, column, error or warning, what is wrong, and the mend. A policy with errors decides nothing, and
 its pull requests fail; warnings are what is probably not meant. The exit code is 1 if there are errors.
@@ -44,7 +42,7 @@ its pull requests fail; warnings are what is probably not meant. The exit code i
 With --floor it is checked as a repository's policy beside its owner's, the change-policy.yml of the owner's repository .github.`,
 		Args: atMostOneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file := policyPath
+			file := change.PolicyPath
 			if len(args) == 1 {
 				file = args[0]
 			}
@@ -119,8 +117,8 @@ func problemLine(file string, p policy.Problem) string {
 // readPolicy reads a policy's text, one byte more than a policy may have at most.
 func readPolicy(cmd *cobra.Command, file string) ([]byte, error) {
 	in, err := open(cmd, file)
-	if errors.Is(err, fs.ErrNotExist) && file == policyPath {
-		return nil, fmt.Errorf("there is no %s here: name a file, or go to the root of the repository", policyPath)
+	if errors.Is(err, fs.ErrNotExist) && file == change.PolicyPath {
+		return nil, fmt.Errorf("there is no %s here: name a file, or go to the root of the repository", change.PolicyPath)
 	}
 	if err != nil {
 		return nil, err

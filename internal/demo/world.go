@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/githubsim"
 )
 
@@ -11,7 +12,7 @@ const (
 	org       = "acme"
 	repo      = "acme/shop"
 	appSlug   = "changegate"
-	checkName = "Change policy"
+	checkName = change.CheckName
 	emergency = "EMERGENCY"
 )
 

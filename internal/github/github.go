@@ -17,7 +17,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/plan"
 )
 
 const (
@@ -37,7 +36,7 @@ type Config struct {
 	// it is this machine; V4APIURL is alike, but where only it is left out there is no GraphQL. WebURL is used to tell GitHub's own e-mail
 	// addresses.
 	App githubapp.Config
-	// CheckName is the name of our check run; empty: plan.CheckRunName.
+	// CheckName is the name of our check run; empty: change.CheckName.
 	CheckName string
 	// Key returns the App's private key in PEM form as it is now, so that it can be replaced while the server runs; nil: App's.
 	Key func() []byte
@@ -129,7 +128,7 @@ func New(c Config) (*GitHub, error) {
 		return nil, errors.New("github.app.integration_id: missing: it is the App ID on the App's settings page")
 	}
 	if c.CheckName == "" {
-		c.CheckName = plan.CheckRunName
+		c.CheckName = change.CheckName
 	}
 	m, err := newMetrics(c.Registerer)
 	if err != nil {

@@ -71,7 +71,7 @@ var allowed = map[string][]string{
 	"internal/githubsim/pages":    {"internal/githubsim"},
 	"internal/app": {
 		"internal/change", "internal/command", "internal/config", "internal/deployment", "internal/emergency", "internal/gate", "internal/github", "internal/landing", "internal/ledger",
-		"internal/notary", "internal/notify", "internal/plan", "internal/policy", "internal/queue", "internal/reconcile", "internal/recovery", "internal/release", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
+		"internal/notary", "internal/notify", "internal/policy", "internal/queue", "internal/reconcile", "internal/recovery", "internal/release", "internal/report", "internal/server", "internal/store", "internal/webhook", "policies",
 	},
 	"internal/scenario":          {}, // holds tests only, which may import all
 	"internal/scenario/postgres": {}, // the same

@@ -14,9 +14,6 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// CheckRunName is the name of the one check run that changegate posts. Rulesets and branch protection refer to it.
-const CheckRunName = "Change policy"
-
 // refreshAfter is the age at which a check run that is not completed is posted anew: GitHub marks one that has been incomplete
 // for 14 days as stale.
 const refreshAfter = 10 * 24 * time.Hour

@@ -16,10 +16,10 @@ func guarded(f *change.File, repository string) (path, pattern, because string) 
 	for _, path := range [...]string{f.Path, f.PreviousPath} {
 		name := path[strings.LastIndexByte(path, '/')+1:]
 		switch {
-		case strings.EqualFold(path, ".github/change-policy.yml"), strings.EqualFold(path, ".github/change-policy.yaml"):
-			return path, ".github/change-policy.yml", "the policy"
-		case strings.EqualFold(repository, ".github") && (strings.EqualFold(path, "change-policy.yml") || strings.EqualFold(path, "change-policy.yaml")):
-			return path, "change-policy.yml", "the owner's policy"
+		case strings.EqualFold(path, change.PolicyPath), strings.EqualFold(path, ".github/change-policy.yaml"):
+			return path, change.PolicyPath, "the policy"
+		case strings.EqualFold(repository, ".github") && (strings.EqualFold(path, change.OwnerPolicyPath) || strings.EqualFold(path, "change-policy.yaml")):
+			return path, change.OwnerPolicyPath, "the owner's policy"
 		case strings.EqualFold(name, "CODEOWNERS"):
 			return path, "**/CODEOWNERS", "who must review"
 		case strings.EqualFold(name, ".gitattributes"):

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/calendar"
+	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/release"
 )
 
@@ -192,8 +193,8 @@ func (c *compiler) verify(s verifyShape) release.Verify {
 		}
 		c.requires(check.at, check.Name, "this check", "name")
 		switch {
-		case check.Name.value == OwnCheck:
-			c.problem(check.Name.at, fmt.Sprintf("%q is this policy's own check", OwnCheck), "take it away: it says nothing of a deployment")
+		case check.Name.value == change.CheckName:
+			c.problem(check.Name.at, fmt.Sprintf("%q is this policy's own check", change.CheckName), "take it away: it says nothing of a deployment")
 		case check.App.present() && !slugForm.MatchString(check.App.value):
 			c.problem(check.App.at, fmt.Sprintf("%q is not an App's slug", check.App.value), "write it as in the App's address: github-actions")
 		}

@@ -30,9 +30,6 @@ const (
 	maxNameBytes      = 64
 )
 
-// OwnCheck is the name of the check run that answers for the policy; a policy cannot wait for it.
-const OwnCheck = "Change policy"
-
 // Parse reads, checks and compiles a policy file. Source is what people call it: a path in the repository, or "the built-in
 // default". All that is wrong is reported at once: the error is Problems, with the place and the mend of each. A policy that
 // could mean less than its author thinks is refused; Lint says what is merely doubtful.
@@ -370,8 +367,8 @@ func (c *compiler) checks(l list[checkShape]) []CheckRule {
 			c.problem(s.at, "this check names nothing", "write `name: build`, or `none_failing: \"ci/*\"`")
 		case rule.Name != "" && rule.NoneFailing != "":
 			c.problem(s.at, "this check has a name and none_failing", "make two of it")
-		case rule.Name == OwnCheck:
-			c.problem(s.Name.at, fmt.Sprintf("%q is this policy's own check", OwnCheck), "take it away: it would wait for itself")
+		case rule.Name == change.CheckName:
+			c.problem(s.Name.at, fmt.Sprintf("%q is this policy's own check", change.CheckName), "take it away: it would wait for itself")
 		case rule.NoneFailing != "" && !doublestar.ValidatePattern(rule.NoneFailing):
 			c.problem(s.NoneFailing.at, fmt.Sprintf("the pattern %q is malformed", rule.NoneFailing), `close every "[" and "{"`)
 		}

@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	"github.com/invopop/jsonschema"
+
+	"github.com/changegate/changegate/internal/change"
 )
 
 //go:generate go test -run TestSchemaIsCommitted -update .
@@ -16,7 +18,7 @@ func Schema() ([]byte, error) {
 	s := reflectSchema(reflect.TypeFor[policyShape]())
 	s.Version = "https://json-schema.org/draft/2020-12/schema"
 	s.Title = "changegate policy"
-	s.Description = "What a pull request must have before it may merge, and how it ships. See .github/change-policy.yml in the policy reference."
+	s.Description = "What a pull request must have before it may merge, and how it ships. See " + change.PolicyPath + " in the policy reference."
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the policy's schema: %w", err)

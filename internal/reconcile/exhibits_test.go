@@ -134,7 +134,7 @@ func TestWhatAGroupsDecisionRestsOn(t *testing.T) {
 }
 
 func TestTextsOfPolicies(t *testing.T) {
-	own, floor := change.PolicyRef{Source: PolicyPath, SHA: "p1"}, change.PolicyRef{Source: "acme/.github/" + FloorPath, SHA: "f1"}
+	own, floor := change.PolicyRef{Source: change.PolicyPath, SHA: "p1"}, change.PolicyRef{Source: "acme/.github/" + change.OwnerPolicyPath, SHA: "f1"}
 	for _, row := range []struct {
 		name         string
 		own, floor   change.PolicyRef
@@ -169,7 +169,7 @@ func TestPolicyInForce(t *testing.T) {
 	if two := inForce(s.decision, nil); one.Digest != two.Digest || one.Branch != "main" || two.Entry.Subject != (ledger.Subject{Repository: 7, SHA: "b2"}) {
 		t.Errorf("at another commit: %+v, before %+v", two, one)
 	}
-	s.decision.Floor = change.PolicyRef{Source: "acme/.github/" + FloorPath, SHA: "f1", Digest: "d"}
+	s.decision.Floor = change.PolicyRef{Source: "acme/.github/" + change.OwnerPolicyPath, SHA: "f1", Digest: "d"}
 	if two := inForce(s.decision, nil); one.Digest == two.Digest {
 		t.Error("the owner's policy makes no difference")
 	}

@@ -202,7 +202,7 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		// The base that GitHub noted is most often still its tip, so its policy is read beside the tip and the comparison. If it is
 		// not, the tip's is read after.
 		group.Go(func() error {
-			_, err := r.github.PolicyFile(gctx, w.Repository, base.SHA, PolicyPath)
+			_, err := r.github.PolicyFile(gctx, w.Repository, base.SHA, change.PolicyPath)
 			var missing *github.NotFound
 			if errors.As(err, &missing) {
 				return nil

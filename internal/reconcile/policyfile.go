@@ -10,12 +10,6 @@ import (
 	"github.com/changegate/changegate/internal/policy"
 )
 
-// PolicyPath is where a repository keeps its policy.
-const PolicyPath = ".github/change-policy.yml"
-
-// FloorPath is where an owner keeps the policy that every repository must satisfy besides its own, in the repository .github.
-const FloorPath = "change-policy.yml"
-
 // policyOf returns the policy that governs a pull request: the file at the tip of its base branch, beside the owner's where there is one;
 // the owner's alone where the repository has none; the server's default where neither has one. Both results are nil where no policy
 // governs the base; where one does, the subject's facts say so. A file that cannot be used gives a decision that says so, and never
@@ -74,7 +68,7 @@ func (r *run) since(s *subject, t trust) time.Time {
 func (r *run) policyAt(
 	ctx context.Context, s *subject, floor *policy.Policy, branch string, commit change.SHA,
 ) (*policy.Policy, *change.Decision, error) {
-	file, err := r.github.PolicyFile(ctx, s.work.Repository, commit, PolicyPath)
+	file, err := r.github.PolicyFile(ctx, s.work.Repository, commit, change.PolicyPath)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -84,9 +78,9 @@ func (r *run) policyAt(
 		}
 		return r.fallback, nil, nil
 	}
-	ref := change.PolicyRef{Source: PolicyPath, SHA: file.Blob}
+	ref := change.PolicyRef{Source: change.PolicyPath, SHA: file.Blob}
 	s.keepText(ref, file)
-	p, problems, err := r.compile(floor, PolicyPath, file)
+	p, problems, err := r.compile(floor, change.PolicyPath, file)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -106,7 +100,7 @@ func (r *run) floorOf(ctx context.Context, s *subject, t trust) (*policy.Policy,
 	if err != nil || !file.Found {
 		return nil, nil, err
 	}
-	ref := change.PolicyRef{Source: s.work.Repository.Owner + "/.github/" + FloorPath, SHA: file.Blob}
+	ref := change.PolicyRef{Source: s.work.Repository.Owner + "/.github/" + change.OwnerPolicyPath, SHA: file.Blob}
 	s.keepText(ref, file)
 	p, problems, err := r.compile(nil, ref.Source, file)
 	if err != nil {
@@ -126,7 +120,7 @@ func (r *run) ownerPolicy(ctx context.Context, s *subject, t trust) (github.Poli
 	if c := s.work.Concerns; t == verified || c.Has(change.ConcernFloor) || c.Has(change.ConcernVerify) {
 		since = r.github.Began()
 	}
-	return r.github.OwnerPolicy(ctx, s.work.Repository.Owner, FloorPath, since)
+	return r.github.OwnerPolicy(ctx, s.work.Repository.Owner, change.OwnerPolicyPath, since)
 }
 
 // compile returns the policy in a file, or why it cannot be used.
