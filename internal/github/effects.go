@@ -16,7 +16,6 @@ type CheckRunWrite struct {
 	Head       change.SHA
 	Output     plan.Output
 	ExternalID string
-	DetailsURL string
 	At         time.Time // when it started or, if it is completed, when it ended; zero: now, by GitHub's clock
 	Actions    []Action
 }
@@ -32,7 +31,6 @@ type Action struct {
 type checkRunBody struct {
 	Name        string                 `json:"name"`
 	HeadSHA     string                 `json:"head_sha,omitempty"`
-	DetailsURL  string                 `json:"details_url,omitempty"`
 	ExternalID  string                 `json:"external_id,omitempty"`
 	Status      plan.Status            `json:"status"`
 	StartedAt   *github.Timestamp      `json:"started_at,omitempty"`
@@ -44,7 +42,7 @@ type checkRunBody struct {
 
 func (c *Client) checkRunBody(w CheckRunWrite) checkRunBody {
 	body := checkRunBody{
-		Name: c.github.checkName, DetailsURL: w.DetailsURL, ExternalID: w.ExternalID, Status: w.Output.Status, Conclusion: w.Output.Conclusion,
+		Name: c.github.checkName, ExternalID: w.ExternalID, Status: w.Output.Status, Conclusion: w.Output.Conclusion,
 		Output: &github.CheckRunOutput{Title: &w.Output.Title, Summary: &w.Output.Summary}, Actions: w.Actions,
 	}
 	if w.Output.Text != "" {
