@@ -22,7 +22,7 @@ func (rc *Reconciler) Policy(ctx context.Context, repo change.Repository, branch
 // PolicyAt is Policy with the branch's file as it was at a commit. Whether the branch is governed is what is true now all the same.
 func (rc *Reconciler) PolicyAt(ctx context.Context, repo change.Repository, branch string, commit change.SHA) (*policy.Policy, error) {
 	r := rc.begin(ctx, onBranch(repo, branch))
-	p, problem, err := r.policyOf(ctx, r.main, held, commit)
+	p, problem, err := r.policyOf(ctx, r.main, trustHeld, commit)
 	if problem != nil {
 		return nil, ErrUnusable
 	}
@@ -88,7 +88,7 @@ func (r *run) authority(ctx context.Context, s *subject, verb command.Verb, by c
 // mayWithdraw says whether somebody may withdraw a rejection, which nobody may who contributed.
 func (r *run) mayWithdraw(ctx context.Context, s *subject, k change.Rejection, by change.Account) (policy.Authority, error) {
 	asked := &subject{work: s.work}
-	f, err := r.basics(ctx, asked, verified)
+	f, err := r.basics(ctx, asked, trustVerified)
 	if err != nil {
 		return policy.Authority{}, err
 	}
@@ -124,7 +124,7 @@ func permitted(a policy.Authority, err error) (policy.Authority, error) {
 
 // judge asks the policy of a subject about people, once what it needs to know of them was read.
 func judge[T any](ctx context.Context, r *run, s *subject, questions func(*policy.Policy) (needsOf, answerOf[T])) (answer T, err error) {
-	p, problem, err := r.policyOf(ctx, s, verified, "")
+	p, problem, err := r.policyOf(ctx, s, trustVerified, "")
 	switch {
 	case err != nil:
 		return answer, err
@@ -134,7 +134,7 @@ func judge[T any](ctx context.Context, r *run, s *subject, questions func(*polic
 		return answer, errUngoverned
 	}
 	needs, ask := questions(p)
-	if err := r.satisfy(ctx, s, verified, r.github.Began().Add(-peopleAge), needs); err != nil {
+	if err := r.satisfy(ctx, s, trustVerified, r.github.Began().Add(-peopleAge), needs); err != nil {
 		return answer, err
 	}
 	return ask(s.facts), nil

@@ -34,7 +34,7 @@ func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, erro
 		subjects = append(subjects, &subject{work: sibling})
 	}
 	for _, s := range subjects {
-		if err := r.decide(ctx, s, held); err != nil {
+		if err := r.decide(ctx, s, trustHeld); err != nil {
 			return nil, err
 		}
 	}
@@ -112,7 +112,7 @@ func (r *run) verify(ctx context.Context, head change.SHA, subjects []*subject) 
 		}
 	}
 	for _, s := range subjects {
-		if err := r.decide(ctx, s, verified); err != nil {
+		if err := r.decide(ctx, s, trustVerified); err != nil {
 			return nil, err
 		}
 	}
@@ -185,11 +185,11 @@ func (r *run) isHeldUngoverned(ctx context.Context) bool {
 	}
 	s := r.basis(r.main)
 	s.work.Concerns = 0
-	floor, problem, err := r.floorOf(ctx, s, held)
+	floor, problem, err := r.floorOf(ctx, s, trustHeld)
 	if err != nil || problem != nil {
 		return false
 	}
-	governed, problem, err := r.governed(ctx, s, held, floor)
+	governed, problem, err := r.governed(ctx, s, trustHeld, floor)
 	return err == nil && problem == nil && !governed
 }
 

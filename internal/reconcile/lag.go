@@ -30,16 +30,16 @@ func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []
 	for _, told := range foldReviews(toldReviews) {
 		i := slices.IndexFunc(reviews, func(r change.Review) bool { return r.ID == told.ID })
 		switch {
-		case i < 0 && t == verified && told.State.Is(change.Approved):
+		case i < 0 && t == trustVerified && told.State.Is(change.Approved):
 			leave(told.At)
-		case i < 0 && t == verified && told.Was.Is(change.ChangesRequested) && now.Sub(told.DismissedAt) < longestLag:
+		case i < 0 && t == trustVerified && told.Was.Is(change.ChangesRequested) && now.Sub(told.DismissedAt) < longestLag:
 			leave(told.DismissedAt)
 			told.State, told.Was, told.DismissedBy, told.DismissedAt = told.Was, "", change.Account{}, time.Time{}
 			reviews = append(reviews, told)
 		case i < 0:
 			reviews = append(reviews, told)
 		case !told.State.Is(change.Dismissed) || reviews[i].State.Is(change.Dismissed):
-		case t == verified && reviews[i].State.Is(change.ChangesRequested):
+		case t == trustVerified && reviews[i].State.Is(change.ChangesRequested):
 			leave(told.DismissedAt)
 		default:
 			r := &reviews[i]
@@ -55,7 +55,7 @@ func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []
 		if slices.Contains(shown, i) || now.Sub(l.At) >= longestLag {
 			continue
 		}
-		if t == verified {
+		if t == trustVerified {
 			leave(l.At)
 			l.By = change.Account{}
 		}
@@ -74,7 +74,7 @@ func withToldChecks(listed []change.Check, told []store.Told, t trust) (checks [
 		if isReplaced(c.Check, listed) {
 			continue
 		}
-		if t == verified && c.State != change.CheckFailure && c.State != change.CheckPending {
+		if t == trustVerified && c.State != change.CheckFailure && c.State != change.CheckPending {
 			c.State = change.CheckPending
 			if c.Arrived.After(left) {
 				left = c.Arrived

@@ -59,7 +59,7 @@ func TestWhatGitHubDoesNotListYet(t *testing.T) {
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			for trust, want := range map[trust]string{held: row.held, verified: row.verified} {
+			for trust, want := range map[trust]string{trustHeld: row.held, trustVerified: row.verified} {
 				reviews, _, left := withTold(github.Timeline{Reviews: row.listed}, row.told, nil, trust, at(5))
 				got := ""
 				for _, r := range reviews {
@@ -72,7 +72,7 @@ func TestWhatGitHubDoesNotListYet(t *testing.T) {
 				if got != want {
 					t.Errorf("a load of trust %d sees %q, want %q", trust, got, want)
 				}
-				if trust == verified && !left.Equal(row.left) || trust == held && !left.IsZero() {
+				if trust == trustVerified && !left.Equal(row.left) || trust == trustHeld && !left.IsZero() {
 					t.Errorf("a load of trust %d left out what was done at %s", trust, left)
 				}
 			}
@@ -92,10 +92,10 @@ func TestALabelThatGitHubDoesNotListYet(t *testing.T) {
 		want  []change.LabelEvent
 		left  time.Time
 	}{
-		"soon after":                   {held, at(5), []change.LabelEvent{on, off}, time.Time{}},
-		"soon after, to be verified":   {verified, at(5), []change.LabelEvent{on, byNobody}, at(4)},
-		"when it is late":              {held, at(14), []change.LabelEvent{on}, time.Time{}},
-		"when it is late, and then on": {verified, at(14), []change.LabelEvent{on}, time.Time{}},
+		"soon after":                   {trustHeld, at(5), []change.LabelEvent{on, off}, time.Time{}},
+		"soon after, to be verified":   {trustVerified, at(5), []change.LabelEvent{on, byNobody}, at(4)},
+		"when it is late":              {trustHeld, at(14), []change.LabelEvent{on}, time.Time{}},
+		"when it is late, and then on": {trustVerified, at(14), []change.LabelEvent{on}, time.Time{}},
 	} {
 		_, got, left := withTold(listed, nil, []change.LabelEvent{on, off}, row.trust, row.now)
 		if diff := cmp.Diff(row.want, got); diff != "" {
@@ -180,7 +180,7 @@ func TestChecksThatGitHubDoesNotListYet(t *testing.T) {
 			for _, c := range row.told {
 				told = append(told, store.Told{Check: c, Arrived: at(2)})
 			}
-			for trust, want := range map[trust]string{held: row.held, verified: row.verified} {
+			for trust, want := range map[trust]string{trustHeld: row.held, trustVerified: row.verified} {
 				checks, left := withToldChecks(row.listed, told, trust)
 				var got []string
 				for _, c := range checks {
@@ -193,7 +193,7 @@ func TestChecksThatGitHubDoesNotListYet(t *testing.T) {
 				if got := strings.Join(got, ", "); got != want {
 					t.Errorf("a load of trust %d sees %q, want %q", trust, got, want)
 				}
-				if wait := trust == verified && row.left; wait != left.Equal(at(2)) || !wait && !left.IsZero() {
+				if wait := trust == trustVerified && row.left; wait != left.Equal(at(2)) || !wait && !left.IsZero() {
 					t.Errorf("a load of trust %d left out what was told at %s", trust, left)
 				}
 			}

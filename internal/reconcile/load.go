@@ -25,11 +25,11 @@ import (
 type trust int
 
 const (
-	// held: what deliveries and earlier reads told, read anew only where something is missing or was said to have changed. It is
+	// trustHeld: what deliveries and earlier reads told, read anew only where something is missing or was said to have changed. It is
 	// enough for yellow and red, which a later event mends.
-	held trust = iota
-	// verified: read from GitHub in this run, or revalidated, or immutable by SHA. Only this makes a check green.
-	verified
+	trustHeld trust = iota
+	// trustVerified: read from GitHub in this run, or revalidated, or immutable by SHA. Only this makes a check green.
+	trustVerified
 )
 
 // peopleAge is how old a permission or a team's list of members may be when a run begins, for none to be older than a minute when it makes a check
@@ -137,7 +137,7 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	switch concerns := s.work.Concerns; {
 	case concerns.Has(change.ConcernPeople):
 		since = r.github.Began() // GitHub has said that something changed, and anything held may be from before
-	case t == verified, concerns.Has(change.ConcernVerify):
+	case t == trustVerified, concerns.Has(change.ConcernVerify):
 		since = recent
 	}
 	if err := r.satisfy(ctx, s, t, since, p.Needs); err != nil {
@@ -171,14 +171,14 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	w := &s.work
 	began := r.github.Began()
 	since := func(c change.Concern) time.Time {
-		if t == verified || w.Concerns.Has(c) || w.Concerns.Has(change.ConcernVerify) {
+		if t == trustVerified || w.Concerns.Has(c) || w.Concerns.Has(change.ConcernVerify) {
 			return began
 		}
 		return time.Time{}
 	}
 	f := change.Facts{Now: r.github.Now(), Repository: w.Repository}
 
-	if w.Snapshot.State == "" || t == held && (w.Unsure || w.Concerns.Has(change.ConcernVerify)) {
+	if w.Snapshot.State == "" || t == trustHeld && (w.Unsure || w.Concerns.Has(change.ConcernVerify)) {
 		if err := r.readPull(ctx, s); err != nil {
 			return f, err
 		}
@@ -198,7 +198,7 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		}
 		return err
 	})
-	if base := w.Snapshot.Base; t == held && base.SHA != "" && !r.holdsTip(w.Repository, base.Name) {
+	if base := w.Snapshot.Base; t == trustHeld && base.SHA != "" && !r.holdsTip(w.Repository, base.Name) {
 		// The base that GitHub noted is most often still its tip, so its policy is read beside the tip and the comparison. If it is
 		// not, the tip's is read after.
 		group.Go(func() error {
@@ -219,7 +219,7 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	// Deliveries tell all there was to a pull request whose life is known from its opening, unless one is known to have been lost, or they
 	// leave open in which order labels came and went. Of any other GitHub tells it.
 	complete := w.PushesKnown && !w.Untold
-	toldAll := complete && t == held && !w.Concerns.Has(change.ConcernVerify) && inOrder(w.LabelEvents)
+	toldAll := complete && t == trustHeld && !w.Concerns.Has(change.ConcernVerify) && inOrder(w.LabelEvents)
 	if !toldAll {
 		group.Go(func() (err error) {
 			timeline, err = r.github.Timeline(gctx, w.Repository, w.Key.Number, since(change.ConcernTimeline))
@@ -291,7 +291,7 @@ func (r *run) readAhead(ctx context.Context, s *subject) error {
 		return err
 	})
 	group.Go(func() error {
-		_, err := r.ownerPolicy(ctx, s, verified)
+		_, err := r.ownerPolicy(ctx, s, trustVerified)
 		return err
 	})
 	if need := s.needed(); need.Checks {
@@ -420,7 +420,7 @@ func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time
 				return err
 			})
 		}
-		if need.Checks && !checksRead && (t == verified || !f.ChecksKnown || need.Workflows && lacksWorkflow(f.Checks)) {
+		if need.Checks && !checksRead && (t == trustVerified || !f.ChecksKnown || need.Workflows && lacksWorkflow(f.Checks)) {
 			checksRead = true
 			ask(func() error { return r.readChecks(gctx, s, t, need.Workflows, &mu) })
 		}

@@ -44,7 +44,7 @@ func (r *run) follow(ctx context.Context) (queue.Result, error) {
 	if before := s.mergedAs(); before == nil || policy.Settled(*before) {
 		return queue.Result{}, nil
 	}
-	if err := r.decide(ctx, s, verified); err != nil {
+	if err := r.decide(ctx, s, trustVerified); err != nil {
 		return queue.Result{}, err
 	}
 	s.decision.State = change.Merged

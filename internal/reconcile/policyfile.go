@@ -58,7 +58,7 @@ func (r *run) governed(ctx context.Context, s *subject, t trust, floor *policy.P
 
 // since says how old what is read of a branch may be: as it is held, where nothing says that it moved and no green rests on it.
 func (r *run) since(s *subject, t trust) time.Time {
-	if t == verified || s.work.Concerns != 0 {
+	if t == trustVerified || s.work.Concerns != 0 {
 		return r.github.Began()
 	}
 	return time.Time{}
@@ -117,7 +117,7 @@ func (r *run) floorOf(ctx context.Context, s *subject, t trust) (*policy.Policy,
 // otherwise, that there is none included.
 func (r *run) ownerPolicy(ctx context.Context, s *subject, t trust) (github.PolicyFile, error) {
 	since := time.Time{}
-	if c := s.work.Concerns; t == verified || c.Has(change.ConcernFloor) || c.Has(change.ConcernVerify) {
+	if c := s.work.Concerns; t == trustVerified || c.Has(change.ConcernFloor) || c.Has(change.ConcernVerify) {
 		since = r.github.Began()
 	}
 	return r.github.OwnerPolicy(ctx, s.work.Repository.Owner, change.OwnerPolicyPath, since)
