@@ -47,9 +47,9 @@ type (
 
 // evidence returns what the ledger is to know of a decision that takes another's place: the decision itself, each approval that began or
 // ceased to count, and the labels of consequence that were set or taken off since. Before is nil for the first decision.
-func evidence(before *change.Decision, now change.Decision, labels []change.LabelEvent) []ledger.Draft {
-	subject := subjectOf(now.Pull, now.Head)
-	drafts := []ledger.Draft{{Kind: ledger.DecisionChanged, Subject: subject, Body: now}}
+func evidence(before *change.Decision, after change.Decision, labels []change.LabelEvent) []ledger.Draft {
+	subject := subjectOf(after.Pull, after.Head)
+	drafts := []ledger.Draft{{Kind: ledger.DecisionChanged, Subject: subject, Body: after}}
 	for _, l := range labels {
 		drafts = append(drafts, ledger.Draft{Kind: ledger.LabelOfConsequence, Subject: subject, Body: labelBody{
 			Label: l.Label, Added: l.Added, By: l.By, At: l.At.UTC().Format("2006-01-02T15:04:05Z"),
@@ -64,7 +64,7 @@ func evidence(before *change.Decision, now change.Decision, labels []change.Labe
 			}
 		}
 	}
-	for _, o := range now.Opinions {
+	for _, o := range after.Opinions {
 		_, did := counted[o.Review]
 		switch {
 		case o.Counts && !did:
@@ -87,13 +87,13 @@ func evidence(before *change.Decision, now change.Decision, labels []change.Labe
 
 // newLabels returns the label events of a decision that the one before did not have. GitHub's list and the deliveries time an event a
 // little differently, so those within a minute of each other are one.
-func newLabels(before *change.Decision, now change.Decision) []change.LabelEvent {
+func newLabels(before *change.Decision, after change.Decision) []change.LabelEvent {
 	if before == nil {
-		return now.Labels
+		return after.Labels
 	}
 	known := slices.Clone(before.Labels)
 	var events []change.LabelEvent
-	for _, l := range now.Labels {
+	for _, l := range after.Labels {
 		i := slices.IndexFunc(known, func(k change.LabelEvent) bool {
 			return k.Added == l.Added && k.By.ID == l.By.ID && change.SameLabel(k.Label, l.Label) && apart(k.At, l.At) <= sameEvent
 		})

@@ -28,7 +28,7 @@ func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, erro
 		if err != nil {
 			return nil, err
 		}
-		if now := sibling.Snapshot; now.Head.SHA != head || now.State != change.Open {
+		if current := sibling.Snapshot; current.Head.SHA != head || current.State != change.Open {
 			continue // it moved between the two looks, and has a run of its own
 		}
 		subjects = append(subjects, &subject{work: sibling})
@@ -123,11 +123,11 @@ func (r *run) verify(ctx context.Context, head change.SHA, subjects []*subject) 
 // is held of it is newer, because it has left the head or has ended since: lists lag behind.
 func (r *run) foundOn(ctx context.Context, head change.SHA, p change.Pull) (*subject, error) {
 	key := change.PullKey{Repository: r.main.work.Key.Repository, Number: p.Number}
-	now, err := r.store.SavePull(ctx, key, p)
+	saved, err := r.store.SavePull(ctx, key, p)
 	if err != nil {
 		return nil, err
 	}
-	if now.Head.SHA != head || now.State != change.Open {
+	if saved.Head.SHA != head || saved.State != change.Open {
 		return nil, nil
 	}
 	s := &subject{}

@@ -109,8 +109,8 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	if f.Content.MergeBase == s.pull().Head.SHA {
 		// The base has all of it: it was merged, and the event that says so is on its way. That may have been after this run read that it is
 		// open, and what a session was told once it does not ask again.
-		now := r.GitHub(s.work.Repository.Installation)
-		p, err := now.Pull(ctx, s.work.Repository, s.work.Key.Number, now.Began())
+		fresh := r.GitHub(s.work.Repository.Installation)
+		p, err := fresh.Pull(ctx, s.work.Repository, s.work.Key.Number, fresh.Began())
 		if err == nil {
 			err = r.accept(ctx, s, p)
 		}
@@ -340,17 +340,17 @@ func (r *run) readPull(ctx context.Context, s *subject) error {
 // was about.
 func (r *run) accept(ctx context.Context, s *subject, p change.Pull) error {
 	before := s.work.Snapshot
-	now, err := r.store.SavePull(ctx, s.work.Key, p)
+	saved, err := r.store.SavePull(ctx, s.work.Key, p)
 	if err != nil {
 		return err
 	}
-	s.work.Snapshot = now
+	s.work.Snapshot = saved
 	switch {
 	case before.State == "":
 		// Its pushes and checks were looked up for no head.
 		s.work, err = r.store.Begin(ctx, s.work.Key)
 		return err
-	case now.Head.SHA != before.Head.SHA || now.Base.Name != before.Base.Name || now.State != before.State:
+	case saved.Head.SHA != before.Head.SHA || saved.Base.Name != before.Base.Name || saved.State != before.State:
 		return errMoved
 	}
 	return nil

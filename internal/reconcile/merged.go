@@ -14,7 +14,7 @@ import (
 // merged with another head than was decided went past the decision, and owes nothing under it: it is an exception.
 func (s *subject) mergedAs() *change.Decision {
 	d := s.work.Decision
-	if now := s.pull(); now.State != change.Merged || d == nil || d.Declaration == nil || d.Head != now.Head.SHA {
+	if p := s.pull(); p.State != change.Merged || d == nil || d.Declaration == nil || d.Head != p.Head.SHA {
 		return nil
 	}
 	return d
@@ -73,11 +73,11 @@ func (r *run) follow(ctx context.Context) (queue.Result, error) {
 
 // debts returns what a decision says of the debts of an emergency, if that is not what the one before said. A declaration that ended before
 // the merge owes nothing.
-func (r *run) debts(before *change.Decision, now change.Decision) []change.Debt {
-	if now.Category == change.Uncategorized {
+func (r *run) debts(before *change.Decision, after change.Decision) []change.Debt {
+	if after.Category == change.Uncategorized {
 		return nil // nothing could be decided: that settles nothing
 	}
-	was, is := reviewDebt(before), reviewDebt(&now)
+	was, is := reviewDebt(before), reviewDebt(&after)
 	if is == nil && was != nil {
 		d := *was
 		is, d.Settled = &d, r.github.Now()
@@ -105,13 +105,13 @@ func reviewDebt(d *change.Decision) *change.Debt {
 
 // concerned returns the errands that a change of decision is to be told to: the emergency's people, and the merge groups that the pull
 // request is in.
-func (r *run) concerned(ctx context.Context, before *change.Decision, now change.Decision) ([]change.Raised, error) {
+func (r *run) concerned(ctx context.Context, before *change.Decision, after change.Decision) ([]change.Raised, error) {
 	var raised []change.Raised
-	if now.Declaration != nil || before != nil && (before.Declaration != nil || len(before.Labels) != len(now.Labels) || now.State != before.State && len(before.Labels) > 0) {
+	if after.Declaration != nil || before != nil && (before.Declaration != nil || len(before.Labels) != len(after.Labels) || after.State != before.State && len(before.Labels) > 0) {
 		raised = append(raised, change.Raised{Errand: change.Errand{
-			Kind: change.ErrandRetrospective, Repository: now.Pull.Repository, Name: strconv.Itoa(int(now.Pull.Number)),
+			Kind: change.ErrandRetrospective, Repository: after.Pull.Repository, Name: strconv.Itoa(int(after.Pull.Number)),
 		}})
 	}
-	groups, err := r.openGroupsWith(ctx, now.Pull, now.Head)
+	groups, err := r.openGroupsWith(ctx, after.Pull, after.Head)
 	return append(raised, groups...), err
 }

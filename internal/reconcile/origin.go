@@ -33,7 +33,7 @@ func (r *run) learnOrigin(ctx context.Context, s *subject, content change.Conten
 	isRoot := commits.roots(w.Origin.Roots)
 	branch := slices.Concat(w.Origin.Pushes, w.Branch)
 	found := walkBack(opened, branch, isRoot)
-	var now []store.OriginRead
+	var reads []store.OriginRead
 	if !found.complete && r.mayReadOrigin(w) {
 		read, err := r.activity(ctx, w)
 		if err != nil {
@@ -41,12 +41,12 @@ func (r *run) learnOrigin(ctx context.Context, s *subject, content change.Conten
 		}
 		read = slices.DeleteFunc(read, func(push change.Push) bool { return !store.BeforeOpening(push, p) })
 		found = walkBack(opened, slices.Concat(branch, read), isRoot)
-		now = append(now, store.OriginRead{Base: p.Base.Name, At: r.github.Now()})
+		reads = append(reads, store.OriginRead{Base: p.Base.Name, At: r.github.Now()})
 	}
 	if again := arrivedBy(p); !found.complete && r.github.Now().Before(again) && (r.originAt.IsZero() || again.Before(r.originAt)) {
 		r.originAt = again
 	}
-	if err := r.saveOrigin(ctx, w, found, now); err != nil {
+	if err := r.saveOrigin(ctx, w, found, reads); err != nil {
 		return nil, false, err
 	}
 	for _, push := range found.pushes {
