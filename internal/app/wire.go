@@ -113,7 +113,7 @@ func (a *App) wireShells(s *setup) error {
 	a.reconciler = reconcile.New(reconcile.Config{
 		Store: handlerStore, Identities: a.store, Raise: a.queue.Raise, Default: fallback, DefaultText: string(policies.Default()), Render: report.Render,
 		Holder: replica, Clock: clock, Log: s.log,
-		GitHub: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
+		Session: func(id change.InstallationID) reconcile.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.lander = landing.New(landing.Config{
 		Store: handlerStore, Policies: rules{a.reconciler}, PolicyPath: change.PolicyPath, CheckName: change.CheckName, Markdown: report.Markdown,

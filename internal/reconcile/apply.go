@@ -46,7 +46,7 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	if !writesCheckRun(e.Kind) {
 		return r.once(ctx, intent, e)
 	}
-	known, _, err := r.store.Intend(ctx, intent)
+	known, _, err := r.Store.Intend(ctx, intent)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	}
 	// If it was intended before, it is done now: the write was found not to have happened; see settle.
 	// Another may have taken over. It is asked again just before the bytes leave, which may have to wait.
-	ctx = fence.With(ctx, func(ctx context.Context) error { return r.store.Attempt(ctx, e.Key, r.lease) })
+	ctx = fence.With(ctx, func(ctx context.Context) error { return r.Store.Attempt(ctx, e.Key, r.lease) })
 	if err := fence.Ask(ctx); err != nil {
 		return err
 	}
@@ -63,15 +63,15 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	old := e.Head != r.main.work.Snapshot.Head.SHA
 	if github.IsRefusal(err) && old { // its run is gone; asking again would not help
 		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
-		return r.store.FailEffect(ctx, e.Key, err.Error())
+		return r.Store.FailEffect(ctx, e.Key, err.Error())
 	}
 	var completed *github.AlreadyCompleted
 	if errors.As(err, &completed) {
 		// Somebody or something else completed it. What GitHub has is what the next plan starts from: a new run.
-		if err := r.store.FailEffect(ctx, e.Key, err.Error()); err != nil {
+		if err := r.Store.FailEffect(ctx, e.Key, err.Error()); err != nil {
 			return err
 		}
-		return errors.Join(errMoved, r.store.SaveCheckRun(ctx, found(e.Pull, completed.Run)))
+		return errors.Join(errMoved, r.Store.SaveCheckRun(ctx, found(e.Pull, completed.Run)))
 	}
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (r *run) once(ctx context.Context, intent store.Intent, e plan.Effect) erro
 			return result{Comment: id}, found, err
 		}
 	}
-	_, err := effect.Once(ctx, r.store, intent, do)
+	_, err := effect.Once(ctx, r.Store, intent, do)
 	if failed := new(effect.Failed); errors.As(err, &failed) {
 		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
 		return nil
@@ -118,12 +118,12 @@ func writesCheckRun(k plan.Kind) bool { return k == plan.CreateCheckRun || k == 
 // complete notes that a check run was written, with what it is now.
 func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
 	created := r.github.Now()
-	if before, err := r.store.CheckRun(ctx, e.Pull.Repository, e.Head); err != nil {
+	if before, err := r.Store.CheckRun(ctx, e.Pull.Repository, e.Head); err != nil {
 		return err
 	} else if before != nil && before.RunID == done.RunID {
 		created = before.CreatedAt
 	}
-	return r.store.CompleteCheckRun(ctx, e.Key, done, store.CheckRun{
+	return r.Store.CompleteCheckRun(ctx, e.Key, done, store.CheckRun{
 		Repository: e.Pull.Repository, Head: e.Head, Number: e.Pull.Number, ExternalID: e.Key,
 		Posted: plan.Posted{RunID: done.RunID, Status: e.Output.Status, Conclusion: e.Output.Conclusion, Digest: e.Digest, CreatedAt: created},
 	})
@@ -134,7 +134,7 @@ func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
 // more when that can no longer be, lest what was green a moment ago covers what is shown by then, and lest a run is left that never ends.
 func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err error) {
 	key := r.main.work.Key
-	ended, open, err := r.store.EffectsOn(ctx, key.Repository, head, string(plan.CreateCheckRun), string(plan.UpdateCheckRun))
+	ended, open, err := r.Store.EffectsOn(ctx, key.Repository, head, string(plan.CreateCheckRun), string(plan.UpdateCheckRun))
 	if err != nil || len(open) == 0 {
 		return ended, err
 	}
@@ -169,14 +169,14 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 				r.unsettled = until
 			}
 		case i < 0:
-			err = r.store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub shows nothing of it")
+			err = r.Store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub shows nothing of it")
 		case i > 0: // another was made since, which is what people see
-			err = r.store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
+			err = r.Store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
 		case shows(runs[i], e.Output.Status, e.Output.Conclusion):
 			err = r.complete(ctx, e, result{RunID: runs[i].ID})
 		default: // it came to be on a run that was completed meanwhile, which is what GitHub kept of it
-			if err = r.store.SaveCheckRun(ctx, found(key, runs[i])); err == nil {
-				err = r.store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
+			if err = r.Store.SaveCheckRun(ctx, found(key, runs[i])); err == nil {
+				err = r.Store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
 			}
 		}
 		if err != nil {
@@ -198,11 +198,11 @@ func (r *run) adopt(ctx context.Context, head change.SHA, newest github.CheckRun
 		return nil
 	}
 	key := r.main.work.Key
-	held, err := r.store.CheckRun(ctx, key.Repository, head)
+	held, err := r.Store.CheckRun(ctx, key.Repository, head)
 	if err != nil || held != nil && held.RunID >= newest.ID { // the list may be older than our last write
 		return err
 	}
-	return r.store.SaveCheckRun(ctx, found(key, newest))
+	return r.Store.SaveCheckRun(ctx, found(key, newest))
 }
 
 // endBeside ends those of our check runs on a head, newest first, that another has taken the place of, and that nobody would ever end.
@@ -250,7 +250,7 @@ func (r *run) act(ctx context.Context, e plan.Effect) (result, error) {
 // person asks.
 func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error) {
 	w := &r.main.work
-	held, err := r.store.CheckRun(ctx, w.Key.Repository, head)
+	held, err := r.Store.CheckRun(ctx, w.Key.Repository, head)
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +288,7 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 		r.log.Warn().Int64("check_run", newest.RunID).Str("status", string(newest.Status)).Str("conclusion", string(newest.Conclusion)).
 			Msg("GitHub shows another check run than was written")
 	}
-	if err := r.store.SaveCheckRun(ctx, newest); err != nil {
+	if err := r.Store.SaveCheckRun(ctx, newest); err != nil {
 		return nil, err
 	}
 	return &newest.Posted, nil

@@ -83,7 +83,7 @@ func (r *run) command(ctx context.Context, c change.Command) (a command.Answer, 
 
 // passOn leaves a command to the repository's deployments, which answer it. Left twice it is one.
 func (r *run) passOn(ctx context.Context, c change.Command) error {
-	return r.store.RaiseErrands(ctx, []change.Raised{{
+	return r.Store.RaiseErrands(ctx, []change.Raised{{
 		Errand: change.Errand{Kind: change.ErrandDeployments, Repository: c.Pull.Repository, Name: change.DeploymentsName},
 		Notes:  []change.Note{change.NewNote(fmt.Sprintf("command:%d", c.Comment), c.At, change.ReleaseNote{Command: &c})},
 	}})
@@ -195,7 +195,7 @@ func (r *run) answered(ctx context.Context) error {
 		if r.outcomes[i] == "" {
 			continue
 		}
-		if err := r.store.CommandDone(ctx, c.Comment, r.outcomes[i]); err != nil {
+		if err := r.Store.CommandDone(ctx, c.Comment, r.outcomes[i]); err != nil {
 			return err
 		}
 	}

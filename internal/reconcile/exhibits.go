@@ -131,7 +131,7 @@ func groupRestsOn(g change.Group, members []member) (list []any, err error) {
 func (r *run) texts(s *subject) (list []any, err error) {
 	for _, ref := range []change.PolicyRef{s.decision.Policy, s.decision.Floor} {
 		text, ok := s.texts[fileOf(ref)]
-		if !ok && ref == r.fallback.Ref {
+		if !ok && ref == r.Default.Ref {
 			text, ok = r.DefaultText, r.DefaultText != ""
 		}
 		if ok {

@@ -39,7 +39,7 @@ func decided(tb testing.TB, files int) (*run, *subject) {
 	}
 	s.decision = change.Decision{Pull: change.PullKey{Repository: 7, Number: 3}, Head: "h1", Base: "main", BaseTip: "b1", Governed: true, Policy: fallback.Ref}
 	rc := New(Config{Default: fallback, DefaultText: string(policies.Default())})
-	return &run{Reconciler: rc, fallback: fallback, main: s}, s
+	return &run{Reconciler: rc, main: s}, s
 }
 
 // restsOnTexts returns the texts of what a subject's decision rests on.
@@ -75,7 +75,7 @@ func TestWhatADecisionRestsOn(t *testing.T) {
 		`{"facts":{`, `"run_id":5`, `"started":"2026-01-05T09:01:00Z"`, `"state":"APPROVED"`, `"permission":"write"`, `"teams_read":{"reviewers":"2026-01-05T09:03:00Z"}`,
 		`{"content":{`, `"path":"src/package1/file1.go"`, `"blob":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"`,
 		`{"description":"What for."}`, `{"teams":{"reviewers":{"id":9,"members":[{"id":2,"kind":"User","login":"bob"}],"slug":"reviewers"}}}`,
-		`{"policy":{"digest":"` + r.fallback.Ref.Digest + `","source":"the built-in default","text":"`,
+		`{"policy":{"digest":"` + r.Default.Ref.Digest + `","source":"the built-in default","text":"`,
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%s is not in\n%s", want, all)

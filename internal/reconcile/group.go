@@ -89,12 +89,12 @@ func readGroup(held store.ErrandWork) (state groupState, taken []string, told ti
 
 func (r *run) group(ctx context.Context, e change.Errand, state groupState, taken []string, told time.Time) (queue.Result, error) {
 	g := state.Group
-	lease, err := r.store.Acquire(ctx, store.HeadLease(e.Repository, g.Head), r.Holder+" "+e.String(), leaseTime)
+	lease, err := r.Store.Acquire(ctx, store.HeadLease(e.Repository, g.Head), r.Holder+" "+e.String(), leaseTime)
 	if err != nil {
 		return queue.Result{}, err
 	}
 	r.lease = lease
-	defer func() { _ = r.store.Release(context.WithoutCancel(ctx), lease) }()
+	defer func() { _ = r.Store.Release(context.WithoutCancel(ctx), lease) }()
 
 	if g.Destroyed != "" {
 		err := r.groupEnded(ctx, e, state, taken)
@@ -146,7 +146,7 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	if d.Verdict == change.Waiting {
 		result.RecheckAt = r.Clock().Add(queueLags) // should what is awaited never tell
 	}
-	return r.soon(result), r.store.SaveErrand(ctx, e, save)
+	return r.soon(result), r.Store.SaveErrand(ctx, e, save)
 }
 
 // saveMembers keeps who is in a group before it is decided, so that whatever turns a member red from then on has the group looked at again.
@@ -160,7 +160,7 @@ func (r *run) saveMembers(ctx context.Context, e change.Errand, state *groupStat
 		return nil
 	}
 	state.Members, state.Verdict = numbers, change.Undecided
-	return r.store.SaveErrand(ctx, e, store.ErrandSave{Lease: r.lease, State: *state})
+	return r.Store.SaveErrand(ctx, e, store.ErrandSave{Lease: r.lease, State: *state})
 }
 
 // groupEnded takes a green back from a group that will not be merged, and ends a check that is under way.
@@ -170,7 +170,7 @@ func (r *run) groupEnded(ctx context.Context, e change.Errand, state groupState,
 	if err != nil {
 		return err
 	}
-	posted, err := r.store.CheckRun(ctx, e.Repository, head)
+	posted, err := r.Store.CheckRun(ctx, e.Repository, head)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (r *run) groupEnded(ctx context.Context, e change.Errand, state groupState,
 		}
 	}
 	state.Ended = true
-	return r.store.SaveErrand(ctx, e, store.ErrandSave{Lease: r.lease, State: state, Taken: taken})
+	return r.Store.SaveErrand(ctx, e, store.ErrandSave{Lease: r.lease, State: state, Taken: taken})
 }
 
 // errNotShown says that GitHub does not list a group in its queue yet, or does not show its commit.
@@ -267,16 +267,16 @@ func membersOf(g change.MergeGroup, entries []github.QueueEntry) ([]change.Group
 // pull request's own runs. It returns the subjects that were decided, if any was.
 func (r *run) decideMember(ctx context.Context, m *change.GroupMember) (member, error) {
 	key := change.PullKey{Repository: r.main.work.Key.Repository, Number: m.Number}
-	work, err := r.store.Begin(ctx, key)
+	work, err := r.Store.Begin(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		p, err := r.github.Pull(ctx, r.main.work.Repository, m.Number, r.github.Began())
 		if err != nil {
 			return member{}, err
 		}
-		if _, err := r.store.SavePull(ctx, key, p); err != nil {
+		if _, err := r.Store.SavePull(ctx, key, p); err != nil {
 			return member{}, err
 		}
-		work, err = r.store.Begin(ctx, key)
+		work, err = r.Store.Begin(ctx, key)
 		if err != nil {
 			return member{}, err
 		}
@@ -327,7 +327,7 @@ func (r *run) ahead(ctx context.Context, g change.MergeGroup, branch string) (ch
 
 // groups returns the groups of a repository, those of one branch if it is named.
 func (r *run) groups(ctx context.Context, branch string) ([]groupState, error) {
-	held, err := r.store.ErrandsOf(ctx, change.ErrandGroup, r.main.work.Key.Repository)
+	held, err := r.Store.ErrandsOf(ctx, change.ErrandGroup, r.main.work.Key.Repository)
 	if err != nil {
 		return nil, err
 	}
@@ -351,7 +351,7 @@ func (r *run) groupsOn(ctx context.Context, repo change.RepositoryID, head chang
 
 // openGroupsWith raises the groups that a pull request is in, or one with the same head: the check on that speaks for all of them.
 func (r *run) openGroupsWith(ctx context.Context, key change.PullKey, head change.SHA) ([]change.Raised, error) {
-	known, err := r.store.PullsWithHead(ctx, key.Repository, head)
+	known, err := r.Store.PullsWithHead(ctx, key.Repository, head)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // first.
 func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, error) {
 	w := &r.main.work
-	known, err := r.store.PullsWithHead(ctx, w.Key.Repository, head)
+	known, err := r.Store.PullsWithHead(ctx, w.Key.Repository, head)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, erro
 		if p.Key == w.Key {
 			continue
 		}
-		sibling, err := r.store.Begin(ctx, p.Key)
+		sibling, err := r.Store.Begin(ctx, p.Key)
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +59,7 @@ func (r *run) mustVerify(ctx context.Context, head change.SHA, subjects []*subje
 	if r.main.work.Concerns.Has(change.ConcernVerify) {
 		return true, nil
 	}
-	posted, err := r.store.CheckRun(ctx, r.main.work.Key.Repository, head)
+	posted, err := r.Store.CheckRun(ctx, r.main.work.Key.Repository, head)
 	if err != nil {
 		return false, err
 	}
@@ -123,7 +123,7 @@ func (r *run) verify(ctx context.Context, head change.SHA, subjects []*subject) 
 // is held of it is newer, because it has left the head or has ended since: lists lag behind.
 func (r *run) foundOn(ctx context.Context, head change.SHA, p change.Pull) (*subject, error) {
 	key := change.PullKey{Repository: r.main.work.Key.Repository, Number: p.Number}
-	saved, err := r.store.SavePull(ctx, key, p)
+	saved, err := r.Store.SavePull(ctx, key, p)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (r *run) foundOn(ctx context.Context, head change.SHA, p change.Pull) (*sub
 		return nil, nil
 	}
 	s := &subject{}
-	if s.work, err = r.store.Begin(ctx, key); err != nil {
+	if s.work, err = r.Store.Begin(ctx, key); err != nil {
 		return nil, err
 	}
 	// Of two descriptions of one second either may be the later. Itself it says where it is, and if that is elsewhere all is begun anew.
@@ -170,7 +170,7 @@ func (r *run) takeBack(ctx context.Context, head change.SHA) error {
 	if err != nil {
 		return err
 	}
-	posted, err := r.store.CheckRun(ctx, w.Key.Repository, head)
+	posted, err := r.Store.CheckRun(ctx, w.Key.Repository, head)
 	if err != nil || posted == nil || r.isHeldUngoverned(ctx) {
 		return err
 	}
@@ -197,7 +197,7 @@ func (r *run) isHeldUngoverned(ctx context.Context) bool {
 // the main subject lacks.
 func (r *run) raiseLeft(ctx context.Context, head change.SHA) error {
 	key := r.main.work.Key
-	left, err := r.store.PullsWithHead(ctx, key.Repository, head)
+	left, err := r.Store.PullsWithHead(ctx, key.Repository, head)
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	if f.Content.MergeBase == s.pull().Head.SHA {
 		// The base has all of it: it was merged, and the event that says so is on its way. That may have been after this run read that it is
 		// open, and what a session was told once it does not ask again.
-		fresh := r.GitHub(s.work.Repository.Installation)
+		fresh := r.Session(s.work.Repository.Installation)
 		p, err := fresh.Pull(ctx, s.work.Repository, s.work.Key.Number, fresh.Began())
 		if err == nil {
 			err = r.accept(ctx, s, p)
@@ -231,7 +231,7 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	}
 	if complete && !toldAll && lacks(w, timeline, f.Now) {
 		// Were it not noted, the next decision on what deliveries told would forget what this one found.
-		if err := r.store.SaveUntold(ctx, w.Key); err != nil {
+		if err := r.Store.SaveUntold(ctx, w.Key); err != nil {
 			return f, err
 		}
 		w.Untold = true
@@ -275,7 +275,7 @@ func (r *run) debtsOfSetters(ctx context.Context, repo change.Repository, events
 	if len(setters) == 0 {
 		return nil, nil
 	}
-	return r.store.Debts(ctx, repo.Installation, setters)
+	return r.Store.Debts(ctx, repo.Installation, setters)
 }
 
 // readAhead reads what a verified decision will ask for, beside what else is read before it; the session answers from then on.
@@ -340,7 +340,7 @@ func (r *run) readPull(ctx context.Context, s *subject) error {
 // was about.
 func (r *run) accept(ctx context.Context, s *subject, p change.Pull) error {
 	before := s.work.Snapshot
-	saved, err := r.store.SavePull(ctx, s.work.Key, p)
+	saved, err := r.Store.SavePull(ctx, s.work.Key, p)
 	if err != nil {
 		return err
 	}
@@ -348,7 +348,7 @@ func (r *run) accept(ctx context.Context, s *subject, p change.Pull) error {
 	switch {
 	case before.State == "":
 		// Its pushes and checks were looked up for no head.
-		s.work, err = r.store.Begin(ctx, s.work.Key)
+		s.work, err = r.Store.Begin(ctx, s.work.Key)
 		return err
 	case saved.Head.SHA != before.Head.SHA || saved.Base.Name != before.Base.Name || saved.State != before.State:
 		return errMoved
@@ -468,7 +468,7 @@ func (r *run) readChecks(ctx context.Context, s *subject, t trust, workflows boo
 	if err != nil {
 		return err
 	}
-	told, err := r.store.SaveChecks(ctx, f.Repository.ID, head, listed, began, began.Add(-longestLag))
+	told, err := r.Store.SaveChecks(ctx, f.Repository.ID, head, listed, began, began.Add(-longestLag))
 	if err != nil {
 		return err
 	}
@@ -494,7 +494,7 @@ func (r *run) resolve(ctx context.Context, login string) (change.Account, error)
 	if err != nil {
 		return change.Account{}, err
 	}
-	first, err := r.identities.RememberIdentity(ctx, "user", "", strings.ToLower(login), int64(account.ID))
+	first, err := r.Identities.RememberIdentity(ctx, "user", "", strings.ToLower(login), int64(account.ID))
 	if err != nil {
 		return change.Account{}, err
 	}
@@ -512,7 +512,7 @@ func (r *run) team(ctx context.Context, repo change.Repository, slug string, loo
 		return team, err
 	}
 	scope := strconv.FormatInt(int64(repo.Installation), 10)
-	first, err := r.identities.RememberIdentity(ctx, "team", scope, strings.ToLower(slug), int64(team.ID))
+	first, err := r.Identities.RememberIdentity(ctx, "team", scope, strings.ToLower(slug), int64(team.ID))
 	if err != nil {
 		return change.Team{}, err
 	}

@@ -52,7 +52,7 @@ func (r *run) follow(ctx context.Context) (queue.Result, error) {
 		return queue.Result{}, err
 	}
 	head := s.pull().Head.SHA
-	if open, err := r.store.PullsWithHead(ctx, s.work.Key.Repository, head); err != nil || len(open) > 0 {
+	if open, err := r.Store.PullsWithHead(ctx, s.work.Key.Repository, head); err != nil || len(open) > 0 {
 		return queue.Result{RecheckAt: r.wakeAt(s.decision.RecheckAt)}, err
 	}
 	writes, err := r.settle(ctx, head)

@@ -74,7 +74,7 @@ func (r *run) saveOrigin(ctx context.Context, w *store.Work, found trail, read [
 	if len(o.Pushes)+len(o.Roots)+len(o.Read) == 0 {
 		return nil
 	}
-	if err := r.store.SaveOrigin(ctx, w.Key, o); err != nil {
+	if err := r.Store.SaveOrigin(ctx, w.Key, o); err != nil {
 		return err
 	}
 	w.Origin.Pushes = append(w.Origin.Pushes, o.Pushes...)

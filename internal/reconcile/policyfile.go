@@ -76,7 +76,7 @@ func (r *run) policyAt(
 		if floor != nil {
 			return floor, nil, nil
 		}
-		return r.fallback, nil, nil
+		return r.Default, nil, nil
 	}
 	ref := change.PolicyRef{Source: change.PolicyPath, SHA: file.Blob}
 	s.keepText(ref, file)

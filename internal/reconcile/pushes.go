@@ -23,10 +23,10 @@ func (r *run) learnPushes(ctx context.Context, s *subject) error {
 	if err != nil {
 		return err
 	}
-	if err := r.store.SavePushes(ctx, w.Key, p.Head.SHA, missed(w.Pushes, read, p)); err != nil {
+	if err := r.Store.SavePushes(ctx, w.Key, p.Head.SHA, missed(w.Pushes, read, p)); err != nil {
 		return err
 	}
-	again, err := r.store.Begin(ctx, w.Key)
+	again, err := r.Store.Begin(ctx, w.Key)
 	if err != nil {
 		return err
 	}

@@ -40,8 +40,8 @@ type Config struct {
 	Identities Identities
 	// Raise has pull requests looked at; see queue.Queue.
 	Raise func(ctx context.Context, keys []change.PullKey, concerns change.Concern) error
-	// GitHub begins a session for an installation.
-	GitHub func(change.InstallationID) GitHub
+	// Session begins a session for an installation.
+	Session func(change.InstallationID) GitHub
 	// Default is the policy of repositories that have none of their own.
 	Default *policy.Policy
 	// DefaultText is its text, for the ledger.
@@ -66,14 +66,11 @@ func New(c Config) *Reconciler { return &Reconciler{Config: c, policies: newComp
 // run is one run: the state of one Reconcile call.
 type run struct {
 	*Reconciler
-	github     GitHub
-	store      Store
-	identities Identities
-	fallback   *policy.Policy
-	log        zerolog.Logger
-	main       *subject
-	lease      store.Lease
-	began      time.Time // by our clock
+	github GitHub
+	log    zerolog.Logger
+	main   *subject
+	lease  store.Lease
+	began  time.Time // by our clock
 	// seen are our check runs that GitHub listed in this run, by head.
 	seen map[change.SHA][]github.CheckRun
 	// lookAt is when to look again whether GitHub shows what a delivery told, by GitHub's clock; zero: no need.
@@ -91,7 +88,7 @@ type run struct {
 // begin returns a run about a pull request, or about something else that is described as one.
 func (rc *Reconciler) begin(ctx context.Context, work store.Work) *run {
 	return &run{
-		Reconciler: rc, github: rc.GitHub(work.Repository.Installation), store: rc.Store, identities: rc.Identities, fallback: rc.Default,
+		Reconciler: rc, github: rc.Session(work.Repository.Installation),
 		log: rc.Log.With().Ctx(ctx).Stringer("pull", work.Key).Logger(), main: &subject{work: work}, began: rc.Clock(),
 		seen: map[change.SHA][]github.CheckRun{},
 	}
@@ -166,7 +163,7 @@ func (r *run) missing(ctx context.Context, cause error) error {
 	p, err := r.github.Pull(ctx, s.work.Repository, s.work.Key.Number, r.github.Began())
 	switch {
 	case errors.As(err, &missing):
-		if err := r.store.SaveGone(ctx, s.work.Key); err != nil || s == r.main {
+		if err := r.Store.SaveGone(ctx, s.work.Key); err != nil || s == r.main {
 			return err
 		}
 		return errMoved // one of those that shared the head is gone; the others are decided without it
@@ -196,13 +193,13 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 		}
 	}
 	head := w.Snapshot.Head.SHA
-	lease, err := r.store.Acquire(ctx, store.HeadLease(w.Key.Repository, head), r.holder(), leaseTime)
+	lease, err := r.Store.Acquire(ctx, store.HeadLease(w.Key.Repository, head), r.holder(), leaseTime)
 	if err != nil {
 		return queue.Result{}, err
 	}
 	r.lease = lease
 	// Given back even if the run was cancelled; if that fails the lease ends by itself.
-	defer func() { _ = r.store.Release(context.WithoutCancel(ctx), lease) }()
+	defer func() { _ = r.Store.Release(context.WithoutCancel(ctx), lease) }()
 
 	again, err := r.commands(ctx)
 	if err != nil {
@@ -266,7 +263,7 @@ func (r *run) perhapsMerged(ctx context.Context) error {
 	if !w.Concerns.Has(change.ConcernContent) || w.Concerns&(change.ConcernPull|change.ConcernVerify) != 0 {
 		return nil
 	}
-	posted, err := r.store.CheckRun(ctx, w.Key.Repository, w.Snapshot.Head.SHA)
+	posted, err := r.Store.CheckRun(ctx, w.Key.Repository, w.Snapshot.Head.SHA)
 	if err != nil || posted == nil || !posted.IsGreen() {
 		return err
 	}

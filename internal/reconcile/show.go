@@ -49,7 +49,7 @@ func (r *run) show(ctx context.Context, head change.SHA, subjects []*subject, ag
 			continue
 		}
 		asks[s.work.Key] = s.decision.Asks
-		effects, err := r.store.EffectsOf(ctx, s.work.Key)
+		effects, err := r.Store.EffectsOf(ctx, s.work.Key)
 		if err != nil {
 			return queue.Result{}, err
 		}
@@ -73,7 +73,7 @@ func (r *run) recheck(ctx context.Context, d change.Decision, head change.SHA) (
 	if !r.lookAt.IsZero() && (at.IsZero() || r.lookAt.Before(at)) {
 		at = r.lookAt
 	}
-	posted, err := r.store.CheckRun(ctx, d.Pull.Repository, head)
+	posted, err := r.Store.CheckRun(ctx, d.Pull.Repository, head)
 	if err != nil {
 		return queue.Result{}, err
 	}
@@ -103,7 +103,7 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	labels := newLabels(before, d)
 	edits := newEdits(before, &s.facts)
 	if before != nil && digest == s.work.Digest && before.State == d.State && before.Base == d.Base && len(labels)+len(edits)+len(s.rejections) == 0 {
-		return r.store.SaveAwaited(ctx, d, r.github.Began())
+		return r.Store.SaveAwaited(ctx, d, r.github.Began())
 	}
 	raise, err := r.concerned(ctx, before, d)
 	if err != nil {
@@ -124,7 +124,7 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	consequences := store.Consequences{
 		Lease: r.lease, Since: r.github.Began(), Debts: r.debts(before, d), Rejections: s.rejections, Raise: raise, Policy: inForce(d, texts),
 	}
-	return r.store.SaveDecision(ctx, d, digest, consequences, append(drafts, edited(d, edits)...)...)
+	return r.Store.SaveDecision(ctx, d, digest, consequences, append(drafts, edited(d, edits)...)...)
 }
 
 // closed records how a pull request ended, and follows what is owed after. It finds out what became of writes that were under way. A green on the
@@ -171,7 +171,7 @@ func (r *run) end(ctx context.Context) error {
 		return err
 	}
 	consequences := store.Consequences{Lease: r.lease, Debts: settled, Raise: append(raise, change.RaiseLanded(w.Key, w.Snapshot)...)}
-	if err := r.store.SaveDecision(ctx, d, w.Digest, consequences, ended(w.Snapshot, d)); err != nil {
+	if err := r.Store.SaveDecision(ctx, d, w.Digest, consequences, ended(w.Snapshot, d)); err != nil {
 		return err
 	}
 	w.Decision = &d
@@ -182,7 +182,7 @@ func (r *run) end(ctx context.Context) error {
 // became of the last writes there.
 func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
 	w := &r.main.work
-	written, err := r.store.CheckRunsOf(ctx, w.Key)
+	written, err := r.Store.CheckRunsOf(ctx, w.Key)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
 	for _, p := range w.Pushes {
 		heads = append(heads, p.Before, p.After) // others may have written there last
 	}
-	open, err := r.store.OpenEffects(ctx, w.Key)
+	open, err := r.Store.OpenEffects(ctx, w.Key)
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
 				return fmt.Errorf("finding out what became of a write on %s: %w", old.Short(), err)
 			}
 		}
-		posted, err := r.store.CheckRun(ctx, w.Key.Repository, old)
+		posted, err := r.Store.CheckRun(ctx, w.Key.Repository, old)
 		if err != nil {
 			return err
 		}
@@ -235,7 +235,7 @@ func (r *run) settleOld(ctx context.Context, old change.SHA, open []store.Effect
 	}
 	for _, e := range open {
 		if e.Head == old && writesCheckRun(plan.Kind(e.Kind)) {
-			if err := r.store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub does not show the commit any more: "+err.Error()); err != nil {
+			if err := r.Store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub does not show the commit any more: "+err.Error()); err != nil {
 				return err
 			}
 		}
@@ -245,11 +245,11 @@ func (r *run) settleOld(ctx context.Context, old change.SHA, open []store.Effect
 
 // alone does something to another head than the run's as its one writer.
 func (r *run) alone(ctx context.Context, head change.SHA, do func() error) error {
-	lease, err := r.store.Acquire(ctx, store.HeadLease(r.main.work.Key.Repository, head), r.holder(), leaseTime)
+	lease, err := r.Store.Acquire(ctx, store.HeadLease(r.main.work.Key.Repository, head), r.holder(), leaseTime)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = r.store.Release(context.WithoutCancel(ctx), lease) }()
+	defer func() { _ = r.Store.Release(context.WithoutCancel(ctx), lease) }()
 	mine := r.lease
 	r.lease = lease
 	defer func() { r.lease = mine }()
@@ -260,7 +260,7 @@ func (r *run) alone(ctx context.Context, head change.SHA, do func() error) error
 // is the head's one writer.
 func (r *run) withdraw(ctx context.Context, head change.SHA) error {
 	key := r.main.work.Key
-	holders, err := r.store.PullsWithHead(ctx, key.Repository, head)
+	holders, err := r.Store.PullsWithHead(ctx, key.Repository, head)
 	if err != nil || len(holders) > 0 {
 		return err
 	}
