@@ -44,7 +44,7 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	}
 	intent := store.Intent{Key: e.Key, Kind: string(e.Kind), Pull: e.Pull, Head: e.Head, Body: e, Lease: r.lease}
 	if !writesCheckRun(e.Kind) {
-		return r.once(ctx, intent, e)
+		return r.applyEffectOnce(ctx, intent, e)
 	}
 	known, _, err := r.Store.Intend(ctx, intent)
 	if err != nil {
@@ -79,9 +79,9 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	return r.complete(ctx, e, done)
 }
 
-// once does what is no write to the check run. What is harmless to repeat is not looked for: a reaction that is there already, a request that is
+// applyEffectOnce does what is no write to the check run. What is harmless to repeat is not looked for: a reaction that is there already, a request that is
 // still open.
-func (r *run) once(ctx context.Context, intent store.Intent, e plan.Effect) error {
+func (r *run) applyEffectOnce(ctx context.Context, intent store.Intent, e plan.Effect) error {
 	do := effect.Action[result]{
 		Do: func(ctx context.Context) (result, error) { return r.act(ctx, e) },
 		// The team has no access to the repository, the plan has no team reviews, the comment was deleted. The check run says what is needed all

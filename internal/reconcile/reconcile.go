@@ -99,7 +99,7 @@ func (rc *Reconciler) begin(ctx context.Context, work store.Work) *run {
 // head is no error but a Result with RetryAt.
 func (rc *Reconciler) Reconcile(ctx context.Context, key change.PullKey) (result queue.Result, err error) {
 	for range maxMoves {
-		result, err = rc.once(ctx, key)
+		result, err = rc.runOnce(ctx, key)
 		if !errors.Is(err, errMoved) {
 			return result, err
 		}
@@ -107,8 +107,8 @@ func (rc *Reconciler) Reconcile(ctx context.Context, key change.PullKey) (result
 	return queue.Result{RetryAt: rc.Clock()}, nil
 }
 
-// once is one run. It returns errMoved if the pull request was found to be another than was held; what it is now is saved.
-func (rc *Reconciler) once(ctx context.Context, key change.PullKey) (queue.Result, error) {
+// runOnce is one run. It returns errMoved if the pull request was found to be another than was held; what it is now is saved.
+func (rc *Reconciler) runOnce(ctx context.Context, key change.PullKey) (queue.Result, error) {
 	work, err := rc.Store.Begin(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return queue.Result{}, nil
