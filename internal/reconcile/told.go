@@ -11,9 +11,15 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// longestLag is how long GitHub's list of what was done to a pull request, or of a commit's checks, may lack what a delivery told. What it lacks
-// after that it is not going to show.
-const longestLag = 10 * time.Minute
+const (
+	// longestLag is how long GitHub's list of what was done to a pull request, or of a commit's checks, may lack what a delivery told. What
+	// it lacks after that it is not going to show.
+	longestLag = 10 * time.Minute
+	// underWay is how long a delivery may take to arrive.
+	underWay = time.Minute
+	// sameEvent is how far GitHub's time of an event and the time in the delivery that told of it may be apart.
+	sameEvent = time.Minute
+)
 
 // withTold adds to what GitHub lists what deliveries told of and the list lacks, because it lags behind. A green rests on no review, on no
 // dismissal and on nobody's label that GitHub does not show: of those, a verified load takes only what makes it stricter, and who set a label or took
@@ -109,6 +115,127 @@ func isSameCheck(a, b change.Check) bool {
 	}
 	return a.RunID == b.RunID && a.Name == b.Name
 }
+
+// withWorkflows tells, in place, the workflow of the checks that deliveries brought, which do not say it, from others of the same suite.
+func withWorkflows(checks []change.Check) []change.Check {
+	workflow := map[int64]string{}
+	for _, c := range checks {
+		if c.Workflow != "" {
+			workflow[c.Suite] = c.Workflow
+		}
+	}
+	for i := range checks {
+		checks[i].Workflow = cmp.Or(checks[i].Workflow, workflow[checks[i].Suite])
+	}
+	return checks
+}
+
+// lacksWorkflow says whether it is not known of some check which workflow posted it.
+func lacksWorkflow(checks []change.Check) bool {
+	return slices.ContainsFunc(checks, func(c change.Check) bool { return c.App == "github-actions" && c.Workflow == "" })
+}
+
+// foldReviews makes one review of a review and its dismissal, which deliveries tell as two.
+func foldReviews(told []change.Review) []change.Review {
+	var reviews []change.Review
+	at := map[int64]int{}
+	for _, review := range told {
+		i, ok := at[review.ID]
+		if !ok {
+			at[review.ID] = len(reviews)
+			reviews = append(reviews, review)
+			continue
+		}
+		first := reviews[i]
+		if first.State.Is(change.Dismissed) {
+			continue // told in another order: nothing follows a dismissal
+		}
+		if review.State.Is(change.Dismissed) {
+			review.Was, review.At, review.SHA, review.By = first.State, first.At, first.SHA, first.By
+		}
+		reviews[i] = review
+	}
+	slices.SortStableFunc(reviews, func(a, b change.Review) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+	})
+	return reviews
+}
+
+// inOrder says whether it is known in which order label events came: GitHub's times are to the second, and deliveries come in any order.
+func inOrder(events []change.LabelEvent) bool {
+	for i, e := range events {
+		for _, later := range events[i+1:] {
+			if later.At.Sub(e.At) >= time.Second {
+				break
+			}
+			if change.SameLabel(later.Label, e.Label) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lacks says whether GitHub lists a review, a dismissal or a label event of which no delivery told that would have arrived by now.
+func lacks(w *store.Work, listed github.Timeline, now time.Time) bool {
+	type opinion struct {
+		id        int64
+		dismissed bool
+	}
+	of := func(r change.Review) opinion { return opinion{r.ID, r.State.Is(change.Dismissed)} }
+	due := now.Add(-underWay)
+	told := map[opinion]bool{}
+	for _, r := range w.Reviews {
+		told[of(r)] = true
+	}
+	for _, r := range listed.Reviews {
+		if r.At.Before(due) && r.DismissedAt.Before(due) && !told[of(r)] {
+			return true
+		}
+	}
+	for _, l := range withHeads(listed.Labels, w.LabelEvents) {
+		if l.At.Before(due) && l.Head == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// withHeads gives each label event that GitHub lists the head that the label saw, which only the signed delivery of that event knows.
+// An event without a delivery keeps none, and so declares nothing.
+func withHeads(listed, told []change.LabelEvent) []change.LabelEvent {
+	same := sameLabelEvents(listed, told)
+	listed = slices.Clone(listed)
+	for i := range listed {
+		if j := same[i]; j >= 0 {
+			listed[i].Head, listed[i].Into, listed[i].Base = told[j].Head, told[j].Into, told[j].Base
+		}
+	}
+	return listed
+}
+
+// sameLabelEvents returns for each label event that GitHub lists the index of the one that a delivery told of it; -1 for none.
+func sameLabelEvents(listed, told []change.LabelEvent) []int {
+	same := make([]int, len(listed))
+	used := make([]bool, len(told))
+	for i, l := range slices.Backward(listed) {
+		best := -1
+		for j, t := range told {
+			if used[j] || t.Added != l.Added || !change.SameLabel(t.Label, l.Label) || t.By.ID != l.By.ID || apart(t.At, l.At) > sameEvent {
+				continue
+			}
+			if best < 0 || apart(t.At, l.At) < apart(told[best].At, l.At) {
+				best = j
+			}
+		}
+		if same[i] = best; best >= 0 {
+			used[best] = true
+		}
+	}
+	return same
+}
+
+func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }
 
 // caughtUp returns when to look again whether GitHub shows what a verified load had to leave out, and what was held says it would be green
 // with: the longer it has not, the later, and not for ever. Zero says never.

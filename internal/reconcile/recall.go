@@ -1,14 +1,10 @@
 package reconcile
 
 import (
-	"context"
-	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -73,54 +69,19 @@ func editions(w *store.Work) []change.Description {
 	return all
 }
 
-// readSeen reads what a view shows into the facts.
-func (r *run) readSeen(ctx context.Context, s *subject, v change.View, mu *sync.Mutex) error {
-	since := time.Time{}
-	if s.work.Concerns.Has(change.ConcernVerify) {
-		since = r.github.Began()
+// rememberHeld marks the reviews whose author was seen to hold a role while they stood.
+func rememberHeld(reviews []change.Review, before *change.Decision) {
+	if before == nil {
+		return
 	}
-	asked := v
-	if asked.Base == "" {
-		asked.Base = s.facts.Content.BaseTip
-	}
-	seen, err := r.github.Seen(ctx, s.facts.Repository, asked, since)
-	if err != nil {
-		return err
-	}
-	seen.View = v
-	mu.Lock()
-	defer mu.Unlock()
-	s.facts.Seen = append(s.facts.Seen, seen)
-	return nil
-}
-
-// lacksEntries says whether entries that are asked for have not been read.
-func lacksEntries(f *change.Facts, l change.TreePaths) bool {
-	tree, ok := f.Trees[l.Commit]
-	return !ok || !tree.Cut && slices.ContainsFunc(l.Paths, func(path string) bool {
-		_, ok := tree.Entries[path]
-		return !ok
-	})
-}
-
-// readEntries reads entries of a tree into the facts.
-func (r *run) readEntries(ctx context.Context, f *change.Facts, l change.TreePaths, mu *sync.Mutex) error {
-	found, complete, err := r.github.Tree(ctx, f.Repository, l.Commit, l.Paths)
-	var missing *github.NotFound
-	if err != nil && !errors.As(err, &missing) {
-		return err
-	}
-	tree := change.Tree{Commit: l.Commit, Entries: make(map[string]change.Entry, len(l.Paths)), Cut: !complete || missing != nil}
-	for _, path := range l.Paths {
-		if e, ok := found[path]; ok || !tree.Cut {
-			tree.Entries[path] = change.Entry{Mode: e.Mode, Blob: e.Blob}
+	for _, o := range before.Opinions {
+		if !o.Held {
+			continue
+		}
+		for i := range reviews {
+			if reviews[i].ID == o.Review {
+				reviews[i].Held = true
+			}
 		}
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	if f.Trees == nil {
-		f.Trees = map[change.SHA]change.Tree{}
-	}
-	f.Trees[l.Commit] = tree
-	return nil
 }

@@ -1,0 +1,155 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/policy"
+	"github.com/changegate/changegate/internal/queue"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// trust says how far a load relies on what is held.
+type trust int
+
+const (
+	// trustHeld: what deliveries and earlier reads told, read anew only where something is missing or was said to have changed. It is
+	// enough for yellow and red, which a later event mends.
+	trustHeld trust = iota
+	// trustVerified: read from GitHub in this run, or revalidated, or immutable by SHA. Only this makes a check green.
+	trustVerified
+)
+
+// peopleAge is how old a permission or a team's list of members may be when a run begins, for none to be older than a minute when it makes a check
+// green.
+const peopleAge = time.Minute - queue.RunTimeout
+
+// errMoved says that the pull request is not what the run was about any more. What GitHub says now is saved; the run is repeated.
+var errMoved = errors.New("the pull request changed while it was looked at")
+
+// subject is one pull request in a run.
+type subject struct {
+	work   store.Work
+	policy *policy.Policy // nil: it cannot be read, or none governs
+	facts  change.Facts
+	// decision is the last one made of the facts in this run.
+	decision change.Decision
+	// rejections are those that commands made or withdrew in this run.
+	rejections []change.Rejection
+	// left is when the latest was done that the last load left out, because only a delivery told of it; see withTold and withToldChecks.
+	left time.Time
+	// texts are those of the policy files that were read for it.
+	texts map[change.PolicyRef]string
+}
+
+func (s *subject) pull() change.Pull { return s.work.Snapshot }
+
+// needed returns what the subject's policy was found to need by an earlier load in this run.
+func (s *subject) needed() change.Needs {
+	if s.policy == nil {
+		return change.Needs{}
+	}
+	return s.policy.Needs(s.facts)
+}
+
+// decide loads what the policy needs, as far as trust says, and decides.
+func (r *run) decide(ctx context.Context, s *subject, t trust) error {
+	if err := r.loadAndDecide(ctx, s, t); err != nil {
+		return &subjectError{s, err}
+	}
+	d := &s.decision
+	d.Base, d.Descriptions = s.pull().Base.Name, len(s.facts.Descriptions)
+	if c := s.facts.Content; c.Head == s.pull().Head.SHA {
+		d.BaseTip, d.MergeBase = c.BaseTip, c.MergeBase
+	}
+	if s.policy == nil {
+		*d = keepPeople(*d, s.work.Decision)
+		return nil
+	}
+	for _, l := range s.facts.LabelEvents {
+		if s.policy.CaresAboutLabel(l.Label) {
+			d.Labels = append(d.Labels, l)
+		}
+	}
+	return nil
+}
+
+// keepPeople carries the opinions and the declarers of the last decision over to one that looked at none: nobody has changed their mind, and
+// that an objector or a declarer held a role is not to be forgotten.
+func keepPeople(d change.Decision, before *change.Decision) change.Decision {
+	if before != nil {
+		d.Opinions, d.Declarers = before.Opinions, before.Declarers
+	}
+	return d
+}
+
+func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
+	f, err := r.basics(ctx, s, t)
+	if err != nil {
+		return err
+	}
+	earlier := s.facts
+	s.facts = f
+	s.facts.People, s.facts.Teams, s.facts.Users = earlier.People, earlier.Teams, earlier.Users
+	if f.Content.MergeBase == s.pull().Head.SHA {
+		// The base has all of it: it was merged, and the event that says so is on its way. That may have been after this run read that it is
+		// open, and what a session was told once it does not ask again.
+		fresh := r.Session(s.work.Repository.Installation)
+		p, err := fresh.Pull(ctx, s.work.Repository, s.work.Key.Number, fresh.Began())
+		if err == nil {
+			err = r.accept(ctx, s, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p, problem, err := r.policyOf(ctx, s, t, f.Content.BaseTip)
+	if err != nil {
+		return err
+	}
+	s.policy = p
+	switch {
+	case problem != nil:
+		s.decision = *problem
+		return nil
+	case p == nil:
+		s.decision = change.Decision{Pull: s.work.Key, Head: s.pull().Head.SHA}
+		return nil
+	}
+	recent := r.github.Began().Add(-peopleAge)
+	// What cannot turn a check green may rest on what was known of people before.
+	since := time.Time{}
+	switch concerns := s.work.Concerns; {
+	case concerns.Has(change.ConcernPeople):
+		since = r.github.Began() // GitHub has said that something changed, and anything held may be from before
+	case t == trustVerified, concerns.Has(change.ConcernVerify):
+		since = recent
+	}
+	if err := r.satisfy(ctx, s, t, since, p.Needs); err != nil {
+		return err
+	}
+	s.decision = p.Decide(s.facts)
+	if since.IsZero() && s.doubtsPeople() {
+		if err := r.satisfy(ctx, s, t, recent, p.Needs); err != nil {
+			return err
+		}
+		s.decision = p.Decide(s.facts)
+	}
+	return nil
+}
+
+// doubtsPeople says whether something that was done since the last decision may count for less than it should, because what is held
+// of people is from before they got a role: a review by someone without one, or a label of consequence.
+func (s *subject) doubtsPeople() bool {
+	known := map[int64]bool{}
+	if before := s.work.Decision; before != nil {
+		for _, o := range before.Opinions {
+			known[o.Review] = true
+		}
+	}
+	news := func(o change.Opinion) bool { return !known[o.Review] && !o.Held && !o.By.IsBot() }
+	return slices.ContainsFunc(s.decision.Opinions, news) || len(newLabels(s.work.Decision, s.decision)) > 0
+}
