@@ -21,130 +21,193 @@ import (
 // maxRounds bounds how often a policy's needs are asked for: one answer may raise another question, but not for ever.
 const maxRounds = 8
 
-// satisfy reads what needs says beyond the basics until that is nothing new. What it says of people was read from GitHub after recent, or
-// at any time if that is zero. What an earlier load in this run knew of people says where to begin: with nothing known, every question
-// looks as if it mattered.
+// gathering reads into a subject's facts what its policy needs beyond the basics, in rounds.
+type gathering struct {
+	*run
+	s      *subject
+	trust  trust
+	recent time.Time // when GitHub was asked about people at the earliest; zero: at any time
+
+	mu         sync.Mutex          // guards the facts, and run.seen, while a round's answers come in
+	trees      map[change.SHA]bool // by commit: whether its tree was asked about the changed files
+	checksRead bool
+}
+
+// read asks one question and notes the answer in the facts.
+type read = func(ctx context.Context) error
+
+// satisfy reads what needs asks for beyond the basics, until it asks for nothing new. What is said of people was read from GitHub after recent,
+// or at any time if that is zero. What an earlier load in this run knew of people is read again, and says only what to ask for first: with
+// nobody known, every question looks as if it mattered.
 func (r *run) satisfy(ctx context.Context, s *subject, t trust, recent time.Time, needs func(change.Facts) change.Needs) error {
 	f := &s.facts
 	need := needs(*f)
 	f.People, f.Teams, f.Users = map[change.AccountID]change.Person{}, map[string]change.Team{}, map[string]change.Account{}
-	trees := map[change.SHA]bool{}
-	checksRead := false
+	g := &gathering{run: r, s: s, trust: t, recent: recent, trees: map[change.SHA]bool{}}
 	for round := range maxRounds {
 		if round > 0 {
 			need = needs(*f)
 		}
-		var mu sync.Mutex // guards f below
+		reads := g.reads(need)
+		if len(reads) == 0 && round > 0 {
+			return nil
+		}
 		group, gctx := errgroup.WithContext(ctx)
-		// All questions are collected before any is asked: collecting them reads f, and answers write to it.
-		var reads []func() error
-		ask := func(read func() error) { reads = append(reads, read) }
-
-		for _, a := range need.People {
-			if _, ok := f.People[a.ID]; ok {
-				continue
-			}
-			ask(func() error {
-				person, err := r.github.Permission(gctx, f.Repository, a, recent)
-				mu.Lock()
-				defer mu.Unlock()
-				f.People[a.ID] = person
-				return err
-			})
-		}
-		lookFor := map[string][]change.Account{}
-		for _, m := range need.Members {
-			if team, ok := f.Teams[m.Team]; ok && !slices.Contains(team.Absent, m.Account.ID) && !team.Has(m.Account.ID) {
-				lookFor[m.Team] = append(lookFor[m.Team], m.Account)
-			}
-		}
-		for _, slug := range need.Teams {
-			if _, ok := f.Teams[slug]; !ok {
-				lookFor[slug] = nil
-			}
-		}
-		for _, slug := range slices.Sorted(maps.Keys(lookFor)) {
-			ask(func() error {
-				team, err := r.team(gctx, f.Repository, slug, lookFor[slug], recent)
-				mu.Lock()
-				defer mu.Unlock()
-				f.Teams[slug] = team
-				return err
-			})
-		}
-		for _, login := range need.Users {
-			key := strings.ToLower(login)
-			if _, ok := f.Users[key]; ok {
-				continue
-			}
-			ask(func() error {
-				account, err := r.resolve(gctx, login)
-				mu.Lock()
-				defer mu.Unlock()
-				f.Users[key] = account
-				return err
-			})
-		}
-		if need.Checks && !checksRead && (t == trustVerified || !f.ChecksKnown || need.Workflows && lacksWorkflow(f.Checks)) {
-			checksRead = true
-			ask(func() error { return r.readChecks(gctx, s, t, need.Workflows, &mu) })
-		}
-		files := f.Content.Files // as they are before anything is asked
-		if head := f.Content.Head; need.Modes && !trees[head] {
-			trees[head] = true
-			ask(func() error {
-				return r.readTree(gctx, f, &mu, head, files, pathAtHead, func(c *change.File, e github.TreeEntry) { c.Mode = e.Mode })
-			})
-		}
-		if base := f.Content.MergeBase; need.Blobs && !trees[base] {
-			trees[base] = true
-			ask(func() error {
-				return r.readTree(gctx, f, &mu, base, files, pathBefore, func(c *change.File, e github.TreeEntry) { c.PreviousBlob = e.Blob })
-			})
-		}
-		for _, v := range need.Seen {
-			if _, ok := f.SeenIn(v); !ok {
-				ask(func() error { return r.readSeen(gctx, s, v, &mu) })
-			}
-		}
-		for _, l := range need.Trees {
-			if lacksEntries(f, l) {
-				ask(func() error { return r.readEntries(gctx, f, l, &mu) })
-			}
-		}
 		for _, read := range reads {
-			group.Go(read)
+			group.Go(func() error { return read(gctx) })
 		}
 		if err := group.Wait(); err != nil {
 			return err
-		}
-		if len(reads) == 0 && round > 0 {
-			return nil
 		}
 	}
 	return fmt.Errorf("the policy asks for ever more facts: its needs did not end after %d rounds", maxRounds)
 }
 
+// reads returns what is to be read of what is needed. All reads are collected before any begins, because collecting them looks at the facts
+// and their answers change them.
+func (g *gathering) reads(need change.Needs) []read {
+	return slices.Concat(
+		g.people(need.People), g.teams(need.Teams, need.Members), g.users(need.Users), g.checks(need), g.files(need), g.views(need.Seen), g.entries(need.Trees),
+	)
+}
+
+// note has an answer change the facts.
+func (g *gathering) note(answer func(f *change.Facts)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	answer(&g.s.facts)
+}
+
+func (g *gathering) people(accounts []change.Account) (reads []read) {
+	f := &g.s.facts
+	for _, a := range accounts {
+		if _, ok := f.People[a.ID]; ok {
+			continue
+		}
+		reads = append(reads, func(ctx context.Context) error {
+			person, err := g.github.Permission(ctx, f.Repository, a, g.recent)
+			if err != nil {
+				return err
+			}
+			g.note(func(f *change.Facts) { f.People[a.ID] = person })
+			return nil
+		})
+	}
+	return reads
+}
+
+// teams asks for teams that were not read, and once more for one that GitHub listed in part and whose list leaves somebody's membership open.
+func (g *gathering) teams(slugs []string, members []change.Membership) (reads []read) {
+	f := &g.s.facts
+	lookFor := map[string][]change.Account{}
+	for _, m := range members {
+		if team, ok := f.Teams[m.Team]; ok && !slices.Contains(team.Absent, m.Account.ID) && !team.Has(m.Account.ID) {
+			lookFor[m.Team] = append(lookFor[m.Team], m.Account)
+		}
+	}
+	for _, slug := range slugs {
+		if _, ok := f.Teams[slug]; !ok {
+			lookFor[slug] = nil
+		}
+	}
+	for _, slug := range slices.Sorted(maps.Keys(lookFor)) {
+		reads = append(reads, func(ctx context.Context) error {
+			team, err := g.team(ctx, f.Repository, slug, lookFor[slug], g.recent)
+			if err != nil {
+				return err
+			}
+			g.note(func(f *change.Facts) { f.Teams[slug] = team })
+			return nil
+		})
+	}
+	return reads
+}
+
+func (g *gathering) users(logins []string) (reads []read) {
+	for _, login := range logins {
+		key := strings.ToLower(login)
+		if _, ok := g.s.facts.Users[key]; ok {
+			continue
+		}
+		reads = append(reads, func(ctx context.Context) error {
+			account, err := g.resolve(ctx, login)
+			if err != nil {
+				return err
+			}
+			g.note(func(f *change.Facts) { f.Users[key] = account })
+			return nil
+		})
+	}
+	return reads
+}
+
+func (g *gathering) checks(need change.Needs) []read {
+	f := &g.s.facts
+	known := g.trust == trustHeld && f.ChecksKnown && !(need.Workflows && lacksWorkflow(f.Checks))
+	if !need.Checks || g.checksRead || known {
+		return nil
+	}
+	g.checksRead = true
+	return []read{func(ctx context.Context) error { return g.readChecks(ctx, need.Workflows) }}
+}
+
+// files asks the trees of the head and of the merge base about the changed files.
+func (g *gathering) files(need change.Needs) (reads []read) {
+	content := &g.s.facts.Content
+	files := content.Files // as they are before anything is asked
+	if head := content.Head; need.Modes && !g.trees[head] {
+		g.trees[head] = true
+		reads = append(reads, func(ctx context.Context) error {
+			return g.readTree(ctx, head, files, pathAtHead, func(c *change.File, e github.TreeEntry) { c.Mode = e.Mode })
+		})
+	}
+	if base := content.MergeBase; need.Blobs && !g.trees[base] {
+		g.trees[base] = true
+		reads = append(reads, func(ctx context.Context) error {
+			return g.readTree(ctx, base, files, pathBefore, func(c *change.File, e github.TreeEntry) { c.PreviousBlob = e.Blob })
+		})
+	}
+	return reads
+}
+
+func (g *gathering) views(views []change.View) (reads []read) {
+	for _, v := range views {
+		if _, ok := g.s.facts.SeenIn(v); !ok {
+			reads = append(reads, func(ctx context.Context) error { return g.readSeen(ctx, v) })
+		}
+	}
+	return reads
+}
+
+func (g *gathering) entries(asked []change.TreePaths) (reads []read) {
+	for _, paths := range asked {
+		if lacksEntries(&g.s.facts, paths) {
+			reads = append(reads, func(ctx context.Context) error { return g.readEntries(ctx, paths) })
+		}
+	}
+	return reads
+}
+
 // readChecks reads the checks on the head, and keeps them.
-func (r *run) readChecks(ctx context.Context, s *subject, t trust, workflows bool, mu *sync.Mutex) error {
-	f, began := &s.facts, r.github.Began()
+func (g *gathering) readChecks(ctx context.Context, workflows bool) error {
+	f, began := &g.s.facts, g.github.Began()
 	head := f.Pull.Head.SHA
-	listed, ours, err := r.github.Checks(ctx, f.Repository, head, workflows, began)
+	listed, ours, err := g.github.Checks(ctx, f.Repository, head, workflows, began)
 	if err != nil {
 		return err
 	}
-	told, err := r.Store.SaveChecks(ctx, f.Repository.ID, head, listed, began, began.Add(-longestLag))
+	told, err := g.Store.SaveChecks(ctx, f.Repository.ID, head, listed, began, began.Add(-longestLag))
 	if err != nil {
 		return err
 	}
-	checks, left := withToldChecks(listed, told, t)
-	mu.Lock()
-	defer mu.Unlock()
-	f.Checks, f.ChecksKnown = checks, true
-	r.seen[head] = ours
-	if left.After(s.left) {
-		s.left = left
-	}
+	checks, left := withToldChecks(listed, told, g.trust)
+	g.note(func(f *change.Facts) {
+		f.Checks, f.ChecksKnown = checks, true
+		g.seen[head] = ours
+		if left.After(g.s.left) {
+			g.s.left = left
+		}
+	})
 	return nil
 }
 
@@ -189,9 +252,8 @@ func (r *run) team(ctx context.Context, repo change.Repository, slug string, loo
 
 // readTree reads what a commit's tree holds of some of the changed files and has set note it. Path is a file's path there; empty: it is
 // not asked for.
-func (r *run) readTree(
-	ctx context.Context, f *change.Facts, mu *sync.Mutex, commit change.SHA, files []change.File,
-	path func(change.File) string, set func(*change.File, github.TreeEntry),
+func (g *gathering) readTree(
+	ctx context.Context, commit change.SHA, files []change.File, path func(change.File) string, set func(*change.File, github.TreeEntry),
 ) error {
 	var paths []string
 	for _, file := range files {
@@ -199,19 +261,19 @@ func (r *run) readTree(
 			paths = append(paths, p)
 		}
 	}
-	entries, _, err := r.github.Tree(ctx, f.Repository, commit, paths)
+	entries, _, err := g.github.Tree(ctx, g.s.facts.Repository, commit, paths)
 	if err != nil {
 		return err
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	// The files belong to an answer that others hold too.
-	f.Content.Files = slices.Clone(f.Content.Files)
-	for i := range f.Content.Files {
-		if p := path(f.Content.Files[i]); p != "" {
-			set(&f.Content.Files[i], entries[p])
+	g.note(func(f *change.Facts) {
+		// The files belong to an answer that others hold too.
+		f.Content.Files = slices.Clone(f.Content.Files)
+		for i := range f.Content.Files {
+			if p := path(f.Content.Files[i]); p != "" {
+				set(&f.Content.Files[i], entries[p])
+			}
 		}
-	}
+	})
 	return nil
 }
 
@@ -232,53 +294,51 @@ func pathBefore(f change.File) string {
 }
 
 // readSeen reads what a view shows into the facts.
-func (r *run) readSeen(ctx context.Context, s *subject, v change.View, mu *sync.Mutex) error {
+func (g *gathering) readSeen(ctx context.Context, v change.View) error {
 	since := time.Time{}
-	if s.work.Concerns.Has(change.ConcernVerify) {
-		since = r.github.Began()
+	if g.s.work.Concerns.Has(change.ConcernVerify) {
+		since = g.github.Began()
 	}
 	asked := v
 	if asked.Base == "" {
-		asked.Base = s.facts.Content.BaseTip
+		asked.Base = g.s.facts.Content.BaseTip
 	}
-	seen, err := r.github.Seen(ctx, s.facts.Repository, asked, since)
+	seen, err := g.github.Seen(ctx, g.s.facts.Repository, asked, since)
 	if err != nil {
 		return err
 	}
 	seen.View = v
-	mu.Lock()
-	defer mu.Unlock()
-	s.facts.Seen = append(s.facts.Seen, seen)
+	g.note(func(f *change.Facts) { f.Seen = append(f.Seen, seen) })
 	return nil
 }
 
 // lacksEntries says whether entries that are asked for have not been read.
-func lacksEntries(f *change.Facts, l change.TreePaths) bool {
-	tree, ok := f.Trees[l.Commit]
-	return !ok || !tree.Cut && slices.ContainsFunc(l.Paths, func(path string) bool {
+func lacksEntries(f *change.Facts, asked change.TreePaths) bool {
+	tree, ok := f.Trees[asked.Commit]
+	return !ok || !tree.Cut && slices.ContainsFunc(asked.Paths, func(path string) bool {
 		_, ok := tree.Entries[path]
 		return !ok
 	})
 }
 
 // readEntries reads entries of a tree into the facts.
-func (r *run) readEntries(ctx context.Context, f *change.Facts, l change.TreePaths, mu *sync.Mutex) error {
-	found, complete, err := r.github.Tree(ctx, f.Repository, l.Commit, l.Paths)
+func (g *gathering) readEntries(ctx context.Context, asked change.TreePaths) error {
+	found, complete, err := g.github.Tree(ctx, g.s.facts.Repository, asked.Commit, asked.Paths)
 	var missing *github.NotFound
 	if err != nil && !errors.As(err, &missing) {
 		return err
 	}
-	tree := change.Tree{Commit: l.Commit, Entries: make(map[string]change.Entry, len(l.Paths)), Cut: !complete || missing != nil}
-	for _, path := range l.Paths {
+	tree := change.Tree{Commit: asked.Commit, Entries: make(map[string]change.Entry, len(asked.Paths)), Cut: !complete || missing != nil}
+	for _, path := range asked.Paths {
 		if e, ok := found[path]; ok || !tree.Cut {
 			tree.Entries[path] = change.Entry{Mode: e.Mode, Blob: e.Blob}
 		}
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	if f.Trees == nil {
-		f.Trees = map[change.SHA]change.Tree{}
-	}
-	f.Trees[l.Commit] = tree
+	g.note(func(f *change.Facts) {
+		if f.Trees == nil {
+			f.Trees = map[change.SHA]change.Tree{}
+		}
+		f.Trees[asked.Commit] = tree
+	})
 	return nil
 }
