@@ -15,85 +15,31 @@ import (
 // basics gathers what every policy looks at.
 func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, error) {
 	w := &s.work
-	began := r.github.Began()
-	since := func(c change.Concern) time.Time {
-		if t == trustVerified || w.Concerns.Has(c) || w.Concerns.Has(change.ConcernVerify) {
-			return began
-		}
-		return time.Time{}
-	}
 	f := change.Facts{Now: r.github.Now(), Repository: w.Repository}
-
 	if w.Snapshot.State == "" || t == trustHeld && (w.Unsure || w.Concerns.Has(change.ConcernVerify)) {
 		if err := r.readPull(ctx, s); err != nil {
 			return f, err
 		}
 	}
-
 	if err := r.learnPushes(ctx, s); err != nil {
 		return f, err
 	}
-
 	merged := s.mergedAs()
-	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		if merged != nil {
-			f.Content, err = r.github.ContentAt(gctx, w.Repository, w.Snapshot, merged.BaseTip)
-		} else {
-			f.Content, err = r.github.Content(gctx, w.Repository, w.Snapshot, since(change.ConcernContent))
-		}
-		return err
-	})
-	if base := w.Snapshot.Base; t == trustHeld && base.SHA != "" && !r.holdsTip(w.Repository, base.Name) {
-		// The base that GitHub noted is most often still its tip, so its policy is read beside the tip and the comparison. If it is
-		// not, the tip's is read after.
-		group.Go(func() error {
-			_, err := r.github.PolicyFile(gctx, w.Repository, base.SHA, change.PolicyPath)
-			var missing *github.NotFound
-			if errors.As(err, &missing) {
-				return nil
-			}
-			return err
-		})
-	}
-	group.Go(func() error {
-		// Read beside the others; the session answers when the policy is made of it.
-		_, err := r.ownerPolicy(gctx, s, t)
-		return err
-	})
-	var timeline github.Timeline
-	// Deliveries tell all there was to a pull request whose life is known from its opening, unless one is known to have been lost, or they
-	// leave open in which order labels came and went. Of any other GitHub tells it.
-	complete := w.PushesKnown && !w.Untold
-	toldAll := complete && t == trustHeld && !w.Concerns.Has(change.ConcernVerify) && inOrder(w.LabelEvents)
-	if !toldAll {
-		group.Go(func() (err error) {
-			timeline, err = r.github.Timeline(gctx, w.Repository, w.Key.Number, since(change.ConcernTimeline))
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	content, timeline, err := r.readTogether(ctx, s, t, merged)
+	if err != nil {
 		return f, err
 	}
-	if complete && !toldAll && lacks(w, timeline, f.Now) {
-		// Were it not noted, the next decision on what deliveries told would forget what this one found.
-		if err := r.Store.SaveUntold(ctx, w.Key); err != nil {
-			return f, err
-		}
-		w.Untold = true
+	if err := r.noteUntold(ctx, s, timeline, f.Now); err != nil {
+		return f, err
 	}
 
-	f.Pull = w.Snapshot
+	f.Pull, f.Content = w.Snapshot, content
 	brought, known, err := r.learnOrigin(ctx, s, f.Content)
 	if err != nil {
 		return f, err
 	}
 	f.Pushes, f.PushesKnown = slices.Concat(brought, w.Pushes), w.PushesKnown && known
-	if toldAll {
-		f.Reviews, f.LabelEvents = foldReviews(w.Reviews), w.LabelEvents
-	} else {
-		f.Reviews, f.LabelEvents, s.left = withTold(timeline, w.Reviews, w.LabelEvents, t, f.Now)
-	}
+	mergeTold(&f, s, timeline, t)
 	if merged != nil {
 		f.Declared = merged.Declaration
 	}
@@ -104,10 +50,90 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 	if f.Debts, err = r.debtsOfSetters(ctx, w.Repository, f.LabelEvents); err != nil {
 		return f, err
 	}
-	recall(&f, w, timeline.Retargeted)
-	rememberHeld(f.Reviews, w.Decision)
-	f.Checks, f.ChecksKnown = withWorkflows(change.LatestRuns(w.Checks)), !w.ChecksReadAt.IsZero() && since(change.ConcernVerify).IsZero()
+	f.Checks = withWorkflows(change.LatestRuns(w.Checks))
+	f.ChecksKnown = !w.ChecksReadAt.IsZero() && r.sinceFor(change.ConcernVerify, s, t).IsZero()
 	return f, nil
+}
+
+// sinceFor says how old an answer may be that a concern is about: as it is held, unless something says that it changed or a green may rest on it.
+func (r *run) sinceFor(c change.Concern, s *subject, t trust) time.Time {
+	if concerns := s.work.Concerns; t == trustVerified || concerns.Has(c) || concerns.Has(change.ConcernVerify) {
+		return r.github.Began()
+	}
+	return time.Time{}
+}
+
+// readTogether reads the content, and what GitHub tells of reviews and labels; nil where deliveries told all of it. Beside them it reads the
+// policies, for the session to answer when they are asked for. Merged is the decision under which an emergency was merged, or nil.
+func (r *run) readTogether(
+	ctx context.Context, s *subject, t trust, merged *change.Decision,
+) (content change.Content, timeline *github.Timeline, err error) {
+	w := &s.work
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		if merged != nil {
+			content, err = r.github.ContentAt(ctx, w.Repository, w.Snapshot, merged.BaseTip)
+		} else {
+			content, err = r.github.Content(ctx, w.Repository, w.Snapshot, r.sinceFor(change.ConcernContent, s, t))
+		}
+		return err
+	})
+	if base := w.Snapshot.Base; t == trustHeld && base.SHA != "" && !r.holdsTip(w.Repository, base.Name) {
+		// The base that GitHub noted is most often still its tip. If it is not, the tip's policy is read after.
+		group.Go(func() error {
+			_, err := r.github.PolicyFile(ctx, w.Repository, base.SHA, change.PolicyPath)
+			var missing *github.NotFound
+			if errors.As(err, &missing) {
+				return nil
+			}
+			return err
+		})
+	}
+	group.Go(func() error {
+		_, err := r.ownerPolicy(ctx, s, t)
+		return err
+	})
+	// Deliveries are enough for a pull request followed from its opening, unless one is known to be missing or the order of its label events
+	// is ambiguous; otherwise read the timeline.
+	told := t == trustHeld && w.PushesKnown && !w.Untold && !w.Concerns.Has(change.ConcernVerify) && inOrder(w.LabelEvents)
+	if !told {
+		group.Go(func() error {
+			read, err := r.github.Timeline(ctx, w.Repository, w.Key.Number, r.sinceFor(change.ConcernTimeline, s, t))
+			timeline = &read
+			return err
+		})
+	}
+	err = group.Wait()
+	return content, timeline, err
+}
+
+// noteUntold notes that a delivery was lost, if the timeline has what none told of a pull request that was followed from its opening. Were it
+// not noted, the next decision on what deliveries told would forget what this one found.
+func (r *run) noteUntold(ctx context.Context, s *subject, timeline *github.Timeline, now time.Time) error {
+	w := &s.work
+	if timeline == nil || !w.PushesKnown || w.Untold || !lacks(w, *timeline, now) {
+		return nil
+	}
+	if err := r.Store.SaveUntold(ctx, w.Key); err != nil {
+		return err
+	}
+	w.Untold = true
+	return nil
+}
+
+// mergeTold puts together what GitHub tells of reviews and labels, nil if it was not asked, what deliveries told, and what is known of both
+// from earlier decisions.
+func mergeTold(f *change.Facts, s *subject, timeline *github.Timeline, t trust) {
+	w := &s.work
+	var retargeted time.Time
+	if timeline == nil {
+		f.Reviews, f.LabelEvents = foldReviews(w.Reviews), w.LabelEvents
+	} else {
+		f.Reviews, f.LabelEvents, s.left = withTold(*timeline, w.Reviews, w.LabelEvents, t, f.Now)
+		retargeted = timeline.Retargeted
+	}
+	recall(f, w, retargeted)
+	rememberHeld(f.Reviews, w.Decision)
 }
 
 // debtsOfSetters returns what those owe who set a label, because whoever owes something overdue cannot declare an emergency.
