@@ -53,8 +53,8 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	if known.State != store.EffectIntended {
 		return nil
 	}
-	// If it was intended before, it is done now: the write was found not to have happened; see settle.
-	// Another may have taken over. It is asked again just before the bytes leave, which may have to wait.
+	// If an earlier run intended it, that write was found not to have happened (see settle), and is done now. Another run may have taken over the
+	// head meanwhile: that is asked now, and again just before the bytes leave, which may be later.
 	ctx = fence.With(ctx, func(ctx context.Context) error { return r.Store.Attempt(ctx, e.Key, r.lease) })
 	if err := fence.Ask(ctx); err != nil {
 		return err
@@ -79,8 +79,8 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 	return r.complete(ctx, e, done)
 }
 
-// applyEffectOnce does what is no write to the check run. What is harmless to repeat is not looked for: a reaction that is there already, a request that is
-// still open.
+// applyEffectOnce carries out an effect that does not write the check run. Only a comment is looked for before it is repeated: a reaction or a
+// request for a review that is there already does no harm.
 func (r *run) applyEffectOnce(ctx context.Context, intent store.Intent, e plan.Effect) error {
 	do := effect.Action[result]{
 		Do: func(ctx context.Context) (result, error) { return r.act(ctx, e) },
@@ -129,9 +129,10 @@ func (r *run) complete(ctx context.Context, e plan.Effect, done result) error {
 	})
 }
 
-// settle finds out what became of writes to a head's check run whose results were lost, in a crash or with GitHub's answer, so that the
-// plan starts from what is there. It returns how many writes have ended. What GitHub shows nothing of may still come: it is looked for once
-// more when that can no longer be, lest what was green a moment ago covers what is shown by then, and lest a run is left that never ends.
+// settle finds out what became of writes to a head's check run whose results were lost, in a crash or with GitHub's answer, so that the plan starts
+// from what is there. It returns how many writes have ended. GitHub may still act on a write that it shows nothing of: such a write stays open
+// until that can no longer happen, and the run is repeated then. Otherwise a late green could cover what is shown by that time, or a check run be
+// left that never ends.
 func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err error) {
 	key := r.main.work.Key
 	ended, open, err := r.Store.EffectsOn(ctx, key.Repository, head, string(plan.CreateCheckRun), string(plan.UpdateCheckRun))
@@ -142,7 +143,7 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 	if err != nil {
 		return 0, err
 	}
-	// Once it is noted what became of the writes, nobody looks any more.
+	// This comes first: once it is noted what became of the writes, nobody looks at the check runs any more.
 	if len(runs) > 0 {
 		if err := r.adopt(ctx, head, runs[0], open); err != nil {
 			return 0, err
@@ -174,7 +175,7 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 			err = r.Store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
 		case shows(runs[i], e.Output.Status, e.Output.Conclusion):
 			err = r.complete(ctx, e, result{RunID: runs[i].ID})
-		default: // it came to be on a run that was completed meanwhile, which is what GitHub kept of it
+		default: // the check run was completed meanwhile, and GitHub kept it so
 			if err = r.Store.SaveCheckRun(ctx, found(key, runs[i])); err == nil {
 				err = r.Store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
 			}
@@ -191,8 +192,8 @@ func shows(c github.CheckRun, status plan.Status, conclusion plan.Conclusion) bo
 	return c.Status == string(status) && c.Conclusion == string(conclusion)
 }
 
-// adopt takes the newest of our check runs on a head, which is the one that people see, for ours, if nothing is known of it: GitHub acted on its
-// write when nobody waited for that any more. What is open of the writes to it is settle's to find out.
+// adopt saves the newest of our check runs on a head, which is the one that people see, if nothing is known of it: GitHub acted on the write when
+// nobody waited for it any more. A check run that one of the open writes made is left to settle.
 func (r *run) adopt(ctx context.Context, head change.SHA, newest github.CheckRun, open []store.Effect) error {
 	if slices.ContainsFunc(open, func(e store.Effect) bool { return e.Key == newest.ExternalID }) {
 		return nil
@@ -205,7 +206,7 @@ func (r *run) adopt(ctx context.Context, head change.SHA, newest github.CheckRun
 	return r.Store.SaveCheckRun(ctx, found(key, newest))
 }
 
-// endBeside ends those of our check runs on a head, newest first, that another has taken the place of, and that nobody would ever end.
+// endBeside ends those of our check runs on a head, newest first, that a newer one has replaced: nobody else would ever end them.
 func (r *run) endBeside(ctx context.Context, head change.SHA, runs []github.CheckRun) error {
 	for i, beside := range runs {
 		if i == 0 || beside.Status == string(plan.Completed) {
@@ -246,17 +247,17 @@ func (r *run) act(ctx context.Context, e plan.Effect) (result, error) {
 	}
 }
 
-// posted returns our check run on a head: as the store has it, or as GitHub lists it where the store may have lost it, and where a sweep or a
-// person asks.
+// posted returns our check run on a head: as the store has it, or as GitHub lists it where the store may have lost it, or where a sweep or a person
+// asks.
 func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error) {
 	w := &r.main.work
 	held, err := r.Store.CheckRun(ctx, w.Key.Repository, head)
 	if err != nil {
 		return nil, err
 	}
-	// A copy that was restored may have been made before the check run was, or before it was last written.
+	// A database that was restored may be older than the check run, or than the last write to it.
 	forgotten := !w.Doubt.IsZero() && (held == nil || held.UpdatedAt.Before(w.Doubt.Add(effect.ClockSkew)))
-	// GitHub may have acted on a write when nobody waited for that any more. What was written just now it need not list yet.
+	// GitHub may have acted on a write when nobody waited for it any more. It need not list yet what was written just now.
 	doubted := w.Concerns.Has(change.ConcernVerify) && held != nil && held.UpdatedAt.Add(effect.MayActFor).Before(r.began)
 	switch {
 	case forgotten, doubted:

@@ -47,8 +47,8 @@ func (rc *Reconciler) MayRelease(
 	}))
 }
 
-// HeldOf returns those of the roles of the policy that governs a branch which somebody holds now. Unknown says that of another one it could
-// not be read. It returns ErrUnusable if the policy cannot be used; where none governs the branch nobody holds any.
+// HeldOf returns those of the roles of the policy that governs a branch which somebody holds now. Unknown says that this could not be read of
+// another of the roles. It returns ErrUnusable if the policy cannot be used; where none governs the branch nobody holds any.
 func (rc *Reconciler) HeldOf(
 	ctx context.Context, repo change.Repository, branch string, roles []string, by change.Account,
 ) (held []string, unknown bool, err error) {
@@ -99,7 +99,7 @@ func (r *run) mayWithdraw(ctx context.Context, s *subject, k change.Rejection, b
 	}))
 }
 
-// basis returns a subject of its own to ask about people by: the decision's facts are another matter, and are gathered later.
+// basis returns a subject of its own to ask about people with: the facts that the pull request is decided on are gathered separately.
 func (r *run) basis(s *subject) *subject {
 	asked := &subject{work: s.work}
 	asked.facts = change.Facts{Now: r.github.Now(), Repository: s.work.Repository, Pull: s.pull()}
@@ -114,7 +114,7 @@ type (
 // errUngoverned says that no policy governs the branch.
 var errUngoverned = errors.New("no policy governs the branch")
 
-// permitted makes of a branch that no policy governs that nobody may do anything.
+// permitted says that nobody may do anything on a branch that no policy governs.
 func permitted(a policy.Authority, err error) (policy.Authority, error) {
 	if errors.Is(err, errUngoverned) {
 		return policy.Authority{Who: change.Words("nobody, because no policy governs the branch")}, nil

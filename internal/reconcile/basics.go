@@ -150,7 +150,7 @@ func (r *run) debtsOfSetters(ctx context.Context, repo change.Repository, events
 	return r.Store.Debts(ctx, repo.Installation, setters)
 }
 
-// readAhead reads what a verified decision will ask for, beside what else is read before it; the session answers from then on.
+// readAhead reads what a verified decision will ask for, while other things are read; the session answers from then on.
 func (r *run) readAhead(ctx context.Context, s *subject) error {
 	w, began := &s.work, r.github.Began()
 	group, ctx := errgroup.WithContext(ctx)
@@ -180,7 +180,7 @@ func (r *run) holdsTip(repo change.Repository, branch string) bool {
 	return held
 }
 
-// readPull reads a pull request that no delivery described.
+// readPull reads what a pull request is now, and keeps it; see accept.
 func (r *run) readPull(ctx context.Context, s *subject) error {
 	p, err := r.github.Pull(ctx, s.work.Repository, s.work.Key.Number, r.github.Began())
 	if err != nil {

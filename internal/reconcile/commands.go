@@ -15,9 +15,9 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// commands carries out the commands that were not answered yet, as far as that is not the rest of the run's business, and answers them. It
-// says whether one of them asks for the check run to be posted anew. Until the run has ended well a command counts as not answered, and
-// all of this is done again by the next, which does no harm. One that cannot be answered now holds up nothing but a green.
+// commands carries out the commands that were not answered yet, and answers them. It returns true if one of them asks for the check run to be
+// posted anew, which is left to the rest of the run. Until the run has ended well its commands count as not answered, and the next run does all of
+// this again, which does no harm. One that cannot be answered now holds up nothing but a green.
 func (r *run) commands(ctx context.Context) (again bool, err error) {
 	w := &r.main.work
 	again = w.Concerns.Has(change.ConcernAgain)
@@ -81,7 +81,7 @@ func (r *run) command(ctx context.Context, c change.Command) (a command.Answer, 
 	return a, a.Reaction == command.Done && asked.Verb == command.Refresh, err
 }
 
-// passOn leaves a command to the repository's deployments, which answer it. Left twice it is one.
+// passOn leaves a command to the repository's deployments, which answer it. Leaving it twice does no harm.
 func (r *run) passOn(ctx context.Context, c change.Command) error {
 	return r.Store.RaiseErrands(ctx, []change.Raised{{
 		Errand: change.Errand{Kind: change.ErrandDeployments, Repository: c.Pull.Repository, Name: change.DeploymentsName},
@@ -188,8 +188,8 @@ func (s *subject) reject(r change.Rejection) {
 	}
 }
 
-// answered notes that the commands were carried out. A run that did not come this far leaves them to the next, as it does those that could
-// not be answered, which are its error then.
+// answered notes that the commands were carried out. A run that does not come this far leaves all of them to the next. Those that could not be
+// answered are left as well, and are the run's error.
 func (r *run) answered(ctx context.Context) error {
 	for i, c := range r.main.work.Commands {
 		if r.outcomes[i] == "" {

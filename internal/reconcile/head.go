@@ -119,8 +119,8 @@ func (r *run) verify(ctx context.Context, head change.SHA, subjects []*subject) 
 	return subjects, nil
 }
 
-// foundOn returns a pull request that GitHub lists on a head and that is not held to be there: no delivery told of it. It returns nil if what
-// is held of it is newer, because it has left the head or has ended since: lists lag behind.
+// foundOn returns a pull request that GitHub lists on a head and that no delivery put there. It returns nil if what is held is newer and says that
+// it has left the head or has ended: lists lag behind.
 func (r *run) foundOn(ctx context.Context, head change.SHA, p change.Pull) (*subject, error) {
 	key := change.PullKey{Repository: r.main.work.Key.Repository, Number: p.Number}
 	saved, err := r.Store.SavePull(ctx, key, p)
@@ -134,7 +134,7 @@ func (r *run) foundOn(ctx context.Context, head change.SHA, p change.Pull) (*sub
 	if s.work, err = r.Store.Begin(ctx, key); err != nil {
 		return nil, err
 	}
-	// Of two descriptions of one second either may be the later. Itself it says where it is, and if that is elsewhere all is begun anew.
+	// Two versions within one second cannot be ordered: ask for the pull request itself. If it has left this head, start over.
 	if s.work.Unsure {
 		return s, r.readPull(ctx, s)
 	}
@@ -158,9 +158,9 @@ func strictest(subjects []*subject) change.Decision {
 	return policy.Strictest(governed)
 }
 
-// takeBack takes a green back from a head on which the main subject has not been decided with its present base: the green speaks of
-// others, or of another base. It needs nothing from GitHub, so that an outage does not leave the green standing meanwhile. What is known to be
-// of no consequence for the check takes nothing back, or anybody could at will who may open a pull request into any branch.
+// takeBack takes a green back from a head on which the main subject has not been decided with its present base: the green speaks of others, or of
+// another base. It needs nothing from GitHub, so that an outage does not leave the green standing meanwhile. A base known to be ungoverned takes
+// nothing back: otherwise anyone who can open a pull request could revoke any green.
 func (r *run) takeBack(ctx context.Context, head change.SHA) error {
 	w := &r.main.work
 	if before := w.Decision; before != nil && before.Head == head && before.Base == w.Snapshot.Base.Name && before.State == "" {
@@ -177,8 +177,8 @@ func (r *run) takeBack(ctx context.Context, head change.SHA) error {
 	return r.apply(ctx, plan.TakenBack(w.Key, head, &posted.Posted, writes))
 }
 
-// isHeldUngoverned says whether no policy governs the main subject's base, by what is held of the policies. If that is older than the policies
-// are, the run finds out when it decides.
+// isHeldUngoverned says whether no policy governs the main subject's base, by the policies as they are held. If those are out of date, the run
+// finds out when it decides.
 func (r *run) isHeldUngoverned(ctx context.Context) bool {
 	if repo := r.main.work.Repository; !r.holdsTip(repo, repo.DefaultBranch) {
 		return false

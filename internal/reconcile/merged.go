@@ -20,8 +20,8 @@ func (s *subject) mergedAs() *change.Decision {
 	return d
 }
 
-// endedAs returns the last decision as it is once the pull request ended, with the debts that end with it: a declaration is bound to the
-// content that it saw, so that another that was merged is no emergency, and what was closed went past nothing.
+// endedAs returns the last decision as it stands once the pull request has ended, with the debts that this settles. A declaration is bound to the
+// content that it saw: if other content was merged, that was no emergency. What was closed without a merge owes nothing.
 func (r *run) endedAs(last change.Decision, p change.Pull) (change.Decision, []change.Debt) {
 	owed := reviewDebt(&last)
 	last.State = p.State

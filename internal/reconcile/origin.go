@@ -144,8 +144,8 @@ func commitsOf(head change.SHA, content change.Content, opened []change.SHA) com
 	return c
 }
 
-// roots returns what says of a commit on the branch that the base has it, and so all that came before it. Within says that it is in what the
-// pull request was opened with. Kept are those that the base was seen to have.
+// roots returns a test of the commits on the branch: whether the base has one, and with it all that came before. Within says that the commit is in
+// what the pull request was opened with. Kept are commits that the base was seen to have.
 func (c commits) roots(kept []change.SHA) func(sha change.SHA, within bool) bool {
 	return func(sha change.SHA, within bool) bool {
 		return !c.own[sha] && (c.all && within || slices.Contains(kept, sha))
@@ -159,8 +159,8 @@ type trail struct {
 	complete bool          // each way back ended there or where the branch was made
 }
 
-// walkBack finds the pushes that brought to a branch what a pull request was opened with: those after which the branch was that, those after
-// which it was what they found, and so on, up to where the branch was made or a root.
+// walkBack finds the pushes that brought to a branch what a pull request was opened with: the push that left the branch there, the one that left it
+// where that push began, and so on, back to where the branch was made or to a root.
 func walkBack(opened []change.SHA, branch []change.Push, isRoot func(sha change.SHA, within bool) bool) trail {
 	type place struct {
 		sha    change.SHA

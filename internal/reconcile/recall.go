@@ -8,8 +8,8 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// recall tells of reviews, labels and pushes what their head was compared with at that time, and of the description what it said before
-// each edit. Retargeted is when GitHub says that the base branch was last changed; zero where deliveries told all there was.
+// recall says of each review, label event and push what its head was compared with at that time, and of the description what it said before each
+// edit. Retargeted is when GitHub says that the base branch was last changed; zero where deliveries told all there was.
 func recall(f *change.Facts, w *store.Work, retargeted time.Time) {
 	f.Retargeted = retargeted
 	told := map[int64]change.Review{}
@@ -39,8 +39,8 @@ func recall(f *change.Facts, w *store.Work, retargeted time.Time) {
 	f.Descriptions = editions(w)
 }
 
-// comparedAt returns what a head was compared with at a time: as it was decided then, or else the commit of the base branch that the
-// delivery named. Of what no delivery told, and was done before the base branch was changed, nothing is known.
+// comparedAt returns what a head was compared with at a time: as it was decided then, or else the commit of the base branch that the delivery
+// named. Nothing is known of what no delivery told, if the base branch was changed after it.
 func comparedAt(all []store.Compared, head change.SHA, into string, base change.SHA, at, retargeted time.Time) (tip, mergeBase change.SHA) {
 	if into == "" && !at.After(retargeted) {
 		return "", ""
@@ -54,8 +54,8 @@ func comparedAt(all []store.Compared, head change.SHA, into string, base change.
 	return base, ""
 }
 
-// editions returns the descriptions that a pull request has had. What an edit says to have been there before, and nobody told of, was
-// written by nobody known.
+// editions returns the descriptions that a pull request has had. If an edit names an earlier text that no delivery told of, nobody is known to have
+// written that.
 func editions(w *store.Work) []change.Description {
 	var all []change.Description
 	at := w.Snapshot.CreatedAt

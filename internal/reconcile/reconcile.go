@@ -79,8 +79,8 @@ type run struct {
 	unsettled time.Time
 	// originAt is when to look again who brought what a pull request was opened with, by GitHub's clock; zero: no need.
 	originAt time.Time
-	// outcomes are those of the main subject's commands, in their order, once they were looked at; empty of one that could not be answered. Unanswered
-	// says why.
+	// outcomes has one for each of the main subject's commands, in their order, once they were looked at: empty for one that could not be answered,
+	// of which unanswered says why.
 	outcomes   []string
 	unanswered error
 }
@@ -151,8 +151,8 @@ func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queu
 	}
 }
 
-// missing deals with a 404 in the middle of a run. If the pull request itself is not there any more it is no longer ours. If it is,
-// what it is now tells most often what is missing; if it does not, the error stands.
+// missing deals with a 404 in the middle of a run. If the pull request itself is gone, it is no longer ours. If it is there, it has most often
+// moved on, and accept says so; if it has not, the error stands.
 func (r *run) missing(ctx context.Context, cause error) error {
 	s := r.main
 	var about *subjectError
@@ -255,9 +255,8 @@ func (r *run) soon(result queue.Result) queue.Result {
 	return result
 }
 
-// perhapsMerged reads a green pull request whose base was pushed to: most likely the push is its own merge, of which GitHub tells
-// in another event that may come later. Compared with such a base nothing would be left of the change, and what was decided of it
-// is to stay as evidence.
+// perhapsMerged reads a green pull request whose base was pushed to. Most likely the push is its own merge, and the event that says so comes later.
+// Compared with the new base nothing would be left of the change, and the decision that it was merged by has to stay as evidence.
 func (r *run) perhapsMerged(ctx context.Context) error {
 	w := &r.main.work
 	if !w.Concerns.Has(change.ConcernContent) || w.Concerns&(change.ConcernPull|change.ConcernVerify) != 0 {

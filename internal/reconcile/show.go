@@ -208,7 +208,7 @@ func (r *run) withdrawOld(ctx context.Context, head change.SHA) error {
 		if old == head || old == "" {
 			continue
 		}
-		if lost[old] { // what came of it may be a green, and the record is to say it
+		if lost[old] { // it may have become a green, which the store has to know
 			if err := r.alone(ctx, old, func() error { return r.settleOld(ctx, old, open) }); err != nil {
 				return fmt.Errorf("finding out what became of a write on %s: %w", old.Short(), err)
 			}
@@ -243,7 +243,7 @@ func (r *run) settleOld(ctx context.Context, old change.SHA, open []store.Effect
 	return nil
 }
 
-// alone does something to another head than the run's as its one writer.
+// alone does something to another head than the run's, under that head's lease.
 func (r *run) alone(ctx context.Context, head change.SHA, do func() error) error {
 	lease, err := r.Store.Acquire(ctx, store.HeadLease(r.main.work.Key.Repository, head), r.holder(), leaseTime)
 	if err != nil {
@@ -256,8 +256,8 @@ func (r *run) alone(ctx context.Context, head change.SHA, do func() error) error
 	return do()
 }
 
-// withdraw takes a green back from a head that is no open pull request's. A yellow is left alone, which nobody can merge by. The caller
-// is the head's one writer.
+// withdraw takes a green back from a head that no open pull request has. A yellow stays, because nobody can merge by it. The caller holds the
+// head's lease.
 func (r *run) withdraw(ctx context.Context, head change.SHA) error {
 	key := r.main.work.Key
 	holders, err := r.Store.PullsWithHead(ctx, key.Repository, head)

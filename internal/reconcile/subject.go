@@ -23,8 +23,8 @@ const (
 	trustVerified
 )
 
-// peopleAge is how old a permission or a team's list of members may be when a run begins, for none to be older than a minute when it makes a check
-// green.
+// peopleAge is how old a permission or a team's list of members may be when a run begins, so that none is older than a minute when the run makes a
+// check green.
 const peopleAge = time.Minute - queue.RunTimeout
 
 // errMoved says that the pull request is not what the run was about any more. What GitHub says now is saved; the run is repeated.
@@ -39,7 +39,7 @@ type subject struct {
 	decision change.Decision
 	// rejections are those that commands made or withdrew in this run.
 	rejections []change.Rejection
-	// left is when the latest was done that the last load left out, because only a delivery told of it; see withTold and withToldChecks.
+	// left is the time of the latest thing that the last load left out because only a delivery told of it; see withTold and withToldChecks.
 	left time.Time
 	// texts are those of the policy files that were read for it.
 	texts map[change.PolicyRef]string
@@ -95,8 +95,8 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	s.facts = f
 	s.facts.People, s.facts.Teams, s.facts.Users = earlier.People, earlier.Teams, earlier.Users
 	if f.Content.MergeBase == s.pull().Head.SHA {
-		// The base has all of it: it was merged, and the event that says so is on its way. That may have been after this run read that it is
-		// open, and what a session was told once it does not ask again.
+		// The base has all of it: it was merged, and the event that says so is on its way. This run may have read before the merge that it is open,
+		// and its session would answer the same again: another one is asked.
 		fresh := r.Session(s.work.Repository.Installation)
 		p, err := fresh.Pull(ctx, s.work.Repository, s.work.Key.Number, fresh.Began())
 		if err == nil {

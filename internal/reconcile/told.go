@@ -21,9 +21,9 @@ const (
 	sameEvent = time.Minute
 )
 
-// withTold adds to what GitHub lists what deliveries told of and the list lacks, because it lags behind. A green rests on no review, on no
-// dismissal and on nobody's label that GitHub does not show: of those, a verified load takes only what makes it stricter, and who set a label or took
-// it off is nobody known. The time is that of the latest that was left out; zero if nothing was.
+// withTold adds to GitHub's list of reviews and labels, which lags behind, what deliveries told and it does not show yet. No green may rest on
+// that: a verified load takes only what makes it stricter, and takes a label to have been set or taken off by nobody known. Left is the time of the
+// latest thing that was left out; zero if nothing was.
 func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []change.LabelEvent, t trust, now time.Time) (
 	reviews []change.Review, labels []change.LabelEvent, left time.Time,
 ) {
@@ -57,7 +57,7 @@ func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []
 	labels = withHeads(listed.Labels, toldLabels)
 	shown := sameLabelEvents(listed.Labels, toldLabels)
 	for i, l := range toldLabels {
-		// An older one has lost its like in the list, whose account or label is not what it was.
+		// One this old is listed by now, without its account or under another label.
 		if slices.Contains(shown, i) || now.Sub(l.At) >= longestLag {
 			continue
 		}
@@ -71,9 +71,8 @@ func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []
 	return reviews, labels, left
 }
 
-// withToldChecks adds to the checks that GitHub lists what was told of them and the list lacks. A green rests on no check that GitHub does not
-// show: in a verified load those count as running that did not fail. The time is that of the latest that was told to have ended so; zero if
-// none was.
+// withToldChecks adds to GitHub's list of checks what was told and it does not show yet. No green may rest on that: in a verified load such a check
+// counts as running unless it failed. Left is when the latest of these was told of; zero if there is none.
 func withToldChecks(listed []change.Check, told []store.Told, t trust) (checks []change.Check, left time.Time) {
 	checks = slices.Clone(listed)
 	for _, c := range told {
@@ -116,7 +115,7 @@ func isSameCheck(a, b change.Check) bool {
 	return a.RunID == b.RunID && a.Name == b.Name
 }
 
-// withWorkflows tells, in place, the workflow of the checks that deliveries brought, which do not say it, from others of the same suite.
+// withWorkflows fills in, in place, the workflow of the checks that deliveries told, which do not name it, from others of the same suite.
 func withWorkflows(checks []change.Check) []change.Check {
 	workflow := map[int64]string{}
 	for _, c := range checks {
@@ -130,7 +129,7 @@ func withWorkflows(checks []change.Check) []change.Check {
 	return checks
 }
 
-// lacksWorkflow says whether it is not known of some check which workflow posted it.
+// lacksWorkflow says whether it is not known of some check of GitHub Actions which workflow posted it.
 func lacksWorkflow(checks []change.Check) bool {
 	return slices.ContainsFunc(checks, func(c change.Check) bool { return c.App == "github-actions" && c.Workflow == "" })
 }
@@ -237,8 +236,8 @@ func sameLabelEvents(listed, told []change.LabelEvent) []int {
 
 func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }
 
-// caughtUp returns when to look again whether GitHub shows what a verified load had to leave out, and what was held says it would be green
-// with: the longer it has not, the later, and not for ever. Zero says never.
+// caughtUp returns when to look again whether GitHub shows by now what the verified load left out and a green waits for: the longer it has not, the
+// later, and not for ever. Zero says never.
 func caughtUp(subjects []*subject, now time.Time) time.Time {
 	var left time.Time
 	for _, s := range subjects {
