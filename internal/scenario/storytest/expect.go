@@ -156,3 +156,28 @@ func logged(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the server logged:\n%s", w.Log.String())
 	}
 }
+
+// recorded N KIND [TEXT…]: the ledger has an entry of that kind about the pull request whose body, which is JSON, contains all the texts; with !
+// it has none.
+func recorded(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: [!] recorded N KIND [TEXT…]")
+	}
+	w := worldOf(ts)
+	entries, err := w.Ledger(w.view(ts, args[0]).Number)
+	ts.Check(err)
+	var kinds, bodies []string
+	found := false
+	for _, e := range entries {
+		kinds = append(kinds, string(e.Kind))
+		if string(e.Kind) != args[1] {
+			continue
+		}
+		body := string(e.Body)
+		bodies = append(bodies, body)
+		found = found || !slices.ContainsFunc(args[2:], func(text string) bool { return !strings.Contains(body, text) })
+	}
+	if found == neg {
+		ts.Fatalf("of it are recorded %q, and of that kind:\n%s", kinds, strings.Join(bodies, "\n"))
+	}
+}

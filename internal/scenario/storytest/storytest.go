@@ -80,6 +80,7 @@ func commands() map[string]command {
 		"harmless":  harmless,
 		"state":     state,
 		"logged":    logged,
+		"recorded":  recorded,
 		"slack":     slackSays,
 		"issue":     issueIs,
 		"issues":    issuesCount,
