@@ -1,3 +1,5 @@
+// Package siege_test drives many concurrent and hostile pull requests at the real server and fails if one turns green that lacks something, or if
+// delivery order changes the end state.
 package siege_test
 
 import (
