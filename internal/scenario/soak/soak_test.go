@@ -150,121 +150,147 @@ const (
 
 // trouble begins all kinds of it. The function returned ends it, and says how many processes were killed.
 func (x *town) trouble(restart func() error) (end func() int64) {
-	r := rand.New(rand.NewPCG(*seed, 1))
-	var mu sync.Mutex
-	chance := func(of int) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return r.IntN(of) == 0
-	}
-	var kills atomic.Int64
-	kill := func(r *replica) {
-		kills.Add(1)
-		r.signal(syscall.SIGKILL)
-	}
-	// At the steps between an intent and its result.
-	x.wire.set(func(name string, call *http.Request) (moment, func()) {
-		caller := x.replica(name)
-		if caller == nil || !isWrite(call) || !chance(12) {
-			return never, nil
-		}
-		when := before
-		switch {
-		case chance(2):
-			when = after
-		case chance(2) && strings.Contains(call.URL.Path, "/check-runs"): // what else comes late is waited for, too long for this test
-			when = late
-		}
-		return when, func() {
-			kill(caller)
-			if when == late {
-				time.Sleep(delay)
-			}
-		}
-	})
-	x.Sim.Intercept(func(githubsim.Delivery) githubsim.Fate {
-		switch {
-		case chance(12):
-			return githubsim.Fail
-		case chance(24):
-			return githubsim.Lose
-		case chance(8):
-			return githubsim.Duplicate
-		case chance(6):
-			return githubsim.Hold
-		}
-		return githubsim.Deliver
-	})
-	faults := []githubsim.Fault{
-		{Status: http.StatusBadGateway, Times: -1},
-		{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}}, Times: 3},
-		{ActThenLose: true, Method: http.MethodPost, Times: 3},
-		{ActThenLose: true, Method: http.MethodPatch, Times: 3},
-		{CutConnection: true, Times: 5},
-	}
-	release := func() {
-		held := x.Sim.Held()
-		mu.Lock()
-		r.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
-		mu.Unlock()
-		if len(held) > 0 {
-			x.Sim.Release(held...)
-		}
-	}
-	up := down + int(time.Second/tick)
-	if *count >= 200 {
-		up = down + int(30*time.Second/tick)
-	}
+	f := &faults{town: x, r: rand.New(rand.NewPCG(*seed, 1))}
+	f.onTheWire()
+	f.onWebhooks()
 	over, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		ticker := time.NewTicker(tick)
-		defer ticker.Stop()
-		heal, back, empty := func() {}, func() {}, func() {}
-		defer func() { heal(); back(); empty() }()
-		for n := 0; ; n++ {
-			select {
-			case <-over:
-				return
-			case <-ticker.C:
-			}
-			heal()
-			heal = func() {}
-			if n%3 == 1 {
-				heal = x.Sim.Inject(faults[n/3%len(faults)])
-			}
-			if all := x.replicas(); n%4 == 3 && len(all) > 0 {
-				mu.Lock()
-				victim := all[r.IntN(len(all))]
-				mu.Unlock()
-				kill(victim)
-			}
-			switch {
-			case n == 3 && restart != nil:
-				if err := restart(); err != nil {
-					x.t.Error(err)
-				}
-			case n == down:
-				back = x.Sim.Inject(githubsim.Fault{Status: http.StatusBadGateway, Times: -1})
-			case n == up:
-				back()
-			case n == full:
-				empty = x.fillDisk()
-			case n == full+5:
-				empty()
-			}
-			if _, err := x.Sim.RunWorkflows(); err != nil {
-				x.t.Error(err)
-			}
-			release()
-		}
+		f.onTheClock(restart, over)
 	}()
 	return func() int64 {
 		close(over)
 		<-done
 		x.wire.set(nil)
 		x.Sim.Intercept(nil)
-		release()
-		return kills.Load()
+		f.release()
+		return f.kills.Load()
+	}
+}
+
+// faults are what goes wrong in a town, by chance.
+type faults struct {
+	*town
+	kills atomic.Int64 // of processes
+
+	mu sync.Mutex // guards r
+	r  *rand.Rand
+}
+
+// below returns a number from 0 to n-1.
+func (f *faults) below(n int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.r.IntN(n)
+}
+
+func (f *faults) oneIn(n int) bool { return f.below(n) == 0 }
+
+func (f *faults) kill(r *replica) {
+	f.kills.Add(1)
+	r.signal(syscall.SIGKILL)
+}
+
+// onTheWire has processes die at their writes to GitHub, at the steps between an intent and its result.
+func (f *faults) onTheWire() {
+	f.wire.set(func(name string, call *http.Request) (moment, func()) {
+		caller := f.replica(name)
+		if caller == nil || !isWrite(call) || !f.oneIn(12) {
+			return never, nil
+		}
+		when := before
+		switch {
+		case f.oneIn(2):
+			when = after
+		case f.oneIn(2) && strings.Contains(call.URL.Path, "/check-runs"): // what else comes late is waited for, too long for this test
+			when = late
+		}
+		return when, func() {
+			f.kill(caller)
+			if when == late {
+				time.Sleep(delay)
+			}
+		}
+	})
+}
+
+// onWebhooks has deliveries fail, get lost without a trace, come twice, or wait until they are released in any order.
+func (f *faults) onWebhooks() {
+	f.Sim.Intercept(func(githubsim.Delivery) githubsim.Fate {
+		switch {
+		case f.oneIn(12):
+			return githubsim.Fail
+		case f.oneIn(24):
+			return githubsim.Lose
+		case f.oneIn(8):
+			return githubsim.Duplicate
+		case f.oneIn(6):
+			return githubsim.Hold
+		}
+		return githubsim.Deliver
+	})
+}
+
+// release lets the deliveries go that were held back, in any order.
+func (f *faults) release() {
+	held := f.Sim.Held()
+	f.mu.Lock()
+	f.r.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
+	f.mu.Unlock()
+	if len(held) > 0 {
+		f.Sim.Release(held...)
+	}
+}
+
+// onTheClock makes a trouble at each tick until over is closed: GitHub fails in its ways or is down for a while, a process dies, the database
+// is restarted if there is a way to, the disk is full.
+func (f *faults) onTheClock(restart func() error, over <-chan struct{}) {
+	ways := []githubsim.Fault{
+		{Status: http.StatusBadGateway, Times: -1},
+		{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}}, Times: 3},
+		{ActThenLose: true, Method: http.MethodPost, Times: 3},
+		{ActThenLose: true, Method: http.MethodPatch, Times: 3},
+		{CutConnection: true, Times: 5},
+	}
+	up := down + int(time.Second/tick)
+	if *count >= 200 {
+		up = down + int(30*time.Second/tick)
+	}
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	heal, back, empty := func() {}, func() {}, func() {}
+	defer func() { heal(); back(); empty() }()
+	for n := 0; ; n++ {
+		select {
+		case <-over:
+			return
+		case <-ticker.C:
+		}
+		heal()
+		heal = func() {}
+		if n%3 == 1 {
+			heal = f.Sim.Inject(ways[n/3%len(ways)])
+		}
+		if all := f.replicas(); n%4 == 3 && len(all) > 0 {
+			f.kill(all[f.below(len(all))])
+		}
+		switch {
+		case n == 3 && restart != nil:
+			if err := restart(); err != nil {
+				f.t.Error(err)
+			}
+		case n == down:
+			back = f.Sim.Inject(githubsim.Fault{Status: http.StatusBadGateway, Times: -1})
+		case n == up:
+			back()
+		case n == full:
+			empty = f.fillDisk()
+		case n == full+5:
+			empty()
+		}
+		if _, err := f.Sim.RunWorkflows(); err != nil {
+			f.t.Error(err)
+		}
+		f.release()
 	}
 }
