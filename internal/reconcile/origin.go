@@ -26,13 +26,17 @@ func (r *run) learnOrigin(ctx context.Context, s *subject, content change.Conten
 	if p.FromFork() || p.Head.Name == "" || len(opened) == 0 {
 		return nil, true, nil
 	}
-	commits, err := r.ownCommits(ctx, w, content, opened)
-	if err != nil {
-		return nil, false, err
-	}
-	isRoot := commits.roots(w.Origin.Roots)
+	kept := w.Origin.RootsOf(p.Base.Name)
 	branch := slices.Concat(w.Origin.Pushes, w.Branch)
-	found := walkBack(opened, branch, isRoot)
+	commits := commitsOf(p.Head.SHA, content, opened)
+	found := walkBack(opened, branch, commits.roots(kept))
+	// It was rebased since, and how much of what others pushed the base has is not known yet.
+	if !commits.all && !content.CommitsCut && !(found.complete && (len(kept) > 0 || found.isBy(openers))) {
+		if commits, err = r.commitsThen(ctx, w, content, opened); err != nil {
+			return nil, false, err
+		}
+		found = walkBack(opened, branch, commits.roots(kept))
+	}
 	var reads []store.OriginRead
 	if !found.complete && r.mayReadOrigin(w) {
 		read, err := r.activity(ctx, w)
@@ -40,7 +44,7 @@ func (r *run) learnOrigin(ctx context.Context, s *subject, content change.Conten
 			return nil, false, err
 		}
 		read = slices.DeleteFunc(read, func(push change.Push) bool { return !store.BeforeOpening(push, p) })
-		found = walkBack(opened, slices.Concat(branch, read), isRoot)
+		found = walkBack(opened, slices.Concat(branch, read), commits.roots(kept))
 		reads = append(reads, store.OriginRead{Base: p.Base.Name, At: r.github.Now()})
 	}
 	if again := arrivedBy(p); !found.complete && r.github.Now().Before(again) && (r.originAt.IsZero() || again.Before(r.originAt)) {
@@ -67,8 +71,8 @@ func (r *run) saveOrigin(ctx context.Context, w *store.Work, found trail, read [
 		}
 	}
 	for _, sha := range found.roots {
-		if !slices.Contains(w.Origin.Roots, sha) {
-			o.Roots = append(o.Roots, sha)
+		if root := (store.OriginRoot{Base: w.Snapshot.Base.Name, SHA: sha}); !slices.Contains(w.Origin.Roots, root) {
+			o.Roots = append(o.Roots, root)
 		}
 	}
 	if len(o.Pushes)+len(o.Roots)+len(o.Read) == 0 {
@@ -111,13 +115,9 @@ type commits struct {
 	all bool // those of what it was opened with are among them
 }
 
-// ownCommits returns a pull request's own commits. Where those of its head do not tell which it was opened with, because it was rebased since,
-// GitHub is asked, unless it is known by now where they came from.
-func (r *run) ownCommits(ctx context.Context, w *store.Work, content change.Content, opened []change.SHA) (commits, error) {
+// commitsThen asks GitHub for a pull request's own commits where those of its head do not tell which it was opened with.
+func (r *run) commitsThen(ctx context.Context, w *store.Work, content change.Content, opened []change.SHA) (commits, error) {
 	c := commitsOf(w.Snapshot.Head.SHA, content, opened)
-	if c.all || content.CommitsCut || len(w.Origin.Pushes)+len(w.Origin.Roots) > 0 {
-		return c, nil
-	}
 	c.all = true
 	for _, sha := range opened {
 		seen, err := r.github.Seen(ctx, w.Repository, change.View{Head: sha, Base: content.BaseTip}, time.Time{})
@@ -145,7 +145,7 @@ func commitsOf(head change.SHA, content change.Content, opened []change.SHA) com
 }
 
 // roots returns a test of the commits on the branch: whether the base has one, and with it all that came before. Within says that the commit is in
-// what the pull request was opened with. Kept are commits that the base was seen to have.
+// what the pull request was opened with. Kept are commits that this base was seen to have.
 func (c commits) roots(kept []change.SHA) func(sha change.SHA, within bool) bool {
 	return func(sha change.SHA, within bool) bool {
 		return !c.own[sha] && (c.all && within || slices.Contains(kept, sha))
@@ -157,6 +157,11 @@ type trail struct {
 	pushes   []change.Push // oldest first
 	roots    []change.SHA  // where it ended because the base has the rest
 	complete bool          // each way back ended there or where the branch was made
+}
+
+// isBy says whether all the pushes that were found are by some of these.
+func (t trail) isBy(openers []change.AccountID) bool {
+	return !slices.ContainsFunc(t.pushes, func(p change.Push) bool { return !slices.Contains(openers, p.By.ID) })
 }
 
 // walkBack finds the pushes that brought to a branch what a pull request was opened with: the push that left the branch there, the one that left it

@@ -23,7 +23,7 @@ const (
 	factRejection = "rejection"
 	// Where the pull request comes from, which deliveries told of its branch; see Origin.
 	factBrought    = "brought"
-	factRoot       = "root"
+	factRoot       = "base_root" // those of kind "root" are older, do not say of which base they are, and are believed for none
 	factOriginRead = "origin_read"
 	// A review or a label was found on GitHub of which no delivery had told.
 	factUntold = "untold"

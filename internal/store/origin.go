@@ -12,8 +12,25 @@ import (
 // Origin is what is kept of who pushed, to a pull request's branch, what it was opened with.
 type Origin struct {
 	Pushes []change.Push // to its branch, until it was opened, with what each found there
-	Roots  []change.SHA  // commits on the branch that the base has: what came before them is not the pull request's
+	Roots  []OriginRoot  // commits on the branch that a base was seen to have: what came before them is none of it there
 	Read   []OriginRead  // when the repository's activity was read for it, oldest first
+}
+
+// OriginRoot is a commit that a base branch was seen to have. Of another base it says nothing, not even of one that anybody may push to. It is
+// stored: members may be added, not renamed.
+type OriginRoot struct {
+	Base string     `json:"base"` // the base branch
+	SHA  change.SHA `json:"sha"`
+}
+
+// RootsOf returns the commits on the branch that a base branch was seen to have.
+func (o Origin) RootsOf(base string) (roots []change.SHA) {
+	for _, root := range o.Roots {
+		if root.Base == base {
+			roots = append(roots, root.SHA)
+		}
+	}
+	return roots
 }
 
 // OriginRead is one reading of the repository's activity. It is stored: members may be added, not renamed.
@@ -31,8 +48,8 @@ func (s *Store) SaveOrigin(ctx context.Context, key change.PullKey, o Origin) (e
 		id := string(p.Before) + ":" + string(p.After) + ":" + p.At.UTC().Format(time.RFC3339)
 		rows = append(rows, factRow{key, factBrought, id, p.At, p})
 	}
-	for _, sha := range o.Roots {
-		rows = append(rows, factRow{key, factRoot, string(sha), now, sha})
+	for _, root := range o.Roots {
+		rows = append(rows, factRow{key, factRoot, string(root.SHA) + ":" + root.Base, now, root})
 	}
 	for _, r := range o.Read {
 		rows = append(rows, factRow{key, factOriginRead, r.At.UTC().Format(time.RFC3339Nano), r.At, r})

@@ -42,7 +42,7 @@ func origins(t *testing.T, f *fixture) {
 	equal(t, "pushes to a fork's branch of that name", len(f.begin(t, 2).Branch), 0)
 	equal(t, "pushes to another branch", len(f.begin(t, 3).Branch), 0)
 
-	o := store.Origin{Pushes: want[:2], Roots: []change.SHA{"c0"}, Read: []store.OriginRead{{Base: "main", At: at(40)}}}
+	o := store.Origin{Pushes: want[:2], Roots: []store.OriginRoot{{Base: "main", SHA: "c0"}, {Base: "release", SHA: "c0"}}, Read: []store.OriginRead{{Base: "main", At: at(40)}}}
 	must(t, f.SaveOrigin(ctx, key(1), o))
 	must(t, f.SaveOrigin(ctx, key(1), o))
 	more := store.Origin{Pushes: want, Read: []store.OriginRead{{Base: "main", At: at(50)}}}
@@ -50,7 +50,14 @@ func origins(t *testing.T, f *fixture) {
 	kept := store.Origin{Pushes: want, Roots: o.Roots, Read: append(o.Read, more.Read...)}
 	w := f.begin(t, 1)
 	equal(t, "what is kept", w.Origin, kept)
+	equal(t, "what another base had", len(w.Origin.RootsOf("topic")), 0)
 	equal(t, "whether deliveries are known to be missing", w.Untold, false)
+
+	must(t, f.Write(ctx, func(tx store.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO facts (repository, number, kind, id, at, arrived, body) VALUES ($1, 1, 'root', 'c9', 0, 0, '"c9"')`, shop.ID)
+		return err
+	}))
+	equal(t, "what was kept of no base", f.begin(t, 1).Origin, kept)
 
 	must(t, f.Prune(ctx))
 	equal(t, "pushes, soon after", f.begin(t, 1).Branch, want)
