@@ -81,12 +81,13 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		if !rule.names(c.Name) {
 			continue
 		}
-		if !rule.isBy(c) {
+		passes := c.State == change.CheckSuccess || rule.accepts(c.State)
+		if !rule.isBy(c) && (passes || !rule.mayBeBy(c)) {
 			strangers++
 			continue
 		}
 		switch {
-		case c.State == change.CheckSuccess, rule.accepts(c.State):
+		case passes:
 			passed = append(passed, change.Code(c.Name))
 		case c.State == change.CheckPending:
 			pending, unmet = append(pending, change.Code(c.Name)), append(unmet, c.Name)
@@ -190,6 +191,12 @@ func (r *CheckRule) isBy(c change.Check) bool {
 		return false
 	}
 	return r.Workflow == "" || r.Workflow == c.Workflow
+}
+
+// mayBeBy says whether the workflow that the rule names may have posted a check, because GitHub does not say yet which workflow did. Such a check
+// counts against the rule and never for it.
+func (r *CheckRule) mayBeBy(c change.Check) bool {
+	return r.Workflow != "" && c.Workflow == "" && c.App == "github-actions" && (r.App == "" || strings.EqualFold(r.App, c.App))
 }
 
 func (r *CheckRule) accepts(s change.CheckState) bool { return slices.Contains(r.Accept, string(s)) }

@@ -165,6 +165,7 @@ func TestChecks(t *testing.T) {
 	ok := approved("bob")
 	build, legal := ran("build", change.CheckSuccess), ran("legal", change.CheckSuccess)
 	last := func(e func(*change.Check)) edit { return func(f *change.Facts) { e(&f.Checks[len(f.Checks)-1]) } }
+	unknown := last(func(c *change.Check) { c.Workflow = "" })
 	play(t, checked, []scenario{
 		{name: "not read", facts: pullRequest(files("a.go"), ok), want: []string{"normal, waiting", "awaited Check build [build awaited] not read yet"}},
 		{name: "all succeeded", facts: pullRequest(files("a.go"), ok, build, legal), want: []string{"normal, satisfied", "met Check build passed", "met No failed check of ci/* none posted"}, never: []string{"awaits checks"}},
@@ -175,7 +176,11 @@ func TestChecks(t *testing.T) {
 		{name: "by another App", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.App = "evil" })), want: []string{"normal, waiting", "posted by somebody else than the policy names → it must come from the workflow .github/workflows/ci.yml: have that run on this commit"}},
 		{name: "by a commit status", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.App, c.Workflow, c.Status = "", "", true })), want: []string{"normal, waiting"}},
 		{name: "by another workflow", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow = ".github/workflows/evil.yml" })), want: []string{"normal, waiting"}},
-		{name: "by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow = "" })), want: []string{"normal, waiting"}},
+		{name: "by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, unknown), want: []string{"normal, waiting"}},
+		{name: "one more run by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, ran("build", change.CheckSuccess), unknown), want: []string{"normal, satisfied"}},
+		{name: "one more failed, by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, ran("build", change.CheckFailure), unknown), want: []string{"normal, failing", "failed Check build [build failed]"}},
+		{name: "one more runs, by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, ran("build", change.CheckPending), unknown), want: []string{"normal, waiting", "awaited Check build [build running]"}},
+		{name: "one more failed, by another App that has no workflows", facts: pullRequest(files("a.go"), ok, legal, build, ran("build", change.CheckFailure), unknown, last(func(c *change.Check) { c.App = "evil" })), want: []string{"normal, satisfied"}},
 		{name: "by a workflow whose name goes on", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow += "@x.yml" })), want: []string{"normal, waiting"}},
 		{name: "skipped is not succeeded", facts: pullRequest(files("a.go"), ok, legal, ran("build", change.CheckSkipped)), want: []string{"normal, failing", "failed Check build [build was skipped] build was skipped → have it succeed on this commit; only accept: [skipped] on line 8 of the policy would let that pass"}},
 		{name: "nor is neutral", facts: pullRequest(files("a.go"), ok, build, ran("legal", change.CheckNeutral)), want: []string{"normal, failing", "[legal was neutral]", "only accept: [neutral] on line 9"}},

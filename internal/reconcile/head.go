@@ -38,13 +38,14 @@ func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, erro
 			return nil, err
 		}
 	}
-	if green, err := r.mustVerify(ctx, head, subjects); err != nil || !green {
-		return subjects, err
+	green, err := r.mustVerify(ctx, head, subjects)
+	if green && err == nil {
+		if r.mayBeRejected(subjects) {
+			return nil, errUnanswered
+		}
+		subjects, err = r.verify(ctx, head, subjects)
 	}
-	if r.mayBeRejected(subjects) {
-		return nil, errUnanswered
-	}
-	if subjects, err = r.verify(ctx, head, subjects); err == nil && strictest(subjects).Verdict != change.Satisfied {
+	if err == nil && strictest(subjects).Verdict != change.Satisfied {
 		r.lookAt = caughtUp(subjects, r.github.Now())
 	}
 	return subjects, err

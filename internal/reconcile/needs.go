@@ -201,6 +201,9 @@ func (g *gathering) readChecks(ctx context.Context, workflows bool) error {
 		return err
 	}
 	checks, left := withToldChecks(listed, told, g.trust)
+	if at := withoutWorkflow(checks); workflows && at.After(left) {
+		left = at
+	}
 	g.note(func(f *change.Facts) {
 		f.Checks, f.ChecksKnown = checks, true
 		g.seen[head] = ours

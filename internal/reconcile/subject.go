@@ -39,7 +39,8 @@ type subject struct {
 	decision change.Decision
 	// rejections are those that commands made or withdrew in this run.
 	rejections []change.Rejection
-	// left is the time of the latest thing that the last load left out because only a delivery told of it; see withTold and withToldChecks.
+	// left is the time of the latest thing that the last load left out because only a delivery told of it, or of which GitHub does not say yet
+	// which workflow did it; see withTold, withToldChecks and withoutWorkflow.
 	left time.Time
 	// texts are those of the policy files that were read for it.
 	texts map[change.PolicyRef]string

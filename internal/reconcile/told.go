@@ -98,6 +98,17 @@ func withToldChecks(listed []change.Check, told []store.Told, t trust) (checks [
 	return change.LatestRuns(withWorkflows(checks)), left
 }
 
+// withoutWorkflow returns when the latest of those checks was posted of which GitHub does not say yet which workflow posted them; zero if it does
+// of all.
+func withoutWorkflow(checks []change.Check) (left time.Time) {
+	for _, c := range checks {
+		if c.App == "github-actions" && c.Workflow == "" && c.At.After(left) {
+			left = c.At
+		}
+	}
+	return left
+}
+
 // isReplaced says whether a check run is one that was run again since, or has another name by now.
 func isReplaced(c change.Check, listed []change.Check) bool {
 	return !c.Status && slices.ContainsFunc(listed, func(l change.Check) bool {
@@ -236,8 +247,8 @@ func sameLabelEvents(listed, told []change.LabelEvent) []int {
 
 func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }
 
-// caughtUp returns when to look again whether GitHub shows by now what the verified load left out and a green waits for: the longer it has not, the
-// later, and not for ever. Zero says never.
+// caughtUp returns when to look again whether GitHub shows by now what a load left out and a green waits for, or which workflow posted a check: the
+// longer it has not, the later, and not for ever. Zero says never.
 func caughtUp(subjects []*subject, now time.Time) time.Time {
 	var left time.Time
 	for _, s := range subjects {
