@@ -240,6 +240,25 @@ func TestEveryLossIsAskedFor(t *testing.T) {
 	}
 }
 
+// Whose earlier approval counts again has nothing left to do.
+func TestWhoeverCountsIsNotAskedAgain(t *testing.T) {
+	pushed := func(sha change.SHA) edit {
+		return func(f *change.Facts) {
+			f.Pushes = append(f.Pushes, change.Push{Before: f.Pull.Head.SHA, After: sha, By: account("alice"), At: later(f)})
+			f.Pull.Head.SHA, f.Content.Head = sha, sha
+		}
+	}
+	risky := files("a.tf")
+	play(t, fourEyes, []scenario{
+		{name: "the latest is of other content", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead)),
+			want: []string{"high-risk, waiting", "ask security of [security][] round 1"}, never: []string{"ask reviewer"}},
+		{name: "back to what was approved before", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead), pushed(head)),
+			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more of anyone with write access", "bob counts for reviewer"}, never: []string{"ask "}},
+		{name: "on to something else", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead), pushed("3333333333333333333333333333333333333333")),
+			want: []string{"high-risk, waiting", "ask reviewer of [][bob]"}},
+	})
+}
+
 func TestFallbackStandsInForMissingTeams(t *testing.T) {
 	const text = `
 version: 1

@@ -38,6 +38,7 @@ func (q *inquiry) ask(w asked) (ask change.Ask, ok bool) {
 		return change.Ask{}, false
 	}
 	again, round := q.voided(w.role)
+	again = slices.DeleteFunc(again, q.isCounted)
 	all := q.isAskedFor(w)
 	if !all {
 		again = slices.DeleteFunc(again, q.isAskedOtherwise)
@@ -74,6 +75,11 @@ func (q *inquiry) ask(w asked) (ask change.Ask, ok bool) {
 		return change.Ask{}, false
 	}
 	return ask, true
+}
+
+// isCounted says whether an approval by somebody counts, which may be one from before the latest.
+func (q *inquiry) isCounted(a change.Account) bool {
+	return slices.ContainsFunc(q.opinions, func(o change.Opinion) bool { return o.Counts && o.By.ID == a.ID })
 }
 
 // isAskedOtherwise says whether somebody holds a role that is short of people and whose holders are asked.
