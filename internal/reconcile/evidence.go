@@ -78,11 +78,20 @@ func evidence(before *change.Decision, after change.Decision, labels []change.La
 		// In the order of the earlier decision, so that the same change gives the same entries.
 		for _, o := range before.Opinions {
 			if gone, ok := counted[o.Review]; ok {
-				drafts = append(drafts, approval(ledger.ApprovalVoided, subject, gone, "the person has given another opinion since, or the review is gone"))
+				drafts = append(drafts, approval(ledger.ApprovalVoided, subject, gone, whyGone(gone, now)))
 			}
 		}
 	}
 	return drafts
+}
+
+// whyGone says why an approval that counted is not among the opinions of a decision any more.
+func whyGone(gone change.Opinion, now change.Decision) string {
+	earlier := func(o change.Opinion) bool { return o.Counts && o.By.ID == gone.By.ID && o.At.Before(gone.At) }
+	if slices.ContainsFunc(now.Opinions, earlier) {
+		return "an earlier approval by the same person saw the present content"
+	}
+	return "the person has given another opinion since, or the review is gone"
 }
 
 // newLabels returns the label events of a decision that the one before did not have. GitHub's list and the deliveries time an event a

@@ -129,3 +129,33 @@ func TestEvidenceTellsWhatChanged(t *testing.T) {
 		}
 	}
 }
+
+func TestWhyAnApprovalIsGone(t *testing.T) {
+	first := change.Opinion{By: bob, Review: 1, State: change.Approved, SHA: "a1", At: at(1), Counts: true}
+	second := change.Opinion{By: bob, Review: 2, State: change.Approved, SHA: "a2", At: at(2), Counts: true}
+	objects := change.Opinion{By: bob, Review: 3, State: change.ChangesRequested, SHA: "a1", At: at(3)}
+	another := change.Opinion{By: alice, Review: 1, State: change.Approved, SHA: "a1", At: at(1), Counts: true}
+	of := func(o ...change.Opinion) change.Decision { return change.Decision{Opinions: o} }
+	const earlier, since = "an earlier approval by the same person saw the present content", "the person has given another opinion since, or the review is gone"
+	for name, row := range map[string]struct {
+		before, now change.Decision
+		want        string
+	}{
+		"an earlier one counts":         {of(second), of(first), earlier},
+		"a later one counts":            {of(first), of(second), since},
+		"another opinion":               {of(second), of(objects), since},
+		"somebody else's earlier":       {of(second), of(another), since},
+		"it is not there any more":      {of(second), of(), since},
+		"an earlier one does not count": {of(second), of(change.Opinion{By: bob, Review: 1, At: at(1)}), since},
+	} {
+		var got []string
+		for _, d := range evidence(&row.before, row.now, nil) {
+			if d.Kind == ledger.ApprovalVoided {
+				got = append(got, d.Body.(approvalBody).Why)
+			}
+		}
+		if diff := cmp.Diff([]string{row.want}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
