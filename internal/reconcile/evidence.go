@@ -78,7 +78,7 @@ func evidence(before *change.Decision, after change.Decision, labels []change.La
 		// In the order of the earlier decision, so that the same change gives the same entries.
 		for _, o := range before.Opinions {
 			if gone, ok := counted[o.Review]; ok {
-				drafts = append(drafts, approval(ledger.ApprovalVoided, subject, gone, whyGone(gone, now)))
+				drafts = append(drafts, approval(ledger.ApprovalVoided, subject, gone, whyGone(gone, after)))
 			}
 		}
 	}
@@ -86,9 +86,9 @@ func evidence(before *change.Decision, after change.Decision, labels []change.La
 }
 
 // whyGone says why an approval that counted is not among the opinions of a decision any more.
-func whyGone(gone change.Opinion, now change.Decision) string {
+func whyGone(gone change.Opinion, after change.Decision) string {
 	earlier := func(o change.Opinion) bool { return o.Counts && o.By.ID == gone.By.ID && o.At.Before(gone.At) }
-	if slices.ContainsFunc(now.Opinions, earlier) {
+	if slices.ContainsFunc(after.Opinions, earlier) {
 		return "an earlier approval by the same person saw the present content"
 	}
 	return "the person has given another opinion since, or the review is gone"

@@ -143,7 +143,7 @@ func (g *gathering) users(logins []string) (reads []read) {
 
 func (g *gathering) checks(need change.Needs) []read {
 	f := &g.s.facts
-	known := g.trust == trustHeld && f.ChecksKnown && !(need.Workflows && lacksWorkflow(f.Checks))
+	known := g.trust == trustHeld && f.ChecksKnown && !(need.Workflows && slices.ContainsFunc(f.Checks, lacksWorkflow))
 	if !need.Checks || g.checksRead || known {
 		return nil
 	}

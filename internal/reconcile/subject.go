@@ -72,7 +72,7 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 	}
 	for _, l := range s.facts.LabelEvents {
 		if s.policy.CaresAboutLabel(l.Label) {
-			d.Labels = append(d.Labels, l)
+			d.Labels = append(d.Labels, asTold(l, s.work.LabelEvents))
 		}
 	}
 	return nil

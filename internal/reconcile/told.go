@@ -71,6 +71,17 @@ func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []
 	return reviews, labels, left
 }
 
+// asTold returns a label event for the record: by whom its delivery told it, where withTold left out who that was.
+func asTold(l change.LabelEvent, told []change.LabelEvent) change.LabelEvent {
+	i := slices.IndexFunc(told, func(t change.LabelEvent) bool {
+		return t.Label == l.Label && t.Added == l.Added && t.At.Equal(l.At) && t.Head == l.Head
+	})
+	if !l.By.Known() && l.Head != "" && i >= 0 {
+		l.By = told[i].By
+	}
+	return l
+}
+
 // withToldChecks adds to GitHub's list of checks what was told and it does not show yet. No green may rest on that: in a verified load such a check
 // counts as running unless it failed. Left is when the latest of these was told of; zero if there is none.
 func withToldChecks(listed []change.Check, told []store.Told, t trust) (checks []change.Check, left time.Time) {
@@ -102,7 +113,7 @@ func withToldChecks(listed []change.Check, told []store.Told, t trust) (checks [
 // of all.
 func withoutWorkflow(checks []change.Check) (left time.Time) {
 	for _, c := range checks {
-		if c.App == "github-actions" && c.Workflow == "" && c.At.After(left) {
+		if lacksWorkflow(c) && c.At.After(left) {
 			left = c.At
 		}
 	}
@@ -140,10 +151,8 @@ func withWorkflows(checks []change.Check) []change.Check {
 	return checks
 }
 
-// lacksWorkflow says whether it is not known of some check of GitHub Actions which workflow posted it.
-func lacksWorkflow(checks []change.Check) bool {
-	return slices.ContainsFunc(checks, func(c change.Check) bool { return c.App == "github-actions" && c.Workflow == "" })
-}
+// lacksWorkflow says whether a check is of GitHub Actions and it is not known which workflow posted it.
+func lacksWorkflow(c change.Check) bool { return c.App == "github-actions" && c.Workflow == "" }
 
 // foldReviews makes one review of a review and its dismissal, which deliveries tell as two.
 func foldReviews(told []change.Review) []change.Review {

@@ -107,6 +107,26 @@ func TestALabelThatGitHubDoesNotListYet(t *testing.T) {
 	}
 }
 
+func TestALabelIsRecordedAsItWasTold(t *testing.T) {
+	on := change.LabelEvent{Label: "EMERGENCY", Added: true, By: alice, At: at(1), Head: "a1"}
+	told := []change.LabelEvent{on}
+	_, cleared, _ := withTold(github.Timeline{}, nil, told, trustVerified, at(2))
+	gone := change.LabelEvent{Label: "EMERGENCY", Added: true, At: at(1)} // as GitHub lists one whose account is gone
+	byBob := gone
+	byBob.By = bob
+	for name, row := range map[string]struct{ have, want change.LabelEvent }{
+		"not listed yet":            {cleared[0], on},
+		"listed":                    {on, on},
+		"listed, by nobody":         {gone, gone},
+		"listed, by another":        {byBob, byBob},
+		"of which nothing was told": {change.LabelEvent{Label: "routine", At: at(1), Head: "a1"}, change.LabelEvent{Label: "routine", At: at(1), Head: "a1"}},
+	} {
+		if diff := cmp.Diff(row.want, asTold(row.have, told)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestChecksThatGitHubDoesNotListYet(t *testing.T) {
 	run := func(id int64, state change.CheckState) change.Check {
 		return change.Check{Name: "build", App: "github-actions", Suite: 5, RunID: id, State: state, At: at(1)}
