@@ -123,6 +123,7 @@ type Pull struct {
 	State          PullState `json:"state"`
 	Draft          bool      `json:"draft,omitempty"`
 	Head           Branch    `json:"head"`
+	HeadOwner      Account   `json:"head_owner,omitzero"` // the user in whose fork the head is; nobody: it is in no fork, or in an organization's
 	Base           Branch    `json:"base"`
 	Labels         []string  `json:"labels,omitempty"`
 	RequestedTeams []string  `json:"requested_teams,omitempty"` // slugs

@@ -58,6 +58,22 @@ func TestPull(t *testing.T) {
 			change.Pull{Number: 1, State: change.Closed, Head: change.Branch{Name: "fix", SHA: headSHA},
 				Base: change.Branch{Repository: 1, Owner: "acme", Name: "main", SHA: baseSHA}},
 		},
+		"from a fork": {
+			m{"number": 1, "user": user(alice), "state": "open", "head": m{"ref": "fix", "sha": headSHA, "user": user(bob), "repo": m{"id": 2, "owner": user(bob)}}, "base": base},
+			change.Pull{Number: 1, Author: alice, State: change.Open, Head: change.Branch{Repository: 2, Owner: bob.Login, Name: "fix", SHA: headSHA}, HeadOwner: bob,
+				Base: change.Branch{Repository: 1, Owner: "acme", Name: "main", SHA: baseSHA}},
+		},
+		"from an organization's fork": {
+			m{"number": 1, "user": user(alice), "state": "open", "base": base,
+				"head": m{"ref": "fix", "sha": headSHA, "repo": m{"id": 2, "owner": m{"id": 9, "login": "globex", "type": "Organization"}}}},
+			change.Pull{Number: 1, Author: alice, State: change.Open, Head: change.Branch{Repository: 2, Owner: "globex", Name: "fix", SHA: headSHA},
+				Base: change.Branch{Repository: 1, Owner: "acme", Name: "main", SHA: baseSHA}},
+		},
+		"the fork is gone": {
+			m{"number": 1, "user": user(alice), "state": "open", "head": m{"ref": "fix", "sha": headSHA, "user": user(bob), "repo": nil}, "base": base},
+			change.Pull{Number: 1, Author: alice, State: change.Open, Head: change.Branch{Owner: bob.Login, Name: "fix", SHA: headSHA}, HeadOwner: bob,
+				Base: change.Branch{Repository: 1, Owner: "acme", Name: "main", SHA: baseSHA}},
+		},
 		"by a bot": {
 			m{"number": 1, "user": m{"id": 49699333, "login": "dependabot[bot]", "type": "Bot"}, "state": "open", "base": base},
 			change.Pull{Number: 1, Author: change.Account{ID: 49699333, Login: "dependabot[bot]", Kind: change.KindBot}, State: change.Open,

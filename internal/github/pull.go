@@ -145,6 +145,9 @@ func pull(p *github.PullRequest) change.Pull {
 		State: change.PullState(p.GetState()), Draft: p.GetDraft(), Head: branch(p.Head), Base: branch(p.Base),
 		ChangedFiles: p.GetChangedFiles(), CreatedAt: p.GetCreatedAt().Time, UpdatedAt: p.GetUpdatedAt().Time,
 	}
+	if out.FromFork() {
+		out.HeadOwner = ownerOf(p.Head)
+	}
 	if p.MergedAt != nil {
 		out.State, out.MergedAt, out.MergedBy = change.Merged, p.GetMergedAt().Time, account(p.MergedBy)
 		out.MergeCommit = change.SHA(p.GetMergeCommitSHA()) // before the merge it names a test merge
@@ -171,6 +174,18 @@ func branch(b *github.PullRequestBranch) change.Branch {
 		out.Owner = b.GetUser().GetLogin()
 	}
 	return out
+}
+
+// ownerOf reads the user in whose repository a branch is; nobody if that is not a user's.
+func ownerOf(b *github.PullRequestBranch) change.Account {
+	owner := b.GetRepo().GetOwner()
+	if owner == nil {
+		owner = b.GetUser()
+	}
+	if a := account(owner); a.Kind == change.KindUser {
+		return a
+	}
+	return change.Account{}
 }
 
 // account reads a user. A deleted one is null, and nobody.

@@ -25,12 +25,13 @@ const (
 	committed
 	coauthored
 	pushed
+	ownsFork
 )
 
 // text says how someone contributed, as in "alice (author)".
 func (i involvement) text() change.Text {
-	verb := [...]string{"author", "wrote ", "committed ", "co-authored ", "pushed "}[i.how]
-	if i.how == isAuthor {
+	verb := [...]string{"author", "wrote ", "committed ", "co-authored ", "pushed ", "owns the fork"}[i.how]
+	if i.how == isAuthor || i.how == ownsFork {
 		return change.Words(verb)
 	}
 	return change.Say(change.Words(verb), change.Code(i.sha.Short()))
@@ -46,7 +47,7 @@ func claimsGitHub(c *change.Commit) bool {
 
 // findContributors gathers everyone who had a hand in the content: the author of the pull request; author, committer and co-authors
 // of each of its commits; and everyone whose push changed the content while any of it remains. Whoever only merged the base into it or
-// rebased it, and left the content what it was, is none.
+// rebased it, and left the content what it was, is none. Who pushed to a fork before it was opened nobody tells: its owner may have.
 func (q *inquiry) findContributors() {
 	f := q.facts
 	q.contributors = make(map[change.AccountID]involvement, 8)
@@ -59,6 +60,7 @@ func (q *inquiry) findContributors() {
 		}
 	}
 	add(f.Pull.Author, isAuthor, "")
+	add(f.Pull.HeadOwner, ownsFork, "")
 	// Those who may have done no more than to merge or to rebase, by what they did.
 	var maybe []involvement
 	for i := range f.Content.Commits {

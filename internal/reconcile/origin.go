@@ -12,7 +12,7 @@ import (
 // learnOrigin returns the pushes by others than the opener that brought to the branch what the pull request was opened with, and whether all
 // of them are known. What the deliveries of pushes do not tell is read from the repository's activity, once for a base branch and once more
 // when a delivery that is under way would have arrived; and again when somebody asks for all to be verified. A fork's pushes are told to
-// nobody here, so whoever opened a pull request from there stands for them.
+// nobody here, so whoever opened a pull request from there stands for them, and whoever owns it; see change.Pull.HeadOwner.
 func (r *run) learnOrigin(ctx context.Context, s *subject, content change.Content) (brought []change.Push, known bool, err error) {
 	w := &s.work
 	p := w.Snapshot

@@ -50,6 +50,7 @@ func snapshot(edits ...func(*change.Pull)) *change.Pull {
 		Number: 12, Title: "Add an index", Body: "## Risk\nlow", URL: "https://github.com/acme/shop/pull/12",
 		Author: bob, State: change.Open, Draft: true,
 		Head:           change.Branch{Repository: 56, Owner: "bob", Name: "index", SHA: "headsha"},
+		HeadOwner:      bob,
 		Base:           change.Branch{Repository: 55, Owner: "acme", Name: "main", SHA: "basesha"},
 		Labels:         []string{"high-risk", "schéma"},
 		RequestedTeams: []string{"security"},
@@ -522,7 +523,14 @@ func TestParseOfPullsThatLackSomething(t *testing.T) {
 			b = edit(t, b, json.RawMessage("null"), "pull_request", "head", "repo")
 			b = edit(t, b, json.RawMessage("null"), "pull_request", "head", "user")
 			return edit(t, b, json.RawMessage("null"), "pull_request", "user")
-		}, snapshot(func(p *change.Pull) { p.Head.Repository, p.Head.Owner, p.Author = 0, "", change.Account{} })},
+		}, snapshot(func(p *change.Pull) {
+			p.Head.Repository, p.Head.Owner, p.HeadOwner, p.Author = 0, "", change.Account{}, change.Account{}
+		})},
+		{"an organization's fork", func(b []byte) []byte {
+			return edit(t, b, map[string]any{"id": 9, "login": "globex", "type": "Organization"}, "pull_request", "head", "repo", "owner")
+		}, snapshot(func(p *change.Pull) { p.Head.Owner, p.HeadOwner = "globex", change.Account{} })},
+		{"no fork", func(b []byte) []byte { return edit(t, b, 55, "pull_request", "head", "repo", "id") },
+			snapshot(func(p *change.Pull) { p.Head.Repository, p.HeadOwner = 55, change.Account{} })},
 		{"no description, no labels", func(b []byte) []byte {
 			b = edit(t, b, json.RawMessage("null"), "pull_request", "body")
 			return edit(t, b, []string{}, "pull_request", "labels")

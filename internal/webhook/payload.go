@@ -113,6 +113,18 @@ func (b branch) value() change.Branch {
 	return out
 }
 
+// ownedBy returns the user in whose repository the branch is; nobody if that is not a user's.
+func (b branch) ownedBy() change.Account {
+	owner := b.User
+	if b.Repo != nil && b.Repo.Owner != nil {
+		owner = b.Repo.Owner
+	}
+	if a := owner.value(); a.Kind == change.KindUser {
+		return a
+	}
+	return change.Account{}
+}
+
 type pullRequest struct {
 	Number             change.Number `json:"number"`
 	Title              string        `json:"title"`
@@ -157,6 +169,9 @@ func (p *pullRequest) value() change.Pull {
 		ChangedFiles: p.ChangedFiles,
 		CreatedAt:    p.CreatedAt,
 		UpdatedAt:    p.UpdatedAt,
+	}
+	if out.FromFork() {
+		out.HeadOwner = p.Head.ownedBy()
 	}
 	for _, l := range p.Labels {
 		out.Labels = append(out.Labels, l.Name)
