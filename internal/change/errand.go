@@ -62,6 +62,8 @@ type BranchPush struct {
 	By      Account `json:"by"`
 	Forced  bool    `json:"forced,omitempty"`
 	Commits []SHA   `json:"commits,omitempty"` // those that GitHub named, oldest first; 2,048 at most
+	// Pushed is when it was pushed, as GitHub tells, in whole seconds: the same however often the delivery comes. Zero: that is not said.
+	Pushed time.Time `json:"pushed,omitzero"`
 }
 
 // MergeGroup is a group of a merge queue, as a delivery told.

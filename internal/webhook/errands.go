@@ -32,7 +32,7 @@ func isQueue(branch string) bool { return strings.HasPrefix(branch, "gh-readonly
 
 // branchPush returns what a push to a branch tells.
 func (e *pushEvent) branchPush(branch string, by change.Account) change.BranchPush {
-	p := change.BranchPush{Branch: branch, Before: existing(e.Before), After: existing(e.After), By: by, Forced: e.Forced}
+	p := change.BranchPush{Branch: branch, Before: existing(e.Before), After: existing(e.After), By: by, Forced: e.Forced, Pushed: e.Repository.pushedAt()}
 	for _, c := range e.Commits[:min(len(e.Commits), maxCommits)] {
 		if c.ID != "" {
 			p.Commits = append(p.Commits, c.ID)
@@ -46,7 +46,7 @@ func (e *pushEvent) arrival(p change.BranchPush, received time.Time) *change.Pus
 	if p.After == "" {
 		return nil
 	}
-	return &change.Push{Before: p.Before, After: p.After, By: p.By, At: cmp.Or(e.Repository.pushedAt(), received), Forced: p.Forced}
+	return &change.Push{Before: p.Before, After: p.After, By: p.By, At: cmp.Or(p.Pushed, received), Forced: p.Forced}
 }
 
 // existing returns a commit's name; that of no commit, which is all zeros, is empty.

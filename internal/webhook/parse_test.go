@@ -104,6 +104,9 @@ func onBranch(push change.BranchPush) func(*change.Delivery) {
 		raising(change.ErrandBranch, push.Branch, push)(d)
 		if push.After != "" {
 			d.Arrival = &change.Push{Before: push.Before, After: push.After, By: push.By, At: received, Forced: push.Forced}
+			if !push.Pushed.IsZero() {
+				d.Arrival.At = push.Pushed
+			}
 		}
 	}
 }
@@ -350,9 +353,7 @@ func TestParse(t *testing.T) {
 		{"a push that makes a branch", "push", `{"ref":"refs/heads/main","before":"` + gone40 + `","after":"b","created":true,` + where + `}`,
 			about("push", "", onBranch(change.BranchPush{Branch: "main", After: "b", By: alice}))},
 		{"a push at a time", "push", `{"ref":"refs/heads/main","before":"a","after":"b",` + strings.Replace(where, `"repository":{`, `"repository":{"pushed_at":1557933657,`, 1) + `}`,
-			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", After: "b", By: alice}), func(d *change.Delivery) {
-				d.Arrival.At = time.Date(2019, 5, 15, 15, 20, 57, 0, time.UTC)
-			})},
+			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", After: "b", By: alice, Pushed: time.Date(2019, 5, 15, 15, 20, 57, 0, time.UTC)}))},
 		{"a push that deletes a branch", "push", `{"ref":"refs/heads/main","before":"a","after":"` + gone40 + `","deleted":true,"forced":true,"head_commit":null,` + where + `}`,
 			about("push", "", onBranch(change.BranchPush{Branch: "main", Before: "a", By: alice, Forced: true}))},
 		{"a push with more commits than GitHub names", "push", `{"ref":"refs/heads/main","before":"a","after":"b","commits":[` + strings.Repeat(`{"id":"c"},`, 3000) + `{}],` + where + `}`,
