@@ -22,10 +22,16 @@ type activity struct {
 	Actor     *github.User      `json:"actor"`
 }
 
-// Pushes reads who pushed what to a branch of the repository (repos/list-activities), oldest first: the latest hundred arrivals of a
-// head, in one call. Before is empty where the branch was made. GitHub keeps the activity of its own repositories only, so that of a
-// fork's branch nothing is known here.
-func (s *Session) Pushes(ctx context.Context, repo change.Repository, branch string, since time.Time) (_ []change.Push, err error) {
+// Pushes reads who pushed what to a branch of the repository: Moves but for those that deleted it.
+func (s *Session) Pushes(ctx context.Context, repo change.Repository, branch string, since time.Time) ([]change.Push, error) {
+	moves, err := s.Moves(ctx, repo, branch, since)
+	return slices.DeleteFunc(moves, func(p change.Push) bool { return p.After == "" }), err
+}
+
+// Moves reads who moved a branch of the repository from where to where (repos/list-activities), oldest first: the latest hundred moves, in
+// one call. Before is empty where the branch was made, After where it was deleted. GitHub keeps the activity of its own repositories only, so
+// that of a fork's branch nothing is known here.
+func (s *Session) Moves(ctx context.Context, repo change.Repository, branch string, since time.Time) (_ []change.Push, err error) {
 	defer wrap(&err, "reading who pushed to %s in %s", branch, repo)
 	var listed []*activity
 	query := values("ref", "refs/heads/"+branch, "per_page", itoa(perPage))
@@ -36,18 +42,18 @@ func (s *Session) Pushes(ctx context.Context, repo change.Repository, branch str
 	slices.SortStableFunc(listed, func(a, b *activity) int {
 		return cmp.Or(at(a.Timestamp).Compare(at(b.Timestamp)), cmp.Compare(a.ID, b.ID))
 	})
-	var pushes []change.Push
+	var moves []change.Push
 	for _, a := range listed {
-		if isNull(a.After) {
-			continue // the branch was deleted
-		}
 		p := change.Push{Before: change.SHA(a.Before), After: change.SHA(a.After), By: account(a.Actor), At: at(a.Timestamp), Forced: a.Kind == "force_push"}
 		if isNull(a.Before) {
 			p.Before = ""
 		}
-		pushes = append(pushes, p)
+		if isNull(a.After) {
+			p.After = ""
+		}
+		moves = append(moves, p)
 	}
-	return pushes, nil
+	return moves, nil
 }
 
 // isNull says whether a name is the one that Git gives to no object.

@@ -1,6 +1,7 @@
 package landing
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,8 @@ type branchState struct {
 	Found []string `json:"found,omitempty"`
 	// Untold are the moves that were found before a push told of them, kept for as long as one may.
 	Untold []move `json:"untold,omitempty"`
+	// Unseen is how many moves were found so.
+	Unseen int `json:"unseen,omitempty"`
 }
 
 // untold returns the moves that a push may tell of that comes late.
@@ -52,13 +55,13 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 		return queue.Result{}, err
 	}
 	var pushes []Push
-	taken, err := notes(r, func(n change.Note, p change.BranchPush) { pushes = append(pushes, Push{p, n.At}) })
+	taken, err := notes(r, func(n change.Note, p change.BranchPush) { pushes = append(pushes, Push{p, cmp.Or(p.Pushed, n.At)}) })
 	if err != nil {
 		return queue.Result{}, err
 	}
 	// The first push counts, or a branch that is pushed to without pause would never be walked.
 	if len(pushes) > 0 {
-		if settled := pushes[0].At.Add(r.Settle); settled.After(r.Clock()) {
+		if settled := r.work.Notes[0].At.Add(r.Settle); settled.After(r.Clock()) {
 			return queue.Result{RecheckAt: settled}, nil
 		}
 	}
@@ -75,7 +78,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	}
 
 	moved := &Moved{Repository: repo.ID, Branch: name, Now: r.github.Now(), Known: state.Known, Deleted: state.Deleted, Pushes: pushes}
-	moved.Untold = state.untold(moved.Now)
+	moved.Untold, moved.Unseen = state.untold(moved.Now), state.Unseen
 	moved.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
@@ -121,19 +124,16 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 	} else if !whole {
 		result.RetryAt = r.Clock()
 	}
-	moves, untold := moved.Judge()
-	exceptions := append(slices.Clone(moves), landed...)
-	for i := range exceptions {
-		if err := r.whoPushed(ctx, &exceptions[i], moved); err != nil {
-			return queue.Result{}, err
-		}
+	moves, err := r.moves(ctx, moved)
+	if err != nil {
+		return queue.Result{}, err
 	}
-	save, err := r.leaving(ctx, &state, moved, exceptions)
+	save, err := r.leaving(ctx, &state, moved, append(slices.Clone(moves), landed...))
 	if err != nil {
 		return queue.Result{}, err
 	}
 	save.Raise = append(save.Raise, r.unheard...)
-	next := branchState{Known: moved.Tip, Default: moved.Branch == r.work.Repository.DefaultBranch, Untold: untold}
+	next := branchState{Known: moved.Tip, Default: moved.Branch == r.work.Repository.DefaultBranch, Untold: moved.Untold, Unseen: moved.Unseen}
 	if save.Taken = taken; !whole {
 		// The other notes tell who pushed what is still to come; what they told of the branch itself is not to be found again.
 		next.Known, next.Waits, save.Taken = walk.Line[n-1].SHA, state.Waits, moved.behind(walk, taken)
@@ -183,13 +183,16 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 		r.log.Warn().Msg("the default branch is not shown")
 		return queue.Result{RecheckAt: r.Clock().Add(retryHiddenRepository)}, nil
 	}
-	exceptions, untold := moved.Judge()
+	exceptions, err := r.moves(ctx, moved)
+	if err != nil {
+		return queue.Result{}, err
+	}
 	save, err := r.leaving(ctx, &state, moved, exceptions)
 	if err != nil {
 		return queue.Result{}, err
 	}
 	save.Taken = taken
-	state.Deleted, state.Waits, state.Found, state.Untold = true, nil, nil, untold
+	state.Deleted, state.Waits, state.Found, state.Untold, state.Unseen = true, nil, nil, moved.Untold, moved.Unseen
 	save.State = state
 	return queue.Result{}, r.save(ctx, save)
 }
@@ -364,6 +367,7 @@ func (r *run) patience(state *branchState, w *Walk, unexplained []change.SHA) (n
 // leaving returns what is saved of the exceptions that were not saved before on this walk. Whether the policy only observes, and where it
 // announces, is taken from the policy before the exception: what somebody brings past the policy has no say in how that is told.
 func (r *run) leaving(ctx context.Context, state *branchState, moved *Moved, exceptions []change.Exception) (save store.ErrandSave, err error) {
+	save.Raise = moved.Named
 	for _, e := range exceptions {
 		if slices.Contains(state.Found, e.Key) {
 			continue
@@ -380,6 +384,7 @@ func (r *run) leaving(ctx context.Context, state *branchState, moved *Moved, exc
 			}
 		}
 		r.log.Warn().Str("kind", string(e.Kind)).Str("exception", e.Key).Bool("observed", rules.Observing).Msg("the policy was bypassed")
+		moved.noteObserved(e.Key, rules.Observing)
 		draft, raised := Found(e, rules.Observing, rules.Announce...)
 		save.Entries, save.Raise = append(save.Entries, draft), append(save.Raise, raised...)
 	}

@@ -256,7 +256,7 @@ func TestTheSameOnceMore(t *testing.T) {
 			delete(r.branches, name)
 		}
 		r.now = r.now.Add(time.Minute)
-		push := change.BranchPush{Branch: name, Before: before, After: after, By: carol, Forced: forced}
+		push := change.BranchPush{Branch: name, Before: before, After: after, By: carol, Forced: forced, Pushed: r.now}
 		r.branch(name, change.NewNote(fmt.Sprint("push ", n), r.now, push))
 	}
 	a := r.tip

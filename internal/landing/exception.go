@@ -80,17 +80,29 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 	if err := r.remembered(&s); err != nil {
 		return queue.Result{}, err
 	}
+	var also []change.Account
 	taken, err := notes(r, func(_ change.Note, n exceptionNote) {
-		if s.Exception.Key == "" {
+		if len(n.Also) > 0 {
+			also = append(also, n.Also...)
+		} else if s.Exception.Key == "" {
 			s.Exception, s.Channels = n.Exception, n.Announce
 		}
 	})
 	if err != nil || s.Exception.Key == "" {
 		return queue.Result{}, err
 	}
+	if len(also) > 0 {
+		s.Exception.By = known(append(s.Exception.By, also...)...)
+	}
 	if s.Issue == 0 && s.NoIssue == "" {
 		// It is not read in this run: not all of GitHub may show yet what is that new.
 		return queue.Result{}, r.open(ctx, &s, taken)
+	}
+	if len(also) > 0 {
+		// Before any command is heard: it may be theirs.
+		if err := r.tellWho(ctx, &s, taken); err != nil {
+			return queue.Result{}, err
+		}
 	}
 	for _, c := range r.work.Commands {
 		if err := r.command(ctx, &s, c); err != nil {
@@ -162,10 +174,8 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 	if err != nil {
 		return err
 	}
-	write := github.IssueWrite{Title: issueTitle(e)}
-	in := r.intent(e, s.numbered("issue"), "open issue", nil)
-	marker := github.Marker(in.Key)
-	write.Body = r.issueBody(e, may.Who) + "\n\n" + marker
+	in, marker := r.issueIntent(s)
+	write := github.IssueWrite{Title: issueTitle(e), Body: r.issueBody(e, may.Who) + "\n\n" + marker}
 	in.Body = write
 	made, err := effect.Once(ctx, r.Store, in, effect.Action[opened]{
 		Find: func(ctx context.Context, since time.Time) (opened, bool, error) {
@@ -205,6 +215,28 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 		save.Raise = r.announce(s, s.numbered("found"), announceAgain(repo, s, at))
 	}
 	return r.save(ctx, save)
+}
+
+// issueIntent returns the intent to open the exception's issue, and by what the issue is known.
+func (r *run) issueIntent(s *exceptionState) (in store.Intent, marker string) {
+	in = r.intent(s.Exception, s.numbered("issue"), "open issue", nil)
+	return in, github.Marker(in.Key)
+}
+
+// tellWho has the issue name who did it, which was not known when it was opened, and keeps that.
+func (r *run) tellWho(ctx context.Context, s *exceptionState, taken []string) error {
+	if s.Issue != 0 && !s.Lost {
+		may, err := r.mayExplain(ctx, s.Exception, change.Account{})
+		if err != nil {
+			return err
+		}
+		_, marker := r.issueIntent(s)
+		edit := github.IssueEdit{Body: r.issueBody(s.Exception, may.Who) + "\n\n" + marker}
+		if _, err = r.github.EditIssue(ctx, r.work.Repository, s.Issue, edit); err != nil && !github.IsRefusal(err) {
+			return err
+		}
+	}
+	return r.save(ctx, store.ErrandSave{State: s, Taken: taken})
 }
 
 // mayExplain says whether somebody may explain an exception, by what they may do now.

@@ -22,8 +22,8 @@ func keyOf(kind change.ExceptionKind, repo change.RepositoryID, branch string, p
 	return strings.ReplaceAll(string(kind), " ", "-") + "-" + hex.EncodeToString(h.Sum(nil))[:20]
 }
 
-// timed adds the push's time to the parts of a key, so that a push which does the same at another time has another key. Where no push is known
-// there is none to add.
+// timed adds the push's time to the parts of a key, which tells it from one that does the same at another time: GitHub's, so that it is the same
+// however often we are told, and even if the database was put back meanwhile. What no push is known of has none.
 func (p *Push) timed(parts ...any) []any {
 	if p == nil {
 		return parts

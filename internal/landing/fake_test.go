@@ -1,6 +1,7 @@
 package landing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,7 +145,7 @@ func (h *hub) Pull(_ context.Context, _ change.Repository, n change.Number, _ ti
 	return h.pulls[n].Pull, h.call("pull")
 }
 
-func (h *hub) Pushes(context.Context, change.Repository, string, time.Time) ([]change.Push, error) {
+func (h *hub) Moves(context.Context, change.Repository, string, time.Time) ([]change.Push, error) {
 	if h.activity == nil {
 		return nil, &github.Forbidden{Message: "activity"}
 	}
@@ -214,7 +215,10 @@ func (h *hub) FindIssue(_ context.Context, _ change.Repository, marker string, _
 func (h *hub) EditIssue(_ context.Context, _ change.Repository, n change.Number, e github.IssueEdit) (github.Issue, error) {
 	i := h.issue(n)
 	return *i, h.Do(func() error {
-		i.State, i.StateReason = e.State, e.StateReason
+		if e.State != "" {
+			i.State, i.StateReason = e.State, e.StateReason
+		}
+		i.Body = cmp.Or(e.Body, i.Body)
 		return nil
 	})
 }

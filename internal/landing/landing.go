@@ -42,7 +42,7 @@ type GitHub interface {
 	Range(ctx context.Context, repo change.Repository, base, head change.SHA, since time.Time) (github.Range, error)
 	CommitPulls(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]change.Pull, error)
 	Pull(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (change.Pull, error)
-	Pushes(ctx context.Context, repo change.Repository, branch string, since time.Time) ([]change.Push, error)
+	Moves(ctx context.Context, repo change.Repository, branch string, since time.Time) ([]change.Push, error)
 	Seen(ctx context.Context, repo change.Repository, v change.View, since time.Time) (change.Seen, error)
 	Tree(ctx context.Context, repo change.Repository, commit change.SHA, paths []string) (map[string]github.TreeEntry, bool, error)
 	PolicyFile(ctx context.Context, repo change.Repository, commit change.SHA, path string) (github.PolicyFile, error)
@@ -216,6 +216,8 @@ type exceptionNote struct {
 	change.Exception
 	// Announce are the channels that the policy named before the exception, which may have changed it.
 	Announce []string `json:"announce,omitempty"`
+	// Also is who did it as well, as became known after it was found. Of the exception nothing is told then but its key.
+	Also []change.Account `json:"also,omitempty"`
 }
 
 // Found returns what an exception leaves: the evidence, and the errand that asks for an explanation, unless the policy only observes. It is
@@ -230,6 +232,15 @@ func Found(e change.Exception, observed bool, announce ...string) (ledger.Draft,
 	}
 	return draft, []change.Raised{{
 		Errand: change.Errand{Kind: change.ErrandException, Repository: e.Repository, Name: e.Key},
-		Notes:  []change.Note{change.NewNote(e.Key, e.At, exceptionNote{e, announce})},
+		Notes:  []change.Note{change.NewNote(e.Key, e.At, exceptionNote{Exception: e, Announce: announce})},
 	}}
+}
+
+// named leaves for an exception's errand who did it, which was not known when it was found.
+func named(repo change.RepositoryID, key string, by change.Account, at time.Time) change.Raised {
+	note := exceptionNote{Exception: change.Exception{Key: key}, Also: []change.Account{by}}
+	return change.Raised{
+		Errand: change.Errand{Kind: change.ErrandException, Repository: repo, Name: key},
+		Notes:  []change.Note{change.NewNote(fmt.Sprintf("%s by %d", key, by.ID), at, note)},
+	}
 }

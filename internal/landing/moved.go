@@ -18,7 +18,9 @@ type Moved struct {
 	// Kept says that Known is an ancestor of Tip, or Tip itself. Not looked at if one of them is empty.
 	Kept    bool
 	Deleted bool   // it was known before that the branch is gone
-	Pushes  []Push // oldest first
+	Pushes  []Push // those that were told of, oldest first
+	// Activity is what the repository's activity shows of the branch, oldest first. It is read if something is found.
+	Activity []Push
 	// Origin is the commit of the default branch, or of the former one, that a branch was compared with which is looked at for the first time;
 	// empty: none. Orphan says that they have no history in common; Known is Tip then.
 	Origin change.SHA
@@ -29,6 +31,10 @@ type Moved struct {
 	TooMany bool
 	// Untold are moves that were found before a push told of them. The first push that tells of one is no other move.
 	Untold []move
+	// Unseen is how many moves were found before a push told of them, since the branch was looked at first.
+	Unseen int
+	// Named is what is left for those exceptions of which it became known only now who did it.
+	Named []change.Raised
 }
 
 // move is a forced push or a deletion that was found before a push told of it. It is stored: members may be added, not renamed.
@@ -37,11 +43,27 @@ type move struct {
 	After  change.SHA `json:"after,omitempty"` // empty: the branch was deleted
 	Found  time.Time  `json:"found"`
 	Told   time.Time  `json:"told,omitzero"` // by the push of this time; zero: by none yet
+	// Pushed is when the activity says that it was; zero: it does not say. By is who did it, as far as is known.
+	Pushed time.Time      `json:"pushed,omitzero"`
+	By     change.Account `json:"by,omitzero"`
+	// Key is that of its exception; empty: it is not kept. Observed says that nobody is asked to explain that.
+	Key      string `json:"key,omitempty"`
+	Observed bool   `json:"observed,omitempty"`
 }
 
 // is says whether it is the move that a push tells of.
 func (m move) is(p Push) bool {
-	return p.Before == m.Before && p.After == m.After && (p.Forced || p.After == "") && (m.Told.IsZero() || m.Told.Equal(p.At))
+	switch {
+	case p.Before != m.Before || p.After != m.After || !p.Forced && p.After != "":
+		return false
+	case !m.Told.IsZero():
+		return m.Told.Equal(p.At)
+	case p.Pushed.IsZero():
+		return true
+	case !m.Pushed.IsZero():
+		return p.Pushed.Sub(m.Pushed).Abs() <= sameEvent
+	}
+	return !p.Pushed.After(m.Found.Add(sameEvent))
 }
 
 // Judge returns the exceptions: a history of its own, each forced push, each deletion, what no push told of, and more commits than GitHub lists.
@@ -55,30 +77,96 @@ func (m *Moved) Judge() (found []change.Exception, untold []move) {
 	for _, p := range m.Pushes {
 		if i := slices.IndexFunc(untold, func(m move) bool { return m.is(p) }); i >= 0 {
 			untold[i].Told = p.At
+			if p.By.Known() {
+				untold[i].By = p.By
+			}
 			continue
 		}
-		switch {
-		case p.After == "":
-			deleted = true
-			found = append(found, m.deleted(p.Before, p.By, p.At))
-		case p.Forced && p.Before != "":
-			forced = true
-			found = append(found, m.forced(p.Before, p.After, p.By, p.At))
+		if e, is := m.moved(p, p.when(m.Activity)); is {
+			forced, deleted = forced || p.After != "", deleted || p.After == ""
+			found = append(found, e)
 		}
 	}
-	switch {
-	case m.Known == "":
-	case m.Tip == "" && !deleted:
-		found = append(found, m.deleted(m.Known, change.Account{}, m.Now))
-		untold = append(untold, move{Before: m.Known, Found: m.Now})
-	case m.Tip != "" && !m.Kept && !forced:
-		found = append(found, m.forced(m.Known, m.Tip, change.Account{}, m.Now))
-		untold = append(untold, move{Before: m.Known, After: m.Tip, Found: m.Now})
+	isLost := func() bool {
+		return m.Known != "" && (m.Tip == "" && !deleted || m.Tip != "" && !m.Kept && !forced)
+	}
+	lose := func(p Push, e change.Exception) {
+		found = append(found, e)
+		untold = append(untold, move{Before: p.Before, After: p.After, Found: m.Now, Pushed: p.Pushed, By: p.By, Key: e.Key})
+	}
+	if isLost() {
+		for _, p := range m.missed() {
+			if e, is := m.moved(p, p.At); is {
+				forced, deleted = forced || p.After != "", deleted || p.After == ""
+				lose(p, e)
+			}
+		}
+	}
+	if isLost() {
+		lose(m.unseen())
 	}
 	if m.TooMany {
 		found = append(found, m.tooMany())
 	}
 	return found, untold
+}
+
+// missed returns the pushes of the activity since the branch was at the last commit known of which nobody told.
+func (m *Moved) missed() []Push {
+	activity, _ := since(m.Activity, m.Known)
+	if m.Deleted && len(activity) > 0 && activity[0].After == "" {
+		activity = activity[1:] // that was found
+	}
+	return slices.DeleteFunc(slices.Clone(activity), func(p Push) bool {
+		return slices.ContainsFunc(m.Pushes, func(told Push) bool { return told.is(p) })
+	})
+}
+
+// moved returns the exception of a push that is a forced one or a deletion.
+func (m *Moved) moved(p Push, at time.Time) (e change.Exception, is bool) {
+	switch {
+	case p.After == "":
+		return m.deleted(p.Before, p.By, at), true
+	case p.Forced && p.Before != "":
+		return m.forced(p.Before, p.After, p.By, at), true
+	}
+	return e, false
+}
+
+// unseen returns the exception of a move that nothing tells of but where the branch is. Where it is not known when that was, what tells the
+// move from another one like it is how many were found so before.
+func (m *Moved) unseen() (Push, change.Exception) {
+	p := Push{change.BranchPush{Branch: m.Branch, Before: m.Known, After: m.Tip, Forced: m.Tip != ""}, m.Now}
+	for _, last := range slices.Backward(m.missed()) {
+		if last.After == m.Tip {
+			p.By, p.At, p.Pushed = last.By, last.At, last.Pushed
+			break
+		}
+	}
+	e, _ := m.moved(p, p.At)
+	if p.Pushed.IsZero() {
+		e.Key = keyOf(e.Kind, m.Repository, m.Branch, p.Before, p.After, "unseen", m.Unseen+1)
+	}
+	return p, e
+}
+
+// named returns what is left for the exceptions of moves that were found before it was known who did it.
+func (m *Moved) named(untold []move) (raised []change.Raised) {
+	for i, is := range untold[:len(m.Untold)] {
+		if is.By.ID != m.Untold[i].By.ID && is.Key != "" && !is.Observed {
+			raised = append(raised, named(m.Repository, is.Key, is.By, m.Now))
+		}
+	}
+	return raised
+}
+
+// noteObserved notes whether the exception of a move that no push told of is only observed.
+func (m *Moved) noteObserved(key string, is bool) {
+	for i := range m.Untold {
+		if m.Untold[i].Key == key {
+			m.Untold[i].Observed = is
+		}
+	}
 }
 
 // behind returns the notes of the pushes that told of nothing but what was judged in a part of a walk. Notes are in the order of the pushes.
@@ -91,7 +179,7 @@ func (m *Moved) behind(w *Walk, notes []string) (taken []string) {
 	return taken
 }
 
-// before is the commit whose policy says how an exception is told. What was begun elsewhere does not choose the one that it landed on.
+// before is the commit whose policy says how an exception is told. Commits that were begun elsewhere have no say in which one that is.
 func (m *Moved) before(e change.Exception) change.SHA {
 	switch {
 	case e.Before == "" && m.Orphan:
@@ -127,9 +215,11 @@ func (m *Moved) tooMany() change.Exception {
 			change.Words(fmt.Sprintf(" at once, from %s to %s. They were not compared with what was decided.", m.Known.Short(), m.Tip.Short()))),
 	}
 	var last *Push
-	for i, p := range m.Pushes {
+	missed, _ := since(m.Activity, m.Known)
+	pushes := withActivity(m.Pushes, missed)
+	for i, p := range pushes {
 		if e.By = known(append(e.By, p.By)...); p.After == m.Tip {
-			last = &m.Pushes[i]
+			last = &pushes[i]
 		}
 	}
 	e.Key = keyOf(e.Kind, m.Repository, m.Branch, last.timed(m.Known, m.Tip)...)

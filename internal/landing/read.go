@@ -11,22 +11,44 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store"
 )
 
-// judge judges a walk, reading what that needs. Where commits came through no pull request, and no push is known that brought them, the
-// repository's activity says who pushed them.
+// judge judges a walk, reading what that needs. Of what came through no pull request the repository's activity says who pushed it where no
+// delivery told, and when that was.
 func (r *run) judge(ctx context.Context, w *Walk) (exceptions []change.Exception, unexplained []change.SHA, err error) {
 	exceptions, unexplained, err = r.judged(ctx, w)
 	if err != nil || len(unexplained) == 0 {
 		return exceptions, unexplained, err
 	}
-	if w.Pushes, err = r.learnPushes(ctx, w.Branch, w.Pushes); err != nil {
+	activity, err := r.activity(ctx, w.Branch)
+	if err != nil {
 		return nil, nil, err
 	}
+	// What was pushed before the branch was where the line begins did not bring the line, even if it was the same.
+	if later, ok := since(activity, w.Line[0].onto()); ok {
+		activity = later
+	}
+	w.Pushes = withActivity(w.Pushes, activity)
 	return r.judged(ctx, w)
+}
+
+// moves judges how the branch's tip moved. What that finds is kept under the times at which the repository's activity says that it was, which
+// says of what no delivery told who did it as well.
+func (r *run) moves(ctx context.Context, moved *Moved) ([]change.Exception, error) {
+	found, untold := moved.Judge()
+	if len(found) > 0 {
+		var err error
+		if moved.Activity, err = r.activity(ctx, moved.Branch); err != nil {
+			return nil, err
+		}
+		found, untold = moved.Judge()
+	}
+	moved.Named = moved.named(untold)
+	moved.Unseen += len(untold) - len(moved.Untold)
+	moved.Untold = untold
+	return found, nil
 }
 
 // judged judges a walk, reading what that needs, by the pushes that are known.
@@ -40,42 +62,6 @@ func (r *run) judged(ctx context.Context, w *Walk) (exceptions []change.Exceptio
 			return nil, nil, err
 		}
 	}
-}
-
-// learnPushes adds to the pushes that were told of those that the repository's activity knows. A GitHub without activities, or one that does
-// not show them to us, leaves them as they are.
-func (r *run) learnPushes(ctx context.Context, branch string, told []Push) ([]Push, error) {
-	listed, err := r.github.Pushes(ctx, r.work.Repository, branch, r.github.Began())
-	if github.IsRefusal(err) {
-		r.log.Warn().Err(err).Msg("who pushed cannot be read")
-		return told, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	pushes := slices.Clone(told)
-	for _, p := range listed {
-		if !slices.ContainsFunc(told, func(t Push) bool { return t.Before == p.Before && t.After == p.After }) {
-			pushes = append(pushes, Push{BranchPush: change.BranchPush{Branch: branch, Before: p.Before, After: p.After, By: p.By}, At: p.At})
-		}
-	}
-	slices.SortStableFunc(pushes, func(a, b Push) int { return a.At.Compare(b.At) })
-	return pushes, nil
-}
-
-// whoPushed looks in the repository's activity for who moved a branch by force, where no push told of it.
-func (r *run) whoPushed(ctx context.Context, e *change.Exception, moved *Moved) error {
-	if e.Kind != change.ForcedUpdate || len(e.By) > 0 {
-		return nil
-	}
-	pushes, err := r.learnPushes(ctx, moved.Branch, moved.Pushes)
-	for _, p := range slices.Backward(pushes) {
-		if p.After == e.After {
-			e.By, e.At = known(p.By), p.At
-			break
-		}
-	}
-	return err
 }
 
 func (r *run) read(ctx context.Context, w *Walk, needs Needs) error {

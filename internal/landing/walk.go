@@ -46,12 +46,6 @@ func (c Commit) onto() change.SHA {
 	return c.Parents[0]
 }
 
-// Push is a push to the branch.
-type Push struct {
-	change.BranchPush
-	At time.Time
-}
-
 // Merged is a pull request that was merged into the branch.
 type Merged struct {
 	change.Pull
@@ -321,13 +315,22 @@ func (j *judge) withoutPull() {
 	}
 }
 
-// pushOf returns the push that brought the commit at i, nil if none is known that did.
+// pushOf returns the push that brought the commit at i, nil if none is known that did: of those that it was there after, the one that went the
+// least beyond it, and of several such the latest.
 func (j *judge) pushOf(i int) *Push {
+	var of *Push
+	least := len(j.Line)
 	for n := range j.Pushes {
 		p := &j.Pushes[n]
-		if after, ok := j.index[p.After]; ok && after >= i || slices.Contains(p.Commits, j.Line[i].SHA) {
-			return p
+		after, ok := j.index[p.After]
+		if !ok || after < i {
+			if after = i; !slices.Contains(p.Commits, j.Line[i].SHA) {
+				continue
+			}
+		}
+		if after <= least {
+			of, least = p, after
 		}
 	}
-	return nil
+	return of
 }

@@ -219,7 +219,7 @@ func (w *world) landed(p *Merged, as change.SHA) {
 // move pushes a new tip.
 func (w *world) move(to change.SHA, by change.Account) {
 	w.now = w.now.Add(time.Minute)
-	w.pushes = append(w.pushes, Push{change.BranchPush{Branch: isMain, Before: w.tip, After: to, By: by, Forced: !w.reach(to)[w.tip]}, w.now})
+	w.pushes = append(w.pushes, Push{change.BranchPush{Branch: isMain, Before: w.tip, After: to, By: by, Forced: !w.reach(to)[w.tip], Pushed: w.now}, w.now})
 	w.tip = to
 }
 

@@ -1,0 +1,181 @@
+package landing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+)
+
+const release1 = "release/1"
+
+// on returns a rig that knows a branch beside main, which is where main is.
+func on(t *testing.T, branch string) *rig {
+	r := newRig(t)
+	r.Patience = -1
+	r.activity = []change.Push{}
+	r.branches[branch] = r.tip
+	r.branch(branch)
+	return r
+}
+
+// pushed has somebody move a branch, which its repository's activity shows, and returns the push as a delivery tells of it.
+func (r *rig) pushed(branch string, to change.SHA, by change.Account) change.BranchPush {
+	r.t.Helper()
+	r.n++ // of all that happens, so that it is at the same time however long looking took
+	r.now = epoch.Add(time.Duration(r.n) * 2 * time.Hour)
+	p := change.BranchPush{Branch: branch, Before: r.branches[branch], After: to, By: by, Pushed: r.now}
+	p.Forced = p.Before != "" && to != "" && !r.reach(to)[p.Before]
+	if r.branches[branch] = to; to == "" {
+		delete(r.branches, branch)
+	}
+	if r.activity != nil {
+		r.activity = append(r.activity, change.Push{Before: p.Before, After: p.After, By: by, At: p.Pushed, Forced: p.Forced})
+	}
+	return p
+}
+
+// delivered tells of pushes to a branch so long after them.
+func (r *rig) delivered(after time.Duration, pushes ...change.BranchPush) {
+	r.t.Helper()
+	var notes []change.Note
+	for i, p := range pushes {
+		if came := p.Pushed.Add(after); came.After(r.now) {
+			r.now = came
+		}
+		notes = append(notes, change.NewNote(fmt.Sprint("delivery ", p.Pushed, after, i), p.Pushed.Add(after), p))
+	}
+	r.branch(pushes[0].Branch, notes...)
+}
+
+func (r *rig) keys() (keys []string) {
+	r.t.Helper()
+	for _, e := range r.found() {
+		keys = append(keys, e.Key)
+	}
+	return keys
+}
+
+// TestTheSameOnceMoreOfWhichNobodyTold has the sweep find what is done a second time, in the same way, as another exception, by who did it then.
+func TestTheSameOnceMoreOfWhichNobodyTold(t *testing.T) {
+	r := on(t, release1)
+	a := r.tip
+	b := r.commit(r.with(a, files{"x.txt": blob("x")}), alice, a)
+	var want []change.ExceptionKind
+	for _, by := range []change.Account{carol, bob} {
+		for _, to := range []change.SHA{b, a, "", a} {
+			r.pushed(release1, to, by)
+			r.branch(release1)
+		}
+		want = append(want, change.NoPullRequest, change.ForcedUpdate, change.BranchDeleted)
+		r.want(want...)
+		for _, e := range r.found()[len(want)-3:] {
+			if len(e.By) != 1 || e.By[0].ID != by.ID {
+				t.Errorf("%s by %v, want %s", e.Kind, e.By, by.Login)
+			}
+		}
+	}
+}
+
+// TestOneKeyHoweverItIsFound has what happened be one exception though a database forgot it: whether a delivery tells of it, the same one again,
+// or the sweep finds it, and by whichever of its times.
+func TestOneKeyHoweverItIsFound(t *testing.T) {
+	story := func(look func(r *rig, p change.BranchPush)) *rig {
+		r := on(t, release1)
+		a := r.tip
+		b := r.commit(r.with(a, files{"x.txt": blob("x")}), alice, a)
+		for _, to := range []change.SHA{b, a, "", a} {
+			p := r.pushed(release1, to, carol)
+			r.activity[len(r.activity)-1].At = p.Pushed.Add(time.Second)
+			look(r, p)
+		}
+		r.want(change.NoPullRequest, change.ForcedUpdate, change.BranchDeleted)
+		return r
+	}
+	want := story(func(r *rig, p change.BranchPush) { r.delivered(time.Second, p) }).keys()
+	for name, look := range map[string]func(*rig, change.BranchPush){
+		"redelivered": func(r *rig, p change.BranchPush) { r.delivered(time.Hour, p) },
+		"swept":       func(r *rig, _ change.BranchPush) { r.branch(release1) },
+		"both":        func(r *rig, p change.BranchPush) { r.branch(release1); r.delivered(time.Hour, p) },
+	} {
+		if keys := story(look).keys(); !slices.Equal(keys, want) {
+			t.Errorf("%s: found %v, want %v", name, keys, want)
+		}
+	}
+
+	// Without an activity it is the deliveries that have the time, and otherwise it counts which move it is.
+	story = func(look func(r *rig, p change.BranchPush)) *rig {
+		r := on(t, release1)
+		r.activity = nil
+		b := r.commit(r.with(r.tip, files{"x.txt": blob("x")}), alice, r.tip)
+		for _, to := range []change.SHA{b, r.tip, ""} {
+			look(r, r.pushed(release1, to, carol))
+		}
+		return r
+	}
+	for name, looks := range map[string][2]func(*rig, change.BranchPush){
+		"told":   {func(r *rig, p change.BranchPush) { r.delivered(0, p) }, func(r *rig, p change.BranchPush) { r.delivered(time.Hour, p) }},
+		"untold": {func(r *rig, _ change.BranchPush) { r.branch(release1) }, func(r *rig, _ change.BranchPush) { r.now = r.now.Add(time.Minute); r.branch(release1) }},
+	} {
+		if a, b := story(looks[0]).keys(), story(looks[1]).keys(); len(a) != 3 || !slices.Equal(a, b) {
+			t.Errorf("%s, without an activity: found %v, then %v", name, a, b)
+		}
+	}
+}
+
+// TestForcedAndThenMergedInto has the one who moved a branch by force be told from who merged into it after that, and nothing be found twice when
+// the deliveries come.
+func TestForcedAndThenMergedInto(t *testing.T) {
+	r := on(t, release1)
+	a := r.tip
+	b := r.commit(r.with(a, files{"x.txt": blob("x")}), alice, a)
+	r.delivered(0, r.pushed(release1, b, alice))
+	forced := r.pushed(release1, r.commit(r.with(a, files{"y.txt": blob("y")}), carol, a), carol)
+	merged := r.pushed(release1, r.commit(r.with(forced.After, files{"z.txt": blob("z")}), bob, forced.After), bob)
+	r.branch(release1)
+	r.want(change.NoPullRequest, change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest)
+	e := r.found()[1]
+	if len(e.By) != 1 || e.By[0].ID != carol.ID || e.After != forced.After || !e.At.Equal(forced.Pushed) {
+		t.Errorf("forced by %v at %s to %s", e.By, e.At, e.After)
+	}
+	r.delivered(time.Hour, forced, merged)
+	r.want(change.NoPullRequest, change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest)
+}
+
+// TestWhoDidItIsToldLate has whoever did something, as a delivery tells that comes late, be named by its issue and not be the one who explains it.
+func TestWhoDidItIsToldLate(t *testing.T) {
+	r := on(t, release1)
+	r.activity = nil
+	gone := r.pushed(release1, "", bob)
+	r.branch(release1)
+	r.want(change.BranchDeleted)
+	e := r.found()[0]
+	look := func() {
+		t.Helper()
+		_, err := r.Exception(t.Context(), errandOf(e.Exception))
+		r.must(err)
+	}
+	look()
+	if i := r.issue(100); !strings.Contains(i.Body, "nobody known") {
+		t.Fatalf("the issue knows already: %s", i.Body)
+	}
+	r.delivered(time.Hour, gone)
+	r.want(change.BranchDeleted)
+	r.write(1, bob, explains, github.IssueComment{})
+	look()
+	if i := r.issue(100); i.State != github.IssueOpen || !strings.Contains(i.Body, "| Who | bob |") || !strings.Contains(i.Body, github.Marker("exception:7:"+e.Key+":issue")) {
+		t.Errorf("the issue is %s: %s", i.State, i.Body)
+	}
+	if ours := r.ours(100); len(ours) != 1 || !strings.Contains(ours[0], "bob did this and cannot be the one who explains it") {
+		t.Errorf("we said %q", ours)
+	}
+	r.write(2, alice, explains, github.IssueComment{})
+	look()
+	if i := r.issue(100); i.State != github.IssueClosed {
+		t.Error("alice could not explain it")
+	}
+}
