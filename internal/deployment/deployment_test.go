@@ -265,6 +265,21 @@ func TestAPolicyThatGitHubRefusesIsReadAgainLater(t *testing.T) {
 	}
 }
 
+// TestARepositoryThatIsBlockedIsReadAgainLater has GitHub refuse what is read afresh, while the policy is held.
+func TestARepositoryThatIsBlockedIsReadAgainLater(t *testing.T) {
+	r := newRig(t)
+	_, landed := r.merge(change.Normal)
+	tip := r.branches["main"]
+	delete(r.branches, "main")
+	if result := r.told(landed); !result.RecheckAt.Equal(r.now.Add(whileRefused)) || r.left() != 1 {
+		t.Errorf("%+v, and %d notes left", result, r.left())
+	}
+	r.branches["main"] = tip
+	if r.told(); r.left() != 0 {
+		t.Errorf("%d notes are left", r.left())
+	}
+}
+
 func TestAPolicyThatCannotBeUsedLetsNothingThrough(t *testing.T) {
 	r := newRig(t)
 	r.policies.unusable = true

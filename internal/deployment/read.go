@@ -145,6 +145,22 @@ func (r *run) isOnGoverned(ctx context.Context, sha change.SHA) (bool, error) {
 	return false, nil
 }
 
+// notShown says that GitHub refuses to show the default branch, and so all that there is to see to: the repository is blocked, or the App lost
+// its access.
+type notShown struct{ error }
+
+// Unwrap returns what GitHub said.
+func (e *notShown) Unwrap() error { return e.error }
+
+// isNotShown says whether an error is that and nothing else.
+func isNotShown(err error) bool {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return !isNotShown(err) })
+	}
+	_, ok := err.(*notShown)
+	return ok
+}
+
 func (r *run) isOn(ctx context.Context, sha change.SHA, branch string) (bool, error) {
 	tip, ok := r.seen.tips[branch]
 	if !ok {
@@ -153,8 +169,11 @@ func (r *run) isOn(ctx context.Context, sha change.SHA, branch string) (bool, er
 		if github.IsRefusal(err) && branch != r.repo.DefaultBranch {
 			tip, err = "", nil // deleted since
 		}
-		if err != nil {
+		if github.IsRefusal(err) {
 			// A default branch that is not shown is no reason to refuse what was on it: the App's access is amiss.
+			return false, &notShown{err}
+		}
+		if err != nil {
 			return false, err
 		}
 		if r.seen.tips == nil {

@@ -81,8 +81,7 @@ func (r *run) look(ctx context.Context) (queue.Result, error) {
 	case errors.Is(err, ErrUnusable):
 		return r.unusable(ctx, notes)
 	case github.IsRefusal(err):
-		r.log.Warn().Err(err).Msg("GitHub refused, it is asked again later")
-		return queue.Result{RecheckAt: r.Clock().Add(whileRefused)}, nil
+		return r.refused(err), nil
 	case err != nil:
 		return queue.Result{}, err
 	case r.rules.Mode == release.Off && r.state.isNothing() && !notes.ask():
@@ -102,10 +101,19 @@ func (r *run) look(ctx context.Context) (queue.Result, error) {
 		r.postAnswers, r.postPrompts, r.postComments,
 		func(ctx context.Context) error { return r.save(ctx, store.ErrandSave{}) },
 	)
+	if isNotShown(err) {
+		return r.refused(err), nil
+	}
 	if !out.Wake.IsZero() {
 		r.soon(out.Wake.Sub(r.github.Now())) // the core's times are GitHub's
 	}
 	return queue.Result{RecheckAt: r.again}, err
+}
+
+// refused has all wait for what GitHub refuses to show. Whatever happens there has it looked at too.
+func (r *run) refused(err error) queue.Result {
+	r.log.Warn().Err(err).Msg("GitHub refused, it is asked again later")
+	return queue.Result{RecheckAt: r.Clock().Add(whileRefused)}
 }
 
 // unusable has everything wait for a policy that can be used, but people: they are told.

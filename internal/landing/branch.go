@@ -84,11 +84,18 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	if errors.As(err, &missing) {
 		return r.gone(ctx, state, moved, taken)
 	}
+	if github.IsRefusal(err) {
+		return r.refused(err), nil
+	}
 	if err != nil {
 		return queue.Result{}, err
 	}
 	if state.Known == "" || state.Left {
-		if moved.Known, err = r.start(ctx, moved, state.Left); err != nil {
+		moved.Known, err = r.start(ctx, moved, state.Left)
+		if github.IsRefusal(err) {
+			return r.refused(err), nil
+		}
+		if err != nil {
 			return queue.Result{}, err
 		}
 		if moved.Known == "" {
@@ -155,7 +162,7 @@ func (r *run) rules(ctx context.Context) (_ Rules, there bool, err error) {
 	return rules, true, err
 }
 
-// refused has the branch looked at again later: its repository is blocked, or not shown to us. Whatever happens there has it looked at too.
+// refused has the errand looked at again later: its repository is blocked, or not shown to us. Whatever happens there has it looked at too.
 func (r *run) refused(err error) queue.Result {
 	r.log.Warn().Err(err).Msg("GitHub refused, it is asked again later")
 	return queue.Result{RecheckAt: r.Clock().Add(retryHiddenRepository)}

@@ -307,6 +307,34 @@ func TestWhatGitHubRefusesIsReadAgainLater(t *testing.T) {
 	}
 }
 
+// TestARepositoryThatIsBlockedIsReadAgainLater has GitHub refuse what is read afresh, while the policy is held.
+func TestARepositoryThatIsBlockedIsReadAgainLater(t *testing.T) {
+	for _, refusal := range []error{&github.Forbidden{}, &github.Rejected{Status: 451}} {
+		r := started(t)
+		r.must(r.explainable())
+		r.direct(files{"x.txt": blob("x")})
+		r.blocked = refusal
+		later := r.now.Add(lookAgain)
+		if result := r.told(); !result.RecheckAt.Equal(later) {
+			t.Errorf("the branch: %+v", result)
+		}
+		if result := r.branch("release/2", change.NewNote("n", r.now, change.BranchPush{Branch: "release/2"})); !result.RecheckAt.Equal(later) {
+			t.Errorf("another branch: %+v", result)
+		}
+		e := change.Errand{Kind: change.ErrandProtection, Repository: shop.ID, Name: isMain}
+		r.raise(e)
+		if result, err := r.Protection(t.Context(), e); err != nil || !result.RecheckAt.Equal(later) {
+			t.Errorf("its protection: %+v, %v", result, err)
+		}
+		if result, err := r.Exception(t.Context(), errandOf(pushed)); err != nil || !result.RecheckAt.Equal(later) {
+			t.Errorf("an exception: %+v, %v", result, err)
+		}
+		if r.blocked = nil; !r.told().RecheckAt.IsZero() && r.known() == r.tip {
+			t.Error("it is not looked at again")
+		}
+	}
+}
+
 func TestWhereAWalkBegins(t *testing.T) {
 	push := func(before, after change.SHA) change.Note {
 		return change.NewNote("push "+string(after), epoch, change.BranchPush{Branch: "x", Before: before, After: after, By: carol})

@@ -117,6 +117,9 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 	if errors.As(err, &missing) {
 		return r.lost(ctx, &s, missing)
 	}
+	if github.IsRefusal(err) {
+		return r.refused(err), nil
+	}
 	if err != nil {
 		return queue.Result{}, err
 	}

@@ -40,6 +40,7 @@ type hub struct {
 	reacted  map[int64]string
 	noIssues bool
 	limited  bool
+	blocked  error // how GitHub refuses what is read afresh
 	mu       sync.Mutex
 	calls    []string
 	together *meeting
@@ -92,6 +93,9 @@ func (h *hub) Now() time.Time   { return h.now }
 func (h *hub) Tip(_ context.Context, _ change.Repository, branch string, _ time.Time) (change.SHA, error) {
 	if err := h.call("tip"); err != nil {
 		return "", err
+	}
+	if h.blocked != nil {
+		return "", h.blocked
 	}
 	tip, ok := h.branches[branch]
 	if branch == isMain && !ok {
@@ -172,7 +176,7 @@ func (h *hub) PolicyFile(_ context.Context, _ change.Repository, c change.SHA, p
 }
 
 func (h *hub) RequiredCheck(context.Context, change.Repository, string, string, time.Time) (github.RequiredCheck, error) {
-	return h.required, h.call("required")
+	return h.required, cmp.Or(h.call("required"), h.blocked)
 }
 
 func (h *hub) Issue(_ context.Context, _ change.Repository, n change.Number, _ time.Time) (github.Issue, error) {
@@ -180,7 +184,7 @@ func (h *hub) Issue(_ context.Context, _ change.Repository, n change.Number, _ t
 	if i == nil || slices.Contains(h.deleted, n) {
 		return github.Issue{}, &github.NotFound{Message: "issue"}
 	}
-	return *i, h.call("issue")
+	return *i, cmp.Or(h.call("issue"), h.blocked)
 }
 
 func (h *hub) issue(n change.Number) *github.Issue {

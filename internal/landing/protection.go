@@ -74,6 +74,9 @@ func (r *run) protection(ctx context.Context) (queue.Result, error) {
 	if errors.As(err, &missing) {
 		return again, nil // it went just now
 	}
+	if github.IsRefusal(err) {
+		return r.refused(err), nil
+	}
 	if err != nil {
 		return queue.Result{}, err
 	}
