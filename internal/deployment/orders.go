@@ -39,7 +39,7 @@ func (r *run) order(ctx context.Context, c change.Command) (*release.Order, erro
 	if why := r.arguments(o, asked); !why.IsEmpty() {
 		return r.answered(c, command.Misplaced("not understood", command.Sentence(why)))
 	}
-	if o.Commit, err = r.landedAs(ctx, c.Pull.Number); err != nil {
+	if o.Commit, o.Merger, err = r.landedAs(ctx, c.Pull.Number); err != nil {
 		return nil, err
 	}
 	return o, r.authority(ctx, o)
@@ -54,20 +54,21 @@ func (r *run) answered(c change.Command, a command.Answer) (*release.Order, erro
 	return nil, nil
 }
 
-// landedAs returns the commit that a pull request became on a governed branch, as far as that is held; empty: it has not landed.
-func (r *run) landedAs(ctx context.Context, n change.Number) (change.SHA, error) {
+// landedAs returns the commit that a pull request became on a governed branch, as far as that is held, and who merged it; empty: it has not
+// landed.
+func (r *run) landedAs(ctx context.Context, n change.Number) (commit change.SHA, by change.Account, err error) {
 	held, err := r.Store.Pull(ctx, r.pull(n))
 	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
+		return "", by, nil
 	}
 	if err != nil || held.Snapshot.State != change.Merged {
-		return "", err
+		return "", by, err
 	}
 	governed, err := r.governed(ctx, held.Snapshot.Base.Name)
 	if err != nil || !governed {
-		return "", err
+		return "", by, err
 	}
-	return held.Snapshot.MergeCommit, nil
+	return held.Snapshot.MergeCommit, held.Snapshot.MergedBy, nil
 }
 
 // arguments resolves what follows the verb. If one of them means nothing, it says what would.

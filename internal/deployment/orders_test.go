@@ -70,7 +70,7 @@ func TestOrders(t *testing.T) {
 			continue
 		}
 		want := tt.want
-		want.Command, want.Who, want.Commit, want.Verb = got.Command, got.Who, p.MergeCommit, command.Verb(strings.Fields(tt.body)[1])
+		want.Command, want.Who, want.Commit, want.Merger, want.Verb = got.Command, got.Who, p.MergeCommit, p.MergedBy, command.Verb(strings.Fields(tt.body)[1])
 		if diff := cmp.Diff(want, *got, cmp.Comparer(time.Time.Equal)); diff != "" || len(answers) > 0 {
 			t.Errorf("%s by %s (-want +got), answered %v:\n%s", tt.body, tt.by.Login, answers, diff)
 		}

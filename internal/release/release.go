@@ -181,6 +181,8 @@ type Order struct {
 	Holds []string
 	// Commit is what the pull request became on its branch; empty: it has not landed, or that is left to what was told with Landed.
 	Commit change.SHA
+	// Merger is who merged it as that; nobody: it is not known.
+	Merger change.Account
 }
 
 // Reply is what becomes of an order.

@@ -112,6 +112,16 @@ func TestSayBeforeItsTimeDoesNotAskForTheDeployment(t *testing.T) {
 			s.does(bob, 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
 		})
 	}
+	t.Run("nor where it landed so long ago that it is not remembered", func(t *testing.T) {
+		s := play(t, Create, normal)
+		s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+		landed := func(o *Order) { o.Commit, o.Merger = sha(1), merger }
+		s.refused("asked for the deployment by merging", merger, 1, "accept", "production", holding("rm"), landed)
+		s.does(carol, 1, "accept", "production", holding("rm"), landed)
+		if by := s.at("production", 1).Deployer; by != merger {
+			t.Errorf("%s asked for it", by.Login)
+		}
+	})
 	t.Run("start in an environment before frees nobody who merged", func(t *testing.T) {
 		s := begin(t).does(carol, 1, "cancel", "staging").does(carol, 1, "start", "staging").verify("staging", 1)
 		s.refused("asked for the deployment by merging", merger, 1, "accept", "production", holding("rm"))

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -111,6 +112,8 @@ func (t *Turn) requester(o Order, commit change.SHA) change.Account {
 	switch {
 	case o.Verb == command.Deploy || o.Verb == command.Deployed:
 		return o.By
+	case t.rules.Mode == Create && commit == o.Commit:
+		return cmp.Or(t.merger(commit), o.Merger) // of what landed long ago nothing is remembered here
 	case t.rules.Mode == Create:
 		return t.merger(commit)
 	default:
