@@ -35,6 +35,10 @@ type branchState struct {
 	Waits map[change.SHA]time.Time `json:"waits,omitempty"`
 	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip.
 	Found []string `json:"found,omitempty"`
+	// Open is what came through no pull request up to Known and may go on: it is one exception with what was pushed with it. Beside is where the
+	// branch was known to be when a walk began of what was begun elsewhere, while it has not come to the tip.
+	Open   *change.Exception `json:"open,omitempty"`
+	Beside change.SHA        `json:"beside,omitempty"`
 	// Untold are the moves that were found before a push told of them, kept for as long as one may.
 	Untold []move `json:"untold,omitempty"`
 	// Unseen is how many moves were found so.
@@ -101,7 +105,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 		if moved.Known == "" {
 			moved.Orphan, moved.Known = true, moved.Tip
 		}
-	} else if state.Known == moved.Tip && len(pushes) == 0 && !state.Deleted && state.Default == isDefault {
+	} else if state.Known == moved.Tip && len(pushes) == 0 && !state.Deleted && state.Default == isDefault && state.Open == nil {
 		return queue.Result{}, nil
 	}
 	return r.walk(ctx, state, moved, taken)
@@ -113,6 +117,7 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 	if err != nil {
 		return queue.Result{}, err
 	}
+	walk.Open = state.Open
 	landed, unexplained, err := r.judge(ctx, walk)
 	if err != nil {
 		return queue.Result{}, err
@@ -124,13 +129,16 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 			// Nothing of this walk is kept but since when it waits.
 			return result, r.save(ctx, store.ErrandSave{State: state})
 		}
-		walk.Line, whole = walk.Line[:n], false
-		if landed, _, err = r.judged(ctx, walk); err != nil {
+		walk.cut(n)
+		whole = false
+		if landed, unexplained, err = r.judged(ctx, walk); err != nil {
 			return queue.Result{}, err
 		}
 	} else if !whole {
 		result.RetryAt = r.Clock()
 	}
+	landed, open := walk.goesOn(landed, unexplained, wait > 0)
+	moved.begunElsewhere(&state)
 	moves, err := r.moves(ctx, moved)
 	if err != nil {
 		return queue.Result{}, err
@@ -144,6 +152,7 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 	if save.Taken = taken; !whole {
 		// The other notes tell who pushed what is still to come; what they told of the branch itself is not to be found again.
 		next.Known, next.Waits, save.Taken = walk.Line[n-1].SHA, state.Waits, moved.behind(walk, taken)
+		next.Open, next.Beside = open, moved.Base
 		for _, e := range moves {
 			next.Found = append(next.Found, e.Key)
 		}
@@ -171,11 +180,19 @@ func (r *run) refused(err error) queue.Result {
 // leave forgets what was left for a branch that is not governed. Should it be governed again, what it holds that the default branch does not
 // is judged.
 func (r *run) leave(ctx context.Context, state branchState, taken []string) error {
-	save := store.ErrandSave{Taken: taken}
+	var save store.ErrandSave
 	if state.Known != "" && !state.Left {
-		state.Left, state.Waits, state.Found = true, nil, nil
+		if state.Open != nil { // what was found already is told all the same
+			moved := &Moved{Branch: r.work.Errand.Name, Known: state.Known, Base: state.Beside}
+			var err error
+			if save, err = r.leaving(ctx, &state, moved, []change.Exception{*state.Open}); err != nil {
+				return err
+			}
+		}
+		state.Left, state.Waits, state.Found, state.Open, state.Beside = true, nil, nil, nil, ""
 		save.State = state
 	}
+	save.Taken = taken
 	if len(taken) == 0 && save.State == nil {
 		return nil
 	}
@@ -194,12 +211,16 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 	if err != nil {
 		return queue.Result{}, err
 	}
+	if moved.Base = state.Beside; state.Open != nil {
+		exceptions = append(exceptions, *state.Open)
+	}
 	save, err := r.leaving(ctx, &state, moved, exceptions)
 	if err != nil {
 		return queue.Result{}, err
 	}
 	save.Taken = taken
 	state.Deleted, state.Waits, state.Found, state.Untold, state.Unseen = true, nil, nil, moved.Untold, moved.Unseen
+	state.Open, state.Beside = nil, ""
 	save.State = state
 	return queue.Result{}, r.save(ctx, save)
 }
@@ -325,50 +346,8 @@ func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, 
 	if err != nil {
 		return nil, false, err
 	}
-	whole = n == len(walk.Line)
-	walk.Line = walk.Line[:n]
-	return walk, whole, nil
-}
-
-// part returns how many commits of a long line are judged in this run: so many that a pull request which was rebased is not cut in two.
-func (r *run) part(ctx context.Context, w *Walk) (int, error) {
-	if len(w.Line) <= maxLine {
-		return len(w.Line), nil
-	}
-	last := w.Line[maxLine-1]
-	if err := r.readPulls(ctx, w, []change.SHA{last.SHA}); err != nil {
-		return 0, err
-	}
-	n := maxLine
-	for _, p := range w.Pulls[last.SHA] {
-		end := slices.IndexFunc(w.Line, func(c Commit) bool { return c.SHA == p.MergeCommit || c.SHA == p.Head.SHA })
-		n = max(n, end+1)
-	}
-	return n, nil
-}
-
-// patience returns how many commits of a walk are judged, and how long to wait for GitHub to say which pull request the next one came through;
-// 0: not any longer. Each commit has time of its own, and it notes since when.
-func (r *run) patience(state *branchState, w *Walk, unexplained []change.SHA) (n int, wait time.Duration) {
-	now, since := r.github.Now(), state.Waits
-	state.Waits = map[change.SHA]time.Time{}
-	for i, c := range w.Line {
-		if !slices.Contains(unexplained, c.SHA) {
-			continue
-		}
-		from, ok := since[c.SHA]
-		if !ok {
-			from = now
-		}
-		state.Waits[c.SHA] = from
-		if left := from.Add(r.Patience).Sub(now); left > 0 && wait == 0 {
-			n, wait = i, left
-		}
-	}
-	if wait == 0 {
-		n = len(w.Line)
-	}
-	return n, wait
+	walk.cut(n)
+	return walk, len(walk.Rest) == 0, nil
 }
 
 // leaving returns what is saved of the exceptions that were not saved before on this walk. Whether the policy only observes, and where it

@@ -314,7 +314,7 @@ func TestARepositoryThatIsBlockedIsReadAgainLater(t *testing.T) {
 		r.must(r.explainable())
 		r.direct(files{"x.txt": blob("x")})
 		r.blocked = refusal
-		later := r.now.Add(lookAgain)
+		later := r.now.Add(retryHiddenRepository)
 		if result := r.told(); !result.RecheckAt.Equal(later) {
 			t.Errorf("the branch: %+v", result)
 		}

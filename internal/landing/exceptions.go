@@ -144,10 +144,13 @@ func (w *Walk) otherPolicy(decided change.PolicyRef, blob change.SHA) change.Tex
 	}
 }
 
-// noPullRequest is the exception of the commits from start to end, which came through no pull request.
-func (j *judge) noPullRequest(start, end int, push *Push) change.Exception {
+// noPullRequest is the exception of the commits from start to end, which came through no pull request, and of those before them that are open still.
+func (j *judge) noPullRequest(start, end int, push *Push, open *change.Exception) change.Exception {
 	e := change.Exception{
 		Kind: change.NoPullRequest, Repository: j.Repository, Branch: j.Branch, Before: j.before(start), After: j.Line[end].SHA, At: j.Now,
+	}
+	if open != nil {
+		e.Before, e.Commits, e.By = open.Before, slices.Clone(open.Commits), slices.Clone(open.By)
 	}
 	for i := start; i <= end; i++ {
 		e.Commits = append(e.Commits, j.Line[i].SHA)

@@ -1,6 +1,7 @@
 package landing
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -27,6 +28,8 @@ type Moved struct {
 	Orphan bool
 	// Beside says that what landed does not go on from Known along first parents: it was begun elsewhere, and then merged with it or put in its place.
 	Beside bool
+	// Base is the commit whose policy says how what was begun elsewhere is told; empty: nothing was.
+	Base change.SHA
 	// TooMany says that more commits landed since Known than GitHub lists.
 	TooMany bool
 	// Untold are moves that were found before a push told of them. The first push that tells of one is no other move.
@@ -179,12 +182,27 @@ func (m *Moved) behind(w *Walk, notes []string) (taken []string) {
 	return taken
 }
 
+// begunElsewhere notes the commit whose policy says how what was begun elsewhere is told: the last one known. In a later part of a walk that is the
+// last one that was known before it began, or before what is open.
+func (m *Moved) begunElsewhere(state *branchState) {
+	switch {
+	case m.Beside && state.Open != nil:
+		m.Base = cmp.Or(state.Beside, state.Open.Before, m.Known)
+	case m.Beside:
+		m.Base = cmp.Or(state.Beside, m.Known)
+	case m.Kept:
+		m.Base = state.Beside
+	}
+}
+
 // before is the commit whose policy says how an exception is told. Commits that were begun elsewhere have no say in which one that is.
 func (m *Moved) before(e change.Exception) change.SHA {
 	switch {
 	case e.Before == "" && m.Orphan:
 		return m.Origin
-	case e.Before == "" || m.Beside && len(e.Commits) > 0:
+	case m.Base != "" && len(e.Commits) > 0:
+		return m.Base
+	case e.Before == "":
 		return m.Known
 	}
 	return e.Before

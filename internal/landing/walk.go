@@ -19,7 +19,10 @@ type Walk struct {
 	// Line is what landed: from the commit after the last one known to the tip, along first parents, oldest first. What a merge brought is
 	// not in it: it landed with the merge.
 	Line   []Commit
-	Pushes []Push // those that were told of, oldest first
+	Rest   []change.SHA // what follows on the line, and is left for another run
+	Pushes []Push       // those that were told of, oldest first
+	// Open is what came through no pull request right before the line and may go on with it; nil: nothing.
+	Open *change.Exception
 
 	// Pulls are the pull requests merged into the branch that GitHub associates with a commit of the line. A commit that is no key was
 	// not asked about.
@@ -76,10 +79,7 @@ func (n Needs) IsEmpty() bool { return len(n.Pulls)+len(n.Seen)+len(n.Trees)+len
 //     was decided, no more than it had, and none that another pull request ends with. Commits that were pushed to the branch one by one, and
 //     that together are just what was decided, are told from a rebase by the pushes, where those are known.
 func (w *Walk) Judge() (exceptions []change.Exception, unexplained []change.SHA, needs Needs) {
-	j := judge{Walk: w, index: make(map[change.SHA]int, len(w.Line)), through: make([]bool, len(w.Line))}
-	for i, c := range w.Line {
-		j.index[c.SHA] = i
-	}
+	j := newJudge(w)
 	for i := len(w.Line) - 1; i >= 0; {
 		next, needs := j.step(i)
 		if !needs.IsEmpty() {
@@ -100,12 +100,26 @@ func (w *Walk) Judge() (exceptions []change.Exception, unexplained []change.SHA,
 // judge is one call of Judge.
 type judge struct {
 	*Walk
-	index   map[change.SHA]int // of the line's commits
+	index   map[change.SHA]int // of the line's commits, the rest's too
 	through []bool             // by index: it came through a pull request
 	found   []change.Exception
 	// doubtful is the exception of a pull request of which it is not known where it begins; nil: none. Earlier commits that GitHub says
 	// came with it are its own. They are next to it.
 	doubtful *doubt
+}
+
+func newJudge(w *Walk) *judge {
+	j := &judge{Walk: w, index: make(map[change.SHA]int, len(w.Line)+len(w.Rest)), through: make([]bool, len(w.Line))}
+	for i, c := range w.Line {
+		j.index[c.SHA] = i
+	}
+	for i, c := range w.Rest {
+		j.index[c] = len(w.Line) + i
+	}
+	if w.Open != nil {
+		j.index[w.Open.After] = -1
+	}
+	return j
 }
 
 type doubt struct {
@@ -302,6 +316,10 @@ func (j *judge) starts(i int, decided change.Seen) []int {
 
 // withoutPull finds the commits that came through no pull request: one exception for those that follow one another and were pushed together.
 func (j *judge) withoutPull() {
+	open := j.Open
+	if open != nil && (len(j.Line) == 0 || j.through[0] || j.before(0) != open.After) {
+		j.found, open = append(j.found, *open), nil // it ended there
+	}
 	for i := 0; i < len(j.Line); i++ {
 		if j.through[i] {
 			continue
@@ -311,7 +329,8 @@ func (j *judge) withoutPull() {
 		for i+1 < len(j.Line) && !j.through[i+1] && j.pushOf(i+1) == push {
 			i++
 		}
-		j.found = append(j.found, j.noPullRequest(start, i, push))
+		j.found = append(j.found, j.noPullRequest(start, i, push, open))
+		open = nil
 	}
 }
 
@@ -319,12 +338,13 @@ func (j *judge) withoutPull() {
 // least beyond it, and of several such the latest.
 func (j *judge) pushOf(i int) *Push {
 	var of *Push
-	least := len(j.Line)
+	sha := j.sha(i)
+	least := len(j.index)
 	for n := range j.Pushes {
 		p := &j.Pushes[n]
 		after, ok := j.index[p.After]
 		if !ok || after < i {
-			if after = i; !slices.Contains(p.Commits, j.Line[i].SHA) {
+			if after = i; !slices.Contains(p.Commits, sha) {
 				continue
 			}
 		}
@@ -333,4 +353,12 @@ func (j *judge) pushOf(i int) *Push {
 		}
 	}
 	return of
+}
+
+// sha is the commit at i, which may be one of the rest.
+func (j *judge) sha(i int) change.SHA {
+	if i < len(j.Line) {
+		return j.Line[i].SHA
+	}
+	return j.Rest[i-len(j.Line)]
 }

@@ -1,0 +1,153 @@
+package landing
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+)
+
+// manyOn returns the last of n commits after one, the first of which has the policy observe only.
+func (r *rig) manyOn(from change.SHA, n int) change.SHA {
+	r.t.Helper()
+	watching := blob("mode: observe")
+	r.policies.observing[watching.Blob] = true
+	at := r.commit(r.with(from, files{policyPath: watching}), carol, from)
+	for i := range n - 1 {
+		at = r.commit(r.with(at, files{"many.txt": blob(fmt.Sprint(i))}), carol, at)
+	}
+	return at
+}
+
+// walked looks at a branch until nothing is left to be done now, and returns how often that was and when it is to be looked at again.
+func (r *rig) walked(branch string, notes ...change.Note) (runs int, recheck time.Time) {
+	r.t.Helper()
+	result := r.branch(branch, notes...)
+	for runs = 1; !result.RetryAt.IsZero(); runs++ {
+		result = r.branch(branch)
+	}
+	return runs, result.RecheckAt
+}
+
+// TestALongPushIsOneException has a push that is judged in parts be one exception, which is told as the policy said before all of it.
+func TestALongPushIsOneException(t *testing.T) {
+	const n = 3*maxLine - 10
+	for name, tell := range map[string]func(*rig, change.BranchPush) []change.Note{
+		"told": func(_ *rig, p change.BranchPush) []change.Note {
+			return []change.Note{change.NewNote("n", p.Pushed, p)}
+		},
+		"untold":        func(*rig, change.BranchPush) []change.Note { return nil },
+		"nobody's push": func(r *rig, _ change.BranchPush) []change.Note { r.activity = nil; return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := on(t, release1)
+			start := r.tip
+			p := r.pushed(release1, r.manyOn(start, n), bob)
+			if runs, _ := r.walked(release1, tell(r, p)...); runs != 3 {
+				t.Errorf("it was walked in %d parts", runs)
+			}
+			r.want(change.NoPullRequest)
+			e := r.found()[0]
+			if e.Observed || len(e.Commits) != n || e.Before != start || e.After != p.After || len(e.By) != 1 {
+				t.Errorf("observed %t, %d commits from %s to %s, by %v", e.Observed, len(e.Commits), e.Before, e.After, e.By)
+			}
+			if s := r.stateOf(release1); s.Known != p.After || s.Open != nil {
+				t.Errorf("%+v", s)
+			}
+			r.delivered(time.Hour, r.pushed(release1, r.commit(r.with(p.After, files{"x.txt": blob("x")}), carol, p.After), carol))
+			if all := r.found(); len(all) != 2 || !all[1].Observed {
+				t.Error("the next push does not go by what it found")
+			}
+		})
+	}
+}
+
+// TestALongPushWaitsOnce has GitHub be given time once to say which pull request a push came through, however many parts it is judged in.
+func TestALongPushWaitsOnce(t *testing.T) {
+	r := on(t, release1)
+	p := r.pushed(release1, r.manyOn(r.tip, 3*maxLine), bob)
+	r.Patience = defaultPatience
+	if _, recheck := r.walked(release1); !recheck.Equal(r.now.Add(defaultPatience)) {
+		t.Fatalf("again at %s", recheck)
+	}
+	r.now = r.now.Add(defaultPatience)
+	if _, recheck := r.walked(release1); !recheck.IsZero() || r.stateOf(release1).Known != p.After {
+		t.Errorf("it waits again, until %s", recheck)
+	}
+	r.want(change.NoPullRequest)
+}
+
+// TestWhatIsOpenIsFoundAllTheSame has what was found in a part of a walk be told if the walk does not go on.
+func TestWhatIsOpenIsFoundAllTheSame(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		then func(r *rig, start change.SHA)
+		want []change.ExceptionKind
+	}{
+		{"a pull request follows", func(r *rig, _ change.SHA) {
+			tip := r.branches[release1]
+			line := r.commits[tip]
+			for range maxLine - 1 {
+				line = r.commits[line.Parents[0]]
+			}
+			p := &Merged{Pull: change.Pull{
+				Number: 1, Author: alice, State: change.Merged, Head: change.Branch{SHA: line.SHA}, Base: change.Branch{Name: release1, SHA: line.Parents[0]},
+				MergedBy: bob, MergeCommit: line.SHA,
+			}}
+			r.pulls[1], r.brings[line.SHA] = p, []change.Number{1}
+		}, []change.ExceptionKind{change.NoPullRequest, change.MergedWithoutGreen, change.NoPullRequest}},
+		{"forced away", func(r *rig, start change.SHA) { r.pushed(release1, r.commit(r.with(start, nil), carol, start), carol) },
+			[]change.ExceptionKind{change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest}},
+		{"moved back to where it was judged", func(r *rig, _ change.SHA) { r.branches[release1] = r.stateOf(release1).Known },
+			[]change.ExceptionKind{change.NoPullRequest}},
+		{"deleted", func(r *rig, _ change.SHA) { r.pushed(release1, "", carol) }, []change.ExceptionKind{change.BranchDeleted, change.NoPullRequest}},
+		{"not governed any more", func(r *rig, _ change.SHA) { r.policies.now.Governed = false }, []change.ExceptionKind{change.NoPullRequest}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := on(t, release1)
+			start := r.tip
+			r.pushed(release1, r.manyOn(start, 2*maxLine), bob)
+			r.branch(release1)
+			r.want()
+			row.then(r, start)
+			r.walked(release1)
+			if got := r.kinds(); !slices.Equal(got, row.want) {
+				t.Errorf("found %q, want %q", got, row.want)
+			}
+			for _, e := range r.found() {
+				if e.Before == start && e.Observed {
+					t.Errorf("%s is only observed", e.Kind)
+				}
+			}
+			if s := r.stateOf(release1); s.Open != nil {
+				t.Errorf("%d commits are open still", len(s.Open.Commits))
+			}
+		})
+	}
+}
+
+// TestALongLineBegunElsewhere has what was begun where the policy only observed once, and is merged with what is there, be told as the branch's policy
+// says, in each part.
+func TestALongLineBegunElsewhere(t *testing.T) {
+	r := newRig(t)
+	r.Patience = -1
+	once := r.manyOn(r.tip, 1)
+	known := r.commit(r.with(once, files{policyPath: blob("policy")}), alice, once)
+	r.branches[release1] = known
+	r.branch(release1)
+	at := once
+	for i := range 2 * maxLine {
+		at = r.commit(r.with(at, files{"many.txt": blob(fmt.Sprint(i))}), carol, at)
+	}
+	r.branches[release1] = r.commit(r.with(at, nil), carol, at, known)
+	r.walked(release1)
+	r.want(change.NoPullRequest)
+	if e := r.found()[0]; e.Observed || len(e.Commits) != 2*maxLine+1 {
+		t.Errorf("observed %t, %d commits", e.Observed, len(e.Commits))
+	}
+	if s := r.stateOf(release1); s.Known != r.branches[release1] || s.Beside != "" {
+		t.Errorf("%+v", s)
+	}
+}
