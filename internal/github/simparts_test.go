@@ -116,6 +116,35 @@ func TestLandingsOnEmbeddedGitHub(t *testing.T) {
 	}
 }
 
+func TestMovesOnEmbeddedGitHub(t *testing.T) {
+	w := start(t)
+	ctx := t.Context()
+	tip := must[change.SHA](t)(w.client.Begin().Tip(ctx, w.repo, "main", time.Time{}))
+	erin := w.As("erin")
+	check(t, erin.PushRef("acme/shop", "topic", string(tip)))
+	pushed := change.SHA(must[string](t)(erin.PushBranch("acme/shop", "topic", githubsim.Commit{Message: "More"})))
+	check(t, erin.PushRef("acme/shop", "topic", string(tip)), erin.PushRef("acme/shop", "topic", ""))
+	s := w.client.Begin()
+	for what, list := range map[string][]change.Push{
+		"moves":  must[[]change.Push](t)(s.Moves(ctx, w.repo, "topic", s.Began())),
+		"pushes": must[[]change.Push](t)(s.Pushes(ctx, w.repo, "topic", s.Began())),
+	} {
+		want := []change.Push{{After: tip}, {Before: tip, After: pushed}, {Before: pushed, After: tip, Forced: true}, {Before: tip}}
+		if what == "pushes" {
+			want = want[:3] // all but the deletion
+		}
+		for i := range list {
+			if p := &list[i]; p.By.Login != "erin" || p.At.IsZero() {
+				t.Errorf("%s: by %s at %s", what, p.By.Login, p.At)
+			}
+			list[i].By, list[i].At = change.Account{}, time.Time{}
+		}
+		if d := cmp.Diff(want, list); d != "" {
+			t.Errorf("%s: -want +got\n%s", what, d)
+		}
+	}
+}
+
 func TestProtectionOnEmbeddedGitHub(t *testing.T) {
 	w := start(t)
 	const name = "Change policy"
