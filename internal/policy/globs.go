@@ -136,10 +136,21 @@ func (g *Globs) Line(i int) int {
 func fold(s string) string {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
-			return strings.Map(foldRune, norm.NFC.String(s))
+			return foldUnicode(s)
 		}
 	}
 	return strings.ToLower(s)
+}
+
+// foldUnicode folds and composes until that changes nothing: what is folded may be what composes, as an iota is a mark below a letter in lower case.
+func foldUnicode(s string) string {
+	for {
+		folded := strings.Map(foldRune, norm.NFC.String(s))
+		if folded == s {
+			return s
+		}
+		s = folded
+	}
 }
 
 // foldRune maps all runes that Unicode's simple folding holds equal to the lower case of the least of them.
