@@ -300,9 +300,12 @@ func (t *Turn) again(tr *Track, was *Deployment, id int64, s change.DeploymentSt
 		is := func(o Other) bool { return o.ID == id }
 		was.Also, was.CameToNothing = slices.DeleteFunc(was.Also, is), slices.DeleteFunc(was.CameToNothing, is)
 	} else {
-		// What we posted on it in the meantime may have come later, so that GitHub is told once more.
+		// What we posted on it in the meantime may have come later. Where it is not known what GitHub shows, it is told once more.
 		n.ShownAt, n.ShownID = was.ShownAt, was.ShownID
 		n.MaybeInactive = was.MaybeInactive || was.Posting == change.DeploymentInactive
+		if was.Posting == "" && !was.MaybeInactive {
+			n.Shown = was.Shown
+		}
 		was.GitHub, was.Own = 0, false
 	}
 	d := t.add(tr, n)
