@@ -68,12 +68,6 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 	}
 	if s.policy == nil {
 		*d = keepPeople(*d, s.work.Decision)
-		return nil
-	}
-	for _, l := range s.facts.LabelEvents {
-		if s.policy.CaresAboutLabel(l.Label) {
-			d.Labels = append(d.Labels, asTold(l, s.work.LabelEvents))
-		}
 	}
 	return nil
 }
@@ -132,14 +126,24 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	if err := r.satisfy(ctx, s, t, since, p.Needs); err != nil {
 		return err
 	}
-	s.decision = p.Decide(s.facts)
+	s.decide()
 	if since.IsZero() && s.doubtsPeople() {
 		if err := r.satisfy(ctx, s, t, recent, p.Needs); err != nil {
 			return err
 		}
-		s.decision = p.Decide(s.facts)
+		s.decide()
 	}
 	return nil
+}
+
+// decide decides on what is known, and keeps with the decision which labels of consequence there were.
+func (s *subject) decide() {
+	s.decision = s.policy.Decide(s.facts)
+	for _, l := range s.facts.LabelEvents {
+		if s.policy.CaresAboutLabel(l.Label) {
+			s.decision.Labels = append(s.decision.Labels, asTold(l, s.work.LabelEvents))
+		}
+	}
 }
 
 // doubtsPeople says whether something that was done since the last decision may count for less than it should, because what is held
