@@ -16,10 +16,7 @@ func (q *inquiry) matchBumps(r *Rule, _ change.Category) (condition, bool) {
 	if q.measure == Everything {
 		for i := range q.facts.Content.Files {
 			f := &q.facts.Content.Files[i]
-			if f.Status == change.FileRemoved || !q.isManifest(f.Path) && !q.isManifest(f.PreviousPath) {
-				continue
-			}
-			if becameManifest(f, q.isManifest) || !q.readable(f) || !changesOnlyVersions(f.Patch) {
+			if (q.isManifest(f.Path) || q.isManifest(f.PreviousPath)) && !(q.readable(f) && changesOnlyVersions(f)) {
 				return condition{}, false
 			}
 		}
@@ -27,16 +24,17 @@ func (q *inquiry) matchBumps(r *Rule, _ change.Category) (condition, bool) {
 	return condition{rule: change.Code("bumps_only"), subject: change.Words("a change of versions")}, true
 }
 
-// changesOnlyVersions says whether each place that a diff changes has the same lines afterwards, in the same order, but for versions. It
-// knows nothing of formats, so that no format hides anything from it: what is not seen to be a version is something else. Only empty lines and
+// changesOnlyVersions says whether a file keeps its place and its name, and each place that its diff changes has the same lines afterwards, in the
+// same order, but for versions. What is not seen to be a version is something else, so that no format hides anything from it. Only empty lines and
 // lines of hashes, of which a version has as many as it has files, may come and go.
-func changesOnlyVersions(patch string) bool {
-	if strings.Contains(patch, aVersion) {
+func changesOnlyVersions(f *change.File) bool {
+	if f.Status == change.FileRemoved || f.PreviousPath != "" || strings.Contains(f.Patch, aVersion) {
 		return false
 	}
+	read := versionsIn(f.Path)
 	var removed, added []string
 	inHunk := false
-	for line := range strings.Lines(patch) {
+	for line := range strings.Lines(f.Patch) {
 		line = strings.TrimRight(line, "\r\n")
 		switch {
 		case strings.HasPrefix(line, "@@"):
@@ -44,10 +42,10 @@ func changesOnlyVersions(patch string) bool {
 		case !inHunk || strings.HasPrefix(line, `\`): // no newline at the end
 			continue
 		case strings.HasPrefix(line, "-"):
-			removed = appendWithoutVersions(removed, line[1:])
+			removed = read.appendWithout(removed, line[1:])
 			continue
 		case strings.HasPrefix(line, "+"):
-			added = appendWithoutVersions(added, line[1:])
+			added = read.appendWithout(added, line[1:])
 			continue
 		}
 		if !slices.Equal(removed, added) {
@@ -61,29 +59,87 @@ func changesOnlyVersions(patch string) bool {
 // aVersion stands for any version. No text has it.
 const aVersion = "\x00"
 
-var (
-	// manifestWord is a word of a line. An address is one, whatever looks like a version in it.
-	manifestWord = regexp.MustCompile(`\w[\w+.-]*://[^\s"'<>#]*|[^\s"'=:<>^~!,;|&()\[\]{}@#]+`)
-	// manifestVersion is a number with points, and what may follow it: the name of a stage, a count, a commit. A digest is one too.
-	manifestVersion = regexp.MustCompile(`(?i)^(?:v?\d+(?:\.(?:\d+|[x*]))*` +
-		`(?:[-._+]?(?:(?:alpha|beta|pre|preview|dev|post|canary|next|nightly|snapshot|release|final|ga|jre|android|incompatible|build)[-.]?\d*|(?:a|b|c|m|rc|cr|sp)[-.]?\d+)` +
-		`|[-.+]\d+|[-.+]g?[0-9a-f]{7,40})*|[0-9a-f]{40}|[0-9a-f]{64})$`)
-	// manifestRange is what a line says of the versions that will do.
-	manifestRange = regexp.MustCompile(`(?:[\^~<>=!]*\s*` + aVersion + `[\s,|&-]*)+`)
+// versions is where a manifest has versions: in texts between quotes, and where an expression's first group is, if there is one.
+type versions struct {
+	bare *regexp.Regexp
+	code bool // it is a program, where a number alone may be anything
+}
+
+const (
+	// stages are what may follow the numbers of a version: the name of a stage, a count, a commit.
+	stages = `(?:[-._+]?(?:alpha|beta|pre|preview|dev|post|canary|next|nightly|snapshot|release|final|ga|jre|android|incompatible|build)[-.]?\d*` +
+		`|\+sha\d+\.[0-9a-f]+|[-._+]?(?:a|b|c|m|rc|cr|sp)[-.]?\d+|[-.+]g?[0-9a-f]{7,40}|[-.+]\d+)*`
+	pointed  = `v?\d+(?:\.(?:\d+|[x*]))+` + stages
+	numbered = `v?\d+(?:\.(?:\d+|[x*]))*` + stages
+	operator = `(?:[\^~<>=!]+\s*)`
+	// ranged is one version or more, with what is said of each.
+	ranged = operator + `?` + numbered + `(?:(?:\s*(?:\|\||,)\s*|\s+-\s+|\s+)` + operator + `?` + numbered + `)*`
+	// required is what follows the name of a requirement.
+	required = operator + numbered + `(?:\s*,\s*` + operator + numbered + `)*`
+	// requirementName is what a requirement begins with, and the extras that it asks for.
+	requirementName = `[A-Za-z0-9][\w.:-]*(?:\[[\w., -]*\])?\s*`
 )
 
-// appendWithoutVersions appends a line as it is but for its versions, unless nothing is left of it.
-func appendWithoutVersions(lines []string, line string) []string {
-	line = manifestWord.ReplaceAllStringFunc(line, func(word string) string {
-		if manifestVersion.MatchString(word) {
-			return aVersion
-		}
-		return word
-	})
-	line = manifestRange.ReplaceAllString(line, aVersion)
-	line = strings.TrimRight(strings.TrimSpace(line), ", ")
-	if hash := strings.TrimSpace(strings.TrimSuffix(line, `\`)); hash == "" || hash == "--hash=sha256:"+aVersion {
+var (
+	quotedText = regexp.MustCompile(`"[^"]*"|'[^']*'`)
+	// quotedRange, quotedPoint, quotedAfter and quotedRequirement are the texts that have versions.
+	quotedRange       = regexp.MustCompile(`(?i)^\s*(` + ranged + `)\s*$`)
+	quotedPoint       = regexp.MustCompile(`(?i)^\s*(?:` + operator + `?` + pointed + `[\s,|-]*)+$`)
+	quotedAfter       = regexp.MustCompile(`(?i)^(?:[^\s:]+:[^\s:]+:|[^\s]*[@#])(` + numbered + `)$`)
+	quotedRequirement = regexp.MustCompile(`(?i)^\s*` + requirementName + `(` + required + `)\s*(?:;.*)?$`)
+	oneVersion        = regexp.MustCompile(`(?i)` + numbered)
+
+	bareModule      = regexp.MustCompile(`(?i)^\s*(?:require\s+)?(?:go|[^\s=>]*[./][^\s=>]*)\s+(` + pointed + `)\s*(?://.*)?$`)
+	bareRequirement = regexp.MustCompile(`(?i)^\s*(?:-\s+)?` + requirementName + `(` + required + `)\s*(?:[;#\\].*)?$`)
+	bareSetting     = regexp.MustCompile(`(?i)^\s*` + requirementName + `(` + operator + pointed + `(?:\s*,\s*` + operator + pointed + `)*)\s*(?:[;#].*)?$`)
+	bareKey         = regexp.MustCompile(`(?i)^\s*[\w.-]+\s*:\s+(` + operator + `?` + pointed + `)\s*(?:#.*)?$`)
+	bareElement     = regexp.MustCompile(`(?i)<[\w.-]+>\s*(` + pointed + `)\s*<|<[\w.-]*version[\w.-]*>\s*(` + numbered + `)\s*<`)
+	bareWord        = regexp.MustCompile(`(?i)^\S+\s+(` + numbered + `)\s*$`)
+
+	hashLine = regexp.MustCompile(`^\s*(?:--hash=sha256:[0-9a-f]{64}\s*)?\\?\s*$`)
+)
+
+// versionsIn returns where a manifest of a name has versions.
+func versionsIn(path string) versions {
+	if kind := manifestKind(path); kind >= 0 {
+		return manifestKinds[kind].versions
+	}
+	return versions{bare: bareWord}
+}
+
+// appendWithout appends a line as it is but for its versions, unless it is empty or has hashes only.
+func (v versions) appendWithout(lines []string, line string) []string {
+	if hashLine.MatchString(line) {
 		return lines
 	}
-	return append(lines, line)
+	line = quotedText.ReplaceAllStringFunc(line, func(quoted string) string {
+		text := quoted[1 : len(quoted)-1]
+		switch {
+		case v.code && quotedPoint.MatchString(text), !v.code && quotedRange.MatchString(text):
+			text = oneVersion.ReplaceAllLiteralString(text, aVersion)
+		case quotedRequirement.MatchString(text):
+			text = withoutVersions(quotedRequirement, text)
+		case !strings.Contains(text, "://") || strings.Contains(text, "#"):
+			text = withoutVersions(quotedAfter, text)
+		}
+		return quoted[:1] + text + quoted[len(quoted)-1:]
+	})
+	if v.bare != nil {
+		line = withoutVersions(v.bare, line)
+	}
+	return append(lines, strings.TrimRight(line, " \t"))
+}
+
+// withoutVersions replaces each version in what a group of an expression found, and leaves what is around it.
+func withoutVersions(e *regexp.Regexp, text string) string {
+	found := e.FindAllStringSubmatchIndex(text, -1)
+	for _, m := range slices.Backward(found) {
+		for group := 2; group < len(m); group += 2 {
+			if from, to := m[group], m[group+1]; from >= 0 {
+				text = text[:from] + oneVersion.ReplaceAllLiteralString(text[from:to], aVersion) + text[to:]
+				break
+			}
+		}
+	}
+	return text
 }

@@ -32,10 +32,10 @@ func TestManifestsThatAreRenamed(t *testing.T) {
 		{name: "a manifest of another kind", facts: pullRequest(rename("bower.json", "package.json"), authoredBy("renovate[bot]")), want: another},
 		{name: "one that only the policy knows", facts: pullRequest(rename("deps.txt", "deps.list"), authoredBy("renovate[bot]")), want: another},
 		{name: "one that the policy does not look at", facts: pullRequest(rename("old/requirements.txt", "requirements.txt"), authoredBy("renovate[bot]")),
-			want: []string{"standard, waiting", "a diff that cannot be read"}},
+			want: []string{"normal, waiting", "a diff that cannot be read"}},
 		{name: "a copy", facts: pullRequest(rename("a/package.json", "b/package.json"), authoredBy("renovate[bot]"), theFile(func(f *change.File) { f.Status = change.FileCopied })), want: another},
 		{name: "a link", facts: pullRequest(patch("requirements.txt", "-x==1", "+x"), authoredBy("renovate[bot]"), theFile(func(f *change.File) { f.Mode = change.ModeSymlink })), want: another},
-		{name: "a manifest in another folder", facts: pullRequest(rename("a/package.json", "b/package.json"), authoredBy("renovate[bot]")), want: []string{"standard, waiting"}, never: []string{"dependencies"}},
+		{name: "a manifest in another folder", facts: pullRequest(rename("a/package.json", "b/package.json"), authoredBy("renovate[bot]")), want: []string{"normal, waiting"}, never: []string{"dependencies"}},
 	})
 }
 
@@ -50,6 +50,7 @@ func TestBumps(t *testing.T) {
 		{name: "requirements by another name", facts: pullRequest(patch("dev-requirements.txt", "+evil==1"), by), want: []string{"normal, waiting"}},
 		{name: "their version", facts: pullRequest(patch("dev-requirements.txt", "-x==1", "+x==2"), by), want: []string{"standard, waiting"}},
 		{name: "in a manifest that only the policy knows", facts: pullRequest(patch("deps.list", "+evil 1"), by), want: []string{"normal, waiting"}},
+		{name: "one that goes", facts: pullRequest(patch("constraints.txt", "-x==1"), theFile(func(f *change.File) { f.Status = change.FileRemoved }), by), want: []string{"normal, waiting"}},
 		{name: "a lock file is none", facts: pullRequest(patch("go.sum", "+example.com/evil v1.0.0 h1:x="), by), want: []string{"standard, waiting"}},
 	})
 }

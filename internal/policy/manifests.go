@@ -16,37 +16,38 @@ type manifest func(line string, section *string) []string
 // manifestKinds are the manifests that are known, by name in any case of letters. The built-in policy looks at all of them for new
 // dependencies.
 var manifestKinds = [...]struct {
-	pattern string
-	names   manifest
+	pattern  string
+	names    manifest
+	versions versions
 }{
-	{"**/go.mod", goMod},
-	{"**/package.json", jsonPairs},
-	{"**/bower.json", jsonPairs},
-	{"**/deno.json", jsonPairs},
-	{"**/composer.json", jsonPairs},
-	{"**/{Gemfile,gems.rb,*.gemspec}", quotedCall},
-	{"**/{Podfile,*.podspec}", quotedCall},
-	{"**/Brewfile", quotedCall},
-	{"**/Puppetfile", quotedCall},
-	{"**/cpanfile", quotedCall},
-	{"**/mix.exs", quotedCall},
-	{"**/pyproject.toml", tomlPairs},
-	{"**/Pipfile", tomlPairs},
-	{"**/{*requirements*,requirements/*,constraints*}.{txt,in}", requirement},
-	{"**/setup.cfg", setupConfig},
-	{"**/setup.py", quotedCoordinates},
-	{"**/environment.{yml,yaml}", condaList},
-	{"**/Cargo.toml", tomlPairs},
-	{"**/libs.versions.toml", versionCatalog},
-	{"**/{build,settings}.gradle{,.kts}", quotedCoordinates},
-	{"**/build.sbt", quotedCoordinates},
-	{"**/pom.xml", mavenArtifact},
-	{"**/deps.edn", clojureSymbols},
-	{"**/project.clj", clojureSymbols},
-	{"**/Package.swift", quotedCoordinates},
-	{"**/pubspec.yaml", tomlPairs},
-	{"**/Chart.yaml", helmChart},
-	{"**/{*.csproj,*.fsproj,Directory.Packages.props,packages.config}", quotedCoordinates},
+	{"**/go.mod", goMod, versions{bare: bareModule}},
+	{"**/package.json", jsonPairs, versions{}},
+	{"**/bower.json", jsonPairs, versions{}},
+	{"**/deno.json", jsonPairs, versions{}},
+	{"**/composer.json", jsonPairs, versions{}},
+	{"**/{Gemfile,gems.rb,*.gemspec}", quotedCall, versions{code: true}},
+	{"**/{Podfile,*.podspec}", quotedCall, versions{code: true}},
+	{"**/Brewfile", quotedCall, versions{code: true}},
+	{"**/Puppetfile", quotedCall, versions{code: true}},
+	{"**/cpanfile", quotedCall, versions{code: true}},
+	{"**/mix.exs", quotedCall, versions{code: true}},
+	{"**/pyproject.toml", tomlPairs, versions{}},
+	{"**/Pipfile", tomlPairs, versions{}},
+	{"**/{*requirements*,requirements/*,constraints*}.{txt,in}", requirement, versions{bare: bareRequirement}},
+	{"**/setup.cfg", setupConfig, versions{bare: bareSetting}},
+	{"**/setup.py", quotedCoordinates, versions{code: true}},
+	{"**/environment.{yml,yaml}", condaList, versions{bare: bareRequirement}},
+	{"**/Cargo.toml", tomlPairs, versions{}},
+	{"**/libs.versions.toml", versionCatalog, versions{}},
+	{"**/{build,settings}.gradle{,.kts}", quotedCoordinates, versions{code: true}},
+	{"**/build.sbt", quotedCoordinates, versions{code: true}},
+	{"**/pom.xml", mavenArtifact, versions{bare: bareElement}},
+	{"**/deps.edn", clojureSymbols, versions{}},
+	{"**/project.clj", clojureSymbols, versions{}},
+	{"**/Package.swift", quotedCoordinates, versions{code: true}},
+	{"**/pubspec.yaml", tomlPairs, versions{bare: bareKey}},
+	{"**/Chart.yaml", helmChart, versions{bare: bareKey}},
+	{"**/{*.csproj,*.fsproj,Directory.Packages.props,packages.config}", quotedCoordinates, versions{bare: bareElement}},
 }
 
 // manifestNames is built on first use.
@@ -140,19 +141,27 @@ func jsonPairs(line string, section *string) []string {
 			*section = (*section)[:strings.LastIndexByte(strings.TrimSuffix(*section, "\n"), '\n')+1]
 		}
 	}
-	if key != "" && strings.HasSuffix(strings.TrimSpace(line), ":") { // its value is on another line
-		names = append(names, jsonNames(*section, key, "")...)
+	if key != "" && strings.HasSuffix(strings.TrimSpace(line), ":") && !inKnownObject(*section) { // its value is on another line
+		names = append(names, key)
 	}
 	return names
 }
 
+// inKnownObject says whether the first of the objects that are open, but for the whole, is known to hold no dependencies. One inside of another
+// may be a package of that name.
+func inKnownObject(section string) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(section, "\n"), "\n")
+	switch name {
+	case "scripts", "engines", "repository", "bugs", "author", "license", "config", "funding", "files", "exports", "bin", "directories", "publishConfig":
+		return true
+	}
+	return false
+}
+
 // jsonNames returns what a pair in the objects that are open may name.
 func jsonNames(section, key, value string) []string {
-	for open := range strings.SplitSeq(section, "\n") {
-		switch open {
-		case "scripts", "engines", "repository", "bugs", "author", "license", "config", "funding", "files", "exports", "bin", "directories", "publishConfig":
-			return nil
-		}
+	if inKnownObject(section) {
+		return nil
 	}
 	if (section == "" || section == "\n") && describes(key, value) {
 		return nil
@@ -169,9 +178,9 @@ func jsonNames(section, key, value string) []string {
 func describes(key, value string) bool {
 	switch key {
 	case "version":
-		return true
+		return versionLike.MatchString(value)
 	case "main", "module", "types", "typings", "browser":
-		return codeFile.MatchString(value) || !versionLike.MatchString(value) && !gitHubShort.MatchString(value)
+		return !versionLike.MatchString(value) && !gitHubShort.MatchString(value) || strings.HasPrefix(value, "./") && codeFile.MatchString(value)
 	case "name", "description", "license", "type", "homepage", "author", "private", "packageManager", "url", "email":
 		return !versionLike.MatchString(value) && !gitHubShort.MatchString(value)
 	}

@@ -176,7 +176,7 @@ func TestChecks(t *testing.T) {
 		{name: "by another App", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.App = "evil" })), want: []string{"normal, waiting", "posted by somebody else than the policy names → it must come from the workflow .github/workflows/ci.yml: have that run on this commit"}},
 		{name: "by a commit status", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.App, c.Workflow, c.Status = "", "", true })), want: []string{"normal, waiting"}},
 		{name: "by another workflow", facts: pullRequest(files("a.go"), ok, legal, build, last(func(c *change.Check) { c.Workflow = ".github/workflows/evil.yml" })), want: []string{"normal, waiting"}},
-		{name: "by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, unknown), want: []string{"normal, waiting"}},
+		{name: "by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, unknown), want: []string{"normal, waiting", "passed, and GitHub does not say yet which workflow posted it"}},
 		{name: "one more run by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, ran("build", change.CheckSuccess), unknown), want: []string{"normal, satisfied"}},
 		{name: "one more failed, by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, ran("build", change.CheckFailure), unknown), want: []string{"normal, failing", "failed Check build [build failed]"}},
 		{name: "one more runs, by a workflow that is not known", facts: pullRequest(files("a.go"), ok, legal, build, ran("build", change.CheckPending), unknown), want: []string{"normal, waiting", "awaited Check build [build running]"}},
@@ -223,7 +223,7 @@ func TestNewDependencies(t *testing.T) {
 		{"npm: an alias of a scope", "package.json", []string{`-  "x": "1.0.0"`, `+  "x": "npm:@evil/x@1.0.0"`}, []string{"npm:@evil/x"}},
 		{"npm: an address in disguise", "package.json", []string{`-  "x": "1.0.0"`, `+  "x": "https:\/\/evil.example/x.tgz"`}, []string{`https:\/\/evil.example/x.tgz`}},
 		{"npm: packages that are called like what describes one", "package.json", []string{`+  "url": "^0.11.0",`, `+  "type": "2.x",`, `+  "browser": "latest",`, `+  "email": "evil/email"`}, []string{"browser", "email", "evil/email", "type", "url"}},
-		{"npm: what describes one", "package.json", []string{`+  "main": "dist/index.js",`, `+  "type": "module",`, `+  "license": "0BSD",`, `+  "packageManager": "pnpm@9.1.0",`, `+  "author": "37 Signals <x@example.com>"`}, nil},
+		{"npm: what describes one", "package.json", []string{`+  "main": "./dist/index.js",`, `+  "type": "module",`, `+  "license": "0BSD",`, `+  "packageManager": "pnpm@9.1.0",`, `+  "author": "37 Signals <x@example.com>"`}, nil},
 		{"npm: a package in a workspace", "package.json", []string{`+  "types": "workspace:*"`}, []string{"types"}},
 		{"npm: its script elsewhere", "package.json", []string{`   "scripts": {`, `-    "build": "scripts/build"`, `+    "build": "scripts/make"`}, nil},
 		{"ruby: a gem", "Gemfile", []string{`+gem "rails", "~> 8.0"`, `+  gem 'puma'`}, []string{"puma", "rails"}},
@@ -275,6 +275,8 @@ func TestNewDependencies(t *testing.T) {
 		{"npm: inside of what is known", "package.json", []string{`   "exports": {`, `+    ".": {`, `+      "import": "./x.mjs"`, `+    }`}, nil},
 		{"npm: other sources", "package.json", []string{`   "dependencies": {`, `-    "a": "1",`, `-    "b": "1",`, `-    "c": "1",`, `+    "a": "deploy@evil.example:x/a.git",`, `+    "b": "HTTPS://evil.example/b.tgz",`, `+    "c": "sourcehut:~evil/c",`},
 			[]string{"HTTPS://evil.example/b.tgz", "deploy@evil.example:x/a.git", "sourcehut:~evil/c"}},
+		{"npm: sources under what describes a package", "package.json", []string{`+    "version": "evil/x",`, `+    "module": "evil/module.js",`, `+    "url":`, `+      "evil/y",`}, []string{"evil/module.js", "evil/x", "module", "url", "version"}},
+		{"npm: a package that is called like a known object", "package.json", []string{`   "overrides": {`, `     "config": {`, `-      "lodash": "1.0.0"`, `+      "lodash": "evil/lodash"`}, []string{"evil/lodash"}},
 		{"deno: a comment", "deno.json", []string{`   // "scripts": {`, `+  "evil": "1.0.0"`}, []string{"evil"}},
 		{"python: a line that ends where git sees none", "requirements.txt", []string{"-django==5.0", "+django==5.1\revil==1.0\u2028worse==1.0"}, []string{"evil", "worse"}},
 		{"python: lines that end as on Windows", "requirements.txt", []string{"-django==5.0\r", "+django==5.1\r"}, nil},
@@ -364,7 +366,7 @@ func FuzzNewDependencies(f *testing.F) {
 			t.Errorf("%q: %q are not in order, each once", patch, names)
 		}
 		// What is new is no change of versions, unless it looks like one.
-		if wordy := slices.ContainsFunc(names, func(n string) bool { return !strings.ContainsAny(n, "0123456789") }); wordy && changesOnlyVersions(patch) {
+		if wordy := slices.ContainsFunc(names, func(n string) bool { return !strings.ContainsAny(n, "0123456789") }); wordy && changesOnlyVersions(&change.File{Path: path, Patch: patch}) {
 			t.Errorf("%q: %q are new in what changes only versions", patch, names)
 		}
 		// What is taken away as it is added names nothing new.
