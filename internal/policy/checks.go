@@ -76,14 +76,18 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 	var failed, pending, passed []change.Text
 	var unmet []string
 	var ended []change.CheckState // how those ended that failed, each once
-	strangers := 0
+	strangers, unknown := 0, 0
 	for _, c := range q.facts.Checks {
 		if !rule.names(c.Name) {
 			continue
 		}
 		passes := c.State == change.CheckSuccess || rule.accepts(c.State)
-		if !rule.isBy(c) && (passes || !rule.mayBeBy(c)) {
+		switch mayBe := rule.mayBeBy(c); {
+		case !rule.isBy(c) && !mayBe:
 			strangers++
+			continue
+		case mayBe && passes:
+			unknown++
 			continue
 		}
 		switch {
@@ -114,7 +118,7 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 	case len(passed) == 0 && rule.Name != "":
 		r.State = change.Awaited
 		r.Short = change.Say(rule.title(), change.Words(" awaited"))
-		r.Found, r.Next = rule.missing(strangers > 0)
+		r.Found, r.Next = rule.missing(strangers > 0, unknown > 0)
 	case len(passed) == 0:
 		r.Found = change.Words("none posted")
 	case rule.Name != "":
@@ -142,8 +146,11 @@ func (q *inquiry) failedCheck(rule *CheckRule, ended []change.CheckState) (short
 }
 
 // missing says that nobody posted a check whom the rule names, though perhaps somebody else did, and what to do.
-func (r *CheckRule) missing(byStranger bool) (found, next change.Text) {
-	if byStranger {
+func (r *CheckRule) missing(byStranger, byUnknown bool) (found, next change.Text) {
+	switch {
+	case byUnknown:
+		return change.Words("passed, and GitHub does not say yet which workflow posted it"), nil
+	case byStranger:
 		return change.Words("posted by somebody else than the policy names"),
 			change.Say(change.Words("it must come from "), r.poster(), change.Words(": have that run on this commit"))
 	}

@@ -212,6 +212,8 @@ func TestLabelsInExpressions(t *testing.T) {
 		{name: "labels that it cannot depend on", policy: high(`!("reviewed" in change.labels) && change.title == "x"`), want: []string{"normal, waiting"}, never: []string{"note"},
 			facts: pullRequest(small, label("a", "eve"), label("b", "eve"), label("c", "eve"), label("d", "eve"), label("e", "eve"), label("f", "eve"), label("g", "eve"), label("h", "eve"), label("i", "eve"))},
 		{name: "a name that is put together", policy: standard(`!("needs" + "-review" in change.labels)`), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "alice")), want: []string{"normal, waiting"}},
+		{name: "a label that was renamed to another case", policy: high(`"high-risk" in change.labels`), facts: pullRequest(small, label("high-risk", "lea"), func(f *change.Facts) { f.Pull.Labels = []string{"High-Risk"} }), want: []string{"high-risk, waiting"}},
+		{name: "a label that is read another way", policy: standard(`!("needs-review" in dyn(change)["labels"])`), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "alice")), want: []string{"normal, waiting"}},
 		{name: "one that fails without a label", policy: standard(`change.labels[0] != "x"`), facts: pullRequest(small, label("bug", "eve")), want: []string{"normal, failing"}},
 	})
 }

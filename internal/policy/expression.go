@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -155,7 +156,13 @@ func CompileExpression(source string) (*Expression, error) {
 
 // labelsIn returns the labels that an expression asks for by their names, and says whether it looks at labels in any other way.
 func labelsIn(compiled *cel.Ast) (named []string, any bool) {
-	for _, e := range ast.MatchDescendants(ast.NavigateAST(compiled.NativeRep()), ast.KindMatcher(ast.SelectKind)) {
+	whole := ast.NavigateAST(compiled.NativeRep())
+	for _, e := range ast.MatchDescendants(whole, ast.KindMatcher(ast.IdentKind)) {
+		if parent, ok := e.Parent(); e.AsIdent() == "change" && (!ok || parent.Kind() != ast.SelectKind) {
+			any = true // it may be read by an index, or under another name
+		}
+	}
+	for _, e := range ast.MatchDescendants(whole, ast.KindMatcher(ast.SelectKind)) {
 		if e.AsSelect().FieldName() != "labels" {
 			continue
 		}
@@ -189,10 +196,30 @@ func (e *Expression) readsLabels() bool { return e.anyLabel || len(e.labels) > 0
 // mindsLabel says whether the expression may depend on a label.
 func (e *Expression) mindsLabel(label string) bool { return e.anyLabel || contains(e.labels, label) }
 
+// inItsSpelling returns the facts with each label that the expression asks for as it writes it, because the case of labels does not matter and
+// CEL's does.
+func (e *Expression) inItsSpelling(a *Activation) *Activation {
+	var labels []string
+	for i, label := range a.change.Labels {
+		for _, named := range e.labels {
+			if named != label && change.SameLabel(named, label) {
+				if labels == nil {
+					labels = slices.Clone(a.change.Labels)
+				}
+				labels[i] = named
+			}
+		}
+	}
+	if labels == nil {
+		return a
+	}
+	return a.withLabels(labels)
+}
+
 // Eval says whether the expression holds. An error (a list's index out of range, too high a cost) is no answer: the caller
 // must not take it for false.
 func (e *Expression) Eval(a *Activation) (bool, error) {
-	out, _, err := e.program.Eval(map[string]any{"change": a.change})
+	out, _, err := e.program.Eval(map[string]any{"change": e.inItsSpelling(a).change})
 	if err != nil {
 		return false, fmt.Errorf("evaluate %q: %w", e.source, err)
 	}
