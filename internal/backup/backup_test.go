@@ -43,7 +43,7 @@ func open(t testing.TB, url string) *store.Store {
 func record(t testing.TB, s *store.Store, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		must(t, s.Append(t.Context(), ledger.Draft{Kind: ledger.CommandAnswered, Body: map[string]string{"name": name}}))
+		must(t, s.Append(t.Context(), ledger.Draft{Kind: ledger.DecisionChanged, Body: map[string]string{"name": name}}))
 	}
 }
 

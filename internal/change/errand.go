@@ -80,19 +80,18 @@ type ExceptionKind string
 
 // The kinds of exception. They are recorded: a kind's name or meaning never changes.
 const (
-	MergedWithoutGreen ExceptionKind = "merged without green"      // a pull request whose check was not green for this head, base and policy
-	OtherContent       ExceptionKind = "other content"             // what landed is not what was decided
-	OtherPolicy        ExceptionKind = "other policy"              // it was decided by a policy that was not in force when it landed
-	NoPullRequest      ExceptionKind = "no pull request"           // commits that came through none
-	ForcedUpdate       ExceptionKind = "forced update"             // commits were taken off a governed branch
-	BranchDeleted      ExceptionKind = "branch deleted"            // a governed branch
-	TooManyCommits     ExceptionKind = "too many commits"          // more at once than can be looked at
-	Unprotected        ExceptionKind = "check no longer required"  // or not of this App any more
-	RetrospectiveLate  ExceptionKind = "retrospective not written" // an emergency whose people do not look back
-	DeployedPastPolicy ExceptionKind = "deployed past the policy"  // what the policy would not have let through, or not yet
-	UnknownEnvironment ExceptionKind = "unknown environment"       // a deployment to one that the policy does not name
-	UnknownDeployer    ExceptionKind = "unknown deployer"          // a deployment or its status by an account that the policy does not name for it
-	NotVerified        ExceptionKind = "not verified"              // nobody said in time that what was deployed works
+	MergedWithoutGreen ExceptionKind = "merged without green"     // a pull request whose check was not green for this head, base and policy
+	OtherContent       ExceptionKind = "other content"            // what landed is not what was decided
+	OtherPolicy        ExceptionKind = "other policy"             // it was decided by a policy that was not in force when it landed
+	NoPullRequest      ExceptionKind = "no pull request"          // commits that came through none
+	ForcedUpdate       ExceptionKind = "forced update"            // commits were taken off a governed branch
+	BranchDeleted      ExceptionKind = "branch deleted"           // a governed branch
+	TooManyCommits     ExceptionKind = "too many commits"         // more at once than can be looked at
+	Unprotected        ExceptionKind = "check no longer required" // or not of this App any more
+	DeployedPastPolicy ExceptionKind = "deployed past the policy" // what the policy would not have let through, or not yet
+	UnknownEnvironment ExceptionKind = "unknown environment"      // a deployment to one that the policy does not name
+	UnknownDeployer    ExceptionKind = "unknown deployer"         // a deployment or its status by an account that the policy does not name for it
+	NotVerified        ExceptionKind = "not verified"             // nobody said in time that what was deployed works
 )
 
 // Exception is something that happened on a governed branch, or was deployed, and that the policy did not allow.

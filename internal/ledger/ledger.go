@@ -38,7 +38,6 @@ const (
 	EffectIntended     Kind = "effect intended"
 	EffectDone         Kind = "effect done"
 	EffectFailed       Kind = "effect failed"
-	CommandAnswered    Kind = "command answered"
 	ExceptionFound     Kind = "exception found" // something landed that was not decided so
 	ExceptionExplained Kind = "exception explained"
 	ExceptionLost      Kind = "exception lost"     // its issue was deleted or moved before it was explained
