@@ -1,6 +1,7 @@
 package landing
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/store"
 )
 
 func jsonInto(text []byte, v any) error { return json.Unmarshal(text, v) }
@@ -425,6 +427,40 @@ func TestWhereAWalkBegins(t *testing.T) {
 			row.look(r)
 			r.want(row.want...)
 		})
+	}
+}
+
+// lateLease is a store whose lease is had only after another run did something.
+type lateLease struct {
+	Store
+	meanwhile func()
+}
+
+func (l *lateLease) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
+	if do := l.meanwhile; do != nil {
+		l.meanwhile = nil
+		do()
+	}
+	return l.Store.Acquire(ctx, name, holder, ttl)
+}
+
+// TestARunThatCameLate has a run go by what the run before it left, whose end it had to wait for.
+func TestARunThatCameLate(t *testing.T) {
+	r := on(t, release1)
+	p := r.pushed(release1, r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip), bob)
+	r.raise(onBranch(release1), change.NewNote("n", p.Pushed, p))
+	var next change.BranchPush
+	late := &lateLease{Store: r.Store, meanwhile: func() {
+		r.branch(release1)
+		next = r.pushed(release1, r.commit(r.with(p.After, files{"y.txt": blob("y")}), carol, p.After), alice)
+		r.raise(onBranch(release1), change.NewNote("next", next.Pushed, next))
+	}}
+	r.Store = late
+	_, err := r.Branch(t.Context(), onBranch(release1))
+	r.must(err)
+	r.want(change.NoPullRequest, change.NoPullRequest)
+	if s := r.stateOf(release1); s.Known != next.After {
+		t.Errorf("known is %s, want %s", s.Known, next.After)
 	}
 }
 

@@ -159,16 +159,18 @@ func (l *Lander) Protection(ctx context.Context, e change.Errand) (queue.Result,
 // look begins a run as the errand's one writer. An error says that GitHub or the App failed: the run is to be repeated. Waiting for a
 // rate limit or for another run is no error but a Result with RetryAt.
 func (l *Lander) look(ctx context.Context, e change.Errand, do func(*run, context.Context) (queue.Result, error)) (queue.Result, error) {
-	work, err := l.Store.BeginErrand(ctx, e)
-	if errors.Is(err, store.ErrNotFound) {
-		return queue.Result{}, nil
-	}
-	if err != nil {
-		return queue.Result{}, err
-	}
-	r := &run{Lander: l, github: l.GitHub(work.Repository.Installation), work: work, log: l.Log.With().Ctx(ctx).Stringer("errand", e).Logger()}
-	result, err := errand.Alone(ctx, l.Store, e, l.Holder, func(lease store.Lease) (queue.Result, error) {
+	r := &run{Lander: l, log: l.Log.With().Ctx(ctx).Stringer("errand", e).Logger()}
+	result, err := errand.Alone(ctx, l.Store, e, l.Holder, func(lease store.Lease) (_ queue.Result, err error) {
+		// What is remembered, which nobody else changes while the lease is held.
 		r.lease = lease
+		r.work, err = l.Store.BeginErrand(ctx, e)
+		if errors.Is(err, store.ErrNotFound) {
+			return queue.Result{}, nil // never heard of, or not ours any more
+		}
+		if err != nil {
+			return queue.Result{}, err
+		}
+		r.github = l.GitHub(r.work.Repository.Installation)
 		return do(r, ctx)
 	})
 	return errand.Outcome(result, err, l.Clock(), &r.log)
