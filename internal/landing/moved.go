@@ -136,15 +136,21 @@ func (m *Moved) moved(p Push, at time.Time) (e change.Exception, is bool) {
 	return e, false
 }
 
-// unseen returns the exception of a move that nothing tells of but where the branch is. Where it is not known when that was, what tells the
-// move from another one like it is how many were found so before.
+// unseen returns the exception of a move that is seen by where the branch is: nobody told of it, or it was deleted and made again elsewhere. Then
+// it is by whoever made it. Where it is not known when that was, what tells the move from another one like it is how many were found so before.
 func (m *Moved) unseen() (Push, change.Exception) {
 	p := Push{change.BranchPush{Branch: m.Branch, Before: m.Known, After: m.Tip, Forced: m.Tip != ""}, m.Now}
-	for _, last := range slices.Backward(m.missed()) {
-		if last.After == m.Tip {
-			p.By, p.At, p.Pushed = last.By, last.At, last.Pushed
+	activity, _ := since(m.Activity, m.Known)
+	at := m.Tip
+	for _, last := range slices.Backward(withActivity(m.Pushes, activity)) {
+		if last.After != at || at == "" {
+			continue
+		}
+		if last.Before == "" || last.Forced {
+			p.After, p.By, p.At, p.Pushed = last.After, last.By, last.At, last.Pushed
 			break
 		}
+		at = last.Before // what was pushed onto it was not what moved it
 	}
 	e, _ := m.moved(p, p.At)
 	if p.Pushed.IsZero() {

@@ -146,6 +146,35 @@ func TestForcedAndThenMergedInto(t *testing.T) {
 	r.want(change.NoPullRequest, change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest)
 }
 
+// TestDeletedAndMadeElsewhere has a branch that was deleted and made again with another history be moved by whoever made it, and not by who merged
+// into it after that, however it becomes known.
+func TestDeletedAndMadeElsewhere(t *testing.T) {
+	for name, look := range map[string]func(*rig, ...change.BranchPush){
+		"told":                       func(r *rig, p ...change.BranchPush) { r.delivered(0, p...) },
+		"told, without an activity":  func(r *rig, p ...change.BranchPush) { r.activity = nil; r.delivered(0, p...) },
+		"the making is not told":     func(r *rig, p ...change.BranchPush) { r.delivered(0, p[0]) },
+		"swept, and then told of it": func(r *rig, p ...change.BranchPush) { r.branch(release1); r.delivered(time.Hour, p...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := on(t, release1)
+			elsewhere := r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
+			a := r.commit(r.with(r.tip, files{"a.txt": blob("a")}), alice, r.tip)
+			r.delivered(0, r.pushed(release1, a, alice))
+			gone, made := r.pushed(release1, "", carol), r.pushed(release1, elsewhere, carol)
+			look(r, gone, made, r.pushed(release1, r.commit(r.with(elsewhere, files{"y.txt": blob("y")}), bob, elsewhere), bob))
+			r.want(change.NoPullRequest, change.BranchDeleted, change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest)
+			for _, e := range r.found()[1:4] {
+				if len(e.By) != 1 || e.By[0].ID != carol.ID {
+					t.Errorf("%s by %v, want carol", e.Kind, e.By)
+				}
+			}
+			if e := r.found()[2]; e.Before != a || e.After != elsewhere || !e.At.Equal(made.Pushed) {
+				t.Errorf("moved from %s to %s at %s", e.Before, e.After, e.At)
+			}
+		})
+	}
+}
+
 // TestWhoDidItIsToldLate has whoever did something, as a delivery tells that comes late, be named by its issue and not be the one who explains it.
 func TestWhoDidItIsToldLate(t *testing.T) {
 	r := on(t, release1)
