@@ -39,6 +39,8 @@ type branchState struct {
 	// branch was known to be when a walk began of what was begun elsewhere, while it has not come to the tip.
 	Open   *change.Exception `json:"open,omitempty"`
 	Beside change.SHA        `json:"beside,omitempty"`
+	// Heading is where the branch was when that was looked at last, while the walk has not come there.
+	Heading change.SHA `json:"heading,omitempty"`
 	// Untold are the moves that were found before a push told of them, kept for as long as one may.
 	Untold []move `json:"untold,omitempty"`
 	// Unseen is how many moves were found so.
@@ -82,7 +84,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	}
 
 	moved := &Moved{Repository: repo.ID, Branch: name, Now: r.github.Now(), Known: state.Known, Deleted: state.Deleted, Pushes: pushes}
-	moved.Untold, moved.Unseen = state.untold(moved.Now), state.Unseen
+	moved.Untold, moved.Unseen, moved.Heading = state.untold(moved.Now), state.Unseen, state.Heading
 	moved.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
@@ -152,7 +154,7 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 	if save.Taken = taken; !whole {
 		// The other notes tell who pushed what is still to come; what they told of the branch itself is not to be found again.
 		next.Known, next.Waits, save.Taken = walk.Line[n-1].SHA, state.Waits, moved.behind(walk, taken)
-		next.Open, next.Beside = open, moved.Base
+		next.Open, next.Beside, next.Heading = open, moved.Base, moved.Tip
 		for _, e := range moves {
 			next.Found = append(next.Found, e.Key)
 		}
@@ -190,6 +192,7 @@ func (r *run) leave(ctx context.Context, state branchState, taken []string) erro
 			}
 		}
 		state.Left, state.Waits, state.Found, state.Open, state.Beside = true, nil, nil, nil, ""
+		state.Heading = ""
 		save.State = state
 	}
 	save.Taken = taken

@@ -16,6 +16,8 @@ type Moved struct {
 	Now        time.Time
 	Known      change.SHA // the last commit known; empty: there is none
 	Tip        change.SHA // empty: the branch is gone
+	// Heading is where the tip was in the part of a walk before this one, which came as far as Known; empty: that came to the tip.
+	Heading change.SHA
 	// Kept says that Known is an ancestor of Tip, or Tip itself. Not looked at if one of them is empty.
 	Kept    bool
 	Deleted bool   // it was known before that the branch is gone
@@ -114,9 +116,12 @@ func (m *Moved) Judge() (found []change.Exception, untold []move) {
 	return found, untold
 }
 
-// missed returns the pushes of the activity since the branch was at the last commit known of which nobody told.
+// last is where the branch was last, as far as is known.
+func (m *Moved) last() change.SHA { return cmp.Or(m.Heading, m.Known) }
+
+// missed returns the pushes of the activity, since the branch was where it was last, of which nobody told.
 func (m *Moved) missed() []Push {
-	activity, _ := since(m.Activity, m.Known)
+	activity, _ := since(m.Activity, m.last())
 	if m.Deleted && len(activity) > 0 && activity[0].After == "" {
 		activity = activity[1:] // that was found
 	}
@@ -139,8 +144,8 @@ func (m *Moved) moved(p Push, at time.Time) (e change.Exception, is bool) {
 // unseen returns the exception of a move that is seen by where the branch is: nobody told of it, or it was deleted and made again elsewhere. Then
 // it is by whoever made it. Where it is not known when that was, what tells the move from another one like it is how many were found so before.
 func (m *Moved) unseen() (Push, change.Exception) {
-	p := Push{change.BranchPush{Branch: m.Branch, Before: m.Known, After: m.Tip, Forced: m.Tip != ""}, m.Now}
-	activity, _ := since(m.Activity, m.Known)
+	p := Push{change.BranchPush{Branch: m.Branch, Before: m.last(), After: m.Tip, Forced: m.Tip != ""}, m.Now}
+	activity, _ := since(m.Activity, m.last())
 	at := m.Tip
 	for _, last := range slices.Backward(withActivity(m.Pushes, activity)) {
 		if last.After != at || at == "" {
@@ -239,7 +244,7 @@ func (m *Moved) tooMany() change.Exception {
 			change.Words(fmt.Sprintf(" at once, from %s to %s. They were not compared with what was decided.", m.Known.Short(), m.Tip.Short()))),
 	}
 	var last *Push
-	missed, _ := since(m.Activity, m.Known)
+	missed, _ := since(m.Activity, m.last())
 	pushes := withActivity(m.Pushes, missed)
 	for i, p := range pushes {
 		if e.By = known(append(e.By, p.By)...); p.After == m.Tip {

@@ -128,6 +128,32 @@ func TestWhatIsOpenIsFoundAllTheSame(t *testing.T) {
 	}
 }
 
+// TestForcedAwayBetweenParts has a branch that is moved by force while its walk is under way be moved from where it was, and not from where the walk
+// was, so that whoever did it is known and a delivery that comes late tells of nothing else.
+func TestForcedAwayBetweenParts(t *testing.T) {
+	for _, shown := range []bool{true, false} {
+		r := on(t, release1)
+		if !shown {
+			r.activity = nil
+		}
+		start := r.tip
+		long := r.pushed(release1, r.manyOn(start, 2*maxLine), bob)
+		r.branch(release1)
+		forced := r.pushed(release1, r.commit(r.with(start, nil), carol, start), carol)
+		r.walked(release1)
+		for range 2 {
+			want := []change.ExceptionKind{change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest}
+			if got := r.kinds(); !slices.Equal(got, want) {
+				t.Fatalf("found %q, want %q", got, want)
+			}
+			if e := r.found()[0]; e.Before != long.After || e.After != forced.After || shown && (len(e.By) != 1 || e.By[0].ID != carol.ID) {
+				t.Errorf("moved from %s to %s by %v", e.Before, e.After, e.By)
+			}
+			r.delivered(time.Hour, forced)
+		}
+	}
+}
+
 // TestALongLineBegunElsewhere has what was begun where the policy only observed once, and is merged with what is there, be told as the branch's policy
 // says, in each part.
 func TestALongLineBegunElsewhere(t *testing.T) {
