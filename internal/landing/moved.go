@@ -201,7 +201,7 @@ func (m *Moved) begunElsewhere(state *branchState) {
 		m.Base = cmp.Or(state.Beside, state.Open.Before, m.Known)
 	case m.Beside:
 		m.Base = cmp.Or(state.Beside, m.Known)
-	case m.Kept:
+	default:
 		m.Base = state.Beside
 	}
 }

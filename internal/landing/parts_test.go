@@ -154,12 +154,11 @@ func TestForcedAwayBetweenParts(t *testing.T) {
 	}
 }
 
-// TestALongLineBegunElsewhere has what was begun where the policy only observed once, and is merged with what is there, be told as the branch's policy
-// says, in each part.
-func TestALongLineBegunElsewhere(t *testing.T) {
-	r := newRig(t)
+// begunElsewhere returns a rig whose release/1 was merged into a long line that was begun where the policy only observed.
+func begunElsewhere(t *testing.T) (r *rig, once change.SHA) {
+	r = newRig(t)
 	r.Patience = -1
-	once := r.manyOn(r.tip, 1)
+	once = r.manyOn(r.tip, 1)
 	known := r.commit(r.with(once, files{policyPath: blob("policy")}), alice, once)
 	r.branches[release1] = known
 	r.branch(release1)
@@ -168,6 +167,13 @@ func TestALongLineBegunElsewhere(t *testing.T) {
 		at = r.commit(r.with(at, files{"many.txt": blob(fmt.Sprint(i))}), carol, at)
 	}
 	r.branches[release1] = r.commit(r.with(at, nil), carol, at, known)
+	return r, once
+}
+
+// TestALongLineBegunElsewhere has what was begun where the policy only observed once, and is merged with what is there, be told as the branch's policy
+// says, in each part.
+func TestALongLineBegunElsewhere(t *testing.T) {
+	r, _ := begunElsewhere(t)
 	r.walked(release1)
 	r.want(change.NoPullRequest)
 	if e := r.found()[0]; e.Observed || len(e.Commits) != 2*maxLine+1 {
@@ -175,5 +181,17 @@ func TestALongLineBegunElsewhere(t *testing.T) {
 	}
 	if s := r.stateOf(release1); s.Known != r.branches[release1] || s.Beside != "" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestALongLineBegunElsewhereIsTakenBack has the same be told so if the branch is moved back to where the line began before all of it was judged.
+func TestALongLineBegunElsewhereIsTakenBack(t *testing.T) {
+	r, once := begunElsewhere(t)
+	r.branch(release1)
+	r.branches[release1] = once
+	r.walked(release1)
+	all := r.found()
+	if len(all) != 2 || all[1].Kind != change.NoPullRequest || all[1].Observed {
+		t.Errorf("found %+v", all)
 	}
 }
