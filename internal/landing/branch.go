@@ -33,7 +33,8 @@ type branchState struct {
 	// Waits are the commits after Known of which GitHub is given time to say which pull requests they came through, each with the time from
 	// which that counts.
 	Waits map[change.SHA]time.Time `json:"waits,omitempty"`
-	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip.
+	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip. What a push told of is there under the
+	// time that this said, too.
 	Found []string `json:"found,omitempty"`
 	// Open is what came through no pull request up to Known and may go on: it is one exception with what was pushed with it. Beside is where the
 	// branch was known to be when a walk began of what was begun elsewhere, while it has not come to the tip.
@@ -85,6 +86,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 
 	moved := &Moved{Repository: repo.ID, Branch: name, Now: r.github.Now(), Known: state.Known, Deleted: state.Deleted, Pushes: pushes}
 	moved.Untold, moved.Unseen, moved.Heading = state.untold(moved.Now), state.Unseen, state.Heading
+	moved.Judged = state.Found
 	moved.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
@@ -155,6 +157,7 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 		// The other notes tell who pushed what is still to come; what they told of the branch itself is not to be found again.
 		next.Known, next.Waits, save.Taken = walk.Line[n-1].SHA, state.Waits, moved.behind(walk, taken)
 		next.Open, next.Beside, next.Heading = open, moved.Base, moved.Tip
+		next.Found = moved.told()
 		for _, e := range moves {
 			next.Found = append(next.Found, e.Key)
 		}

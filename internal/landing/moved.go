@@ -22,6 +22,8 @@ type Moved struct {
 	Kept    bool
 	Deleted bool   // it was known before that the branch is gone
 	Pushes  []Push // those that were told of, oldest first
+	// Judged are the keys, by the times at which pushes told of them, of the moves that were judged in a part of a walk before this one.
+	Judged []string
 	// Activity is what the repository's activity shows of the branch, oldest first. It is read if something is found.
 	Activity []Push
 	// Origin is the commit of the default branch, or of the former one, that a branch was compared with which is looked at for the first time;
@@ -80,6 +82,9 @@ func (m *Moved) Judge() (found []change.Exception, untold []move) {
 		found = append(found, m.orphan())
 	}
 	for _, p := range m.Pushes {
+		if e, is := m.moved(p, p.At); is && slices.Contains(m.Judged, e.Key) {
+			continue // and Known is beyond it
+		}
 		if i := slices.IndexFunc(untold, func(m move) bool { return m.is(p) }); i >= 0 {
 			untold[i].Told = p.At
 			if p.By.Known() {
@@ -118,6 +123,16 @@ func (m *Moved) Judge() (found []change.Exception, untold []move) {
 
 // last is where the branch was last, as far as is known.
 func (m *Moved) last() change.SHA { return cmp.Or(m.Heading, m.Known) }
+
+// told returns the keys, by the times at which pushes told of them, of the moves that were told of. They are the same whatever the activity shows.
+func (m *Moved) told() (keys []string) {
+	for _, p := range m.Pushes {
+		if e, is := m.moved(p, p.At); is {
+			keys = append(keys, e.Key)
+		}
+	}
+	return keys
+}
 
 // missed returns the pushes of the activity, since the branch was where it was last, of which nobody told.
 func (m *Moved) missed() []Push {

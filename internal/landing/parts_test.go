@@ -154,6 +154,34 @@ func TestForcedAwayBetweenParts(t *testing.T) {
 	}
 }
 
+// TestALongForcedPushIsToldOnce has a forced push that is judged in parts be one exception though the activity shows it to a later part only, and what
+// was done in the same way between the parts be another one.
+func TestALongForcedPushIsToldOnce(t *testing.T) {
+	r := on(t, release1)
+	start := r.tip
+	r.delivered(0, r.pushed(release1, r.commit(r.with(start, files{"x.txt": blob("x")}), carol, start), carol))
+	forced := r.pushed(release1, r.manyOn(start, 3*maxLine), bob)
+	shown := r.activity
+	r.activity = nil
+	r.branch(release1, change.NewNote("forced", forced.Pushed, forced))
+	r.activity = shown
+	r.activity[len(shown)-1].At = forced.Pushed.Add(time.Second)
+	r.branch(release1)
+	want := []change.ExceptionKind{change.NoPullRequest, change.ForcedUpdate}
+	if got := r.kinds(); !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
+	}
+	again := r.pushed(release1, r.commit(r.with(start, files{"y.txt": blob("y")}), carol, start), carol)
+	r.walked(release1)
+	want = append(want, change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest)
+	if got := r.kinds(); !slices.Equal(got, want) {
+		t.Fatalf("found %q, want %q", got, want)
+	}
+	if e := r.found()[2]; e.Before != forced.After || e.After != again.After || len(e.By) != 1 || e.By[0].ID != carol.ID {
+		t.Errorf("moved again from %s to %s by %v", e.Before, e.After, e.By)
+	}
+}
+
 // begunElsewhere returns a rig whose release/1 was merged into a long line that was begun where the policy only observed.
 func begunElsewhere(t *testing.T) (r *rig, once change.SHA) {
 	r = newRig(t)
