@@ -91,16 +91,14 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 	if err != nil || s.Exception.Key == "" {
 		return queue.Result{}, err
 	}
-	if len(also) > 0 {
-		s.Exception.By = known(append(s.Exception.By, also...)...)
-	}
+	named := s.name(also, r.github.Now())
 	if s.Issue == 0 && s.NoIssue == "" {
 		// It is not read in this run: not all of GitHub may show yet what is that new.
-		return queue.Result{}, r.open(ctx, &s, taken)
+		return queue.Result{}, r.open(ctx, &s, taken, named)
 	}
 	if len(also) > 0 {
 		// Before any command is heard: it may be theirs.
-		if err := r.tellWho(ctx, &s, taken); err != nil {
+		if err := r.tellWho(ctx, &s, taken, named); err != nil {
 			return queue.Result{}, err
 		}
 	}
@@ -158,7 +156,7 @@ func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound)
 	if !s.TryAt.After(now) {
 		s.Lost, s.TryAt, s.Reopened = false, time.Time{}, false
 		s.Again++
-		if err := r.open(ctx, s, nil); err != nil || !s.Lost {
+		if err := r.open(ctx, s, nil, nil); err != nil || !s.Lost {
 			return queue.Result{}, err
 		}
 	}
@@ -166,8 +164,8 @@ func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound)
 }
 
 // open opens the issue, once, and announces the exception. A repository without issues has none, which is recorded; it is announced all the
-// same.
-func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error {
+// same. Named is the evidence of who did it as well.
+func (r *run) open(ctx context.Context, s *exceptionState, taken []string, named []ledger.Draft) error {
 	repo, e := r.work.Repository, s.Exception
 	rules, err := byBranch(r, e, func(branch string) (Rules, error) { return r.Policies.Rules(ctx, repo, branch, "") })
 	if err != nil {
@@ -203,13 +201,18 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 		return err
 	default:
 		s.Issue, s.URL, s.NoIssue = made.Number, made.URL, ""
+		if len(named) > 0 { // it may have been opened by a run that did not know them, and was killed
+			if err := r.edit(ctx, s, github.IssueEdit{}, may.Who); err != nil {
+				return err
+			}
+		}
 	}
 	for _, place := range rules.Announce {
 		if !slices.Contains(s.Channels, place) {
 			s.Channels = append(s.Channels, place)
 		}
 	}
-	save := store.ErrandSave{State: s, Taken: taken, Issue: s.Issue}
+	save := store.ErrandSave{State: s, Taken: taken, Issue: s.Issue, Entries: named}
 	switch {
 	case s.Again == 0:
 		save.Raise = r.announce(s, "found", announceFound(repo, s, may.Who))
@@ -224,22 +227,6 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string) error
 func (r *run) issueIntent(s *exceptionState) (in store.Intent, marker string) {
 	in = r.intent(s.Exception, s.numbered("issue"), "open issue", nil)
 	return in, github.Marker(in.Key)
-}
-
-// tellWho has the issue name who did it, which was not known when it was opened, and keeps that.
-func (r *run) tellWho(ctx context.Context, s *exceptionState, taken []string) error {
-	if s.Issue != 0 && !s.Lost {
-		may, err := r.mayExplain(ctx, s.Exception, change.Account{})
-		if err != nil {
-			return err
-		}
-		_, marker := r.issueIntent(s)
-		edit := github.IssueEdit{Body: r.issueBody(s.Exception, may.Who) + "\n\n" + marker}
-		if _, err = r.github.EditIssue(ctx, r.work.Repository, s.Issue, edit); err != nil && !github.IsRefusal(err) {
-			return err
-		}
-	}
-	return r.save(ctx, store.ErrandSave{State: s, Taken: taken})
 }
 
 // mayExplain says whether somebody may explain an exception, by what they may do now.

@@ -237,12 +237,3 @@ func Found(e change.Exception, observed bool, announce ...string) (ledger.Draft,
 		Notes:  []change.Note{change.NewNote(e.Key, e.At, exceptionNote{Exception: e, Announce: announce})},
 	}}
 }
-
-// named leaves for an exception's errand who did it, which was not known when it was found.
-func named(repo change.RepositoryID, key string, by change.Account, at time.Time) change.Raised {
-	note := exceptionNote{Exception: change.Exception{Key: key}, Also: []change.Account{by}}
-	return change.Raised{
-		Errand: change.Errand{Kind: change.ErrandException, Repository: repo, Name: key},
-		Notes:  []change.Note{change.NewNote(fmt.Sprintf("%s by %d", key, by.ID), at, note)},
-	}
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
 )
 
 const release1 = "release/1"
@@ -175,6 +176,46 @@ func TestDeletedAndMadeElsewhere(t *testing.T) {
 	}
 }
 
+// wantNamed says who did something, as the record says that it became known after it was found.
+func (r *rig) wantNamed(e change.Exception, by ...change.Account) {
+	r.t.Helper()
+	var got []change.Account
+	for _, entry := range r.entries(ledger.ExceptionNamed) {
+		var body naming
+		r.must(jsonInto(entry.Body, &body))
+		if got = append(got, body.By...); body.Key != e.Key || body.Kind != e.Kind || body.At.IsZero() || entry.Subject.Repository != int64(shop.ID) {
+			r.t.Errorf("recorded %+v about %+v", body, entry.Subject)
+		}
+	}
+	if !slices.Equal(got, by) {
+		r.t.Errorf("recorded that it was %v, want %v", got, by)
+	}
+}
+
+// TestWhoDidItIsToldWhileTheIssueIsOpened has whoever did something be named by its issue though that was opened by a run that did not know it, and
+// was killed before it kept that.
+func TestWhoDidItIsToldWhileTheIssueIsOpened(t *testing.T) {
+	r := on(t, release1)
+	r.activity = nil
+	gone := r.pushed(release1, "", bob)
+	r.branch(release1)
+	e := r.found()[0]
+	for r.Killer.At = 1; len(r.issues) == 0; r.Killer.At++ {
+		r.Killer.After, r.Killer.Steps = true, 0
+		if _, err := r.Exception(t.Context(), errandOf(e.Exception)); err == nil {
+			t.Fatal("the run was not killed")
+		}
+	}
+	r.Killer.At = 0
+	r.delivered(time.Hour, gone)
+	_, err := r.Exception(t.Context(), errandOf(e.Exception))
+	r.must(err)
+	r.wantNamed(e.Exception, bob)
+	if len(r.issues) != 1 || !strings.Contains(r.issue(100).Body, "| Who | bob |") {
+		t.Errorf("the issue: %+v", r.issues)
+	}
+}
+
 // TestWhoDidItIsToldLate has whoever did something, as a delivery tells that comes late, be named by its issue and not be the one who explains it.
 func TestWhoDidItIsToldLate(t *testing.T) {
 	r := on(t, release1)
@@ -196,6 +237,7 @@ func TestWhoDidItIsToldLate(t *testing.T) {
 	r.want(change.BranchDeleted)
 	r.write(1, bob, explains, github.IssueComment{})
 	look()
+	r.wantNamed(e.Exception, bob)
 	if i := r.issue(100); i.State != github.IssueOpen || !strings.Contains(i.Body, "| Who | bob |") || !strings.Contains(i.Body, github.Marker("exception:7:"+e.Key+":issue")) {
 		t.Errorf("the issue is %s: %s", i.State, i.Body)
 	}

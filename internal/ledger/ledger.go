@@ -41,6 +41,7 @@ const (
 	ExceptionFound     Kind = "exception found" // something landed that was not decided so
 	ExceptionExplained Kind = "exception explained"
 	ExceptionLost      Kind = "exception lost"     // its issue was deleted or moved before it was explained
+	ExceptionNamed     Kind = "exception named"    // who did it as well, as became known after it was found
 	ProtectionChanged  Kind = "protection changed" // whether our check is required on a branch
 	DeploymentMoved    Kind = "deployment moved"   // queued, let through, verified, rolled back, …
 

@@ -1,0 +1,70 @@
+package landing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/store"
+)
+
+// What follows is about exceptions of which it becomes known late who did it.
+
+// naming is the body of a ledger entry that says so. Members may be added; their names and meanings never change.
+type naming struct {
+	Key  string               `json:"key"` // the exception's
+	Kind change.ExceptionKind `json:"kind"`
+	By   []change.Account     `json:"by"` // who did it as well
+	At   time.Time            `json:"at"` // when that became known
+}
+
+// named leaves for an exception's errand who did it, which was not known when it was found.
+func named(repo change.RepositoryID, key string, by change.Account, at time.Time) change.Raised {
+	note := exceptionNote{Exception: change.Exception{Key: key}, Also: []change.Account{by}}
+	return change.Raised{
+		Errand: change.Errand{Kind: change.ErrandException, Repository: repo, Name: key},
+		Notes:  []change.Note{change.NewNote(fmt.Sprintf("%s by %d", key, by.ID), at, note)},
+	}
+}
+
+// name adds to an exception who did it as well, and returns the evidence of those who were not known.
+func (s *exceptionState) name(also []change.Account, now time.Time) []ledger.Draft {
+	e := &s.Exception
+	before := len(known(e.By...))
+	if e.By = known(append(e.By, also...)...); len(e.By) == before {
+		return nil
+	}
+	return []ledger.Draft{{
+		Kind: ledger.ExceptionNamed, Body: naming{Key: e.Key, Kind: e.Kind, By: e.By[before:], At: now},
+		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
+	}}
+}
+
+// tellWho has the issue name who did it, which was not known when it was opened, and keeps that.
+func (r *run) tellWho(ctx context.Context, s *exceptionState, taken []string, entries []ledger.Draft) error {
+	if s.Issue != 0 && !s.Lost {
+		may, err := r.mayExplain(ctx, s.Exception, change.Account{})
+		if err != nil {
+			return err
+		}
+		if err := r.edit(ctx, s, github.IssueEdit{}, may.Who); err != nil {
+			return err
+		}
+	}
+	return r.save(ctx, store.ErrandSave{State: s, Taken: taken, Entries: entries})
+}
+
+// edit has the issue say what is known of the exception now, and who may explain it. That GitHub refuses is no error: the issue is gone.
+func (r *run) edit(ctx context.Context, s *exceptionState, e github.IssueEdit, who change.Text) error {
+	_, marker := r.issueIntent(s)
+	e.Body = r.issueBody(s.Exception, who) + "\n\n" + marker
+	_, err := r.github.EditIssue(ctx, r.work.Repository, s.Issue, e)
+	if github.IsRefusal(err) {
+		r.log.Warn().Err(err).Int("issue", int(s.Issue)).Msg("GitHub refused to change the issue of an exception")
+		return nil
+	}
+	return err
+}
