@@ -62,6 +62,10 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 		Observing   bool   `json:"observing"`
 	}
 	var exception Exception
+	var named struct {
+		Key       string          `json:"key"`
+		Withdrawn json.RawMessage `json:"withdrawn"` // the explanation that counts no more
+	}
 	var policy policyInForce
 	var decision json.RawMessage
 	switch e.Kind {
@@ -73,6 +77,8 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 		into = &ended
 	case ledger.ExceptionFound, ledger.ExceptionExplained:
 		into = &exception
+	case ledger.ExceptionNamed:
+		into = &named
 	default:
 		return nil
 	}
@@ -99,6 +105,10 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 		r.inForce(e, policy)
 	case e.Kind == ledger.ExceptionExplained:
 		r.explained[exception.Key] = true
+	case e.Kind == ledger.ExceptionNamed:
+		if len(named.Withdrawn) > 0 {
+			r.explained[named.Key] = false
+		}
 	case e.Kind == ledger.ExceptionFound:
 		r.found = append(r.found, exception)
 	case ended.State == "merged":

@@ -114,7 +114,10 @@ func TestReconcile(t *testing.T) {
 		entry(ledger.PullEnded, 9, "", map[string]string{"state": "closed"}), entry(ledger.DecisionChanged, 9, "", map[string]any{}),
 		entry(ledger.ExceptionFound, 0, "", change.Exception{Key: "direct", Kind: change.NoPullRequest, Branch: "main", Commits: []change.SHA{change.SHA(direct)}}),
 		entry(ledger.ExceptionExplained, 0, "", map[string]string{"key": "direct"}),
+		entry(ledger.ExceptionNamed, 0, "", map[string]any{"key": "direct", "by": []change.Account{{ID: 2}}}),
 		entry(ledger.ExceptionFound, 4, "", change.Exception{Key: "late", Kind: change.MergedWithoutGreen, Branch: "main", Number: 4}),
+		entry(ledger.ExceptionExplained, 4, "", map[string]string{"key": "late"}),
+		entry(ledger.ExceptionNamed, 4, "", map[string]any{"key": "late", "withdrawn": map[string]string{"key": "late"}}),
 		entry(ledger.ExceptionFound, 0, "", change.Exception{Key: "many", Kind: change.TooManyCommits, Branch: "main", Before: change.SHA(unknown), After: change.SHA(many)}),
 		entry(ledger.ExceptionFound, 0, "", change.Exception{Key: "other", Kind: change.NoPullRequest, Branch: "develop", Commits: []change.SHA{change.SHA(unknown)}}),
 	)

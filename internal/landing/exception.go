@@ -33,6 +33,8 @@ type exceptionState struct {
 	// TryAt is when another issue is opened in place of the lost one; zero: none is known to be lost. Again counts those that were.
 	TryAt time.Time `json:"try_at,omitzero"`
 	Again int       `json:"again,omitempty"`
+	// Withdrawn is how many explanations counted and count no more, because it became known that they are by whoever did it.
+	Withdrawn int `json:"withdrawn,omitempty"`
 }
 
 // tryAgain is how long to wait before yet another issue is opened where that in place of a lost one is lost too: somebody may want it gone.
@@ -44,6 +46,14 @@ func (s *exceptionState) numbered(what string) string {
 		return what
 	}
 	return fmt.Sprintf("%s:%d", what, s.Again)
+}
+
+// explaining returns what is done once for each explanation.
+func (s *exceptionState) explaining(what string) string {
+	if s.Withdrawn == 0 {
+		return what
+	}
+	return fmt.Sprintf("%s after %d", what, s.Withdrawn)
 }
 
 // lostIssue is the body of a ledger entry about an issue that is gone. Members may be added; their names and meanings never change.
@@ -100,6 +110,10 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 		// Before any command is heard: it may be theirs.
 		if err := r.tellWho(ctx, &s, taken, named); err != nil {
 			return queue.Result{}, err
+		}
+		if named != nil && named.Withdrawn != nil {
+			// What is done next goes by the issue, which GitHub may still show as it was.
+			return queue.Result{RetryAt: r.Clock()}, nil
 		}
 	}
 	for _, c := range r.work.Commands {
@@ -164,8 +178,8 @@ func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound)
 }
 
 // open opens the issue, once, and announces the exception. A repository without issues has none, which is recorded; it is announced all the
-// same. Named is the evidence of who did it as well.
-func (r *run) open(ctx context.Context, s *exceptionState, taken []string, named []ledger.Draft) error {
+// same. Named is who did it as well, nil if nobody else is known.
+func (r *run) open(ctx context.Context, s *exceptionState, taken []string, named *naming) error {
 	repo, e := r.work.Repository, s.Exception
 	rules, err := byBranch(r, e, func(branch string) (Rules, error) { return r.Policies.Rules(ctx, repo, branch, "") })
 	if err != nil {
@@ -201,7 +215,7 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string, named
 		return err
 	default:
 		s.Issue, s.URL, s.NoIssue = made.Number, made.URL, ""
-		if len(named) > 0 { // it may have been opened by a run that did not know them, and was killed
+		if named != nil { // it may have been opened by a run that did not know them, and was killed
 			if err := r.edit(ctx, s, github.IssueEdit{}, may.Who); err != nil {
 				return err
 			}
@@ -212,7 +226,7 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string, named
 			s.Channels = append(s.Channels, place)
 		}
 	}
-	save := store.ErrandSave{State: s, Taken: taken, Issue: s.Issue, Entries: named}
+	save := store.ErrandSave{State: s, Taken: taken, Issue: s.Issue, Entries: named.entry(e)}
 	switch {
 	case s.Again == 0:
 		save.Raise = r.announce(s, "found", announceFound(repo, s, may.Who))
@@ -287,7 +301,7 @@ func (r *run) settle(ctx context.Context, s *exceptionState, issue github.Issue)
 	switch {
 	case s.Explained != nil:
 		// The comment goes first, so that an issue that is closed says why.
-		err = r.say(ctx, s.Issue, r.intent(e, s.numbered("closing"), string(plan.Comment), nil), r.Markdown(change.Say(
+		err = r.say(ctx, s.Issue, r.intent(e, s.numbered(s.explaining("closing")), string(plan.Comment), nil), r.Markdown(change.Say(
 			change.Words("Explained by "), change.Login(s.Explained.By), change.Words(". The explanation is in the record."))))
 		if err == nil && issue.State != github.IssueClosed {
 			_, err = r.github.EditIssue(ctx, r.work.Repository, s.Issue, github.IssueEdit{State: github.IssueClosed, StateReason: "completed"})

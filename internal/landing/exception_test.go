@@ -335,6 +335,11 @@ func TestNobodyToTell(t *testing.T) {
 func TestExceptionIsKilled(t *testing.T) {
 	explain := func(r *rig) { r.write(1, alice, explains, github.IssueComment{}) }
 	closeIt := func(r *rig) { r.issue(100).State = github.IssueClosed }
+	theirs := func(r *rig) {
+		explain(r)
+		r.must(r.explainable())
+		r.raise(errandOf(pushed), named(shop.ID, pushed.Key, alice, r.now).Notes...)
+	}
 	for _, row := range []struct {
 		name      string
 		happens   func(*rig)
@@ -346,6 +351,7 @@ func TestExceptionIsKilled(t *testing.T) {
 		{"opened", func(*rig) {}, github.IssueOpen, 0, 0, 1},
 		{"explained", explain, github.IssueClosed, 1, 1, 2},
 		{"closed by hand", closeIt, github.IssueOpen, 1, 0, 1},
+		{"explained by who did it", theirs, github.IssueOpen, 2, 1, 3},
 	} {
 		for _, after := range []bool{false, true} {
 			for at := 1; ; at++ {

@@ -250,3 +250,52 @@ func TestWhoDidItIsToldLate(t *testing.T) {
 		t.Error("alice could not explain it")
 	}
 }
+
+// TestWhoDidItIsToldAfterTheirExplanation has an explanation by whoever did something, as a delivery tells that comes late, count no more: it is for
+// somebody else then, who may turn out to have done it too.
+func TestWhoDidItIsToldAfterTheirExplanation(t *testing.T) {
+	r := on(t, release1)
+	r.activity = nil
+	gone := r.pushed(release1, "", bob)
+	r.branch(release1)
+	e := r.found()[0].Exception
+	look := func() {
+		t.Helper()
+		for {
+			result, err := r.Exception(t.Context(), errandOf(e))
+			if r.must(err); result.RetryAt.IsZero() {
+				return
+			}
+		}
+	}
+	want := func(state github.IssueState, ours, announced int, says string) {
+		t.Helper()
+		said, all := r.ours(100), r.announced()
+		if i := r.issue(100); i.State != state || len(r.issues) != 1 || len(said) != ours || !strings.Contains(said[ours-1], says) || len(all) != announced {
+			t.Errorf("the issue is %s, we said %q, announced %+v", i.State, said, all)
+		}
+	}
+	look()
+	r.write(1, bob, explains, github.IssueComment{})
+	look()
+	want(github.IssueClosed, 1, 2, "Explained by bob")
+
+	r.delivered(time.Hour, gone)
+	look()
+	r.wantNamed(e, bob)
+	want(github.IssueOpen, 2, 3, "bob did this, as became known after bob explained it, so that explanation does not count.")
+	if i := r.issue(100); i.StateReason != "reopened" || !strings.Contains(i.Body, "| Who | bob |") {
+		t.Errorf("the issue: %+v", i)
+	}
+	r.write(2, bob, explains, github.IssueComment{})
+	look()
+	want(github.IssueOpen, 3, 3, "bob did this and cannot be the one who explains it")
+	r.write(3, alice, explains, github.IssueComment{})
+	look()
+	want(github.IssueClosed, 4, 4, "Explained by alice")
+
+	r.raise(errandOf(e), named(shop.ID, e.Key, alice, r.now).Notes...)
+	look()
+	r.wantNamed(e, bob, alice)
+	want(github.IssueOpen, 5, 5, "alice did this")
+}

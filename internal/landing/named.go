@@ -3,11 +3,13 @@ package landing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
+	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -19,6 +21,8 @@ type naming struct {
 	Kind change.ExceptionKind `json:"kind"`
 	By   []change.Account     `json:"by"` // who did it as well
 	At   time.Time            `json:"at"` // when that became known
+	// Withdrawn is the explanation that counted, and counts no more because it is by one of them.
+	Withdrawn *explanation `json:"withdrawn,omitempty"`
 }
 
 // named leaves for an exception's errand who did it, which was not known when it was found.
@@ -30,31 +34,58 @@ func named(repo change.RepositoryID, key string, by change.Account, at time.Time
 	}
 }
 
-// name adds to an exception who did it as well, and returns the evidence of those who were not known.
-func (s *exceptionState) name(also []change.Account, now time.Time) []ledger.Draft {
+// name adds to an exception who did it as well, and returns what is to be recorded of that; nil: they were known. An explanation by one of them
+// counts no more.
+func (s *exceptionState) name(also []change.Account, now time.Time) *naming {
 	e := &s.Exception
 	before := len(known(e.By...))
 	if e.By = known(append(e.By, also...)...); len(e.By) == before {
 		return nil
 	}
+	n := &naming{Key: e.Key, Kind: e.Kind, By: e.By[before:], At: now}
+	if x := s.Explained; x != nil && slices.ContainsFunc(n.By, func(a change.Account) bool { return a.ID == x.By.ID }) {
+		n.Withdrawn, s.Explained, s.Closed = x, nil, false
+		s.Withdrawn++
+	}
+	return n
+}
+
+// entry is the evidence; nil: none.
+func (n *naming) entry(e change.Exception) []ledger.Draft {
+	if n == nil {
+		return nil
+	}
 	return []ledger.Draft{{
-		Kind: ledger.ExceptionNamed, Body: naming{Key: e.Key, Kind: e.Kind, By: e.By[before:], At: now},
+		Kind: ledger.ExceptionNamed, Body: n,
 		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
 	}}
 }
 
-// tellWho has the issue name who did it, which was not known when it was opened, and keeps that.
-func (r *run) tellWho(ctx context.Context, s *exceptionState, taken []string, entries []ledger.Draft) error {
+// tellWho has the issue name who did it, which was not known when it was opened, and keeps that. If one of them had explained it, it is open again.
+func (r *run) tellWho(ctx context.Context, s *exceptionState, taken []string, n *naming) error {
+	save := store.ErrandSave{State: s, Taken: taken, Entries: n.entry(s.Exception)}
+	var edit github.IssueEdit
+	withdrawn := n != nil && n.Withdrawn != nil
+	if withdrawn {
+		edit.State, edit.StateReason = github.IssueOpen, "reopened"
+		save.Raise = r.announce(s, s.explaining("withdrawn"), announceWithdrawn(r.work.Repository, *n))
+	}
 	if s.Issue != 0 && !s.Lost {
 		may, err := r.mayExplain(ctx, s.Exception, change.Account{})
 		if err != nil {
 			return err
 		}
-		if err := r.edit(ctx, s, github.IssueEdit{}, may.Who); err != nil {
+		if withdrawn { // first, so that an issue that is open again says why
+			in := r.intent(s.Exception, s.numbered(s.explaining("withdrawal")), string(plan.Comment), nil)
+			if err := r.say(ctx, s.Issue, in, r.Markdown(change.Say(n.withdrawal(), change.Words(" This issue is open again. "), howToExplain()))); err != nil {
+				return err
+			}
+		}
+		if err := r.edit(ctx, s, edit, may.Who); err != nil {
 			return err
 		}
 	}
-	return r.save(ctx, store.ErrandSave{State: s, Taken: taken, Entries: entries})
+	return r.save(ctx, save)
 }
 
 // edit has the issue say what is known of the exception now, and who may explain it. That GitHub refuses is no error: the issue is gone.

@@ -124,6 +124,21 @@ func announceExplained(repo change.Repository, x explanation) change.Announcemen
 	}
 }
 
+// withdrawal says why an explanation counts no more.
+func (n *naming) withdrawal() change.Text {
+	return change.Say(change.Login(n.Withdrawn.By), change.Words(" did this, as became known after "), change.Login(n.Withdrawn.By),
+		change.Words(" explained it, so that explanation does not count."))
+}
+
+// announceWithdrawn says that somebody else is to explain it.
+func announceWithdrawn(repo change.Repository, n naming) change.Announcement {
+	return change.Announcement{
+		Text:    change.Say(n.withdrawal(), change.Words(" Someone else has to explain it.")),
+		At:      n.At,
+		Subject: "exception in " + repo.String(),
+	}
+}
+
 // announceLost says that somebody took the question away.
 func announceLost(repo change.Repository, at time.Time) change.Announcement {
 	return change.Announcement{
