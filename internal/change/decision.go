@@ -191,7 +191,10 @@ type Decision struct {
 	Base      string `json:"base,omitempty"`
 	BaseTip   SHA    `json:"base_tip,omitempty"`
 	MergeBase SHA    `json:"merge_base,omitempty"`
-	// Descriptions is how many descriptions were known; the ledger has all edits among them that followed an approval.
+	// Edits are the times of those edits of the description that the ledger has: the ones that followed an approval, as far as was known.
+	Edits []time.Time `json:"edits,omitempty"`
+	// Descriptions counts descriptions, from the first, whose edits the ledger has too: a decision of earlier versions had this count in the place of
+	// Edits, and it is carried over from there.
 	Descriptions int `json:"descriptions,omitempty"`
 
 	Policy PolicyRef `json:"policy"`

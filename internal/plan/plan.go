@@ -276,7 +276,7 @@ func Digest(d change.Decision) string {
 	d.RecheckAt = time.Time{}
 	d.Asks = nil
 	d.Labels = nil
-	d.BaseTip, d.Descriptions = "", 0 // evidence of no consequence for a reader
+	d.BaseTip, d.Edits, d.Descriptions = "", nil, 0 // evidence of no consequence for a reader
 	d.Requirements = slices.Clone(d.Requirements)
 	state := change.Met
 	for _, r := range d.Requirements {

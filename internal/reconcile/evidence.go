@@ -121,22 +121,36 @@ func approval(kind ledger.Kind, subject ledger.Subject, o change.Opinion, why st
 	}}
 }
 
-// newEdits returns the edits of the description that followed an approval and that the decision before did not know of.
+// newEdits returns the edits of the description that followed an approval and that the ledger does not have by the decision before. The delivery
+// of the approval, or of an edit, may have come after that of a later edit.
 func newEdits(before *change.Decision, f *change.Facts) []change.Description {
-	known := 0
+	first := 0
+	var recorded []time.Time
 	if before != nil {
-		known = min(before.Descriptions, len(f.Descriptions))
+		first, recorded = min(before.Descriptions, len(f.Descriptions)), slices.Clone(before.Edits)
 	}
 	var edits []change.Description
-	for _, d := range f.Descriptions[known:] {
+	for _, d := range f.Descriptions[first:] {
 		approved := func(r change.Review) bool {
 			return !r.At.After(d.At) && (r.State.Is(change.Approved) || r.Was.Is(change.Approved))
 		}
-		if d.Was != nil && slices.ContainsFunc(f.Reviews, approved) {
+		if i := slices.IndexFunc(recorded, d.At.Equal); i >= 0 {
+			recorded = slices.Delete(recorded, i, i+1)
+		} else if d.Was != nil && slices.ContainsFunc(f.Reviews, approved) {
 			edits = append(edits, d)
 		}
 	}
 	return edits
+}
+
+// noteEdits notes with a decision which edits the ledger will have: those that it has by the decision before, and the new ones.
+func noteEdits(d *change.Decision, before *change.Decision, edits []change.Description) {
+	if before != nil {
+		d.Descriptions, d.Edits = before.Descriptions, slices.Clone(before.Edits)
+	}
+	for _, e := range edits {
+		d.Edits = append(d.Edits, e.At)
+	}
 }
 
 func edited(d change.Decision, edits []change.Description) []ledger.Draft {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/ledger"
@@ -31,6 +32,10 @@ func TestEditsAfterAnApprovalAreRecordedOnce(t *testing.T) {
 		{"nothing was decided before", nil, []change.Review{approval}, "two>three three>four"},
 		{"those before the approval were no edits of what was approved", &change.Decision{Descriptions: 1}, []change.Review{approval}, "two>three three>four"},
 		{"what the decision before knew was recorded then", &change.Decision{Descriptions: 3}, []change.Review{approval}, "three>four"},
+		{"the earlier edit is recorded", &change.Decision{Edits: []time.Time{at(4)}}, []change.Review{approval}, "three>four"},
+		{"the delivery of the earlier edit came late", &change.Decision{Edits: []time.Time{at(5)}}, []change.Review{approval}, "two>three"},
+		{"the delivery of the approval came late", &change.Decision{}, []change.Review{approval}, "two>three three>four"},
+		{"all are recorded", &change.Decision{Edits: []time.Time{at(5), at(4)}}, []change.Review{approval}, ""},
 		{"all is known", &change.Decision{Descriptions: 4}, []change.Review{approval}, ""},
 		{"more was known than is held", &change.Decision{Descriptions: 9}, []change.Review{approval}, ""},
 		{"an approval that was dismissed", nil, []change.Review{dismissed}, "two>three three>four"},

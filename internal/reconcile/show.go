@@ -102,6 +102,7 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	digest := plan.Digest(d)
 	labels := newLabels(before, d)
 	edits := newEdits(before, &s.facts)
+	noteEdits(&d, before, edits)
 	if before != nil && digest == s.work.Digest && before.State == d.State && before.Base == d.Base && len(labels)+len(edits)+len(s.rejections) == 0 {
 		return r.Store.SaveAwaited(ctx, d, r.github.Began())
 	}

@@ -62,7 +62,7 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 		return &subjectError{s, err}
 	}
 	d := &s.decision
-	d.Base, d.Descriptions = s.pull().Base.Name, len(s.facts.Descriptions)
+	d.Base = s.pull().Base.Name
 	if c := s.facts.Content; c.Head == s.pull().Head.SHA {
 		d.BaseTip, d.MergeBase = c.BaseTip, c.MergeBase
 	}
