@@ -230,7 +230,7 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	if d, ok := undecidable(err, w.Key, head); ok {
 		r.log.Warn().Err(err).Msg("what a decision needs cannot be read")
 		d.Base, d.RecheckAt = w.Snapshot.Base.Name, r.github.Now().Add(lookAgain)
-		r.main.decision, subjects, err = keepPeople(d, w.Decision), []*subject{r.main}, nil
+		r.main.decision, subjects, err = keepKnown(d, w.Decision), []*subject{r.main}, nil
 	}
 	if err != nil {
 		return queue.Result{}, err

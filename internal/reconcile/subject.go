@@ -67,16 +67,16 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 		d.BaseTip, d.MergeBase = c.BaseTip, c.MergeBase
 	}
 	if s.policy == nil {
-		*d = keepPeople(*d, s.work.Decision)
+		*d = keepKnown(*d, s.work.Decision)
 	}
 	return nil
 }
 
-// keepPeople carries the opinions and the declarers of the last decision over to one that looked at none: nobody has changed their mind, and
-// that an objector or a declarer held a role is not to be forgotten.
-func keepPeople(d change.Decision, before *change.Decision) change.Decision {
+// keepKnown carries the opinions, the declarers and the labels of the last decision over to one that looked at none: nobody has changed their mind,
+// that an objector or a declarer held a role is not to be forgotten, and a label that was recorded is not new to the decision after it.
+func keepKnown(d change.Decision, before *change.Decision) change.Decision {
 	if before != nil {
-		d.Opinions, d.Declarers = before.Opinions, before.Declarers
+		d.Opinions, d.Declarers, d.Labels = before.Opinions, before.Declarers, before.Labels
 	}
 	return d
 }
