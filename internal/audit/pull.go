@@ -4,17 +4,22 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"math"
 	"strconv"
 	"strings"
 
 	"github.com/changegate/changegate/internal/ledger"
 )
 
-// PullEntries returns the numbers of the first and the last entry about a pull request, 0 if there is none.
+// PullEntries returns the numbers of the first and the last entry about a pull request, those about deployments that it ships with included;
+// 0 if there is none.
 func PullEntries(ctx context.Context, from Source, repository int64, number int) (first, last int64, err error) {
+	h := Header{Repository: repository, Number: number}
 	err = from.ReadLedger(ctx, func(tx ledger.Tx) error {
-		first, last, err = pullEntries(ctx, tx, repository, number)
+		with, err := h.shippedWith(ctx, tx)
+		if err == nil {
+			first, last, err = h.firstAndLast(ctx, tx, with)
+		}
 		return err
 	})
 	if err != nil {
@@ -23,10 +28,47 @@ func PullEntries(ctx context.Context, from Source, repository int64, number int)
 	return first, last, nil
 }
 
-func pullEntries(ctx context.Context, tx ledger.Tx, repository int64, number int) (first, last int64, err error) {
-	err = tx.Query(ctx, `SELECT COALESCE(min(seq), 0), COALESCE(max(seq), 0) FROM ledger WHERE repository = $1 AND number = $2`, []any{repository, number},
+// firstAndLast returns the numbers of the first and the last entry about the pull request, 0 if there is none. With is what shippedWith returned.
+func (h Header) firstAndLast(ctx context.Context, tx ledger.Tx, with []int64) (first, last int64, err error) {
+	err = tx.Query(ctx, `SELECT COALESCE(min(seq), 0), COALESCE(max(seq), 0) FROM ledger WHERE repository = $1 AND number = $2`, []any{h.Repository, h.Number},
 		func(scan func(...any) error) error { return scan(&first, &last) })
+	if len(with) > 0 {
+		last = max(last, with[len(with)-1])
+		if first == 0 || with[0] < first {
+			first = with[0]
+		}
+	}
 	return first, last, err
+}
+
+// shippedWith returns the numbers of the entries about deployments of other pull requests that the pull request ships with, in order.
+func (h Header) shippedWith(ctx context.Context, tx ledger.Tx) (numbers []int64, err error) {
+	err = h.each(ctx, tx, `number <> $2`, h.Number, ledger.DeploymentMoved, 1, math.MaxInt64, func(seq int64, body []byte) error {
+		ships, err := h.shipsWith(body)
+		if ships {
+			numbers = append(numbers, seq)
+		}
+		return err
+	})
+	return numbers, err
+}
+
+// shipsWith says whether the pull request ships with the deployment that the body of an entry of kind ledger.DeploymentMoved tells of.
+func (h Header) shipsWith(body []byte) (bool, error) {
+	var moved struct {
+		Deployment struct {
+			Changes []struct {
+				Number int `json:"number"`
+			} `json:"changes"`
+		} `json:"deployment"`
+	}
+	err := json.Unmarshal(body, &moved)
+	for _, c := range moved.Deployment.Changes {
+		if c.Number == h.Number {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // selection returns the condition for the entries that a bundle is to have, and its arguments. The first argument is where to begin.
@@ -39,23 +81,36 @@ func (h Header) selection(ctx context.Context, tx ledger.Tx) (where string, args
 	if h.Number == 0 {
 		return where, args, nil
 	}
-	policies, err := h.policiesInForce(ctx, tx)
+	with, err := h.shippedWith(ctx, tx)
+	if err != nil {
+		return "", nil, err
+	}
+	policies, err := h.policiesInForce(ctx, tx, with)
 	where, args = where+` AND (number = $4`, append(args, h.Number)
-	if len(policies) > 0 {
-		where += ` OR seq IN (` + strings.Join(policies, ", ") + `)`
+	if besides := append(with, policies...); len(besides) > 0 {
+		where += ` OR seq IN (` + joined(besides) + `)`
 	}
 	return where + `)`, args, err
 }
 
+// joined writes numbers as SQL lists them.
+func joined(numbers []int64) string {
+	texts := make([]string, len(numbers))
+	for i, n := range numbers {
+		texts[i] = strconv.FormatInt(n, 10)
+	}
+	return strings.Join(texts, ", ")
+}
+
 // policiesInForce returns the numbers of the entries in the range that say by which policies the branches that the pull request was to be merged
-// into were decided, from its first entry to its last one.
-func (h Header) policiesInForce(ctx context.Context, tx ledger.Tx) (numbers []string, err error) {
-	first, last, err := pullEntries(ctx, tx, h.Repository, h.Number)
+// into were decided, from its first entry to its last one. With is what shippedWith returned.
+func (h Header) policiesInForce(ctx context.Context, tx ledger.Tx, with []int64) (chosen []int64, err error) {
+	first, last, err := h.firstAndLast(ctx, tx, with)
 	if err != nil || first == 0 {
 		return nil, err
 	}
 	bases := map[string]bool{}
-	err = h.each(ctx, tx, h.Number, ledger.DecisionChanged, 1, last, func(seq int64, body []byte) error {
+	err = h.each(ctx, tx, `number = $2`, h.Number, ledger.DecisionChanged, 1, last, func(seq int64, body []byte) error {
 		var decision struct {
 			Base string `json:"base"`
 		}
@@ -67,8 +122,7 @@ func (h Header) policiesInForce(ctx context.Context, tx ledger.Tx) (numbers []st
 		return nil, err
 	}
 	before := map[string]int64{} // the latest one of each branch that came into force before the first entry
-	var chosen []int64
-	err = h.each(ctx, tx, 0, ledger.PolicyInForce, h.From, min(last, h.To), func(seq int64, body []byte) error {
+	err = h.each(ctx, tx, `number = $2`, 0, ledger.PolicyInForce, h.From, min(last, h.To), func(seq int64, body []byte) error {
 		var policy policyInForce
 		err := json.Unmarshal(body, &policy)
 		switch {
@@ -83,16 +137,15 @@ func (h Header) policiesInForce(ctx context.Context, tx ledger.Tx) (numbers []st
 	for _, seq := range before {
 		chosen = append(chosen, seq)
 	}
-	slices.Sort(chosen)
-	for _, seq := range chosen {
-		numbers = append(numbers, strconv.FormatInt(seq, 10))
-	}
-	return numbers, err
+	return chosen, err
 }
 
-// each calls do for the entries of a kind about one of the repository's pull requests, or about none, from one entry to another, in order.
-func (h Header) each(ctx context.Context, tx ledger.Tx, number int, kind ledger.Kind, from, to int64, do func(seq int64, body []byte) error) error {
-	return tx.Query(ctx, `SELECT record FROM ledger WHERE repository = $1 AND number = $2 AND kind = $3 AND seq >= $4 AND seq <= $5 ORDER BY seq`,
+// each calls do for the repository's entries of a kind from one to another, in order, of which a condition holds that compares with a number: that of
+// a pull request, or 0, which entries about none have.
+func (h Header) each(
+	ctx context.Context, tx ledger.Tx, where string, number int, kind ledger.Kind, from, to int64, do func(seq int64, body []byte) error,
+) error {
+	return tx.Query(ctx, `SELECT record FROM ledger WHERE repository = $1 AND `+where+` AND kind = $3 AND seq >= $4 AND seq <= $5 ORDER BY seq`,
 		[]any{h.Repository, number, string(kind), from, to}, func(scan func(...any) error) error {
 			var record []byte
 			if err := scan(&record); err != nil {
@@ -114,5 +167,12 @@ func (h Header) isAbout(e ledger.Entry) bool {
 	if h.Repository != 0 && e.Subject.Repository != h.Repository {
 		return false
 	}
-	return h.Number == 0 || e.Subject.Number == h.Number || e.Kind == ledger.PolicyInForce
+	if h.Number == 0 || e.Subject.Number == h.Number || e.Kind == ledger.PolicyInForce {
+		return true
+	}
+	if e.Kind != ledger.DeploymentMoved {
+		return false
+	}
+	ships, err := h.shipsWith(e.Body)
+	return ships && err == nil
 }

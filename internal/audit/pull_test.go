@@ -10,7 +10,17 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 )
 
-// changes fills a ledger with the lives of three pull requests, two of them of repository 7.
+// shipment is the body of an entry about a deployment with which pull requests ship.
+func shipment(numbers ...int) any {
+	var changes []map[string]any
+	for _, n := range numbers {
+		changes = append(changes, map[string]any{"number": n, "commit": "c"})
+	}
+	return map[string]any{"step": "verified", "deployment": map[string]any{"id": "1", "changes": changes}}
+}
+
+// changes fills a ledger with the lives of three pull requests, two of them of repository 7, where 1 ships with 2, and with 4, of which nothing else
+// is known.
 func (f *fixture) changes(t *testing.T) {
 	t.Helper()
 	about := func(repository int64, number int) ledger.Subject {
@@ -32,13 +42,14 @@ func (f *fixture) changes(t *testing.T) {
 		ledger.Draft{Kind: ledger.ProtectionChanged, Subject: about(7, 0), Body: "yes"}, // 9
 		ledger.Draft{Kind: ledger.PullEnded, Subject: about(7, 1), Body: map[string]string{"state": "merged"}},
 		inForce(7, "main", "fourth"), // 11
-		ledger.Draft{Kind: ledger.DeploymentMoved, Subject: about(7, 1), Body: "verified"},
+		ledger.Draft{Kind: ledger.DeploymentMoved, Subject: about(7, 1), Body: shipment(4, 2, 1)},
 		inForce(7, "main", "after"), decided(7, 2, "release"), // 13 and 14
 	))
 	f.n = 14
 }
 
-// TestBundlesOfOnePull: they have the entries about it, and the policies that were in force meanwhile on its branch.
+// TestBundlesOfOnePull: they have the entries about it, those about deployments of others that it shipped with, and the policies that were in force
+// meanwhile on its branch.
 func TestBundlesOfOnePull(t *testing.T) {
 	f := open(t)
 	f.changes(t)
@@ -50,7 +61,9 @@ func TestBundlesOfOnePull(t *testing.T) {
 		exhibits   string // is among them
 	}{
 		{1, 14, 7, 1, []int64{2, 5, 7, 10, 11, 12}, `{"exhibit":{"policy":"second"}}`},
-		{1, 14, 7, 2, []int64{3, 6, 14}, `{"exhibit":{"facts":2}}`},
+		{1, 14, 7, 2, []int64{3, 6, 12, 14}, `{"exhibit":{"facts":2}}`},
+		{1, 14, 7, 4, []int64{12}, `"step":"verified"`},
+		{1, 11, 7, 4, nil, ""},
 		{1, 14, 8, 1, []int64{4, 8}, `{"exhibit":{"facts":1}}`},
 		{6, 11, 7, 1, []int64{7, 10, 11}, `{"exhibit":{"policy":"third"}}`},
 		{13, 14, 7, 1, nil, ""},
@@ -91,6 +104,13 @@ func TestBundlesOfOnePullHold(t *testing.T) {
 			t.Errorf("%s: the error is %v, want %s", change[1], err, want)
 		}
 	}
+	b.Reset()
+	_, err = audit.Export(t.Context(), f, &b, audit.ExportOptions{From: 12, To: 12, Repository: 7, Number: 2, Checkpoint: o.Checkpoint})
+	must(t, err)
+	_, err = audit.Verify(strings.NewReader(strings.Replace(b.String(), `"number":2,`, `"number":3,`, 1)), audit.VerifyOptions{})
+	if want := "entry 12 does not hold: it is about pull request 1, and all are to be about 3"; err == nil || err.Error() != want {
+		t.Errorf("of a deployment that it did not ship with the error is %v, want %s", err, want)
+	}
 	o.Repository = 0
 	if _, err := audit.Export(t.Context(), f, &b, o); err == nil || err.Error() != "export pull request 1: a pull request is one of a repository" {
 		t.Errorf("without a repository the error is %v", err)
@@ -100,7 +120,7 @@ func TestBundlesOfOnePullHold(t *testing.T) {
 func TestPullEntries(t *testing.T) {
 	f := open(t)
 	f.changes(t)
-	for number, want := range map[int][2]int64{1: {5, 12}, 2: {6, 14}, 3: {}} {
+	for number, want := range map[int][2]int64{1: {5, 12}, 2: {6, 14}, 3: {}, 4: {12, 12}} {
 		first, last, err := audit.PullEntries(t.Context(), f, 7, number)
 		must(t, err)
 		if first != want[0] || last != want[1] {
