@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,14 +44,15 @@ did not, and 2 if a file of tests or its policy cannot be used.`,
 			}
 			var all error
 			for _, file := range files {
+				if ctx := cmd.Context(); ctx.Err() != nil {
+					return errors.Join(all, fmt.Errorf("the tests in %s were not run: %w", visible(file), context.Cause(ctx)))
+				}
 				err := runTests(cmd, file, verbose)
 				if err != nil && !errors.Is(err, errBadAnswer) && !errors.Is(err, errBadInput) {
 					fmt.Fprintf(cmd.ErrOrStderr(), "changegate: %v\n", err)
 					err = errBadInput
 				}
-				if all = errors.Join(all, err); cmd.Context().Err() != nil {
-					break
-				}
+				all = errors.Join(all, err)
 			}
 			return all
 		},
