@@ -192,7 +192,11 @@ func runTests(t *testing.T, file string, files map[string]string, atLength bool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Join(policytest.Lines(file, tests.Run(p), atLength), "\n") + "\n"
+	results, err := tests.Run(p)
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return strings.Join(policytest.Lines(file, results, atLength), "\n") + "\n"
 }
 
 // TestReferenceIsWhole: the reference names every key that the schema knows, every value that a key can have, and every field of an

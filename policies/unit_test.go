@@ -38,7 +38,11 @@ func TestPolicies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if results := tests.Run(p); policytest.Failed(results) > 0 {
+		results, err := tests.Run(p)
+		if err != nil {
+			t.Errorf("%s: %v", beside, err)
+		}
+		if policytest.Failed(results) > 0 {
 			t.Error(strings.Join(policytest.Lines(beside, results, true), "\n"))
 		}
 		tested++

@@ -81,7 +81,10 @@ func runTests(cmd *cobra.Command, file string, verbose bool) error {
 	case err != nil:
 		return fmt.Errorf("the policy that %s tests: %w", visible(file), err)
 	}
-	results := tests.Run(p)
+	results, err := tests.Run(p)
+	if err != nil {
+		return told(cmd, file, err)
+	}
 	for _, line := range policytest.Lines(file, results, verbose) {
 		if _, err := fmt.Fprintln(cmd.OutOrStdout(), visible(line)); err != nil {
 			return err
@@ -107,12 +110,17 @@ func readTests(cmd *cobra.Command, file string) (*policytest.File, error) {
 		return nil, fmt.Errorf("read %s: %w", visible(file), err)
 	}
 	tests, err := policytest.Read(text)
+	return tests, told(cmd, file, err)
+}
+
+// told prints an error that is a policy.Problems about a file of tests, and returns errBadInput then; any other it returns as it is.
+func told(cmd *cobra.Command, file string, err error) error {
 	var problems policy.Problems
-	if errors.As(err, &problems) {
-		for _, problem := range problems {
-			fmt.Fprintln(cmd.ErrOrStderr(), problemLine(file, problem))
-		}
-		return nil, errBadInput
+	if !errors.As(err, &problems) {
+		return err
 	}
-	return tests, err
+	for _, problem := range problems {
+		fmt.Fprintln(cmd.ErrOrStderr(), problemLine(file, problem))
+	}
+	return errBadInput
 }

@@ -56,8 +56,11 @@ type Difference struct {
 	Text string // what was expected, and what was got
 }
 
-// Run decides on the pull request of each test.
-func (f *File) Run(p *policy.Policy) []Result {
+// Run decides on the pull request of each test. Its error is a policy.Problems with what no test of this policy can expect.
+func (f *File) Run(p *policy.Policy) ([]Result, error) {
+	if err := f.check(p); err != nil {
+		return nil, err
+	}
 	results := make([]Result, len(f.Tests))
 	for i, t := range f.Tests {
 		// The policy of the file speaks for the default branch too.
@@ -65,7 +68,7 @@ func (f *File) Run(p *policy.Policy) []Result {
 		d := p.Decide(t.facts)
 		results[i] = Result{Test: t, Decision: d, Differences: differences(d, t.expect)}
 	}
-	return results
+	return results, nil
 }
 
 // Failed counts the tests that did not pass.
@@ -117,9 +120,6 @@ type expectation struct {
 	name string // of requirements, which
 	want string
 }
-
-// absent is the state of a requirement that there is none of.
-const absent = "absent"
 
 func differences(d change.Decision, expect []expectation) (out []Difference) {
 	for _, e := range expect {

@@ -2,6 +2,7 @@ package policytest
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,7 +61,60 @@ func run(t *testing.T, text string) []Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.Run(p)
+	results, err := f.Run(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results
+}
+
+// TestAbsentByName says by which names something can be said to be absent: a name that means nothing would be absent whatever is asked for.
+func TestAbsentByName(t *testing.T) {
+	floor, err := policy.Parse("floor.yml", []byte("version: 1\nroles: {release-manager: {permission: admin}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.ParseBeside(floor, "change-policy.yml", []byte(policyText+`record: {data_impact: {type: text}}
+checks: [{name: build}, {none_failing: "lint/*"}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const no = "is to be absent, and is no kind of requirement, and no role, field or check of the policy"
+	for name, mend := range map[string]string{
+		"security-review": "", "freeze": "", "tech-lead": "", "release-manager": "", "Rollback plan": "", "data impact": "", "Check build": "", "No failed check of lint/*": "",
+		"securty-review": `did you mean "security-review"?`, "2 reviewers": `did you mean "reviewer"?`, "Security review": `did you mean "security-review"?`,
+		"rollback": `did you mean "Rollback plan"?`, "Check biuld": `did you mean "Check build"?`,
+	} {
+		f, err := Read([]byte(one("expect: {requirements: {" + strconv.Quote(name) + ": absent}}")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "<nil>"
+		if mend != "" {
+			want = fmt.Sprintf("line 21, column 29: %q %s: %s", name, no, mend)
+		}
+		if _, err := f.Run(p); fmt.Sprint(err) != want {
+			t.Errorf("%s: the error is\n%v\nwant\n%s", name, err, want)
+		}
+	}
+}
+
+// TestShownNames: what can be absent by the name that a check run shows is shown by that name.
+func TestShownNames(t *testing.T) {
+	p, err := policy.Parse("change-policy.yml", []byte(strings.Replace(policyText, "normal: {record: []}", "normal: {record: [rollback]}", 1)+
+		"checks: [{name: build}, {none_failing: \"lint/*\"}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read([]byte(one("expect: {requirements: {rollback plan: absent, Check build: absent, \"No failed check of lint/*\": absent}}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := f.Run(p)
+	if err != nil || len(results[0].Differences) != 3 {
+		t.Errorf("the results are %+v, %v", results, err)
+	}
 }
 
 // TestExpectations says what each expectation finds otherwise; those without a difference pass.
@@ -174,6 +228,7 @@ func TestReadRefuses(t *testing.T) {
 		{one("expect: {verdict: green}"), `line 21, column 23: verdict is "green": use one of satisfied, waiting, failing`},
 		{one("expect: {observing: maybe}"), `line 21, column 25: observing is a text: write yes or no, or true or false`},
 		{one("expect: {requirements: {reviewer: mat}}"), `line 21, column 39: reviewer is "mat": did you mean "met"?`},
+		{one("expect: {says: [\" \"]}"), "line 21, column 21: an item of says is empty: write words that a line of the decision is to have"},
 		{one("expect: {says: words}"), `line 21, column 20: says is a text: write a list: [one, two], or a line with a dash for each`},
 
 		{fact("{pul: {}}"), `line 21, column 13: facts has no key "pul": did you mean "pull"?`},
@@ -227,7 +282,11 @@ func FuzzRead(f *testing.F) {
 		case err == nil && len(file.Tests) == 0:
 			t.Error("there are no tests, and it is no error")
 		case err == nil:
-			Lines("f", file.Run(p), true)
+			if results, err := file.Run(p); err == nil {
+				Lines("f", results, true)
+			} else if !errors.As(err, &problems) {
+				t.Errorf("the error is %T %v", err, err)
+			}
 		case !errors.As(err, &problems) || len(problems) == 0:
 			t.Errorf("the error is %T %v", err, err)
 		}

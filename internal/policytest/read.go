@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -147,7 +148,12 @@ func (r *reader) expect(n ast.Node) (all []expectation) {
 		"says": func(e entry) {
 			items, _ := r.items(e.value, "says")
 			for _, item := range items {
-				all = append(all, expectation{Place: placeOf(item), what: e.key, want: r.text(item, "an item of says")})
+				before := len(r.problems)
+				text := r.text(item, "an item of says")
+				if len(r.problems) == before && strings.TrimSpace(text) == "" {
+					r.problem(placeOf(item), "an item of says is empty", "write words that a line of the decision is to have")
+				}
+				all = append(all, expectation{Place: placeOf(item), what: e.key, want: text})
 			}
 		},
 	})
