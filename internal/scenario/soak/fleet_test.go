@@ -240,11 +240,17 @@ func (f *fleet) stop() {
 
 // tail returns the end of a process' log.
 func (f *fleet) tail(name string) string {
-	text, err := os.ReadFile(filepath.Join(f.w.Dir, name+".log"))
+	text, err := f.logged(name)
 	if err != nil {
 		return err.Error()
 	}
-	return string(text[max(0, len(text)-4000):])
+	return text[max(0, len(text)-4000):]
+}
+
+// logged returns all that a process has logged.
+func (f *fleet) logged(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(f.w.Dir, name+".log"))
+	return string(text), err
 }
 
 // ServeHTTP hands a webhook to one of the processes in turn, as a load balancer does: to the next if one cannot be reached.
