@@ -310,9 +310,9 @@ func TestAPlaceThatCannotBeReached(t *testing.T) {
 		must(t, err)
 		return len(texts)
 	}
+	remove := w.sim.Inject(fault) // before the server publishes by itself
 	w.serve(t)
 	w.settle(t)
-	remove := w.sim.Inject(fault)
 	if err := w.app.Publish(t.Context()); err == nil || published() != 0 {
 		t.Errorf("before it is known what was published there: %v, %d checkpoints in the file", err, published())
 	}
