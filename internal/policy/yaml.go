@@ -16,6 +16,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/changegate/changegate/internal/yamlnode"
 )
 
 // The limits of a policy's text. They are checked on its tokens, before a tree is built of it.
@@ -293,7 +295,7 @@ func (r *reader) entries(n ast.Node, what string) ([]entry, bool) {
 }
 
 func (r *reader) wrongKind(n ast.Node, what, want string) {
-	r.problem(nodePlace(n), fmt.Sprintf("%s is %s", what, kindOf(n)), "write "+want)
+	r.problem(nodePlace(n), fmt.Sprintf("%s is %s", what, yamlnode.Kind(n)), "write "+want)
 }
 
 func (t *text) read(r *reader, n ast.Node, what string) {
@@ -303,7 +305,7 @@ func (t *text) read(r *reader, n ast.Node, what string) {
 	case *ast.LiteralNode:
 		t.value = strings.TrimSuffix(n.Value.Value, "\n")
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		r.problem(nodePlace(n), fmt.Sprintf("%s is %s", what, kindOf(n)), fmt.Sprintf(`put it in quotes: "%s"`, n.GetToken().Value))
+		r.problem(nodePlace(n), fmt.Sprintf("%s is %s", what, yamlnode.Kind(n)), fmt.Sprintf(`put it in quotes: "%s"`, n.GetToken().Value))
 		return
 	default:
 		r.wrongKind(n, what, "a text")
@@ -390,36 +392,7 @@ func values(l list[text]) []string {
 	return out
 }
 
-// nodePlace returns where a node begins; for a block mapping that is its first key, and not the colon after it.
 func nodePlace(n ast.Node) at {
-	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
-		n = m.Values[0].Key
-	}
-	if m, ok := n.(*ast.MappingValueNode); ok {
-		n = m.Key
-	}
-	t := n.GetToken()
-	if t == nil || t.Position == nil {
-		return at{line: 1, column: 1}
-	}
-	return at{line: t.Position.Line, column: t.Position.Column}
-}
-
-func kindOf(n ast.Node) string {
-	switch n := n.(type) {
-	case *ast.NullNode:
-		return "left empty"
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "a mapping"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.IntegerNode, *ast.FloatNode:
-		return "a number"
-	case *ast.BoolNode:
-		return "true or false"
-	case *ast.StringNode, *ast.LiteralNode:
-		return "a text"
-	default:
-		return "a " + strings.ToLower(n.Type().String())
-	}
+	line, column := yamlnode.Place(n)
+	return at{line: line, column: column}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/typo"
+	"github.com/changegate/changegate/internal/yamlnode"
 )
 
 // reader collects what is wrong while a file is read, so that its author sees all of it at once.
@@ -247,38 +248,13 @@ func (r *reader) oneOf(n ast.Node, what string, known []string) string {
 // wrongKind says that a node is not what it should be. Of one that could not be read all was said.
 func (r *reader) wrongKind(at Place, n ast.Node, what, want string) {
 	if n != nil {
-		r.problem(at, fmt.Sprintf("%s is %s", what, kindOf(n)), "write "+want)
+		r.problem(at, fmt.Sprintf("%s is %s", what, yamlnode.Kind(n)), "write "+want)
 	}
 }
 
-func kindOf(n ast.Node) string {
-	switch n.(type) {
-	case *ast.NullNode:
-		return "left empty"
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "a mapping"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.IntegerNode, *ast.FloatNode:
-		return "a number"
-	case *ast.BoolNode:
-		return "true or false"
-	}
-	return "a text"
-}
-
-// placeOf returns where a node begins; for a block mapping that is its first key, and not the colon after it.
 func placeOf(n ast.Node) Place {
-	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
-		n = m.Values[0].Key
-	}
-	if m, ok := n.(*ast.MappingValueNode); ok {
-		n = m.Key
-	}
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		return Place{t.Position.Line, t.Position.Column}
-	}
-	return Place{1, 1}
+	line, column := yamlnode.Place(n)
+	return Place{line, column}
 }
 
 // didYouMean returns the mend for a name that is not one of the known: the nearest if it is near, else all of them.
