@@ -14,7 +14,7 @@ import (
 func TestCanonical(t *testing.T) {
 	for _, row := range []struct{ name, in, want string }{
 		{"members in order", `{"b":1,"a":{"d":2,"c":3}}`, `{"a":{"c":3,"d":2},"b":1}`},
-		{"members in the order of their bytes", `{"é":1,"z":2,"Z":3,"":4}`, `{"":4,"Z":3,"z":2,"é":1}`},
+		{"members in the order of their code units", `{"é":1,"\ue000":2,"𝄞":3,"z":4,"Z":5,"":6}`, `{"":6,"Z":5,"z":4,"é":1,"𝄞":3,"` + "\ue000" + `":2}`},
 		{"no white space", " [ 1 ,\n2 ]\t", `[1,2]`},
 		{"characters as they are", `"<a href='x'>& \u00e9 ☃ \ud834\udd1e \/"`, `"<a href='x'>& é ☃ 𝄞 /"`},
 		{"escapes", `"\u0022 \u005c \u0008 \u000c \u000a \u000d \u0009 \u0000 \u001F \u2028 \u2029"`, `"\" \\ \b \f \n \r \t \u0000 \u001f \u2028 \u2029"`},
@@ -29,8 +29,12 @@ func TestCanonical(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ledger.Canonical(func() {}); err == nil {
-		t.Error("a function has a canonical form")
+	for what, v := range map[string]any{
+		"a function": func() {}, "a member that is there twice": json.RawMessage(`{"a":1,"a":2}`), "two values": json.RawMessage(`1 2`),
+	} {
+		if text, err := ledger.Canonical(v); err == nil {
+			t.Errorf("%s has a canonical form: %s", what, text)
+		}
 	}
 }
 
