@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-github/v62/github"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/changegate/changegate/internal/change"
@@ -45,15 +44,15 @@ func (s *Session) Checks(
 	ctx context.Context, repo change.Repository, sha change.SHA, withWorkflows bool, since time.Time,
 ) (checks []change.Check, ours []CheckRun, err error) {
 	defer wrap(&err, "reading the checks on %s in %s", sha.Short(), repo)
-	var runs []*github.CheckRun
-	var statuses []*github.RepoStatus
+	var runs []*checkRun
+	var statuses []*commitStatus
 	workflows := map[int64]string{}
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		if runs, err = s.checkRuns(gctx, repo, sha, since); err != nil || !withWorkflows {
 			return err
 		}
-		byActions := func(r *github.CheckRun) bool { return r.GetApp().GetSlug() == "github-actions" }
+		byActions := func(r *checkRun) bool { return r.App.Slug == "github-actions" }
 		if slices.ContainsFunc(runs, byActions) {
 			workflows, err = s.workflows(gctx, repo, sha, since)
 		}
@@ -67,24 +66,25 @@ func (s *Session) Checks(
 		return nil, nil, err
 	}
 	for _, r := range runs {
-		if change.AppID(r.GetApp().GetID()) == s.github.AppID() {
-			if r.GetName() == s.github.checkName {
-				ours = append(ours, checkRun(r))
+		if r.App.ID == s.github.AppID() {
+			if r.Name == s.github.checkName {
+				ours = append(ours, r.value())
 			}
 			continue
 		}
 		checks = append(checks, change.Check{
-			Name: r.GetName(), State: change.RunState(r.GetStatus(), r.GetConclusion()), App: r.GetApp().GetSlug(), AppID: change.AppID(r.GetApp().GetID()),
-			Workflow: workflows[r.GetCheckSuite().GetID()], Suite: r.GetCheckSuite().GetID(), RunID: r.GetID(), URL: r.GetHTMLURL(),
-			Started: at(r.StartedAt), At: cmp.Or(at(r.CompletedAt), at(r.StartedAt)),
+			Name: r.Name, State: change.RunState(r.Status, r.Conclusion), App: r.App.Slug, AppID: r.App.ID,
+			Workflow: workflows[r.Suite.ID], Suite: r.Suite.ID, RunID: r.ID, URL: r.URL,
+			Started: r.StartedAt, At: cmp.Or(r.CompletedAt, r.StartedAt),
 		})
 	}
 	seen := map[string]bool{}
 	for _, st := range statuses { // newest first
-		if name := st.GetContext(); !seen[name] {
-			seen[name] = true
+		if !seen[st.Context] {
+			seen[st.Context] = true
 			checks = append(checks, change.Check{
-				Name: name, State: change.StatusState(st.GetState()), Status: true, Creator: account(st.Creator), RunID: st.GetID(), URL: st.GetTargetURL(), At: at(st.UpdatedAt),
+				Name: st.Context, State: change.StatusState(st.State), Status: true, RunID: st.ID, URL: st.TargetURL, At: st.UpdatedAt,
+				Creator: accountOf(st.Creator.ID, st.Creator.Login, st.Creator.Type),
 			})
 		}
 	}
@@ -103,27 +103,75 @@ func (s *Session) OwnRuns(ctx context.Context, repo change.Repository, sha chang
 	}
 	var ours []CheckRun
 	for _, r := range runs {
-		if change.AppID(r.GetApp().GetID()) == s.github.AppID() && r.GetName() == s.github.checkName {
-			ours = append(ours, checkRun(r))
+		if r.App.ID == s.github.AppID() && r.Name == s.github.checkName {
+			ours = append(ours, r.value())
 		}
 	}
 	return newestFirst(ours), nil
 }
 
+// checkRun is what is read of a check run. A busy head has hundreds, and go-github's type, which holds the App and the pull requests of
+// each, takes several times as long to read.
+type checkRun struct {
+	ID          int64      `json:"id"`
+	Head        change.SHA `json:"head_sha"`
+	Name        string     `json:"name"`
+	Status      string     `json:"status"`
+	Conclusion  string     `json:"conclusion"`
+	ExternalID  string     `json:"external_id"`
+	URL         string     `json:"html_url"`
+	StartedAt   time.Time  `json:"started_at"`
+	CompletedAt time.Time  `json:"completed_at"`
+	App         struct {
+		ID   change.AppID `json:"id"`
+		Slug string       `json:"slug"`
+	} `json:"app"`
+	Suite struct {
+		ID int64 `json:"id"`
+	} `json:"check_suite"`
+	Output struct {
+		Title   string `json:"title"`
+		Summary string `json:"summary"`
+	} `json:"output"`
+}
+
+func (r *checkRun) value() CheckRun {
+	return CheckRun{
+		ID: r.ID, Head: r.Head, Status: r.Status, Conclusion: r.Conclusion, ExternalID: r.ExternalID,
+		Title: r.Output.Title, URL: r.URL, StartedAt: r.StartedAt, CompletedAt: r.CompletedAt,
+	}
+}
+
+// commitStatus is what is read of a commit status, for the same reason.
+type commitStatus struct {
+	ID        int64     `json:"id"`
+	Context   string    `json:"context"`
+	State     string    `json:"state"`
+	TargetURL string    `json:"target_url"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Creator   struct {
+		ID    int64  `json:"id"`
+		Login string `json:"login"`
+		Type  string `json:"type"`
+	} `json:"creator"`
+}
+
 func (s *Session) checkRuns(
 	ctx context.Context, repo change.Repository, sha change.SHA, since time.Time, filters ...string,
-) ([]*github.CheckRun, error) {
+) ([]*checkRun, error) {
+	type page struct {
+		Total *int        `json:"total_count"`
+		Runs  []*checkRun `json:"check_runs"`
+	}
 	where := listCheckRuns.of(repo, string(sha))
 	runs, err := readPages(ctx, s, listCheckRuns, where, values(filters...), since, maxChecks,
-		func(p github.ListCheckRunsResults) ([]*github.CheckRun, bool) {
-			return present(p.CheckRuns), p.Total != nil
-		})
+		func(p page) ([]*checkRun, bool) { return present(p.Runs), p.Total != nil })
 	if err != nil {
 		return nil, err
 	}
 	suites := map[int64]bool{}
 	for _, r := range runs.items {
-		suites[r.GetCheckSuite().GetID()] = true
+		suites[r.Suite.ID] = true
 	}
 	if len(suites) >= maxSuites {
 		return nil, tooMany("check runs of 1,000 check suites or more")
@@ -131,9 +179,9 @@ func (s *Session) checkRuns(
 	return runs.items, runs.tooMany("more than 2,000 check runs")
 }
 
-func (s *Session) statuses(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]*github.RepoStatus, error) {
+func (s *Session) statuses(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]*commitStatus, error) {
 	where := listStatuses.of(repo, string(sha))
-	statuses, err := readPages(ctx, s, listStatuses, where, nil, since, maxChecks, entries[github.RepoStatus])
+	statuses, err := readPages(ctx, s, listStatuses, where, nil, since, maxChecks, entries[commitStatus])
 	if err != nil {
 		return nil, err
 	}
@@ -179,13 +227,6 @@ func workflowPath(path string) string {
 		return path[:at]
 	}
 	return path
-}
-
-func checkRun(r *github.CheckRun) CheckRun {
-	return CheckRun{
-		ID: r.GetID(), Head: change.SHA(r.GetHeadSHA()), Status: r.GetStatus(), Conclusion: r.GetConclusion(), ExternalID: r.GetExternalID(),
-		Title: r.GetOutput().GetTitle(), URL: r.GetHTMLURL(), StartedAt: at(r.StartedAt), CompletedAt: at(r.CompletedAt),
-	}
 }
 
 func newestFirst(runs []CheckRun) []CheckRun {

@@ -68,30 +68,30 @@ func (c *Client) CreateCheckRun(ctx context.Context, repo change.Repository, w C
 	defer wrap(&err, "creating the check run on %s in %s", w.Head.Short(), repo)
 	body := c.checkRunBody(w)
 	body.HeadSHA = string(w.Head)
-	var made github.CheckRun
+	var made checkRun
 	if err := c.write(ctx, createCheckRun, createCheckRun.of(repo), body, &made); err != nil {
 		return CheckRun{}, err
 	}
 	c.expire(listCheckRuns.of(repo, string(w.Head)))
-	if made.GetID() == 0 {
+	if made.ID == 0 {
 		return CheckRun{}, unreadable(errors.New("GitHub's answer names no check run"), true)
 	}
-	return checkRun(&made), nil
+	return made.value(), nil
 }
 
 // UpdateCheckRun changes a check run and returns it as GitHub has it then (checks/update). A completed run stays completed: GitHub
 // accepts an update that would take that back and does nothing, which is an *AlreadyCompleted here.
 func (c *Client) UpdateCheckRun(ctx context.Context, repo change.Repository, id int64, w CheckRunWrite) (_ CheckRun, err error) {
 	defer wrap(&err, "updating check run %d in %s", id, repo)
-	var made github.CheckRun
+	var made checkRun
 	if err := c.write(ctx, updateCheckRun, updateCheckRun.of(repo, itoa(id)), c.checkRunBody(w), &made); err != nil {
 		return CheckRun{}, err
 	}
 	c.expire(listCheckRuns.of(repo, string(w.Head)))
-	if run := checkRun(&made); w.Output.Status != plan.Completed && run.Status == string(plan.Completed) {
+	if run := made.value(); w.Output.Status != plan.Completed && run.Status == string(plan.Completed) {
 		return run, &AlreadyCompleted{Run: run}
 	}
-	return checkRun(&made), nil
+	return made.value(), nil
 }
 
 // RequestReviewers asks teams (slugs) and users (logins) to review (pulls/request-reviewers). GitHub refuses all of them (*Rejected) if

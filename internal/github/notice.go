@@ -21,12 +21,12 @@ func (c *Client) PostNotice(ctx context.Context, repo change.Repository, head ch
 	defer wrap(&err, "posting %q on %s in %s", name, head.Short(), repo)
 	body := c.checkRunBody(CheckRunWrite{Output: plan.Output{Status: plan.Completed, Conclusion: plan.Success, Title: title, Summary: summary}})
 	body.Name, body.HeadSHA = name, string(head)
-	var made github.CheckRun
+	var made checkRun
 	if err := c.write(ctx, createCheckRun, createCheckRun.of(repo), body, &made); err != nil {
 		return err
 	}
 	c.expire(listCheckRuns.of(repo, string(head)))
-	if made.GetID() == 0 {
+	if made.ID == 0 {
 		return unreadable(errors.New("GitHub's answer names no check run"), true)
 	}
 	return nil
@@ -49,9 +49,9 @@ func (s *Session) Notices(ctx context.Context, repo change.Repository, branch, n
 		byID := map[int64]string{}
 		var ours []CheckRun
 		for _, r := range runs {
-			if change.AppID(r.GetApp().GetID()) == s.github.AppID() && r.GetName() == name {
-				ours = append(ours, checkRun(r))
-				byID[r.GetID()] = r.GetOutput().GetSummary()
+			if r.App.ID == s.github.AppID() && r.Name == name {
+				ours = append(ours, r.value())
+				byID[r.ID] = r.Output.Summary
 			}
 		}
 		if len(ours) == 0 {

@@ -189,11 +189,13 @@ func ownerOf(b *github.PullRequestBranch) change.Account {
 }
 
 // account reads a user. A deleted one is null, and nobody.
-func account(u *github.User) change.Account {
-	if u.GetID() == 0 {
+func account(u *github.User) change.Account { return accountOf(u.GetID(), u.GetLogin(), u.GetType()) }
+
+func accountOf(id int64, login, kind string) change.Account {
+	if id == 0 {
 		return change.Account{}
 	}
-	a := change.Account{ID: change.AccountID(u.GetID()), Login: u.GetLogin(), Kind: change.AccountKind(u.GetType())}
+	a := change.Account{ID: change.AccountID(id), Login: login, Kind: change.AccountKind(kind)}
 	if a.Kind == "" {
 		a.Kind = change.KindUser
 	}
