@@ -357,7 +357,7 @@ func (r *run) openGroupsWith(ctx context.Context, key change.PullKey, head chang
 	}
 	return r.raiseGroups(ctx, key.Repository, func(s groupState) bool {
 		return slices.Contains(s.Members, key.Number) ||
-			slices.ContainsFunc(known, func(p store.Pull) bool { return slices.Contains(s.Members, p.Key.Number) })
+			slices.ContainsFunc(known, func(k change.PullKey) bool { return slices.Contains(s.Members, k.Number) })
 	})
 }
 

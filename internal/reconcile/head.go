@@ -20,11 +20,11 @@ func (r *run) decideHead(ctx context.Context, head change.SHA) ([]*subject, erro
 		return nil, err
 	}
 	subjects := []*subject{r.main}
-	for _, p := range known {
-		if p.Key == w.Key {
+	for _, key := range known {
+		if key == w.Key {
 			continue
 		}
-		sibling, err := r.Store.Begin(ctx, p.Key)
+		sibling, err := r.Store.Begin(ctx, key)
 		if err != nil {
 			return nil, err
 		}
@@ -202,11 +202,6 @@ func (r *run) raiseLeft(ctx context.Context, head change.SHA) error {
 	if err != nil {
 		return err
 	}
-	var keys []change.PullKey
-	for _, p := range left {
-		if p.Key != key {
-			keys = append(keys, p.Key)
-		}
-	}
-	return r.Raise(ctx, keys, change.ConcernPull)
+	left = slices.DeleteFunc(left, func(k change.PullKey) bool { return k == key })
+	return r.Raise(ctx, left, change.ConcernPull)
 }

@@ -49,7 +49,7 @@ type GitHub interface {
 // Store is what the loop remembers; see store.Store.
 type Store interface {
 	Begin(ctx context.Context, key change.PullKey) (store.Work, error)
-	PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) ([]store.Pull, error)
+	PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) ([]change.PullKey, error)
 	SavePull(ctx context.Context, key change.PullKey, read change.Pull) (change.Pull, error)
 	SaveGone(ctx context.Context, key change.PullKey) error
 	SaveAwaited(ctx context.Context, d change.Decision, since time.Time) error

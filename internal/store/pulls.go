@@ -88,13 +88,16 @@ func (s *Store) Pull(ctx context.Context, key change.PullKey) (p Pull, err error
 }
 
 // PullsWithHead returns the open pull requests that have this head, ordered by number.
-func (s *Store) PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) (pulls []Pull, err error) {
+func (s *Store) PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) (pulls []change.PullKey, err error) {
 	defer wrap(&err, "look up pull requests of repository %d with head %s", repo, head)
 	err = s.Read(ctx, func(tx Tx) error {
-		// SQLite would walk all of the repository's pull requests if it were not told to find their numbers first.
-		pulls, err = queryPulls(ctx, tx, `(p.repository, p.number) IN (SELECT repository, number FROM pulls
-			WHERE repository = $1 AND head = $2 AND state = 'open' AND gone = 0) ORDER BY p.number`, repo, string(head))
-		return err
+		return tx.Query(ctx, `SELECT number FROM pulls WHERE repository = $1 AND head = $2 AND state = 'open' AND gone = 0 ORDER BY number`,
+			[]any{repo, string(head)}, func(scan func(...any) error) error {
+				p := change.PullKey{Repository: repo}
+				err := scan(&p.Number)
+				pulls = append(pulls, p)
+				return err
+			})
 	})
 	return pulls, err
 }

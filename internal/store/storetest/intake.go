@@ -108,7 +108,7 @@ func newestDescription(t *testing.T, f *fixture) {
 		}
 		open, err := f.PullsWithHead(t.Context(), shop.ID, "h2")
 		must(t, err)
-		has := slices.ContainsFunc(open, func(p store.Pull) bool { return p.Key == key(pull) })
+		has := slices.Contains(open, key(pull))
 		if has != (last.State == change.Open) {
 			r.Fatalf("among the open pull requests with its head: %t", has)
 		}

@@ -353,7 +353,7 @@ func openPulls(t *testing.T, f *fixture) {
 	equal(t, "open", got, []change.PullKey{key(1), key(2), key(4), key(5)})
 	with, err := f.PullsWithHead(t.Context(), shop.ID, "h")
 	must(t, err)
-	equal(t, "with the head", len(with), 4)
+	equal(t, "with the head", with, []change.PullKey{key(1), key(2), key(4), key(5)})
 	p, err := f.Pull(t.Context(), key(3))
 	must(t, err)
 	equal(t, "state", p.Snapshot.State, change.Merged)
