@@ -49,13 +49,7 @@ type (
 // ceased to count, and the labels of consequence that were set or taken off since. Before is nil for the first decision.
 func evidence(before *change.Decision, after change.Decision, labels []change.LabelEvent) []ledger.Draft {
 	subject := subjectOf(after.Pull, after.Head)
-	drafts := []ledger.Draft{{Kind: ledger.DecisionChanged, Subject: subject, Body: after}}
-	for _, l := range labels {
-		drafts = append(drafts, ledger.Draft{Kind: ledger.LabelOfConsequence, Subject: subject, Body: labelBody{
-			Label: l.Label, Added: l.Added, By: l.By, At: l.At.UTC().Format("2006-01-02T15:04:05Z"),
-		}})
-	}
-
+	drafts := append([]ledger.Draft{{Kind: ledger.DecisionChanged, Subject: subject, Body: after}}, relabelled(after, labels)...)
 	counted := map[int64]change.Opinion{}
 	if before != nil {
 		for _, o := range before.Opinions {
@@ -81,6 +75,15 @@ func evidence(before *change.Decision, after change.Decision, labels []change.La
 				drafts = append(drafts, approval(ledger.ApprovalVoided, subject, gone, whyGone(gone, after)))
 			}
 		}
+	}
+	return drafts
+}
+
+func relabelled(d change.Decision, labels []change.LabelEvent) (drafts []ledger.Draft) {
+	for _, l := range labels {
+		drafts = append(drafts, ledger.Draft{Kind: ledger.LabelOfConsequence, Subject: subjectOf(d.Pull, d.Head), Body: labelBody{
+			Label: l.Label, Added: l.Added, By: l.By, At: l.At.UTC().Format("2006-01-02T15:04:05Z"),
+		}})
 	}
 	return drafts
 }

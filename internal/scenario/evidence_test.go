@@ -13,7 +13,7 @@ import (
 )
 
 // TestEvidenceIsRecordedOnce has a run be unable to decide between two decisions: what the ledger has of labels and edits by the first one is not
-// recorded again by the second.
+// recorded again by the second, nor at the merge or after it.
 func TestEvidenceIsRecordedOnce(t *testing.T) {
 	must := func(err error) {
 		t.Helper()
@@ -62,6 +62,8 @@ func TestEvidenceIsRecordedOnce(t *testing.T) {
 				func() error { return w.Sim.As("alice").EditBody(pull, worldtest.FullRecord+"\nAnd more.\n") },
 				func() error { return undecidable.begin(w, pull) },
 				func() error { return undecidable.end(w, pull) },
+				func() error { return w.Sim.As("erin").Merge(pull, githubsim.MergeOptions{Bypass: true}) },
+				func() error { return w.Sim.As("alice").AddLabel(pull, "unheard-of") },
 			} {
 				w.Forward(2 * time.Minute)
 				must(do())
