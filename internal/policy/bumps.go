@@ -25,10 +25,10 @@ func (q *inquiry) matchBumps(r *Rule, _ change.Category) (condition, bool) {
 }
 
 // changesOnlyVersions says whether a file keeps its place and its name, and each place that its diff changes has the same lines afterwards, in the
-// same order, but for versions. What is not seen to be a version is something else, so that no format hides anything from it. Only empty lines and
-// lines of hashes, of which a version has as many as it has files, may come and go.
+// same order, but for versions. What is not seen to be a version is something else, so that no format hides anything from it. Only empty lines may
+// come and go, and lines of hashes, of which a version has as many as it has files: none go without others in their place.
 func changesOnlyVersions(f *change.File) bool {
-	if f.Status == change.FileRemoved || f.PreviousPath != "" || strings.Contains(f.Patch, aVersion) {
+	if f.Status == change.FileRemoved || f.PreviousPath != "" || f.Mode == change.ModeSymlink || strings.Contains(f.Patch, aVersion) {
 		return false
 	}
 	read := versionsIn(f.Path)
@@ -48,16 +48,32 @@ func changesOnlyVersions(f *change.File) bool {
 			added = read.appendWithout(added, line[1:])
 			continue
 		}
-		if !slices.Equal(removed, added) {
+		if !isSameBut(removed, added) {
 			return false
 		}
 		removed, added = removed[:0], added[:0]
 	}
-	return slices.Equal(removed, added)
+	return isSameBut(removed, added)
 }
 
-// aVersion stands for any version. No text has it.
-const aVersion = "\x00"
+// aVersion stands for any version, and hashes for some lines of hashes one after another. No text has them.
+const (
+	aVersion = "\x00"
+	hashes   = "\x00 hashes"
+)
+
+// isSameBut says whether lines are the same as others but for hashes that were added to them.
+func isSameBut(removed, added []string) bool {
+	for _, line := range added {
+		switch {
+		case len(removed) > 0 && removed[0] == line:
+			removed = removed[1:]
+		case line != hashes:
+			return false
+		}
+	}
+	return len(removed) == 0
+}
 
 // versions is where a manifest has versions: in texts between quotes, and where an expression's first group is, if there is one.
 type versions struct {
@@ -96,7 +112,7 @@ var (
 	bareElement     = regexp.MustCompile(`(?i)<[\w.-]+>\s*(` + pointed + `)\s*<|<[\w.-]*version[\w.-]*>\s*(` + numbered + `)\s*<`)
 	bareWord        = regexp.MustCompile(`(?i)^\S+\s+(` + numbered + `)\s*$`)
 
-	hashLine = regexp.MustCompile(`^\s*(?:--hash=sha256:[0-9a-f]{64}\s*)?\\?\s*$`)
+	hashLine = regexp.MustCompile(`^\s*(--hash=sha256:[0-9a-f]{64}\s*)?\\?\s*$`)
 )
 
 // versionsIn returns where a manifest of a name has versions.
@@ -107,10 +123,16 @@ func versionsIn(path string) versions {
 	return versions{bare: bareWord}
 }
 
-// appendWithout appends a line as it is but for its versions, unless it is empty or has hashes only.
+// isXML says whether they are in elements.
+func (v versions) isXML() bool { return v.bare == bareElement }
+
+// appendWithout appends a line as it is but for its versions, unless it is empty. For lines of hashes there is one.
 func (v versions) appendWithout(lines []string, line string) []string {
-	if hashLine.MatchString(line) {
-		return lines
+	if m := hashLine.FindStringSubmatch(line); m != nil {
+		if m[1] == "" || len(lines) > 0 && lines[len(lines)-1] == hashes {
+			return lines
+		}
+		return append(lines, hashes)
 	}
 	line = quotedText.ReplaceAllStringFunc(line, func(quoted string) string {
 		text := quoted[1 : len(quoted)-1]

@@ -39,6 +39,9 @@ func TestChangesOnlyVersions(t *testing.T) {
 		{"python: a marker", "requirements.txt", []string{"-x==1 ; python_version < '3.12'", "+x==2 ; python_version < '3.13' or True"}, false},
 		{"python: a host", "requirements.txt", []string{"---trusted-host 10.0.0.1", "+--trusted-host 6.6.6.6"}, false},
 		{"python: hashes", "requirements.txt", []string{"-x==1 \\", "-    --hash=sha256:" + strings.Repeat("0a", 32), "+x==2 \\", "+    --hash=sha256:" + strings.Repeat("1b", 32) + " \\", "+    --hash=sha256:" + strings.Repeat("2c", 32)}, true},
+		{"python: a hash more", "requirements.txt", []string{"+    --hash=sha256:" + strings.Repeat("1b", 32) + " \\", "     --hash=sha256:" + strings.Repeat("2c", 32)}, true},
+		{"python: no hash any more", "requirements.txt", []string{"-x==1 \\", "-    --hash=sha256:" + strings.Repeat("0a", 32), "+x==2 \\", "+"}, false},
+		{"python: a hash of one of two requirements", "requirements.txt", []string{"-x==1 \\", "-    --hash=sha256:" + strings.Repeat("0a", 32), "-y==1 \\", "-    --hash=sha256:" + strings.Repeat("0b", 32), "+x==2 \\", "+", "+y==2 \\", "+    --hash=sha256:" + strings.Repeat("1b", 32)}, false},
 		{"python: a line that ends where git sees none", "requirements.txt", []string{"-django==5.0", "+django==5.1\revil==1.0"}, false},
 		{"python: in a project", "pyproject.toml", []string{`-  "django>=4.2,<5; python_version < '3.12'",`, `+  "django>=5.1,<6; python_version < '3.12'",`}, true},
 		{"python: two texts become one", "setup.py", []string{`-        "py",`, `+        "py"`, `         "jwt",`}, false},
@@ -82,6 +85,7 @@ func TestChangesOnlyVersions(t *testing.T) {
 	}
 	for name, f := range map[string]change.File{
 		"a manifest that goes":              {Path: "requirements.txt", Status: change.FileRemoved},
+		"a manifest that becomes a link":    {Path: "requirements.txt", Status: change.FileModified, Mode: change.ModeSymlink, Patch: "@@ -1 +1 @@\n-x==1\n+x==2"},
 		"a manifest that gets another name": {Path: "constraints-old.txt", PreviousPath: "constraints.txt", Status: change.FileRenamed},
 	} {
 		if changesOnlyVersions(&f) {

@@ -55,19 +55,27 @@ func becameManifest(f *change.File, isManifest func(path string) bool) bool {
 
 // newDependencies returns the names that a change adds to a manifest and does not take away elsewhere in it, in the alphabet's order.
 // It reads lines and not the format, because a diff has no more; where a line may name a dependency it does, and where a known one
-// may come from a new place that place is a name too. What a manifest of unknown kind adds are its lines' first words.
+// may come from a new place that place is a name too. A line that stays is added where it names something now and did not before, because
+// the section that it is in is another one, or no comment any more. What a manifest of unknown kind adds are its lines' first words.
 func newDependencies(f *change.File) []string {
-	names := manifest(firstWord)
+	names, isXML := manifest(firstWord), false
 	if kind := manifestKind(f.Path); kind >= 0 {
-		names = manifestKinds[kind].names
+		names, isXML = manifestKinds[kind].names, manifestKinds[kind].versions.isXML()
 	}
 	var added, removed []string
-	section := [2]string{}
+	section, inComment := [2]string{}, [2]bool{}
+	// sure returns what a line names for sure before the change, or after it: a comment names nothing.
+	sure := func(line string, side int) []string {
+		if isXML {
+			line = withoutComments(line, &inComment[side])
+		}
+		return names(line, &section[side])
+	}
 	inHunk := false
 	for line := range strings.Lines(f.Patch) {
 		line = strings.TrimRight(line, "\r\n")
 		if strings.HasPrefix(line, "@@") {
-			inHunk, section = true, [2]string{}
+			inHunk, section, inComment = true, [2]string{}, [2]bool{}
 			continue
 		}
 		if !inHunk || line == "" {
@@ -77,16 +85,38 @@ func newDependencies(f *change.File) []string {
 			switch line[0] {
 			case '+':
 				added = append(append(added, names(part, &section[1])...), sources(part)...)
+				withoutComments(part, &inComment[1])
 			case '-':
-				removed = append(append(removed, names(part, &section[0])...), sources(part)...)
+				removed = append(append(removed, sure(part, 0)...), sources(part)...)
 			case ' ':
-				names(part, &section[0])
-				names(part, &section[1])
+				if before, after := sure(part, 0), sure(part, 1); !slices.Equal(before, after) {
+					removed, added = append(removed, before...), append(added, after...)
+				}
 			}
 		}
 	}
 	slices.Sort(added)
 	return slices.DeleteFunc(slices.Compact(added), func(n string) bool { return slices.Contains(removed, n) })
+}
+
+// withoutComments returns a line of XML without what is in comments, and keeps whether one is open.
+func withoutComments(line string, inComment *bool) string {
+	var text strings.Builder
+	for {
+		if *inComment {
+			_, after, ends := strings.Cut(line, "-->")
+			if !ends {
+				return text.String()
+			}
+			line, *inComment = after, false
+		}
+		before, after, begins := strings.Cut(line, "<!--")
+		text.WriteString(before)
+		if !begins {
+			return text.String()
+		}
+		line, *inComment = after, true
+	}
 }
 
 // endsLine says whether a line ends at a character, for somebody who reads a manifest: Python ends lines at all of these, Git at none.

@@ -67,22 +67,23 @@ var manifestNames = sync.OnceValue(func() *Globs {
 func manifestKind(path string) int { return manifestNames().Find(path) }
 
 var (
-	goModule        = regexp.MustCompile(`^\s*(?:(?:require|tool)\s+)?\(?\s*"?([^\s"()]*[./][^\s"()]*)"?(?:\s+v[0-9]|\s*$)`)
+	goModule        = regexp.MustCompile(`^\s*(?:(?:require|tool)\s+)?\(?\s*"?([^\s"()]*[./\\][^\s"()]*)"?(?:\s+v[0-9]|\s*$)`)
 	goReplacement   = regexp.MustCompile(`=>\s*"?([^\s"]+)`)
 	jsonToken       = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"(\s*:)?|//.*|[{}\[\]]`)
 	quotedFirst     = regexp.MustCompile(`^\s*\{?\s*:?[A-Za-z_.]*\s*\(?\s*["':]([^"',\s}]+)`)
+	callAnywhere    = regexp.MustCompile(`\b(?:gem|pod|brew|cask|tap)\b\s*\(?\s*["']([^"',\s]+)`)
 	tupleFirst      = regexp.MustCompile(`\{\s*:(\w+)\s*,`)
 	wordList        = regexp.MustCompile(`%[wWiIqQ]?[\[({<|!]([^\])}>|!]*)`)
-	wordBeforeArrow = regexp.MustCompile(`\b(?:requires|recommends|suggests)\s+([\w:]+)\s*=>`)
+	wordBeforeArrow = regexp.MustCompile(`\b(?:\w+_)?(?:requires|recommends|suggests)\s+([\w:]+)\s*=>`)
 	tomlPair        = regexp.MustCompile(`^\s*-?\s*"?([A-Za-z0-9_.@/-]+)"?\s*[=:]`)
 	tomlTable       = regexp.MustCompile(`^\s*\[+\s*([^\]]+?)\s*\]`)
 	tomlQuotedTable = regexp.MustCompile(`^\[\s*["'][^"']+["'](?:\s*\.\s*["']?[\w-]+["']?)+\s*\]`)
-	tomlInner       = regexp.MustCompile(`(?:^\{|,)\s*["']?([A-Za-z0-9_.-]+)["']?\s*=`)
+	tomlInner       = regexp.MustCompile(`(?:^\{|,)\s*["']?([A-Za-z0-9_.-]+)["']?\s*[=:]`)
 	quotedString    = regexp.MustCompile(`["']([^"'\s]+)[^"']*["']`)
 	anyString       = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
-	coordinate      = regexp.MustCompile(`^\s*([A-Za-z0-9$][^\s=<>!~;,\[#]*)`)
-	mavenName       = regexp.MustCompile(`<(?:artifactId|groupId)\s*>\s*([^<\s]+)`)
-	mavenOpen       = regexp.MustCompile(`(<(?:artifactId|groupId)\s*>?)\s*$`)
+	coordinate      = regexp.MustCompile(`^\s*([A-Za-z0-9$\\][^\s=<>!~;,\[#]*)`)
+	mavenName       = regexp.MustCompile(`<(?:artifactId|groupId)(?:\s[^<>]*)?>\s*([^<\s]+)`)
+	mavenOpen       = regexp.MustCompile(`(<(?:artifactId|groupId)(?:\s[^<>]*)?>?)\s*(?:$|<!)`)
 	sourceURL       = regexp.MustCompile(`((?i:[a-z][a-z0-9+.-]*://|[\w.-]+@[\w-]+(?:\.[\w-]+)+:)[^\s"'<>,;)#]+)`)
 	sourceKey       = regexp.MustCompile(`["']?((?:npm|jsr|github|gitlab|bitbucket|gist|sourcehut|git|file|link|portal|path|svn|hg)["']?\s*(?::|=>?)\s*["']?@?[^\s"',:=#@}/][^\s"',#@}]*)`)
 	gitHubShort     = regexp.MustCompile(`^([\w.-]+/[\w.-]+)(?:#.*)?$`)
@@ -95,7 +96,7 @@ var (
 	catalogShort = regexp.MustCompile(`^\s*[\w.-]+\s*=\s*["']([^"'\s]+):[^"':]*["']`)
 	yamlKey      = regexp.MustCompile(`^\s*["']?([\w.-]+)["']?\s*:(?:\s+(.*))?$`)
 	chartName    = regexp.MustCompile(`(?:^[\s-]+|[{,]\s*)["']?(?:name|repository)["']?\s*:\s*["']?([^"'\s,}#]+)`)
-	chartOpen    = regexp.MustCompile(`(?:^[\s-]+|[{,]\s*)["']?((?:name|repository)["']?\s*:)\s*(?:[|>][\d+-]*)?\s*$`)
+	chartOpen    = regexp.MustCompile(`(?:^[\s-]+|[{,]\s*)["']?((?:name|repository)["']?\s*:)\s*(?:[|>][\d+-]*)?\s*(?:#.*)?$`)
 	lispString   = regexp.MustCompile(`"(?:[^"\\]|\\.)*"?`)
 	lispPlace    = regexp.MustCompile(`:(?:local/root|git/url)\s+"([^"]+)"`)
 	pythonName   = regexp.MustCompile(`^\s*(?:-e\s+|--editable\s+)?([A-Za-z0-9][^\s=<>!~;,\[#]*)`)
@@ -141,8 +142,12 @@ func jsonPairs(line string, section *string) []string {
 			*section = (*section)[:strings.LastIndexByte(strings.TrimSuffix(*section, "\n"), '\n')+1]
 		}
 	}
-	if key != "" && strings.HasSuffix(strings.TrimSpace(line), ":") && !inKnownObject(*section) { // its value is on another line
+	trimmed := strings.TrimSpace(line)
+	if key != "" && strings.HasSuffix(trimmed, ":") && !inKnownObject(*section) { // its value is on another line
 		names = append(names, key)
+	}
+	if strings.HasPrefix(trimmed, ":") && !inKnownObject(*section) { // its key is on another line
+		names = append(names, trimmed)
 	}
 	return names
 }
@@ -190,15 +195,18 @@ func describes(key, value string) bool {
 }
 
 // quotedCall returns what the statements of a line begin with after the name of a function: a text, a symbol, or a word before an arrow; and
-// the first of each tuple and all that a list of words has.
+// what a known function is called with, the first of each tuple and all that a list of words has.
 func quotedCall(line string, _ *string) []string {
 	line = strings.TrimSpace(line)
-	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "source") || strings.HasPrefix(line, "ruby ") {
+	if strings.HasPrefix(line, "#") {
 		return nil
 	}
-	names := append(submatches(tupleFirst, line), submatches(wordBeforeArrow, line)...)
+	names := slices.Concat(submatches(callAnywhere, line), submatches(tupleFirst, line), submatches(wordBeforeArrow, line))
 	for statement := range strings.SplitSeq(line, ";") {
-		names = append(names, submatches(quotedFirst, statement)...)
+		statement = strings.TrimSpace(statement)
+		if !strings.HasPrefix(statement, "source") && !strings.HasPrefix(statement, "ruby ") {
+			names = append(names, submatches(quotedFirst, statement)...)
+		}
 	}
 	for _, words := range submatches(wordList, line) {
 		names = append(names, strings.Fields(words)...)
@@ -264,7 +272,7 @@ func versionCatalog(line string, section *string) []string {
 	return slices.Concat(names, submatches(catalogName, line), submatches(catalogShort, line))
 }
 
-// mavenArtifact returns artifacts and groups. One whose name is on another line is a name that is not known.
+// mavenArtifact returns artifacts and groups. One whose name is on another line, or behind a comment, is a name that is not known.
 func mavenArtifact(line string, _ *string) []string {
 	return append(submatches(mavenName, line), submatches(mavenOpen, line)...)
 }
@@ -297,6 +305,7 @@ func quotedCoordinates(line string, section *string) []string {
 	return names
 }
 
+// requirement returns the name of a requirement. A line that begins with none is one whose name is not known: a path, or a variable.
 func requirement(line string, _ *string) []string {
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "--hash") {
@@ -306,6 +315,9 @@ func requirement(line string, _ *string) []string {
 		return []string{line} // another file or another index: names from elsewhere
 	}
 	names := submatches(pythonName, line)
+	if len(names) == 0 && strings.Trim(line, `\`) != "" && !versionLike.MatchString(line) {
+		return []string{line}
+	}
 	for i, n := range names {
 		names[i] = strings.ToLower(strings.ReplaceAll(n, "_", "-"))
 	}
