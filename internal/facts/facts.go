@@ -118,25 +118,40 @@ func member(of reflect.Type, key string) (name string, value reflect.Type) {
 	return key, nil
 }
 
-// States returns the words that a value of a type can be, nil where the type is no state. GitHub writes those of reviews in either case.
-func States(t reflect.Type) []string {
+// NoState returns the words that a value of a type can be, if a word is none of them; nil if it is, and where the type is no state. GitHub writes
+// the states of reviews in either case, and all else in one.
+func NoState(t reflect.Type, word string) []string {
+	var all []string
+	same := func(state string) bool { return state == word }
 	switch t {
 	case reflect.TypeFor[change.PullState]():
-		return []string{string(change.Open), string(change.Closed), string(change.Merged)}
+		all = []string{string(change.Open), string(change.Closed), string(change.Merged)}
 	case reflect.TypeFor[change.ReviewState]():
-		return []string{string(change.Approved), string(change.ChangesRequested), string(change.Commented), string(change.Dismissed)}
+		all = []string{string(change.Approved), string(change.ChangesRequested), string(change.Commented), string(change.Dismissed)}
+		same = func(state string) bool { return strings.EqualFold(state, word) }
 	case reflect.TypeFor[change.CheckState]():
-		return []string{string(change.CheckPending), string(change.CheckSuccess), string(change.CheckNeutral), string(change.CheckSkipped), string(change.CheckFailure)}
+		all = []string{string(change.CheckPending), string(change.CheckSuccess), string(change.CheckNeutral), string(change.CheckSkipped), string(change.CheckFailure)}
+	case reflect.TypeFor[change.AccountKind]():
+		all = []string{string(change.KindUser), string(change.KindBot), "Organization", "Mannequin", "EnterpriseUserAccount"}
+	case reflect.TypeFor[change.FileStatus]():
+		all = []string{
+			string(change.FileAdded), string(change.FileRemoved), string(change.FileModified), string(change.FileRenamed), string(change.FileCopied),
+			string(change.FileChanged), "unchanged",
+		}
+	case reflect.TypeFor[change.DebtKind]():
+		all = []string{string(change.DebtReview), string(change.DebtRetrospective)}
 	}
-	return nil
+	if slices.ContainsFunc(all, same) {
+		return nil
+	}
+	return all
 }
 
 // knownStates says which state in a value, which is at a path of the file, is none.
 func knownStates(path string, v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.String:
-		all, is := States(v.Type()), func(state string) bool { return strings.EqualFold(state, v.String()) }
-		if all != nil && v.String() != "" && !slices.ContainsFunc(all, is) {
+		if all := NoState(v.Type(), v.String()); all != nil && v.String() != "" {
 			return fmt.Errorf("%s cannot be %q: use one of %s", path, v.String(), strings.Join(all, ", "))
 		}
 	case reflect.Struct:
@@ -152,6 +167,12 @@ func knownStates(path string, v reflect.Value) error {
 	case reflect.Slice:
 		for i := range v.Len() {
 			if err := knownStates(fmt.Sprintf("%s[%d]", path, i), v.Index(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) }) {
+			if err := knownStates(fmt.Sprintf("%s[%v]", path, key), v.MapIndex(key)); err != nil {
 				return err
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,8 +51,7 @@ func (r *reader) value(n ast.Node, t reflect.Type, what string) any {
 		return r.number(n, what)
 	}
 	text := r.text(n, what)
-	fits := func(state string) bool { return strings.EqualFold(state, text) }
-	if all := facts.States(t); all != nil && text != "" && !slices.ContainsFunc(all, fits) {
+	if all := facts.NoState(t, text); all != nil && text != "" {
 		r.problem(placeOf(n), fmt.Sprintf("%s is %q", what, text), didYouMean(text, all))
 	}
 	return text
