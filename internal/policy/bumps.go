@@ -90,8 +90,12 @@ const (
 	operator = `(?:[\^~<>=!]+\s*)`
 	// ranged is one version or more, with what is said of each.
 	ranged = operator + `?` + numbered + `(?:(?:\s*(?:\|\||,)\s*|\s+-\s+|\s+)` + operator + `?` + numbered + `)*`
-	// required is what follows the name of a requirement.
+	// manyPointed is what is a version wherever it stands; other numbers may be a threshold.
+	manyPointed = `v?\d+(?:\.(?:\d+|[x*])){2,}` + stages
+	// required is what follows the name of a requirement, and compared the same where a mere = makes a setting.
 	required = operator + numbered + `(?:\s*,\s*` + operator + numbered + `)*`
+	compared = compares + numbered + `(?:\s*,\s*` + compares + numbered + `)*`
+	compares = `(?:(?:[~<>=!]=+|[\^~<>])\s*)`
 	// requirementName is what a requirement begins with, and the extras that it asks for.
 	requirementName = `[A-Za-z0-9][\w.:-]*(?:\[[\w., -]*\])?\s*`
 )
@@ -102,14 +106,14 @@ var (
 	quotedRange       = regexp.MustCompile(`(?i)^\s*(` + ranged + `)\s*$`)
 	quotedPoint       = regexp.MustCompile(`(?i)^\s*(?:` + operator + `?` + pointed + `[\s,|-]*)+$`)
 	quotedAfter       = regexp.MustCompile(`(?i)^(?:[^\s:]+:[^\s:]+:|[^\s]*[@#])(` + numbered + `)$`)
-	quotedRequirement = regexp.MustCompile(`(?i)^\s*` + requirementName + `(` + required + `)\s*(?:;.*)?$`)
+	quotedRequirement = regexp.MustCompile(`(?i)^\s*` + requirementName + `(` + compared + `)\s*(?:;.*)?$`)
 	oneVersion        = regexp.MustCompile(`(?i)` + numbered)
 
 	bareModule      = regexp.MustCompile(`(?i)^\s*(?:require\s+)?(?:go|[^\s=>]*[./][^\s=>]*)\s+(` + pointed + `)\s*(?://.*)?$`)
-	bareRequirement = regexp.MustCompile(`(?i)^\s*(?:-\s+)?` + requirementName + `(` + required + `)\s*(?:[;#\\].*)?$`)
-	bareSetting     = regexp.MustCompile(`(?i)^\s*` + requirementName + `(` + operator + pointed + `(?:\s*,\s*` + operator + pointed + `)*)\s*(?:[;#].*)?$`)
+	bareRequirement = regexp.MustCompile(`(?i)^\s*(?:-\s+)?["']?` + requirementName + `(` + required + `)["']?\s*(?:[;#\\].*)?$`)
+	bareSetting     = regexp.MustCompile(`(?i)^\s*(?:` + requirementName + `(` + compared + `)|[\w.-]*version\s*=\s*(` + pointed + `))\s*(?:[;#].*)?$`)
 	bareKey         = regexp.MustCompile(`(?i)^\s*[\w.-]+\s*:\s+(` + operator + `?` + pointed + `)\s*(?:#.*)?$`)
-	bareElement     = regexp.MustCompile(`(?i)<[\w.-]+>\s*(` + pointed + `)\s*<|<[\w.-]*version[\w.-]*>\s*(` + numbered + `)\s*<`)
+	bareElement     = regexp.MustCompile(`(?i)<[\w.-]+>\s*(` + manyPointed + `)\s*<|<[\w.-]*version[\w.-]*>\s*(` + numbered + `)\s*<`)
 	bareWord        = regexp.MustCompile(`(?i)^\S+\s+(` + numbered + `)\s*$`)
 
 	hashLine = regexp.MustCompile(`^\s*(--hash=sha256:[0-9a-f]{64}\s*)?\\?\s*$`)
