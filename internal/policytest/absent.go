@@ -23,14 +23,16 @@ var kinds = []string{
 type vocabulary struct {
 	exact []string // kinds, and the roles of the policy and its floor
 	shown []string // the fields of the record and the checks of both, as a check run shows them, whatever their case
+	// titles are what the fields are called, by their names. One that both ask for is shown once, if it is there: by what either calls it.
+	titles map[string][]string
 }
 
 func vocabularyOf(p *policy.Policy) vocabulary {
-	v := vocabulary{exact: slices.Clone(kinds)}
+	v := vocabulary{exact: slices.Clone(kinds), titles: map[string][]string{}}
 	for _, layer := range p.Layers() {
 		v.exact = append(v.exact, slices.Sorted(maps.Keys(layer.Roles))...)
 		for _, f := range layer.Fields {
-			v.shown = append(v.shown, f.Title)
+			v.shown, v.titles[f.Name] = append(v.shown, f.Title), append(v.titles[f.Name], f.Title)
 		}
 		rules := slices.Clone(layer.Checks)
 		for _, category := range slices.Sorted(maps.Keys(layer.Categories)) {
@@ -51,14 +53,27 @@ func vocabularyOf(p *policy.Policy) vocabulary {
 }
 
 func (v vocabulary) has(name string) bool {
-	is := func(shown string) bool { return strings.EqualFold(shown, name) }
-	return slices.Contains(v.exact, name) || slices.ContainsFunc(v.shown, is)
+	return slices.Contains(v.exact, name) || slices.ContainsFunc(v.shown, fold(name))
+}
+
+// shows says whether what a check run calls something is what a name means: that, or what one of the policies calls the same field.
+func (v vocabulary) shows(name, shown string) bool {
+	for _, titles := range v.titles {
+		if slices.ContainsFunc(titles, fold(name)) && slices.ContainsFunc(titles, fold(shown)) {
+			return true
+		}
+	}
+	return strings.EqualFold(name, shown)
+}
+
+// fold returns what says whether a name is another but for its case.
+func fold(name string) func(string) bool {
+	return func(other string) bool { return strings.EqualFold(name, other) }
 }
 
 // check refuses what is to be absent by a name that is not the policy's: it would be absent whatever the policy asks for. A name with a number of people
 // is none, because nothing has it once the number is another.
-func (f *File) check(p *policy.Policy) error {
-	v := vocabularyOf(p)
+func (f *File) check(v vocabulary) error {
 	var problems policy.Problems
 	for _, t := range f.Tests {
 		for _, e := range t.expect {

@@ -58,7 +58,8 @@ type Difference struct {
 
 // Run decides on the pull request of each test. Its error is a policy.Problems with what no test of this policy can expect.
 func (f *File) Run(p *policy.Policy) ([]Result, error) {
-	if err := f.check(p); err != nil {
+	v := vocabularyOf(p)
+	if err := f.check(v); err != nil {
 		return nil, err
 	}
 	results := make([]Result, len(f.Tests))
@@ -66,7 +67,7 @@ func (f *File) Run(p *policy.Policy) ([]Result, error) {
 		// The policy of the file speaks for the default branch too.
 		t.facts.Governed = t.facts.Governed || p.Governs(t.facts.Repository, t.facts.Pull.Base.Name)
 		d := p.Decide(t.facts)
-		results[i] = Result{Test: t, Decision: d, Differences: differences(d, t.expect)}
+		results[i] = Result{Test: t, Decision: d, Differences: differences(d, t.expect, v)}
 	}
 	return results, nil
 }
@@ -121,9 +122,9 @@ type expectation struct {
 	want string
 }
 
-func differences(d change.Decision, expect []expectation) (out []Difference) {
+func differences(d change.Decision, expect []expectation, v vocabulary) (out []Difference) {
 	for _, e := range expect {
-		if text := e.differs(d); text != "" {
+		if text := e.differs(d, v); text != "" {
 			out = append(out, Difference{e.Place, text})
 		}
 	}
@@ -131,11 +132,11 @@ func differences(d change.Decision, expect []expectation) (out []Difference) {
 }
 
 // differs says what is otherwise than expected; nothing if all is as it should be.
-func (e expectation) differs(d change.Decision) string {
+func (e expectation) differs(d change.Decision, v vocabulary) string {
 	var got string
 	switch e.what {
 	case "requirements":
-		return e.requirement(d.Requirements)
+		return e.requirement(d.Requirements, v)
 	case "says":
 		return e.says(d)
 	case "governed":
@@ -167,13 +168,13 @@ func yesNo(b bool) string {
 
 // requirement compares the requirements that a name means: those that the check shows by that name, those of that kind, and those that ask for
 // people of that role.
-func (e expectation) requirement(all []change.Requirement) string {
+func (e expectation) requirement(all []change.Requirement, v vocabulary) string {
 	var meant, others []string
 	var known []string
 	for _, r := range all {
 		name := r.Name.String()
 		known = append(known, name)
-		if !strings.EqualFold(name, e.name) && string(r.Kind) != e.name && (r.Role == "" || r.Role != e.name) {
+		if !v.shows(e.name, name) && string(r.Kind) != e.name && (r.Role == "" || r.Role != e.name) {
 			continue
 		}
 		meant = append(meant, name)

@@ -117,6 +117,26 @@ func TestShownNames(t *testing.T) {
 	}
 }
 
+// TestTitlesOfOneField: a section that both policies ask for is meant by what either calls it, by whichever it is shown.
+func TestTitlesOfOneField(t *testing.T) {
+	floor, err := policy.Parse("floor.yml", []byte("version: 1\nroles: {reviewer: {permission: write}}\nrecord: {rollback: {title: Undo}}\ncategories: {normal: {record: [rollback]}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.ParseBeside(floor, "change-policy.yml", []byte("version: 1\ncategories: {normal: {record: [rollback]}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read([]byte(one("facts: {pull: {body: \"## Rollback plan\\nRevert it and deploy.\"}}\nexpect: {requirements: {Undo: absent, Rollback plan: absent}}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := f.Run(p)
+	if err != nil || len(results[0].Differences) != 2 {
+		t.Errorf("the results are %+v, %v", results, err)
+	}
+}
+
 // TestExpectations says what each expectation finds otherwise; those without a difference pass.
 func TestExpectations(t *testing.T) {
 	const migration = "facts: {content: {files: [{path: migrations/1.py, status: added}]}}\n"
