@@ -30,7 +30,7 @@ var manifestKinds = [...]struct {
 	{"**/Brewfile", quotedCall, versions{code: true}},
 	{"**/Puppetfile", quotedCall, versions{code: true}},
 	{"**/cpanfile", quotedCall, versions{code: true}},
-	{"**/mix.exs", quotedCall, versions{code: true}},
+	{"**/mix.exs", elixirCall, versions{code: true}},
 	{"**/pyproject.toml", tomlPairs, versions{}},
 	{"**/Pipfile", tomlPairs, versions{}},
 	{"**/{*requirements*,requirements/*,constraints*}.{txt,in}", requirement, versions{bare: bareRequirement}},
@@ -73,6 +73,7 @@ var (
 	quotedFirst     = regexp.MustCompile(`^\s*\{?\s*:?[A-Za-z_.]*\s*\(?\s*["':]([^"',\s}]+)`)
 	callAnywhere    = regexp.MustCompile(`\b(?:gem|pod|brew|cask|tap)\b\s*\(?\s*["']([^"',\s]+)`)
 	tupleFirst      = regexp.MustCompile(`\{\s*:(\w+)\s*,`)
+	keywordRange    = regexp.MustCompile(`(?:^|[\[,])\s*(\w+):\s*"\s*(?:[~<>=!]|\d)`)
 	wordList        = regexp.MustCompile(`%[wWiIqQ]?[\[({<|!]([^\])}>|!]*)`)
 	wordBeforeArrow = regexp.MustCompile(`\b(?:\w+_)?(?:requires|recommends|suggests)\s+([\w:]+)\s*=>`)
 	tomlPair        = regexp.MustCompile(`^\s*-?\s*"?([A-Za-z0-9_.@/-]+)"?\s*[=:]`)
@@ -212,6 +213,15 @@ func quotedCall(line string, _ *string) []string {
 		names = append(names, strings.Fields(words)...)
 	}
 	return names
+}
+
+// elixirCall is quotedCall for Mix, where a keyword with a range is a tuple of the two.
+func elixirCall(line string, section *string) []string {
+	names := quotedCall(line, section)
+	if strings.HasPrefix(strings.TrimSpace(line), "#") {
+		return nil
+	}
+	return append(names, submatches(keywordRange, line)...)
 }
 
 // tomlPairs returns a table's keys and the names in its lists of strings, and by which other name or from which index they come.

@@ -239,6 +239,7 @@ func TestNewDependencies(t *testing.T) {
 		{"ruby: a comment", "Gemfile", []string{`+# gem "rails"`}, nil},
 		{"ruby: gems wherever they are asked for", "Gemfile", []string{`+ruby "3.4"; gem "evil"`, `+if ENV["X"] then gem("worse") end`}, []string{"evil", "worse"}},
 		{"perl: a module for the tests", "cpanfile", []string{`+test_requires Evil::One => 1;`, `+requires "Evil::Two";`}, []string{"Evil::One", "Evil::Two"}},
+		{"elixir: keywords", "mix.exs", []string{`-      version: "0.1.0",`, `+      version: "0.2.0",`, `-  defp deps, do: [jason: "~> 1.4"]`, `+  defp deps, do: [jason: "~> 1.5", evil: "~> 1.0"]`}, []string{"evil"}},
 		{"dart: a package on one line", "pubspec.yaml", []string{`-dependencies: {http: ^1.0.0}`, `+dependencies: {http: ^1.1.0, "evil": any}`}, []string{"evil"}},
 		{"python: a path", "requirements.txt", []string{"-./a.whl", "+./a.whl", "+./evil.whl", "+-e ../worse", "+\\"}, []string{"-e ../worse", "./evil.whl"}},
 		{"python: a name in disguise", "setup.py", []string{`+    install_requires=["\x65vil"],`}, []string{`\x65vil`}},
