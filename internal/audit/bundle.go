@@ -153,7 +153,8 @@ type lines struct {
 
 func newLines(r io.Reader) *lines { return &lines{in: bufio.NewReaderSize(r, 1<<20)} }
 
-// next returns the next line with its end, valid until the one after it is read; io.EOF after the last one.
+// next returns the next line with its end, valid until the one after it is read; io.EOF after the last one. What is wrong with the line itself is a
+// *Broken; what kept it from being read is not.
 func (l *lines) next() ([]byte, error) {
 	l.buf = l.buf[:0]
 	l.Line++
@@ -167,11 +168,13 @@ func (l *lines) next() ([]byte, error) {
 		case err == nil:
 			return l.buf, nil
 		case errors.Is(err, io.EOF) && len(l.buf) > 0:
-			return nil, fmt.Errorf("line %d is cut off", l.Line)
+			return nil, broken(0, "line %d is cut off", l.Line)
+		case errors.Is(err, io.EOF):
+			return nil, io.EOF
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, err
+			return nil, fmt.Errorf("line %d could not be read: %w", l.Line, err)
 		case len(l.buf) > maxLine:
-			return nil, fmt.Errorf("line %d is longer than %d MB", l.Line, maxLine>>20)
+			return nil, broken(0, "line %d is longer than %d MB", l.Line, maxLine>>20)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -504,4 +505,19 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 	b.ReportMetric(float64(len(text))/n, "bytes/entry")
+}
+
+// TestVerifyTellsUnreadFromUntrue: a bundle that cannot be read to its end is not said to hold, and not to be false either.
+func TestVerifyTellsUnreadFromUntrue(t *testing.T) {
+	f := open(t)
+	f.fill(t, 40, "a body")
+	whole := f.export(t, 3, 38, 0)
+	for _, n := range []int{0, 10, len(whole) / 2} {
+		gone := errors.New("the medium is gone")
+		_, err := audit.Verify(io.MultiReader(strings.NewReader(whole[:n]), iotest.ErrReader(gone)), audit.VerifyOptions{})
+		var broken *audit.Broken
+		if !errors.Is(err, gone) || errors.As(err, &broken) {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
+	}
 }

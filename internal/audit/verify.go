@@ -66,8 +66,6 @@ func Verify(r io.Reader, o VerifyOptions) (Report, error) {
 			err = v.exhibit(text)
 		case err == nil:
 			err = v.begin(text)
-		default:
-			err = broken(0, "%v", err)
 		}
 		if err != nil {
 			return v.report, err
@@ -89,11 +87,14 @@ type verifier struct {
 
 func (v *verifier) header() error {
 	text, err := v.lines.next()
-	if errors.Is(err, io.EOF) {
+	var wrong *Broken
+	switch {
+	case errors.Is(err, io.EOF):
 		return broken(0, "this is no bundle: it is empty")
-	}
-	if err != nil {
-		return broken(0, "this is no bundle: %v", err)
+	case errors.As(err, &wrong):
+		return broken(0, "this is no bundle: %s", wrong.Why)
+	case err != nil:
+		return err
 	}
 	h := &v.report.Header
 	if err := parseLine(text, h); err != nil {
