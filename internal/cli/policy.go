@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -156,7 +157,7 @@ func loadPolicy(cmd *cobra.Command, file string, floor *policy.Policy) (*policy.
 // open opens a file for reading; - is standard input.
 func open(cmd *cobra.Command, file string) (io.ReadCloser, error) {
 	if file == "-" {
-		return io.NopCloser(cmd.InOrStdin()), nil
+		return until(cmd.Context(), cmd.InOrStdin()), nil
 	}
 	f, err := os.Open(file)
 	if err != nil {
@@ -167,6 +168,17 @@ func open(cmd *cobra.Command, file string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// until is a reader whose reads end with ctx, also where the one under it waits for who types: a signal could not end the command otherwise.
+func until(ctx context.Context, r io.Reader) io.ReadCloser {
+	out, in := io.Pipe()
+	go func() {
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { in.CloseWithError(context.Cause(ctx)) })
+	return out
 }
 
 // visible shows what strangers wrote: control characters, and those that reorder or hide text, are written out.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,9 +54,14 @@ be read or an expression failed.`,
 			if err != nil {
 				return err
 			}
-			run := backtestRun{outcomes: classify(cmd, p, pulls)}
+			var run backtestRun
+			if run.outcomes, err = classify(cmd, p, pulls); err != nil {
+				return err
+			}
 			if other != nil {
-				run.against = classify(cmd, other, pulls)
+				if run.against, err = classify(cmd, other, pulls); err != nil {
+					return err
+				}
 			}
 			run.report = backtest.Summarize(p, run.outcomes)
 			out := bufio.NewWriter(cmd.OutOrStdout())
@@ -108,16 +114,19 @@ func readPulls(cmd *cobra.Command, files []string) (pulls []backtest.Pull, bad b
 	return pulls, bad, nil
 }
 
-// classify classifies pull requests with a progress bar on a terminal.
-func classify(cmd *cobra.Command, p *policy.Policy, pulls []backtest.Pull) []backtest.Outcome {
+// classify classifies pull requests, with a progress bar on a terminal, unless the command is interrupted.
+func classify(cmd *cobra.Command, p *policy.Policy, pulls []backtest.Pull) ([]backtest.Outcome, error) {
 	bar := newProgress(cmd.ErrOrStderr(), len(pulls))
+	defer bar.clear()
 	outcomes := make([]backtest.Outcome, len(pulls))
 	for i, pull := range pulls {
+		if ctx := cmd.Context(); ctx.Err() != nil {
+			return nil, fmt.Errorf("%d of %d pull requests were classified: %w", i, len(pulls), context.Cause(ctx))
+		}
 		outcomes[i] = backtest.Classify(p, pull)
 		bar.done(i + 1)
 	}
-	bar.clear()
-	return outcomes
+	return outcomes, nil
 }
 
 // progress is a bar on a terminal; on anything else it is silent.

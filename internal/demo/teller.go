@@ -73,7 +73,7 @@ func (t *teller) take(ctx context.Context, s *scene, st step) (refused string, e
 func (t *teller) step(ctx context.Context, s *scene, st step) error {
 	message, err := t.take(ctx, s, st)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	failed := func(expected, got string) error {
 		t.line(st, t.paint(red, "!"), got)
