@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,6 +58,9 @@ rewrite it can tell later, by 'changegate audit verify --since', whether anythin
 // checkpoint returns one that is signed now with the key, or without one the newest.
 func checkpoint(ctx context.Context, s *store.Store, key *ledger.Key) (c ledger.Checkpoint, err error) {
 	if key != nil {
+		if err := signedBefore(ctx, s, key); err != nil {
+			return c, err
+		}
 		return s.Checkpoint(ctx, key)
 	}
 	c, found, err := newest(ctx, s)
@@ -63,6 +68,22 @@ func checkpoint(ctx context.Context, s *store.Store, key *ledger.Key) (c ledger.
 		err = errors.New("the server has signed no checkpoint yet: name its key with --key-file to sign one now")
 	}
 	return c, err
+}
+
+// signedBefore refuses a key that others than it have signed the ledger with so far. What is signed stays, so that by a wrong key the whole ledger
+// would not hold any more for who names the server's.
+func signedBefore(ctx context.Context, s *store.Store, key *ledger.Key) error {
+	var before []string
+	err := s.ReadLedger(ctx, func(tx ledger.Tx) (err error) {
+		before, err = ledger.Keys(ctx, tx)
+		return err
+	})
+	if err == nil && len(before) > 0 && !slices.Contains(before, key.Public()) {
+		err = fmt.Errorf("the key is %s, and the ledger was signed with %s so far: name the server's key; "+
+			"where that was replaced, have the server sign with the new one first, as it does every hour and when it is stopped",
+			visible(key.Public()), visible(strings.Join(before, ", ")))
+	}
+	return err
 }
 
 // newest returns the checkpoint over the most entries that the server signed, if there is one.
