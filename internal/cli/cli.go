@@ -94,12 +94,20 @@ func newRoot(c clock) *cobra.Command {
 	return root
 }
 
-// noArguments is cobra.NoArgs as a mistake in how the command was called.
+// noArguments is cobra.NoArgs as a mistake in how the command was called. What follows a command of commands was to be one of them.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no %q (see '%s --help')", cmd.CommandPath(), args[0], cmd.CommandPath())}
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	problem := fmt.Sprintf("%s takes no %q", cmd.CommandPath(), args[0])
+	if cmd.HasAvailableSubCommands() {
+		problem = fmt.Sprintf("%s has no command %q", cmd.CommandPath(), args[0])
+		cmd.SuggestionsMinimumDistance = 2
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			problem += fmt.Sprintf(": did you mean %q?", near[0])
+		}
+	}
+	return usageError{fmt.Errorf("%s (see '%s --help')", problem, cmd.CommandPath())}
 }
 
 func newVersionCommand() *cobra.Command {
