@@ -10,7 +10,9 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -22,17 +24,7 @@ func Parse(text []byte) (facts change.Facts, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&facts); err != nil {
-		var syntax *json.SyntaxError
-		var kind *json.UnmarshalTypeError
-		switch {
-		case errors.As(err, &syntax):
-			err = fmt.Errorf("line %d: %w", lineAt(text, syntax.Offset), err)
-		case errors.As(err, &kind):
-			err = fmt.Errorf("line %d: %w", lineAt(text, kind.Offset), err)
-		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-			err = fmt.Errorf("line %d: the file ends before they do", lineAt(text, int64(len(bytes.TrimRight(text, " \t\r\n")))))
-		}
-		return facts, err
+		return facts, placed(text, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return facts, errors.New("there is something after them: keep one JSON object")
@@ -43,25 +35,66 @@ func Parse(text []byte) (facts change.Facts, err error) {
 	case facts.Pull.Number <= 0:
 		return facts, errors.New(`there is no pull request: add "pull" with its "number"`)
 	}
-	if err := keysOnce(text); err != nil {
+	if err := keysAndTimes(text); err != nil {
 		return facts, err
 	}
 	return facts, knownStates("", reflect.ValueOf(facts))
 }
 
+// placed says in which line, and of which key, what kept JSON from being read as facts is, and what to write there.
+func placed(text []byte, err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("line %d: %w", lineAt(text, syntax.Offset), err)
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("line %d: there is %s: write the facts as one JSON object, {…}", lineAt(text, kind.Offset), kinds[kind.Value])
+	case errors.As(err, &kind):
+		value, digits, _ := strings.Cut(kind.Value, " ") // a number is told with its digits, and a key that should be one too
+		if _, err := strconv.ParseFloat(digits, 64); err != nil && digits != "" {
+			return fmt.Errorf("line %d: the key %q in %s is no number: write the id of an account", lineAt(text, kind.Offset), digits, kind.Field)
+		}
+		return fmt.Errorf("line %d: %s is %s: write %s", lineAt(text, kind.Offset), kind.Field, cmp.Or(kinds[value], value), wanted(kind.Type))
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("line %d: the file ends before they do", lineAt(text, int64(len(bytes.TrimRight(text, " \t\r\n")))))
+	}
+	return cmp.Or(keysAndTimes(text), err)
+}
+
+// kinds are the kinds of values of JSON as encoding/json names them, in words.
+var kinds = map[string]string{"array": "a list", "object": "an object", "string": "a text", "number": "a number", "bool": "true or false"}
+
+// wanted is what a value of a type is written as.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "an object, {…}"
+	case reflect.Slice:
+		return "a list, […]"
+	case reflect.String:
+		return "a text, in quotes"
+	case reflect.Bool:
+		return "true or false"
+	}
+	return "a whole number, without quotes"
+}
+
 // lineAt returns the line of a byte, from 1.
 func lineAt(text []byte, offset int64) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
 
-// keysOnce says where JSON that can be read as facts has a key twice in one object. What names a member of ours is one key however its letters are
-// cased, as it is to whoever reads it; paths and logins are keys as they are written.
-func keysOnce(text []byte) error {
+// keysAndTimes says where JSON has a key that facts do not have, a key twice in one object, or what is no time in the place of one. What names a
+// member of ours is one key however its letters are cased, as it is to whoever reads it; paths and logins are keys as they are written.
+func keysAndTimes(text []byte) error {
 	type object struct {
-		of    reflect.Type    // what it is read into
-		seen  map[string]bool // nil: a list
-		isKey bool            // comes next
-		next  reflect.Type    // what the value that comes next is read into; nil: nothing has keys there
+		called string          // in words
+		of     reflect.Type    // what it is read into
+		seen   map[string]bool // nil: a list
+		isKey  bool            // comes next
+		key    string          // what the value that comes next is called
+		next   reflect.Type    // what it is read into; nil: nothing has keys there
 	}
-	inside := []object{{next: reflect.TypeFor[change.Facts]()}}
+	inside := []object{{key: "the file", next: reflect.TypeFor[change.Facts]()}}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	for {
 		t, err := decoder.Token()
@@ -78,7 +111,10 @@ func keysOnce(text []byte) error {
 			if here.isKey = false; here.seen[name] {
 				return fmt.Errorf("line %d: %q is here twice: keep one", lineAt(text, decoder.InputOffset()), key)
 			}
-			here.seen[name] = true
+			if known := members(here.of); here.next == nil && known != nil {
+				return fmt.Errorf("line %d: %s has no key %q: use one of %s", lineAt(text, decoder.InputOffset()), here.called, key, strings.Join(known, ", "))
+			}
+			here.seen[name], here.key = true, name
 			continue
 		}
 		here.isKey = here.seen != nil
@@ -88,17 +124,35 @@ func keysOnce(text []byte) error {
 		}
 		switch t {
 		case json.Delim('{'):
-			inside = append(inside, object{of: of, seen: map[string]bool{}, isKey: true})
+			inside = append(inside, object{called: here.key, of: of, seen: map[string]bool{}, isKey: true})
 		case json.Delim('['):
-			list := object{of: of}
+			list := object{key: "an item of " + here.key, of: of}
 			if of != nil && (of.Kind() == reflect.Slice || of.Kind() == reflect.Array) {
 				list.next = of.Elem()
 			}
 			inside = append(inside, list)
 		case json.Delim('}'), json.Delim(']'):
 			inside = inside[:len(inside)-1]
+		default:
+			at, _ := t.(string)
+			if _, err := time.Parse(time.RFC3339, at); of == reflect.TypeFor[time.Time]() && t != nil && err != nil {
+				return fmt.Errorf(`line %d: %s is no time: write it as "2026-01-31T12:00:00Z"`, lineAt(text, decoder.InputOffset()), here.key)
+			}
 		}
 	}
+}
+
+// members are the keys of an object that is read into a struct; nil where it is read into something else.
+func members(of reflect.Type) (names []string) {
+	if of == nil || of.Kind() != reflect.Struct {
+		return nil
+	}
+	for _, f := range reflect.VisibleFields(of) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); f.IsExported() && !f.Anonymous && name != "-" {
+			names = append(names, cmp.Or(name, f.Name))
+		}
+	}
+	return names
 }
 
 // member returns what a key names in an object that is read into a type, one name for all ways to write it, and what its value is read into.
