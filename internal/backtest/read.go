@@ -23,6 +23,9 @@ type Pull struct {
 	Files       []change.File `json:"files"`
 }
 
+// maxProblems bounds how many lines of one file are named that cannot be read: a file of another kind has as many as lines.
+const maxProblems = 10
+
 // LineError is a line that holds no pull request.
 type LineError struct {
 	File    string
@@ -33,8 +36,8 @@ type LineError struct {
 // Error returns the place and the problem.
 func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem) }
 
-// Read reads a pull request a line; empty lines are skipped. What can be read is returned in any case: the error joins a
-// LineError for each line that cannot, and the failure of the reader itself.
+// Read reads a pull request a line; empty lines are skipped, and so is a byte order mark. What can be read is returned in any case: the error joins
+// a LineError for each of the first lines that cannot, how many more there are, and the failure of the reader itself.
 func Read(file string, r io.Reader) ([]Pull, error) {
 	var (
 		pulls    []Pull
@@ -42,19 +45,31 @@ func Read(file string, r io.Reader) ([]Pull, error) {
 	)
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
-	n := 0
+	n, more := 0, 0
 	for lines.Scan() {
 		n++
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
+		line := lines.Bytes()
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
+		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
+		}
+		if line[0] == '[' && len(pulls)+len(problems) == 0 {
+			return nil, &LineError{file, n, "a list begins here: write one pull request a line, as jq -c '.[]' does"}
 		}
 		p, err := parseLine(line)
-		if err != nil {
+		switch {
+		case err == nil:
+			pulls = append(pulls, p)
+		case len(problems) < maxProblems:
 			problems = append(problems, &LineError{file, n, err.Error()})
-			continue
+		default:
+			more++
 		}
-		pulls = append(pulls, p)
+	}
+	if more > 0 {
+		problems = append(problems, fmt.Errorf("%s: so it is with %d more of its lines", file, more))
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		problems = append(problems, &LineError{file, n + 1, fmt.Sprintf("the line is longer than %d bytes; nothing after it was read", maxLine)})
