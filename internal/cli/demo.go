@@ -2,8 +2,11 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -28,11 +31,13 @@ the next start begins anew.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out, o.Version = cmd.OutOrStdout(), Version()
 			o.Color = isTerminal(o.Out)
-			if o.Once { // nobody looks at it, so it need not be where it always is
-				for name, address := range map[string]*string{"address": &o.Address, "github-address": &o.GitHubAddress} {
-					if !cmd.Flags().Changed(name) {
-						*address = "127.0.0.1:0"
-					}
+			for name, address := range map[string]*string{"address": &o.Address, "github-address": &o.GitHubAddress} {
+				if o.Once && !cmd.Flags().Changed(name) { // nobody looks at it, so it need not be where it always is
+					*address = "127.0.0.1:0"
+				}
+				_, port, err := net.SplitHostPort(*address)
+				if _, no := strconv.ParseUint(port, 10, 16); err != nil || no != nil {
+					return usageError{fmt.Errorf("--%s is %q, and is to be host:port, such as 127.0.0.1:0, which takes a free port", name, *address)}
 				}
 			}
 			err := demo.Run(cmd.Context(), o)

@@ -154,7 +154,7 @@ func loadPolicy(cmd *cobra.Command, file string, floor *policy.Policy) (*policy.
 	return p, err
 }
 
-// open opens a file for reading; - is standard input.
+// open opens a file for reading, which is no directory; - is standard input.
 func open(cmd *cobra.Command, file string) (io.ReadCloser, error) {
 	if file == "-" {
 		return until(cmd.Context(), cmd.InOrStdin()), nil
@@ -166,6 +166,10 @@ func open(cmd *cobra.Command, file string) (io.ReadCloser, error) {
 			err = fmt.Errorf("%s %s: %w", pathErr.Op, visible(file), pathErr.Err)
 		}
 		return nil, err
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		f.Close()
+		return nil, fmt.Errorf("%s is a directory: name a file in it", visible(file))
 	}
 	return f, nil
 }

@@ -146,11 +146,11 @@ func directory(parent string) (dir string, remove func() error, err error) {
 		return dir, func() error { return os.RemoveAll(dir) }, err
 	}
 	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return "", nil, err
+		return "", nil, fmt.Errorf("the directory of --data: %w", err)
 	}
 	dir, err = os.MkdirTemp(parent, time.Now().Format("2006-01-02-150405-"))
 	if err != nil {
-		return "", nil, err
+		return "", nil, fmt.Errorf("the directory of --data: %w", err)
 	}
 	dir, err = filepath.Abs(dir)
 	return dir, nil, err
