@@ -84,11 +84,7 @@ func New(c Config) (*Server, error) {
 	}
 	s.listener, err = net.Listen("tcp", c.Address)
 	if err != nil {
-		mend := "stop what listens there, or name another address in server.address"
-		if errors.Is(err, syscall.EADDRNOTAVAIL) {
-			mend = "that is no address of this machine: name one that is in server.address, or :PORT for all of them"
-		}
-		return nil, fmt.Errorf("server: listen: %w: %s", err, mend)
+		return nil, fmt.Errorf("server: listen: %w: %s", err, mendOf(err))
 	}
 	s.http = &http.Server{
 		Handler:           handler,
@@ -100,6 +96,17 @@ func New(c Config) (*Server, error) {
 		ErrorLog:          errorLog(c.Log),
 	}
 	return s, nil
+}
+
+// mendOf says what to do where nothing can listen.
+func mendOf(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "that is no address of this machine: name one that is in server.address, or :PORT for all of them"
+	case errors.Is(err, syscall.EACCES):
+		return "this user may not use that port, as it is with those below 1024: name another in server.address, and have the proxy send there"
+	}
+	return "stop what listens there, or name another address in server.address"
 }
 
 // Addr is the address that the server listens on, as HOST:PORT.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -242,5 +244,17 @@ func TestNewRefuses(t *testing.T) {
 	_, err := New(Config{Address: first.Addr(), Hook: text(""), Ready: []Probe{{"store", works}}, Metrics: prometheus.NewRegistry()})
 	if err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("New: %v, want that the address is in use", err)
+	}
+}
+
+func TestMendOf(t *testing.T) {
+	for cause, want := range map[error]string{
+		syscall.EADDRINUSE:    "stop what listens there, or name another address in server.address",
+		syscall.EADDRNOTAVAIL: "that is no address of this machine: ",
+		syscall.EACCES:        "this user may not use that port, ",
+	} {
+		if got := mendOf(&net.OpError{Op: "listen", Net: "tcp", Err: cause}); !strings.HasPrefix(got, want) {
+			t.Errorf("%v: %s, want %q", cause, got, want)
+		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	driverOfSQLite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Open opens the database that the configuration names and brings its schema, and River's, up to date. Several processes may do
@@ -89,7 +91,11 @@ func (s *Store) checkSchema(ctx context.Context) error {
 		_, err := one(ctx, tx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version`, nil, &have)
 		return err
 	})
-	if err != nil {
+	var refused *driverOfSQLite.Error
+	switch {
+	case errors.As(err, &refused) && refused.Code()&0xff == sqlite3.SQLITE_CANTOPEN:
+		return fmt.Errorf("open SQLite database: %w: let the user that this runs as read the file", err)
+	case err != nil:
 		return fmt.Errorf("this is no database of changegate's: %w", err)
 	}
 	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql") // both databases have the same

@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	driverOfSQLite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // sqlite is the backend for one machine: a file in WAL mode, one connection that writes and syncs every commit, and others that
@@ -30,7 +33,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	switch {
 	case errors.Is(err, fs.ErrExist):
 	case err != nil:
-		return nil, fmt.Errorf("open SQLite database: %w", err)
+		return nil, fmt.Errorf("open SQLite database: %w%s", err, mendOf(path, err))
 	default:
 		if err := f.Close(); err != nil {
 			return nil, fmt.Errorf("open SQLite database: %w", err)
@@ -46,7 +49,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	writer.SetMaxOpenConns(1)
 	// The first connection switches a new file to WAL mode, and fails rather than waits if another process does the same.
 	if err := repeat(ctx, func() error { return writer.PingContext(ctx) }); err != nil {
-		return nil, errors.Join(fmt.Errorf("open SQLite database %s: %w", path, err), writer.Close())
+		return nil, errors.Join(fmt.Errorf("open SQLite database %s: %w%s", path, err, mendOf(path, err)), writer.Close())
 	}
 	readers, err := openKeeping(file + "?" + shared + "&_pragma=query_only(1)")
 	if err != nil {
@@ -55,6 +58,27 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	readers.SetMaxOpenConns(max(4, runtime.NumCPU()))
 	readers.SetMaxIdleConns(max(4, runtime.NumCPU()))
 	return &sqlite{writer: writer, readers: readers}, nil
+}
+
+// mendOf says what to do about a file that a server cannot open; empty where that is not known.
+func mendOf(path string, err error) string {
+	info, absent := os.Stat(path)
+	var refused *driverOfSQLite.Error
+	code := 0
+	if errors.As(err, &refused) {
+		code = refused.Code() & 0xff
+	}
+	switch {
+	case absent == nil && info.IsDir():
+		return ": it is a directory: name a file in it"
+	case errors.Is(err, fs.ErrNotExist):
+		return ": make its directory, or name a file in another"
+	case errors.Is(err, fs.ErrPermission), code == sqlite3.SQLITE_CANTOPEN, code == sqlite3.SQLITE_READONLY:
+		return ": the user that the server runs as must be able to write to the file, and to make others in its directory"
+	case code == sqlite3.SQLITE_NOTADB:
+		return ": name another: one that a server made, or one that is not there yet"
+	}
+	return ""
 }
 
 // uri is a path as SQLite takes it, with what would have a meaning in a URI escaped.

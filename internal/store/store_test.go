@@ -49,11 +49,17 @@ func must(t testing.TB, err error) {
 }
 
 func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "prose"), []byte(strings.Repeat("prose ", 1000)), 0o600))
+	must(t, os.Symlink(filepath.Join(dir, "gone", "test.db"), filepath.Join(dir, "nowhere.db"))) // it stops also whom permissions do not bind
 	for _, row := range []struct{ url, want string }{
 		{"", `use "sqlite:PATH"`},
 		{"mysql://root:secret@localhost/db", `use "sqlite:PATH"`},
 		{"sqlite:", "names no file"},
-		{"sqlite:/no/such/directory/test.db", "/no/such/directory/test.db"},
+		{"sqlite:/no/such/directory/test.db", "/no/such/directory/test.db: no such file or directory: make its directory"},
+		{"sqlite:" + dir, "it is a directory: name a file in it"},
+		{"sqlite:" + filepath.Join(dir, "prose"), "file is not a database (26): name another"},
+		{"sqlite:" + filepath.Join(dir, "nowhere.db"), "must be able to write to the file, and to make others in its directory"},
 		{"postgres://me:secret@localhost:not-a-port/db", "database.url"},
 		{"postgres://me:secret@127.0.0.1:1/db", "open PostgreSQL database"},
 	} {
