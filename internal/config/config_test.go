@@ -266,6 +266,10 @@ func TestProblems(t *testing.T) {
 			env:  working("GITHUB_WEB_URL", "https://ghe.acme.example"),
 			want: []string{"github.v3_api_url: is missing although github.web_url is not GitHub.com; on Enterprise Server it is https://HOST/api/v3"},
 		},
+		"the pages for the API": {
+			env:  working("GITHUB_WEB_URL", "https://ghe.acme.example", "GITHUB_V3_API_URL", "https://ghe.acme.example/"),
+			want: []string{"github.v3_api_url: is the address of the pages, where no API is; on Enterprise Server that is at https://HOST/api/v3"},
+		},
 		"another API, half told": {
 			env:  working("GITHUB_V3_API_URL", "https://ghe.acme.example/api/v3"),
 			want: []string{"github.web_url: is missing although github.v3_api_url is not that of GitHub.com; set the address that people open in a browser"},
