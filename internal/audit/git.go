@@ -73,7 +73,7 @@ func (g Git) tip(ctx context.Context, branch string) (string, error) {
 	}
 	sha, err := g.resolve(ctx, "refs/heads/"+branch)
 	if err != nil {
-		err = fmt.Errorf("find the branch %s: %w", branch, err)
+		err = fmt.Errorf("the clone in %s has no branch %s: fetch it, or name another", g.Dir, branch)
 	}
 	return sha, err
 }

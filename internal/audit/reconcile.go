@@ -242,7 +242,7 @@ type mapper struct {
 func (m *mapper) find(ctx context.Context, name string) (int, error) {
 	sha, err := m.git.resolve(ctx, name)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("the clone in %s has no commit %s: fetch it, or name another", m.git.Dir, name)
 	}
 	i, ok := m.index[sha]
 	if !ok {
