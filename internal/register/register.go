@@ -95,12 +95,14 @@ func (c *Config) Check() error {
 		return fmt.Errorf("--github-url: %w", err)
 	}
 	host, err := url.Parse(public)
-	site, _, _ := strings.Cut(strings.TrimPrefix(web, "https://"), "/")
+	site, path, _ := strings.Cut(strings.TrimPrefix(web, "https://"), "/")
 	switch {
 	case err != nil:
 		return err
 	case strings.HasSuffix(site, tenants) && !tenant.MatchString(web):
 		return fmt.Errorf("--github-url: %s is not where people open GHE.com: write it as https://NAME.ghe.com", web)
+	case strings.HasPrefix(web, "https://") && path != "":
+		return fmt.Errorf("--github-url: %s is not where people open GitHub: write it as https://%s", web, site)
 	case isCloud(web) && (host.Hostname() == "localhost" || net.ParseIP(host.Hostname()).IsLoopback()):
 		return fmt.Errorf("--public-url: %s is this machine, which GitHub cannot reach: name the address of the proxy before the server", public)
 	case c.Organization != "" && (!organization.MatchString(c.Organization) || len(c.Organization) > 39):

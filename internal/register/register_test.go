@@ -222,12 +222,15 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%v, %+v", err, c)
 	}
 	for want, edit := range map[string]func(*register.Config){
-		"--public-url is missing":                          func(c *register.Config) { c.PublicURL = "" },
-		"--public-url: \"acme\" is no address":             func(c *register.Config) { c.PublicURL = "acme" },
-		"--public-url: http://acme.example is plain http":  func(c *register.Config) { c.PublicURL = "http://acme.example" },
-		"https://127.0.0.1 is this machine":                func(c *register.Config) { c.PublicURL = "https://127.0.0.1" },
-		"--github-url: \"\" is no address":                 func(c *register.Config) { c.GitHubURL = "" },
-		"--github-url: https://api.acme.ghe.com is not":    func(c *register.Config) { c.GitHubURL = "https://api.acme.ghe.com" },
+		"--public-url is missing":                         func(c *register.Config) { c.PublicURL = "" },
+		"--public-url: \"acme\" is no address":            func(c *register.Config) { c.PublicURL = "acme" },
+		"--public-url: http://acme.example is plain http": func(c *register.Config) { c.PublicURL = "http://acme.example" },
+		"https://127.0.0.1 is this machine":               func(c *register.Config) { c.PublicURL = "https://127.0.0.1" },
+		"--github-url: \"\" is no address":                func(c *register.Config) { c.GitHubURL = "" },
+		"--github-url: https://api.acme.ghe.com is not":   func(c *register.Config) { c.GitHubURL = "https://api.acme.ghe.com" },
+		"--github-url: https://github.acme.example/api/v3 is not where people open GitHub: write it as https://github.acme.example": func(c *register.Config) {
+			c.GitHubURL = "https://github.acme.example/api/v3"
+		},
 		"--github-url: https://acme.ghe.com/api/v3 is not": func(c *register.Config) { c.GitHubURL = "https://acme.ghe.com/api/v3" },
 		"https://localhost is this machine": func(c *register.Config) {
 			c.PublicURL, c.GitHubURL = "https://localhost", "https://acme.ghe.com"
