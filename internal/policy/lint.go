@@ -134,7 +134,7 @@ func (l *linter) categories() {
 		compiled := l.policy.Categories[c.category]
 		alone := l.policy.Floor == nil // beside a floor it is no gap to ask for nothing
 		if alone && len(compiled.Approvals) == 0 {
-			l.warn(c.shape.Approvals.at, fmt.Sprintf("nobody need approve %s changes", c.category), "ask for one reviewer")
+			l.warn(c.shape.Approvals.at, fmt.Sprintf("nobody needs to approve %s changes", c.category), "ask for one reviewer")
 		}
 		if alone && c.category == change.HighRisk && len(compiled.When) == 0 {
 			where := c.shape.at

@@ -30,7 +30,7 @@ func TestLint(t *testing.T) {
 		{"a program that runs anybody's code", minimal + "bots: ['dependabot[bot]', 'GitHub-Actions[bot]']\n",
 			[]string{"6: whoever can push a workflow can push code as GitHub-Actions[bot], and then approve it"}},
 		{"no security review", "version: 1\ncategories:\n  high-risk: {when: {any: [{labels: [x]}]}, approvals: []}\n",
-			[]string{"1: there is no security review", "3: nobody need approve high-risk changes"}},
+			[]string{"1: there is no security review", "3: nobody needs to approve high-risk changes"}},
 		{"nothing is high-risk", strings.Replace(minimal, "when: {any: [{paths: [\"db/**\"]}]}, ", "", 1),
 			[]string{"5: nothing is high-risk but the policy itself"}},
 		{"an emergency without anything", minimal + "emergency: {declared_by: security, approvals: [], record: []}\n",

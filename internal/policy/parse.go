@@ -334,7 +334,7 @@ func (c *compiler) people(n number) int {
 	case !n.present():
 		return 1
 	case n.value < 1:
-		c.problem(n.at, fmt.Sprintf("count is %d", n.value), "ask for 1 or more; take the whole entry away if nobody need approve")
+		c.problem(n.at, fmt.Sprintf("count is %d", n.value), "ask for 1 or more; take the whole entry away if nobody needs to approve")
 		return 1
 	case n.value > MaxRequiredPeople:
 		c.problem(n.at, fmt.Sprintf("count is %d", n.value), fmt.Sprintf("ask for %d at most", MaxRequiredPeople))

@@ -11,6 +11,8 @@ import (
 	"github.com/changegate/changegate/internal/calendar"
 )
 
+const durationMend = "write a time: 30m, 24h, 2d"
+
 // duration reads "30m", "24h" or "2d"; fallback where it is absent or wrong.
 func (c *compiler) duration(t text, what string, fallback, least, most time.Duration) time.Duration {
 	if !t.present() {
@@ -19,7 +21,7 @@ func (c *compiler) duration(t text, what string, fallback, least, most time.Dura
 	d, err := parseDuration(t.value)
 	switch {
 	case err != nil:
-		c.problem(t.at, fmt.Sprintf("%s is %q", what, t.value), "write a time: 30m, 24h, 2d")
+		c.problem(t.at, fmt.Sprintf("%s is %q", what, t.value), durationMend)
 	case d < least:
 		c.problem(t.at, fmt.Sprintf("%s is %s", what, t.value), fmt.Sprintf("make it %s or more", shortDuration(least)))
 	case d > most:

@@ -298,6 +298,17 @@ func (r *reader) wrongKind(n ast.Node, what, want string) {
 	r.problem(nodePlace(n), fmt.Sprintf("%s is %s", what, yamlnode.Kind(n)), "write "+want)
 }
 
+// insteadOf is what to write where a key that takes a text has a number, or true or false.
+func insteadOf(value, key string) string {
+	switch key {
+	case "within", "monitor", "timeout", "grace", "lasts":
+		return durationMend
+	case "changed_lines", "changed_files":
+		return fmt.Sprintf(`compare with it, in quotes: "> %s"`, value)
+	}
+	return fmt.Sprintf(`put it in quotes: "%s"`, value)
+}
+
 func (t *text) read(r *reader, n ast.Node, what string) {
 	switch n := n.(type) {
 	case *ast.StringNode:
@@ -305,7 +316,7 @@ func (t *text) read(r *reader, n ast.Node, what string) {
 	case *ast.LiteralNode:
 		t.value = strings.TrimSuffix(n.Value.Value, "\n")
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		r.problem(nodePlace(n), fmt.Sprintf("%s is %s", what, yamlnode.Kind(n)), fmt.Sprintf(`put it in quotes: "%s"`, n.GetToken().Value))
+		r.problem(nodePlace(n), fmt.Sprintf("%s is %s", what, yamlnode.Kind(n)), insteadOf(n.GetToken().Value, what))
 		return
 	default:
 		r.wrongKind(n, what, "a text")
