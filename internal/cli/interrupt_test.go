@@ -25,7 +25,7 @@ func TestInterruptEndsWaitingForInput(t *testing.T) {
 				go func() { ended <- Run(ctx, strings.Fields(command), Streams{In: typed, Out: &out, Err: &err}) }()
 				synctest.Wait()
 				interrupt(errors.New("interrupt signal received"))
-				if code := <-ended; code == exitOK || out.Len() > 0 || !strings.Contains(err.String(), "interrupt signal received") {
+				if code := <-ended; code == exitOK || out.Len() > 0 || !strings.HasSuffix(err.String(), "interrupt signal received\n") {
 					t.Errorf("exit code %d, out %q, err %q", code, &out, &err)
 				}
 			})

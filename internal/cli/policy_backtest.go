@@ -100,6 +100,9 @@ func readPulls(cmd *cobra.Command, files []string) (pulls []backtest.Pull, bad b
 		}
 		read, err := backtest.Read(file, in)
 		in.Close()
+		if ctx := cmd.Context(); ctx.Err() != nil {
+			return nil, false, fmt.Errorf("read %s: %w", visible(file), context.Cause(ctx))
+		}
 		if err != nil {
 			bad = true
 			for line := range strings.Lines(err.Error()) {
