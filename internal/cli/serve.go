@@ -103,7 +103,7 @@ func probe(cmd *cobra.Command, file string) error {
 // newLogger returns a logger that writes as the configuration says.
 func newLogger(c config.Log, w io.Writer) zerolog.Logger {
 	if c.Format == "console" {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)}
 	}
 	return zerolog.New(w).Level(c.Level).With().Timestamp().Logger()
 }
