@@ -357,6 +357,10 @@ func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 		{"another key", whole, header(f.key.Public(), "test+00000000+AQ=="), "checkpoint: public key"},
 		{"another's checkpoint", whole, header(string(jsonOf(t, string(f.checkpoint(t).Note))), string(jsonOf(t, string(other.Note)))), "checkpoint: it is not signed with the key"},
 		{"nothing", whole, func([]string) []string { return nil }, "this is no bundle"},
+		{"line ends of Windows", whole, func(l []string) []string {
+			return strings.SplitAfter(strings.ReplaceAll(strings.Join(l, ""), "\n", "\r\n"), "\n")
+		}, "this is not the bundle as it was written: its line ends were converted"},
+		{"a byte order mark", whole, func(l []string) []string { return append([]string{"\ufeff" + l[0]}, l[1:]...) }, "this is not the bundle as it was written"},
 		{"another file", whole, func([]string) []string { return []string{"hello\n"} }, "this is no bundle"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

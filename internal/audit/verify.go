@@ -95,6 +95,8 @@ func (v *verifier) header() error {
 		return broken(0, "this is no bundle: %s", wrong.Why)
 	case err != nil:
 		return err
+	case bytes.HasSuffix(text, []byte("\r\n")), bytes.HasPrefix(text, []byte("\ufeff")):
+		return broken(0, "this is not the bundle as it was written: its line ends were converted, or a byte order mark was put before it; take the file as it was exported")
 	}
 	h := &v.report.Header
 	if err := parseLine(text, h); err != nil {
