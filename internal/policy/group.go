@@ -16,8 +16,11 @@ func DecideGroup(g change.Group, title func(change.Decision) string) change.Grou
 	d := change.GroupDecision{Group: g.MergeGroup, Verdict: change.Satisfied, Observing: len(g.Members) > 0}
 	for _, m := range g.Members {
 		s := change.GroupStanding{Number: m.Number, Verdict: memberVerdict(m.Decision), Title: title(m.Decision)}
-		if m.Queued != "" && m.Decision.Head != m.Queued {
+		switch {
+		case m.Queued != "" && m.Decision.Head != m.Queued:
 			s.Verdict, s.Title = change.Failing, fmt.Sprintf("its head is %s by now, and the queue took %s", m.Decision.Head.Short(), m.Queued.Short())
+		case !m.Decision.Governed && (m.Decision.State == change.Merged || m.Decision.State == change.Closed):
+			s.Title = "it is " + string(m.Decision.State) + " by now, so nothing was decided of it for this group"
 		}
 		d.Members = append(d.Members, s)
 		d.Verdict = max(d.Verdict, s.Verdict)

@@ -47,8 +47,11 @@ func TestGroups(t *testing.T) {
 		{"one of them waits for the end of a freeze", func(g *change.Group) { g.Members[1].Decision = waiting(change.KindFreeze) }, change.Failing, ""},
 		{"one of them waits for its checks", func(g *change.Group) { g.Members[1].Decision = waiting(change.KindChecks) }, change.Waiting, ""},
 		{"one of them is red", func(g *change.Group) { g.Members[0].Decision.Verdict = change.Failing }, change.Failing, ""},
-		{"one of them has another head by now", func(g *change.Group) { g.Members[0].Decision.Head = "bbb" }, change.Failing, ""},
+		{"one of them has another head by now", func(g *change.Group) { g.Members[0].Decision.Head = "bbb" }, change.Failing, "its head is bbb by now"},
 		{"one of them is not governed", func(g *change.Group) { g.Members[0].Decision = change.Decision{Head: "aaa"} }, change.Failing, ""},
+		{"one of them was merged meanwhile", func(g *change.Group) {
+			g.Members[0].Decision = change.Decision{Head: "aaa", State: change.Merged, Verdict: change.Failing}
+		}, change.Failing, "it is merged by now"},
 		{"no members", func(g *change.Group) { g.Members = nil }, change.Failing, "cannot be told. Queue them again"},
 		{"the group ahead is red", func(g *change.Group) { g.Ahead = change.Failing }, change.Failing, ""},
 		{"the group ahead waits", func(g *change.Group) { g.Ahead = change.Waiting }, change.Waiting, ""},
@@ -73,9 +76,12 @@ func TestGroups(t *testing.T) {
 		g := groupOf(member(1, "a"), member(2, "b"))
 		row.change(&g)
 		d := DecideGroup(g, stateOf)
-		said := make([]string, len(d.Problems))
-		for i, p := range d.Problems {
-			said[i] = p.String()
+		var said []string
+		for _, p := range d.Problems {
+			said = append(said, p.String())
+		}
+		for _, m := range d.Members {
+			said = append(said, m.Title)
 		}
 		if d.Verdict != row.want || !strings.Contains(strings.Join(said, "\n"), row.says) {
 			t.Errorf("%s: %s %q, want %s %q", row.name, d.Verdict, said, row.want, row.says)

@@ -291,7 +291,7 @@ func (r *run) decideMember(ctx context.Context, m *change.GroupMember) (member, 
 	head := own.main.pull().Head.SHA
 	if own.main.pull().State != change.Open {
 		// It was merged or closed meanwhile; the group will be told.
-		m.Decision = change.Decision{Pull: key, Head: head, Verdict: change.Failing}
+		m.Decision = change.Decision{Pull: key, Head: head, State: own.main.pull().State, Verdict: change.Failing}
 		return member{}, nil
 	}
 	subjects, err := own.decideHead(ctx, head)

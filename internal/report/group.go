@@ -7,6 +7,9 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
+// maxNumbers is how many pull requests a group's title names: GitHub puts up to a hundred into one, and what is amiss must fit beside them.
+const maxNumbers = 5
+
 // Group returns all three parts of the output of a merge group's check run.
 func Group(d change.GroupDecision) (title, summary, text string) {
 	p := page{limit: MaxSummary}
@@ -18,7 +21,10 @@ func Group(d change.GroupDecision) (title, summary, text string) {
 		// The number is ours to write, so that GitHub links it.
 		rows[i] = fmt.Sprintf("| %s | #%d | %s |\n", verdictMarks[m.Verdict], m.Number, markdown(change.Quote(m.Title)))
 		if headline == "" && m.Verdict != change.Satisfied {
-			headline = fmt.Sprintf("#%d: %s", m.Number, m.Title)
+			headline = m.Title
+			if len(d.Members) > 1 {
+				headline = numbers[i] + ": " + headline
+			}
 		}
 	}
 	if len(rows) > 0 {
@@ -41,7 +47,9 @@ func Group(d change.GroupDecision) (title, summary, text string) {
 		headline = "the group that it was built on is not decided"
 	}
 	title = "Merge group"
-	if len(numbers) > 0 {
+	if n := len(numbers); n > maxNumbers {
+		title += " of " + strings.Join(numbers[:maxNumbers], ", ") + fmt.Sprintf(" and %d more", n-maxNumbers)
+	} else if n > 0 {
 		title += " of " + strings.Join(numbers, ", ")
 	}
 	if d.Observing {
