@@ -94,7 +94,11 @@ func (l *look) underlying() change.Text {
 func (l *look) held() []change.Text {
 	var held []change.Text
 	for _, r := range l.Decision.Requirements {
-		if r.State != change.Met && r.State != change.Owed {
+		switch {
+		case r.State == change.Met || r.State == change.Owed:
+		case r.Kind == change.KindDraft:
+			held = append(held, words("it is a draft"))
+		default:
 			held = append(held, short(r))
 		}
 	}
@@ -194,7 +198,7 @@ func (l *look) reviewed() change.Announcement {
 func (l *look) reviewsOverdue(unmet []change.Requirement) change.Announcement {
 	return change.Announcement{
 		Text:    change.Say(words("OVERDUE: ", l.number(), " was merged as an emergency and still lacks "), shorts(unmet), words(", due by ", l.due(), ".")),
-		Details: []change.Text{l.barred("it is given")}, Links: l.links(), Broadcast: true,
+		Details: []change.Text{l.barred("that is settled")}, Links: l.links(), Broadcast: true,
 	}
 }
 

@@ -28,6 +28,10 @@ func TestTexts(t *testing.T) {
 		{at(0), declareApproved, at(1), unlabel, at(2), declare(dave), deleteIssue, at(3), merge, refuse, deleteIssue, at(30)},
 		{at(0), declare(carol), at(1), write, at(20), closeIssue},
 		{at(0), declare(carol), at(1), push, at(2), merge},
+		{at(0), func(w *world) {
+			declare(carol)(w)
+			w.decide(w.f.Decision.Declaration, append(owed(), change.Requirement{Kind: change.KindDraft, Short: change.Words("draft"), State: change.Awaited})...)
+		}},
 	} {
 		w := newWorld()
 		for _, a := range acts {

@@ -64,7 +64,7 @@ func TestMergedEmergency(t *testing.T) {
 			want: []string{"emergency, satisfied", "owed Security review [security review] → one more of @acme/security, because auth/a.go matches authentication"}, never: []string{"ask "}},
 		{name: "the security review overdue", facts: pullRequest(files("auth/a.go"), declared, approved("bob"), gone), want: []string{"emergency, waiting", "awaited Security review"}},
 		{name: "an objection leaves it unsettled, whoever approves", facts: pullRequest(files("a.go"), declared, objected("carol"), approved("bob")),
-			want: []string{"emergency, satisfied", "met Reviewer", "owed No changes requested [changes requested by carol] requested by carol → an approval by carol"}},
+			want: []string{"emergency, satisfied", "met Reviewer", "owed No changes requested [what carol asked for] requested by carol → an approval by carol"}},
 		{name: "and overdue", facts: pullRequest(files("a.go"), declared, objected("carol"), approved("bob"), gone), want: []string{"emergency, waiting", "awaited No changes requested"}},
 		{name: "until the objector approves", facts: pullRequest(files("a.go"), declared, objected("carol"), approved("carol"), gone), want: []string{"emergency, satisfied", "met Reviewer carol"}},
 		{name: "an objection by nobody who holds a role", facts: pullRequest(files("a.go"), declared, objected("stranger"), approved("bob")), want: []string{"emergency, satisfied", "met Reviewer"}, never: []string{"owed"}},

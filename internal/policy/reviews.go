@@ -270,13 +270,15 @@ func (q *inquiry) objections(standings []standing) {
 		return
 	}
 	state, due := change.Failed, time.Time{}
+	short := change.Say(change.Words("changes requested by "), change.Join(", ", abridged(who, 3)))
 	if q.merged { // it is too late to hold anything up, and what was asked for is still to be settled
 		state, due = q.owed(), q.due()
+		short = change.Say(change.Words("what "), enumerated(abridged(who, 3), "and"), change.Words(" asked for"))
 	}
 	q.require(change.Requirement{
 		Kind: change.KindChangesRequested, State: state, Due: due, By: by,
 		Name:  change.Words("No changes requested"),
-		Short: change.Say(change.Words("changes requested by "), change.Join(", ", abridged(who, 3))),
+		Short: short,
 		Found: change.Say(change.Words("requested by "), change.Join(", ", who), change.Words(withPrefix("; ", notes)), change.Join("; ", notes)),
 		Next:  q.lifting(approvers, len(approvers) < len(who)),
 	})

@@ -144,7 +144,7 @@ func TestTitle(t *testing.T) {
 	overdue := owed
 	overdue.State = change.Awaited
 	declared := &change.Declaration{By: alice, At: owed.Due.Add(-4 * time.Hour), Due: owed.Due}
-	objection := row(change.KindChangesRequested, change.Owed, "No changes requested", "changes requested by bob")
+	objection := row(change.KindChangesRequested, change.Owed, "No changes requested", "what bob asked for")
 	objection.Due = owed.Due
 	frozen := row(change.KindFreeze, change.Awaited, "No freeze", "merging frozen until Mon 4 Jan 00:00 CET (year end)")
 	frozen.Due = owed.Due
@@ -165,7 +165,7 @@ func TestTitle(t *testing.T) {
 		{"an overdue debt", change.Decision{Governed: true, Category: change.Emergency, Declaration: declared, Requirements: []change.Requirement{overdue}},
 			"Emergency: 1 approval overdue since 2 March 14:05 UTC"},
 		{"a merged emergency's objection", change.Decision{Governed: true, State: change.Merged, Category: change.Emergency, Declaration: declared,
-			Requirements: []change.Requirement{objection, owed}}, "Emergency: changes requested by bob due by 14:05 UTC · 1 approval due by 14:05 UTC"},
+			Requirements: []change.Requirement{objection, owed}}, "Emergency: what bob asked for due by 14:05 UTC · 1 approval due by 14:05 UTC"},
 		{"a merged emergency that is settled", change.Decision{Governed: true, State: change.Merged, Category: change.Emergency, Declaration: declared,
 			Requirements: []change.Requirement{met}}, "Emergency: approved by bob"},
 		{"a freeze", change.Decision{Governed: true, Category: change.Normal, Requirements: []change.Requirement{met, frozen}},
