@@ -214,6 +214,7 @@ func (q *inquiry) approvalRow(w asked, first bool, by []change.Account, stuck bo
 		r.Next = mend
 		if r.State != change.Owed && !q.merged { // what is owed holds nothing up, and stays owed after the merge
 			r.State = change.Blocked
+			r.Short = change.Say(r.Short, change.Words(" ("+nobodyCan(w.count)+")"))
 		}
 		if r.Found.IsEmpty() {
 			r.Found = found
@@ -227,6 +228,14 @@ func (q *inquiry) approvalRow(w asked, first bool, by []change.Account, stuck bo
 	}
 	r.Next = q.nextApprover(w, short)
 	return r
+}
+
+// nobodyCan says in the title of a check why it is red, and not waiting for people.
+func nobodyCan(count int) string {
+	if count == 1 {
+		return "nobody can approve"
+	}
+	return "too few can approve"
 }
 
 // approvalNames returns what a requirement for people is called in the table and in the title.
@@ -321,16 +330,8 @@ func isOrAre(a change.Ask) string {
 // candidates names who holds a role, as far as that is known without asking.
 func (q *inquiry) candidates(role *Role) change.Text {
 	f := q.facts
-	var who []change.Text
-	existing := 0
-	if !f.Repository.OwnerIsUser {
-		for _, slug := range role.Teams {
-			if !f.Teams[slug].Missing {
-				existing++
-				who = append(who, change.TeamName(f.Repository.Owner, slug))
-			}
-		}
-	}
+	who := q.teamsOf(role)
+	existing := len(who)
 	for _, login := range role.Users {
 		if a, ok := f.Users[strings.ToLower(login)]; ok && a.Known() {
 			login = a.Login
@@ -347,6 +348,20 @@ func (q *inquiry) candidates(role *Role) change.Text {
 		return change.Words("nobody")
 	}
 	return enumerated(who, "or")
+}
+
+// teamsOf names a role's teams that may exist.
+func (q *inquiry) teamsOf(role *Role) (all []change.Text) {
+	f := q.facts
+	if f.Repository.OwnerIsUser {
+		return nil
+	}
+	for _, slug := range role.Teams {
+		if !f.Teams[slug].Missing {
+			all = append(all, change.TeamName(f.Repository.Owner, slug))
+		}
+	}
+	return all
 }
 
 // exceptions names those who would be asked for a role and cannot approve because they contributed: all of them where a permission

@@ -173,7 +173,7 @@ categories: {normal: {record: [], unattributed: block}}
 		{name: "a team that cannot be read blocks what needs it, and only that", facts: pullRequest(risky, approved("bob", "carol", "sam"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
 		}), want: []string{"high-risk, failing", "met 2 reviewers", "met Security review",
-			"blocked Tech lead [tech lead] @acme/tech-leads cannot be read: 403 Forbidden → let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy"}},
+			"blocked Tech lead [tech lead (nobody can approve)] @acme/tech-leads cannot be read: 403 Forbidden → let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy"}},
 		{name: "where others could hold the role it is a note", policy: `
 version: 1
 roles: {reviewer: {permission: write, teams: [guild]}}
@@ -191,13 +191,13 @@ categories: {normal: {record: []}}
 			"let the App read the members of @acme/tech-leads, or name others, on line 3 of the policy → an approval by bob"}, never: []string{"may not"}},
 		{name: "a team that took another's name", facts: pullRequest(risky, approved("bob", "carol", "lea", "sam"), func(f *change.Facts) {
 			f.Teams["security"] = change.Team{ID: 9, Slug: "security", Replaced: true, Problem: "another"}
-		}), want: []string{"high-risk, failing", "blocked Security review [security review] @acme/security is another team than the one first seen by this name → an owner of the organization who means this one removes the App and installs it again"}},
+		}), want: []string{"high-risk, failing", "blocked Security review [security review (nobody can approve)] @acme/security is another team than the one first seen by this name → an owner of the organization who means this one removes the App and installs it again"}},
 		{name: "a team that does not exist", facts: pullRequest(risky, func(f *change.Facts) { f.Teams["security"] = change.Team{Slug: "security", Missing: true} }),
-			want: []string{"high-risk, failing", "blocked Security review [security review] @acme/security does not exist → create @acme/security, or name another team, on line 6 of the policy"}},
+			want: []string{"high-risk, failing", "blocked Security review [security review (nobody can approve)] @acme/security does not exist → create @acme/security, or name another team, on line 6 of the policy"}},
 		{name: "a team that is listed in part", facts: pullRequest(risky, approved("lea"), func(f *change.Facts) { f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Partial: true} }),
 			want: []string{"high-risk, waiting", "awaited Tech lead", "lea counts for reviewer"}},
 		{name: "a user's own repository has no teams", facts: pullRequest(risky, func(f *change.Facts) { f.Repository.OwnerIsUser = true }),
-			want: []string{"high-risk, failing", "blocked Tech lead [tech lead] nobody can hold tech-lead: a user's repository has no teams"}},
+			want: []string{"high-risk, failing", "blocked Tech lead [tech lead (nobody can approve)] nobody can hold tech-lead: a user's repository has no teams"}},
 
 		{name: "the comparison of another head", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Content.Head = oldHead }), want: []string{"normal, waiting", "comparison awaited"}},
 		{name: "files beyond GitHub's limit", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Content.FilesCut = true }), want: []string{"normal, failing", "blocked The whole change [too many files]"}},

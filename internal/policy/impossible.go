@@ -96,11 +96,18 @@ func (q *inquiry) nobodyLeft(w asked) (found, mend change.Text) {
 			left++
 		}
 	}
-	found = change.Say(change.Quote(w.role.Name), change.Words(" has "+plural(len(seen), "holder", "holders")+", and "+strconv.Itoa(left)+" can approve for "+plural(w.count, "place", "places")))
+	if len(seen) == 0 {
+		found = change.Say(change.Words("nobody holds "), change.Quote(w.role.Name))
+	} else {
+		found = change.Say(change.Quote(w.role.Name), change.Words(" has "+plural(len(seen), "holder", "holders")+", and "+strconv.Itoa(left)+" can approve for "+plural(w.count, "place", "places")))
+	}
 	if len(out) > 0 {
 		found = change.Say(found, change.Words("; not "), enumerated(abridged(out, 5), "or"))
 	}
-	mend = change.Say(change.Words("add people to "), q.candidates(w.role), change.Words(" who did not contribute, or change the role on "+q.rolePlace(w.role)))
+	mend = change.Words("name others, who did not contribute, in the role on " + q.rolePlace(w.role))
+	if teams := q.teamsOf(w.role); len(teams) > 0 {
+		mend = change.Say(change.Words("add people to "), enumerated(teams, "or"), change.Words(" who did not contribute, or change the role on "+q.rolePlace(w.role)))
+	}
 	if trailers {
 		mend = change.Say(mend, change.Words("; or push the commits without the trailers that name people who did not write them"))
 	}

@@ -35,7 +35,7 @@ security_review: {role: security, triggers: {login: {paths: ["**/auth/**"]}}}
 	auth, risky := files("auth/a.go"), files("a.tf")
 	play(t, policy, []scenario{
 		{name: "somebody is left", facts: pullRequest(auth), want: []string{"normal, waiting", "awaited Security review"}},
-		{name: "an empty team", facts: pullRequest(auth, team("security")), want: []string{"normal, failing", "blocked Security review", "security has 0 holders", "line 5 of the policy"}},
+		{name: "an empty team", facts: pullRequest(auth, team("security")), want: []string{"normal, failing", "blocked Security review", "nobody holds security", "line 5 of the policy"}},
 		{name: "all of a team made co-authors", facts: pullRequest(auth, coauthored("sam")),
 			want: []string{"normal, failing", "blocked Security review", "not sam (co-authored 9e8d7c6, pushed by alice)", "without the trailers"}},
 		{name: "one person for two places", facts: pullRequest(risky, team("tech-leads", "lea"), team("security", "lea")),
@@ -46,5 +46,16 @@ security_review: {role: security, triggers: {login: {paths: ["**/auth/**"]}}}
 		{name: "a team that was not listed to its end", facts: pullRequest(auth, func(f *change.Facts) { f.Teams["security"] = change.Team{Slug: "security", Partial: true} }),
 			want: []string{"normal, waiting"}, never: []string{"blocked"}},
 		{name: "a draft", facts: pullRequest(auth, team("security"), draft), want: []string{"normal, waiting"}, never: []string{"blocked"}},
+	})
+	play(t, `version: 1
+roles:
+  reviewer: {users: [bob]}
+categories:
+  normal: {approvals: [{role: reviewer}]}
+`, []scenario{
+		{name: "a role that names people, who have contributed", facts: pullRequest(files("a.go"), coauthored("bob")), want: []string{
+			"normal, failing", "blocked Reviewer [0 of 1 approval (nobody can approve)] reviewer has 1 holder, and 0 can approve for 1 place; not bob (co-authored 9e8d7c6, pushed by alice) → " +
+				"name others, who did not contribute, in the role on line 3 of the policy; or push"},
+			never: []string{"add people to bob"}},
 	})
 }
