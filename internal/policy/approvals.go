@@ -292,11 +292,18 @@ func enumerated(texts []change.Text, conjunction string) change.Text {
 
 // nextApprover says whom one could still ask.
 func (q *inquiry) nextApprover(w asked, short int) change.Text {
-	many := "one more of "
-	if short > 1 {
-		many = strconv.Itoa(short) + " more of "
+	what := ""
+	switch {
+	case short == w.count && short == 1:
+		what = "an approval by "
+	case short == w.count:
+		what = strconv.Itoa(short) + " approvals by "
+	case short == 1:
+		what = "one more of "
+	default:
+		what = strconv.Itoa(short) + " more of "
 	}
-	who := change.Say(change.Words(many), q.candidates(w.role))
+	who := change.Say(change.Words(what), q.candidates(w.role))
 	if ask, ok := q.ask(w); ok {
 		asked := change.Say(enumerated(q.askedNames(ask), "and"), change.Words(isOrAre(ask)+" asked"))
 		if q.isAskedFor(w) {

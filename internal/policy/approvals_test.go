@@ -31,7 +31,7 @@ func TestApprovals(t *testing.T) {
 	normal, risky := files("a.go"), files("a.tf")
 	oldApproval := review(change.Approved, "bob", oldHead)
 	play(t, fourEyes, []scenario{
-		{name: "nobody", facts: pullRequest(normal), want: []string{"normal, waiting", "awaited Reviewer [0 of 1 approval] → one more of anyone with write access, except alice (author)"}},
+		{name: "nobody", facts: pullRequest(normal), want: []string{"normal, waiting", "awaited Reviewer [0 of 1 approval] → an approval by anyone with write access, except alice (author)"}},
 		{name: "a reviewer", facts: pullRequest(normal, approved("bob")), want: []string{"normal, satisfied", "met Reviewer bob", "bob counts for reviewer"}},
 		{name: "without the permission", facts: pullRequest(normal, approved("eve")), want: []string{"normal, waiting", "eve does not count: holds none of the roles that are asked for: reviewer"}},
 		{name: "whose permission was not read", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { delete(f.People, account("bob").ID) }),
@@ -152,7 +152,7 @@ categories: {normal: {record: [], unattributed: block}}
 		{name: "nobody fills two places", facts: pullRequest(risky, approved("bob", "lea", "sam")),
 			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more of anyone with write access", "met Tech lead lea", "met Security review sam"}},
 		{name: "the lead alone fills the rarer place", facts: pullRequest(risky, approved("lea")),
-			want: []string{"high-risk, waiting", "awaited 2 reviewers [0 of 2 approvals] → 2 more of anyone with write access", "met Tech lead lea", "lea counts for tech-lead"}},
+			want: []string{"high-risk, waiting", "awaited 2 reviewers [0 of 2 approvals] → 2 approvals by anyone with write access", "met Tech lead lea", "lea counts for tech-lead"}},
 		{name: "who is asked", facts: pullRequest(risky),
 			want: []string{"high-risk, waiting", "awaited Tech lead [tech lead] → @acme/tech-leads is asked",
 				"awaited Security review [security review] → @acme/security is asked, because it is high-risk", "ask security of [security][] round 0", "ask tech-lead of [tech-leads][] round 0"}},
@@ -164,7 +164,7 @@ categories: {normal: {record: [], unattributed: block}}
 		}), want: []string{"high-risk, waiting", "@acme/tech-leads is asked, except lea (pushed 9e8d7c6)"}},
 
 		{name: "watching pings nobody", policy: fourEyes + "mode: observe\n", facts: pullRequest(risky),
-			want: []string{"high-risk, waiting", "awaited Security review [security review] → one more of @acme/security, because it is high-risk"}, never: []string{"ask ", "is asked,"}},
+			want: []string{"high-risk, waiting", "awaited Security review [security review] → an approval by @acme/security, because it is high-risk"}, never: []string{"ask ", "is asked,"}},
 		{name: "a draft asks nobody", facts: pullRequest(risky, draft), want: []string{"high-risk, waiting", "awaited Ready for review [draft]",
 			"awaited Security review [security review] → @acme/security, when it is ready for review, because it is high-risk"}, never: []string{"ask ", "is asked,"}},
 		{name: "a draft is never green", facts: pullRequest(normal, draft, approved("bob")), want: []string{"normal, waiting"}},
@@ -279,7 +279,7 @@ categories:
 		{name: "not while the team exists", facts: pullRequest(files("a.go"), maintains, approved("bob")), want: []string{"normal, waiting"}},
 		{name: "where it does not", facts: pullRequest(files("a.go"), maintains, missing, approved("bob")), want: []string{"normal, satisfied"}},
 		{name: "in a user's repository", facts: pullRequest(files("a.go"), maintains, func(f *change.Facts) { f.Repository.OwnerIsUser = true }, approved("bob")), want: []string{"normal, satisfied"}},
-		{name: "not for a lesser permission", facts: pullRequest(files("a.go"), missing, approved("bob")), want: []string{"normal, waiting", "one more of anyone with maintain access"}},
+		{name: "not for a lesser permission", facts: pullRequest(files("a.go"), missing, approved("bob")), want: []string{"normal, waiting", "an approval by anyone with maintain access"}},
 		{name: "not where the team cannot be read", facts: pullRequest(files("a.go"), maintains, approved("bob"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
 		}), want: []string{"normal, failing", "blocked Tech lead"}},

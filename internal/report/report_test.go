@@ -94,7 +94,7 @@ Decided by ` + "`.github/change-policy.yml` at `abcdef0` for `9e8d7c6`" + `.
 
 func TestSummaryOfAMergedEmergency(t *testing.T) {
 	overdue := row(change.KindApprovals, change.Awaited, "Reviewer", "1 approval")
-	overdue.Next, overdue.Due = change.Words("one more of anyone with write access"), noon
+	overdue.Next, overdue.Due = change.Words("an approval by anyone with write access"), noon
 	got := Summary(change.Decision{
 		Governed: true, State: change.Merged, Category: change.Emergency, Underlying: change.HighRisk, Requirements: []change.Requirement{overdue},
 		Declaration: &change.Declaration{By: alice, At: noon.Add(-24 * time.Hour), Due: noon},
@@ -103,7 +103,7 @@ func TestSummaryOfAMergedEmergency(t *testing.T) {
 
 | | Requirement | State | Next |
 |---|---|---|---|
-| ⏳ | Reviewer | – | one more of anyone with write access; overdue since 2 March 12:00 UTC |
+| ⏳ | Reviewer | – | an approval by anyone with write access; overdue since 2 March 12:00 UTC |
 
 **Why high-risk:** it was when it was merged.
 
