@@ -84,7 +84,7 @@ version: 1
 roles: {reviewer: {permission: write}}
 categories: {normal: {record: []}}
 `, facts: pullRequest(normal, objected("nobody"), approved("bob")),
-			want: []string{"normal, failing", "→ a dismissal by a holder of a role that the policy names under `dismissals`, which it does not so far"}},
+			want: []string{"normal, failing", "→ a dismissal by a holder of a role that the policy names under dismissals, which it does not so far"}},
 
 		{name: "the author", facts: pullRequest(normal, approved("alice")), want: []string{"normal, waiting", "alice does not count: the author cannot approve"}},
 		{name: "who wrote a commit", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("bob"), Committer: by("alice")}), approved("bob")),
@@ -133,9 +133,9 @@ categories: {normal: {record: []}}
 			facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), Verified: true, CoAuthors: []change.Signature{{Name: "Bob"}}}), approved("bob", "carol", "lea", "sam")),
 			want:  []string{"high-risk, satisfied"}},
 		{name: "a push by nobody known blocks high-risk", facts: pullRequest(risky, func(f *change.Facts) { f.PushesKnown = false }, approved("bob", "carol", "lea", "sam")),
-			want: []string{"high-risk, failing", "not every push is known by whom it was"}},
+			want: []string{"high-risk, failing", "it is not known who made every push"}},
 		{name: "and is remarked in a normal change", facts: pullRequest(normal, func(f *change.Facts) { f.PushesKnown = false }, approved("bob")),
-			want: []string{"normal, satisfied", "note: not every push is known by whom it was"}},
+			want: []string{"normal, satisfied", "note: it is not known who made every push"}},
 		{name: "unless the policy blocks that too", policy: `
 version: 1
 roles: {reviewer: {permission: write}}

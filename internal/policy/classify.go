@@ -252,7 +252,7 @@ func (q *inquiry) matchOnlyPaths(r *Rule, _ change.Category) (condition, bool) {
 	}
 	return condition{
 		rule:    change.Code(r.OnlyPaths.Pattern(pattern)),
-		subject: change.Say(change.Words("every file, as "), change.Code(files[first].Path)),
+		subject: change.Say(change.Words("every file (such as "), change.Code(files[first].Path), change.Words(")")),
 		line:    r.OnlyPaths.Line(pattern),
 	}, true
 }

@@ -50,7 +50,7 @@ func TestClassification(t *testing.T) {
 		{name: "the old name of a rename", facts: pullRequest(rename("infra/a.tf", "notes/a.txt")),
 			want: []string{"high-risk, waiting", "infra/a.tf matches **/*.tf"}},
 		{name: "the riskiest wins and all are reported", facts: pullRequest(files("docs/a.tf")),
-			want: []string{"high-risk, waiting", "high-risk: docs/a.tf matches **/*.tf", "standard: every file, as docs/a.tf matches docs/**"}},
+			want: []string{"high-risk, waiting", "high-risk: docs/a.tf matches **/*.tf", "standard: every file (such as docs/a.tf) matches docs/**"}},
 		{name: "changed lines", facts: pullRequest(files("a.go"), lines(1501)), want: []string{"high-risk, waiting", "a change of 1,501 lines matches changed_lines: > 1500"}},
 		{name: "not enough changed lines", facts: pullRequest(files("a.go"), lines(1500)), want: []string{"normal, waiting"}},
 		{name: "an expression", facts: pullRequest(files("go.mod"), theFile(func(f *change.File) { f.Deletions = 21 })),
@@ -65,7 +65,7 @@ categories:
 `, facts: pullRequest(files("a.go"), approved("bob")),
 			want: []string{"normal, failing", "failed Expression on line 5 of the policy"}},
 
-		{name: "only paths", facts: pullRequest(files("README.md", "docs/a.png")), want: []string{"standard, waiting", "standard: every file, as README.md matches **/*.md"}},
+		{name: "only paths", facts: pullRequest(files("README.md", "docs/a.png")), want: []string{"standard, waiting", "standard: every file (such as README.md) matches **/*.md"}},
 		{name: "only paths and one other", facts: pullRequest(files("README.md", "a.go")), want: []string{"normal, waiting"}},
 		{name: "only paths respects case", facts: pullRequest(files("Docs/a.png")), want: []string{"normal, waiting"}},
 		{name: "only paths wants both names of a rename", facts: pullRequest(rename("lib/a.rb", "docs/a.rb")), want: []string{"normal, waiting"}},
@@ -129,7 +129,7 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "a label that lowers counts from a holder", facts: pullRequest(small, label("trivial", "lea")), want: []string{"standard, waiting"}},
 		{name: "not from anyone", facts: pullRequest(small, label("trivial", "bob")),
 			want: []string{"normal, waiting", "note: The label trivial lowers nothing: it was set by bob, and counts only from @acme/tech-leads."}},
-		{name: "not from nobody known", facts: pullRequest(small, label("trivial", "")), want: []string{"normal, waiting", "set by nobody known"}},
+		{name: "not from nobody known", facts: pullRequest(small, label("trivial", "")), want: []string{"normal, waiting", "nobody is known to have set it, and it counts only from"}},
 		{name: "not from somebody whose team cannot be read", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
 		}), want: []string{"normal, waiting", "note: The label trivial lowers nothing so far: whether lea, who set it, may lower the risk could not be read, because " +
@@ -157,9 +157,9 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "then who first set it does not take it off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), label("high-risk", "bob"), unlabel("high-risk", "eve")),
 			want: []string{"high-risk, waiting", "eve took it off"}},
 		{name: "another label that was renamed to one that lowers", facts: pullRequest(small, label("bug", "bob"), func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }),
-			want: []string{"normal, waiting", "set by nobody known"}},
+			want: []string{"normal, waiting", "nobody is known to have set it, and it counts only from"}},
 		{name: "one that a holder set, renamed and taken off, and another in its place", facts: pullRequest(small, label("bug", "bob"), label("trivial", "lea"), unlabel("was-trivial", "lea"),
-			func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }), want: []string{"normal, waiting", "set by nobody known"}},
+			func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }), want: []string{"normal, waiting", "nobody is known to have set it, and it counts only from"}},
 		{name: "made anew and set again by a holder", facts: pullRequest(small, label("trivial", "bob"), unlabel("was-trivial", "bob"), label("trivial", "lea")), want: []string{"standard, waiting"}},
 		{name: "one that was renamed to one of risk, taken off by who set it under another name", facts: pullRequest(small, label("bug", "bob"), unlabel("high-risk", "bob")),
 			want: []string{"high-risk, waiting", "bob took it off, who neither set it nor may lower the risk"}},

@@ -255,7 +255,7 @@ func (q *inquiry) unattributed() (found, mends []change.Text) {
 		unknownPush = unknownPush || !p.By.Known()
 	}
 	if !f.PushesKnown || unknownPush {
-		found = append(found, change.Words("not every push is known by whom it was"))
+		found = append(found, change.Words("it is not known who made every push"))
 		mends = append(mends, change.Words("push the same commits to a new branch and open a pull request from that, whose pushes are known from its start"))
 	}
 	return found, mends

@@ -97,15 +97,16 @@ func (q *inquiry) setWithAuthority(label string) bool {
 
 func (q *inquiry) remarkPowerless(label string) {
 	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" lowers nothing"))
-	who := change.Words("nobody known")
+	by := change.Words(": nobody is known to have set it, and it")
 	if set, ok := q.lastSet(label); ok && set.By.Known() {
-		who = change.Login(set.By)
+		who := change.Login(set.By)
+		by = change.Say(change.Words(": it was set by "), who, change.Words(", and"))
 		if lowerer := q.role(q.policy.Labels.LoweredBy); q.holds(lowerer, set.By) == unknown {
 			q.remark(name, change.Words(" so far: whether "), who, change.Words(", who set it, may lower the risk "), q.unknowable(lowerer, set.By), change.Words("."))
 			return
 		}
 	}
-	q.remark(name, change.Words(": it was set by "), who, change.Words(", and counts only from "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
+	q.remark(name, by, change.Words(" counts only from "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
 }
 
 // lastSet returns the event that set a label which the change carries. A label that was renamed or made anew has none: events keep the

@@ -291,7 +291,7 @@ func (q *inquiry) lifting(approvers []change.Text, gone bool) change.Text {
 	if lifters := q.lifters(); len(lifters) > 0 {
 		dismissal = change.Say(change.Words("a dismissal by "), change.Join(" who is also ", lifters), change.Words(" who did not contribute"))
 	} else if gone {
-		dismissal = change.Words("a dismissal by a holder of a role that the policy names under `dismissals`, which it does not so far")
+		dismissal = change.Say(change.Words("a dismissal by a holder of a role that the policy names under "), change.Code("dismissals"), change.Words(", which it does not so far"))
 	}
 	if len(approvers) == 0 {
 		return dismissal
