@@ -13,6 +13,9 @@ const maxNumbers = 5
 // Group returns all three parts of the output of a merge group's check run.
 func Group(d change.GroupDecision) (title, summary, text string) {
 	p := page{limit: MaxSummary}
+	if d.Observing {
+		p.add(block{head: observes})
+	}
 	rows := make([]string, len(d.Members))
 	numbers := make([]string, len(d.Members))
 	headline := ""

@@ -32,8 +32,9 @@ func TestGroupTitles(t *testing.T) {
 		{change.GroupDecision{Verdict: change.Waiting, Observing: true, Members: []change.GroupStanding{standing(1, change.Satisfied, "")}},
 			"Observing: Merge group of #1: the group that it was built on is not decided"},
 	} {
-		if title, _, _ := Group(row.d); title != row.want {
-			t.Errorf("%q, want %q", title, row.want)
+		title, summary, _ := Group(row.d)
+		if title != row.want || strings.HasPrefix(summary, observes) != row.d.Observing {
+			t.Errorf("%q, want %q:\n%s", title, row.want, summary)
 		}
 	}
 	if _, summary, _ := Group(change.GroupDecision{Members: many}); strings.Count(summary, "\n| ") != len(many) {

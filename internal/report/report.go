@@ -137,6 +137,9 @@ func Summary(d change.Decision) string {
 	if !d.Governed {
 		return "This pull request goes into a branch that no policy governs.\n"
 	}
+	if d.Observing {
+		p.add(block{head: observes})
+	}
 	if e := d.Declaration; e != nil {
 		wouldBe := ". Without the declaration it would be "
 		if d.State == change.Merged {
@@ -160,6 +163,9 @@ func Summary(d change.Decision) string {
 	p.add(block{head: policyLine(d)})
 	return p.String()
 }
+
+// observes tells whoever is shown red rows beside a neutral check what they mean.
+const observes = "The policy only observes: nothing below holds up the merge.\n\n"
 
 // marks show how a requirement stands.
 var marks = map[change.RequirementState]string{

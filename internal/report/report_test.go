@@ -57,6 +57,17 @@ func example() change.Decision {
 	}
 }
 
+func TestSummarySaysThatThePolicyOnlyObserves(t *testing.T) {
+	d := example()
+	if s := Summary(d); strings.Contains(s, "observes") {
+		t.Error(s)
+	}
+	d.Observing = true
+	if s := Summary(d); !strings.HasPrefix(s, "The policy only observes: nothing below holds up the merge.\n\n| | Requirement |") {
+		t.Error(s)
+	}
+}
+
 func TestSummaryNamesTheOwnersPolicy(t *testing.T) {
 	d := example()
 	d.Floor = change.PolicyRef{Source: "acme/.github/change-policy.yml", SHA: "fedcba9876"}
