@@ -211,15 +211,19 @@ func rolesName(roles []*Role) string {
 	return strings.Join(names, roleSeparator)
 }
 
-// otherHolders names those besides somebody who hold the roles of a rejection.
-func otherHolders(roles string) change.Text {
+// otherHolders names those besides somebody who hold the roles of a rejection, and says of each role who that is.
+func (q *inquiry) otherHolders(roles string) change.Text {
 	var names []change.Text
 	access := ""
 	for name := range strings.SplitSeq(roles, roleSeparator) {
 		if permission, ok := strings.CutPrefix(name, permissionPrefix); ok {
 			access = " with " + permission + " access"
 		} else {
-			names = append(names, change.Quote(name))
+			of := change.Quote(name)
+			if role := q.roleOfAny(name); role != nil {
+				of = change.Say(of, change.Words(" ("), q.candidates(role), change.Words(")"))
+			}
+			names = append(names, of)
 		}
 	}
 	if len(names) == 0 {

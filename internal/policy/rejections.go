@@ -16,7 +16,7 @@ func (q *inquiry) rejectionRows() []change.Requirement {
 			Kind: change.KindRejection, State: change.Failed, By: []change.Account{r.By},
 			Name: change.Words("No rejection"), Short: by,
 			Found: change.Say(by, change.Words(": "), change.Quote(r.Reason)),
-			Next:  change.Say(change.Login(r.By), change.Words(" or "), otherHolders(r.Role), change.Words(" comments "), change.Code("/change withdraw")),
+			Next:  change.Say(change.Login(r.By), change.Words(" or "), q.otherHolders(r.Role), change.Words(" comments "), change.Code("/change withdraw")),
 		})
 	}
 	return rows

@@ -24,7 +24,7 @@ func withdrawn(by string) edit {
 func TestRejections(t *testing.T) {
 	a, ok := files("a.go"), approved("bob")
 	no := rejected("lea", "tech-lead", "Not **before** the audit, @acme/all.")
-	row := "failed No rejection [rejected by lea] rejected by lea: Not **before** the audit, @acme/all. → lea or another holder of tech-lead comments /change withdraw"
+	row := "failed No rejection [rejected by lea] rejected by lea: Not **before** the audit, @acme/all. → lea or another holder of tech-lead (anyone with maintain access) comments /change withdraw"
 	play(t, brief, []scenario{
 		{name: "one that stands", facts: pullRequest(a, ok, no), want: []string{"normal, failing", row}},
 		{name: "in an emergency too", facts: pullRequest(a, label("EMERGENCY", "olga"), no), want: []string{"emergency, failing", row}},
@@ -36,7 +36,7 @@ func TestRejections(t *testing.T) {
 		{name: "two", facts: pullRequest(a, ok, rejected("dan", permissionPrefix+"maintain", "No."), no),
 			want: []string{"normal, failing", row, "[rejected by dan] rejected by dan: No. → dan or anyone else with maintain access comments /change withdraw"}},
 		{name: "by the roles of two policies", facts: pullRequest(a, ok, rejected("dan", "tech-lead, lead", "No.")),
-			want: []string{"normal, failing", "dan or another holder of tech-lead and lead comments"}},
+			want: []string{"normal, failing", "dan or another holder of tech-lead (anyone with maintain access) and lead comments"}},
 		{name: "a draft is told", facts: pullRequest(a, draft, no), want: []string{"normal, waiting", row}},
 	})
 }
