@@ -124,7 +124,7 @@ func Verbs() []Usage {
 		{Verb: Deployed, Args: []string{environment}, Does: "Says that the change was deployed by something that does not tell GitHub."},
 		{Verb: Override, Args: []string{environment}, Reason: MustReason, Ask: "why it cannot wait", Does: "Lets the change pass business hours and freezes."},
 		{Verb: Freeze, Args: []string{environment, "until", "TIME"}, Reason: MustReason, Ask: "why nothing must change",
-			Does: "Freezes an environment until a time: 2026-12-24T17:00, or 2026-12-24 for the beginning of that day."},
+			Does: "Freezes an environment until a time: 2026-12-24T17:00, or 2026-12-24 for the beginning of that day, in the time zone of its hours."},
 		{Verb: Thaw, Args: []string{environment}, Does: "Ends the freezes of an environment that were declared by command."},
 	}
 }

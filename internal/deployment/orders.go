@@ -80,8 +80,9 @@ func (r *run) arguments(o *release.Order, asked command.Command) (why change.Tex
 	case command.Freeze:
 		if len(args) == 3 {
 			var ok bool
-			if o.Until, ok = parseTime(args[2], r.zone(args[0])); !ok {
-				return change.Say(change.Code(args[2]), change.Words(" is no time: write 2026-12-24T17:00, or 2026-12-24 for the beginning of that day"))
+			zone := r.zone(args[0])
+			if o.Until, ok = parseTime(args[2], zone); !ok {
+				return change.Say(change.Code(args[2]), change.Words(" is no time: write 2026-12-24T17:00, or 2026-12-24 for the beginning of that day, by the clocks of "+zone.String()))
 			}
 		}
 	}

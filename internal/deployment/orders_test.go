@@ -110,7 +110,7 @@ func TestWhatIsNoOrder(t *testing.T) {
 			"nor one of errors, degradation, security, failed-verification."},
 		{`/change rollback production security errors "x"`, bob, "confused errors is neither the beginning of a commit's name, of at least seven characters, " +
 			"nor one of errors, degradation, security, failed-verification."},
-		{`/change freeze production until tomorrow "x"`, bob, "confused tomorrow is no time: write 2026-12-24T17:00, or 2026-12-24 for the beginning of that day."},
+		{`/change freeze production until tomorrow "x"`, bob, "confused tomorrow is no time: write 2026-12-24T17:00, or 2026-12-24 for the beginning of that day, by the clocks of UTC."},
 		{`/change reject "x"`, bob, "confused reject asks for nothing about deployments."},
 		{"/change deploy production", bot, "-1 A command is a person's, and cannot come from an App."},
 	} {

@@ -17,7 +17,7 @@ func (t *Turn) freeze(o Order, p *pending, tr *Track) {
 		p.refuse("past", change.Words("The freeze would have ended "+t.stamp(o.Until)+" already."))
 		return
 	case o.Until.After(t.now.Add(longest)):
-		p.refuse("too long", change.Words("A freeze by command lasts for a year at most. What lasts longer belongs into the policy."))
+		p.refuse("too long", change.Words("A freeze by command lasts for a year at most. What lasts longer belongs in the policy."))
 		return
 	}
 	tr.Freezes = append(tr.Freezes, ByCommand{Say: Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}, Until: o.Until})
