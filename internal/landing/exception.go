@@ -282,7 +282,7 @@ func (r *run) announce(s *exceptionState, what string, a change.Announcement) []
 		a.Pull = change.PullKey{Repository: e.Repository, Number: e.Number}
 	}
 	if s.URL != "" {
-		a.Links = []change.Link{{Text: fmt.Sprintf("issue #%d", s.Issue), URL: s.URL}}
+		a.Links = []change.Link{{Text: fmt.Sprintf("Issue #%d", s.Issue), URL: s.URL}}
 	}
 	return []change.Raised{{
 		Errand: change.Errand{Kind: change.ErrandAnnouncement, Repository: e.Repository, Name: "exception/" + e.Key},

@@ -78,9 +78,9 @@ func notGreen(p Merged, branch string) change.Text {
 	d := p.Decision
 	switch {
 	case d == nil:
-		return change.Words("nothing had been decided of it")
+		return change.Words("nothing had been decided about it")
 	case d.Head != p.Head.SHA:
-		return change.Words(fmt.Sprintf("what had been decided is of %s, and its last commit is %s", d.Head.Short(), p.Head.SHA.Short()))
+		return change.Words(fmt.Sprintf("it had been decided at %s, and its last commit is %s", d.Head.Short(), p.Head.SHA.Short()))
 	case d.Base != branch:
 		return change.Say(change.Words("it had been decided for another branch, "), change.Code(d.Base))
 	case d.Verdict == change.Satisfied || d.Observing:

@@ -230,7 +230,7 @@ func TestWhoDidItIsToldLate(t *testing.T) {
 		r.must(err)
 	}
 	look()
-	if i := r.issue(100); !strings.Contains(i.Body, "nobody known") {
+	if i := r.issue(100); !strings.Contains(i.Body, "| Who | not known |") {
 		t.Fatalf("the issue knows already: %s", i.Body)
 	}
 	r.delivered(time.Hour, gone)

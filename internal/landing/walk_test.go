@@ -117,12 +117,12 @@ func TestJudge(t *testing.T) {
 			p := w.pull(one)
 			p.Decision = nil
 			w.squash(p, nil)
-		}, []want{{change.MergedWithoutGreen, 1, "bob", 1, "Pull request #1 was merged into main without a green check: nothing had been decided of it."}}},
+		}, []want{{change.MergedWithoutGreen, 1, "bob", 1, "Pull request #1 was merged into main without a green check: nothing had been decided about it."}}},
 		{"another head than was decided", func(w *world) {
 			p := w.pull(one)
 			p.Head.SHA = w.commit(w.with(p.Head.SHA, two[1]), alice, p.Head.SHA)
 			w.merge(p, nil)
-		}, []want{{change.MergedWithoutGreen, 1, "bob", 1, "what had been decided is of"}}},
+		}, []want{{change.MergedWithoutGreen, 1, "bob", 1, "it had been decided at"}}},
 		{"decided for another branch", func(w *world) {
 			p := w.pull(one)
 			p.Decision.Base = "next"

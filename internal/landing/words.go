@@ -61,15 +61,15 @@ func (r *run) issueBody(e change.Exception, who change.Text) string {
 	row("Who", people(e.By))
 	row("When", change.Words(e.At.UTC().Format("2006-01-02 15:04 UTC")))
 	b.WriteString("\n" + r.Markdown(change.Say(
-		change.Words("**What is asked.** Why did this happen, and is what it left as it should be? To explain it is for "), whoMay(who), notThem(e),
-		change.Words(". They write a comment of one line here:"))))
+		change.Words("**What is asked.** Why did this happen, and is what it left as it should be? It is to be explained by "), whoMay(who), notThem(e),
+		change.Words(", in a comment of one line here:"))))
 	b.WriteString("\n\n```\n/change explain \"why it happened\"\n```\n\nThe issue is then closed, and the explanation is kept in the record. Closing it by hand explains nothing.")
 	return b.String()
 }
 
 func people(by []change.Account) change.Text {
 	if len(by) == 0 {
-		return change.Words("nobody known")
+		return change.Words("not known")
 	}
 	logins := make([]change.Text, len(by))
 	for i, a := range by {
@@ -95,7 +95,7 @@ func notThem(e change.Exception) change.Text {
 }
 
 func howToExplain() change.Text {
-	return change.Say(change.Words("Someone who may explains it with a comment of one line: "), change.Code(`/change explain "why it happened"`), change.Words("."))
+	return change.Say(change.Words("Whoever may explain it writes a comment of one line: "), change.Code(`/change explain "why it happened"`), change.Words("."))
 }
 
 // announceFound says that something went past the policy.
@@ -103,7 +103,7 @@ func announceFound(repo change.Repository, s *exceptionState, who change.Text) c
 	e := s.Exception
 	a := change.Announcement{
 		Text:    change.Say(change.Words("Change policy exception in "), change.Code(repo.String()), change.Words(": "), e.What),
-		Details: []change.Text{change.Say(change.Words("By "), people(e.By))},
+		Details: []change.Text{change.Say(change.Words("Who did it: "), people(e.By))},
 		At:      e.At,
 		Subject: "exception in " + repo.String(),
 		Opens:   true,
@@ -111,7 +111,7 @@ func announceFound(repo change.Repository, s *exceptionState, who change.Text) c
 	if s.NoIssue != "" {
 		a.Details = append(a.Details, change.Say(change.Words("No issue could be opened: "), change.Quote(s.NoIssue)))
 	} else {
-		a.Details = append(a.Details, change.Say(change.Words("To explain it is for "), whoMay(who), notThem(e)))
+		a.Details = append(a.Details, change.Say(change.Words("It is to be explained on its issue, by "), whoMay(who), notThem(e)))
 	}
 	return a
 }
