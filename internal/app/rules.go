@@ -50,7 +50,9 @@ func (r releases) Rules(ctx context.Context, repo change.Repository) (release.Ru
 	if p == nil {
 		return release.Rules{Mode: release.Off}, nil
 	}
-	return p.Release(), nil
+	rules := p.Release()
+	rules.Holders = p.Holders(repo)
+	return rules, nil
 }
 
 // Governed implements deployment.Policies. Which branches are is for the default branch's policy to say, so one that cannot be used governs

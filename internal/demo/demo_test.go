@@ -41,7 +41,7 @@ func TestOnce(t *testing.T) {
 		"● staging verified · production waiting until 16:00",
 		"● Waiting for the end of the freeze by dave",
 		"✗ staging verified · production rolled back",
-		"because it holds #6 (was rolled back there)",
+		"because it holds #6 (was rolled back",
 		"every step as expected",
 	} {
 		if !strings.Contains(out.String(), want) {

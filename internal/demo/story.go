@@ -92,7 +92,7 @@ func migration() chapter {
 			approve("frank").checks(green, "High-risk: approved by alice, frank, dave, erin"),
 			merge("bob"),
 			deploys("staging").ships(yellow, "staging verified · production waiting").
-				noting("waits for somebody of tech-lead to say /change deploy production, because it holds #3 (high-risk)"),
+				noting("waits for somebody of tech-lead (@acme/tech-leads) to say /change deploy production, because it holds #3 (high-risk)"),
 			command("dave", "/change deploy production", "/change deploy production").ships(yellow, "staging verified · production deploying"),
 			deploys("production").ships(yellow, "staging verified · production watching until …"),
 			later(2 * time.Hour),
@@ -161,7 +161,7 @@ func mended() chapter {
 			approve("bob").checks(green, "Normal: approved by bob"),
 			merge("alice"),
 			deploys("staging").ships(yellow, "staging verified · production waiting").
-				noting("waits for somebody of tech-lead to say /change deploy production, because it holds #6 (was rolled back there)"),
+				noting("waits for somebody of tech-lead (@acme/tech-leads) to say /change deploy production, because it holds #6 (was rolled back there)"),
 			command("dave", "/change deploy production", "/change deploy production").ships(yellow, "staging verified · production deploying"),
 			deploys("production").ships(yellow, "staging verified · production watching until …"),
 			later(30 * time.Minute),

@@ -59,7 +59,7 @@ func (r *run) ask(p release.Prompt) {
 // isLogin matches what a login can be, so that it can be mentioned as it is.
 var isLogin = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9])?$`)
 
-// mention renders a text in which some accounts are mentioned, so that GitHub notifies them: the others are not.
+// mention renders a text in which some accounts are mentioned, each once, so that GitHub notifies them: the others are not.
 func (r *run) mention(says change.Text, of []change.Account) string {
 	var b strings.Builder
 	var plain change.Text
@@ -70,7 +70,7 @@ func (r *run) mention(says change.Text, of []change.Account) string {
 	named := map[string]bool{}
 	for _, p := range says {
 		asked := slices.ContainsFunc(of, func(a change.Account) bool { return a.Login == p.Text && !a.IsBot() })
-		if p.Kind != change.PartLogin || !asked || !isLogin.MatchString(p.Text) {
+		if p.Kind != change.PartLogin || !asked || named[p.Text] || !isLogin.MatchString(p.Text) {
 			plain = append(plain, p)
 			continue
 		}

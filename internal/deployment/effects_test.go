@@ -123,6 +123,10 @@ func TestMentions(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
+	twice := change.Say(change.Login(alice), change.Words(": say so to "), change.Login(bob), change.Words(" or "), change.Login(alice), change.Words("."))
+	if got := r.begin().mention(twice, []change.Account{alice}); got != "@alice: say so to bob or alice." {
+		t.Errorf("whoever is named twice: %q", got)
+	}
 }
 
 func TestLines(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -46,19 +45,29 @@ func (p *Policy) Release() release.Rules {
 }
 
 // deploys says whose it is to say /change deploy, as MayRelease has it.
-func (p *Policy) deploys() string {
-	var who []string
+func (p *Policy) deploys() []release.Sayer {
+	var who []release.Sayer
 	for _, l := range p.Layers() {
 		name, fallback, _ := l.releaseRole(command.Deploy, "")
-		one := "of " + name
+		one := release.Sayer{Role: name}
 		if name == "" {
-			one = "with " + fallback.String() + " access"
+			one.Access = fallback.String()
 		}
 		if (name != "" || l.Floor == nil) && !slices.Contains(who, one) {
 			who = append(who, one)
 		}
 	}
-	return strings.Join(who, " and ")
+	return who
+}
+
+// Holders says of each role who holds it in a repository, as far as the policy tells.
+func (p *Policy) Holders(repo change.Repository) map[string]change.Text {
+	q := newInquiry(&change.Facts{Repository: repo}, p.Layers()...)
+	all := make(map[string]change.Text, len(p.Roles))
+	for name, role := range p.Roles {
+		all[name] = q.candidates(role)
+	}
+	return all
 }
 
 // releaseMode returns what is done about deployments: what the floor says, else what the policy says. Without environments it is nothing,

@@ -61,7 +61,7 @@ func TestRelease(t *testing.T) {
 		Holidays: []calendar.Date{{Year: 2026, Month: 12, Day: 25}, {Year: 2026, Month: 12, Day: 26}},
 	}}
 	want := release.Rules{
-		Mode: release.Create, Deploys: "of qa", Announce: []string{"slack:#audit"}, Ref: p.Ref,
+		Mode: release.Create, Deploys: []release.Sayer{{Role: "qa"}}, Announce: []string{"slack:#audit"}, Ref: p.Ref,
 		Ships: map[change.Category]release.Shipping{
 			change.HighRisk: {ByHand: true, Monitor: 3 * time.Hour, High: true}, change.Normal: {Monitor: 20 * time.Minute},
 			change.Standard: {ByHand: true, Monitor: 30 * time.Minute},
@@ -397,20 +397,38 @@ func opens(e release.Environment, t time.Time) bool {
 
 // TestWhoDeploys holds whom people are told to ask to what decides who may.
 func TestWhoDeploys(t *testing.T) {
-	for _, tt := range []struct{ floor, own, want string }{
-		{"", silent, "with maintain access"},
-		{"", released, "of qa"},
-		{released, crew, "of qa"},
-		{released, crew + "commands: {deploy: crew}\n", "of qa and of crew"},
-		{silent, crew + "commands: {deploy: crew}\n", "with maintain access and of crew"},
-		{silent, crew, "with maintain access"},
+	qa, inCrew, maintainers := release.Sayer{Role: "qa"}, release.Sayer{Role: "crew"}, release.Sayer{Access: "maintain"}
+	for _, tt := range []struct {
+		floor, own string
+		want       []release.Sayer
+	}{
+		{"", silent, []release.Sayer{maintainers}},
+		{"", released, []release.Sayer{qa}},
+		{released, crew, []release.Sayer{qa}},
+		{released, crew + "commands: {deploy: crew}\n", []release.Sayer{qa, inCrew}},
+		{silent, crew + "commands: {deploy: crew}\n", []release.Sayer{maintainers, inCrew}},
+		{silent, crew, []release.Sayer{maintainers}},
 	} {
 		p := mustParse(t, tt.own)
 		if tt.floor != "" {
 			p = mustParseBeside(t, tt.floor, tt.own)
 		}
-		if got := p.Release().Deploys; got != tt.want {
-			t.Errorf("%s\nbeside %s\nis for somebody %s, want %s", tt.own, tt.floor, got, tt.want)
+		if got := p.Release().Deploys; !slices.Equal(got, tt.want) {
+			t.Errorf("%s\nbeside %s\nis for %v, want %v", tt.own, tt.floor, got, tt.want)
+		}
+	}
+}
+
+// A role is told with its people, the owner's as well, so that nobody need read the policy to know whom to ask.
+func TestHolders(t *testing.T) {
+	p := mustParseBeside(t, released, crew)
+	got := map[string]string{}
+	for name, who := range p.Holders(change.Repository{ID: 7, Owner: "acme", Name: "shop"}) {
+		got[name] = who.String()
+	}
+	for name, want := range map[string]string{"qa": "@acme/qa", "reviewer": "anyone with write access", "crew": "dan or sam", "keeper": "dan"} {
+		if got[name] != want {
+			t.Errorf("%s is held by %q, want %q", name, got[name], want)
 		}
 	}
 }

@@ -254,11 +254,19 @@ func wasUndone(tr *Track, commit change.SHA) bool {
 
 // hands says who is waited for where something ships by hand.
 func (t *Turn) hands(e *Environment) change.Text {
-	who := "somebody who may say "
-	if t.rules.Deploys != "" {
-		who = "somebody " + t.rules.Deploys + " to say "
+	var is []change.Text
+	for _, s := range t.rules.Deploys {
+		if s.Role != "" {
+			is = append(is, change.Say(change.Words("of "), t.rules.who(s.Role)))
+		} else {
+			is = append(is, change.Words("with "+s.Access+" access"))
+		}
 	}
-	return change.Say(change.Words(who), change.Code("/change deploy "+e.Name))
+	who := change.Words("somebody who may say ")
+	if len(is) > 0 {
+		who = change.Say(change.Words("somebody "), change.Join(" and ", is), change.Words(" to say "))
+	}
+	return change.Say(who, change.Code("/change deploy "+e.Name))
 }
 
 // ships returns how a category ships; one that the rules leave out as high-risk does, and that strictly.

@@ -36,12 +36,12 @@ func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships [
 	if len(missing) == 0 {
 		return
 	}
-	what := change.Say(change.Words("release approval by "), roleNames(missing), change.Words(unread))
+	what := change.Say(change.Words("release approval by "), t.rules.roles(missing), change.Words(unread))
 	if unread != "" {
 		v.wait(what)
 		return
 	}
-	v.hand(what, change.Words(" ("), change.Code("/change accept "+e.Name), change.Words(")"))
+	v.hand(what, change.Words(": "), change.Code("/change accept "+e.Name))
 }
 
 // barred returns why somebody's release approval does not count; empty: it does.
@@ -90,23 +90,23 @@ func unfilled(roles []string, people [][]string) []string {
 	return left
 }
 
-// roleNames lists roles, each once with how many of it.
-func roleNames(roles []string) change.Text {
+// roles lists roles, each once with how many of it and who holds it.
+func (r *Rules) roles(roles []string) change.Text {
 	var all []change.Text
-	for i, r := range roles {
-		if slices.Index(roles, r) != i {
+	for i, role := range roles {
+		if slices.Index(roles, role) != i {
 			continue
 		}
 		n := 0
 		for _, o := range roles {
-			if o == r {
+			if o == role {
 				n++
 			}
 		}
 		if n == 1 {
-			all = append(all, change.Words(r))
+			all = append(all, r.who(role))
 		} else {
-			all = append(all, change.Words(fmt.Sprintf("%d of %s", n, r)))
+			all = append(all, change.Say(change.Words(fmt.Sprintf("%d of ", n)), r.who(role)))
 		}
 	}
 	return change.Join(" and ", all)

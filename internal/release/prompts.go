@@ -62,12 +62,12 @@ func (t *Turn) askVerified(tr *Track, e *Environment, d *Deployment) {
 	if c := tr.current(); c != d {
 		is = change.Say(change.Words(" was deployed to "+tr.Environment+", and runs on there as part of "), c.name())
 	}
-	verifier := ""
+	var verifier change.Text
 	if e.Verify.Role != "" {
-		verifier = ", which is for " + e.Verify.Role
+		verifier = change.Say(change.Words(", which is for "), t.rules.whose(e.Verify.Role, " and "))
 	}
 	t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), is, change.Words(". Does it work? If so, say "),
-		change.Code(`/change verified `+tr.Environment+` "what was looked at"`), change.Words(verifier+"; if not, "), t.takeBack(tr, d.Number),
+		change.Code(`/change verified `+tr.Environment+` "what was looked at"`), verifier, change.Words("; if not, "), t.takeBack(tr, d.Number),
 		change.Words(". With nothing said until "+t.stamp(d.watchEnds().Add(e.Grace))+" it is an exception.")), t.deployer(d))
 }
 

@@ -152,14 +152,27 @@ func TestRollbackByCommandMentionsWhoseItTakesBack(t *testing.T) {
 	s.quiet().succeed("production", 1).later(30*time.Minute).does(carol, 1, "verified", "production")
 }
 
+// TestNamesEachRoleOfTwoPolicies has a person hold both, and says who holds either.
+func TestNamesEachRoleOfTwoPolicies(t *testing.T) {
+	s := play(t, Create, normal)
+	s.rules.Holders = map[string]change.Text{"qa": change.TeamName("acme", "qa")}
+	s.env("staging").Verify = Verify{Role: "qa, crew"}
+	s.land(1).succeed("staging", 1)
+	if says := s.at("staging", 1).Waits.For.String(); says != "somebody of qa (@acme/qa) and of crew to say /change verified staging" {
+		t.Error(says)
+	}
+}
+
 func TestCallsForASayWhenNothingElseIsMissing(t *testing.T) {
 	s := play(t, Create, high, normal)
-	s.rules.Deploys = "of tech-lead"
+	s.rules.Deploys = []Sayer{{Role: "tech-lead"}, {Access: "maintain"}}
+	s.rules.Holders = map[string]change.Text{"tech-lead": change.TeamName("acme", "tech-leads"), "rm": change.Words("anyone with admin access")}
 	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
 	s.env("production").Hours = weekdays()
 	s.now = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
 	s.land(1).verify("staging", 1).quiet()
-	const hands = "somebody of tech-lead to say /change deploy production, because it holds #1 (high-risk); release approval by rm (/change accept production)"
+	const hands = "somebody of tech-lead (@acme/tech-leads) and with maintain access to say /change deploy production, because it holds #1 (high-risk); " +
+		"release approval by rm (anyone with admin access): /change accept production"
 	// The hours have an end, whatever else it waits for.
 	s.waits("production", 1, hands+"; the hours of production (line 12 of the policy), which begin 3 March 09:00 UTC")
 	s.does(bob, 1, "freeze", "production", func(o *Order) { o.Until = s.now.Add(48 * time.Hour) })

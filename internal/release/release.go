@@ -48,12 +48,33 @@ type Rules struct {
 	Environments []Environment
 	// Ships says how each category ships. One that is missing ships as high-risk does.
 	Ships map[change.Category]Shipping
-	// Deploys says who may say that something goes to an environment, after "somebody": "of tech-lead", "with maintain access". Empty: that is
-	// not said.
-	Deploys  string
+	// Deploys are those who may say that something goes to an environment: somebody must be all of it. Empty: that is not said.
+	Deploys []Sayer
+	// Holders says of the roles who holds them, as far as the policy tells: "@acme/tech-leads". One that is missing is named alone.
+	Holders  map[string]change.Text
 	Announce []string // where exceptions are announced
 	Ref      change.PolicyRef
 	Floor    change.PolicyRef
+}
+
+// Sayer is who may say something: a role or, where it names none, whoever has an access.
+type Sayer struct{ Role, Access string }
+
+// whose names roles, which are parted by commas, each with who holds it.
+func (r *Rules) whose(roles, between string) change.Text {
+	var all []change.Text
+	for name := range strings.SplitSeq(roles, ", ") {
+		all = append(all, r.who(name))
+	}
+	return change.Join(between, all)
+}
+
+func (r *Rules) who(role string) change.Text {
+	held := r.Holders[role]
+	if held.IsEmpty() {
+		return change.Words(role)
+	}
+	return change.Say(change.Words(role+" ("), held, change.Words(")"))
 }
 
 // Shipping is how changes of a category ship.

@@ -196,7 +196,7 @@ func (t *Turn) mayAccept(o Order, p *pending, tr *Track, e *Environment, d *Depl
 		for _, s := range e.Release {
 			roles = append(roles, s.Role)
 		}
-		p.refuse("no role", change.Login(o.By), change.Words(" holds none of the roles whose release approval "+e.Name+" asks for: "), roleNames(roles), change.Words("."))
+		p.refuse("no role", change.Login(o.By), change.Words(" holds none of the roles whose release approval "+e.Name+" asks for: "), t.rules.roles(roles), change.Words("."))
 		return false
 	}
 	if slices.ContainsFunc(d.Accepted, func(s Say) bool { return s.By.ID == o.By.ID }) {

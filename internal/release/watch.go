@@ -131,11 +131,11 @@ func (t *Turn) awaits(tr *Track, d *Deployment) Waits {
 	e, _ := t.environment(tr)
 	var what []change.Text
 	if e.hasPerson() && d.Verified == nil {
-		who := "somebody who may say "
+		who := change.Words("somebody who may say ")
 		if e.Verify.Role != "" {
-			who = "somebody of " + e.Verify.Role + " to say "
+			who = change.Say(change.Words("somebody of "), t.rules.whose(e.Verify.Role, " and of "), change.Words(" to say "))
 		}
-		what = append(what, change.Say(change.Words(who), change.Code("/change verified "+e.Name)))
+		what = append(what, change.Say(who, change.Code("/change verified "+e.Name)))
 	}
 	if len(e.Verify.Checks) > 0 {
 		if _, awaited, _ := t.verification(e, d); awaited {
@@ -184,7 +184,7 @@ func (t *Turn) sayVerified(o Order, p *pending, tr *Track, e *Environment) {
 		p.refuse("verified before", change.Login(d.Verified.By), change.Words(" said so already."))
 		return
 	case e.Verify.Role != "" && !isVerifier:
-		p.refuse("no role", change.Words("That something works in "+tr.Environment+" is said by "+e.Verify.Role+"."))
+		p.refuse("no role", change.Words("That something works in "+tr.Environment+" is said by "), t.rules.whose(e.Verify.Role, " and "), change.Words("."))
 		return
 	case e.Verify.Role == "" && !o.May:
 		p.notPermitted(o)
