@@ -93,7 +93,7 @@ func (t *Turn) admit(tr *Track, d *Deployment) verdict {
 	e, named := t.environment(tr)
 	switch {
 	case t.rules.Mode == Off || t.rules.Mode == "":
-		v.no(change.Words("the policy has nothing done about deployments"))
+		v.no(change.Words("by the policy nothing is done about deployments"))
 		return v
 	case !named:
 		v.no(change.Words("the policy names no environment "), change.Code(tr.Environment))

@@ -85,7 +85,7 @@ func (t *Turn) carryOut(o Order, p *pending) {
 		p.notPermitted(o)
 		return
 	case t.rules.Mode == Off || t.rules.Mode == "" || len(t.rules.Environments) == 0:
-		p.refuse("off", change.Words("The policy of this repository has nothing done about deployments."))
+		p.refuse("off", change.Words("By the policy of this repository nothing is done about deployments: it names no "), change.Code("environments"), change.Words(", or says "), change.Code("deployments: off"), change.Words("."))
 		return
 	}
 	tr, e := t.meant(o, p)

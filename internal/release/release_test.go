@@ -570,7 +570,7 @@ func TestRefusals(t *testing.T) {
 	s.refused("by now", bob, 2, "rollback", "production")
 	s.refused("No environment holds", bob, 2, "rollback", "")
 	s.rules.Mode = Off
-	s.refused("nothing done about deployments", bob, 1, "deploy", "staging")
+	s.refused("nothing is done about deployments", bob, 1, "deploy", "staging")
 }
 
 func TestSameCommandTwiceIsAnsweredAlike(t *testing.T) {
