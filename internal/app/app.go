@@ -216,6 +216,10 @@ func (a *App) discover(ctx context.Context, id change.RepositoryID) error {
 	case err != nil:
 		return err
 	}
+	// GitHub has just answered the App there, whether or not a sweep ever finds the installation in its list.
+	if err := a.rememberInstallation(ctx, repo.Installation); err != nil {
+		return err
+	}
 	return a.store.SaveRepository(ctx, repo)
 }
 

@@ -38,6 +38,7 @@ type world struct {
 	env        map[string]string
 	clock      func() time.Time // the server's; nil: everybody's
 	level      zerolog.Level    // of what it logs
+	noSweeps   bool
 	log        logged
 	stop       func() // ends the server
 }
@@ -111,7 +112,7 @@ func (w *world) serve(t *testing.T) {
 	c, err := config.Load("", func(k string) (string, bool) { v, ok := w.env[k]; return v, ok })
 	must(t, err)
 	log := zerolog.New(zerolog.MultiLevelWriter(zerolog.NewTestWriter(t), &w.log)).Level(w.level)
-	w.app, err = app.New(context.Background(), c, log, app.Options{Version: "changegate test", Clock: w.clock})
+	w.app, err = app.New(context.Background(), c, log, app.Options{Version: "changegate test", Clock: w.clock, NoSweeps: w.noSweeps})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -78,6 +78,26 @@ func TestAnInstallationThatNoDeliveryToldOf(t *testing.T) {
 	}
 }
 
+// TestAnInstallationThatWasNeverListed has the App installed and removed while no sweep runs, the latter while GitHub tells nobody. That it was the
+// App's is known by what it read there.
+func TestAnInstallationThatWasNeverListed(t *testing.T) {
+	w := prepare(t, func(*githubsim.Sim) {})
+	w.level, w.noSweeps = zerolog.InfoLevel, true
+	w.serve(t)
+	w.settle(t)
+	w.stop()
+	w.sim.Intercept(func(githubsim.Delivery) githubsim.Fate { return githubsim.Lose })
+	must(t, w.registered.Uninstall("acme"))
+	w.noSweeps = false
+	w.serve(t)
+	for end := time.Now().Add(time.Minute); !strings.Contains(w.log.String(), `"left":1`); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it is kept for good\n%s", w.log.String())
+		}
+	}
+	w.stop()
+}
+
 // TestAnotherAppGivesUpNothing starts the server as another App on the same database, of whose installations GitHub answers as of ones that are gone.
 func TestAnotherAppGivesUpNothing(t *testing.T) {
 	w := start(t)

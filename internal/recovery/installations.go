@@ -21,8 +21,8 @@ type Installations struct {
 	Repositories func(ctx context.Context, id change.InstallationID) ([]github.InstalledRepository, error)
 	// Reaches says whether GitHub still gives a token for a repository, or for an installation (repository 0); see github.Client.
 	Reaches func(ctx context.Context, id change.InstallationID, repo change.RepositoryID) (bool, error)
-	// Remember keeps that an installation is the App's, and IsOurs says whether that was ever kept of one. GitHub answers of another App's
-	// installation as of one that is gone, and it is another's if the server was started as another App.
+	// Remember keeps that an installation is the App's, and IsOurs says whether that was ever kept of one, here or by whoever was answered by it. GitHub
+	// answers of another App's installation as of one that is gone, and it is another's if the server was started as another App.
 	Remember func(ctx context.Context, id change.InstallationID) error
 	IsOurs   func(ctx context.Context, id change.InstallationID) (bool, error)
 	// Known lists the repositories that the App is known to have access to; see store.Store.
@@ -36,7 +36,7 @@ type Installations struct {
 }
 
 // Sweep compares all of them once. An installation that cannot be read keeps no other from it. GitHub may leave out of a list what is there: a
-// repository has left only if GitHub gives no token for it either. Of an installation that was never listed as the App's nothing is given up.
+// repository has left only if GitHub gives no token for it either. Of an installation that was never known as the App's nothing is given up.
 func (s *Installations) Sweep(ctx context.Context) error {
 	if !s.Spare(0) {
 		return nil
