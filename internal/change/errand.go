@@ -12,7 +12,7 @@ type ErrandKind string
 // The kinds of errand, with what their Name is.
 const (
 	ErrandBranch        ErrandKind = "branch"        // a branch's name: what landed on it; its notes are BranchPush
-	ErrandGroup         ErrandKind = "merge group"   // a merge group's head SHA: its check; its notes are MergeGroup
+	ErrandGroup         ErrandKind = "merge group"   // a merge group's head SHA: its check; its notes are GroupNote
 	ErrandProtection    ErrandKind = "protection"    // a branch's name: whether our check is required there and pinned to this App
 	ErrandException     ErrandKind = "exception"     // an exception's key: the issue that asks for an explanation; its notes are Exception, with what the policy said before it
 	ErrandRetrospective ErrandKind = "retrospective" // a pull request's number: the issue of its emergency
@@ -73,6 +73,13 @@ type MergeGroup struct {
 	Base      SHA    `json:"base"`     // the commit that it was built on
 	BaseRef   string `json:"base_ref"` // refs/heads/BASE
 	Destroyed string `json:"destroyed,omitempty"`
+}
+
+// GroupNote is what a delivery leaves for a merge group: the group as it told, or that somebody wants its check posted anew (a re-run), and then
+// nothing else.
+type GroupNote struct {
+	MergeGroup
+	Again bool `json:"again,omitempty"`
 }
 
 // ExceptionKind says what went past the policy.

@@ -39,56 +39,70 @@ type groupState struct {
 	Ended   bool              `json:"ended,omitempty"`
 }
 
+// groupWork is a merge group, with the notes that say what it is and when the first of these came.
+type groupWork struct {
+	groupState
+	taken []string
+	told  time.Time
+	again bool // somebody wants its check posted anew
+}
+
 // Group makes the check on a merge group's head agree with what is decided of its members: see policy.DecideGroup. It is looked at again
-// whenever a decision on one of them changes, or the one on the group ahead. A group that was destroyed loses a green, unless it was merged.
+// whenever a decision on one of them changes, or the one on the group ahead, and when somebody presses Re-run. A group that was destroyed loses a
+// green, unless it was merged.
 func (rc *Reconciler) Group(ctx context.Context, e change.Errand) (queue.Result, error) {
-	work, err := rc.Store.BeginErrand(ctx, e)
+	held, err := rc.Store.BeginErrand(ctx, e)
 	if errors.Is(err, store.ErrNotFound) {
 		return queue.Result{}, nil
 	}
 	if err != nil {
 		return queue.Result{}, err
 	}
-	state, taken, told, err := readGroup(work)
+	work, err := readGroup(held)
 	if err != nil {
 		return queue.Result{}, err
 	}
-	if state.Group.Head == "" || state.Ended {
-		return queue.Result{}, nil // nobody told of such a group, or it is over
+	if work.Group.Head == "" || work.Ended {
+		// Nobody told of such a group, as when Re-run was pressed on a pull request's check, or it is over.
+		return queue.Result{}, rc.Store.SaveErrand(ctx, e, store.ErrandSave{Taken: work.taken})
 	}
-	r := rc.begin(ctx, store.Work{Repository: work.Repository, Pull: store.Pull{
+	r := rc.begin(ctx, store.Work{Repository: held.Repository, Pull: store.Pull{
 		// Not a pull request's own check run, so that none takes it for that of an earlier head.
-		Key: change.PullKey{Repository: e.Repository}, Snapshot: change.Pull{Head: change.Branch{SHA: state.Group.Head}},
+		Key: change.PullKey{Repository: e.Repository}, Snapshot: change.Pull{Head: change.Branch{SHA: work.Group.Head}},
 	}})
-	result, err := r.group(ctx, e, state, taken, told)
+	result, err := r.group(ctx, e, work)
 	return r.outcome(ctx, result, err)
 }
 
-// readGroup returns what is known of a group, with the notes that say it and when the first came.
-func readGroup(held store.ErrandWork) (state groupState, taken []string, told time.Time, err error) {
+// readGroup returns what is known of a group.
+func readGroup(held store.ErrandWork) (work groupWork, err error) {
 	if held.State != nil {
-		if err := json.Unmarshal(held.State, &state); err != nil {
-			return state, nil, told, fmt.Errorf("reading what is remembered: %w", err)
+		if err := json.Unmarshal(held.State, &work.groupState); err != nil {
+			return work, fmt.Errorf("reading what is remembered: %w", err)
 		}
 	}
 	for _, n := range held.Notes {
-		var g change.MergeGroup
-		if err := json.Unmarshal(n.Body, &g); err != nil {
-			return state, nil, told, fmt.Errorf("reading note %s: %w", n.ID, err)
+		var note change.GroupNote
+		if err := json.Unmarshal(n.Body, &note); err != nil {
+			return work, fmt.Errorf("reading note %s: %w", n.ID, err)
 		}
-		gone := cmp.Or(state.Group.Destroyed, g.Destroyed)
-		state.Group = g
-		state.Group.Destroyed = gone // deliveries may come in any order
-		taken = append(taken, n.ID)
-		if told.IsZero() {
-			told = n.At
+		work.taken = append(work.taken, n.ID)
+		if note.Again {
+			work.again = true
+			continue
+		}
+		gone := cmp.Or(work.Group.Destroyed, note.Destroyed)
+		work.Group = note.MergeGroup
+		work.Group.Destroyed = gone // deliveries may come in any order
+		if work.told.IsZero() {
+			work.told = n.At
 		}
 	}
-	return state, taken, told, nil
+	return work, nil
 }
 
-func (r *run) group(ctx context.Context, e change.Errand, state groupState, taken []string, told time.Time) (queue.Result, error) {
-	g := state.Group
+func (r *run) group(ctx context.Context, e change.Errand, work groupWork) (queue.Result, error) {
+	state, g := work.groupState, work.Group
 	lease, err := r.Store.Acquire(ctx, store.HeadLease(e.Repository, g.Head), r.Holder+" "+e.String(), leaseTime)
 	if err != nil {
 		return queue.Result{}, err
@@ -97,7 +111,7 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	defer func() { _ = r.Store.Release(context.WithoutCancel(ctx), lease) }()
 
 	if g.Destroyed != "" {
-		err := r.groupEnded(ctx, e, state, taken)
+		err := r.groupEnded(ctx, e, state, work.taken)
 		return r.soon(queue.Result{}), err
 	}
 	branch := strings.TrimPrefix(g.BaseRef, "refs/heads/")
@@ -105,7 +119,7 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 	if p, err := r.Policy(ctx, r.main.work.Repository, branch); !errors.Is(err, ErrUnusable) && (err != nil || p == nil) {
 		return queue.Result{}, err
 	}
-	isNew := r.github.Now().Sub(told) < queueLags
+	isNew := r.github.Now().Sub(work.told) < queueLags
 	facts, err := r.membership(ctx, g, branch, isNew)
 	if err == nil {
 		facts.Content, err = r.groupContent(ctx, g, isNew)
@@ -124,12 +138,12 @@ func (r *run) group(ctx context.Context, e change.Errand, state groupState, take
 		return queue.Result{}, err
 	}
 	d := policy.DecideGroup(facts, report.Title)
-	if err := r.showGroup(ctx, d); err != nil {
+	if err := r.showGroup(ctx, d, work.again); err != nil {
 		return queue.Result{}, err
 	}
 	before := state.Verdict
 	state.Verdict = d.Verdict
-	save := store.ErrandSave{Lease: lease, State: state, Taken: taken}
+	save := store.ErrandSave{Lease: lease, State: state, Taken: work.taken}
 	if before != state.Verdict {
 		exhibits, err := groupRestsOn(facts, members)
 		if err != nil {
@@ -333,12 +347,12 @@ func (r *run) groups(ctx context.Context, branch string) ([]groupState, error) {
 	}
 	var groups []groupState
 	for _, h := range held {
-		state, _, _, err := readGroup(h)
+		work, err := readGroup(h)
 		if err != nil {
 			return nil, err
 		}
-		if state.Group.Head != "" && (branch == "" || state.Group.BaseRef == branch) {
-			groups = append(groups, state)
+		if work.Group.Head != "" && (branch == "" || work.Group.BaseRef == branch) {
+			groups = append(groups, work.groupState)
 		}
 	}
 	return groups, nil
@@ -375,8 +389,8 @@ func (r *run) raiseGroups(ctx context.Context, repo change.RepositoryID, which f
 	return raised, nil
 }
 
-// showGroup makes the check on the group's head say what was decided.
-func (r *run) showGroup(ctx context.Context, d change.GroupDecision) error {
+// showGroup makes the check on the group's head say what was decided, in a new check run if it is wanted again.
+func (r *run) showGroup(ctx context.Context, d change.GroupDecision, again bool) error {
 	head := d.Group.Head
 	writes, err := r.settle(ctx, head)
 	if err != nil {
@@ -393,7 +407,8 @@ func (r *run) showGroup(ctx context.Context, d change.GroupDecision) error {
 	digest := sha256.Sum256(text)
 	wanted := plan.Wanted{Pull: r.main.work.Key, Head: head, Digest: hex.EncodeToString(digest[:])}
 	wanted.Status, wanted.Conclusion = plan.Outcome(change.Decision{Verdict: d.Verdict, Observing: d.Observing})
-	effect, ok := plan.Write(wanted, plan.Present{Run: posted, Writes: writes, Now: r.github.Now()}, func() (title, summary, text string) { return report.Group(d) })
+	present := plan.Present{Run: posted, Writes: writes, Again: again, Now: r.github.Now()}
+	effect, ok := plan.Write(wanted, present, func() (title, summary, text string) { return report.Group(d) })
 	if !ok {
 		return nil
 	}

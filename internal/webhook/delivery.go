@@ -85,7 +85,10 @@ func setHead(d *change.Delivery, head change.SHA, concerns change.Concern) error
 func setOwnCheck(d *change.Delivery, head change.SHA) error {
 	switch d.Action {
 	case "rerequested", "requested_action":
-		return setHead(d, head, change.ConcernVerify|change.ConcernAgain)
+		if err := setHead(d, head, change.ConcernVerify|change.ConcernAgain); err != nil {
+			return err
+		}
+		raise(d, change.ErrandGroup, string(head), note(d, change.GroupNote{Again: true})) // should the commit be a merge group's
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func readMergeGroup(d *change.Delivery, body []byte, _ change.AppID) error {
 	default:
 		return nil
 	}
-	raise(d, change.ErrandGroup, string(g.HeadSHA), note(d, group))
+	raise(d, change.ErrandGroup, string(g.HeadSHA), note(d, change.GroupNote{MergeGroup: group}))
 	return nil
 }
 

@@ -159,6 +159,7 @@ func TestParse(t *testing.T) {
 		return `{"action":"` + action + `",` + more + `"merge_group":{"head_sha":"headsha","head_ref":"refs/heads/gh-readonly-queue/main/pr-12-abc",
 			"base_sha":"basesha","base_ref":"refs/heads/main","head_commit":{"id":"headsha"}},` + where + `}`
 	}
+	again := raising(change.ErrandGroup, "headsha", change.GroupNote{Again: true})
 	queued := change.MergeGroup{Head: "headsha", HeadRef: "refs/heads/gh-readonly-queue/main/pr-12-abc", Base: "basesha", BaseRef: "refs/heads/main"}
 	const deployment = `"deployment":{"id":81,"sha":"headsha","ref":"main","task":"deploy","environment":"Production","original_environment":"staging",
 		"creator":{"id":102,"login":"bob","type":"User"},"payload":{ "number": 12 },"created_at":"2026-03-01T00:00:00Z","performed_via_github_app":null}`
@@ -401,8 +402,8 @@ func TestParse(t *testing.T) {
 		{"a check ends as nobody knows yet", "check_run", run("completed", "completed", `"marvellous"`, actions), about("check_run", "completed", onHead(checks, built(change.CheckFailure)))},
 		{"a check of no App, but of its suite's", "check_run", run("completed", "completed", `"success"`, `null`), about("check_run", "completed", onHead(checks, built(change.CheckSuccess)))},
 		{"the echo of ours", "check_run", run("completed", "completed", `"success"`, own), about("check_run", "completed")},
-		{"ours is asked for again", "check_run", run("rerequested", "completed", `"success"`, own), about("check_run", "rerequested", onHead(verify|change.ConcernAgain, nil))},
-		{"a button of ours", "check_run", run("requested_action", "completed", `"success"`, own), about("check_run", "requested_action", onHead(verify|change.ConcernAgain, nil))},
+		{"ours is asked for again", "check_run", run("rerequested", "completed", `"success"`, own), about("check_run", "rerequested", onHead(verify|change.ConcernAgain, nil), again)},
+		{"a button of ours", "check_run", run("requested_action", "completed", `"success"`, own), about("check_run", "requested_action", onHead(verify|change.ConcernAgain, nil), again)},
 		{"a suite ends", "check_suite", `{"action":"completed","check_suite":{"id":62,"head_sha":"headsha","app":` + actions + `},` + where + `}`,
 			about("check_suite", "completed", onHead(checks, nil))},
 		{"a suite is to begin", "check_suite", `{"action":"requested","check_suite":{"id":62,"head_sha":"headsha","app":` + actions + `},` + where + `}`,
@@ -410,7 +411,7 @@ func TestParse(t *testing.T) {
 		{"the echo of our suite", "check_suite", `{"action":"completed","check_suite":{"id":62,"head_sha":"headsha","app":` + own + `},` + where + `}`,
 			about("check_suite", "completed")},
 		{"our suite is asked for again", "check_suite", `{"action":"rerequested","check_suite":{"id":62,"head_sha":"headsha","app":` + own + `},` + where + `}`,
-			about("check_suite", "rerequested", onHead(verify|change.ConcernAgain, nil))},
+			about("check_suite", "rerequested", onHead(verify|change.ConcernAgain, nil), again)},
 		{"a workflow ends", "workflow_run", ran("push"), about("workflow_run", "completed", onHead(checks, nil), deploying(change.ReleaseNote{Run: &ended}))},
 		{"a workflow ends that a deployment began", "workflow_run", ran("deployment"), about("workflow_run", "completed", onHead(checks, nil), deploying(change.ReleaseNote{Run: &ended}))},
 		{"a workflow ends at a time that is not told, in a way that is not", "workflow_run", `{"action":"completed","workflow_run":{"id":34,"event":"schedule","head_sha":"headsha","conclusion":null},` + where + `}`,

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	gh "github.com/google/go-github/v62/github"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/changegate/changegate/internal/githubsim"
@@ -88,19 +89,37 @@ func asked(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// runs N COUNT: how many check runs of ours the pull request's head has, those among them that newer ones replaced.
+// runs N COUNT [queued]: how many check runs of ours the pull request's head has, or its merge group, those among them that newer ones replaced.
 func runs(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: runs N COUNT")
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: runs N COUNT [queued]")
 	}
 	w := worldOf(ts)
 	v := w.view(ts, args[0])
-	all, err := w.CheckRuns(v.Repo, v.Head)
-	n := len(all)
-	ts.Check(err)
-	if strconv.Itoa(n) != args[1] {
+	var all []*gh.CheckRun
+	if len(args) == 3 {
+		all = w.groupRuns(ts, v)
+	} else {
+		var err error
+		all, err = w.CheckRuns(v.Repo, v.Head)
+		ts.Check(err)
+	}
+	if n := len(all); strconv.Itoa(n) != args[1] {
 		ts.Fatalf("there are %d check runs, expected %s\n%s", n, args[1], w.Whole(v))
 	}
+}
+
+// groupRuns returns the check runs of ours on the merge group that a pull request is in.
+func (w *world) groupRuns(ts *testscript.TestScript, v githubsim.PullView) []*gh.CheckRun {
+	entries, err := w.Sim.MergeQueue(w.Repo, v.Base)
+	ts.Check(err)
+	i := slices.IndexFunc(entries, func(e githubsim.QueueEntry) bool { return e.Pull.Number == v.Number })
+	if i < 0 || entries[i].Group == "" {
+		ts.Fatalf("it is in no merge group: %+v\n%s", entries, w.Whole(v))
+	}
+	all, err := w.CheckRuns(w.Repo, entries[i].Group)
+	ts.Check(err)
+	return all
 }
 
 // costs COUNT [ROUTE]: how many calls the last act made the server make, as in 'POST /repos/{owner}/{repo}/check-runs'.

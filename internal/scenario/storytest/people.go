@@ -1,15 +1,18 @@
 package storytest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	gh "github.com/google/go-github/v62/github"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/changegate/changegate/internal/githubsim"
@@ -63,7 +66,7 @@ func verbs() map[string]func(*scene) error {
 		"closes":           (*scene).closes,          // N
 		"reopens":          (*scene).reopens,         // N
 		"merges":           (*scene).merges,          // N [anyway]
-		"reruns":           (*scene).reruns,          // N: presses the button of our check
+		"reruns":           (*scene).reruns,          // N [queued]: presses the button of our check, there or on its merge group
 		"reports":          (*scene).reports,         // CONTEXT STATE N: a commit status
 		"asks":             (*scene).asks,            // N WHOM
 		"forks":            (*scene).forks,
@@ -417,6 +420,14 @@ func (s *scene) merges() error {
 
 func (s *scene) reruns() error {
 	v := s.view(s.ts, s.next("the pull request's number"))
+	if s.rest() == "queued" {
+		runs := s.groupRuns(s.ts, v)
+		if len(runs) == 0 {
+			return errors.New("there is no check of its group to run again")
+		}
+		newest := slices.MaxFunc(runs, func(a, b *gh.CheckRun) int { return cmp.Compare(a.GetID(), b.GetID()) })
+		return s.who.RerequestCheckRun(s.Repo, newest.GetID())
+	}
 	c, ok := worldtest.OurCheck(v)
 	if !ok {
 		return errors.New("there is no check to run again")
