@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,10 +132,10 @@ func TestOpenPulls(t *testing.T) {
 		}
 		pages = append(pages, fmt.Sprintf("%d from %d", len(page), page[0].Number))
 	}
-	diff(t, pages, []string{"100 from 1", "5 from 200"})
+	diff(t, pages, []string{"5 from 200", "100 from 1"})
 	const list = "GET /repos/acme/shop/pulls?"
 	calls(t, f, list+"base=release%2F1&direction=asc&page=2&per_page=100&sort=created&state=open",
-		list+"base=release%2F1&direction=asc&per_page=100&sort=created&state=open")
+		list+"base=release%2F1&direction=asc&per_page=100&sort=created&state=open", list+"base=release%2F1&direction=asc&per_page=100&sort=created&state=open 304")
 
 	f.json("GET /repos/acme/shop/pulls", 502, m{})
 	n := 0
@@ -145,6 +146,34 @@ func TestOpenPulls(t *testing.T) {
 	}
 	if n != 1 {
 		t.Errorf("an error comes %d times", n)
+	}
+}
+
+// TestOpenPullsWhileTheyAreClosed closes the oldest pull request before each page but the first is read, which moves all others one place to the front.
+func TestOpenPullsWhileTheyAreClosed(t *testing.T) {
+	for _, count := range []int{3, 100, 101, 200, 350} {
+		f := newFake(t)
+		open, asked := many(count, func(i int) any { return m{"number": 1 + i, "state": "open"} }), 0
+		f.on("GET /repos/acme/shop/pulls", func(w http.ResponseWriter, r *http.Request) {
+			if asked++; asked > 1 {
+				open = open[1:]
+			}
+			answerPage(w, r, slices.Collect(slices.Chunk(open, 100)), true)
+		})
+		s, listed := f.client().Begin(), map[change.Number]bool{}
+		for page, err := range s.OpenPulls(t.Context(), shop, "", s.Began()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range page {
+				listed[p.Number] = true
+			}
+		}
+		for n := change.Number(asked); n <= change.Number(count); n++ {
+			if !listed[n] {
+				t.Errorf("of %d, #%d is open all the time and is not listed", count, n)
+			}
+		}
 	}
 }
 

@@ -194,23 +194,26 @@ func answerWith(status int, v any) http.HandlerFunc {
 
 // pages answers a route with pages of a list, linked as GitHub links them if link is set.
 func (f *fake) pages(call string, pages []any, linked bool) {
-	f.on(call, func(w http.ResponseWriter, r *http.Request) {
-		n := 1
-		fmt.Sscan(r.URL.Query().Get("page"), &n)
-		if linked && n < len(pages) {
-			q := r.URL.Query()
-			q.Set("page", fmt.Sprint(n+1))
-			next := q.Encode()
-			q.Set("page", fmt.Sprint(len(pages)))
-			w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?%s>; rel="next", <http://%s%s?%s>; rel="last"`,
-				r.Host, r.URL.EscapedPath(), next, r.Host, r.URL.EscapedPath(), q.Encode()))
-		}
-		if n > len(pages) {
-			io.WriteString(w, "[]")
-			return
-		}
-		json.NewEncoder(w).Encode(pages[n-1])
-	})
+	f.on(call, func(w http.ResponseWriter, r *http.Request) { answerPage(w, r, pages, linked) })
+}
+
+// answerPage answers with the page that was asked for.
+func answerPage[P any](w http.ResponseWriter, r *http.Request, pages []P, linked bool) {
+	n := 1
+	fmt.Sscan(r.URL.Query().Get("page"), &n)
+	if linked && n < len(pages) {
+		q := r.URL.Query()
+		q.Set("page", fmt.Sprint(n+1))
+		next := q.Encode()
+		q.Set("page", fmt.Sprint(len(pages)))
+		w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?%s>; rel="next", <http://%s%s?%s>; rel="last"`,
+			r.Host, r.URL.EscapedPath(), next, r.Host, r.URL.EscapedPath(), q.Encode()))
+	}
+	if n > len(pages) {
+		io.WriteString(w, "[]")
+		return
+	}
+	json.NewEncoder(w).Encode(pages[n-1])
 }
 
 // took returns the calls since it was last asked, in order of their names, since some are made side by side.

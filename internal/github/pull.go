@@ -75,36 +75,64 @@ func (s *Session) CommitPulls(ctx context.Context, repo change.Repository, sha c
 	return sortedByNumber(pulls), nil
 }
 
-// OpenPulls reads the open pull requests of a repository (pulls/list), oldest first, page by page, so that none needs room for a list of ten
-// thousand; into base only unless that is empty. After an error there is nothing more. ChangedFiles is not said there. One that is closed
-// meanwhile moves those after it, and one of these may be missing.
+// OpenPulls reads the open pull requests of a repository (pulls/list) page by page, so that none needs room for a list of ten thousand; into base
+// only unless that is empty. After an error there is nothing more. ChangedFiles is not said there.
+//
+// They are in the order in which they were opened, and the pages are read from the last to the first, which costs one call more: one that is closed
+// meanwhile moves those after it to the front, onto a page that is still to be read. So one may come twice, and none is missing that was open all the
+// time, unless an older one is reopened meanwhile.
 func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base string, since time.Time) iter.Seq2[[]change.Pull, error] {
 	query := values("state", "open", "sort", "created", "direction", "asc")
 	if base != "" {
 		query.Set("base", base)
 	}
 	return func(yield func([]change.Pull, error) bool) {
-		for n := 1; ; n++ {
-			// A session of its own, which remembers one page and not all.
-			listed, err := readPage(ctx, s.Begin(), listPulls, listPulls.of(repo), query, since, n, entries[github.PullRequest])
-			if err == nil && listed.more && n == maxOpenPulls {
+		// Each with a session of its own, which remembers one page and not all.
+		read := func(one *Session, since time.Time, n int) (page[*github.PullRequest], error) {
+			p, err := readPage(ctx, one, listPulls, listPulls.of(repo), query, since, n, entries[github.PullRequest])
+			if err == nil && (p.last > maxOpenPulls || p.more && n == maxOpenPulls) {
 				err = &Rejected{Status: http.StatusOK, Message: "more than 100,000 pull requests are open: too many to read"}
 			}
 			if err != nil {
 				yield(nil, fmt.Errorf("listing the open pull requests of %s: %w", repo, err))
+			}
+			return p, err
+		}
+		first, err := read(s.Begin(), since, 1)
+		if err != nil {
+			return
+		}
+		if !first.more {
+			yield(openPulls(first.items), nil)
+			return
+		}
+		show := func(n int) (more, ok bool) {
+			one := s.Begin()
+			p, err := read(one, one.Began(), n)
+			return p.more, err == nil && yield(openPulls(p.items), nil)
+		}
+		end := max(first.last, 2)
+		for n, more, ok := end, true, true; more; n++ { // others are opened meanwhile, or the first page did not say how many there are
+			if more, ok = show(n); !ok {
 				return
 			}
-			pulls := make([]change.Pull, 0, len(listed.items))
-			for _, p := range listed.items {
-				if p.GetNumber() != 0 {
-					pulls = append(pulls, pull(p))
-				}
-			}
-			if !yield(pulls, nil) || !listed.more {
+		}
+		for n := end - 1; n > 0; n-- {
+			if _, ok := show(n); !ok {
 				return
 			}
 		}
 	}
+}
+
+func openPulls(listed []*github.PullRequest) []change.Pull {
+	pulls := make([]change.Pull, 0, len(listed))
+	for _, p := range listed {
+		if p.GetNumber() != 0 {
+			pulls = append(pulls, pull(p))
+		}
+	}
+	return pulls
 }
 
 // InstalledRepository is a repository of an installation.

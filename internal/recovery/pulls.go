@@ -13,7 +13,8 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// SweepRepositories is how many repositories one sweep has listed. Each costs a call for each 100 pull requests, most of them answered 304.
+// SweepRepositories is how many repositories one sweep has listed. Each costs a call for each 100 pull requests, and one more if it has
+// more than 100; most of them are answered 304.
 const SweepRepositories = 20
 
 // Pulls compares the open pull requests that GitHub lists with those that are known, repository by repository, and has those looked at that
