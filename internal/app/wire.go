@@ -140,7 +140,7 @@ func (a *App) wireShells(s *setup) error {
 func (a *App) wireSweeps(s *setup) (err error) {
 	a.sweeps = a.newSweeps(s.options.Clock)
 	a.deliveries, err = recovery.New(recovery.Config{
-		Log: a.github, Store: a.store, Clock: s.options.Clock, Reads: webhook.Reads, Behind: a.sweeps.all, Logger: s.log, Metrics: s.metrics,
+		Log: a.github, Store: a.store, Clock: s.options.Clock, Reads: webhook.Reads, Behind: a.sweeps.all, Moved: a.sweeps.installations.Sweep, Logger: s.log, Metrics: s.metrics,
 	})
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -14,7 +15,7 @@ import (
 
 // Installations compares the repositories that the App has access to with those that are known, and tells of each that came or left what a
 // delivery would have told: the App may have been installed before there was a server, or removed while there was none, and GitHub forgets deliveries
-// after days. An archived repository is as one that left: it takes no check runs. It is for one goroutine at a time.
+// after days. An archived repository is as one that left: it takes no check runs. It is safe for many goroutines.
 type Installations struct {
 	// Installed lists the App's installations, and Repositories the repositories of one; see github.GitHub and github.Session.
 	Installed    func(ctx context.Context) ([]github.Installed, error)
@@ -33,11 +34,15 @@ type Installations struct {
 	Deliver func(ctx context.Context, group []change.Delivery) error
 	Clock   func() time.Time
 	Log     zerolog.Logger
+
+	mu sync.Mutex
 }
 
 // Sweep compares all of them once. An installation that cannot be read keeps no other from it. GitHub may leave out of a list what is there: a
 // repository has left only if GitHub gives no token for it either. Of an installation that was never known as the App's nothing is given up.
 func (s *Installations) Sweep(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.Spare(0) {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,11 +56,11 @@ type Store interface {
 	SaveListed(ctx context.Context, listed []store.Missing, p store.LogPlace) (found int, err error)
 	Redeliverable(ctx context.Context, limit int) ([]store.Missing, error)
 	Asked(ctx context.Context, id string, times int, due time.Time) error
-	ForgetMissing(ctx context.Context, before time.Time) (lost int, err error)
+	ForgetMissing(ctx context.Context, before time.Time) (came []string, lost int, err error)
 	CountMissing(ctx context.Context) (int, error)
 }
 
-// Config is what a Deliveries needs. All of it is required but Reads, Behind, Logger and Metrics.
+// Config is what a Deliveries needs. All of it is required but Reads, Behind, Moved, Logger and Metrics.
 type Config struct {
 	Log   Log
 	Store Store
@@ -70,6 +71,9 @@ type Config struct {
 	// to where it was read before. It has looked at what can be looked at without it. If it fails it is called again at the next look. That it
 	// is owed a process does not remember that ends first: after its start Pulls compares all pull requests, and other sweeps see to the rest in turn.
 	Behind func(ctx context.Context) error
+	// Moved is called when a delivery has come late that tells which repositories the App has: they do not say when that was so, and a newer one may
+	// have come before. It compares with what GitHub lists; see Installations. If it fails it is called again at the next look.
+	Moved  func(ctx context.Context) error
 	Logger zerolog.Logger
 	// Metrics is what the metrics are registered with; nil: nothing.
 	Metrics prometheus.Registerer
@@ -85,6 +89,7 @@ type Deliveries struct {
 	blind bool // the log could not be read; said once
 	told  bool // and Behind was called because of that
 	owed  bool // Behind is to be called, because the log does not reach back to where it was read before
+	moved bool // and Moved, because of what came late
 }
 
 // New returns a Deliveries.
@@ -114,8 +119,17 @@ func (d *Deliveries) Look(ctx context.Context) error {
 	default:
 		d.blind, d.told = false, false
 	}
-	if err := d.ask(ctx); err != nil || !d.owed {
+	if err := d.ask(ctx); err != nil {
 		return err
+	}
+	if d.moved && d.Moved != nil {
+		if err := d.Moved(ctx); err != nil {
+			return fmt.Errorf("compare what the App has access to: %w", err)
+		}
+	}
+	d.moved = false
+	if !d.owed {
+		return nil
 	}
 	if err := d.behind(ctx); err != nil {
 		return err
@@ -298,10 +312,11 @@ func (d *Deliveries) ask(ctx context.Context) error {
 			return err // the others would fare no better
 		}
 	}
-	lost, err := d.Store.ForgetMissing(ctx, d.Log.Now().Add(-keptFor))
+	came, lost, err := d.Store.ForgetMissing(ctx, d.Log.Now().Add(-keptFor))
 	if err != nil {
 		return err
 	}
+	d.moved = d.moved || slices.ContainsFunc(came, func(event string) bool { return event == "installation" || event == "installation_repositories" })
 	if lost > 0 {
 		d.metrics.lost.Add(float64(lost))
 		d.Logger.Error().Int("deliveries", lost).Msg("deliveries never arrived and GitHub keeps them no more")

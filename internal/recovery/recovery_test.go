@@ -34,7 +34,8 @@ type rig struct {
 	log    []github.HookDelivery // oldest first
 	up     bool                  // what is redelivered arrives
 	behind int
-	unseen error // why what is behind cannot be looked at
+	moved  int
+	unseen error // why what is behind, or has moved, cannot be looked at
 	said   bytes.Buffer
 	shown  *prometheus.Registry
 	spare  bool
@@ -70,6 +71,7 @@ func (r *rig) restart() {
 		Log: r, Store: r.store, Clock: r.Now, Logger: zerolog.New(&r.said), Metrics: r.shown,
 		Reads:  func(event string) bool { return event != "star" },
 		Behind: func(context.Context) error { r.behind++; return r.unseen },
+		Moved:  func(context.Context) error { r.moved++; return r.unseen },
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -441,4 +443,33 @@ func TestEachReplicaShowsWhatIsMissing(t *testing.T) {
 	r.arrive(r.log[1])
 	r.look()
 	shown(0)
+}
+
+// TestRepositoriesThatAreToldOfLate has deliveries come late that say nothing of when, after what a newer one may have told.
+func TestRepositoriesThatAreToldOfLate(t *testing.T) {
+	r := newRig(t)
+	for n, event := range []string{"pull_request", "installation_repositories", "push", "installation"} {
+		before, moves := r.moved, strings.HasPrefix(event, "installation")
+		r.deliver(fmt.Sprint("late-", n), event, false, 502)
+		r.look() // asks for it
+		r.look()
+		if r.moved != before && !moves || r.moved != before+1 && moves {
+			t.Errorf("after a late %s it was compared %d times", event, r.moved-before)
+		}
+	}
+	r.deliver("in-time", "installation", true, 202)
+	r.look()
+	if r.look(); r.moved != 2 {
+		t.Errorf("compared %d times", r.moved)
+	}
+	r.deliver("late", "installation", false, 502)
+	r.unseen = errors.New("GitHub is down")
+	if err := r.Look(t.Context()); !errors.Is(err, r.unseen) {
+		t.Errorf("got %v", err)
+	}
+	r.unseen = nil
+	r.look()
+	if r.look(); r.moved != 4 {
+		t.Errorf("compared %d times, the third failed", r.moved)
+	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -104,16 +105,24 @@ func (s *Store) Asked(ctx context.Context, id string, times int, due time.Time) 
 	})
 }
 
-// ForgetMissing forgets the missing deliveries that have come, and those attempted before a time, which will never come; it returns how
-// many of the latter there were. If some have come, deliveries get through again, so those that were asked for repeatedly are due at once.
-func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (lost int, err error) {
+// ForgetMissing forgets the missing deliveries that have come, and those attempted before a time, which will never come; it returns of what events the
+// first were, and how many of the latter there were. If some have come, deliveries get through again, so those that were asked for repeatedly are due
+// at once.
+func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (came []string, lost int, err error) {
 	defer wrap(&err, "forget deliveries that are missing no more")
 	err = s.Write(ctx, func(tx Tx) error {
-		came, err := tx.Exec(ctx, `DELETE FROM missing_deliveries WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.id = missing_deliveries.id)`)
+		came = nil
+		err := tx.Query(ctx, `DELETE FROM missing_deliveries WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.id = missing_deliveries.id) RETURNING event`, nil,
+			func(scan func(...any) error) error {
+				var event string
+				err := scan(&event)
+				came = append(came, event)
+				return err
+			})
 		if err != nil {
 			return err
 		}
-		if came > 0 {
+		if len(came) > 0 {
 			if _, err := tx.Exec(ctx, `UPDATE missing_deliveries SET due_at = 0 WHERE asked > 1`); err != nil {
 				return err
 			}
@@ -122,7 +131,8 @@ func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (lost int, 
 		lost = int(n)
 		return err
 	})
-	return lost, err
+	slices.Sort(came)
+	return slices.Compact(came), lost, err
 }
 
 // CountMissing returns how many deliveries are missing.

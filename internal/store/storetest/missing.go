@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -59,9 +60,10 @@ func missingDeliveries(t *testing.T, f *fixture) {
 	equal(t, "asked", due("old", "young", "late")[0].Asked, 1)
 	must(t, f.Asked(t.Context(), "old", 2, f.clock().Add(time.Hour)))
 	due("young", "late")
-	lost, err := f.ForgetMissing(t.Context(), at(1))
+	events, lost, err := f.ForgetMissing(t.Context(), at(1))
 	must(t, err)
 	equal(t, "lost", lost, 0)
+	equal(t, "events that have come", strings.Join(events, " "), "")
 	due("young", "late") // none has come
 
 	came.ID = "young"
@@ -74,8 +76,9 @@ func missingDeliveries(t *testing.T, f *fixture) {
 		equal(t, "missing", n, want)
 	}
 	missing(2)
-	lost, err = f.ForgetMissing(t.Context(), at(2))
+	events, lost, err = f.ForgetMissing(t.Context(), at(2))
 	must(t, err)
+	equal(t, "events that have come", strings.Join(events, " "), "push")
 	equal(t, "lost", lost, 1) // the late one, of the first second
 	missing(1)
 	due("old") // one has come
