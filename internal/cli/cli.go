@@ -90,7 +90,7 @@ func newRoot(c clock) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServeCommand(), newDemoCommand(), newPolicyCommand(), newGateCommand(c), newAuditCommand(), newSetupCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newDemoCommand(), newPolicyCommand(c), newGateCommand(c), newAuditCommand(), newSetupCommand(), newVersionCommand())
 	return root
 }
 

@@ -19,18 +19,18 @@ import (
 )
 
 // newPolicyCommand returns the commands of a policy's author: lint, explain, test and backtest. None of them reaches the network.
-func newPolicyCommand() *cobra.Command {
+func newPolicyCommand(c clock) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Check, explain, test and try out a policy file",
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPolicyLintCommand(), newPolicyExplainCommand(), newPolicyTestCommand(), newPolicyBacktestCommand(), newPolicySchemaCommand(), newPolicyDefaultCommand())
+	cmd.AddCommand(newPolicyLintCommand(c), newPolicyExplainCommand(), newPolicyTestCommand(), newPolicyBacktestCommand(), newPolicySchemaCommand(), newPolicyDefaultCommand())
 	return cmd
 }
 
-func newPolicyLintCommand() *cobra.Command {
+func newPolicyLintCommand(c clock) *cobra.Command {
 	var floorFile string
 	cmd := &cobra.Command{
 		Use:   "lint [FILE] [--floor FILE]",
@@ -38,7 +38,7 @@ func newPolicyLintCommand() *cobra.Command {
 		Long: `Check a policy file, ` + change.PolicyPath + ` unless another is named; - is standard input.
 
 Every problem is a line: file, line, column, error or warning, what is wrong, and the mend. A policy with errors decides nothing, and
-its pull requests fail; warnings are what is probably not meant. The exit code is 1 if there are errors.
+its pull requests fail; warnings are what is probably not meant, today. The exit code is 1 if there are errors.
 
 With --floor it is checked as a repository's policy beside its owner's, the change-policy.yml of the owner's repository .github.`,
 		Args: atMostOneFile,
@@ -57,7 +57,7 @@ With --floor it is checked as a repository's policy beside its owner's, the chan
 					return err
 				}
 			}
-			problems := policy.LintBeside(floor, file, text)
+			problems := policy.LintBeside(floor, file, text, c.Now())
 			for _, p := range problems {
 				fmt.Fprintln(cmd.OutOrStdout(), problemLine(file, p))
 			}

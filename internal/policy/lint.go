@@ -10,17 +10,19 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// Lint returns all that is wrong with a policy file and all that is probably not meant, in the order of the file. A file with
+// Lint returns all that is wrong with a policy file and all that is probably not meant at a time, in the order of the file. A file with
 // errors is not looked at for warnings that would only follow from them.
-func Lint(source string, text []byte) Problems { return LintBeside(nil, source, text) }
+func Lint(source string, text []byte, now time.Time) Problems {
+	return LintBeside(nil, source, text, now)
+}
 
 // LintBeside is Lint for a repository's policy where its owner has a floor; see ParseBeside.
-func LintBeside(floor *Policy, source string, text []byte) Problems {
+func LintBeside(floor *Policy, source string, text []byte, now time.Time) Problems {
 	p, shape, problems := parse(floor, source, text)
 	if len(problems.Errors()) > 0 {
 		return problems
 	}
-	l := &linter{reader: &reader{problems: problems}, policy: p, shape: shape}
+	l := &linter{reader: &reader{problems: problems}, policy: p, shape: shape, now: now}
 	l.roles()
 	l.bots()
 	l.emergency()
@@ -39,6 +41,7 @@ type linter struct {
 	*reader
 	policy *Policy
 	shape  *policyShape
+	now    time.Time
 }
 
 // roles warns of roles that nobody asks for, and of those that one person or anyone at all can fill.
@@ -408,7 +411,7 @@ func (l *linter) labels() {
 	}
 }
 
-// freezes warns of those that never end. Each is looked at so late that a rule with an end is over.
+// freezes warns of those that never end, for which each is looked at so late that a rule with an end is over, and of those that are over now.
 func (l *linter) freezes() {
 	late := time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, f := range l.policy.Freezes {
@@ -417,7 +420,13 @@ func (l *linter) freezes() {
 		if i < 0 {
 			continue
 		}
+		_, holds := f.At(l.now)
+		_, comes := f.NextEdge(l.now)
 		switch s := l.shape.Freezes.items[i]; {
+		case !holds && !comes && s.Every.present():
+			l.warn(s.Every.at, fmt.Sprintf("the freeze %q does not come again, in ten years at least", f.Name), "take it away, or mend its rule")
+		case !holds && !comes:
+			l.warn(s.Until.at, fmt.Sprintf("the freeze %q is over since %s", f.Name, s.Until.value), "take it away, or give it its next days")
 		case frozen && until.IsZero():
 			l.warn(s.Lasts.at, fmt.Sprintf("the freeze %q never ends: it lasts until it comes again", f.Name), "let it last for less")
 		case f.Until.Sub(f.From) > 366*24*time.Hour:

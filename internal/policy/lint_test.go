@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // minimal is a policy that lints without a warning, for tests to add to.
@@ -14,6 +15,9 @@ security_review: {role: security}
 categories:
   high-risk: {when: {any: [{paths: ["db/**"]}]}, approvals: [{role: reviewer, count: 2}]}
 `
+
+// lintedAt is when the policies are looked at.
+var lintedAt = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 func TestLint(t *testing.T) {
 	tests := []struct {
@@ -110,6 +114,14 @@ func TestLint(t *testing.T) {
 			"  - {name: long, from: 2026-12-18, until: 2062-01-04, merging: true}\n  - {name: nights, every: 'FREQ=DAILY;BYHOUR=20', lasts: 10h, merging: true}\n" +
 			"  - {name: once, every: 'FREQ=DAILY;UNTIL=20271231T000000Z', lasts: 2d, merging: true}\n",
 			[]string{`7: the freeze "ever" never ends: it lasts until it comes again`, `8: the freeze "long" lasts for more than a year`}},
+		{"freezes that are over", minimal + "freezes:\n  - {name: last year, from: 2024-12-18, until: 2025-01-04, merging: true}\n" +
+			"  - {name: now, from: 2026-02-28, until: 2026-03-02, merging: true}\n  - {name: until noon, from: 2026-02-28, until: 2026-03-02 12:00, merging: true}\n" +
+			"  - {name: no more, every: 'FREQ=DAILY;UNTIL=20260228T000000Z', lasts: 1d, merging: true}\n  - {name: last, every: 'FREQ=DAILY;UNTIL=20260302T000000Z', lasts: 1d, merging: true}\n",
+			[]string{`7: the freeze "last year" is over since 2025-01-04`, `9: the freeze "until noon" is over since 2026-03-02 12:00`,
+				`10: the freeze "no more" does not come again, in ten years at least`}},
+		{"holidays that are over", minimal + "environments:\n  live: {hours: 'Mon-Fri 09:00-16:00', holidays: [2025-12-25, 2026-03-01]}\n" +
+			"  west: {hours: 'Mon-Fri 09:00-16:00', holidays: [2025-12-25, 2026-03-02], timezone: America/New_York}\n  east: {hours: 'Mon-Fri 09:00-16:00'}\n",
+			[]string{`7: all holidays of live are over`}},
 		{"a bot under a person's name", minimal + "bots: [dependabot, 'renovate[bot]']\n", []string{`6: "dependabot" is a person's login, and an App's ends in [bot]`}},
 		{"a label that raises the risk and lowers it", strings.Replace(minimal, `paths: ["db/**"]`, "labels: [Schema]", 1) +
 			"  standard: {when: {any: [{labels: [schema, docs]}]}}\nlabels: {lowered_by: security}\n",
@@ -123,7 +135,7 @@ func TestLint(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := Lint("test", []byte(tt.policy))
+			got := Lint("test", []byte(tt.policy), lintedAt)
 			for i := 0; i < max(len(got), len(tt.want)); i++ {
 				switch {
 				case i >= len(got):
@@ -169,7 +181,7 @@ func TestPoliciesLint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range Lint(file, text) {
+		for _, p := range Lint(file, text, lintedAt) {
 			t.Errorf("%s: %v", file, p)
 		}
 	}

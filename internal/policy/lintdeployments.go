@@ -3,8 +3,11 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/release"
 )
 
@@ -35,6 +38,24 @@ func (l *linter) deployments() {
 		merged, ok := rules.Find(e.name.value)
 		if ok {
 			l.environment(e.name, e.value, merged, len(rules.Environments))
+		}
+	}
+	l.holidays()
+}
+
+// holidays warns of an environment whose holidays are all over, so that nobody listed those to come.
+func (l *linter) holidays() {
+	for _, e := range l.shape.Environment.entries {
+		i := slices.IndexFunc(l.policy.Environments, func(own *Environment) bool { return own.Name == e.name.value })
+		if i < 0 || l.policy.Environments[i].Hours == nil || len(e.value.Holidays.items) == 0 {
+			continue
+		}
+		hours := l.policy.Environments[i].Hours
+		today := l.now.In(hours.Zone)
+		if !slices.ContainsFunc(hours.Holidays, func(d calendar.Date) bool {
+			return time.Date(d.Year, d.Month, d.Day+1, 0, 0, 0, 0, hours.Zone).After(today)
+		}) {
+			l.warn(e.value.Holidays.at, fmt.Sprintf("all holidays of %s are over", e.name.value), "list those to come, or take them away")
 		}
 	}
 }

@@ -336,7 +336,7 @@ func FuzzParse(f *testing.F) {
 		case !errors.As(err, &problems) || len(problems) == 0:
 			t.Errorf("the error is %T %v", err, err)
 		}
-		for _, p := range Lint("fuzz", text) {
+		for _, p := range Lint("fuzz", text, lintedAt) {
 			if p.Message == "" || p.Mend == "" || strings.Contains(p.Message+p.Mend, "\n") {
 				t.Errorf("a problem without words, or of several lines: %#v", p)
 			}

@@ -241,7 +241,7 @@ func TestDeploymentsBesideAFloor(t *testing.T) {
 	floor := mustParseBeside(t, "version: 1\ndeployments: record\nenvironments: {production: {queue: each, rollback: by-hand}}\n", "")
 	own := "deployments: create\noverride: keeper\ncommands: {deploy: crew}\nenvironments: {production: {queue: newest, rollback: automatically}}\n"
 	var got []string
-	for _, p := range LintBeside(floor, "repository", []byte(crew+own)) {
+	for _, p := range LintBeside(floor, "repository", []byte(crew+own), lintedAt) {
 		got = append(got, p.Message)
 	}
 	for _, want := range []string{
