@@ -125,6 +125,8 @@ type Requirement struct {
 	Need  int              `json:"need,omitempty"` // how many people
 	By    []Account        `json:"by,omitempty"`   // who fills it
 	Due   time.Time        `json:"due,omitzero"`   // when it is owed by
+	// Strangers says of a check that nobody posted it but others than the policy names.
+	Strangers bool `json:"strangers,omitempty"`
 	// Checks names those whose end may meet it: they run, failed, or have not reported. It is of use while the decision is fresh, and not kept.
 	Checks []string `json:"-"`
 }

@@ -271,7 +271,7 @@ func Outcome(d change.Decision) (Status, Conclusion) {
 
 // Digest names what a decision shows, so that a check run is written again only when something a reader could act on has changed.
 // The progress of checks that have not failed is left out as long as one of them is awaited: their coming in one by one changes
-// neither the decision nor what anyone should do, and would cost a call each.
+// neither the decision nor what anyone should do, and would cost a call each. That others posted a check than the policy names does: it looks passed.
 func Digest(d change.Decision) string {
 	d.RecheckAt = time.Time{}
 	d.Asks = nil

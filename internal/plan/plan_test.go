@@ -99,6 +99,11 @@ func TestAwaitedChecksComingInChangeNothing(t *testing.T) {
 	if Digest(with(change.Failed, "build")) == Digest(with(change.Failed, "build, test")) {
 		t.Error("another failed check does not show")
 	}
+	strangers := with(change.Awaited, "posted by somebody else")
+	strangers.Requirements[len(strangers.Requirements)-1].Strangers = true
+	if Digest(with(change.Awaited, "has not reported")) == Digest(strangers) {
+		t.Error("a check that others posted does not show")
+	}
 	if Digest(with(change.Awaited, "")) == Digest(with(change.Met, "")) {
 		t.Error("the checks' end does not show")
 	}

@@ -118,7 +118,8 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 	case len(passed) == 0 && rule.Name != "":
 		r.State = change.Awaited
 		r.Short = change.Say(rule.title(), change.Words(" awaited"))
-		r.Found, r.Next = rule.missing(strangers > 0, unknown > 0)
+		r.Strangers = strangers > 0 && unknown == 0
+		r.Found, r.Next = rule.missing(r.Strangers, unknown > 0)
 	case len(passed) == 0:
 		r.Found = change.Words("none posted")
 	case rule.Name != "":
