@@ -118,16 +118,16 @@ func (a *App) wireShells(s *setup) error {
 	a.lander = landing.New(landing.Config{
 		Store: handlerStore, Policies: rules{a.reconciler}, PolicyPath: change.PolicyPath, CheckName: change.CheckName, Markdown: report.Markdown,
 		Holder: replica, Clock: clock, Log: s.log, Settle: settle,
-		GitHub: func(id change.InstallationID) landing.GitHub { return a.github.Installation(id).Begin() },
+		Session: func(id change.InstallationID) landing.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.keeper = emergency.New(emergency.Config{
 		Store: handlerStore, Policy: a.reconciler.Policy, Holder: replica, Clock: clock, Log: s.log,
-		GitHub: func(id change.InstallationID) emergency.GitHub { return a.github.Installation(id).Begin() },
+		Session: func(id change.InstallationID) emergency.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.deployer = deployment.New(deployment.Config{
 		Store: handlerStore, Policies: releases{a.reconciler}, App: a.github.AppID(), Web: s.config.GitHub.WebURL, Markdown: report.Markdown,
 		Holder: replica, Clock: clock, Log: s.log,
-		GitHub: func(id change.InstallationID) deployment.GitHub { return a.github.Installation(id).Begin() },
+		Session: func(id change.InstallationID) deployment.GitHub { return a.github.Installation(id).Begin() },
 	})
 	a.announcer, err = notify.New(notify.Config{
 		Store: handlerStore, Save: a.queue.SaveErrand, Token: s.secrets.SlackToken, APIURL: s.config.Slack.APIURL,

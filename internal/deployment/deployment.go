@@ -109,8 +109,8 @@ type Policies interface {
 // Config is what a Deployer needs. All of it is required but Interval, Wait and Log.
 type Config struct {
 	Store Store
-	// GitHub begins a session for an installation.
-	GitHub   func(change.InstallationID) GitHub
+	// Session begins a session for an installation.
+	Session  func(change.InstallationID) GitHub
 	Policies Policies
 	// App is our own, by which what it deployed is known.
 	App change.AppID
@@ -186,6 +186,6 @@ func (r *run) begin(ctx context.Context) (_ queue.Result, err error) {
 	if r.saved, err = json.Marshal(r.state); err != nil {
 		return queue.Result{}, err
 	}
-	r.repo, r.github = r.work.Repository, r.GitHub(r.work.Repository.Installation)
+	r.repo, r.github = r.work.Repository, r.Session(r.work.Repository.Installation)
 	return r.look(ctx)
 }

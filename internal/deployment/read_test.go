@@ -17,7 +17,7 @@ import (
 // begin returns a run as far as reading needs one.
 func (r *rig) begin() *run {
 	return &run{
-		Deployer: r.Deployer, errand: r.errand(), repo: shop, github: r.GitHub(shop.Installation), rules: r.policies.Rules, log: r.Log,
+		Deployer: r.Deployer, errand: r.errand(), repo: shop, github: r.Session(shop.Installation), rules: r.policies.Rules, log: r.Log,
 		state: state{State: release.State{Tracks: map[string]*release.Track{}}},
 	}
 }

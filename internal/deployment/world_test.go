@@ -174,8 +174,8 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, hub: h, store: s, policies: p}
 	r.Deployer = New(Config{
 		Store: memory{s, k}, Policies: policies{p}, App: ourApp, Web: "https://github.example", Markdown: report.Markdown, Holder: "test",
-		GitHub: func(change.InstallationID) GitHub { return &session{hub: h, held: map[change.SHA]bool{}} },
-		Clock:  func() time.Time { return h.now },
+		Session: func(change.InstallationID) GitHub { return &session{hub: h, held: map[change.SHA]bool{}} },
+		Clock:   func() time.Time { return h.now },
 		Wait: func(ctx context.Context, d time.Duration) error {
 			h.now = h.now.Add(d)
 			return ctx.Err()

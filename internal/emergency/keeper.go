@@ -60,8 +60,8 @@ type GitHub interface {
 // Config is what a Keeper needs. All of it is required but Log.
 type Config struct {
 	Store Store
-	// GitHub begins a session for an installation.
-	GitHub func(change.InstallationID) GitHub
+	// Session begins a session for an installation.
+	Session func(change.InstallationID) GitHub
 	// Policy returns the policy that is in force for a base branch, with the owner's beside it.
 	Policy func(ctx context.Context, repo change.Repository, branch string) (*policy.Policy, error)
 	// Holder names this process in leases.
@@ -127,7 +127,7 @@ func (r *run) run(ctx context.Context, key change.PullKey) (_ queue.Result, err 
 	if r.pull.Gone {
 		return r.away(m), nil
 	}
-	r.github = r.GitHub(r.pull.Repository.Installation)
+	r.github = r.Session(r.pull.Repository.Installation)
 	result, err := r.follow(ctx, m)
 	if err != nil {
 		return result, err

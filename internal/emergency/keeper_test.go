@@ -247,7 +247,7 @@ func newServiceOn(t *testing.T, file string) *service {
 		t.Fatal(err)
 	}
 	s.keeper = New(Config{
-		Store: &database{s.store, s.Killer, s.world}, GitHub: func(change.InstallationID) GitHub { return s.hub }, Clock: clock, Holder: "test",
+		Store: &database{s.store, s.Killer, s.world}, Session: func(change.InstallationID) GitHub { return s.hub }, Clock: clock, Holder: "test",
 		Policy: func(context.Context, change.Repository, string) (*policy.Policy, error) { return p, nil },
 	})
 	return s

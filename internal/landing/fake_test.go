@@ -379,7 +379,7 @@ func newRig(t *testing.T) *rig {
 	}
 	p := &rules{w: w, branches: h.branches, now: Rules{Governed: true, Announce: []string{"slack:#engineering"}}, observing: map[change.SHA]bool{}, announce: map[change.SHA][]string{}}
 	return &rig{t: t, hub: h, store: s, policies: p, Lander: New(Config{
-		Store: memory{s, k}, GitHub: func(change.InstallationID) GitHub { return h }, Policies: p, PolicyPath: policyPath,
+		Store: memory{s, k}, Session: func(change.InstallationID) GitHub { return h }, Policies: p, PolicyPath: policyPath,
 		CheckName: "Change policy", Markdown: change.Text.String, Holder: "test", Clock: func() time.Time { return w.now },
 	})}
 }

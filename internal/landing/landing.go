@@ -98,8 +98,8 @@ type Policies interface {
 // Config is what a Lander needs. All of it is required but Log, Patience and Settle.
 type Config struct {
 	Store Store
-	// GitHub begins a session for an installation.
-	GitHub   func(change.InstallationID) GitHub
+	// Session begins a session for an installation.
+	Session  func(change.InstallationID) GitHub
 	Policies Policies
 	// PolicyPath is where a repository keeps its policy.
 	PolicyPath string
@@ -170,7 +170,7 @@ func (l *Lander) look(ctx context.Context, e change.Errand, do func(*run, contex
 		if err != nil {
 			return queue.Result{}, err
 		}
-		r.github = l.GitHub(r.work.Repository.Installation)
+		r.github = l.Session(r.work.Repository.Installation)
 		return do(r, ctx)
 	})
 	return errand.Outcome(result, err, l.Clock(), &r.log)
