@@ -1,5 +1,5 @@
-// Package policies holds the policy that applies where a repository has none, worked examples to start one from, and the schema
-// by which editors check and complete a policy file.
+// Package policies holds the policy that applies where a repository has none, worked examples to start one from, and the schemas
+// by which editors check and complete a policy file and its tests.
 package policies
 
 import _ "embed"
@@ -13,8 +13,14 @@ var defaultPolicy []byte
 //go:embed change-policy.schema.json
 var schema []byte
 
+//go:embed change-policy_test.schema.json
+var testSchema []byte
+
 // Default returns the text of the default policy; the caller may change the copy.
 func Default() []byte { return append([]byte(nil), defaultPolicy...) }
 
 // Schema returns the JSON schema of a policy file; the caller may change the copy.
 func Schema() []byte { return append([]byte(nil), schema...) }
+
+// TestSchema returns the JSON schema of a file of policy tests; the caller may change the copy.
+func TestSchema() []byte { return append([]byte(nil), testSchema...) }

@@ -75,15 +75,22 @@ With --floor it is checked as a repository's policy beside its owner's, the chan
 }
 
 func newPolicySchemaCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON schema of a policy file, for editors",
+	var tests bool
+	cmd := &cobra.Command{
+		Use:   "schema [--tests]",
+		Short: "Print the JSON schema of a policy file, or of its tests, for editors",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := cmd.OutOrStdout().Write(policies.Schema())
+			schema := policies.Schema()
+			if tests {
+				schema = policies.TestSchema()
+			}
+			_, err := cmd.OutOrStdout().Write(schema)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&tests, "tests", false, "that of a file of tests")
+	return cmd
 }
 
 func newPolicyDefaultCommand() *cobra.Command {
