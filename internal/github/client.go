@@ -224,6 +224,15 @@ func (c *Client) answerKey(to address) string {
 // held returns the answer to a GET that is held, if any.
 func (c *Client) held(to address) (*answer, bool) { return c.github.answers.get(c.answerKey(to)) }
 
+// drop forgets what is held of a GET that cannot be true.
+func (s *Session) drop(to address) {
+	key := s.answerKey(to)
+	s.github.answers.remove(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.asked, key)
+}
+
 // ask sends the GET, conditionally if an answer is held.
 func (c *Client) ask(ctx context.Context, r *sending, to address, held *answer) (*answer, error) {
 	header := http.Header{}

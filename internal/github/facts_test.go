@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -562,6 +563,13 @@ func TestOwnerPolicy(t *testing.T) {
 	}
 	t.Run("none", func(t *testing.T) {
 		f := newFake(t)
+		f.token = func(w http.ResponseWriter, r *http.Request) {
+			if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), `"repositories"`) {
+				refuse(422, "There is at least one repository that does not exist")(w, r)
+				return
+			}
+			answerWith(201, m{"token": "ghs_1"})(w, r)
+		}
 		c := f.client()
 		for range 2 {
 			diff(t, read(t, c, true), PolicyFile{})
@@ -592,6 +600,20 @@ func TestOwnerPolicy(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+	t.Run("not found, where GitHub gives a token for it", func(t *testing.T) {
+		f := newFake(t)
+		c := f.client()
+		if got, err := c.Begin().OwnerPolicy(t.Context(), "acme", "change-policy.yml", time.Time{}); !Temporary(err) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		f.json(list, 200, []m{{"name": "README.md", "type": "file"}})
+		diff(t, read(t, c, true), PolicyFile{})
+	})
+	t.Run("empty", func(t *testing.T) {
+		f := newFake(t)
+		f.on(list, refuse(404, "This repository is empty."))
+		diff(t, read(t, f.client(), true), PolicyFile{})
+	})
 	t.Run("refused is not missing", func(t *testing.T) {
 		f := newFake(t)
 		f.on(list, refuse(403, "Resource not accessible by integration"))
@@ -608,6 +630,8 @@ func TestPolicyFile(t *testing.T) {
 		name    = ".github/change-policy.yml"
 		dirCall = "GET /repos/acme/shop/contents/.github"
 		text    = "version: 1\n"
+		// rootCall lists what the commit has at its root.
+		rootCall = "GET /repos/acme/shop/git/trees/" + string(baseSHA)
 	)
 	entry := func(kind string, size int) m {
 		return m{"name": "change-policy.yml", "path": name, "type": kind, "size": size, "sha": "f00d", "git_url": "https://api.github.com/repos/acme/shop/git/blobs/f00d"}
@@ -621,6 +645,15 @@ func TestPolicyFile(t *testing.T) {
 		}
 		return m{"sha": "f00d", "encoding": "base64", "content": lines.String() + encoded + "\n"}
 	}
+	root := func(names ...string) m {
+		entries := []m{}
+		for _, name := range names {
+			entries = append(entries, m{"path": name, "type": "tree", "mode": "040000", "sha": "beef"})
+		}
+		return m{"sha": "5eed", "tree": entries}
+	}
+	unnamed := entry("file", 1)
+	delete(unnamed, "git_url")
 	submodule := entry("file", 0)
 	submodule["git_url"] = "https://api.github.com/repos/acme/other/git/trees/f00d"
 	for what, tt := range map[string]struct {
@@ -639,13 +672,14 @@ func TestPolicyFile(t *testing.T) {
 		"a submodule":                {dir: answerWith(200, []m{submodule}), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "a submodule"},
 		"too large":                  {dir: answerWith(200, []m{entry("file", maxPolicy+1)}), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "262145 bytes"},
 		"larger than it says":        {dir: answerWith(200, []m{entry("file", 1)}), blob: answerWith(200, blob(strings.Repeat("#", maxPolicy+1))), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "262145 bytes"},
-		"no blob":                    {dir: answerWith(200, []m{entry("file", 1)}), blob: refuse(404, "Not Found"), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "no such file content"},
+		"no blob":                    {dir: answerWith(200, []m{unnamed}), blob: refuse(404, "Not Found"), want: PolicyFile{Found: true, Blob: "f00d"}, problem: "no such file content"},
 		"its directory is a symlink": {dir: answerWith(200, m{"name": ".github", "type": "symlink"}), want: PolicyFile{Found: true}, problem: "not a directory"},
 		"a listing that is cut":      {dir: answerWith(200, many(1000, func(i int) any { return m{"name": fmt.Sprint(i)} })), want: PolicyFile{Found: true}, problem: "1,000 files"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			f := newFake(t)
 			f.on(dirCall, tt.dir)
+			f.json(rootCall, 200, root("src"))
 			if tt.blob != nil {
 				f.on("GET /repos/acme/shop/git/blobs/f00d", tt.blob)
 			}
@@ -688,17 +722,43 @@ func TestPolicyFile(t *testing.T) {
 		get(baseSHA, other) // what one repository holds is not given for another
 		equal(t, "calls", len(f.took()), 2)
 	})
-	t.Run("a missing directory is asked for again", func(t *testing.T) {
+	t.Run("a missing directory is looked for in the list of what is there", func(t *testing.T) {
 		f := newFake(t)
 		c := f.client()
-		for _, step := range []time.Duration{0, 9 * time.Minute, time.Minute} {
+		f.json(rootCall, 200, root("src"))
+		for _, step := range []time.Duration{0, 24 * time.Hour} {
 			f.clock.advance(step)
 			if got, err := c.Begin().PolicyFile(t.Context(), shop, baseSHA, name); err != nil || got.Found {
 				t.Errorf("got %v, %v", got, err)
 			}
 		}
-		equal(t, "calls", len(f.took()), 2)
+		calls(t, f, dirCall+"?ref="+string(baseSHA), rootCall)
 	})
+	for what, broken := range map[string]func(f *fake){
+		"a directory that GitHub does not find, and lists": func(f *fake) { f.json(rootCall, 200, root("src", ".github")) },
+		"nothing is found for a while":                     func(f *fake) {},
+		"a list of nothing": func(f *fake) {
+			f.json(dirCall, 200, []m{})
+			f.json(rootCall, 200, root(".github"))
+		},
+		"a file that GitHub lists, and does not find": func(f *fake) { f.json(dirCall, 200, []m{entry("file", 11)}) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			f := newFake(t)
+			c := f.client()
+			broken(f)
+			if got, err := c.Begin().PolicyFile(t.Context(), shop, baseSHA, name); err == nil {
+				t.Errorf("got %+v", got)
+			}
+			f.json(dirCall, 200, []m{entry("file", 11)})
+			f.json(rootCall, 200, root("src", ".github"))
+			f.json("GET /repos/acme/shop/git/blobs/f00d", 200, blob(text))
+			f.clock.advance(time.Second)
+			if got, err := c.Begin().PolicyFile(t.Context(), shop, baseSHA, name); err != nil || got.Text != text {
+				t.Errorf("the failure stuck: %+v, %v", got, err)
+			}
+		})
+	}
 	t.Run("a commit that GitHub does not know is no missing policy", func(t *testing.T) {
 		f := newFake(t)
 		f.on(dirCall, refuse(404, "No commit found for the ref "+string(baseSHA)))

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -90,6 +91,7 @@ const tipCall = "GET /repos/acme/shop/git/ref/heads/main"
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/access_tokens") {
 		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		f.mu.Lock()
 		f.tokens++
 		f.asked = append(f.asked, strings.TrimSpace(string(body)))

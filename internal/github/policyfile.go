@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,8 @@ const (
 	maxPolicy = 256 << 10 // the largest policy file
 	// maxListing is how many entries of a directory GitHub lists (repos/get-content).
 	maxListing = 1000
-	// missingFor is how long a directory that GitHub did not find stays missing without asking again: a 404 may be a mistake.
-	missingFor = 10 * time.Minute
+	// emptyRepository is how GitHub says that a repository has no files.
+	emptyRepository = "This repository is empty"
 )
 
 // PolicyFile is a policy file at a commit.
@@ -37,7 +38,9 @@ type PolicyFile struct {
 // listed first, because reading a file by its name follows symlinks. What is no such file has a Problem; only what is not there at
 // all is not Found.
 //
-// Two calls for a commit seen for the first time, one if the file is the same as at another commit, none otherwise.
+// Two calls for a commit seen for the first time, one if the file is the same as at another commit, none otherwise. A commit without the
+// directory costs two: that GitHub does not find it may be a mistake, and another policy would hold in place of the one that is there, so
+// that what the commit has at its root is listed too.
 func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit change.SHA, name string) (_ PolicyFile, err error) {
 	defer wrap(&err, "reading %s of %s at %s", name, repo, commit.Short())
 	key := s.objectKey("policy", repo, string(commit), name)
@@ -49,8 +52,7 @@ func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit
 	if held, ok := s.github.objects.get(key); ok {
 		return held.(PolicyFile), nil
 	}
-	// A directory that was not there may be a mistake of GitHub's.
-	file, listed, err := s.policyFile(ctx, repo, scope{repository: repo.ID}, values("ref", string(commit)), name, s.github.now().Add(-missingFor))
+	file, listed, err := s.policyFile(ctx, repo, scope{repository: repo.ID}, values("ref", string(commit)), name, s.began)
 	if err != nil {
 		return PolicyFile{}, err
 	}
@@ -84,20 +86,36 @@ func (s *Session) policyFile(
 	}
 	var entries []*github.RepositoryContent
 	isDir := true
-	_, err = s.get(ctx, getContents, address{getContents.of(repo, dir).path, with}, at, since, func(a *answer) error {
+	to := address{getContents.of(repo, dir).path, with}
+	_, err = s.get(ctx, getContents, to, at, since, func(a *answer) error {
 		var one github.RepositoryContent
 		if into(&one, func() bool { return one.GetType() != "" })(a) == nil {
 			isDir = false
 			return nil
 		}
-		return into(&entries, nil)(a)
+		// Git knows no directory without anything in it, but for the root.
+		return into(&entries, func() bool {
+			return dir == "" || slices.ContainsFunc(present(entries), func(e *github.RepositoryContent) bool { return e.GetName() != "" })
+		})(a)
 	})
 	var missing *NotFound
 	if errors.As(err, &missing) {
-		if strings.HasPrefix(missing.Message, "No commit found") {
+		switch {
+		case strings.HasPrefix(missing.Message, "No commit found"):
 			return PolicyFile{}, false, err
+		case strings.HasPrefix(missing.Message, emptyRepository):
+			return PolicyFile{}, false, nil
 		}
-		return PolicyFile{}, false, nil // no such directory, or an empty repository
+		lacks := false
+		if dir == "" {
+			err = s.lacksRepository(ctx, with)
+		} else {
+			lacks, err = s.lacksDirectory(ctx, repo, with, at.Get("ref"), dir, since)
+		}
+		if err != nil {
+			s.drop(to.with(at)) // it is asked again
+		}
+		return PolicyFile{}, lacks, err
 	}
 	if err != nil {
 		return PolicyFile{}, false, err
@@ -124,6 +142,45 @@ func (s *Session) policyFile(
 	return PolicyFile{}, true, nil
 }
 
+// lacksDirectory says whether a commit has no such directory, which GitHub did not find, by what it lists at the commit's root; false: the list
+// does not tell. If the directory is there, it is an error.
+func (s *Session) lacksDirectory(ctx context.Context, repo change.Repository, with scope, commit, dir string, since time.Time) (bool, error) {
+	var root github.Tree
+	at := address{getTree.of(repo, commit).path, with}
+	if err := s.read(ctx, getTree, at, nil, since, &root, func() bool { return root.GetSHA() != "" }); err != nil {
+		return false, noCommits(err)
+	}
+	first, _, nested := strings.Cut(dir, "/")
+	for _, e := range root.Entries {
+		if e.GetPath() == first {
+			if nested {
+				return false, nil
+			}
+			return false, &Unavailable{Err: fmt.Errorf("GitHub does not find %s, and lists it", dir)}
+		}
+	}
+	return !root.GetTruncated(), nil
+}
+
+// lacksRepository returns an error if a repository that GitHub did not find is one that it gives tokens for: then it is there. Of what only the
+// installation's other tokens could read, nothing tells.
+func (s *Session) lacksRepository(ctx context.Context, with scope) error {
+	if with.kind != policies {
+		return nil
+	}
+	why := &sending{route: getContents}
+	refused, err := s.token(ctx, why, with)
+	if err != nil || refused.instead != nil {
+		return err
+	}
+	s.forget(with, refused)
+	again, err := s.token(ctx, why, with)
+	if err == nil && again.instead == nil {
+		err = &Unavailable{Err: errors.New("GitHub does not find the repository, and gives a token for it")}
+	}
+	return err
+}
+
 func (s *Session) regularFile(ctx context.Context, repo change.Repository, with scope, e *github.RepositoryContent) (PolicyFile, error) {
 	file := PolicyFile{Found: true, Blob: change.SHA(e.GetSHA())}
 	irregular := func(what string) {
@@ -146,6 +203,8 @@ func (s *Session) regularFile(ctx context.Context, repo change.Repository, with 
 	text, err := s.blob(ctx, repo, with, file.Blob)
 	var missing *NotFound
 	switch {
+	case errors.As(err, &missing) && e.GitURL != nil:
+		return PolicyFile{}, &Unavailable{Err: errors.New("GitHub lists the file, and does not find its content")}
 	case errors.As(err, &missing):
 		irregular("GitHub has no such file content: it may be a submodule")
 	case err != nil:
