@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,18 @@ func Misplaced(outcome string, why ...change.Text) Answer {
 
 // Gone answers a command whose comment was deleted.
 func Gone() Answer { return Answer{Outcome: "its comment was deleted"} }
+
+// settling is how long GitHub may take to show a comment wherever it is asked, or fail to find it for once.
+const settling = time.Minute
+
+// IsGone says whether a command's comment, which GitHub does not find at a time, was deleted. While it is new that may be a mistake: a rejection
+// must not be lost by it.
+func IsGone(c change.Command, now time.Time) bool { return now.Sub(c.At) >= settling }
+
+// NotFound is the error about a command whose comment GitHub does not find and that is not taken for deleted yet.
+func NotFound(c change.Command) error {
+	return fmt.Errorf("GitHub does not find comment %d, which is new", c.Comment)
+}
 
 // Misread answers what is not a command, by the error of Parse.
 func Misread(err error) Answer {

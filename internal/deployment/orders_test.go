@@ -9,6 +9,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
+	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/release"
 )
 
@@ -125,6 +126,11 @@ func TestWhatIsNoOrder(t *testing.T) {
 	_, gone := r.command(1, bob, "/change deploy production")
 	r.comments = r.comments[:len(r.comments)-1]
 	run := r.begin()
+	if o, err := run.order(t.Context(), *gone.Command); o != nil || err == nil || github.IsRefusal(err) || len(run.state.Answers) > 0 {
+		t.Errorf("a new comment that GitHub does not find: %+v, %v, answered %v", o, err, run.state.Answers)
+	}
+	r.now = r.now.Add(time.Minute)
+	run = r.begin()
 	for _, note := range []change.ReleaseNote{edited, gone} {
 		if o, err := run.order(t.Context(), *note.Command); o != nil || err != nil {
 			t.Errorf("%+v, %v", o, err)

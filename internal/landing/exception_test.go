@@ -159,6 +159,10 @@ func TestNotExplained(t *testing.T) {
 			r.write(1, row.by, row.body, row.now)
 			if row.deleted {
 				r.comments = nil
+				if err := r.explainable(); err == nil {
+					t.Error("a new comment that GitHub does not find is taken for deleted")
+				}
+				r.now = at.Add(time.Minute)
 			}
 			r.must(r.explainable())
 			r.must(r.explainable())

@@ -106,6 +106,8 @@ func (r *run) carryOut(ctx context.Context, s *subject, c change.Command, asked 
 	comment, err := r.github.IssueComment(ctx, s.work.Repository, c.Comment, r.github.Began())
 	var missing *github.NotFound
 	switch {
+	case errors.As(err, &missing) && !command.IsGone(c, r.github.Now()):
+		return command.Answer{}, command.NotFound(c)
 	case errors.As(err, &missing):
 		return command.Gone(), nil
 	case err != nil:
