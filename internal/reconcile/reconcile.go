@@ -30,6 +30,9 @@ const (
 	heldElsewhere = 200 * time.Millisecond
 	// lookAgain is how soon something is tried again that GitHub refuses to show.
 	lookAgain = 10 * time.Minute
+	// looksForGone is after how many failed runs in a row a pull request that GitHub does not find is taken for gone, which is some minutes: a 404
+	// may be a mistake, and nobody looks at what is gone.
+	looksForGone = 8
 	// maxMoves is how often in a row a run begins anew because the pull request has moved on, before others have their turn.
 	maxMoves = 3
 )
@@ -151,8 +154,8 @@ func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queu
 	}
 }
 
-// missing deals with a 404 in the middle of a run. If the pull request itself is gone, it is no longer ours. If it is there, it has most often
-// moved on, and accept says so; if it has not, the error stands.
+// missing deals with a 404 in the middle of a run. If the pull request itself is not found time and again, it is no longer ours. If it is there, it
+// has most often moved on, and accept says so; if it has not, the error stands.
 func (r *run) missing(ctx context.Context, cause error) error {
 	s := r.main
 	var about *subjectError
@@ -162,6 +165,8 @@ func (r *run) missing(ctx context.Context, cause error) error {
 	var missing *github.NotFound
 	p, err := r.github.Pull(ctx, s.work.Repository, s.work.Key.Number, r.github.Began())
 	switch {
+	case errors.As(err, &missing) && r.main.work.Failures < looksForGone:
+		return err
 	case errors.As(err, &missing):
 		if err := r.Store.SaveGone(ctx, s.work.Key); err != nil || s == r.main {
 			return err
