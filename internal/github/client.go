@@ -313,16 +313,8 @@ type page[T any] struct {
 func readPage[P, T any](
 	ctx context.Context, s *Session, r route, to address, query url.Values, since time.Time, n int, items func(P) (_ []T, whole bool),
 ) (p page[T], err error) {
-	q := maps.Clone(query)
-	if q == nil {
-		q = url.Values{}
-	}
-	q.Set("per_page", strconv.Itoa(perPage))
-	if n > 1 {
-		q.Set("page", strconv.Itoa(n))
-	}
 	var body P
-	a, err := s.get(ctx, r, to, q, since, into(&body, func() (whole bool) {
+	a, err := s.get(ctx, r, nthPage(to, query, n), nil, since, into(&body, func() (whole bool) {
 		p.items, whole = items(body)
 		return whole
 	}))
@@ -334,6 +326,19 @@ func readPage[P, T any](
 	}
 	p.more, p.last = a.hasNext || len(p.items) >= perPage, a.lastPage
 	return p, nil
+}
+
+// nthPage is the address of the nth page of a list, from 1.
+func nthPage(to address, query url.Values, n int) address {
+	q := maps.Clone(query)
+	if q == nil {
+		q = url.Values{}
+	}
+	q.Set("per_page", strconv.Itoa(perPage))
+	if n > 1 {
+		q.Set("page", strconv.Itoa(n))
+	}
+	return to.with(q)
 }
 
 // readPages reads a list of pages to its end, or to limit pages.

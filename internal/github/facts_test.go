@@ -409,6 +409,23 @@ func TestTeam(t *testing.T) {
 		f := newFake(t)
 		diff(t, team(t, f), change.Team{Slug: "security", Missing: true, ReadAt: f.clock.Now()})
 	})
+	for _, found := range []string{itself, call} {
+		t.Run("found in part, for a moment", func(t *testing.T) {
+			f := newFake(t)
+			c := f.client()
+			answers := map[string]any{itself: described, call: []m{user(bob)}}
+			f.json(found, 200, answers[found])
+			if got, err := c.Begin().Team(t.Context(), shop, "security", nil, time.Time{}); !Temporary(err) {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			for route, answer := range answers {
+				f.json(route, 200, answer)
+			}
+			if got, err := c.Begin().Team(t.Context(), shop, "security", nil, time.Time{}); err != nil || !got.Has(bob.ID) {
+				t.Errorf("the failure stuck: %+v, %v", got, err)
+			}
+		})
+	}
 	t.Run("forbidden", func(t *testing.T) {
 		f := newFake(t)
 		f.json(itself, 200, described)

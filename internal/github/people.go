@@ -41,7 +41,8 @@ func (s *Session) Permission(ctx context.Context, repo change.Repository, a chan
 		RoleName   string       `json:"role_name"`
 		User       *github.User `json:"user"`
 	}
-	answer, err := s.get(ctx, getPermission, getPermission.of(repo, a.Login), nil, since, into(&level, nil))
+	whole := func() bool { return level.Permission != "" }
+	answer, err := s.get(ctx, getPermission, getPermission.of(repo, a.Login), nil, since, into(&level, whole))
 	var missing *NotFound
 	if answer != nil && errors.As(err, &missing) {
 		return change.Person{Account: a, ReadAt: answer.sent, Problem: "GitHub knows no account of this name: it was renamed or deleted"}, nil
@@ -83,7 +84,7 @@ func permission(base, role string) (change.Permission, error) {
 // (teams/get-membership-for-user-in-org): a member, or Absent.
 //
 // A team that GitHub does not show the App (404), and any team of a user's own repository, is no error but Missing; one that the App may
-// not read (403) has a Problem.
+// not read (403) has a Problem. It is an error if GitHub finds the team and not its members, or the other way round.
 func (s *Session) Team(
 	ctx context.Context, repo change.Repository, slug string, lookFor []change.Account, since time.Time,
 ) (team change.Team, err error) {
@@ -101,15 +102,16 @@ func (s *Session) Team(
 		missing   *NotFound
 		forbidden *Forbidden
 	)
+	teamAt, membersAt := ofMembers(getTeam.at(repo.Owner, slug)), ofMembers(listMembers.at(repo.Owner, slug))
 	both.Go(func() {
 		whole := func() bool { return itself.GetID() != 0 }
-		errs[0] = s.read(ctx, getTeam, ofMembers(getTeam.at(repo.Owner, slug)), nil, since, &itself, whole)
+		errs[0] = s.read(ctx, getTeam, teamAt, nil, since, &itself, whole)
 	})
 	both.Go(func() {
-		listed, errs[1] = readPages(ctx, s, listMembers, ofMembers(listMembers.at(repo.Owner, slug)), nil, since, maxMembers, entries[github.User])
+		listed, errs[1] = readPages(ctx, s, listMembers, membersAt, nil, since, maxMembers, entries[github.User])
 	})
 	both.Wait()
-	// A team is missing, so that others may stand in for it, if GitHub does not find it or its members, and does not say that the App may not read
+	// A team is missing, so that others may stand in for it, if GitHub finds neither it nor its members, and does not say that the App may not read
 	// them.
 	for _, err := range errs {
 		switch {
@@ -119,6 +121,13 @@ func (s *Session) Team(
 		default:
 			return change.Team{}, err
 		}
+	}
+	if forbidden == nil && missing != nil && (errs[0] == nil || errs[1] == nil) {
+		s.drop(teamAt)
+		for n := range maxMembers {
+			s.drop(nthPage(membersAt, nil, n+1))
+		}
+		return change.Team{}, &Unavailable{Err: errors.New("GitHub finds the team or its members, and not both")}
 	}
 	if team.Missing = missing != nil && forbidden == nil; team.Missing || forbidden != nil {
 		return team, nil
