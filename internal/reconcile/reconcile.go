@@ -82,6 +82,8 @@ type run struct {
 	unsettled time.Time
 	// originAt is when to look again who brought what a pull request was opened with, by GitHub's clock; zero: no need.
 	originAt time.Time
+	// peopleAt is when to look again what people may do of whom GitHub did not tell, by GitHub's clock; zero: no need.
+	peopleAt time.Time
 	// outcomes has one for each of the main subject's commands, in their order, once they were looked at: empty for one that could not be answered,
 	// of which unanswered says why.
 	outcomes   []string
@@ -250,9 +252,9 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	return r.soon(result), r.answered(ctx)
 }
 
-// soon has the run repeated when it can be found out what became of writes whose answers were lost, and who pushed.
+// soon has the run repeated when it can be found out what became of writes whose answers were lost, who pushed, and what people may do.
 func (r *run) soon(result queue.Result) queue.Result {
-	for _, at := range [...]time.Time{r.unsettled, r.wakeAt(r.originAt)} {
+	for _, at := range [...]time.Time{r.unsettled, r.wakeAt(r.originAt), r.wakeAt(r.peopleAt)} {
 		if !at.IsZero() && (result.RecheckAt.IsZero() || at.Before(result.RecheckAt)) {
 			result.RecheckAt = at
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/store"
@@ -133,7 +134,21 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 		}
 		s.decide()
 	}
+	r.doubt(s)
 	return nil
+}
+
+// doubt has a decision that is new be looked at again if GitHub did not tell what somebody may do, as soon as that is asked again: that it does not
+// know somebody may have been a mistake, and no event would tell.
+func (r *run) doubt(s *subject) {
+	if plan.Digest(s.decision) == s.work.Digest {
+		return
+	}
+	for _, p := range s.facts.People {
+		if p.Problem != "" {
+			r.peopleAt = r.github.Now().Add(peopleAge)
+		}
+	}
 }
 
 // decide decides on what is known, and keeps with the decision which labels of consequence there were.
