@@ -33,12 +33,17 @@ type exceptionState struct {
 	// TryAt is when another issue is opened in place of the lost one; zero: none is known to be lost. Again counts those that were.
 	TryAt time.Time `json:"try_at,omitzero"`
 	Again int       `json:"again,omitempty"`
+	// Missed is since when GitHub does not find the issue, which may be a mistake; zero: it was found, or is known to be lost.
+	Missed time.Time `json:"missed,omitzero"`
 	// Withdrawn is how many explanations counted and count no more, because it became known that they are by whoever did it.
 	Withdrawn int `json:"withdrawn,omitempty"`
 }
 
 // tryAgain is how long to wait before yet another issue is opened where that in place of a lost one is lost too: somebody may want it gone.
 const tryAgain = 24 * time.Hour
+
+// missedFor is how long GitHub must not find an issue until it is taken for lost.
+const missedFor = time.Minute
 
 // numbered returns what is done once for each of the exception's issues.
 func (s *exceptionState) numbered(what string) string {
@@ -135,6 +140,12 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 	if err != nil {
 		return queue.Result{}, err
 	}
+	if !s.Missed.IsZero() {
+		s.Missed = time.Time{}
+		if err := r.save(ctx, store.ErrandSave{State: &s}); err != nil {
+			return queue.Result{}, err
+		}
+	}
 	return queue.Result{}, r.settle(ctx, &s, issue)
 }
 
@@ -151,6 +162,18 @@ func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound)
 		return queue.Result{}, err
 	}
 	now := r.github.Now()
+	if s.TryAt.IsZero() {
+		if s.Missed.IsZero() {
+			s.Missed = now
+			if err := r.save(ctx, store.ErrandSave{State: s}); err != nil {
+				return queue.Result{}, err
+			}
+		}
+		if again := s.Missed.Add(missedFor); again.After(now) {
+			return queue.Result{RecheckAt: r.Clock().Add(again.Sub(now))}, nil
+		}
+		s.Missed = time.Time{}
+	}
 	if s.Explained != nil {
 		s.Closed = true // nothing is left to close
 		return queue.Result{}, r.save(ctx, store.ErrandSave{State: s})

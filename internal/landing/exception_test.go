@@ -231,6 +231,9 @@ func TestWithoutIssues(t *testing.T) {
 func (r *rig) lose() queue.Result {
 	r.t.Helper()
 	r.deleted = append(r.deleted, r.exceptionState().Issue)
+	_, err := r.Exception(r.t.Context(), errandOf(pushed))
+	r.must(err)
+	r.now = r.now.Add(missedFor)
 	result, err := r.Exception(r.t.Context(), errandOf(pushed))
 	r.must(err)
 	return result
@@ -248,8 +251,9 @@ func TestTheIssueIsGone(t *testing.T) {
 		!strings.Contains(a[2].Text.String(), "Issue #101") || len(a[2].Links) != 1 || a[2].Opens {
 		t.Errorf("announced %+v", a)
 	}
+	result := r.lose()
 	later := r.now.Add(tryAgain)
-	if result := r.lose(); !result.RecheckAt.Equal(later) || len(r.issues) != 2 || len(r.entries(ledger.ExceptionLost)) != 2 {
+	if !result.RecheckAt.Equal(later) || len(r.issues) != 2 || len(r.entries(ledger.ExceptionLost)) != 2 {
 		t.Errorf("%+v, %d issues, %d recorded", result, len(r.issues), len(r.entries(ledger.ExceptionLost)))
 	}
 	r.now = later
@@ -261,6 +265,33 @@ func TestTheIssueIsGone(t *testing.T) {
 	r.must(r.explainable())
 	if s := r.exceptionState(); s.Explained == nil || !s.Closed || r.issue(102).State != github.IssueClosed {
 		t.Errorf("explained at last: %+v", s)
+	}
+}
+
+// TestTheIssueIsNotFoundOnce has an issue that GitHub fails to find for a moment be neither recorded as lost nor asked for again.
+func TestTheIssueIsNotFoundOnce(t *testing.T) {
+	r := newRig(t)
+	r.must(r.explainable())
+	for range 2 {
+		r.deleted = []change.Number{100}
+		result, err := r.Exception(t.Context(), errandOf(pushed))
+		r.must(err)
+		if !result.RecheckAt.Equal(r.now.Add(missedFor)) {
+			t.Errorf("looked for again %v", result.RecheckAt)
+		}
+		r.deleted, r.now = nil, r.now.Add(missedFor)
+		r.must(r.explainable())
+	}
+	if s := r.exceptionState(); s.Lost || !s.Missed.IsZero() || len(r.issues) != 1 || len(r.entries(ledger.ExceptionLost)) != 0 {
+		t.Errorf("%+v, %d issues", s, len(r.issues))
+	}
+	r.write(1, alice, explains, github.IssueComment{})
+	r.deleted = []change.Number{100}
+	r.must(r.explainable())
+	r.deleted, r.now = nil, r.now.Add(missedFor)
+	r.must(r.explainable())
+	if s := r.exceptionState(); !s.Closed || r.issue(100).State != github.IssueClosed {
+		t.Errorf("explained meanwhile: %+v", s)
 	}
 }
 
