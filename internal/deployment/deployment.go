@@ -5,8 +5,8 @@
 // still to be told. Only then is anything written on GitHub, each effect once by its key, and noted as done. A run that was killed is repeated:
 // it asks for the same effects under the same keys, and does none of them twice.
 //
-// A run that is there because of a sweep alone lists what happened on GitHub since it was listed last, and goes by that as if deliveries had
-// told: one may never have come.
+// A run that is there because of a sweep alone, or the first one after long, lists what happened on GitHub since it was listed last, and goes by
+// that as if deliveries had told: one may never have come, and nothing counts as not having happened because nobody was there to hear of it.
 //
 // A policy that cannot be used lets nothing through: what happened is kept until it can be, jobs at the gate are told to wait, and whoever
 // commands something meanwhile is told why nothing comes of it.

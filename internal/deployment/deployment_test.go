@@ -51,7 +51,10 @@ func TestUsualLife(t *testing.T) {
 		t.Errorf("looked at again at %s, want %s", result.RecheckAt, want)
 	}
 
-	r.now = r.now.Add(30 * time.Minute)
+	r.now = r.now.Add(20 * time.Minute)
+	r.sweep()
+	expect("a sweep", "verified", "watching", "1 list deployments, 2 list statuses")
+	r.now = r.now.Add(10 * time.Minute)
 	id, verified := r.command(p.Number, bob, `/change verified production "orders come in"`)
 	r.told(verified)
 	expect("verified", "verified", "verified", "1 comment, 1 edit, 1 react")

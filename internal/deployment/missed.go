@@ -15,7 +15,7 @@ import (
 const (
 	// lookBack is how much of what was listed is listed again: GitHub need not show at once what it was told.
 	lookBack = time.Hour
-	// listStale is how old the last list may be when something happens, before that has another one made.
+	// listStale is how old the last list may be before any run has another one made.
 	listStale = 15 * time.Minute
 	// heardKept is how many deployments, and statuses, are remembered to have been told of.
 	heardKept = 500
@@ -65,17 +65,18 @@ func (r *run) everything(ctx context.Context, list notes) (tells []tell, err err
 		return r.tells(ctx, list)
 	}
 	r.hear()
-	if tells, err = r.tells(ctx, list); err != nil || !r.isToLook(ctx, list) {
+	if tells, err = r.tells(ctx, list); err != nil || !r.isToLook(ctx) {
 		return tells, err
 	}
 	missed, err := r.missed(ctx)
 	return append(tells, missed...), err
 }
 
-// isToLook says whether the run is to find out by itself what happened: where a sweep alone has it look; or where something happened and nobody
-// looked for long, because a sweep that comes together with a delivery is not seen.
-func (r *run) isToLook(ctx context.Context, list notes) bool {
-	return queue.IsBackground(ctx) || r.github.Now().Sub(r.state.Heard.To) > listStale && list.happened()
+// isToLook says whether the run is to find out by itself what happened: where a sweep alone has it look; or where nobody looked for long, because
+// a sweep that comes together with a delivery is not seen, and while the server was away none came. Else what happened meanwhile and no delivery
+// told of would count as if it had not: what succeeded would have failed for its timeout, and be rolled back.
+func (r *run) isToLook(ctx context.Context) bool {
+	return queue.IsBackground(ctx) || r.github.Now().Sub(r.state.Heard.To) > listStale
 }
 
 // missed lists what happened on GitHub since it was listed last, and tells what no delivery did: deployments, their statuses, and the ends of

@@ -145,6 +145,31 @@ func TestWhateverHappensAfterLongHasAllListed(t *testing.T) {
 	}
 }
 
+// TestWhileTheServerWasAway: what succeeded meanwhile has not failed for its timeout, though nothing but time has the first run look.
+func TestWhileTheServerWasAway(t *testing.T) {
+	r := newRig(t)
+	for range 2 {
+		p, landed := r.merge(change.Normal)
+		r.told(landed)
+		r.told(r.reports("staging", change.DeploymentSuccess))
+		if p.Number == 1 {
+			r.told(r.reports("production", change.DeploymentSuccess))
+			r.now = r.now.Add(30 * time.Minute)
+			_, verified := r.command(1, bob, `/change verified production "orders come in"`)
+			r.told(verified)
+		}
+	}
+	if got := r.phase("production"); got != release.Deploying {
+		t.Fatalf("before it is %s", got)
+	}
+	r.reports("production", change.DeploymentSuccess)
+	r.now = r.now.Add(3 * time.Hour)
+	r.run()
+	if d := r.held().Tracks["production"].Deployments; len(d) != 2 || d[1].Phase != release.Watching {
+		t.Errorf("the last of %d is %s: %s", len(d), d[len(d)-1].Phase, d[len(d)-1].Why)
+	}
+}
+
 func TestTheEndOfARunThatNoDeliveryTold(t *testing.T) {
 	r := newRig(t)
 	r.policies.Mode = release.Record

@@ -47,16 +47,6 @@ func (l notes) ask() bool {
 	return false
 }
 
-// happened says whether deliveries told of anything.
-func (l notes) happened() bool {
-	for _, n := range l {
-		if b := n.body; b.Landed != nil || b.Deployment != nil || b.Status != nil || b.Run != nil {
-			return true
-		}
-	}
-	return false
-}
-
 // tell tells a turn of something that happened.
 type tell func(*release.Turn)
 
