@@ -108,6 +108,9 @@ func (t *Turn) admit(tr *Track, d *Deployment) verdict {
 	case !c.Known:
 		v.no(change.Code(d.Commit.Short()), change.Words(" is not reachable from a governed branch"))
 	}
+	if d.Phase == Held {
+		v.wait(toBeStarted(e))
+	}
 	if d.Undoes != "" {
 		t.admitRollback(&v, tr, e, d)
 	} else {

@@ -85,17 +85,12 @@ func (t *Turn) skip(tr *Track) {
 // as they came; or, where the policy wants the newest only, that one. What may not go yet is passed by: whatever is built on it waits for the
 // same anyway.
 func (t *Turn) next(tr *Track) {
+	if t.wentAhead(tr) {
+		return
+	}
 	e, _ := t.environment(tr)
 	var chosen *Deployment
 	for _, d := range tr.queue() {
-		if !d.SeenUnderWay.IsZero() && len(d.Asks) == 0 {
-			if late := d.SeenUnderWay.Add(patience); t.now.Before(late) {
-				t.wakeAt(late)
-			} else {
-				t.past(tr, d, nil)
-				return
-			}
-		}
 		v := t.admit(tr, d)
 		answer := v.answer()
 		d.Waits = t.describe(v)
@@ -120,6 +115,22 @@ func (t *Turn) next(tr *Track) {
 	if chosen != nil && t.carrier(chosen) == ready && t.out.Needs.IsEmpty() {
 		t.start(tr, chosen)
 	}
+}
+
+// wentAhead follows what was seen under way and did not ask in time, held or not, and says whether there is such a deployment.
+func (t *Turn) wentAhead(tr *Track) bool {
+	for _, d := range tr.waiting() {
+		if d.SeenUnderWay.IsZero() || len(d.Asks) > 0 {
+			continue
+		}
+		late := d.SeenUnderWay.Add(patience)
+		if !t.now.Before(late) {
+			t.past(tr, d, nil)
+			return true
+		}
+		t.wakeAt(late)
+	}
+	return false
 }
 
 // before says whether d, which comes later in the queue, is to go before o.
@@ -350,11 +361,16 @@ func (t *Turn) describeTrack(tr *Track) {
 	for _, d := range tr.Deployments {
 		switch d.Phase {
 		case Held:
-			d.Waits = Waits{For: change.Say(change.Words("somebody who may say "), change.Code("/change start "+e.Name))}
+			d.Waits = Waits{For: toBeStarted(e)}
 		case Watching, Unverified:
 			d.Waits = t.awaits(tr, d)
 		}
 	}
+}
+
+// toBeStarted says who is waited for where somebody holds a deployment.
+func toBeStarted(e *Environment) change.Text {
+	return change.Say(change.Words("somebody who may say "), change.Code("/change start "+e.Name))
 }
 
 // forJob says that a job must ask which deploys.

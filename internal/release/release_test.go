@@ -359,6 +359,30 @@ func TestHeldIsPassedBy(t *testing.T) {
 	s.does(bob, 1, "start", "staging").waits("staging", 1, "under way")
 }
 
+func TestWhatIsDeployedThoughItIsHeldWentPastThePolicy(t *testing.T) {
+	begin := func(t *testing.T) (*scene, change.Deployment) {
+		s := play(t, Record, normal).does(bob, 1, "hold", "staging", func(o *Order) { o.Commit = sha(1) })
+		g := change.Deployment{ID: 77, SHA: sha(1), Environment: "staging", By: actions, At: s.now}
+		return s.turn(func(t *Turn) { t.Deployment(g) }).is("staging", 1, Held).found(change.DeployedPastPolicy, 0), g
+	}
+	t.Run("as its success says", func(t *testing.T) {
+		s, g := begin(t)
+		s.turn(s.statusOf(g, change.DeploymentSuccess, actions)).is("staging", 1, Verified).found(change.DeployedPastPolicy, 1)
+		if what := s.out.Exceptions[0].What.String(); !strings.HasSuffix(what, "by which it waits for somebody who may say /change start staging") {
+			t.Error(what)
+		}
+	})
+	t.Run("as somebody says", func(t *testing.T) {
+		s, _ := begin(t)
+		s.does(bob, 1, "deployed", "staging").is("staging", 1, Verified).found(change.DeployedPastPolicy, 1)
+	})
+	t.Run("as it is seen under way and does not ask", func(t *testing.T) {
+		s, g := begin(t)
+		s.turn(s.statusOf(g, change.DeploymentInProgress, actions)).is("staging", 1, Held)
+		s.later(patience).is("staging", 1, Deploying).found(change.DeployedPastPolicy, 1)
+	})
+}
+
 func TestReplacedIsMadeInactive(t *testing.T) {
 	s := play(t, Create, normal, normal)
 	s.land(1).verify("staging", 1).land(2).succeed("staging", 2)

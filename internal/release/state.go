@@ -134,11 +134,16 @@ func (tr *Track) open(commit change.SHA) *Deployment {
 	return tr.newest(is)
 }
 
-// queue returns those that wait and are not held, in order: rollbacks first, then as they came.
+// queue returns those that wait and are not held, in order.
 func (tr *Track) queue() []*Deployment {
+	return slices.DeleteFunc(tr.waiting(), func(d *Deployment) bool { return d.Phase == Held })
+}
+
+// waiting returns those that wait, in order: rollbacks first, then as they came.
+func (tr *Track) waiting() []*Deployment {
 	var q []*Deployment
 	for _, d := range tr.Deployments {
-		if d.Phase == Waiting {
+		if d.Phase.waits() {
 			q = append(q, d)
 		}
 	}
