@@ -6,13 +6,18 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// Created notes that a deployment was created on GitHub. An ID that is not known any more is passed over, as in the other methods that note
-// what was done. After each of them the turn is to be taken again.
+// Created notes that a deployment was created on GitHub. Where it is one there already, GitHub acted on a request so late that it was made again:
+// both start workflows, and both are followed. An ID that is not known any more is passed over, as in the other methods that note what was done.
+// After each of them the turn is to be taken again.
 func (s *State) Created(id string, github int64) {
 	if _, other := s.onGitHub(github); other != nil {
 		return
 	}
-	if _, d := s.find(id); d != nil && d.GitHub == 0 && d.Own {
+	switch _, d := s.find(id); {
+	case d == nil:
+	case d.GitHub != 0:
+		d.Also = append(d.Also, Other{ID: github})
+	case d.Own:
 		d.GitHub = github
 	}
 }

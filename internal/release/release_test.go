@@ -512,6 +512,26 @@ func TestJobsOwnDeploymentIsNotDoubled(t *testing.T) {
 	s.found(change.DeployedPastPolicy, 0)
 }
 
+func TestWhatGitHubCreatedTwiceIsFollowedTwice(t *testing.T) {
+	begin := func(t *testing.T) (*scene, change.Deployment) {
+		s := play(t, Create, normal, normal).land(1)
+		late := change.Deployment{ID: 900, SHA: sha(1), Environment: "staging", Via: ourApp, Payload: s.at("staging", 1).payload(), At: s.now}
+		return s.turn(func(t *Turn) { t.Deployment(late) }).succeed("staging", 1), late
+	}
+	t.Run("it failed", func(t *testing.T) {
+		s, late := begin(t)
+		s.turn(s.statusOf(late, change.DeploymentFailure, actions)).is("staging", 1, Failed)
+	})
+	t.Run("it is deployed once more, after what came since", func(t *testing.T) {
+		s, late := begin(t)
+		s.land(2).succeed("staging", 2)
+		s.turn(s.statusOf(late, change.DeploymentSuccess, actions)).found(change.DeployedPastPolicy, 1)
+		if c := s.state.Tracks["staging"].Holds(); c.Commit != sha(1) {
+			t.Errorf("staging holds %s", c.Commit)
+		}
+	})
+}
+
 func TestEndOfTheRunThatCarriesADeploymentOut(t *testing.T) {
 	for _, tt := range []struct {
 		name, log, conclusion string
