@@ -68,7 +68,7 @@ func (t *Turn) askVerified(tr *Track, e *Environment, d *Deployment) {
 	}
 	t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), is, change.Words(". Does it work? If so, say "),
 		change.Code(`/change verified `+tr.Environment+` "what was looked at"`), verifier, change.Words("; if not, "), t.takeBack(tr, d.Number),
-		change.Words(". With nothing said until "+t.stamp(d.watchEnds().Add(e.Grace))+" it is an exception.")), t.deployer(d))
+		change.Words(". With nothing said until "+t.stamp(d.silenceEnds(e))+" it is an exception.")), t.deployer(d))
 }
 
 // takeBack says what takes back what an environment holds, to somebody who reads it on a pull request: in words that can follow others.

@@ -236,6 +236,15 @@ func TestIsWatchedUntilSomebodySaysThatItWorks(t *testing.T) {
 	s.refused("Nothing of this pull request waits to be verified", bob, 1, "verified", "")
 }
 
+func TestWhoIsAskedLateHasTimeToAnswer(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).verify("staging", 1).succeed("production", 1).later(10*time.Hour).is("production", 1, Watching).found(change.NotVerified, 0)
+	if says := s.out.Prompts[0].Says.String(); !strings.HasSuffix(says, "With nothing said until 2 March 22:00 UTC it is an exception.") {
+		t.Error(says)
+	}
+	s.later(2*time.Hour).is("production", 1, Unverified).found(change.NotVerified, 1)
+}
+
 func TestNextWaitsWhileHighRiskIsWatched(t *testing.T) {
 	s := play(t, Create, high, normal)
 	s.land(1).verify("staging", 1).does(bob, 1, "deploy", "production").succeed("production", 1)

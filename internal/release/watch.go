@@ -61,9 +61,9 @@ func (t *Turn) watch(tr *Track, d *Deployment) {
 		d.AskedToVerify = t.now
 		t.askVerified(tr, e, d)
 	}
-	late := ends.Add(e.Grace)
-	t.wakeAt(late)
-	if d.Phase == Watching && !t.now.Before(late) {
+	silent := d.silenceEnds(e)
+	t.wakeAt(silent)
+	if d.Phase == Watching && !t.now.Before(silent) {
 		t.phase(d, Unverified)
 		t.entry("not verified", tr, d, change.Account{}, "")
 		what := change.Say(change.Words("nobody said in time that "), d.name(), change.Words(" works in "+tr.Environment))
@@ -73,6 +73,19 @@ func (t *Turn) watch(tr *Track, d *Deployment) {
 		// Its deployer was asked, and is not the one to explain why nothing was said.
 		t.exception(change.NotVerified, d.ID, tr.Environment, d.Commit, d.Number, t.now, what, d.Deployer)
 	}
+}
+
+// askedLate is how long after a watch its deployer must have been asked for that to be more than the time that a run takes to come.
+const askedLate = 5 * time.Minute
+
+// silenceEnds is when it is an exception that nobody said that a deployment works: when grace has passed since its watch ended or, where its deployer
+// was asked late because nobody was there to ask, since then.
+func (d *Deployment) silenceEnds(e *Environment) time.Time {
+	from := d.watchEnds()
+	if d.AskedToVerify.Sub(from) > askedLate {
+		from = d.AskedToVerify
+	}
+	return from.Add(e.Grace)
 }
 
 // hasPerson says whether somebody has to say that what was deployed works.
