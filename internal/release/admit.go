@@ -235,11 +235,11 @@ func (t *Turn) byHand(tr *Track, e *Environment, d *Deployment, b Batch) change.
 		case !hands:
 		case c.Category != change.Emergency && t.ships(c.Category).ByHand:
 			why = append(why, change.Say(c.name(), change.Words(" ("+c.Category.String()+")")))
-		case wasUndone(tr, c.Commit):
+		case wasUndone(tr, c.Commit, c.Number):
 			why = append(why, change.Say(c.name(), change.Words(" (was rolled back there)")))
 		}
 	}
-	if hands && len(why) == 0 && wasUndone(tr, d.Commit) {
+	if hands && len(why) == 0 && wasUndone(tr, d.Commit, d.Number) {
 		why = append(why, change.Words("what was rolled back there"))
 	}
 	const most = 3
@@ -249,10 +249,22 @@ func (t *Turn) byHand(tr *Track, e *Environment, d *Deployment, b Batch) change.
 	return change.Join(", ", why)
 }
 
-// wasUndone says whether the newest deployment of a commit was rolled back.
-func wasUndone(tr *Track, commit change.SHA) bool {
-	d := tr.ran(commit)
-	return d != nil && d.Phase == Failed && d.UndoneBy != ""
+// wasUndone says whether a change was rolled back and did not come back since: its commit's newest deployment was, or it went with those after it
+// or with another that brought it.
+func wasUndone(tr *Track, commit change.SHA, n change.Number) bool {
+	if d := tr.ran(commit); d != nil && d.Phase == Failed && d.UndoneBy != "" {
+		return true
+	}
+	off, on := 0, 0
+	for _, d := range tr.Deployments {
+		switch {
+		case !d.Began.IsZero() && n != 0 && slices.Contains(d.TakesOff, n):
+			off = max(off, d.order())
+		case d.Success > 0 && d.brings(n):
+			on = max(on, d.order())
+		}
+	}
+	return off > on
 }
 
 // hands says who is waited for where something ships by hand.

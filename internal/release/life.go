@@ -60,6 +60,8 @@ type Deployment struct {
 	Posts
 	NothingToRollBackTo bool `json:"stuck,omitempty"`  // it failed, and no earlier version was verified
 	Prompted            bool `json:"called,omitempty"` // people were told that nothing but their say is missing
+
+	TakesOff []change.Number `json:"takes_off,omitempty"` // of a rollback, the pull requests whose changes go with what it undoes; one is evidence of each
 }
 
 // OnGitHub is the deployment on GitHub that a deployment is.

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -295,6 +296,65 @@ func TestRollbackByCommand(t *testing.T) {
 	// Rolling back the rollback goes neither to what it undid nor to where it went.
 	s.does(bob, 3, "rollback", "production").is("production", 1, Deploying).succeed("production", 1)
 	s.refused("no earlier version", bob, 3, "rollback", "production")
+}
+
+func TestRollbackNamesWhatItTakesOff(t *testing.T) {
+	begin := func(t *testing.T) *scene {
+		s := play(t, Create, normal, normal, normal, normal)
+		for n := 1; n <= 2; n++ {
+			s.land(n).verify("staging", n).verify("production", n)
+		}
+		s.land(3).does(bob, 3, "hold", "production").verify("staging", 3)
+		return s.land(4).verify("staging", 4).succeed("production", 4)
+	}
+	back := func(s *scene, on int, to string, want ...change.Number) *scene {
+		s.Helper()
+		s.does(bob, on, "rollback", "production", func(o *Order) { o.Version = to })
+		r := s.state.Tracks["production"].rollback()
+		if !slices.Equal(r.TakesOff, want) {
+			s.Errorf("back to %s it takes off %v, want %v", r.Commit, r.TakesOff, want)
+		}
+		for _, e := range s.all.Entries {
+			if e.Deployment.ID == r.ID && !slices.Equal(e.Deployment.TakesOff, want) {
+				s.Errorf("%s names %v", e.Step, e.Deployment.TakesOff)
+			}
+		}
+		if r.Phase == Waiting {
+			s.does(carol, on, "deploy", "production")
+		}
+		return s.succeed("production", int(r.Number))
+	}
+	t.Run("what came with another", func(t *testing.T) { back(begin(t), 4, "", 3, 4) })
+	t.Run("and only what is there still", func(t *testing.T) { back(back(begin(t), 4, "", 3, 4), 4, "", 2) })
+	t.Run("what was verified since too", func(t *testing.T) { back(begin(t), 4, string(sha(1)), 2, 3, 4) })
+	t.Run("nothing that comes back", func(t *testing.T) { back(back(begin(t), 4, "", 3, 4), 4, string(sha(4))) })
+}
+
+func TestWhatWentWithARollbackComesBackByHand(t *testing.T) {
+	s := play(t, Record, normal, normal, normal)
+	ships := func(n int, env string) {
+		s.Helper()
+		if a := s.gate(fmt.Sprint(env, n), env, n, 0); a != Go {
+			t.Fatalf("%d to %s: %s", n, env, a)
+		}
+		s.does(bob, n, "deployed", env)
+	}
+	for n := 1; n <= 3; n++ {
+		s.land(n)
+		ships(n, "staging")
+		ships(n, "production")
+		s.later(30*time.Minute).does(bob, n, "verified", "production")
+	}
+	s.does(bob, 3, "rollback", "production", func(o *Order) { o.Version = string(sha(1)) }).does(carol, 3, "deploy", "production")
+	s.gate("back", "production", 1, 0)
+	s.does(bob, 3, "deployed", "production").is("production", 1, Watching)
+	if rows := Standing(&s.state, &s.rules, 2, s.now); rows[1].Deployment.Commit != sha(1) {
+		t.Errorf("of what was taken off it is said: %s %s", rows[1].Phase, rows[1].Says)
+	}
+	if a := s.gate("again", "production", 2, 0); a != NotYet {
+		t.Fatalf("what was taken off may come back: %s", a)
+	}
+	s.waits("production", 2, "#2 (was rolled back there)")
 }
 
 func TestOlderVersionNeedsWhatHighRiskNeeds(t *testing.T) {

@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/changegate/changegate/internal/change"
@@ -54,7 +55,7 @@ func (t *Turn) rollBack(tr *Track, undo, to *Deployment, class Class, why string
 	d = t.add(tr, Deployment{
 		Commit: to.Commit, Number: to.Number, Deployer: by, OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
 		Undoes: undo.ID, Why: why, Class: class, AskedOn: on, BeforeLastVerified: beforeLastVerified,
-		Shipment: Shipment{Changes: slices.Clone(to.Changes), Category: to.Category, Monitor: undo.Monitor},
+		Shipment: Shipment{Changes: slices.Clone(to.Changes), Category: to.Category, Monitor: undo.Monitor}, TakesOff: tr.since(to),
 	})
 	for _, o := range tr.Deployments {
 		switch {
@@ -72,6 +73,27 @@ func (t *Turn) rollBack(tr *Track, undo, to *Deployment, class Class, why string
 		}
 	}
 	return d, undone
+}
+
+// since returns the pull requests that came to the environment after an earlier version and go with it when that comes back, in order: not what was
+// taken off before, nor what that version has itself.
+func (tr *Track) since(to *Deployment) []change.Number {
+	had, came := map[change.Number]bool{0: true}, map[change.Number]bool{}
+	for _, d := range tr.Deployments {
+		list := came
+		switch earlier := d.order() <= to.order(); {
+		case d.Began.IsZero(), d.UndoneBy != "" && d != to, earlier && !d.Phase.succeeded() && d != to:
+			continue
+		case earlier:
+			list = had
+		}
+		list[d.Number] = true
+		for _, c := range d.Changes {
+			list[c.Number] = true
+		}
+	}
+	maps.DeleteFunc(came, func(n change.Number, _ bool) bool { return had[n] })
+	return slices.Sorted(maps.Keys(came))
 }
 
 // version finds what an environment held before, by the beginning of a commit's name.

@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,11 +42,13 @@ func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
 	return rows
 }
 
-// about returns the newest deployment that tells how a pull request's change stands: its own, a rollback that was asked for on it, or another's
-// that brought the change along, since a change that failed or was rolled back comes with the next. Where there is none of these, it is the
+// about returns the newest deployment that tells how a pull request's change stands: its own, a rollback that was asked for on it or takes it off, or
+// another's that brought the change along, since a change that failed or was rolled back comes with the next. Where there is none of these, it is the
 // newest that was to bring it.
 func (tr *Track) about(n change.Number) *Deployment {
-	own := func(d *Deployment) bool { return d.Number == n || d.Undoes != "" && d.AskedOn == n }
+	own := func(d *Deployment) bool {
+		return d.Number == n || d.Undoes != "" && (d.AskedOn == n || slices.Contains(d.TakesOff, n))
+	}
 	if d := tr.newest(func(d *Deployment) bool {
 		return d.Phase != Overtaken && (own(d) || d.brings(n) && (d.Phase == Deploying || d.Phase.succeeded()))
 	}); d != nil {
