@@ -52,8 +52,8 @@ type Header struct {
 	Entries    int64  `json:"entries"`    // how many there are
 	From       int64  `json:"from"`       // the first sequence number of the range
 	Key        string `json:"key"`        // the public key that the checkpoint is signed with
-	// Number is the pull request that the entries are about, deployments that it ships with included, but for those about a policy that was in force
-	// meanwhile; 0: all of Repository.
+	// Number is the pull request that the entries are about, deployments that it ships with or is taken off by included, but for those about a policy
+	// that was in force meanwhile; 0: all of Repository.
 	Number     int    `json:"number,omitempty"`
 	Repository int64  `json:"repository"` // only entries about this one are in it; 0: all of the range
 	Since      *Since `json:"since,omitempty"`

@@ -24,7 +24,7 @@ type Source interface {
 type ExportOptions struct {
 	From, To   int64             // sequence numbers, both included; To is at most what the checkpoint is over
 	Repository int64             // only entries about this one; 0: all
-	Number     int               // only those about this pull request of it, deployments that it ships with included, and the policies in force meanwhile; 0: all
+	Number     int               // only those about this pull request of it, as Header.Number says, and the policies in force meanwhile; 0: all
 	Checkpoint ledger.Checkpoint // what the entries are proven to be in
 	Since      ledger.Checkpoint // an earlier one that it is proven to extend; zero: none
 }

@@ -5,18 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/changegate/changegate/internal/ledger"
 )
 
-// PullEntries returns the numbers of the first and the last entry about a pull request, those about deployments that it ships with included;
+// PullEntries returns the numbers of the first and the last entry about a pull request, those about deployments that it ships with, or is taken off by, included;
 // 0 if there is none.
 func PullEntries(ctx context.Context, from Source, repository int64, number int) (first, last int64, err error) {
 	h := Header{Repository: repository, Number: number}
 	err = from.ReadLedger(ctx, func(tx ledger.Tx) error {
-		with, err := h.shippedWith(ctx, tx)
+		with, err := h.movedWith(ctx, tx)
 		if err == nil {
 			first, last, err = h.firstAndLast(ctx, tx, with)
 		}
@@ -28,7 +29,7 @@ func PullEntries(ctx context.Context, from Source, repository int64, number int)
 	return first, last, nil
 }
 
-// firstAndLast returns the numbers of the first and the last entry about the pull request, 0 if there is none. With is what shippedWith returned.
+// firstAndLast returns the numbers of the first and the last entry about the pull request, 0 if there is none. With is what movedWith returned.
 func (h Header) firstAndLast(ctx context.Context, tx ledger.Tx, with []int64) (first, last int64, err error) {
 	err = tx.Query(ctx, `SELECT COALESCE(min(seq), 0), COALESCE(max(seq), 0) FROM ledger WHERE repository = $1 AND number = $2`, []any{h.Repository, h.Number},
 		func(scan func(...any) error) error { return scan(&first, &last) })
@@ -41,11 +42,11 @@ func (h Header) firstAndLast(ctx context.Context, tx ledger.Tx, with []int64) (f
 	return first, last, err
 }
 
-// shippedWith returns the numbers of the entries about deployments of other pull requests that the pull request ships with, in order.
-func (h Header) shippedWith(ctx context.Context, tx ledger.Tx) (numbers []int64, err error) {
+// movedWith returns the numbers of the entries about deployments of other pull requests that the pull request ships with, or is taken off by, in order.
+func (h Header) movedWith(ctx context.Context, tx ledger.Tx) (numbers []int64, err error) {
 	err = h.each(ctx, tx, `number <> $2`, h.Number, ledger.DeploymentMoved, 1, math.MaxInt64, func(seq int64, body []byte) error {
-		ships, err := h.shipsWith(body)
-		if ships {
+		moves, err := h.movesWith(body)
+		if moves {
 			numbers = append(numbers, seq)
 		}
 		return err
@@ -53,13 +54,15 @@ func (h Header) shippedWith(ctx context.Context, tx ledger.Tx) (numbers []int64,
 	return numbers, err
 }
 
-// shipsWith says whether the pull request ships with the deployment that the body of an entry of kind ledger.DeploymentMoved tells of.
-func (h Header) shipsWith(body []byte) (bool, error) {
+// movesWith says whether the pull request ships with the deployment that the body of an entry of kind ledger.DeploymentMoved tells of, or is taken off
+// by it, which is a rollback then.
+func (h Header) movesWith(body []byte) (bool, error) {
 	var moved struct {
 		Deployment struct {
 			Changes []struct {
 				Number int `json:"number"`
 			} `json:"changes"`
+			TakesOff []int `json:"takes_off"`
 		} `json:"deployment"`
 	}
 	err := json.Unmarshal(body, &moved)
@@ -68,7 +71,7 @@ func (h Header) shipsWith(body []byte) (bool, error) {
 			return true, err
 		}
 	}
-	return false, err
+	return slices.Contains(moved.Deployment.TakesOff, h.Number), err
 }
 
 // selection returns the condition for the entries that a bundle is to have, and its arguments. The first argument is where to begin.
@@ -81,7 +84,7 @@ func (h Header) selection(ctx context.Context, tx ledger.Tx) (where string, args
 	if h.Number == 0 {
 		return where, args, nil
 	}
-	with, err := h.shippedWith(ctx, tx)
+	with, err := h.movedWith(ctx, tx)
 	if err != nil {
 		return "", nil, err
 	}
@@ -103,7 +106,7 @@ func joined(numbers []int64) string {
 }
 
 // policiesInForce returns the numbers of the entries in the range that say by which policies the branches that the pull request was to be merged
-// into were decided, from its first entry to its last one. With is what shippedWith returned.
+// into were decided, from its first entry to its last one. With is what movedWith returned.
 func (h Header) policiesInForce(ctx context.Context, tx ledger.Tx, with []int64) (chosen []int64, err error) {
 	first, last, err := h.firstAndLast(ctx, tx, with)
 	if err != nil || first == 0 {
@@ -173,6 +176,6 @@ func (h Header) isAbout(e ledger.Entry) bool {
 	if e.Kind != ledger.DeploymentMoved {
 		return false
 	}
-	ships, err := h.shipsWith(e.Body)
-	return ships && err == nil
+	moves, err := h.movesWith(e.Body)
+	return moves && err == nil
 }

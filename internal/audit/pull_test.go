@@ -20,7 +20,7 @@ func shipment(numbers ...int) any {
 }
 
 // changes fills a ledger with the lives of three pull requests, two of them of repository 7, where 1 ships with 2, and with 4, of which nothing else
-// is known.
+// is known, and a rollback to 5 takes 2 off.
 func (f *fixture) changes(t *testing.T) {
 	t.Helper()
 	about := func(repository int64, number int) ledger.Subject {
@@ -44,8 +44,9 @@ func (f *fixture) changes(t *testing.T) {
 		inForce(7, "main", "fourth"), // 11
 		ledger.Draft{Kind: ledger.DeploymentMoved, Subject: about(7, 1), Body: shipment(4, 2, 1)},
 		inForce(7, "main", "after"), decided(7, 2, "release"), // 13 and 14
+		ledger.Draft{Kind: ledger.DeploymentMoved, Subject: about(7, 5), Body: map[string]any{"deployment": map[string]any{"undoes": "1", "takes_off": []int{2}}}},
 	))
-	f.n = 14
+	f.n = 15
 }
 
 // TestBundlesOfOnePull: they have the entries about it, those about deployments of others that it shipped with, and the policies that were in force
@@ -62,6 +63,7 @@ func TestBundlesOfOnePull(t *testing.T) {
 	}{
 		{1, 14, 7, 1, []int64{2, 5, 7, 10, 11, 12}, `{"exhibit":{"policy":"second"}}`},
 		{1, 14, 7, 2, []int64{3, 6, 12, 14}, `{"exhibit":{"facts":2}}`},
+		{1, 15, 7, 2, []int64{3, 6, 12, 14, 15}, `"takes_off":[2]`},
 		{1, 14, 7, 4, []int64{12}, `"step":"verified"`},
 		{1, 11, 7, 4, nil, ""},
 		{1, 14, 8, 1, []int64{4, 8}, `{"exhibit":{"facts":1}}`},
@@ -120,7 +122,7 @@ func TestBundlesOfOnePullHold(t *testing.T) {
 func TestPullEntries(t *testing.T) {
 	f := open(t)
 	f.changes(t)
-	for number, want := range map[int][2]int64{1: {5, 12}, 2: {6, 14}, 3: {}, 4: {12, 12}} {
+	for number, want := range map[int][2]int64{1: {5, 12}, 2: {6, 15}, 3: {}, 4: {12, 12}} {
 		first, last, err := audit.PullEntries(t.Context(), f, 7, number)
 		must(t, err)
 		if first != want[0] || last != want[1] {

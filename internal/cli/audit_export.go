@@ -32,7 +32,7 @@ entry before and the one after are in the bundle as well, if there are such, so 
 it begins with the first entry, without --to it ends with the last one that the checkpoint is over.
 
 With --repo and --pull it has the entries about one pull request: its decisions with all that they rest on, its merge, its deployments, those of another
-pull request that it shipped with included, and exceptions. The entries that say which policies were in force from the first of them to the last, on
+pull request that it shipped with and the rollbacks that took it off included, and exceptions. The entries that say which policies were in force from the first of them to the last, on
 the branches that it was to be merged into, are there as well.
 That each entry is in the ledger is proven; as with --repo alone it is not that none was left out, which only a bundle of all repositories shows.
 
