@@ -164,7 +164,8 @@ func (t *Turn) admitRollback(v *verdict, tr *Track, e *Environment, d *Deploymen
 	t.admitApprovals(v, e, d, d.Changes)
 }
 
-// admitPlace has a deployment wait for what holds its environment. A rollback goes before all else, and waits for no watch.
+// admitPlace has a deployment wait for what holds its environment. A rollback goes before all else, and waits for no watch; nor does an emergency,
+// which may be what mends that.
 func (t *Turn) admitPlace(v *verdict, tr *Track, d *Deployment) {
 	if o := tr.deploying(); o != nil && o != d {
 		v.wait(change.Words("the deployment of "), o.name(), change.Words(", which is under way"))
@@ -176,6 +177,9 @@ func (t *Turn) admitPlace(v *verdict, tr *Track, d *Deployment) {
 		v.wait(change.Words("the rollback to "), o.name(), change.Words(", which goes first"))
 	}
 	if c := tr.current(); c != nil && c.High && c.Phase == Watching && c.Commit != d.Commit {
+		if b, _, _ := t.batch(tr, d); isEmergency(b, d.Commit) {
+			return
+		}
 		v.wait(change.Words("the verification of "), c.name(), change.Words(", which is high-risk and watched until "+t.stamp(c.watchEnds())+" at least"))
 	}
 }
@@ -295,7 +299,7 @@ func (t *Turn) ships(c change.Category) Shipping {
 	return Shipping{ByHand: true, Monitor: 2 * time.Hour, High: true}
 }
 
-// isEmergency says whether the commit itself came with an emergency: only that passes hours and freezes, not what is built on it later.
+// isEmergency says whether the commit itself came with an emergency: only that passes hours, freezes and watches, not what is built on it later.
 func isEmergency(b Batch, commit change.SHA) bool {
 	return slices.ContainsFunc(b.Changes, func(c Change) bool { return c.Commit == commit && c.Category == change.Emergency })
 }

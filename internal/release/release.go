@@ -17,8 +17,8 @@
 // With a commit ships everything since the last commit that succeeded there, and the riskiest of that decides: it ships by hand if any of it
 // does, and is watched for as long as any of it asks for.
 //
-// A rollback to the version that was verified last needs none of it. An emergency passes hours, freezes, hands and release approvals, and
-// no environment before: nothing runs in production that never ran in staging.
+// A rollback to the version that was verified last needs none of it. An emergency passes hours, freezes, hands, release approvals
+// and the watch of what is there, and no environment before: nothing runs in production that never ran in staging.
 package release
 
 import (

@@ -254,6 +254,13 @@ func TestNextWaitsWhileHighRiskIsWatched(t *testing.T) {
 	s.does(bob, 1, "verified", "production").is("production", 2, Deploying)
 }
 
+func TestEmergencyWaitsForNoWatch(t *testing.T) {
+	s := play(t, Create, high, normal, emergency)
+	s.land(1).verify("staging", 1).does(bob, 1, "deploy", "production").succeed("production", 1)
+	s.land(2).verify("staging", 2).waits("production", 2, "the verification of 1111111 (#1)")
+	s.land(3).verify("staging", 3).is("production", 3, Deploying).is("production", 1, Watching)
+}
+
 func TestRollsBackByItself(t *testing.T) {
 	s := play(t, Create, normal, normal, normal)
 	s.land(1).verify("staging", 1).verify("production", 1)
