@@ -132,7 +132,7 @@ func TestTellsOfAFailureOfWhatWasReplaced(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		s.land(n).verify("staging", n).succeed("production", n)
 	}
-	s.does(bob, 1, "verified", "production", func(*Order) { s.now = s.now.Add(30 * time.Minute) })
+	s.does(bob, 1, "verified", "production", func(o *Order) { s.now = s.now.Add(30 * time.Minute); o.At = s.now })
 	s.all.Prompts = nil
 	s.report("production", 2, change.DeploymentFailure)
 	p := s.told(2, "merle: 2222222 (#2) failed in production: its status on GitHub is failure. production holds 3333333 (#3) by now. "+

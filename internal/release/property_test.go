@@ -570,7 +570,7 @@ func (w *world) order(verb command.Verb, env string, n change.Number, version st
 	w.orders++
 	o := Order{
 		Command: change.Command{
-			Comment: w.orders, Pull: change.PullKey{Number: n}, At: w.clock,
+			Comment: w.orders, Pull: change.PullKey{Number: n}, At: w.now,
 			By: change.Account{ID: change.AccountID(rapid.IntRange(10, 14).Draw(w.t, "who")), Login: "zoe"},
 		},
 		Verb: verb, Environment: env, Version: version, Until: w.now.Add(5 * time.Hour), Reason: "because",

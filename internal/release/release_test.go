@@ -261,6 +261,14 @@ func TestEmergencyWaitsForNoWatch(t *testing.T) {
 	s.land(3).verify("staging", 3).is("production", 3, Deploying).is("production", 1, Watching)
 }
 
+func TestWhatIsSaidBeforeTheWatchEndsIsTooEarlyWheneverItIsHeard(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).verify("staging", 1).succeed("production", 1)
+	said := s.now.Add(29 * time.Minute)
+	s.later(40*time.Minute).refused("was watched for long enough, which it was at 2 March 10:30 UTC", bob, 1, "verified", "production", func(o *Order) { o.At = said })
+	s.does(bob, 1, "verified", "production", func(o *Order) { o.At = said.Add(time.Minute) }).is("production", 1, Verified)
+}
+
 func TestRollsBackByItself(t *testing.T) {
 	s := play(t, Create, normal, normal, normal)
 	s.land(1).verify("staging", 1).verify("production", 1)

@@ -205,6 +205,9 @@ func (t *Turn) sayVerified(o Order, p *pending, tr *Track, e *Environment) {
 	case t.now.Before(d.watchEnds()):
 		p.refuse("too early", d.name(), change.Words(" is to be watched until "+t.stamp(d.watchEnds())+". Say so then."))
 		return
+	case !o.At.IsZero() && o.At.Before(d.watchEnds().Truncate(time.Second)): // GitHub's times are whole seconds
+		p.refuse("too early", change.Words("That was said before "), d.name(), change.Words(" was watched for long enough, which it was at "+t.stamp(d.watchEnds())+". If it works, say so again."))
+		return
 	}
 	d.Verified = &Say{By: o.By, Role: cmp.Or(e.Verify.Role, o.Role), At: t.now, Text: o.Reason, Comment: o.Comment}
 	t.watch(tr, d)
