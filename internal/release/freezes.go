@@ -21,7 +21,7 @@ func (t *Turn) freeze(o Order, p *pending, tr *Track) {
 		return
 	}
 	tr.Freezes = append(tr.Freezes, ByCommand{Say: Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}, Until: o.Until})
-	t.trackEntry("frozen", tr, o.By, o.Reason)
+	t.trackEntry(Entry{Step: "frozen", Environment: tr.Environment, By: o.By, Says: o.Reason, Until: o.Until.UTC()})
 	p.done("frozen", change.Words(tr.Environment+" is frozen until "+t.stamp(o.Until)+"."))
 }
 
@@ -33,12 +33,12 @@ func (t *Turn) thaw(o Order, p *pending, tr *Track) {
 		return
 	}
 	tr.Freezes = nil
-	t.trackEntry("thawed", tr, o.By, "")
+	t.trackEntry(Entry{Step: "thawed", Environment: tr.Environment, By: o.By})
 	p.done("thawed")
 }
 
 // trackEntry is evidence of a step of an environment as a whole.
-func (t *Turn) trackEntry(step string, tr *Track, by change.Account, says string) {
+func (t *Turn) trackEntry(e Entry) {
 	t.moved = true
-	t.out.Entries = append(t.out.Entries, Entry{Step: step, Environment: tr.Environment, By: by, Says: says})
+	t.out.Entries = append(t.out.Entries, e)
 }

@@ -315,4 +315,7 @@ func TestStepsOfAnEnvironmentAreOfNoDeployment(t *testing.T) {
 	if want := []string{"frozen false false", "thawed false false", "queued true false", "let through true false"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	if frozen := s.all.Entries[0]; !frozen.Until.Equal(s.now.Add(time.Hour)) {
+		t.Errorf("it is frozen until %s", frozen.Until)
+	}
 }

@@ -268,6 +268,8 @@ type Entry struct {
 	Environment string         `json:"environment"`
 	By          change.Account `json:"by,omitzero"`
 	Says        string         `json:"says,omitempty"`
+	Until       time.Time      `json:"until,omitzero"`   // of a freeze
+	Checks      []change.Check `json:"checks,omitempty"` // of "verified": the runs of the checks that verify it
 }
 
 // Prompt asks somebody for something, or tells them what they must know of, in a comment of its own on a pull request.

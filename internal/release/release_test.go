@@ -32,6 +32,11 @@ func TestPromotesTheSameCommitOnceItIsVerified(t *testing.T) {
 	}
 	s.checks[sha(1)] = append(s.checks[sha(1)], change.Check{Name: "smoke", App: "github-actions", State: change.CheckSuccess, At: s.now, Suite: 2, RunID: 2})
 	s.later(time.Minute).is("staging", 1, Verified).is("production", 1, Deploying)
+	for _, e := range s.all.Entries {
+		if e.Step == "verified" && !slices.Equal(e.Checks, s.checks[sha(1)][2:]) {
+			t.Errorf("it was verified by %+v", e.Checks)
+		}
+	}
 }
 
 func TestFailedCheckIsAFailedVerification(t *testing.T) {

@@ -45,7 +45,7 @@ func (t *Turn) watch(tr *Track, d *Deployment) {
 	}
 	person := e.hasPerson()
 	if checked && (!person || d.Verified != nil) {
-		t.verified(tr, d)
+		t.verified(tr, e, d)
 		return
 	}
 	if !checked {
@@ -91,38 +91,40 @@ func (d *Deployment) silenceEnds(e *Environment) time.Time {
 // hasPerson says whether somebody has to say that what was deployed works.
 func (e *Environment) hasPerson() bool { return e.Watched || e.Verify.Role != "" }
 
-// verification reads the checks of an environment: of runs that began when the deployment did or later, all of each name must have succeeded,
-// and there must be some. Failed names one that ended otherwise.
+// verification reads the checks of an environment: of the runs that count all of each name must have succeeded, and there must be some. Failed
+// names one that ended otherwise.
 func (t *Turn) verification(e *Environment, d *Deployment) (failed string, awaited, read bool) {
 	all, read := t.checks(d.Commit)
 	if !read {
 		return "", true, false
 	}
-	began := d.Began.Truncate(time.Second) // GitHub's times are whole seconds
-	all = change.LatestRuns(all)
 	for _, want := range e.Verify.Checks {
-		found := false
-		for _, c := range all {
-			if c.Name != want.Name || want.App != "" && c.App != want.App || cmp.Or(c.Started, c.At).Before(began) {
-				continue
-			}
+		runs := d.runsOf(want, all)
+		for _, c := range runs {
 			switch c.State {
 			case change.CheckSuccess:
-				found = true
 			case change.CheckPending:
-				found, awaited = true, true
+				awaited = true
 			default:
 				return want.Name, false, true
 			}
 		}
-		awaited = awaited || !found
+		awaited = awaited || len(runs) == 0
 	}
 	return "", awaited, true
 }
 
+// runsOf returns the runs of a check that count for a deployment: those that began when it did or later, and of each the latest.
+func (d *Deployment) runsOf(want Check, all []change.Check) []change.Check {
+	began := d.Began.Truncate(time.Second) // GitHub's times are whole seconds
+	return slices.DeleteFunc(change.LatestRuns(all), func(c change.Check) bool {
+		return c.Name != want.Name || want.App != "" && c.App != want.App || cmp.Or(c.Started, c.At).Before(began)
+	})
+}
+
 // verified notes that a deployment was verified as far as the policy asks. Whoever said that it works said so too of what it replaced in the
 // meantime, if that was watched for long enough.
-func (t *Turn) verified(tr *Track, d *Deployment) {
+func (t *Turn) verified(tr *Track, e *Environment, d *Deployment) {
 	t.phase(d, Verified)
 	var by change.Account
 	says := ""
@@ -136,6 +138,11 @@ func (t *Turn) verified(tr *Track, d *Deployment) {
 		}
 	}
 	t.entry("verified", tr, d, by, says)
+	for _, want := range e.Verify.Checks {
+		all, _ := t.checks(d.Commit) // they were read to find that it is verified
+		entry := &t.out.Entries[len(t.out.Entries)-1]
+		entry.Checks = append(entry.Checks, d.runsOf(want, all)...)
+	}
 	t.promote(tr, d)
 }
 
