@@ -135,8 +135,11 @@ func (tr *Track) isLast(d *Deployment) bool {
 // tellUndone tells that a deployment failed and is rolled back by itself, and what goes with it.
 func (t *Turn) tellUndone(tr *Track, d, back *Deployment, undone []*Deployment) {
 	of := []change.Account{t.deployer(d)}
-	says := change.Say(t.whom(d), d.failedIn(tr), change.Words(". "+tr.Environment+" goes back to "), back.name(),
-		change.Words(", which was verified there last"))
+	which := ", which was verified there last"
+	if back.BeforeLastVerified {
+		which = " once that was said and accepted: what was verified there last is on no governed branch any more"
+	}
+	says := change.Say(t.whom(d), d.failedIn(tr), change.Words(". "+tr.Environment+" goes back to "), back.name(), change.Words(which))
 	if others := slices.DeleteFunc(undone, func(o *Deployment) bool { return o == d }); len(others) > 0 {
 		with, theirs := t.undone(others, t.deployer(d))
 		says, of = change.Say(says, change.Words("; with it is taken back "), with), append(of, theirs...)

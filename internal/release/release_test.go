@@ -288,6 +288,28 @@ func TestRollsBackByItself(t *testing.T) {
 	s.does(bob, 3, "deploy", "production").is("production", 3, Deploying)
 }
 
+func TestRollsBackToWhatIsOnItsBranchStill(t *testing.T) {
+	begin := func(t *testing.T) *scene {
+		s := play(t, Create, normal, normal, normal)
+		for n := 1; n <= 2; n++ {
+			s.land(n).verify("staging", n).verify("production", n)
+		}
+		s.land(3).verify("staging", 3)
+		s.changes[1].Commit = "another" // the branch was forced
+		return s
+	}
+	t.Run("by itself", func(t *testing.T) {
+		s := begin(t).report("production", 3, change.DeploymentFailure).waits("production", 1, "because it goes further back")
+		if says := s.out.Prompts[0].Says.String(); !strings.Contains(says, "production goes back to 1111111 (#1) once that was said and accepted: ") {
+			t.Error(says)
+		}
+		s.does(bob, 3, "deploy", "production").is("production", 1, Deploying)
+	})
+	t.Run("by command", func(t *testing.T) {
+		begin(t).does(bob, 3, "rollback", "production").waits("production", 1, "because it goes further back")
+	})
+}
+
 func TestNothingToRollBackTo(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).verify("staging", 1).report("production", 1, change.DeploymentErrored).is("production", 1, Failed)

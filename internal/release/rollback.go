@@ -19,8 +19,8 @@ func (t *Turn) fail(tr *Track, d *Deployment, class Class, why string) {
 		return
 	}
 	if holds && d.Undoes == "" && e.RollBack && tr.rollback() == nil {
-		if to := tr.lastVerified(t, d); to != nil {
-			back, undone := t.rollBack(tr, d, to, class, why, d.Deployer, d.Number, false)
+		if to, older := t.goesBackTo(tr, d); to != nil {
+			back, undone := t.rollBack(tr, d, to, class, why, d.Deployer, d.Number, older)
 			t.tellUndone(tr, d, back, undone)
 			return
 		}
@@ -29,16 +29,32 @@ func (t *Turn) fail(tr *Track, d *Deployment, class Class, why string) {
 	t.tellFailed(tr, e, d)
 }
 
-// lastVerified returns what a deployment is rolled back to: the newest that was verified, of another commit, and if it is a rollback itself, of
-// another commit than the one that it undid. A version that ran again since and failed is passed by. Nil: there is none.
-func (tr *Track) lastVerified(t *Turn, from *Deployment) *Deployment {
+// goesBackTo returns what a deployment is rolled back to: what was verified last, or where that is on no governed branch any more, so that it
+// would never be let through, an older version. Nil: there is none.
+func (t *Turn) goesBackTo(tr *Track, from *Deployment) (to *Deployment, older bool) {
+	var gone []change.SHA
+	for {
+		to := tr.lastVerified(t, from, gone...)
+		if to == nil {
+			return nil, false
+		}
+		if c, read := t.commit(to.Commit); !read || c.Unread || c.Known {
+			return to, len(gone) > 0
+		}
+		gone = append(gone, to.Commit)
+	}
+}
+
+// lastVerified returns the newest that was verified before a deployment, of another commit, and if that is a rollback itself, of another commit
+// than the one that it undid. A version that ran again since and failed is passed by, as are those that are gone. Nil: there is none.
+func (tr *Track) lastVerified(t *Turn, from *Deployment, gone ...change.SHA) *Deployment {
 	var undone change.SHA
 	if _, u := t.state.find(from.Undoes); u != nil {
 		undone = u.Commit
 	}
 	var last *Deployment
 	for _, d := range tr.Deployments {
-		if d.Phase != Verified || d == from || d.Commit == from.Commit || d.Commit == undone || last != nil && last.Success > d.Success {
+		if d.Phase != Verified || d == from || d.Commit == from.Commit || d.Commit == undone || slices.Contains(gone, d.Commit) || last != nil && last.Success > d.Success {
 			continue
 		}
 		if ran := tr.ran(d.Commit); ran.Phase != Failed {
@@ -147,8 +163,7 @@ func (t *Turn) askRollback(o Order, p *pending, tr *Track, e *Environment) {
 		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already. To give it up: "), change.Code("/change cancel "+tr.Environment), change.Words("."))
 		return
 	}
-	to := tr.lastVerified(t, undo)
-	beforeLastVerified := false
+	to, beforeLastVerified := t.goesBackTo(tr, undo)
 	if o.Version != "" {
 		named, why := tr.version(o.Version)
 		if named == nil {
@@ -159,7 +174,7 @@ func (t *Turn) askRollback(o Order, p *pending, tr *Track, e *Environment) {
 			p.refuse("already there", named.name(), change.Words(" is what "+tr.Environment+" holds."))
 			return
 		}
-		beforeLastVerified = to == nil || named.Commit != to.Commit
+		beforeLastVerified = beforeLastVerified || to == nil || named.Commit != to.Commit
 		to = named
 	} else if !undo.brings(o.Pull.Number) && undo.AskedOn != o.Pull.Number {
 		p.refuse("not the last", change.Words(tr.Environment+" holds "), undo.name(), change.Words(" by now. Say it on that pull request, or name the version: "),
