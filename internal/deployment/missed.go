@@ -41,21 +41,22 @@ func remember(list *[]int64, id int64) bool {
 	return true
 }
 
-// hear begins to keep what the core is told of.
+// hear begins to keep what the core is told of. Until the turn is kept that follows from it nothing counts as told: see keep.
 func (r *run) hear() {
-	if r.state.Heard == nil {
-		r.state.Heard = &heard{From: r.github.Now(), To: r.github.Now()}
+	r.heard = &heard{From: r.github.Now(), To: r.github.Now()}
+	if r.state.Heard != nil {
+		*r.heard = *r.state.Heard
 	}
 }
 
 // told remembers that the core is told of a deployment, and of a status if that is not 0.
 func (r *run) told(deployment, status int64) {
-	if r.state.Heard == nil {
+	if r.heard == nil {
 		return
 	}
-	remember(&r.state.Heard.Deployments, deployment)
+	remember(&r.heard.Deployments, deployment)
 	if status != 0 {
-		remember(&r.state.Heard.Statuses, status)
+		remember(&r.heard.Statuses, status)
 	}
 }
 
@@ -76,13 +77,13 @@ func (r *run) everything(ctx context.Context, list notes) (tells []tell, err err
 // a sweep that comes together with a delivery is not seen, and while the server was away none came. Else what happened meanwhile and no delivery
 // told of would count as if it had not: what succeeded would have failed for its timeout, and be rolled back.
 func (r *run) isToLook(ctx context.Context) bool {
-	return queue.IsBackground(ctx) || r.github.Now().Sub(r.state.Heard.To) > listStale
+	return queue.IsBackground(ctx) || r.github.Now().Sub(r.heard.To) > listStale
 }
 
 // missed lists what happened on GitHub since it was listed last, and tells what no delivery did: deployments, their statuses, and the ends of
 // the runs that jobs wait in. What our own App did is known.
 func (r *run) missed(ctx context.Context) (tells []tell, err error) {
-	h, now := r.state.Heard, r.github.Now()
+	h, now := r.heard, r.github.Now()
 	since := h.To.Add(-lookBack)
 	if since.Before(h.From) {
 		since = h.From
@@ -132,7 +133,7 @@ func (r *run) missedStatuses(ctx context.Context, d change.Deployment) (tells []
 		return nil, err
 	}
 	for _, s := range statuses {
-		if s.Via == r.App || s.At.Before(r.state.Heard.From.Truncate(time.Second)) || !remember(&r.state.Heard.Statuses, s.ID) {
+		if s.Via == r.App || s.At.Before(r.heard.From.Truncate(time.Second)) || !remember(&r.heard.Statuses, s.ID) {
 			continue
 		}
 		in := s.Deployment.Environment

@@ -145,6 +145,27 @@ func TestWhateverHappensAfterLongHasAllListed(t *testing.T) {
 	}
 }
 
+// TestWhatIsFoundWhileGitHubFailsIsFoundAgain: it was told of only once what follows from it is kept.
+func TestWhatIsFoundWhileGitHubFailsIsFoundAgain(t *testing.T) {
+	r := newRig(t)
+	_, landed := r.merge(change.Normal)
+	r.told(landed)
+	r.reports("staging", change.DeploymentInProgress)
+	r.reports("staging", change.DeploymentSuccess)
+	for _, call := range []string{"tip", "list statuses"} {
+		r.refuse[call] = &github.Unavailable{Status: 502}
+		r.leave()
+		if _, err := r.Run(queue.InBackground(t.Context()), r.errand()); err == nil || r.phase("staging") != release.Deploying {
+			t.Fatalf("without %s it is %s: %v", call, r.phase("staging"), err)
+		}
+		delete(r.refuse, call)
+	}
+	r.sweep()
+	if got := r.phase("staging"); got != release.Verified {
+		t.Errorf("it is %s", got)
+	}
+}
+
 // TestWhileTheServerWasAway: what succeeded meanwhile has not failed for its timeout, though nothing but time has the first run look.
 func TestWhileTheServerWasAway(t *testing.T) {
 	r := newRig(t)

@@ -64,6 +64,7 @@ type run struct {
 	rules  release.Rules
 	state  state
 	saved  []byte // the state as it is stored
+	heard  *heard // what the core is told of, to be kept with what follows from it; nil: nothing is kept of that
 	facts  release.Facts
 	seen   seen
 	again  time.Time // when the run is to be repeated whatever the core says, by our clock; zero: no need
@@ -215,6 +216,9 @@ func (r *run) turn(ctx context.Context, tells []tell) (release.Outcome, error) {
 func (r *run) keep(ctx context.Context, out release.Outcome, taken []string) error {
 	s := store.ErrandSave{Taken: taken}
 	r.state.State = out.State
+	if r.heard != nil {
+		r.state.Heard = r.heard
+	}
 	for _, e := range out.Entries {
 		s.Entries = append(s.Entries, ledger.Draft{
 			Kind: ledger.DeploymentMoved, Body: e,
