@@ -90,6 +90,40 @@ func TestUsualLife(t *testing.T) {
 	}
 }
 
+// away is a store that is away once when something is to be kept with evidence, before that is done or so that the answer is lost.
+type away struct {
+	Store
+	once, after bool
+}
+
+func (a *away) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) (err error) {
+	cut := a.once && len(save.Entries) > 0
+	if !cut || a.after {
+		err = a.Store.SaveErrand(ctx, e, save)
+	}
+	if cut {
+		a.once, err = false, errors.New("the connection was cut")
+	}
+	return err
+}
+
+// TestNothingIsKeptWithoutItsEvidence has the database be away just when a turn is kept, and back when the run ends.
+func TestNothingIsKeptWithoutItsEvidence(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		r := newRig(t)
+		r.Store = &away{r.Store, true, after}
+		_, landed := r.merge(change.Normal)
+		r.leave(landed)
+		if _, err := r.Run(t.Context(), r.errand()); err == nil || (r.phase("staging") != "") != after || (r.left() == 0) != after {
+			t.Errorf("it is %s, %d left: %v", r.phase("staging"), r.left(), err)
+		}
+		r.run()
+		if n := len(r.entries(ledger.DeploymentMoved)); r.phase("staging") != release.Deploying || n != 2 || len(r.deployments) != 1 {
+			t.Errorf("then it is %s, %d steps are recorded, and there are %d deployments", r.phase("staging"), n, len(r.deployments))
+		}
+	}
+}
+
 // story is a life with commands, a failure and a rollback, in steps that each leave something and look.
 func story(r *rig) []func() {
 	var p change.Pull

@@ -151,11 +151,20 @@ func (r *run) each(ctx context.Context, steps ...func(context.Context) error) er
 	return errors.Join(failed...)
 }
 
-// isOver says whether an error ends the run at once: its time or its lease is over, or GitHub takes no more calls, or not yet.
+// isOver says whether an error ends the run at once: its time or its lease is over, what it came to may not be kept, or GitHub takes no more calls,
+// or not yet.
 func isOver(ctx context.Context, err error) bool {
 	var limited *github.RateLimited
-	return ctx.Err() != nil || errors.Is(err, store.ErrFenced) || errors.As(err, &limited)
+	var unsaved *unsaved
+	return ctx.Err() != nil || errors.Is(err, store.ErrFenced) || errors.As(err, &unsaved) || errors.As(err, &limited)
 }
+
+// unsaved says that it is not known whether what a run came to was kept. To save anything after that could keep the state without its evidence, or
+// undo it.
+type unsaved struct{ error }
+
+// Unwrap returns what the store said.
+func (e *unsaved) Unwrap() error { return e.error }
 
 // advance takes a turn, keeps what follows from it, and does it, as long as what was done leads to more.
 func (r *run) advance(ctx context.Context, tells []tell, taken []string) (out release.Outcome, err error) {
@@ -254,7 +263,7 @@ func (r *run) save(ctx context.Context, s store.ErrandSave) error {
 	}
 	s.Lease = r.lease
 	if err := r.Store.SaveErrand(ctx, r.errand, s); err != nil {
-		return err
+		return &unsaved{err}
 	}
 	r.saved = state
 	return nil
