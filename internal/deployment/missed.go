@@ -80,8 +80,14 @@ func (r *run) isToLook(ctx context.Context) bool {
 	return queue.IsBackground(ctx) || r.github.Now().Sub(r.heard.To) > listStale
 }
 
-// missed lists what happened on GitHub since it was listed last, and tells what no delivery did: deployments, their statuses, and the ends of
-// the runs that jobs wait in. What our own App did is known.
+// event is something that happened at a time by GitHub's clock.
+type event struct {
+	at   time.Time
+	tell tell
+}
+
+// missed lists what happened on GitHub since it was listed last, and tells what no delivery did, in the order in which it happened: deployments and
+// their statuses; and then the ends of the runs that jobs wait in. What our own App did is known.
 func (r *run) missed(ctx context.Context) (tells []tell, err error) {
 	h, now := r.heard, r.github.Now()
 	since := h.To.Add(-lookBack)
@@ -97,26 +103,28 @@ func (r *run) missed(ctx context.Context) (tells []tell, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var events []event
+	for _, d := range r.openOnGitHub() {
+		if events, err = r.missedStatuses(ctx, events, d); err != nil {
+			return nil, err
+		}
+	}
 	for _, d := range listed {
 		if d.Via == r.App || !remember(&h.Deployments, d.ID) {
 			continue
 		}
-		tells = append(tells, func(t *release.Turn) { t.Deployment(d) })
+		events = append(events, event{d.At, func(t *release.Turn) { t.Deployment(d) }})
 		if _, named := r.rules.Find(d.Environment); !named {
 			continue // how it ended is nothing to the policy
 		}
-		more, err := r.missedStatuses(ctx, d)
-		if err != nil {
+		if events, err = r.missedStatuses(ctx, events, d); err != nil {
 			return nil, err
 		}
-		tells = append(tells, more...)
 	}
-	for _, d := range r.openOnGitHub() {
-		more, err := r.missedStatuses(ctx, d)
-		if err != nil {
-			return nil, err
-		}
-		tells = append(tells, more...)
+	// Within a second what was there before comes first.
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+	for _, e := range events {
+		tells = append(tells, e.tell)
 	}
 	h.To = now
 	ends, err := r.missedEnds(ctx)
@@ -126,8 +134,8 @@ func (r *run) missed(ctx context.Context) (tells []tell, err error) {
 	return append(tells, ends...), err
 }
 
-// missedStatuses tells of a deployment's statuses that are new and not our own.
-func (r *run) missedStatuses(ctx context.Context, d change.Deployment) (tells []tell, err error) {
+// missedStatuses adds to events a deployment's statuses that are new and not our own.
+func (r *run) missedStatuses(ctx context.Context, events []event, d change.Deployment) ([]event, error) {
 	statuses, err := r.github.DeploymentStatuses(ctx, r.repo, d.ID, r.github.Began())
 	if err != nil && !github.IsRefusal(err) { // it may have been deleted
 		return nil, err
@@ -140,9 +148,9 @@ func (r *run) missedStatuses(ctx context.Context, d change.Deployment) (tells []
 		if s.Deployment = d; in != "" {
 			s.Deployment.Environment = in // a status can move a deployment
 		}
-		tells = append(tells, func(t *release.Turn) { t.Status(s) })
+		events = append(events, event{s.At, func(t *release.Turn) { t.Status(s) }})
 	}
-	return tells, nil
+	return events, nil
 }
 
 // openOnGitHub returns the deployments on GitHub whose statuses matter still: of what is not at its end, and of what each environment holds.

@@ -145,6 +145,28 @@ func TestWhateverHappensAfterLongHasAllListed(t *testing.T) {
 	}
 }
 
+// TestWhatNoDeliveryToldIsToldInItsOrder has one deployment end and the next one come and end while nobody hears of it.
+func TestWhatNoDeliveryToldIsToldInItsOrder(t *testing.T) {
+	r := newRig(t)
+	r.policies.Mode = release.Record
+	begin := func(id int64) change.ReleaseNote {
+		p, _ := r.merge(change.Normal)
+		d := change.Deployment{ID: id, SHA: p.MergeCommit, Environment: "staging", By: ci, At: r.now}
+		r.deployments = append(r.deployments, d)
+		return change.ReleaseNote{Deployment: &d}
+	}
+	r.told(begin(900), r.reports("staging", change.DeploymentInProgress))
+	r.reports("staging", change.DeploymentSuccess)
+	begin(901)
+	r.reports("staging", change.DeploymentInProgress)
+	r.reports("staging", change.DeploymentSuccess)
+	r.sweep()
+	d := r.held().Tracks["staging"].Deployments
+	if got := r.exceptions(); len(got) != 0 || len(d) != 2 || d[0].Phase != release.Verified || d[1].Phase != release.Verified {
+		t.Errorf("exceptions: %v; the first of %d is %s: %s", got, len(d), d[0].Phase, d[0].Why)
+	}
+}
+
 // TestWhatIsFoundWhileGitHubFailsIsFoundAgain: it was told of only once what follows from it is kept.
 func TestWhatIsFoundWhileGitHubFailsIsFoundAgain(t *testing.T) {
 	r := newRig(t)
