@@ -73,67 +73,73 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		r.Short = change.Say(rule.title(), change.Words(" awaited"))
 		return r
 	}
-	var failed, pending, passed []change.Text
-	var unmet []string
-	var ended []change.CheckState // how those ended that failed, each once
-	strangers, unknown := 0, 0
-	for _, c := range q.facts.Checks {
-		if !rule.names(c.Name) {
-			continue
-		}
-		passes := c.State == change.CheckSuccess || rule.accepts(c.State)
-		switch mayBe := rule.mayBeBy(c); {
-		case !rule.isBy(c) && !mayBe:
-			strangers++
-			continue
-		case mayBe && passes:
-			unknown++
-			continue
-		}
-		switch {
-		case passes:
-			passed = append(passed, change.Code(c.Name))
-		case c.State == change.CheckPending:
-			pending, unmet = append(pending, change.Code(c.Name)), append(unmet, c.Name)
-		default:
-			unmet = append(unmet, c.Name)
-			failed = append(failed, change.Say(change.Code(c.Name), change.Words(" "+outcome(c.State))))
-			if !slices.Contains(ended, c.State) {
-				ended = append(ended, c.State)
-			}
-		}
-	}
+	t := rule.tally(q.facts.Checks)
 	switch {
-	case len(failed) > 0:
+	case len(t.failed) > 0:
 		r.State = change.Failed
-		r.Found = change.Join(", ", abridged(sortedTexts(failed), 5))
-		r.Short, r.Next = q.failedCheck(rule, ended)
-	case len(pending) > 0:
+		r.Found = change.Join(", ", abridged(sortedTexts(t.failed), 5))
+		r.Short, r.Next = q.failedCheck(rule, t.ended)
+	case len(t.pending) > 0:
 		r.State = change.Awaited
 		r.Found = change.Words("running")
 		if rule.Name == "" {
-			r.Found = change.Say(change.Join(", ", abridged(sortedTexts(pending), 5)), change.Words(" running"))
+			r.Found = change.Say(change.Join(", ", abridged(sortedTexts(t.pending), 5)), change.Words(" running"))
 		}
 		r.Short = change.Say(rule.title(), change.Words(" running"))
-	case len(passed) == 0 && rule.Name != "":
+	case t.passed == 0 && rule.Name != "":
 		r.State = change.Awaited
 		r.Short = change.Say(rule.title(), change.Words(" awaited"))
-		r.Strangers = strangers > 0 && unknown == 0
-		r.Found, r.Next = rule.missing(r.Strangers, unknown > 0)
-	case len(passed) == 0:
+		r.Strangers = t.byStranger && !t.byUnknown
+		r.Found, r.Next = rule.missing(r.Strangers, t.byUnknown)
+	case t.passed == 0:
 		r.Found = change.Words("none posted")
 	case rule.Name != "":
 		r.Found = change.Words("passed")
 	default:
-		r.Found = change.Words(grouped(len(passed)) + " passed")
+		r.Found = change.Words(grouped(t.passed) + " passed")
 	}
 	if r.State != change.Met {
-		r.Checks = unmet
+		r.Checks = t.unmet
 		if rule.Name != "" {
 			r.Checks = []string{rule.Name}
 		}
 	}
 	return r
+}
+
+// checkTally is what the checks that a rule is about come down to.
+type checkTally struct {
+	failed, pending []change.Text // how they are shown
+	passed          int
+	unmet           []string            // the names of those that failed or have not ended
+	ended           []change.CheckState // how those ended that failed, each once
+	byStranger      bool                // one of its names was posted by somebody else than the rule names
+	byUnknown       bool                // one passed of which GitHub does not say yet by which workflow it was posted
+}
+
+func (r *CheckRule) tally(checks []change.Check) (t checkTally) {
+	for _, c := range checks {
+		if !r.names(c.Name) {
+			continue
+		}
+		passes, mayBe := c.State == change.CheckSuccess || r.accepts(c.State), r.mayBeBy(c)
+		switch {
+		case !r.isBy(c) && !mayBe:
+			t.byStranger = true
+		case passes && mayBe:
+			t.byUnknown = true
+		case passes:
+			t.passed++
+		case c.State == change.CheckPending:
+			t.pending, t.unmet = append(t.pending, change.Code(c.Name)), append(t.unmet, c.Name)
+		default:
+			t.failed, t.unmet = append(t.failed, change.Say(change.Code(c.Name), change.Words(" "+outcome(c.State)))), append(t.unmet, c.Name)
+			if !slices.Contains(t.ended, c.State) {
+				t.ended = append(t.ended, c.State)
+			}
+		}
+	}
+	return t
 }
 
 // failedCheck says how the checks of a rule failed that did, and what to do. Running again what was skipped skips it again.
