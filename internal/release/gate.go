@@ -54,9 +54,7 @@ func (t *Turn) Gate(g change.GateAsked) {
 	t.ask(g.Environment, g.SHA, 0, g.By, Ask{Key: g.Key, Run: g.Run, Attempt: g.Attempt, By: g.By, OnGitHub: g.OnGitHub, At: t.now})
 }
 
-// ask takes a gate's question to the deployment that it is about: what is under way if the same run carries it out, else what waits,
-// else a new one. What is deployed can be deployed again, in its turn. What is under way past the policy lets no job through: not its own,
-// which asks too late, and others wait for their turn.
+// ask takes a gate's question to the deployment that it is about.
 func (t *Turn) ask(environment string, commit change.SHA, github int64, by change.Account, a Ask) {
 	if _, _, known := t.state.ask(a.Key); known != nil {
 		return
@@ -64,22 +62,7 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 	a.GitHub = github
 	tr := t.track(environment)
 	t.moved = true
-	d := tr.newest(func(d *Deployment) bool {
-		return d.Commit == commit && (github != 0 && (d.GitHub == github || d.other(github) != nil)) && (d.Phase.waits() || d.Phase == Deploying)
-	})
-	if d == nil {
-		d = tr.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase == Deploying && d.isOf(a) })
-	}
-	if d != nil && d.Phase == Deploying && t.isPast(d) && !d.ranFor(a) {
-		d.leave(github)
-		d = nil
-	}
-	if d == nil {
-		d = tr.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase.waits() && d.Undoes != "" })
-	}
-	if d == nil {
-		d = tr.newest(func(d *Deployment) bool { return d.Commit == commit && d.Phase.waits() })
-	}
+	d := t.askedAbout(tr, commit, a)
 	if d == nil {
 		d = t.add(tr, Deployment{Commit: commit, Deployer: by})
 	}
@@ -107,6 +90,32 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 			t.runEnded(tr, d, r)
 		}
 	}
+}
+
+// askedAbout returns the deployment of a commit that a job asks about: what is under way if the same run carries it out, else what waits, a
+// rollback first; nil: a new one. What is deployed can be deployed again, in its turn. What is under way past the policy lets no job through: not
+// its own, which asks too late, and others wait for their turn.
+func (t *Turn) askedAbout(tr *Track, commit change.SHA, a Ask) *Deployment {
+	newest := func(is func(*Deployment) bool) *Deployment {
+		return tr.newest(func(d *Deployment) bool { return d.Commit == commit && is(d) })
+	}
+	d := newest(func(d *Deployment) bool {
+		return a.GitHub != 0 && (d.GitHub == a.GitHub || d.other(a.GitHub) != nil) && (d.Phase.waits() || d.Phase == Deploying)
+	})
+	if d == nil {
+		d = newest(func(d *Deployment) bool { return d.Phase == Deploying && d.isOf(a) })
+	}
+	if d != nil && d.Phase == Deploying && t.isPast(d) && !d.ranFor(a) {
+		d.leave(a.GitHub)
+		d = nil
+	}
+	if d == nil {
+		d = newest(func(d *Deployment) bool { return d.Phase.waits() && d.Undoes != "" })
+	}
+	if d == nil {
+		d = newest(func(d *Deployment) bool { return d.Phase.waits() })
+	}
+	return d
 }
 
 // isOf says whether a job may be one of the run that carries a deployment out.
