@@ -90,8 +90,8 @@ var allowed = map[string][]string{
 
 // helpers are packages of tests alone, which may import what they test.
 var helpers = []string{
-	"internal/effect/effecttest", "internal/githubsim/openapitest", "internal/importtest", "internal/ramtest", "internal/scenario/storytest",
-	"internal/scenario/worldtest", "internal/store/pgtest", "internal/store/storetest",
+	"internal/effect/effecttest", "internal/githubsim/openapitest", "internal/importtest", "internal/policy/schematest", "internal/ramtest",
+	"internal/scenario/storytest", "internal/scenario/worldtest", "internal/store/pgtest", "internal/store/storetest",
 }
 
 // pure lists the packages that compute and never act. Of our own packages they import pure ones only.

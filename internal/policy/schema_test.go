@@ -1,69 +1,24 @@
 package policy
 
 import (
-	"bytes"
-	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/changegate/changegate/internal/policy/schematest"
 )
 
 var update = flag.Bool("update", false, "write the files that tests compare with")
 
 const schemaFile = "../../policies/change-policy.schema.json"
 
-func TestSchemaIsCommitted(t *testing.T) {
-	want, err := Schema()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(schemaFile, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the types say: run go generate ./internal/policy", schemaFile)
-	}
-}
+func TestSchemaIsCommitted(t *testing.T) { schematest.Committed(t, schemaFile, Schema, *update) }
 
-// validate says whether a policy's text fits the schema.
 func validate(t *testing.T, text []byte) error {
 	t.Helper()
-	schema, err := Schema()
-	if err != nil {
-		t.Fatal(err)
-	}
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("policy.json", document); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := compiler.Compile("policy.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	asJSON, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var instance any
-	if err := json.Unmarshal(asJSON, &instance); err != nil {
-		t.Fatal(err)
-	}
-	return compiled.Validate(instance)
+	return schematest.Validate(t, Schema, text)
 }
 
 func TestSchemaAcceptsPolicies(t *testing.T) {
