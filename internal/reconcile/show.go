@@ -104,8 +104,10 @@ func (r *run) record(ctx context.Context, s *subject) error {
 	edits := newEdits(before, &s.facts)
 	noteEdits(&d, before, edits)
 	if before != nil && digest == s.work.Digest && before.State == d.State && before.Base == d.Base && len(labels)+len(edits)+len(s.rejections) == 0 {
+		r.doubt(s, s.work.DecidedAt.Add(r.github.Now().Sub(r.Clock())))
 		return r.Store.SaveAwaited(ctx, d, r.github.Began())
 	}
+	r.doubt(s, r.github.Now())
 	raise, err := r.concerned(ctx, before, d)
 	if err != nil {
 		return err

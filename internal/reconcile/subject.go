@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
 	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/store"
@@ -134,19 +133,25 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 		}
 		s.decide()
 	}
-	r.doubt(s)
 	return nil
 }
 
-// doubt has a decision that is new be looked at again if GitHub did not tell what somebody may do, as soon as that is asked again: that it does not
-// know somebody may have been a mistake, and no event would tell.
-func (r *run) doubt(s *subject) {
-	if plan.Digest(s.decision) == s.work.Digest {
+// doubt has a decision that was made at a time, by GitHub's clock, be looked at again if GitHub did not tell what somebody may do, until that was asked
+// once more a while after: that it does not know somebody may have been a mistake, and no event would tell. A pull request that shares the head has
+// runs of its own.
+func (r *run) doubt(s *subject, made time.Time) {
+	if s != r.main {
 		return
 	}
 	for _, p := range s.facts.People {
-		if p.Problem != "" {
-			r.peopleAt = r.github.Now().Add(peopleAge)
+		if p.Problem == "" || !p.ReadAt.Before(made.Add(peopleAge)) {
+			continue
+		}
+		// By then what was read is too old to be held; see satisfy.
+		for _, at := range [...]time.Time{made.Add(peopleAge), p.ReadAt.Add(peopleAge)} {
+			if at.After(r.peopleAt) {
+				r.peopleAt = at
+			}
 		}
 	}
 }
