@@ -122,17 +122,25 @@ func (d *Deliveries) Look(ctx context.Context) error {
 	if err := d.ask(ctx); err != nil {
 		return err
 	}
+	// Neither keeps the other from being looked at.
+	return errors.Join(d.compareMoved(ctx), d.lookBehind(ctx))
+}
+
+func (d *Deliveries) compareMoved(ctx context.Context) error {
 	if d.moved && d.Moved != nil {
 		if err := d.Moved(ctx); err != nil {
 			return fmt.Errorf("compare what the App has access to: %w", err)
 		}
 	}
 	d.moved = false
-	if !d.owed {
-		return nil
-	}
-	if err := d.behind(ctx); err != nil {
-		return err
+	return nil
+}
+
+func (d *Deliveries) lookBehind(ctx context.Context) error {
+	if d.owed {
+		if err := d.behind(ctx); err != nil {
+			return err
+		}
 	}
 	d.owed = false
 	return nil
