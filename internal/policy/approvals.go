@@ -335,7 +335,9 @@ func isOrAre(a change.Ask) string {
 }
 
 // candidates names who holds a role, as far as that is known without asking.
-func (q *inquiry) candidates(role *Role) change.Text {
+func (q *inquiry) candidates(role *Role) change.Text { return enumerated(q.eachCandidate(role), "or") }
+
+func (q *inquiry) eachCandidate(role *Role) []change.Text {
 	f := q.facts
 	who := q.teamsOf(role)
 	existing := len(who)
@@ -352,9 +354,9 @@ func (q *inquiry) candidates(role *Role) change.Text {
 		who = append(who, change.Words("anyone with "+role.Fallback.String()+" access"))
 	}
 	if len(who) == 0 {
-		return change.Words("nobody")
+		return []change.Text{change.Words("nobody")}
 	}
-	return enumerated(who, "or")
+	return who
 }
 
 // teamsOf names a role's teams that may exist.

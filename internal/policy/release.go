@@ -60,12 +60,13 @@ func (p *Policy) deploys() []release.Sayer {
 	return who
 }
 
-// Holders says of each role who holds it in a repository, as far as the policy tells.
+// Holders says of each role who holds it in a repository, as far as the policy tells. Of many it names some, because they stand before what is asked
+// of them, and GitHub takes but so many characters.
 func (p *Policy) Holders(repo change.Repository) map[string]change.Text {
 	q := newInquiry(&change.Facts{Repository: repo}, p.Layers()...)
 	all := make(map[string]change.Text, len(p.Roles))
 	for name, role := range p.Roles {
-		all[name] = q.candidates(role)
+		all[name] = enumerated(abridged(q.eachCandidate(role), 3), "or")
 	}
 	return all
 }

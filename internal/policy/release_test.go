@@ -421,12 +421,12 @@ func TestWhoDeploys(t *testing.T) {
 
 // A role is told with its people, the owner's as well, so that nobody need read the policy to know whom to ask.
 func TestHolders(t *testing.T) {
-	p := mustParseBeside(t, released, crew)
+	p := mustParseBeside(t, released, strings.Replace(crew, "keeper:", "many: {teams: [ops], users: [dan, kim, lea, sam]}, keeper:", 1))
 	got := map[string]string{}
 	for name, who := range p.Holders(change.Repository{ID: 7, Owner: "acme", Name: "shop"}) {
 		got[name] = who.String()
 	}
-	for name, want := range map[string]string{"qa": "@acme/qa", "reviewer": "anyone with write access", "crew": "dan or sam", "keeper": "dan"} {
+	for name, want := range map[string]string{"qa": "@acme/qa", "reviewer": "anyone with write access", "crew": "dan or sam", "keeper": "dan", "many": "@acme/ops, dan, kim or 2 more"} {
 		if got[name] != want {
 			t.Errorf("%s is held by %q, want %q", name, got[name], want)
 		}
