@@ -152,14 +152,17 @@ func TestOpenPulls(t *testing.T) {
 
 // TestOpenPullsWhileTheyAreClosed closes the oldest pull request before each page but the first is read, which moves all others one place to the front.
 func TestOpenPullsWhileTheyAreClosed(t *testing.T) {
-	for _, count := range []int{3, 100, 101, 200, 350} {
-		f := newFake(t)
+	for _, tt := range []struct {
+		count  int
+		linked bool // GitHub says how many pages there are
+	}{{3, true}, {100, true}, {101, true}, {200, true}, {350, true}, {350, false}, {450, false}} {
+		f, count := newFake(t), tt.count
 		open, asked := many(count, func(i int) any { return m{"number": 1 + i, "state": "open"} }), 0
 		f.on("GET /repos/acme/shop/pulls", func(w http.ResponseWriter, r *http.Request) {
 			if asked++; asked > 1 {
 				open = open[1:]
 			}
-			answerPage(w, r, slices.Collect(slices.Chunk(open, 100)), true)
+			answerPage(w, r, slices.Collect(slices.Chunk(open, 100)), tt.linked)
 		})
 		s, listed := f.client().Begin(), map[change.Number]bool{}
 		for page, err := range s.OpenPulls(t.Context(), shop, "", s.Began()) {
@@ -172,7 +175,7 @@ func TestOpenPullsWhileTheyAreClosed(t *testing.T) {
 		}
 		for n := change.Number(asked); n <= change.Number(count); n++ {
 			if !listed[n] {
-				t.Errorf("of %d, #%d is open all the time and is not listed", count, n)
+				t.Errorf("of %d, linked %t, #%d is open all the time and is not listed", count, tt.linked, n)
 			}
 		}
 	}

@@ -78,9 +78,9 @@ func (s *Session) CommitPulls(ctx context.Context, repo change.Repository, sha c
 // OpenPulls reads the open pull requests of a repository (pulls/list) page by page, so that none needs room for a list of ten thousand; into base
 // only unless that is empty. After an error there is nothing more. ChangedFiles is not said there.
 //
-// They are in the order in which they were opened, and the pages are read from the last to the first, which costs one call more: one that is closed
-// meanwhile moves those after it to the front, onto a page that is still to be read. So one may come twice, and none is missing that was open all the
-// time, unless an older one is reopened meanwhile.
+// They are in the order in which they were opened, and the pages are read from the last to the first: one that is closed meanwhile moves those after it
+// to the front, onto a page that is still to be read. So one may come twice, and none is missing that was open all the time, unless an older one is
+// reopened meanwhile. That costs one call more, and where GitHub does not say how many pages there are a second one for each.
 func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base string, since time.Time) iter.Seq2[[]change.Pull, error] {
 	query := values("state", "open", "sort", "created", "direction", "asc")
 	if base != "" {
@@ -111,13 +111,17 @@ func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base st
 			p, err := read(one, one.Began(), n)
 			return p.more, err == nil && yield(openPulls(p.items), nil)
 		}
-		end := max(first.last, 2)
-		for n, more, ok := end, true, true; more; n++ { // others are opened meanwhile, or the first page did not say how many there are
-			if more, ok = show(n); !ok {
+		last := max(first.last, 2)
+		for ; ; last++ { // others are opened meanwhile, or the first page did not say how many there are
+			more, ok := show(last)
+			if !ok {
 				return
 			}
+			if !more {
+				break
+			}
 		}
-		for n := end - 1; n > 0; n-- {
+		for n := last - 1; n > 0; n-- {
 			if _, ok := show(n); !ok {
 				return
 			}
