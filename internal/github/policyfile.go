@@ -87,7 +87,7 @@ func (s *Session) policyFile(
 	var entries []*github.RepositoryContent
 	isDir := true
 	to := address{getContents.of(repo, dir).path, with}
-	_, err = s.get(ctx, getContents, to, at, since, func(a *answer) error {
+	told, err := s.get(ctx, getContents, to, at, since, func(a *answer) error {
 		var one github.RepositoryContent
 		if into(&one, func() bool { return one.GetType() != "" })(a) == nil {
 			isDir = false
@@ -104,6 +104,8 @@ func (s *Session) policyFile(
 		case strings.HasPrefix(missing.Message, "No commit found"):
 			return PolicyFile{}, false, err
 		case strings.HasPrefix(missing.Message, emptyRepository):
+			return PolicyFile{}, false, nil
+		case dir == "" && told.sent.Before(s.began): // it was borne out when it was asked for
 			return PolicyFile{}, false, nil
 		}
 		lacks := false

@@ -273,12 +273,20 @@ func TestAnOwnerWithoutPolicies(t *testing.T) {
 	f.clock.advance(time.Second)
 	want(false, ofPolicies)
 
+	// What was borne out once is not asked about again where it is good enough as it is held.
+	f.clock.advance(time.Hour)
+	if file, err := c.Begin().OwnerPolicy(t.Context(), "acme", "policy.yml", time.Time{}); err != nil || file.Found {
+		t.Errorf("got %v, %v", file, err)
+	}
+	askedFor(t, f)
+	want(false, ofPolicies, ofKnowing)
+
 	// It is there, and the token that stood in for its own may not read it.
 	there = true
 	listed := []any{m{"name": "policy.yml", "type": "file", "sha": "f00d", "size": 1}}
 	f.json("GET /repos/acme/.github/git/blobs/f00d", 200, m{"sha": "f00d", "content": "x", "encoding": "utf-8"})
 	f.on(floorCall, func(w http.ResponseWriter, r *http.Request) {
-		if tokenNumber(t, r) < 4 {
+		if tokenNumber(t, r) < 6 {
 			answerWith(403, m{"message": "Resource not accessible by integration"})(w, r)
 			return
 		}
