@@ -46,6 +46,8 @@ type branchState struct {
 	Untold []move `json:"untold,omitempty"`
 	// Unseen is how many moves were found so.
 	Unseen int `json:"unseen,omitempty"`
+	// Missed is since when GitHub does not find commits that are compared, which may be a mistake; zero: it finds them, or they are known to be gone.
+	Missed time.Time `json:"missed,omitzero"`
 }
 
 // untold returns the moves that a push may tell of that comes late.
@@ -56,11 +58,39 @@ func (s *branchState) untold(now time.Time) []move {
 // branch walks the branch from the last commit known to its tip. What it finds and where it stands are saved at once, so that a run that
 // was killed is done again from where it began, and finds the same under the same keys.
 func (r *run) branch(ctx context.Context) (queue.Result, error) {
-	repo, name := r.work.Repository, r.work.Errand.Name
 	var state branchState
 	if err := r.remembered(&state); err != nil {
 		return queue.Result{}, err
 	}
+	r.missed = state.Missed
+	result, err := r.branchFrom(ctx, state)
+	if !errors.Is(err, errMissed) {
+		return result, err
+	}
+	now := r.github.Now()
+	if state.Missed.IsZero() {
+		state.Missed = now
+		if err := r.save(ctx, store.ErrandSave{State: state}); err != nil {
+			return queue.Result{}, err
+		}
+	}
+	return queue.Result{RecheckAt: r.Clock().Add(state.Missed.Add(missedFor).Sub(now))}, nil
+}
+
+// errMissed says that GitHub does not find commits that are compared, and may find them again.
+var errMissed = errors.New("GitHub does not find commits that were there")
+
+// areGone returns errMissed until GitHub has not found commits for so long that they are taken for gone.
+func (r *run) areGone() error {
+	if r.missed.IsZero() || r.github.Now().Before(r.missed.Add(missedFor)) {
+		return errMissed
+	}
+	return nil
+}
+
+// branchFrom is branch, from what is remembered. It returns errMissed, and has saved nothing, where GitHub may be mistaken.
+func (r *run) branchFrom(ctx context.Context, state branchState) (queue.Result, error) {
+	repo, name := r.work.Repository, r.work.Errand.Name
 	var pushes []Push
 	taken, err := notes(r, func(n change.Note, p change.BranchPush) { pushes = append(pushes, Push{p, cmp.Or(p.Pushed, n.At)}) })
 	if err != nil {
@@ -109,7 +139,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 		if moved.Known == "" {
 			moved.Orphan, moved.Known = true, moved.Tip
 		}
-	} else if state.Known == moved.Tip && len(pushes) == 0 && !state.Deleted && state.Default == isDefault && state.Open == nil {
+	} else if state.Known == moved.Tip && len(pushes) == 0 && !state.Deleted && state.Default == isDefault && state.Open == nil && state.Missed.IsZero() {
 		return queue.Result{}, nil
 	}
 	return r.walk(ctx, state, moved, taken)
@@ -126,6 +156,7 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 	if err != nil {
 		return queue.Result{}, err
 	}
+	state.Missed = time.Time{}
 	n, wait := r.patience(&state, walk, unexplained)
 	if wait > 0 {
 		result.RecheckAt = r.Clock().Add(wait)
@@ -195,7 +226,7 @@ func (r *run) leave(ctx context.Context, state branchState, taken []string) erro
 			}
 		}
 		state.Left, state.Waits, state.Found, state.Open, state.Beside = true, nil, nil, nil, ""
-		state.Heading = ""
+		state.Heading, state.Missed = "", time.Time{}
 		save.State = state
 	}
 	save.Taken = taken
@@ -226,7 +257,7 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 	}
 	save.Taken = taken
 	state.Deleted, state.Waits, state.Found, state.Untold, state.Unseen = true, nil, nil, moved.Untold, moved.Unseen
-	state.Open, state.Beside = nil, ""
+	state.Open, state.Beside, state.Missed = nil, "", time.Time{}
 	save.State = state
 	return queue.Result{}, r.save(ctx, save)
 }
@@ -273,7 +304,7 @@ func (r *run) inCommon(ctx context.Context, a, b change.SHA) (change.SHA, error)
 	between, err := r.github.Range(ctx, r.work.Repository, a, b, time.Time{})
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
-		return "", nil
+		return "", r.areGone()
 	}
 	return between.MergeBase, err
 }
@@ -333,7 +364,7 @@ func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, 
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
 		// The last commit known is gone, or the branch was put onto another history: what landed since cannot be told. Not kept says so.
-		return walk, true, nil
+		return walk, true, r.areGone()
 	}
 	if err != nil {
 		return nil, false, err

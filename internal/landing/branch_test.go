@@ -1,6 +1,7 @@
 package landing
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -152,6 +153,63 @@ func TestGitHubHasTime(t *testing.T) {
 	r.want(change.NoPullRequest)
 	if e := r.found()[0]; len(e.By) != 1 || e.By[0].ID != carol.ID {
 		t.Errorf("pushed by %v", e.By)
+	}
+}
+
+// stillMissing looks at a branch again when GitHub has missed commits of it for long enough.
+func (r *rig) stillMissing(branch string) {
+	r.t.Helper()
+	r.want()
+	r.now = r.now.Add(missedFor)
+	r.branch(branch)
+}
+
+// TestCommitsAreNotFoundOnce has commits that GitHub fails to find for a moment be taken neither for gone nor for another history.
+func TestCommitsAreNotFoundOnce(t *testing.T) {
+	const release = "release/1"
+	for _, row := range []struct {
+		name string
+		land func(r *rig) (branch string, missing change.SHA, notes []change.Note)
+		want []change.ExceptionKind
+	}{
+		{"the last commit known", func(r *rig) (string, change.SHA, []change.Note) {
+			known := r.tip
+			r.direct(files{"x.txt": blob("x")})
+			r.pushes = nil
+			return isMain, known, nil
+		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"what was decided", func(r *rig) (string, change.SHA, []change.Note) {
+			p := r.pull(files{"a.txt": blob("a")})
+			r.decide(p)
+			r.squash(p, nil)
+			r.pushes = nil
+			return isMain, p.Head.SHA, nil
+		}, nil},
+		{"where another branch began", func(r *rig) (string, change.SHA, []change.Note) {
+			known := r.tip
+			r.branches[release] = r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
+			r.tip = r.commit(r.with(r.tip, files{"y.txt": blob("y")}), carol, r.tip)
+			push := change.BranchPush{Branch: release, After: r.branches[release], By: carol}
+			return release, known, []change.Note{change.NewNote("push", epoch, push)}
+		}, []change.ExceptionKind{change.NoPullRequest}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := started(t)
+			r.Patience = -1
+			branch, missing, notes := row.land(r)
+			c := r.commits[missing]
+			delete(r.commits, missing)
+			if result := r.branch(branch, notes...); !result.RecheckAt.Equal(r.now.Add(missedFor)) {
+				t.Errorf("looked at again %v", result.RecheckAt)
+			}
+			r.want()
+			r.commits[missing], r.now = c, r.now.Add(missedFor)
+			r.branch(branch)
+			r.want(row.want...)
+			if s := r.stateOf(branch); !s.Missed.IsZero() || s.Known != cmp.Or(r.branches[branch], r.tip) {
+				t.Errorf("then %+v", s)
+			}
+		})
 	}
 }
 
@@ -367,11 +425,13 @@ func TestWhereAWalkBegins(t *testing.T) {
 		{"a new branch with a history of its own", func(r *rig) {
 			r.branches[release] = r.commit(files{"x.txt": blob("x")}, carol)
 			r.branch(release, push("", r.branches[release]))
+			r.stillMissing(release)
 		}, []change.ExceptionKind{change.NoPullRequest}},
 		{"a new branch with a history of its own, which would only observe", func(r *rig) {
 			r.policies.observing[blob("mode: observe").Blob] = true
 			r.branches[release] = r.commit(files{policyPath: blob("mode: observe")}, carol)
 			r.branch(release, push("", r.branches[release]))
+			r.stillMissing(release)
 		}, []change.ExceptionKind{change.NoPullRequest}},
 		{"another default branch with a history of its own, which would only observe", func(r *rig) {
 			r.told()
@@ -382,6 +442,7 @@ func TestWhereAWalkBegins(t *testing.T) {
 			r.must(r.store.SaveRepository(r.t.Context(), renamed))
 			r.policies.now.Unusable, r.policies.now.Governed = true, false
 			r.branch("trunk")
+			r.stillMissing("trunk")
 		}, []change.ExceptionKind{change.NoPullRequest}},
 		{"what was begun where the policy only observed once, and merged with what is there", func(r *rig) {
 			r.policies.observing[blob("mode: observe").Blob] = true
@@ -419,6 +480,7 @@ func TestWhereAWalkBegins(t *testing.T) {
 			delete(r.commits, known)
 			r.pushes = nil
 			r.told()
+			r.stillMissing(isMain)
 		}, []change.ExceptionKind{change.ForcedUpdate}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -42,7 +42,7 @@ type exceptionState struct {
 // tryAgain is how long to wait before yet another issue is opened where that in place of a lost one is lost too: somebody may want it gone.
 const tryAgain = 24 * time.Hour
 
-// missedFor is how long GitHub must not find an issue until it is taken for lost.
+// missedFor is how long GitHub must not find an issue, or commits, until they are taken for gone.
 const missedFor = time.Minute
 
 // numbered returns what is done once for each of the exception's issues.

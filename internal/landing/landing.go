@@ -138,7 +138,9 @@ type run struct {
 	// unheard tells the repository's deployments of merges that are met with on a walk, of pull requests on which nothing was ever decided:
 	// most likely no delivery told of them at all.
 	unheard []change.Raised
-	log     zerolog.Logger
+	// missed is since when GitHub does not find commits of the branch that are compared; see branchState.
+	missed time.Time
+	log    zerolog.Logger
 }
 
 // Branch looks at what landed on a branch (change.ErrandBranch).

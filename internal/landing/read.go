@@ -72,6 +72,11 @@ func (r *run) read(ctx context.Context, w *Walk, needs Needs) error {
 	if err := w.readContent(ctx, r.github, repo, needs); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(needs.Seen, func(v change.View) bool { return w.Seen[v].Gone }) {
+		if err := r.areGone(); err != nil {
+			return err
+		}
+	}
 	for _, commit := range needs.Policies {
 		if commit == "" { // before the first commit there was no policy
 			w.Policies[commit] = ""
