@@ -27,7 +27,7 @@ type Facts struct {
 	Terms      Terms            // looked at when the emergency is declared, and remembered
 	// Issue is the retrospective as it is on GitHub; nil if it was not opened, or need not be known.
 	Issue *Issue
-	// Lost says why the retrospective that was opened is not there any more; empty: it is.
+	// Lost says why GitHub does not find the retrospective that was opened, which may be a mistake; empty: it does.
 	Lost string
 }
 
@@ -65,6 +65,7 @@ type Memory struct {
 	Opening  bool          `json:"opening,omitempty"`
 	Issue    change.Number `json:"issue,omitempty"` // 0: there is none
 	IssueURL string        `json:"issue_url,omitempty"`
+	Missed   time.Time     `json:"missed,omitzero"`    // since when GitHub does not find it, which may be a mistake; zero: it does
 	Issues   int           `json:"issues,omitempty"`   // how many were opened
 	Attempts int           `json:"attempts,omitempty"` // how often GitHub refused to open one
 	Refusal  string        `json:"refusal,omitempty"`  // why, the last time

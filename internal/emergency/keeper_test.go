@@ -551,6 +551,21 @@ func TestTroubles(t *testing.T) {
 			t.Errorf("ended with %+v", got)
 		}
 	})
+	t.Run("the issue is not found once: it is not lost", func(t *testing.T) {
+		s := begun(t)
+		s.run(t)
+		there := s.hub.issues
+		s.hub.issues = nil
+		if got := s.run(t); !got.RecheckAt.Equal(s.f.Now.Add(missedFor)) {
+			t.Errorf("looked for again %s", got.RecheckAt)
+		}
+		s.hub.issues = there
+		later(s.world)
+		s.run(t)
+		if m := s.memory(t); m.Issue != 101 || !m.Missed.IsZero() || len(s.hub.issues) != 1 {
+			t.Errorf("remembered %+v, %d issues", m, len(s.hub.issues))
+		}
+	})
 	t.Run("the repository is gone", func(t *testing.T) {
 		s := begun(t)
 		s.world.gone = true

@@ -30,6 +30,7 @@ type world struct {
 	text  []string
 	// refuses says that GitHub refuses to open issues.
 	refuses bool
+	hidden  bool // GitHub does not find the issue, which is there
 	gone    bool
 	steps   []string
 	said    map[string]change.Announcement
@@ -98,7 +99,7 @@ func (w *world) look(t failer) {
 	for range maxWrites {
 		f := w.f
 		f.Lost = ""
-		if f.Issue = nil; w.m.Issue != 0 && w.issue != nil {
+		if f.Issue = nil; w.m.Issue != 0 && w.issue != nil && !w.hidden {
 			seen := *w.issue
 			seen.Empty = Empty(w.text...)
 			f.Issue = &seen
@@ -207,6 +208,13 @@ func closeIssue(w *world) {
 
 func deleteIssue(w *world) { w.issue, w.text = nil, nil }
 
+// later moves time to when what is missed is taken for lost.
+func later(w *world) { w.f.Now = w.f.Now.Add(missedFor) }
+
+func hideIssue(w *world) { w.hidden = true }
+
+func showIssue(w *world) { w.hidden = false }
+
 const written = "## What happened\nThe pool leaked.\n## Impact\nHalf of the orders failed.\n" +
 	"## Why the normal process did not serve\nStaging takes an hour.\n## Follow-ups\nbob adds an alert, #33."
 
@@ -271,9 +279,13 @@ func TestNext(t *testing.T) {
 		{"after the merge nothing withdraws it", []act{at(0), declare(carol), at(1), merge, unlabel, unreadable},
 			[][]string{declared, {"announce merged", "write tell"}}},
 		{"a decision that could not be made settles nothing", []act{at(0), declare(carol), at(1), unreadable, merge}, [][]string{declared}},
-		{"deleted: opened anew, from then on once a day", []act{at(0), declare(carol), deleteIssue, at(1), deleteIssue, at(2), at(26)},
+		{"deleted: opened anew, from then on once a day", []act{at(0), declare(carol), deleteIssue, later, at(1), deleteIssue, later, at(2), at(26)},
 			[][]string{declared, {"record retrospective lost", "announce lost:1", "write open:2"}, {"record retrospective lost", "announce lost:2"},
 				{"record retrospective overdue", "announce overdue:1", "write open:3", "write remind"}}},
+		{"not found for a moment, twice", []act{at(0), declare(carol), hideIssue, showIssue, at(1), hideIssue, showIssue, later},
+			[][]string{declared}},
+		{"closed in time, and not found when it is due", []act{at(0), declare(carol), at(1), func(w *world) { write(w); closeIssue(w); hideIssue(w); at(24)(w) }, showIssue},
+			[][]string{declared, closed}},
 		{"issues are turned off, and on again", []act{refuse, at(0), declare(carol), at(1), at(23), allow, at(24)},
 			[][]string{{"announce declared", "write open:1", "record retrospective lost", "announce refused"},
 				{"record retrospective overdue", "announce overdue:1", "write open:2", "write remind"}}},
@@ -348,7 +360,7 @@ func TestDebt(t *testing.T) {
 		{"withdrawn", []act{at(0), declare(carol), at(2), unlabel}, carol.ID, start.Add(2 * time.Hour), false},
 		{"declared again by another", []act{at(0), declare(carol), at(2), unlabel, declare(dave)}, dave.ID, time.Time{}, true},
 		{"overdue stays whose it is", []act{at(0), declare(carol), at(24), declare(dave)}, carol.ID, time.Time{}, true},
-		{"deleting the issue settles nothing", []act{at(0), declare(carol), deleteIssue, deleteIssue, at(24)}, carol.ID, time.Time{}, true},
+		{"deleting the issue settles nothing", []act{at(0), declare(carol), deleteIssue, later, deleteIssue, later, at(24)}, carol.ID, time.Time{}, true},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			w := newWorld()

@@ -25,7 +25,7 @@ func TestTexts(t *testing.T) {
 			},
 			at(0), declare(carol), at(1), merge, closeIssue, at(20), at(24), review, closeIssue, at(25), write,
 		},
-		{at(0), declareApproved, at(1), unlabel, at(2), declare(dave), deleteIssue, at(3), merge, refuse, deleteIssue, at(30)},
+		{at(0), declareApproved, at(1), unlabel, at(2), declare(dave), deleteIssue, later, at(3), merge, refuse, deleteIssue, later, at(30)},
 		{at(0), declare(carol), at(1), write, at(20), closeIssue},
 		{at(0), declare(carol), at(1), push, at(2), merge},
 		{at(0), func(w *world) {
