@@ -27,6 +27,9 @@ const (
 	maxComments = 10
 	// moreComments is how soon the others follow.
 	moreComments = 15 * time.Second
+	// missedFor is how long GitHub must not find a comment until it is taken for deleted, and missedAgain how soon it is edited again until then.
+	missedFor   = time.Minute
+	missedAgain = 20 * time.Second
 )
 
 // posted is the comment of a pull request that says how its deployments stand. It is stored: members may be added, not renamed.
@@ -34,6 +37,8 @@ type posted struct {
 	ID   int64             `json:"id,omitempty"`
 	Rows map[string]string `json:"rows,omitempty"` // by environment, in lower case, the digest of what it says of it
 	Lost bool              `json:"lost,omitempty"` // it was deleted, or GitHub takes none: it is let be
+	// Missed is since when GitHub does not find it, which may be a mistake; zero: it does.
+	Missed time.Time `json:"missed,omitzero"`
 }
 
 // says says whether the comment says all that the rows do. It may say more, which was true once: that the core has forgotten an old deployment
@@ -78,7 +83,9 @@ func (r *run) postComments(ctx context.Context) error {
 			failed = append(failed, fmt.Errorf("the comment of #%d: %w", n, err))
 			continue
 		}
-		next.Rows = rows
+		if next.Missed.IsZero() {
+			next.Rows = rows
+		}
 		if r.state.Comments == nil {
 			r.state.Comments = map[change.Number]posted{}
 		}
@@ -139,6 +146,15 @@ func (r *run) postComment(ctx context.Context, n change.Number, known posted, te
 		return known, err
 	}
 	err := r.github.EditComment(ctx, r.repo, known.ID, body)
+	var missing *github.NotFound
+	if now := r.github.Now(); errors.As(err, &missing) && missing.MayPass() && (known.Missed.IsZero() || now.Before(known.Missed.Add(missedFor))) {
+		if known.Missed.IsZero() {
+			known.Missed = now
+		}
+		r.soon(missedAgain)
+		return known, nil
+	}
+	known.Missed = time.Time{}
 	if github.IsRefusal(err) {
 		r.log.Warn().Err(err).Int("pull", int(n)).Msg("GitHub does not let the comment on deployments be edited")
 		return posted{ID: known.ID, Lost: true}, nil

@@ -439,10 +439,33 @@ func TestACommentThatIsGoneIsLetBe(t *testing.T) {
 	r.told(landed)
 	r.refuse["edit"] = &github.NotFound{Message: "comment"}
 	r.told(r.reports("staging", change.DeploymentSuccess))
+	r.now = r.now.Add(missedFor)
+	r.run()
 	delete(r.refuse, "edit")
 	r.told(r.reports("production", change.DeploymentSuccess))
 	if got := r.sticky(p.Number); len(got) != 1 || r.edited != 0 {
 		t.Errorf("%d comments, %d edits", len(got), r.edited)
+	}
+}
+
+// TestACommentThatIsNotFoundOnceIsEditedAgain has GitHub not find it for a moment.
+func TestACommentThatIsNotFoundOnceIsEditedAgain(t *testing.T) {
+	r := newRig(t)
+	p, landed := r.merge(change.Normal)
+	r.told(landed)
+	r.refuse["edit"] = &github.NotFound{Message: "comment"}
+	result := r.told(r.reports("staging", change.DeploymentSuccess))
+	if result.RecheckAt.IsZero() || result.RecheckAt.After(r.now.Add(missedAgain)) {
+		t.Errorf("edited again at %s", result.RecheckAt)
+	}
+	delete(r.refuse, "edit")
+	r.now = r.now.Add(missedAgain)
+	r.run()
+	if got := r.sticky(p.Number); len(got) != 1 || !strings.Contains(got[0], "| `staging` | ✅ verified |") && !strings.Contains(got[0], "| `staging` | 👀") {
+		t.Errorf("it says %q", got)
+	}
+	if known := r.held().Comments[p.Number]; known.Lost || !known.Missed.IsZero() {
+		t.Errorf("remembered %+v", known)
 	}
 }
 

@@ -30,10 +30,17 @@ func (e *Failed) Error() string { return e.Why }
 // Is says that it is ErrUncertain if it was given up for that just now. A Failed that was read from the record has no more than Why.
 func (e *Failed) Is(target error) bool { return e.uncertain && target == ErrUncertain }
 
-// Early says that an earlier attempt was not found but may still take effect. Nothing failed: Once is to be called again.
-type Early struct{ Until time.Time }
+// Early says that an earlier attempt was not found but may still take effect, or that it was refused but may not be a little later. Nothing
+// failed: Once is to be called again.
+type Early struct {
+	Until   time.Time
+	Refused error // nil: it was not
+}
 
 func (e *Early) Error() string {
+	if e.Refused != nil {
+		return e.Refused.Error() + ", and it is tried again at " + e.Until.Format(time.RFC3339)
+	}
 	return "an earlier attempt may be acted on until " + e.Until.Format(time.RFC3339)
 }
 
@@ -45,6 +52,19 @@ const MayActFor = 15 * time.Second
 func nothingHappened(err error) bool {
 	var e interface{ NothingHappened() bool }
 	return errors.As(err, &e) && e.NothingHappened()
+}
+
+const (
+	// refusedFor is how long an effect must be refused for what may pass until it is given up.
+	refusedFor = time.Minute
+	// refusedAgain is how soon it is tried again until then.
+	refusedAgain = 20 * time.Second
+)
+
+// mayPass says whether an error of Do, with which it did nothing for certain, may be a mistake that is over a little later.
+func mayPass(err error) bool {
+	var e interface{ MayPass() bool }
+	return errors.As(err, &e) && e.MayPass() && nothingHappened(err)
 }
 
 // Store keeps intents and results; see store.Store.
@@ -66,7 +86,8 @@ type Action[R any] struct {
 	Find func(ctx context.Context, since time.Time) (result R, found bool, err error)
 	// Do performs the action, with one write at most. An error that has a method NothingHappened which returns true takes the attempt back.
 	Do func(ctx context.Context) (R, error)
-	// Refused says of an error of Do that trying again would not help; nil: no error is such.
+	// Refused says of an error of Do that trying again would not help; nil: no error is such. One that has a method MayPass which returns true is
+	// tried again for a minute all the same, if nothing was done.
 	Refused func(error) bool
 }
 
@@ -75,7 +96,7 @@ const ClockSkew = 5 * time.Minute
 
 // Once does what is intended, unless it was done before, and returns the result, whether of now or of then. It returns *Failed if it was
 // refused, now or then, or if it is uncertain. Any other error says that it is to be called again with the same intent: *Early, once it can
-// be told what became of an earlier attempt.
+// be told what became of an earlier attempt, or whether a refusal was a mistake.
 func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (result R, err error) {
 	known, _, err := s.Intend(ctx, in)
 	if err != nil {
@@ -112,7 +133,7 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 			return result, s.Complete(ctx, in.Key, result)
 		}
 		if until := known.AttemptedAt.Add(MayActFor); !known.AttemptedAt.IsZero() && now.Before(until) {
-			return result, &Early{until}
+			return result, &Early{Until: until}
 		}
 	}
 	// This records the attempt; GitHub's transport does so again just before the bytes leave, because Do may have to wait.
@@ -121,17 +142,30 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		return result, err
 	}
 	result, err = a.Do(ctx)
-	if err != nil && a.Refused != nil && a.Refused(err) {
+	if err == nil {
+		return result, s.Complete(ctx, in.Key, result)
+	}
+	refused, now := a.Refused != nil && a.Refused(err), s.Now()
+	if refused && !(mayPass(err) && now.Before(asked(known).Add(refusedFor))) {
 		return result, fail(ctx, s, in.Key, err)
 	}
-	if err != nil {
-		if nothingHappened(err) {
-			// Also if the run was cancelled. If this fails, the next call looks for what was not done.
-			_ = s.TakeBackAttempt(context.WithoutCancel(ctx), in.Key, in.Lease, known.AttemptedAt)
-		}
-		return result, err
+	if nothingHappened(err) {
+		// Also if the run was cancelled. If this fails, the next call looks for what was not done.
+		_ = s.TakeBackAttempt(context.WithoutCancel(ctx), in.Key, in.Lease, known.AttemptedAt)
 	}
-	return result, s.Complete(ctx, in.Key, result)
+	if refused {
+		err = &Early{Until: now.Add(refusedAgain), Refused: err}
+	}
+	return result, err
+}
+
+// asked returns from when on refusals of an effect count: since it was intended, or since it was last attempted and nobody knows with what result.
+// An attempt that was refused is taken back, and does not move it.
+func asked(known store.Effect) time.Time {
+	if known.AttemptedAt.After(known.IntendedAt) {
+		return known.AttemptedAt
+	}
+	return known.IntendedAt
 }
 
 // before says whether there was an attempt, or may have been one, and since when to look for it.

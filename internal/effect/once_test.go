@@ -28,6 +28,13 @@ type errLimited struct{}
 func (errLimited) Error() string         { return "429 too many requests" }
 func (errLimited) NothingHappened() bool { return true }
 
+// errMissing is a refusal that may be a mistake.
+type errMissing struct{}
+
+func (errMissing) Error() string         { return "404 not found" }
+func (errMissing) NothingHappened() bool { return true }
+func (errMissing) MayPass() bool         { return true }
+
 // blow kills the process at a step: before the step took effect, after it did, so that its answer is lost, or before it takes effect nine seconds
 // later.
 type blow struct {
@@ -200,7 +207,7 @@ func (w *world) post() effect.Action[string] {
 			})
 			return result, err
 		},
-		Refused: func(err error) bool { return errors.Is(err, errRefused) },
+		Refused: func(err error) bool { return errors.Is(err, errRefused) || errors.Is(err, errMissing{}) },
 	}
 }
 
@@ -342,6 +349,44 @@ func TestOnce(t *testing.T) {
 		w.refuses = nil
 		if got, err := w.once(t); got != "post 1" || err != nil || len(w.since) > 0 {
 			t.Errorf("then got %q, %v, looked for %d times", got, err, len(w.since))
+		}
+	})
+	t.Run("a refusal that may be a mistake is tried again for a minute", func(t *testing.T) {
+		w := newWorld()
+		w.refuses = errMissing{}
+		for range 2 {
+			w.wait(w.now.Add(29 * time.Second))
+			_, err := w.once(t)
+			early := new(effect.Early)
+			if !errors.As(err, &early) || early.Until.Before(w.now) || early.Until.After(w.now.Add(time.Minute)) || errors.Is(err, errMissing{}) {
+				t.Errorf("got %v", err)
+			}
+			if e := w.effects[intent.Key]; e.State != store.EffectIntended || !e.AttemptedAt.IsZero() {
+				t.Errorf("recorded as %+v", e)
+			}
+		}
+		w.refuses = nil
+		if got, err := w.once(t); got != "post 1" || err != nil || len(w.since) > 0 {
+			t.Errorf("then got %q, %v, looked for %d times", got, err, len(w.since))
+		}
+		w = newWorld()
+		w.refuses = errMissing{}
+		if _, err := w.patiently(t); !errors.As(err, new(*effect.Failed)) || w.tries != 4 || w.now.Sub(intendedAt) != time.Minute {
+			t.Errorf("after %s and %d tries got %v", w.now.Sub(intendedAt), w.tries, err)
+		}
+	})
+	t.Run("a refusal after an attempt that had no answer is tried again as long", func(t *testing.T) {
+		w := newWorld()
+		w.wait(w.now.Add(time.Hour))
+		w.refuses = errOutage
+		if _, err := w.once(t); !errors.Is(err, errOutage) {
+			t.Errorf("got %v", err)
+		}
+		outage := w.now
+		w.wait(w.now.Add(effect.MayActFor))
+		w.refuses = errMissing{}
+		if _, err := w.patiently(t); !errors.As(err, new(*effect.Failed)) || w.now.Sub(outage) < time.Minute || w.now.Sub(outage) > 2*time.Minute {
+			t.Errorf("after %s got %v", w.now.Sub(outage), err)
 		}
 	})
 	t.Run("an attempt before it is looked for all the same", func(t *testing.T) {

@@ -40,7 +40,7 @@ func Alone(ctx context.Context, s Store, e change.Errand, holder string, do func
 	return do(lease)
 }
 
-// Outcome tells waiting from failing: to wait for another run, for a rate limit, or for what may still come of an earlier attempt is no error
+// Outcome tells waiting from failing: to wait for another run, for a rate limit, or for an effect that is too early is no error
 // but a result with RetryAt. All else is returned as it is.
 func Outcome(result queue.Result, err error, now time.Time, log *zerolog.Logger) (queue.Result, error) {
 	var limited *github.RateLimited
@@ -51,7 +51,7 @@ func Outcome(result queue.Result, err error, now time.Time, log *zerolog.Logger)
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
 	case errors.As(err, &early):
-		log.Info().Err(err).Msg("what may still come of an earlier attempt is waited for")
+		log.Info().Err(err).Msg("an effect is tried again a little later")
 		return queue.Result{RetryAt: early.Until}, nil
 	default:
 		return result, err

@@ -59,7 +59,17 @@ func (e *Unavailable) Error() string {
 func (e *Unavailable) Unwrap() error { return e.Err }
 
 // NotFound says that what was asked for does not exist, or is not shown to the App; GitHub does not tell these apart.
-type NotFound struct{ Message string }
+type NotFound struct {
+	Message string
+	// Gone says of a write that GitHub is sure: what it is about is there no more, or is turned off (410).
+	Gone bool
+}
+
+// NothingHappened says that what was not found was not changed.
+func (e *NotFound) NothingHappened() bool { return true }
+
+// MayPass says that a 404 may be a mistake of GitHub's, which finds it again a little later.
+func (e *NotFound) MayPass() bool { return !e.Gone }
 
 // Error implements error.
 func (e *NotFound) Error() string { return "not found on GitHub: " + e.Message }
@@ -226,7 +236,7 @@ func answerError(e *github.ErrorResponse, wrote bool) error {
 	case status == http.StatusForbidden || status == http.StatusUnavailableForLegalReasons:
 		return &Forbidden{Message: message, Needs: e.Response.Header.Get("X-Accepted-GitHub-Permissions")}
 	case status == http.StatusNotFound || status == http.StatusGone:
-		return &NotFound{Message: message}
+		return &NotFound{Message: message, Gone: status == http.StatusGone}
 	case status >= 500 || status == http.StatusRequestTimeout || busy(status, message):
 		return &Unavailable{Status: status, MayHaveHappened: wrote}
 	case status >= 300 && status < 400:

@@ -125,6 +125,7 @@ func TestCreateIssue(t *testing.T) {
 	}{
 		"refused for something else": {refuse(422, "body is too long"), new(*Rejected), 2},
 		"issues are turned off":      {refuse(410, "Issues are disabled for this repo"), new(*NotFound), 1},
+		"the repository is hidden":   {refuse(404, "Not Found"), new(*NotFound), 1},
 		"not for this App":           {refuse(403, "Resource not accessible by integration"), new(*Forbidden), 1},
 		"the answer is lost":         {func(http.ResponseWriter, *http.Request) { panic(connectionCut(false)) }, new(*Unavailable), 1},
 		"no number":                  {answerWith(201, "{}"), new(*Unavailable), 1},
@@ -139,6 +140,10 @@ func TestCreateIssue(t *testing.T) {
 			var unavailable *Unavailable
 			if errors.As(err, &unavailable) && !unavailable.MayHaveHappened {
 				t.Error("it may have happened")
+			}
+			var missing *NotFound
+			if errors.As(err, &missing) {
+				equal(t, "may pass", missing.MayPass(), missing.Message == "Not Found")
 			}
 			equal(t, "calls", len(f.took()), tt.calls)
 		})

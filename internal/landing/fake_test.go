@@ -197,7 +197,7 @@ func (h *hub) issue(n change.Number) *github.Issue {
 
 func (h *hub) CreateIssue(_ context.Context, _ change.Repository, w github.IssueWrite) (i github.Issue, err error) {
 	if h.noIssues {
-		return i, &github.NotFound{Message: "Issues are disabled for this repo"}
+		return i, &github.NotFound{Message: "Issues are disabled for this repo", Gone: true}
 	}
 	err = h.Do(func() error {
 		i = github.Issue{Number: change.Number(100 + len(h.issues)), Title: w.Title, Body: w.Body, State: github.IssueOpen, URL: "https://github.example/acme/shop/issues/100"}

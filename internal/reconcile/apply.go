@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,14 +29,22 @@ type result struct {
 }
 
 // apply carries out effects in order. Each is intended in the store before GitHub hears of it and completed after, so that a crash
-// between the two is found and nothing is done twice. A refusal ends its effect and not the run, where the run can do without.
+// between the two is found and nothing is done twice. A refusal ends its effect and not the run, where the run can do without. One that is too
+// early keeps none of the others from being carried out, and is the error then.
 func (r *run) apply(ctx context.Context, effects []plan.Effect) error {
+	var later error
 	for _, e := range effects {
-		if err := r.applyOne(ctx, e); err != nil {
-			return fmt.Errorf("%s: %w", e.Kind, err)
+		err := r.applyOne(ctx, e)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", e.Kind, err)
+		}
+		if early := new(effect.Early); errors.As(err, &early) {
+			later = cmp.Or(later, err)
+		} else if err != nil {
+			return err
 		}
 	}
-	return nil
+	return later
 }
 
 func (r *run) applyOne(ctx context.Context, e plan.Effect) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
+	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
@@ -26,7 +27,9 @@ func (r *run) commands(ctx context.Context) (again bool, err error) {
 		if err == nil {
 			err = r.apply(ctx, answers(c, a))
 		}
-		if err != nil {
+		if early := new(effect.Early); errors.As(err, &early) { // it was carried out, and only its answer is left
+			r.unsaid, a.Outcome = errors.Join(r.unsaid, err), ""
+		} else if err != nil {
 			err = fmt.Errorf("the command in comment %d: %w", c.Comment, err)
 			if endsRun(err) {
 				return false, err
@@ -201,5 +204,5 @@ func (r *run) answered(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.unanswered
+	return errors.Join(r.unanswered, r.unsaid)
 }

@@ -85,9 +85,10 @@ type run struct {
 	// peopleAt is when to look again what people may do of whom GitHub did not tell, by GitHub's clock; zero: no need.
 	peopleAt time.Time
 	// outcomes has one for each of the main subject's commands, in their order, once they were looked at: empty for one that could not be answered,
-	// of which unanswered says why.
+	// of which unanswered says why, or that was carried out and could not be told so, of which unsaid does.
 	outcomes   []string
 	unanswered error
+	unsaid     error
 }
 
 // begin returns a run about a pull request, or about something else that is described as one.
@@ -147,7 +148,7 @@ func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queu
 	case errors.As(err, &limited):
 		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
 	case errors.As(err, &early):
-		r.log.Info().Err(err).Msg("what may still come of an earlier attempt is waited for")
+		r.log.Info().Err(err).Msg("an effect is tried again a little later")
 		return queue.Result{RetryAt: early.Until}, nil
 	case errors.As(err, &missing):
 		return queue.Result{}, r.missing(ctx, err)
