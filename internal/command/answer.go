@@ -45,16 +45,21 @@ func Misplaced(outcome string, why ...change.Text) Answer {
 // Gone answers a command whose comment was deleted.
 func Gone() Answer { return Answer{Outcome: "its comment was deleted"} }
 
-// settling is how long GitHub may take to show a comment wherever it is asked, or fail to find it for once.
+// settling is how long GitHub may take to show a comment wherever it is asked, or fail to find it, or who wrote it, for once.
 const settling = time.Minute
 
-// IsGone says whether a command's comment, which GitHub does not find at a time, was deleted. While it is new that may be a mistake: a rejection
-// must not be lost by it.
-func IsGone(c change.Command, now time.Time) bool { return now.Sub(c.At) >= settling }
+// IsSettled says whether GitHub's not finding what a command needs is believed at a time: its comment, which was deleted then, or what whoever gave
+// it may do. While the command is new that may be a mistake: a rejection must not be lost by it.
+func IsSettled(c change.Command, now time.Time) bool { return now.Sub(c.At) >= settling }
 
 // NotFound is the error about a command whose comment GitHub does not find and that is not taken for deleted yet.
 func NotFound(c change.Command) error {
 	return fmt.Errorf("GitHub does not find comment %d, which is new", c.Comment)
+}
+
+// NotTold is the error about a command of which nobody can tell whether it is permitted, and that is not refused for that yet.
+func NotTold(c change.Command) error {
+	return fmt.Errorf("GitHub does not tell whether comment %d, which is new, commands what its author may", c.Comment)
 }
 
 // Misread answers what is not a command, by the error of Parse.

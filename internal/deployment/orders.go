@@ -27,7 +27,7 @@ func (r *run) order(ctx context.Context, c change.Command) (*release.Order, erro
 	comment, err := r.github.IssueComment(ctx, r.repo, c.Comment, r.github.Began())
 	var missing *github.NotFound
 	switch {
-	case errors.As(err, &missing) && !command.IsGone(c, r.github.Now()):
+	case errors.As(err, &missing) && !command.IsSettled(c, r.github.Now()):
 		return nil, command.NotFound(c)
 	case errors.As(err, &missing):
 		return r.answered(c, command.Gone())

@@ -55,7 +55,7 @@ func (r *run) carryOut(ctx context.Context, s *exceptionState, c change.Command)
 	comment, err := r.github.IssueComment(ctx, r.work.Repository, c.Comment, r.github.Began())
 	var missing *github.NotFound
 	switch {
-	case errors.As(err, &missing) && !command.IsGone(c, r.github.Now()):
+	case errors.As(err, &missing) && !command.IsSettled(c, r.github.Now()):
 		return command.Answer{}, command.NotFound(c)
 	case errors.As(err, &missing):
 		return command.Gone(), nil
@@ -70,6 +70,8 @@ func (r *run) carryOut(ctx context.Context, s *exceptionState, c change.Command)
 	switch own := slices.ContainsFunc(e.By, func(a change.Account) bool { return a.ID == c.By.ID }); {
 	case err != nil:
 		return command.Answer{}, err
+	case may.Untold && !command.IsSettled(c, r.github.Now()):
+		return command.Answer{}, command.NotTold(c)
 	case may.Unknown:
 		return command.PermissionUnknown(c.By, whoMay(may.Who)), nil
 	case own:

@@ -182,6 +182,25 @@ func TestNotExplained(t *testing.T) {
 	}
 }
 
+// TestNotToldOnce has an explanation wait while GitHub does not tell for a moment what its author may do, and be refused if it does not for longer.
+func TestNotToldOnce(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		r := newRig(t)
+		r.must(r.explainable())
+		r.now = epoch.Add(time.Hour)
+		r.write(1, alice, explains, github.IssueComment{})
+		r.policies.untold = true
+		if err := r.explainable(); err == nil || r.reacted[1] != "" {
+			t.Errorf("%v, reacted %q", err, r.reacted[1])
+		}
+		r.policies.untold, r.now = !told, r.now.Add(time.Minute)
+		r.must(r.explainable())
+		if want := map[bool]string{true: "+1", false: "-1"}[told]; r.reacted[1] != want || (r.exceptionState().Explained != nil) != told {
+			t.Errorf("told %t: reacted %q", told, r.reacted[1])
+		}
+	}
+}
+
 func TestExplainedOnce(t *testing.T) {
 	r := newRig(t)
 	r.must(r.explainable())

@@ -310,6 +310,7 @@ type rules struct {
 	observing map[change.SHA]bool     // by the blob of the policy file
 	announce  map[change.SHA][]string // the same, where it says another thing than now
 	unknown   bool
+	untold    bool  // unknown because GitHub does not tell what the person may do
 	refused   error // GitHub's, when the policy is read
 }
 
@@ -348,7 +349,8 @@ func (p *rules) MayCommand(_ context.Context, _ change.Repository, branch string
 		return policy.Authority{}, &github.NotFound{}
 	}
 	return policy.Authority{
-		May: verb == "explain" && !p.unknown && (by.ID == alice.ID || by.ID == bob.ID), Unknown: p.unknown, Role: "tech-lead", Who: change.Words("a tech lead"),
+		May:     verb == "explain" && !p.unknown && !p.untold && (by.ID == alice.ID || by.ID == bob.ID),
+		Unknown: p.unknown || p.untold, Untold: p.untold, Role: "tech-lead", Who: change.Words("a tech lead"),
 	}, nil
 }
 

@@ -26,6 +26,8 @@ type Authority struct {
 	May bool
 	// Unknown says that what decides it could not be read, so that nobody knows; May is false then.
 	Unknown bool
+	// Untold says that it is Unknown because GitHub does not tell what that person may do, which may be over a little later.
+	Untold bool
 	// Role is that by which the command counts, for Rejection.Role: the name of a role or of several, or the permission where no role is named.
 	Role string
 	Who  change.Text // who may
@@ -162,7 +164,8 @@ func (q *inquiry) asHolder(roles []*Role, by change.Account) Authority {
 	for _, role := range roles {
 		who = append(who, q.candidates(role))
 	}
-	return Authority{May: held == yes, Unknown: held == unknown, Role: rolesName(roles), Who: change.Join(" who is also ", who)}
+	untold := held == unknown && q.facts.People[by.ID].Problem != ""
+	return Authority{May: held == yes, Unknown: held == unknown, Untold: untold, Role: rolesName(roles), Who: change.Join(" who is also ", who)}
 }
 
 func (q *inquiry) withdrawal(r change.Rejection, by change.Account) Authority {

@@ -43,7 +43,7 @@ func TestMayCommand(t *testing.T) {
 		{"refresh: nobody else", "", silent, "refresh", "eve", none, "no permission:write: alice or anyone with write access"},
 		{"refresh: somebody whose permission cannot be read", "", silent, "refresh", "bob", func(f *change.Facts) {
 			f.People[2] = change.Person{Problem: "403"}
-		}, "unknown permission:write: alice or anyone with write access"},
+		}, "untold permission:write: alice or anyone with write access"},
 		{"refresh: a role", "", commanded, "refresh", "bob", none, "yes reviewer: anyone with write access"},
 		{"refresh: a role that the author does not hold", "", commanded, "refresh", "eve", authoredBy("eve"), "no reviewer: anyone with write access"},
 		{"reject: a maintainer", "", silent, "reject", "bob", maintainer("bob"), "yes permission:maintain: anyone with maintain access"},
@@ -97,6 +97,8 @@ func answered(a Authority) string {
 		return "both"
 	case a.May:
 		return "yes"
+	case a.Untold && a.Unknown:
+		return "untold"
 	case a.Unknown:
 		return "unknown"
 	}

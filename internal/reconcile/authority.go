@@ -134,8 +134,14 @@ func judge[T any](ctx context.Context, r *run, s *subject, questions func(*polic
 		return answer, errUngoverned
 	}
 	needs, ask := questions(p)
-	if err := r.satisfy(ctx, s, trustVerified, r.github.Began().Add(-peopleAge), needs); err != nil {
+	began := r.github.Began()
+	if err := r.satisfy(ctx, s, trustVerified, began.Add(-peopleAge), needs); err != nil {
 		return answer, err
+	}
+	if s.lacksPeople() { // what is held of that may be a mistake of GitHub's: it is asked once more
+		if err := r.satisfy(ctx, s, trustVerified, began, needs); err != nil {
+			return answer, err
+		}
 	}
 	return ask(s.facts), nil
 }

@@ -77,6 +77,10 @@ func (r *run) command(ctx context.Context, c change.Command) (a command.Answer, 
 		return command.Answer{Outcome: "passed on to deployments"}, false, r.passOn(ctx, c)
 	}
 	a, err = r.carryOut(ctx, r.main, c, asked)
+	var missing *github.NotFound
+	if errors.As(err, &missing) && !command.IsSettled(c, r.github.Now()) {
+		return command.Answer{}, false, command.NotTold(c)
+	}
 	if github.IsRefusal(err) {
 		r.log.Warn().Err(err).Int64("comment", c.Comment).Msg("what a command needs cannot be read")
 		a, err = command.Refuse("cannot be read", change.Words("GitHub refuses to show what tells whether you may do this. Comment anew when that is mended.")), nil
@@ -109,7 +113,7 @@ func (r *run) carryOut(ctx context.Context, s *subject, c change.Command, asked 
 	comment, err := r.github.IssueComment(ctx, s.work.Repository, c.Comment, r.github.Began())
 	var missing *github.NotFound
 	switch {
-	case errors.As(err, &missing) && !command.IsGone(c, r.github.Now()):
+	case errors.As(err, &missing) && !command.IsSettled(c, r.github.Now()):
 		return command.Answer{}, command.NotFound(c)
 	case errors.As(err, &missing):
 		return command.Gone(), nil
@@ -130,7 +134,7 @@ func (r *run) carryOut(ctx context.Context, s *subject, c change.Command, asked 
 	}
 	may, err := r.authority(ctx, s, asked.Verb, c.By)
 	if errors.Is(err, ErrUnusable) || err == nil && !may.May {
-		return notPermitted(c, may, err), nil
+		return r.notPermitted(c, may, err)
 	}
 	if err != nil {
 		return command.Answer{}, err
@@ -141,16 +145,18 @@ func (r *run) carryOut(ctx context.Context, s *subject, c change.Command, asked 
 	return command.Obeyed(asked.Verb), nil
 }
 
-// notPermitted says why somebody may not give a command, or that nobody can tell.
-func notPermitted(c change.Command, may policy.Authority, err error) command.Answer {
+// notPermitted says why somebody may not give a command, or that nobody can tell. Of one that is new, that is an error: it may be told yet.
+func (r *run) notPermitted(c change.Command, may policy.Authority, err error) (command.Answer, error) {
 	switch {
 	case err != nil:
 		return command.Refuse("the policy cannot be used",
-			change.Words("The policy cannot be used, so that nobody knows who may do this. The check says what is wrong with it."))
+			change.Words("The policy cannot be used, so that nobody knows who may do this. The check says what is wrong with it.")), nil
+	case may.Untold && !command.IsSettled(c, r.github.Now()):
+		return command.Answer{}, command.NotTold(c)
 	case may.Unknown:
-		return command.PermissionUnknown(c.By, may.Who)
+		return command.PermissionUnknown(c.By, may.Who), nil
 	default:
-		return command.NotPermitted(may.Who)
+		return command.NotPermitted(may.Who), nil
 	}
 }
 
@@ -170,7 +176,7 @@ func (r *run) withdrawRejections(ctx context.Context, s *subject, c change.Comma
 	for _, k := range standing {
 		may, err := r.mayWithdraw(ctx, s, *k, c.By)
 		if errors.Is(err, ErrUnusable) || err == nil && !may.May {
-			return notPermitted(c, may, err), nil
+			return r.notPermitted(c, may, err)
 		}
 		if err != nil {
 			return command.Answer{}, err

@@ -156,6 +156,16 @@ func (r *run) doubt(s *subject, made time.Time) {
 	}
 }
 
+// lacksPeople says whether GitHub did not tell what somebody may do.
+func (s *subject) lacksPeople() bool {
+	for _, p := range s.facts.People {
+		if p.Problem != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // decide decides on what is known, and keeps with the decision which labels of consequence there were.
 func (s *subject) decide() {
 	s.decision = s.policy.Decide(s.facts)
