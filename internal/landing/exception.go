@@ -340,7 +340,7 @@ func (r *run) settle(ctx context.Context, s *exceptionState, issue github.Issue)
 	case !found:
 		return nil
 	}
-	if github.IsRefusal(err) {
+	if missing := new(github.NotFound); github.IsRefusal(err) && !(errors.As(err, &missing) && missing.MayPass()) { // it was there just now
 		r.log.Warn().Err(err).Int("issue", int(s.Issue)).Msg("GitHub refused to change the issue of an exception")
 		err = nil
 	}
