@@ -10,3 +10,6 @@ func Moment(t, now time.Time) string {
 	}
 	return t.Format("2 January 15:04 UTC")
 }
+
+// MissedFor is how long GitHub must not find something, or not tell of it, until that is believed: it may be a mistake for a moment.
+const MissedFor = time.Minute

@@ -45,12 +45,9 @@ func Misplaced(outcome string, why ...change.Text) Answer {
 // Gone answers a command whose comment was deleted.
 func Gone() Answer { return Answer{Outcome: "its comment was deleted"} }
 
-// settling is how long GitHub may take to show a comment wherever it is asked, or fail to find it, or who wrote it, for once.
-const settling = time.Minute
-
 // IsSettled says whether GitHub's not finding what a command needs is believed at a time: its comment, which was deleted then, or what whoever gave
 // it may do. While the command is new that may be a mistake: a rejection must not be lost by it.
-func IsSettled(c change.Command, now time.Time) bool { return now.Sub(c.At) >= settling }
+func IsSettled(c change.Command, now time.Time) bool { return now.Sub(c.At) >= change.MissedFor }
 
 // NotFound is the error about a command whose comment GitHub does not find and that is not taken for deleted yet.
 func NotFound(c change.Command) error {

@@ -27,8 +27,7 @@ const (
 	maxComments = 10
 	// moreComments is how soon the others follow.
 	moreComments = 15 * time.Second
-	// missedFor is how long GitHub must not find a comment until it is taken for deleted, and missedAgain how soon it is edited again until then.
-	missedFor   = time.Minute
+	// missedAgain is how soon a comment that GitHub does not find is edited again, until it is taken for deleted.
 	missedAgain = 20 * time.Second
 )
 
@@ -147,7 +146,7 @@ func (r *run) postComment(ctx context.Context, n change.Number, known posted, te
 	}
 	err := r.github.EditComment(ctx, r.repo, known.ID, body)
 	var missing *github.NotFound
-	if now := r.github.Now(); errors.As(err, &missing) && missing.MayPass() && (known.Missed.IsZero() || now.Before(known.Missed.Add(missedFor))) {
+	if now := r.github.Now(); errors.As(err, &missing) && missing.MayPass() && (known.Missed.IsZero() || now.Before(known.Missed.Add(change.MissedFor))) {
 		if known.Missed.IsZero() {
 			known.Missed = now
 		}

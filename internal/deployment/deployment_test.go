@@ -439,7 +439,7 @@ func TestACommentThatIsGoneIsLetBe(t *testing.T) {
 	r.told(landed)
 	r.refuse["edit"] = &github.NotFound{Message: "comment"}
 	r.told(r.reports("staging", change.DeploymentSuccess))
-	r.now = r.now.Add(missedFor)
+	r.now = r.now.Add(change.MissedFor)
 	r.run()
 	delete(r.refuse, "edit")
 	r.told(r.reports("production", change.DeploymentSuccess))

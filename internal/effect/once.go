@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/fence"
 	"github.com/changegate/changegate/internal/store"
 )
@@ -54,12 +55,8 @@ func nothingHappened(err error) bool {
 	return errors.As(err, &e) && e.NothingHappened()
 }
 
-const (
-	// refusedFor is how long an effect must be refused for what may pass until it is given up.
-	refusedFor = time.Minute
-	// refusedAgain is how soon it is tried again until then.
-	refusedAgain = 20 * time.Second
-)
+// refusedAgain is how soon an effect is tried again that is refused for what may pass, until it is given up.
+const refusedAgain = 20 * time.Second
 
 // mayPass says whether an error of Do, with which it did nothing for certain, may be a mistake that is over a little later.
 func mayPass(err error) bool {
@@ -146,7 +143,7 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 		return result, s.Complete(ctx, in.Key, result)
 	}
 	refused, now := a.Refused != nil && a.Refused(err), s.Now()
-	if refused && !(mayPass(err) && now.Before(asked(known).Add(refusedFor))) {
+	if refused && !(mayPass(err) && now.Before(asked(known).Add(change.MissedFor))) {
 		return result, fail(ctx, s, in.Key, err)
 	}
 	if nothingHappened(err) {

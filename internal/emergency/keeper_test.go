@@ -556,7 +556,7 @@ func TestTroubles(t *testing.T) {
 		s.run(t)
 		there := s.hub.issues
 		s.hub.issues = nil
-		if got := s.run(t); !got.RecheckAt.Equal(s.f.Now.Add(missedFor)) {
+		if got := s.run(t); !got.RecheckAt.Equal(s.f.Now.Add(change.MissedFor)) {
 			t.Errorf("looked for again %s", got.RecheckAt)
 		}
 		s.hub.issues = there

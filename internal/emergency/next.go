@@ -12,9 +12,6 @@ import (
 // tryAgain is how long to wait before another issue is opened, where GitHub refused one or one was taken away more than once.
 const tryAgain = 24 * time.Hour
 
-// missedFor is how long GitHub must not find the issue until it is taken for lost.
-const missedFor = time.Minute
-
 // Next returns the steps that are to be taken now, in order, and what is then to be remembered. Steps that announce or record are taken by
 // remembering them, and are in the memory already. At most one is a Write, the last: it is to be taken, noted with Wrote or Refused, and
 // then to be followed by another look. Equal arguments give equal results.
@@ -207,7 +204,7 @@ func (l *look) retrospective() {
 		if m.Missed.IsZero() {
 			m.Missed = l.Now
 		}
-		if l.Now.Before(m.Missed.Add(missedFor)) {
+		if l.Now.Before(m.Missed.Add(change.MissedFor)) {
 			return // what it says, and whether it was closed in time, may be known again then
 		}
 		m.Missed = time.Time{}
@@ -320,7 +317,7 @@ func (m *Memory) RecheckAt(now time.Time) (at time.Time) {
 			consider(m.TryAt)
 		}
 		if !m.Missed.IsZero() {
-			consider(m.Missed.Add(missedFor))
+			consider(m.Missed.Add(change.MissedFor))
 		}
 		if !m.did("remind") {
 			consider(m.remindAt())

@@ -209,7 +209,7 @@ func closeIssue(w *world) {
 func deleteIssue(w *world) { w.issue, w.text = nil, nil }
 
 // later moves time to when what is missed is taken for lost.
-func later(w *world) { w.f.Now = w.f.Now.Add(missedFor) }
+func later(w *world) { w.f.Now = w.f.Now.Add(change.MissedFor) }
 
 func hideIssue(w *world) { w.hidden = true }
 

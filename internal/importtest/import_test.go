@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"internal/notary":   {"internal/audit", "internal/change", "internal/github", "internal/ledger", "internal/store"},
 	"internal/store":    {"internal/change", "internal/ledger", "internal/plan"},
 	"internal/queue":    {"internal/change", "internal/ledger", "internal/store"},
-	"internal/effect":   {"internal/fence", "internal/store"},
+	"internal/effect":   {"internal/change", "internal/fence", "internal/store"},
 	"internal/fence":    {},
 	"internal/webhook":  {"internal/change"},
 	"internal/config":   {"internal/typo"},

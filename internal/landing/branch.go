@@ -74,7 +74,7 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 			return queue.Result{}, err
 		}
 	}
-	return queue.Result{RecheckAt: r.Clock().Add(state.Missed.Add(missedFor).Sub(now))}, nil
+	return queue.Result{RecheckAt: r.Clock().Add(state.Missed.Add(change.MissedFor).Sub(now))}, nil
 }
 
 // errMissed says that GitHub does not find commits that are compared, and may find them again.
@@ -82,7 +82,7 @@ var errMissed = errors.New("GitHub does not find commits that were there")
 
 // areGone returns errMissed until GitHub has not found commits for so long that they are taken for gone.
 func (r *run) areGone() error {
-	if r.missed.IsZero() || r.github.Now().Before(r.missed.Add(missedFor)) {
+	if r.missed.IsZero() || r.github.Now().Before(r.missed.Add(change.MissedFor)) {
 		return errMissed
 	}
 	return nil

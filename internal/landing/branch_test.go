@@ -160,7 +160,7 @@ func TestGitHubHasTime(t *testing.T) {
 func (r *rig) stillMissing(branch string) {
 	r.t.Helper()
 	r.want()
-	r.now = r.now.Add(missedFor)
+	r.now = r.now.Add(change.MissedFor)
 	r.branch(branch)
 }
 
@@ -199,11 +199,11 @@ func TestCommitsAreNotFoundOnce(t *testing.T) {
 			branch, missing, notes := row.land(r)
 			c := r.commits[missing]
 			delete(r.commits, missing)
-			if result := r.branch(branch, notes...); !result.RecheckAt.Equal(r.now.Add(missedFor)) {
+			if result := r.branch(branch, notes...); !result.RecheckAt.Equal(r.now.Add(change.MissedFor)) {
 				t.Errorf("looked at again %v", result.RecheckAt)
 			}
 			r.want()
-			r.commits[missing], r.now = c, r.now.Add(missedFor)
+			r.commits[missing], r.now = c, r.now.Add(change.MissedFor)
 			r.branch(branch)
 			r.want(row.want...)
 			if s := r.stateOf(branch); !s.Missed.IsZero() || s.Known != cmp.Or(r.branches[branch], r.tip) {

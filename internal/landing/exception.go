@@ -42,9 +42,6 @@ type exceptionState struct {
 // tryAgain is how long to wait before yet another issue is opened where that in place of a lost one is lost too: somebody may want it gone.
 const tryAgain = 24 * time.Hour
 
-// missedFor is how long GitHub must not find an issue, or commits, until they are taken for gone.
-const missedFor = time.Minute
-
 // numbered returns what is done once for each of the exception's issues.
 func (s *exceptionState) numbered(what string) string {
 	if s.Again == 0 {
@@ -169,7 +166,7 @@ func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound)
 				return queue.Result{}, err
 			}
 		}
-		if again := s.Missed.Add(missedFor); again.After(now) {
+		if again := s.Missed.Add(change.MissedFor); again.After(now) {
 			return queue.Result{RecheckAt: r.Clock().Add(again.Sub(now))}, nil
 		}
 		s.Missed = time.Time{}

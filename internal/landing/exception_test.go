@@ -252,7 +252,7 @@ func (r *rig) lose() queue.Result {
 	r.deleted = append(r.deleted, r.exceptionState().Issue)
 	_, err := r.Exception(r.t.Context(), errandOf(pushed))
 	r.must(err)
-	r.now = r.now.Add(missedFor)
+	r.now = r.now.Add(change.MissedFor)
 	result, err := r.Exception(r.t.Context(), errandOf(pushed))
 	r.must(err)
 	return result
@@ -295,10 +295,10 @@ func TestTheIssueIsNotFoundOnce(t *testing.T) {
 		r.deleted = []change.Number{100}
 		result, err := r.Exception(t.Context(), errandOf(pushed))
 		r.must(err)
-		if !result.RecheckAt.Equal(r.now.Add(missedFor)) {
+		if !result.RecheckAt.Equal(r.now.Add(change.MissedFor)) {
 			t.Errorf("looked for again %v", result.RecheckAt)
 		}
-		r.deleted, r.now = nil, r.now.Add(missedFor)
+		r.deleted, r.now = nil, r.now.Add(change.MissedFor)
 		r.must(r.explainable())
 	}
 	if s := r.exceptionState(); s.Lost || !s.Missed.IsZero() || len(r.issues) != 1 || len(r.entries(ledger.ExceptionLost)) != 0 {
@@ -307,7 +307,7 @@ func TestTheIssueIsNotFoundOnce(t *testing.T) {
 	r.write(1, alice, explains, github.IssueComment{})
 	r.deleted = []change.Number{100}
 	r.must(r.explainable())
-	r.deleted, r.now = nil, r.now.Add(missedFor)
+	r.deleted, r.now = nil, r.now.Add(change.MissedFor)
 	r.must(r.explainable())
 	if s := r.exceptionState(); !s.Closed || r.issue(100).State != github.IssueClosed {
 		t.Errorf("explained meanwhile: %+v", s)
