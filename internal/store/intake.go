@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/changegate/changegate/internal/change"
@@ -14,7 +15,7 @@ type Accepted struct {
 	Raised []change.PullKey      // pull requests to look at, ordered
 	Added  []change.RepositoryID // repositories whose open pull requests are not known yet
 	Floors []Floor               // owners whose policy may have changed
-	// CanWait are those of Raised that can be looked at later; see Store.CanWait.
+	// CanWait are those of Raised that can be looked at later; see Store.CanWait. Of one whose job is known it may not be said what it waits for.
 	CanWait map[change.PullKey]Awaited
 	// Background are those of Raised that nobody waits for: an event concerns them only through their branch, along with many others, and our
 	// check on them is not green; see BackgroundFrom.
@@ -78,13 +79,40 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 		return Accepted{}, err
 	}
 	a.Raised = sortedKeys(a.By.Pulls)
-	if len(a.Raised) > 0 && slices.ContainsFunc(fresh, func(d change.Delivery) bool { return d.Check != nil }) {
-		if a.CanWait, err = s.CanWait(ctx, tx, a.Raised); err != nil {
-			return Accepted{}, err
-		}
+	if a.CanWait, err = s.canWait(ctx, tx, fresh, a); err != nil {
+		return Accepted{}, err
 	}
 	a.Errands, err = s.acceptErrands(ctx, tx, fresh, a.By.Errands)
 	return a, err
+}
+
+// canWait returns which of the pull requests that a group of deliveries raised can be looked at later, as Store.CanWait does. That a check began
+// brings no run forward: if nothing else was told of a pull request, and its job is known, it is not looked up what the decision waits for.
+func (s *Store) canWait(ctx context.Context, tx Tx, group []change.Delivery, a Accepted) (map[change.PullKey]Awaited, error) {
+	began := map[string]bool{} // deliveries of checks, and whether they tell no more than that
+	for _, d := range group {
+		if d.Check != nil {
+			began[d.ID] = d.Check.State == change.CheckPending
+		}
+	}
+	if len(began) == 0 {
+		return nil, nil
+	}
+	waiting := map[change.PullKey]Awaited{}
+	var ask []change.PullKey
+	for _, key := range a.Raised {
+		if !a.Jobs[key].Due.IsZero() && !slices.ContainsFunc(a.By.Pulls[key], func(id string) bool { return !began[id] }) {
+			waiting[key] = Awaited{}
+		} else {
+			ask = append(ask, key)
+		}
+	}
+	if len(ask) == 0 {
+		return waiting, nil
+	}
+	asked, err := s.CanWait(ctx, tx, ask)
+	maps.Copy(waiting, asked)
+	return waiting, err
 }
 
 // acceptAdded says in a which repositories came, or came back, and which owners' policies may have changed.

@@ -267,6 +267,15 @@ func awaitedChecks(t *testing.T, f *fixture) {
 	must(t, f.SaveAwaited(t.Context(), later, f.clock()))
 	waits("it waits for another", &store.Awaited{Left: 1}, told("h3", "e2e", change.CheckPending))
 	waits("which ends", nil, told("h3", "e2e", change.CheckSuccess))
+
+	f.finish(t, f.start(t, 1), time.Time{})
+	waits("it begins again", &store.Awaited{Left: 1}, told("h3", "e2e", change.CheckPending))
+	f.write(t, func(tx store.Tx) error {
+		return f.SaveJobs(t.Context(), tx, map[change.PullKey]store.Job{key(1): {Due: f.clock().Add(time.Second)}})
+	})
+	waits("it begins again while the run is put off, which brings that no further forward", &store.Awaited{}, told("h3", "e2e", change.CheckPending))
+	waits("another ends meanwhile", &store.Awaited{Left: 1}, told("h3", "e2e", change.CheckPending), told("h3", "unit", change.CheckSuccess))
+	waits("somebody comments meanwhile", nil, told("h3", "e2e", change.CheckPending), f.about(1))
 }
 
 func decisions(t *testing.T, f *fixture) {
