@@ -2,7 +2,6 @@ package github
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,11 +22,6 @@ const (
 	allInFlight = 64
 	// maxAnswer is how large an answer may be; the largest that GitHub documents is a recursive tree of 7 MB.
 	maxAnswer = 32 << 20
-	// minSecondaryWait is the least to wait after a secondary limit that names no time; it doubles each time, up to the maximum.
-	minSecondaryWait = time.Minute
-	maxSecondaryWait = 16 * time.Minute
-	// maxLimitWait bounds what GitHub's headers may ask for: its budgets are hourly.
-	maxLimitWait = time.Hour
 )
 
 // transport carries the calls of an installation, those for its tokens among them. It sends requests to
@@ -116,7 +110,7 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	log.Int("status", resp.StatusCode).Msg("GitHub answered")
 
 	t.github.learnClock(resp.Header.Get("Date"))
-	if limited := t.learnLimits(r, resp, body); limited != nil {
+	if limited := t.learnLimits(r, readLimits(r, resp, body, t.github.Now())); limited != nil {
 		t.tell(req.Context(), *limited)
 		return nil, limited
 	}
@@ -227,147 +221,3 @@ func (t *transport) admits(c class) bool {
 	now := t.github.now()
 	return !now.Before(t.blocked.Until) && t.core.refuses(c, 1, t.github.share, now) == nil
 }
-
-// recallEvery is how often it is looked up what other processes, or this one before it was started again, heard of an installation's limits.
-const recallEvery = 5 * time.Second
-
-func (t *transport) recall(ctx context.Context) {
-	limits, now := t.github.limits, t.github.now()
-	t.mu.Lock()
-	due := limits != nil && t.id != 0 && now.Sub(t.recalled) >= recallEvery
-	if due {
-		t.recalled = now
-	}
-	t.mu.Unlock()
-	if !due {
-		return
-	}
-	until, err := limits.RateLimitedUntil(ctx, t.id)
-	if err != nil {
-		// The next answer tells as well.
-		t.github.log.Warn().Ctx(ctx).Int64("installation", int64(t.id)).Err(err).Msg("what was heard of rate limits cannot be looked up")
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if until.After(t.blocked.Until) {
-		t.blocked = RateLimited{Until: until, Secondary: true}
-	}
-}
-
-// tell tells other processes of a limit of all calls.
-func (t *transport) tell(ctx context.Context, limited RateLimited) {
-	if t.github.limits == nil || t.id == 0 {
-		return
-	}
-	t.mu.Lock()
-	all := t.blocked == limited
-	t.mu.Unlock()
-	if !all {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
-	defer cancel()
-	if err := t.github.limits.SaveRateLimit(ctx, t.id, limited.Until); err != nil {
-		t.github.log.Warn().Ctx(ctx).Int64("installation", int64(t.id)).Err(err).Msg("a rate limit cannot be noted, other processes will find out for themselves")
-	}
-}
-
-const tellTime = 2 * time.Second
-
-// learnLimits notes what an answer says of the installation's rate limits, and returns the limit if the answer is a refusal because of
-// one. GitHub answers 403 or 429, with retry-after; or else with x-ratelimit-remaining 0 and the reset's time; or else with
-// words only, and then a minute is the least to wait (docs: rate limits for the REST API). To GraphQL it may answer 200 and say so among the
-// errors (docs: rate limits for the GraphQL API).
-func (t *transport) learnLimits(r route, resp *http.Response, body []byte) *RateLimited {
-	now := t.github.now()
-	remaining, err := strconv.Atoi(resp.Header.Get("X-RateLimit-Remaining"))
-	known := err == nil
-	spent := r == queryGraphQL && resp.StatusCode == http.StatusOK && isLimited(body)
-	refused := spent || resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusTooManyRequests
-	retry, hasRetry := t.retryAfter(resp.Header.Get("Retry-After"))
-	reset, hasReset := t.untilReset(resp.Header.Get("X-RateLimit-Reset"))
-	says := func(words string) bool { return refused && bytes.Contains(bytes.ToLower(body), []byte(words)) }
-	secondary := says("secondary rate limit") || says("secondary-rate-limits") || says("abuse detection")
-
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	budget, hour := &t.blocked, &t.core
-	if r == queryGraphQL {
-		budget, hour = &t.queries, &t.graphQL
-	}
-	limit, err := strconv.Atoi(resp.Header.Get("X-RateLimit-Limit"))
-	if known && err == nil && hasReset && r != createToken { // the App pays for tokens
-		hour.learn(limit, remaining, now.Add(reset), now)
-		remaining = hour.told
-	}
-	if known && r != createToken {
-		hour.said = said{true, remaining, limit}
-	}
-	switch {
-	case !refused:
-		if resp.StatusCode < 400 {
-			t.strikes = 0
-		}
-		if known && remaining == 0 && hasReset && r != createToken {
-			// The next call would be refused, and calls past the limit may get the App banned.
-			t.block(budget, now.Add(reset), false)
-		}
-		return nil
-	case hasRetry:
-		return t.block(&t.blocked, now.Add(retry), secondary || !known || remaining > 0)
-	case known && remaining == 0 && hasReset:
-		return t.block(budget, now.Add(reset), false)
-	case spent || secondary || resp.StatusCode == http.StatusTooManyRequests || says("rate limit exceeded"):
-		if now.Before(t.blocked.Until) {
-			limited := t.blocked // the same limit, told to another call that was under way
-			return &limited
-		}
-		wait := min(minSecondaryWait<<min(t.strikes, 10), maxSecondaryWait)
-		t.strikes++
-		return t.block(&t.blocked, now.Add(wait), true)
-	default:
-		return nil // forbidden, and no limit
-	}
-}
-
-// block notes a limit of all calls, or of a budget's, with mu held. One that holds longer already stays.
-func (t *transport) block(what *RateLimited, until time.Time, secondary bool) *RateLimited {
-	if until.After(what.Until) {
-		*what = RateLimited{Until: until, Secondary: secondary}
-		limit := "primary"
-		if secondary {
-			limit = "secondary"
-		}
-		t.github.metrics.limited.WithLabelValues(limit).Inc()
-		t.github.log.Warn().Int64("installation", int64(t.id)).Str("limit", limit).Time("until", until).Msg("GitHub limits the installation")
-	}
-	limited := *what
-	return &limited
-}
-
-// retryAfter reads a Retry-After header: seconds, or a date by GitHub's clock.
-func (t *transport) retryAfter(value string) (time.Duration, bool) {
-	if value == "" {
-		return 0, false
-	}
-	if seconds, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
-		return clampWait(time.Duration(min(seconds, int(maxLimitWait/time.Second))) * time.Second), true
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return clampWait(at.Sub(t.github.Now())), true
-	}
-	return 0, false
-}
-
-// untilReset reads an X-RateLimit-Reset header: seconds since 1970 by GitHub's clock.
-func (t *transport) untilReset(value string) (time.Duration, bool) {
-	seconds, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || seconds <= 0 {
-		return 0, false
-	}
-	return clampWait(time.Unix(seconds, 0).Sub(t.github.Now())), true
-}
-
-// clampWait keeps a wait between a second, because GitHub's times are cut to seconds, and an hour.
-func clampWait(d time.Duration) time.Duration { return max(time.Second, min(d, maxLimitWait)) }
