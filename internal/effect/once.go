@@ -99,40 +99,59 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 	if err != nil {
 		return result, err
 	}
-	switch known.State {
-	case store.EffectDone:
-		if err := json.Unmarshal(known.Result, &result); err != nil {
-			return result, fmt.Errorf("reading the result of %s: %w", in.Key, err)
-		}
-		return result, nil
-	case store.EffectFailed:
-		why := new(Failed)
-		if err := json.Unmarshal(known.Result, &why.Why); err != nil {
-			return result, fmt.Errorf("reading why %s failed: %w", in.Key, err)
-		}
-		return result, why
+	if known.State == store.EffectDone || known.State == store.EffectFailed {
+		return recorded[R](known)
 	}
 	if since, before := before(known); before && a.Find != nil {
-		looking := ctx
-		if in.Lease != (store.Lease{}) { // Find may write too
-			looking = fence.With(ctx, func(ctx context.Context) error { return s.Check(ctx, in.Lease) })
-		}
-		now := s.Now() // before the look: it may miss what takes effect during it
-		result, found, err := a.Find(looking, since)
-		switch {
-		case errors.Is(err, ErrUncertain) && known.AttemptedAt.IsZero():
-			// Nothing is known of an attempt, and most likely there was none.
-		case errors.Is(err, ErrUncertain):
-			return result, fail(ctx, s, in.Key, err)
-		case err != nil:
+		result, found, err := find(ctx, s, in, a, known, since)
+		if found || err != nil {
 			return result, err
-		case found:
-			return result, s.Complete(ctx, in.Key, result)
-		}
-		if until := known.AttemptedAt.Add(MayActFor); !known.AttemptedAt.IsZero() && now.Before(until) {
-			return result, &Early{Until: until}
 		}
 	}
+	return attempt(ctx, s, in, a, known)
+}
+
+// recorded returns how an effect ended.
+func recorded[R any](known store.Effect) (result R, err error) {
+	if known.State == store.EffectDone {
+		if err := json.Unmarshal(known.Result, &result); err != nil {
+			return result, fmt.Errorf("reading the result of %s: %w", known.Key, err)
+		}
+		return result, nil
+	}
+	why := new(Failed)
+	if err := json.Unmarshal(known.Result, &why.Why); err != nil {
+		return result, fmt.Errorf("reading why %s failed: %w", known.Key, err)
+	}
+	return result, why
+}
+
+// find looks for what earlier attempts did, and completes the effect with it.
+func find[R any](ctx context.Context, s Store, in store.Intent, a Action[R], known store.Effect, since time.Time) (result R, found bool, err error) {
+	looking := ctx
+	if in.Lease != (store.Lease{}) { // Find may write too
+		looking = fence.With(ctx, func(ctx context.Context) error { return s.Check(ctx, in.Lease) })
+	}
+	now := s.Now() // before the look: it may miss what takes effect during it
+	result, found, err = a.Find(looking, since)
+	switch {
+	case errors.Is(err, ErrUncertain) && known.AttemptedAt.IsZero():
+		// Nothing is known of an attempt, and most likely there was none.
+	case errors.Is(err, ErrUncertain):
+		return result, false, fail(ctx, s, in.Key, err)
+	case err != nil:
+		return result, false, err
+	case found:
+		return result, true, s.Complete(ctx, in.Key, result)
+	}
+	if until := known.AttemptedAt.Add(MayActFor); !known.AttemptedAt.IsZero() && now.Before(until) {
+		return result, false, &Early{Until: until}
+	}
+	return result, false, nil
+}
+
+// attempt does what is intended, and records what came of it.
+func attempt[R any](ctx context.Context, s Store, in store.Intent, a Action[R], known store.Effect) (result R, err error) {
 	// This records the attempt; GitHub's transport does so again just before the bytes leave, because Do may have to wait.
 	ctx = fence.With(ctx, func(ctx context.Context) error { return s.Attempt(ctx, in.Key, in.Lease) })
 	if err := fence.Ask(ctx); err != nil {
