@@ -130,42 +130,10 @@ func backoff(failures int) time.Duration {
 
 // end writes the end of a run, completes its job and inserts the one that follows, all or nothing. It returns what is to follow.
 func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run store.Run, o outcome) (next store.Next, err error) {
-	wait := o.wait
+	var wait time.Duration
 	err = q.Store.Write(ctx, func(tx store.Tx) (err error) {
-		if o.done && !o.empty {
-			next, err = q.Store.Finish(ctx, tx, run, o.recheckAt)
-		} else {
-			var failures int
-			if next, failures, err = q.Store.Fail(ctx, tx, run, o.problem); o.problem != "" {
-				wait = backoff(failures)
-			}
-		}
-		if err != nil || next == store.Stale {
-			return err
-		}
-		if err := q.engine.complete(ctx, tx, job); err != nil {
-			return fmt.Errorf("complete the job of %s: %w", run, err)
-		}
-		// A recheck that was asked for before the run may have come during it.
-		if o.done && !o.recheckAt.IsZero() && (next == store.Again || !run.RechecksAt(o.recheckAt)) {
-			if err := q.insertRecheck(ctx, tx, s, o.recheckAt); err != nil {
-				return err
-			}
-		}
-		switch {
-		case o.done && next == store.Again:
-			p, err := s.canWait(ctx, q.Store, tx, q.Patience)
-			if err != nil {
-				return err
-			}
-			return q.insertNext(ctx, tx, s, p)
-		case next == store.Again, !o.done && wait == 0:
-			return q.insertRunsOf(ctx, tx, []subject{s}, atOnce, job.Metadata)
-		case !o.done:
-			return q.insertLater(ctx, tx, s, wait, job)
-		default:
-			return nil
-		}
+		next, wait, err = q.endIn(ctx, tx, job, s, run, o)
+		return err
 	})
 	if err != nil {
 		q.Log.Error().Ctx(ctx).Str(s.field()).Err(err).Msg("the end of a run was not written, it will be repeated")
@@ -178,19 +146,62 @@ func (q *Queue) end(ctx context.Context, job *rivertype.JobRow, s subject, run s
 	case next == store.Again, !o.done && wait == 0:
 		q.engine.wake()
 	case !o.done:
-		// River looks every five seconds for what has become due. This only makes it sooner; nothing depends on it.
-		soon := o.problem == "" && wait <= time.Second
-		if soon {
-			q.soon.Add(1)
-		}
-		time.AfterFunc(wait, func() {
-			q.nudge(s)
-			if soon {
-				q.soon.Add(-1)
-			}
-		})
+		q.nudgeAfter(wait, s, o.problem == "" && wait <= time.Second)
 	}
 	return next, nil
+}
+
+// endIn is end in a transaction. It returns as well how long to wait before the next run of one that is not done.
+func (q *Queue) endIn(
+	ctx context.Context, tx store.Tx, job *rivertype.JobRow, s subject, run store.Run, o outcome,
+) (next store.Next, wait time.Duration, err error) {
+	wait = o.wait
+	if o.done && !o.empty {
+		next, err = q.Store.Finish(ctx, tx, run, o.recheckAt)
+	} else {
+		var failures int
+		if next, failures, err = q.Store.Fail(ctx, tx, run, o.problem); o.problem != "" {
+			wait = backoff(failures)
+		}
+	}
+	if err != nil || next == store.Stale {
+		return next, wait, err
+	}
+	if err := q.engine.complete(ctx, tx, job); err != nil {
+		return next, wait, fmt.Errorf("complete the job of %s: %w", run, err)
+	}
+	// A recheck that was asked for before the run may have come during it.
+	if o.done && !o.recheckAt.IsZero() && (next == store.Again || !run.RechecksAt(o.recheckAt)) {
+		if err := q.insertRecheck(ctx, tx, s, o.recheckAt); err != nil {
+			return next, wait, err
+		}
+	}
+	switch {
+	case o.done && next == store.Again:
+		var p patience
+		if p, err = s.canWait(ctx, q.Store, tx, q.Patience); err == nil {
+			err = q.insertNext(ctx, tx, s, p)
+		}
+	case next == store.Again, !o.done && wait == 0:
+		err = q.insertRunsOf(ctx, tx, []subject{s}, atOnce, job.Metadata)
+	case !o.done:
+		err = q.insertLater(ctx, tx, s, wait, job)
+	}
+	return next, wait, err
+}
+
+// nudgeAfter nudges a subject when its next run is due. River looks every five seconds for what has become due: this only makes it sooner, and
+// nothing depends on it. What is due soon is counted until then.
+func (q *Queue) nudgeAfter(wait time.Duration, s subject, soon bool) {
+	if soon {
+		q.soon.Add(1)
+	}
+	time.AfterFunc(wait, func() {
+		q.nudge(s)
+		if soon {
+			q.soon.Add(-1)
+		}
+	})
 }
 
 // nudge makes the waiting job of a subject available, if there still is something to do.
