@@ -2,6 +2,7 @@ package githubsim
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -270,8 +271,11 @@ func (s *Sim) serve(rt route) http.Handler {
 	})
 }
 
+// action does what a call asks for, and returns the answer.
+type action func(http.ResponseWriter, *Call) (status int, body any, err error)
+
 // answer counts the call, lets go wrong what is to go wrong, and writes what act returns.
-func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template string, act func(http.ResponseWriter, *Call) (int, any, error)) {
+func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template string, act action) {
 	begun := time.Now()
 	log := Call{At: s.Now(), Method: r.Method, Route: template, Path: r.URL.RequestURI()}
 	f, wait := s.traffic.begin(r, key, template)
@@ -281,15 +285,9 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template strin
 		log.Status, log.Duration = status, time.Since(begun)
 		s.traffic.end(log)
 	}
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
-			end(0)
-			return
-		}
+	if !pause(r.Context(), wait) {
+		end(0)
+		return
 	}
 	if f != nil && f.Meanwhile != nil {
 		f.Meanwhile()
@@ -299,34 +297,10 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template strin
 	h.Set("X-GitHub-Request-Id", uuid.NewString())
 	h.Set("X-GitHub-Media-Type", "github.v3; format=json")
 	h.Set("X-GitHub-Api-Version-Selected", "2022-11-28")
-	var status int
-	var body any
-	var err error
-	switch {
-	case f != nil && f.CutConnection:
+	status, body, lost := perform(f, w, act, &log)
+	if lost {
 		end(0)
 		panic(http.ErrAbortHandler)
-	case f != nil && f.ActThenLose:
-		act(discard{}, &log) //nolint:errcheck // whatever became of it, nobody hears
-		end(0)
-		panic(http.ErrAbortHandler)
-	case f != nil && f.LoseThenAct != nil:
-		late := log
-		f.LoseThenAct(func() { act(discard{}, &late) }) //nolint:errcheck // whatever became of it, nobody hears
-		end(0)
-		panic(http.ErrAbortHandler)
-	case f != nil && f.Status != 0:
-		for name, values := range f.Header {
-			h[http.CanonicalHeaderKey(name)] = values
-		}
-		status, body = f.Status, raw{jsonType, []byte(f.Body)}
-		if f.Body == "" {
-			body = obj{"message": http.StatusText(f.Status), "documentation_url": docs}
-		}
-	default:
-		if status, body, err = act(w, &log); err != nil {
-			status, body = failure(err)
-		}
 	}
 	var sent []byte
 	if body != nil {
@@ -347,6 +321,50 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, key, template strin
 	}
 	w.WriteHeader(status)
 	w.Write(sent)
+}
+
+// pause waits, and says whether whoever calls did so too.
+func pause(ctx context.Context, wait time.Duration) bool {
+	if wait <= 0 {
+		return true
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// perform acts, unless f, which may be nil, has it go wrong: then the answer is another, or is lost, whether or not anything was done.
+func perform(f *fault, w http.ResponseWriter, act action, log *Call) (status int, body any, lost bool) {
+	switch {
+	case f == nil:
+	case f.CutConnection:
+		return 0, nil, true
+	case f.ActThenLose:
+		act(discard{}, log) //nolint:errcheck // whatever became of it, nobody hears
+		return 0, nil, true
+	case f.LoseThenAct != nil:
+		late := *log
+		f.LoseThenAct(func() { act(discard{}, &late) }) //nolint:errcheck // whatever became of it, nobody hears
+		return 0, nil, true
+	case f.Status != 0:
+		for name, values := range f.Header {
+			w.Header()[http.CanonicalHeaderKey(name)] = values
+		}
+		if f.Body == "" {
+			return f.Status, obj{"message": http.StatusText(f.Status), "documentation_url": docs}, false
+		}
+		return f.Status, raw{jsonType, []byte(f.Body)}, false
+	}
+	status, body, err := act(w, log)
+	if err != nil {
+		status, body = failure(err)
+	}
+	return status, body, false
 }
 
 type discard struct{}
