@@ -101,15 +101,37 @@ type GitHub struct {
 	botAt   time.Time     // when it was read
 }
 
-// New checks the configuration and returns a GitHub. Nothing is sent. Its errors name the key that is wrong.
-func New(c Config) (*GitHub, error) {
+// setDefaults sets what is left out. What a minute has depends on the address.
+func (c *Config) setDefaults() {
 	if c.App.V3APIURL == "" {
 		c.App.V3APIURL = defaultAPI
 		c.App.V4APIURL = cmp.Or(c.App.V4APIURL, defaultGraphQL)
 	}
-	if c.App.WebURL == "" {
-		c.App.WebURL = defaultWeb
+	c.App.WebURL = cmp.Or(c.App.WebURL, defaultWeb)
+	c.CheckName = cmp.Or(c.CheckName, change.CheckName)
+	if c.Key == nil {
+		key := []byte(c.App.App.PrivateKey)
+		c.Key = func() []byte { return key }
 	}
+	if c.Transport == nil {
+		base := http.DefaultTransport.(*http.Transport).Clone()
+		base.MaxIdleConnsPerHost = 4 * inFlight
+		c.Transport = base
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.CacheBytes <= 0 {
+		c.CacheBytes = defaultCache
+	}
+}
+
+// New checks the configuration and returns a GitHub. Nothing is sent. Its errors name the key that is wrong.
+func New(c Config) (*GitHub, error) {
+	c.setDefaults()
 	api, err := parseAddress("v3_api_url", c.App.V3APIURL, "https://api.github.com/ or https://HOST/api/v3/")
 	if err != nil {
 		return nil, err
@@ -127,43 +149,21 @@ func New(c Config) (*GitHub, error) {
 	if c.App.App.IntegrationID <= 0 {
 		return nil, errors.New("github.app.integration_id: missing: it is the App ID on the App's settings page")
 	}
-	if c.CheckName == "" {
-		c.CheckName = change.CheckName
-	}
 	m, err := newMetrics(c.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
+	points := max(c.PointsPerMinute, 0)
+	if c.PointsPerMinute == 0 && isPublic(api) {
+		points = pointsPerMinute
+	}
 	g := &GitHub{
 		app: c.App, key: c.Key, api: api, graphql: graphql, noreply: "users.noreply." + web.Hostname(), checkName: c.CheckName,
 		base: c.Transport, now: c.Now, log: c.Logger, metrics: m, timeout: c.Timeout,
-		clients: map[change.InstallationID]*Client{}, slots: newSlots(allInFlight, inFlight), points: max(c.PointsPerMinute, 0), limits: c.Limits, processes: c.Processes,
+		slots: newSlots(allInFlight, inFlight), points: points, limits: c.Limits, processes: c.Processes,
+		tokens: newLRU[*token](maxTokens), answers: newLRU[*answer](c.CacheBytes - c.CacheBytes/4), packer: newPacker(), objects: newLRU[any](c.CacheBytes / 4),
+		clients: map[change.InstallationID]*Client{},
 	}
-	if c.PointsPerMinute == 0 && isPublic(api) {
-		g.points = pointsPerMinute
-	}
-	if g.key == nil {
-		key := []byte(c.App.App.PrivateKey)
-		g.key = func() []byte { return key }
-	}
-	if g.base == nil {
-		base := http.DefaultTransport.(*http.Transport).Clone()
-		base.MaxIdleConnsPerHost = 4 * inFlight
-		g.base = base
-	}
-	if g.now == nil {
-		g.now = time.Now
-	}
-	if g.timeout <= 0 {
-		g.timeout = defaultTimeout
-	}
-	limit := c.CacheBytes
-	if limit <= 0 {
-		limit = defaultCache
-	}
-	g.tokens = newLRU[*token](maxTokens)
-	g.answers, g.objects = newLRU[*answer](limit-limit/4), newLRU[any](limit/4)
-	g.packer = newPacker()
 	g.itself = newTransport(g, 0)
 	if _, err := g.asItself(g.itself); err != nil {
 		// The only thing left that can be wrong; the error quotes nothing of the key.

@@ -27,48 +27,62 @@ const (
 func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []change.LabelEvent, t trust, now time.Time) (
 	reviews []change.Review, labels []change.LabelEvent, left time.Time,
 ) {
-	reviews = slices.Clone(listed.Reviews)
-	leave := func(at time.Time) {
-		if at.After(left) {
-			left = at
-		}
+	reviews, left = withToldReviews(listed.Reviews, toldReviews, t, now)
+	labels, unknown := withToldLabels(listed.Labels, toldLabels, t, now)
+	return reviews, labels, later(left, unknown)
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
+	return b
+}
+
+// withToldReviews is withTold for reviews.
+func withToldReviews(listed, toldReviews []change.Review, t trust, now time.Time) (reviews []change.Review, left time.Time) {
+	reviews = slices.Clone(listed)
 	for _, told := range foldReviews(toldReviews) {
 		i := slices.IndexFunc(reviews, func(r change.Review) bool { return r.ID == told.ID })
 		switch {
 		case i < 0 && t == trustVerified && told.State.Is(change.Approved):
-			leave(told.At)
+			left = later(left, told.At)
 		case i < 0 && t == trustVerified && told.Was.Is(change.ChangesRequested) && now.Sub(told.DismissedAt) < longestLag:
-			leave(told.DismissedAt)
+			left = later(left, told.DismissedAt)
 			told.State, told.Was, told.DismissedBy, told.DismissedAt = told.Was, "", change.Account{}, time.Time{}
 			reviews = append(reviews, told)
 		case i < 0:
 			reviews = append(reviews, told)
 		case !told.State.Is(change.Dismissed) || reviews[i].State.Is(change.Dismissed):
 		case t == trustVerified && reviews[i].State.Is(change.ChangesRequested):
-			leave(told.DismissedAt)
+			left = later(left, told.DismissedAt)
 		default:
 			r := &reviews[i]
 			r.Was, r.State, r.DismissedBy, r.DismissedAt = r.State, told.State, told.DismissedBy, told.DismissedAt
 		}
 	}
 	slices.SortStableFunc(reviews, func(a, b change.Review) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	return reviews, left
+}
 
-	labels = withHeads(listed.Labels, toldLabels)
-	shown := sameLabelEvents(listed.Labels, toldLabels)
+// withToldLabels is withTold for labels. What is left out of one is who set it or took it off.
+func withToldLabels(listed, toldLabels []change.LabelEvent, t trust, now time.Time) (labels []change.LabelEvent, left time.Time) {
+	labels = withHeads(listed, toldLabels)
+	shown := sameLabelEvents(listed, toldLabels)
 	for i, l := range toldLabels {
 		// One this old is listed by now, without its account or under another label.
 		if slices.Contains(shown, i) || now.Sub(l.At) >= longestLag {
 			continue
 		}
 		if t == trustVerified {
-			leave(l.At)
+			left = later(left, l.At)
 			l.By = change.Account{}
 		}
 		labels = append(labels, l)
 	}
 	slices.SortStableFunc(labels, func(a, b change.LabelEvent) int { return a.At.Compare(b.At) })
-	return reviews, labels, left
+	return labels, left
 }
 
 // asTold returns a label event for the record: by whom its delivery told it, where withTold left out who that was.
