@@ -236,7 +236,7 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string, named
 	default:
 		s.Issue, s.URL, s.NoIssue = made.Number, made.URL, ""
 		if named != nil { // it may have been opened by a run that did not know them, and was killed
-			if err := r.edit(ctx, s, github.IssueEdit{}, may.Who); err != nil {
+			if err := r.tell(ctx, s, github.IssueEdit{}, may.Who); err != nil {
 				return err
 			}
 		}
@@ -323,23 +323,19 @@ func (r *run) settle(ctx context.Context, s *exceptionState, issue github.Issue)
 		// The comment goes first, so that an issue that is closed says why.
 		err = r.say(ctx, s.Issue, r.intent(e, s.numbered(s.explaining("closing")), string(plan.Comment), nil), r.Markdown(change.Say(
 			change.Words("Explained by "), change.Login(s.Explained.By), change.Words(". The explanation is in the record."))))
-		if err == nil && issue.State != github.IssueClosed {
-			_, err = r.github.EditIssue(ctx, r.work.Repository, s.Issue, github.IssueEdit{State: github.IssueClosed, StateReason: "completed"})
+		if err == nil {
+			err = r.edit(ctx, s, s.explaining("closed"), github.IssueEdit{State: github.IssueClosed, StateReason: "completed"})
 		}
 		s.Closed = true
 	case issue.State == github.IssueClosed && !s.Reopened:
 		err = r.say(ctx, s.Issue, r.intent(e, s.numbered("reopening"), string(plan.Comment), nil), r.Markdown(change.Say(
 			change.Words("Closing this issue explains nothing, so it is open again. "), howToExplain())))
 		if err == nil {
-			_, err = r.github.EditIssue(ctx, r.work.Repository, s.Issue, github.IssueEdit{State: github.IssueOpen, StateReason: "reopened"})
+			err = r.edit(ctx, s, "reopened", github.IssueEdit{State: github.IssueOpen, StateReason: "reopened"})
 		}
 		s.Reopened = true
 	case !found:
 		return nil
-	}
-	if missing := new(github.NotFound); github.IsRefusal(err) && !(errors.As(err, &missing) && missing.MayPass()) { // it was there just now
-		r.log.Warn().Err(err).Int("issue", int(s.Issue)).Msg("GitHub refused to change the issue of an exception")
-		err = nil
 	}
 	if err != nil {
 		return err
@@ -351,6 +347,19 @@ func (r *run) settle(ctx context.Context, s *exceptionState, issue github.Issue)
 func (r *run) say(ctx context.Context, issue change.Number, in store.Intent, markdown string) error {
 	in.Body = markdown
 	return errand.UnlessFailed(errand.Comment(ctx, r.Store, r.github, in, r.work.Repository, issue, markdown), &r.log)
+}
+
+// edit changes the exception's issue, once, which is harmless to repeat. A refusal ends it: the issue is gone.
+func (r *run) edit(ctx context.Context, s *exceptionState, what string, e github.IssueEdit) error {
+	in := r.intent(s.Exception, s.numbered(what), "edit issue", e)
+	_, err := effect.Once(ctx, r.Store, in, effect.Action[struct{}]{
+		Do: func(ctx context.Context) (struct{}, error) {
+			_, err := r.github.EditIssue(ctx, r.work.Repository, s.Issue, e)
+			return struct{}{}, err
+		},
+		Refused: github.IsRefusal,
+	})
+	return errand.UnlessFailed(err, &r.log)
 }
 
 // lostEntry is the evidence that an exception's issue is gone.

@@ -384,6 +384,36 @@ func TestNobodyToTell(t *testing.T) {
 	}
 }
 
+// TestNobodyIsLeftUnnamed has an issue name who did it, and be open again where one of them had explained it, though GitHub does not find it for a moment.
+// Both are effects, of which the record has the end.
+func TestNobodyIsLeftUnnamed(t *testing.T) {
+	for _, theirs := range []bool{false, true} {
+		r := newRig(t)
+		r.must(r.explainable())
+		if theirs {
+			r.write(1, alice, explains, github.IssueComment{})
+			r.must(r.explainable())
+		}
+		r.raise(errandOf(pushed), named(shop.ID, pushed.Key, alice, r.now).Notes...)
+		r.unfound = 1
+		result, err := r.Exception(t.Context(), errandOf(pushed))
+		r.must(err)
+		if !result.RetryAt.After(r.now) {
+			t.Errorf("explained by them %v: it is tried again %v", theirs, result.RetryAt)
+		}
+		r.now = r.now.Add(30 * time.Second)
+		r.must(r.explainable())
+		r.must(r.explainable())
+		i := r.issue(100)
+		if !strings.Contains(i.Body, "| Who | bob, alice |") || i.State != github.IssueOpen || len(r.entries(ledger.ExceptionNamed)) != 1 {
+			t.Errorf("explained by them %v: it is %s, with %d named:\n%s", theirs, i.State, len(r.entries(ledger.ExceptionNamed)), i.Body)
+		}
+		if begun, ended := len(r.entries(ledger.EffectIntended)), len(r.entries(ledger.EffectDone)); begun != ended {
+			t.Errorf("explained by them %v: %d effects were intended, %d ended", theirs, begun, ended)
+		}
+	}
+}
+
 // TestExceptionIsKilled ends the run at each of its steps, before the step or after it, from the opening of the issue to the end, with the
 // same outcome: one issue, one comment, one explanation, each announcement once.
 func TestExceptionIsKilled(t *testing.T) {

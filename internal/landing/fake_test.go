@@ -38,6 +38,7 @@ type hub struct {
 	deleted  []change.Number // issues that are there no more
 	comments []comment
 	reacted  map[int64]string
+	unfound  int // how many edits of issues GitHub does not find the issue for
 	noIssues bool
 	limited  bool
 	blocked  error // how GitHub refuses what is read afresh
@@ -219,6 +220,10 @@ func (h *hub) FindIssue(_ context.Context, _ change.Repository, marker string, _
 func (h *hub) EditIssue(_ context.Context, _ change.Repository, n change.Number, e github.IssueEdit) (github.Issue, error) {
 	i := h.issue(n)
 	return *i, h.Do(func() error {
+		if h.unfound > 0 {
+			h.unfound--
+			return &github.NotFound{Message: "issue"}
+		}
 		if e.State != "" {
 			i.State, i.StateReason = e.State, e.StateReason
 		}

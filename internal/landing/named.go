@@ -81,21 +81,20 @@ func (r *run) tellWho(ctx context.Context, s *exceptionState, taken []string, n 
 				return err
 			}
 		}
-		if err := r.edit(ctx, s, edit, may.Who); err != nil {
+		if err := r.tell(ctx, s, edit, may.Who); err != nil {
 			return err
 		}
 	}
 	return r.save(ctx, save)
 }
 
-// edit has the issue say what is known of the exception now, and who may explain it. That GitHub refuses is no error: the issue is gone.
-func (r *run) edit(ctx context.Context, s *exceptionState, e github.IssueEdit, who change.Text) error {
+// tell has the issue say what is known of the exception now, and who may explain it: once for all who are known to have done it.
+func (r *run) tell(ctx context.Context, s *exceptionState, e github.IssueEdit, who change.Text) error {
 	_, marker := r.issueIntent(s)
 	e.Body = r.issueBody(s.Exception, who) + "\n\n" + marker
-	_, err := r.github.EditIssue(ctx, r.work.Repository, s.Issue, e)
-	if github.IsRefusal(err) {
-		r.log.Warn().Err(err).Int("issue", int(s.Issue)).Msg("GitHub refused to change the issue of an exception")
-		return nil
+	what := "named"
+	for _, a := range s.Exception.By {
+		what += fmt.Sprintf(" %d", a.ID)
 	}
-	return err
+	return r.edit(ctx, s, what, e)
 }
