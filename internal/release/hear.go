@@ -145,8 +145,10 @@ func (t *Turn) adopt(tr *Track, g change.Deployment) *Deployment {
 //     unless the policy would have let it go then. It is followed all the same, for it is there. What else was under way in its environment
 //     is given up.
 //   - What waits and came to nothing loses its job, and its place where nobody asked for it.
-//   - A failure counts whenever it comes: of what was verified, too.
-//   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy.
+//   - A failure counts whenever it comes: of what was verified, too. Of what is several deployments on GitHub, as several jobs carry it out, it
+//     counts though a later status of another was told before.
+//   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy; but not that of one of several which
+//     was under way when another failed.
 //   - One that has the deployment be in another environment, which GitHub lets it, says nothing but that, and is an exception.
 func (t *Turn) Status(s change.DeploymentStatus) {
 	if t.rules.Mode == Off {
@@ -185,12 +187,54 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 			change.Login(s.By), change.Words(" said that the deployment of "), d.name(), change.Words(" to "+tr.Environment+" is one to "), change.Code(g.Environment)), s.By)
 		return
 	}
-	if !s.IsAfter(d.StatusAt, d.StatusID) {
+	was := d.heard(g.ID, s)
+	switch {
+	case s.IsAfter(d.StatusAt, d.StatusID):
+		d.StatusAt, d.StatusID = s.At, s.ID
+		d.LogURL = cmp.Or(s.LogURL, d.LogURL)
+	case !hasFailed(s.State) || !s.IsAfter(was.StatusAt, was.StatusID) || s.At.Before(d.Began.Truncate(time.Second)):
 		return
 	}
-	d.StatusAt, d.StatusID, d.LastHeard = s.At, s.ID, t.now
-	d.LogURL = cmp.Or(s.LogURL, d.LogURL)
+	d.LastHeard = t.now
+	if s.State == change.DeploymentSuccess && d.Phase == Failed && !isEnd(was.Shown) && d.anotherFailed(g.ID) {
+		return // it was under way together with what failed
+	}
 	t.follow(tr, d, g.ID, s)
+}
+
+// heard notes a status by others on a deployment on GitHub, and returns the newest of those before.
+func (d *Deployment) heard(id int64, s change.DeploymentStatus) (was Other) {
+	i := slices.IndexFunc(d.Each, func(o Other) bool { return o.ID == id })
+	switch {
+	case i >= 0:
+		was = d.Each[i]
+	case len(d.Each) == 0: // an older version of ours kept no more
+		was = Other{ID: id, StatusAt: d.StatusAt, StatusID: d.StatusID}
+	}
+	if s.IsAfter(was.StatusAt, was.StatusID) {
+		now := Other{id, s.State, s.At, s.ID}
+		if i >= 0 {
+			d.Each[i] = now
+		} else {
+			d.Each = append(d.Each, now)
+		}
+	}
+	return was
+}
+
+// anotherFailed says whether a deployment failed as another on GitHub than this one.
+func (d *Deployment) anotherFailed(id int64) bool {
+	ids := d.ids()
+	return slices.ContainsFunc(d.Each, func(o Other) bool { return o.ID != id && hasFailed(o.Shown) && slices.Contains(ids, o.ID) })
+}
+
+func hasFailed(s change.DeploymentState) bool {
+	return s == change.DeploymentFailure || s == change.DeploymentErrored
+}
+
+// isEnd says whether nothing is under way any more in a state.
+func isEnd(s change.DeploymentState) bool {
+	return s == change.DeploymentSuccess || s == change.DeploymentInactive || hasFailed(s)
 }
 
 // shown notes what GitHub shows of a deployment.

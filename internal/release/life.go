@@ -97,6 +97,7 @@ type Seen struct {
 	StatusID      int64     `json:"status_id,omitempty"` // its id
 	ShownAt       time.Time `json:"shown_at,omitzero"`   // of the newest status by anybody that was told of, or that we posted
 	ShownID       int64     `json:"shown_id,omitempty"`
+	Each          []Other   `json:"each,omitempty"` // of each on GitHub the newest status by others, whose jobs end in any order
 }
 
 // Course is how far a deployment came, and when.

@@ -690,6 +690,43 @@ func TestStatusesComeInAnyOrder(t *testing.T) {
 	}
 }
 
+// TestOneOfSeveralJobsFails has two jobs of one run deploy a commit at once, each with a deployment of its own on GitHub, of which one fails: that
+// counts in whatever order it is told, and the other's success is no deployment of its own.
+func TestOneOfSeveralJobsFails(t *testing.T) {
+	for _, first := range []string{"failure first", "success first"} {
+		for _, told := range []string{"in order", "out of order", "in order, each twice", "out of order, each twice"} {
+			for _, fails := range []int64{50, 51} {
+				t.Run(fmt.Sprintf("%s, told %s, of %d", first, told, fails), func(t *testing.T) {
+					s := play(t, Record, normal)
+					s.gate("one", "staging", 1, 7)
+					s.gate("two", "staging", 1, 7)
+					var statuses []func(*Turn)
+					jobs := []change.Deployment{{ID: 50, SHA: sha(1), Environment: "staging", By: actions}, {ID: 51, SHA: sha(1), Environment: "staging", By: actions}}
+					for _, g := range jobs {
+						s.turn(func(t *Turn) { t.Deployment(g) }).turn(s.statusOf(g, change.DeploymentInProgress, actions))
+					}
+					bad, good := jobs[fails-50], jobs[51-fails]
+					if first == "failure first" {
+						statuses = append(statuses, s.statusOf(bad, change.DeploymentFailure, actions), s.statusOf(good, change.DeploymentSuccess, actions))
+					} else {
+						statuses = append(statuses, s.statusOf(good, change.DeploymentSuccess, actions), s.statusOf(bad, change.DeploymentFailure, actions))
+					}
+					if strings.HasPrefix(told, "out") {
+						slices.Reverse(statuses)
+					}
+					if strings.HasSuffix(told, "twice") {
+						statuses = append(statuses, statuses...)
+					}
+					for _, told := range statuses {
+						s.turn(told)
+					}
+					s.is("staging", 1, Failed).found(change.DeployedPastPolicy, 0)
+				})
+			}
+		}
+	}
+}
+
 func TestWhatIsUnderWayIsNotQueuedAgain(t *testing.T) {
 	s := play(t, Create, normal)
 	s.look(func(turn *Turn) { turn.Landed(change.Landed{Number: 1, Commit: sha(1), By: merger, At: s.now}) })

@@ -29,7 +29,7 @@ func (s State) clone() State {
 func (d *Deployment) clone() *Deployment {
 	c := *d
 	c.Changes, c.Accepted, c.Asks = slices.Clone(d.Changes), slices.Clone(d.Accepted), slices.Clone(d.Asks)
-	c.Also, c.CameToNothing, c.TakesOff = slices.Clone(d.Also), slices.Clone(d.CameToNothing), slices.Clone(d.TakesOff)
+	c.Also, c.CameToNothing, c.Each, c.TakesOff = slices.Clone(d.Also), slices.Clone(d.CameToNothing), slices.Clone(d.Each), slices.Clone(d.TakesOff)
 	for i := range c.Asks {
 		c.Asks[i].Told = slices.Clone(c.Asks[i].Told)
 	}
