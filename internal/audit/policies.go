@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -49,25 +48,6 @@ func (r *Record) inForce(e ledger.Entry, p policyInForce) {
 		From: e.At, Source: p.Policy.Source, Digest: p.Policy.Digest, Owner: p.Floor.Source, OwnerDigest: p.Floor.Digest,
 		branch: p.Branch, blob: p.Policy.SHA, read: p.Commit,
 	})
-}
-
-// approvers returns the logins of those whose approvals count in a decision.
-func approvers(decision json.RawMessage) (logins []string, err error) {
-	var d struct {
-		Opinions []struct {
-			By     struct{ Login string } `json:"by"`
-			Counts bool                   `json:"counts"`
-		} `json:"opinions"`
-	}
-	if err := json.Unmarshal(decision, &d); err != nil {
-		return nil, err
-	}
-	for _, o := range d.Opinions {
-		if o.Counts {
-			logins = append(logins, o.By.Login)
-		}
-	}
-	return logins, nil
 }
 
 // policies returns those of the branch, with the commits that brought them.

@@ -1,10 +1,10 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/changegate/changegate/internal/ledger"
@@ -14,12 +14,15 @@ import (
 type Record struct {
 	Repository int64 // only entries about it count; 0: all are to be about the same one
 	only       int64 // which that is; 0: none was added yet
-	pulls      map[string]Pull
+	pulls      map[place]Pull
 	found      []Exception
 	explained  map[string]bool
-	approvers  map[int][]string // of open pull requests, as they were last decided
+	decided    map[int]decision // of open pull requests the last
 	policies   []InForce        // of all branches, in order
 }
+
+// place is a commit on a branch. Another pull request may have brought it to another branch.
+type place struct{ commit, branch string }
 
 // Pull is a pull request that was merged.
 type Pull struct {
@@ -31,6 +34,8 @@ type Pull struct {
 	Verdict  string
 	// Approvers are the logins of those whose approvals counted when it was merged.
 	Approvers []string
+	// Onto is what Head had in common with the branch when it was decided; empty: Head was not decided.
+	Onto string
 	// Observing says that the policy only observed, so that the verdict held nothing up.
 	Observing bool
 }
@@ -45,6 +50,34 @@ type Exception struct {
 	Before    string   `json:"before"`
 	After     string   `json:"after"`
 	Explained bool     `json:"-"`
+}
+
+// decision is what is needed of one.
+type decision struct {
+	Head      string `json:"head"`
+	MergeBase string `json:"merge_base"`
+	Opinions  []struct {
+		By     struct{ Login string } `json:"by"`
+		Counts bool                   `json:"counts"`
+	} `json:"opinions"`
+}
+
+// approvers returns the logins of those whose approvals count.
+func (d decision) approvers() (logins []string) {
+	for _, o := range d.Opinions {
+		if o.Counts {
+			logins = append(logins, o.By.Login)
+		}
+	}
+	return logins
+}
+
+// onto is what a head had in common with the branch; empty: another head was decided.
+func (d decision) onto(head string) string {
+	if d.Head != head {
+		return ""
+	}
+	return d.MergeBase
 }
 
 // tooManyCommits is the kind of exception that names the commits by their ends only; see change.TooManyCommits.
@@ -67,10 +100,10 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 		Withdrawn json.RawMessage `json:"withdrawn"` // the explanation that counts no more
 	}
 	var policy policyInForce
-	var decision json.RawMessage
+	var decided decision
 	switch e.Kind {
 	case ledger.DecisionChanged:
-		into = &decision
+		into = &decided
 	case ledger.PolicyInForce:
 		into = &policy
 	case ledger.PullEnded:
@@ -94,13 +127,11 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 		return fmt.Errorf("entry %d is about repository %d, and others are about %d: say which one it is", e.Seq, about, r.only)
 	}
 	if r.pulls == nil {
-		r.pulls, r.explained, r.approvers = map[string]Pull{}, map[string]bool{}, map[int][]string{}
+		r.pulls, r.explained, r.decided = map[place]Pull{}, map[string]bool{}, map[int]decision{}
 	}
 	switch {
 	case e.Kind == ledger.DecisionChanged:
-		if r.approvers[e.Subject.Number], err = approvers(decision); err != nil {
-			return fmt.Errorf("read entry %d: %w", e.Seq, err)
-		}
+		r.decided[e.Subject.Number] = decided
 	case e.Kind == ledger.PolicyInForce:
 		r.inForce(e, policy)
 	case e.Kind == ledger.ExceptionExplained:
@@ -112,9 +143,10 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 	case e.Kind == ledger.ExceptionFound:
 		r.found = append(r.found, exception)
 	case ended.State == "merged":
-		r.pulls[ended.MergeCommit] = Pull{
+		last := r.decided[e.Subject.Number]
+		r.pulls[place{ended.MergeCommit, ended.Base}] = Pull{
 			Number: e.Subject.Number, Head: e.Subject.SHA, Commit: ended.MergeCommit, Base: ended.Base, Category: ended.Category, Verdict: ended.Verdict,
-			Observing: ended.Observing, Approvers: r.approvers[e.Subject.Number],
+			Observing: ended.Observing, Approvers: last.approvers(), Onto: last.onto(e.Subject.SHA),
 		}
 	}
 	return nil
@@ -162,7 +194,7 @@ type ReconcileOptions struct {
 
 // Reconcile maps every commit on the line of first parents of a branch to a change or an exception. A commit of a merge that is not on
 // that line came with the merge. Of pull requests that were rebased the ledger names the last commit; those before it are known by
-// what they change, if the clone has the pull request's own commits.
+// what they change, if the clone has the pull request's own commits. Where its own commits are on the line, they are those that were decided.
 func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out Reconciliation, err error) {
 	if out.Branch = o.Branch; out.Branch == "" {
 		if out.Branch, err = g.DefaultBranch(ctx); err != nil {
@@ -254,19 +286,33 @@ func (m *mapper) find(ctx context.Context, name string) (int, error) {
 // pulls maps commits to the pull requests that they came through.
 func (m *mapper) pulls(ctx context.Context) error {
 	for i, c := range m.line {
-		if p, ok := m.record.pulls[c.SHA]; ok && p.Base == m.branch {
+		if p, ok := m.record.pulls[place{c.SHA, m.branch}]; ok {
 			m.landed[i].Pull = &p
 		}
 	}
 	for i := range m.landed {
 		// Where what is before a pull request's commit is not accounted for, that may have been the last of several.
 		if p := m.landed[i].Pull; p != nil && p.Commit == m.line[i].SHA && !m.line[i].Merge && i+1 < len(m.line) && m.landed[i+1].Pull == nil {
-			if err := m.rebased(ctx, i, p); err != nil {
+			if p.Commit == p.Head {
+				m.forwarded(i, p)
+			} else if err := m.rebased(ctx, i, p); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// forwarded maps the commits before the one at a place, which is the last of a pull request that somebody pushed to the branch as it was, down to
+// what the two had in common when it was decided.
+func (m *mapper) forwarded(at int, p *Pull) {
+	onto, ok := m.index[p.Onto]
+	if !ok {
+		return
+	}
+	for i := at + 1; i < onto && m.landed[i].Pull == nil; i++ {
+		m.landed[i].Pull = p
+	}
 }
 
 // rebased maps the commits before the one at a place that change what the pull request's own commits changed, in the same order.
@@ -326,12 +372,11 @@ func (m *mapper) exceptions() {
 
 // missing returns the pull requests that were merged into the branch and are not on it.
 func (m *mapper) missing() (list []Pull) {
-	for _, sha := range slices.Sorted(maps.Keys(m.record.pulls)) {
-		p := m.record.pulls[sha]
-		if _, ok := m.index[sha]; !ok && p.Base == m.branch {
+	for at, p := range m.record.pulls {
+		if _, ok := m.index[at.commit]; !ok && at.branch == m.branch {
 			list = append(list, p)
 		}
 	}
-	slices.SortFunc(list, func(a, b Pull) int { return a.Number - b.Number })
+	slices.SortFunc(list, func(a, b Pull) int { return cmp.Or(a.Number-b.Number, cmp.Compare(a.Commit, b.Commit)) })
 	return list
 }

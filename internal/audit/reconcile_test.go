@@ -225,6 +225,61 @@ func TestRebasesAreKnownByWhatTheyChange(t *testing.T) {
 	}
 }
 
+// TestOneCommitOfTwoPullRequests has a commit be known on each of the branches that a pull request brought it to: a release branch that was put
+// forward to a commit of main ends with that too.
+func TestOneCommitOfTwoPullRequests(t *testing.T) {
+	g := newClone(t)
+	g.commit("before")
+	g.git("branch", "release")
+	squashed := g.commit("squashed")
+	g.git("branch", "-f", "release", squashed)
+	record := recordOf(t, merged(1, "", squashed, "main"), merged(2, squashed, squashed, "release"))
+	for branch, number := range map[string]int{"main": 1, "release": 2} {
+		r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{Branch: branch})
+		must(t, err)
+		if n := len(r.Landed); n == 0 || r.Landed[n-1].Pull == nil || r.Landed[n-1].Pull.Number != number {
+			t.Errorf("%s: %+v", branch, r.Landed)
+		}
+	}
+}
+
+// TestPushedAfterAMergeOnSomebodysMachine has all commits of a pull request be known that were put onto the branch as they are.
+func TestPushedAfterAMergeOnSomebodysMachine(t *testing.T) {
+	g := newClone(t)
+	before := g.commit("of another")
+	decided := func(n int, head, base string) ledger.Entry {
+		return entry(ledger.DecisionChanged, n, head, map[string]string{"head": head, "merge_base": base})
+	}
+	g.git("checkout", "-q", "-b", "topic")
+	g.commit("one of three")
+	g.commit("two of three")
+	head := g.commit("three of three")
+	g.git("checkout", "-q", "main")
+	g.git("merge", "-q", "--ff-only", "topic")
+	unknown := g.commit("nobody knows this")
+	single := g.commit("single")
+	for _, row := range []struct {
+		name    string
+		entries []ledger.Entry
+		unknown []string
+	}{
+		{"as it was decided", []ledger.Entry{decided(2, head, before)}, []string{"nobody knows this"}},
+		{"of another head nothing is known", []ledger.Entry{decided(2, single, before)}, []string{"one of three", "two of three", "nobody knows this"}},
+		{"nothing was decided", nil, []string{"one of three", "two of three", "nobody knows this"}},
+	} {
+		record := recordOf(t, append(row.entries, merged(1, "", before, "main"), merged(2, head, head, "main"), decided(3, single, unknown), merged(3, single, single, "main"))...)
+		r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+		must(t, err)
+		var got []string
+		for _, l := range r.Unknown() {
+			got = append(got, l.Subject)
+		}
+		if !slices.Equal(got, row.unknown) {
+			t.Errorf("%s: unknown are %q", row.name, got)
+		}
+	}
+}
+
 func TestRecordsAreOfOneRepository(t *testing.T) {
 	r := recordOf(t, merged(1, "", "a", "main"))
 	e := merged(2, "", "b", "main")
