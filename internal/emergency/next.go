@@ -95,6 +95,8 @@ func (l *look) ended() string {
 	switch {
 	case d.State == change.Closed && l.Pull.State == change.Closed:
 		return "it was closed without being merged"
+	case !d.Governed && d.Base == l.Pull.Base.Name:
+		return "no policy governs the branch that it is for now"
 	case d.Declaration != nil || undecided && d.State == change.Merged:
 		return ""
 	case d.State == change.Merged:
@@ -116,7 +118,7 @@ func (l *look) past() string {
 		return ""
 	case d.Base != l.Pull.Base.Name:
 		return "it was merged into another branch than it was decided for"
-	case d.Head == l.Pull.Head.SHA && (d.Verdict == change.Satisfied || d.Observing):
+	case !d.Governed, d.Head == l.Pull.Head.SHA && (d.Verdict == change.Satisfied || d.Observing):
 		return ""
 	default:
 		return "it was merged without a green check, which is an exception of its own"

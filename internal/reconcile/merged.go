@@ -11,21 +11,27 @@ import (
 )
 
 // mergedAs returns the decision under which a pull request was merged as an emergency; nil where it was not, or is open. One that was
-// merged with another head than was decided went past the decision, and owes nothing under it: it is an exception.
+// merged otherwise than it was decided owes nothing under the decision: it is an exception.
 func (s *subject) mergedAs() *change.Decision {
 	d := s.work.Decision
-	if p := s.pull(); p.State != change.Merged || d == nil || d.Declaration == nil || d.Head != p.Head.SHA {
+	if p := s.pull(); p.State != change.Merged || d == nil || d.Declaration == nil || isPast(d, p) {
 		return nil
 	}
 	return d
 }
 
+// isPast says whether a pull request was merged otherwise than it was decided: with another head, or into another branch.
+func isPast(d *change.Decision, p change.Pull) bool {
+	return p.State == change.Merged && (d.Head != p.Head.SHA || d.Base != p.Base.Name)
+}
+
 // endedAs returns the last decision as it stands once the pull request has ended, with the debts that this settles. A declaration is bound to the
-// content that it saw: if other content was merged, that was no emergency. What was closed without a merge owes nothing.
+// content that it saw, and the branch: if other content was merged, or into another branch, that was no emergency. What was closed without a merge
+// owes nothing.
 func (r *run) endedAs(last change.Decision, p change.Pull) (change.Decision, []change.Debt) {
 	owed := reviewDebt(&last)
 	last.State = p.State
-	past := p.State == change.Merged && last.Head != p.Head.SHA
+	past := isPast(&last, p)
 	if past {
 		last.Declaration = nil
 	}
@@ -74,7 +80,7 @@ func (r *run) follow(ctx context.Context) (queue.Result, error) {
 // debts returns what a decision says of the debts of an emergency, if that is not what the one before said. A declaration that ended before
 // the merge owes nothing.
 func (r *run) debts(before *change.Decision, after change.Decision) []change.Debt {
-	if after.Category == change.Uncategorized {
+	if after.Governed && after.Category == change.Uncategorized {
 		return nil // nothing could be decided: that settles nothing
 	}
 	was, is := reviewDebt(before), reviewDebt(&after)

@@ -35,12 +35,17 @@ func (r *run) show(ctx context.Context, head change.SHA, subjects []*subject, ag
 	}
 	if !d.Governed {
 		// Nothing is posted for a branch without a policy; a green of an earlier base is taken back.
-		return queue.Result{}, r.apply(ctx, plan.Withdrawn(r.main.work.Key, head, posted, writes))
+		if err := r.apply(ctx, plan.Withdrawn(r.main.work.Key, head, posted, writes)); err != nil {
+			return queue.Result{}, err
+		}
 	}
 	for _, s := range subjects {
 		if err := r.record(ctx, s); err != nil {
 			return queue.Result{}, err
 		}
+	}
+	if !d.Governed {
+		return queue.Result{}, nil
 	}
 	asks := map[change.PullKey][]change.Ask{}
 	done := map[string]bool{}
@@ -93,10 +98,11 @@ func (r *run) wakeAt(at time.Time) time.Time {
 	return r.Clock().Add(max(at.Sub(r.github.Now()), soonest))
 }
 
-// record saves the decision on a pull request if it changed, with the evidence of what changed.
+// record saves the decision on a pull request if it changed, with the evidence of what changed. That no policy governs an open one is none to be
+// recorded, unless it ends an emergency.
 func (r *run) record(ctx context.Context, s *subject) error {
 	d, before := s.decision, s.work.Decision
-	if !d.Governed {
+	if !d.Governed && (d.State != "" || before == nil || before.Declaration == nil) {
 		return nil
 	}
 	digest := plan.Digest(d)

@@ -111,7 +111,7 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 		s.decision = *problem
 		return nil
 	case p == nil:
-		s.decision = change.Decision{Pull: s.work.Key, Head: s.pull().Head.SHA}
+		s.decision = change.Decision{Pull: s.work.Key, Head: s.pull().Head.SHA, Requirements: []change.Requirement{}, Matches: []change.Match{}}
 		return nil
 	}
 	recent := r.github.Began().Add(-peopleAge)
