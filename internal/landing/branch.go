@@ -270,7 +270,7 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 //   - Any other: where it was before the first push told of. If that made it, or it was not governed for a while, what it has in common with
 //     the default branch. If no push was told of, its tip: what it holds was there before our time.
 func (r *run) start(ctx context.Context, moved *Moved, left bool) (change.SHA, error) {
-	repo := r.work.Repository
+	repo, first := r.work.Repository, moved.first()
 	if moved.Branch == repo.DefaultBranch {
 		former, err := r.formerDefault(ctx)
 		switch moved.Origin = former; {
@@ -278,18 +278,18 @@ func (r *run) start(ctx context.Context, moved *Moved, left bool) (change.SHA, e
 			return "", err
 		case former != "":
 			return r.inCommon(ctx, former, moved.Tip)
-		case len(moved.Pushes) > 0 && moved.Pushes[0].Before != "":
-			return moved.Pushes[0].Before, nil
-		case len(moved.Pushes) > 0 && moved.Pushes[0].After != "":
-			return moved.Pushes[0].After, nil
+		case first.Before != "":
+			return first.Before, nil
+		case first.After != "":
+			return first.After, nil
 		}
 		return moved.Tip, nil
 	}
 	switch {
 	case !left && len(moved.Pushes) == 0:
 		return moved.Tip, nil
-	case !left && moved.Pushes[0].Before != "":
-		return moved.Pushes[0].Before, nil
+	case !left && first.Before != "":
+		return first.Before, nil
 	}
 	tip, err := r.github.Tip(ctx, repo, repo.DefaultBranch, r.github.Began())
 	if err != nil {

@@ -418,6 +418,26 @@ func TestWhereAWalkBegins(t *testing.T) {
 			r.branches[release] = r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
 			r.branch(release, push("", r.branches[release]))
 		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"pushes that were told of in another order", func(r *rig) {
+			r.direct(files{"x.txt": blob("x")})
+			r.direct(files{"y.txt": blob("y")})
+			slices.Reverse(r.pushes)
+			for i := range r.pushes {
+				r.pushes[i].At = epoch.Add(time.Duration(i) * time.Second) // when that was
+			}
+			r.told()
+		}, []change.ExceptionKind{change.NoPullRequest, change.NoPullRequest}},
+		{"a new branch that was pushed to, which was told of first", func(r *rig) {
+			made := r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
+			r.branches[release] = r.commit(r.with(made, files{"y.txt": blob("y")}), carol, made)
+			r.branch(release, push(made, r.branches[release]), push("", made))
+		}, []change.ExceptionKind{change.NoPullRequest, change.NoPullRequest}},
+		{"pushes in a circle", func(r *rig) {
+			made := r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
+			back := push(made, r.tip)
+			r.branches[release] = r.tip
+			r.branch(release, push(r.tip, made), back)
+		}, nil},
 		{"a new branch at a commit of the default one", func(r *rig) {
 			r.branches[release] = r.tip
 			r.branch(release, push("", r.tip))

@@ -121,6 +121,21 @@ func (m *Moved) Judge() (found []change.Exception, untold []move) {
 	return found, untold
 }
 
+// first returns the push before all others that were told of, in whatever order they were: none led to where it began. The zero Push: none was told of.
+func (m *Moved) first() (first Push) {
+	found := false
+	for _, p := range m.Pushes {
+		led := slices.ContainsFunc(m.Pushes, func(o Push) bool { return o.After == p.Before })
+		if !led && (!found || p.At.Before(first.At)) {
+			first, found = p, true
+		}
+	}
+	if !found && len(m.Pushes) > 0 { // it was moved in a circle
+		first = m.Pushes[0]
+	}
+	return first
+}
+
 // last is where the branch was last, as far as is known.
 func (m *Moved) last() change.SHA { return cmp.Or(m.Heading, m.Known) }
 
