@@ -1,6 +1,7 @@
 package record
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,6 +29,13 @@ var blockParser = parser.NewParser(parser.WithBlockParsers(
 	util.Prioritized(parser.NewHTMLBlockParser(), 900),
 	util.Prioritized(parser.NewParagraphParser(), 1000),
 ))
+
+var (
+	// emojiName is what GitHub shows as an emoji, such as ":warning:".
+	emojiName = regexp.MustCompile(`(?:^|\s):[a-z0-9_+-]+:(?:$|\s)`)
+	// picture is how GitHub writes a picture that was pasted into a description. It says something where other tags do not.
+	picture = regexp.MustCompile(`(?i)<(img|video)\s[^>]*>`)
+)
 
 // nobody is the field of a line that belongs to none.
 const nobody = -1
@@ -157,7 +165,7 @@ func (r *reader) block(n ast.Node, verbatim bool) {
 		if n.HasClosure() {
 			html += r.segment(n.ClosureLine)
 		}
-		for line := range strings.Lines(withoutTags(withoutComments(html))) {
+		for line := range strings.Lines(withoutTags(picture.ReplaceAllString(withoutComments(html), "picture"))) {
 			r.add(line)
 		}
 	case *ast.Paragraph, *ast.TextBlock:
@@ -249,20 +257,36 @@ func (r *reader) match(heading string) (field int, rest string) {
 	if strings.Contains(heading, "<") {
 		heading = withoutTags(withoutComments(heading))
 	}
+	if strings.Count(heading, ":") > 1 {
+		heading = emojiName.ReplaceAllString(heading, " ")
+	}
 	if i := r.lookup(heading); i != nobody {
 		return i, ""
 	}
-	for _, separator := range [...]string{":", " – ", " — ", " - ", "("} {
+	for _, separator := range [...]string{":", " – ", " — ", " - ", "(", "["} {
 		if name, rest, ok := strings.Cut(heading, separator); ok {
 			if i := r.lookup(name); i != nobody {
-				if separator == "(" {
-					return i, "" // "Rollback plan (required)"
+				if separator == "(" || separator == "[" {
+					return i, afterRemark(rest) // "Rollback plan (required)"
 				}
 				return i, strings.Trim(rest, " \t*_")
 			}
 		}
 	}
 	return nobody, ""
+}
+
+// afterRemark returns the answer that follows a remark in brackets after a heading, as in "Risk (required): low".
+func afterRemark(s string) string {
+	_, rest, _ := strings.Cut(s, ")")
+	if _, after, ok := strings.Cut(s, "]"); ok && len(after) > len(rest) {
+		rest = after
+	}
+	rest = strings.TrimLeft(rest, " \t*_")
+	if mark, n := utf8.DecodeRuneInString(rest); rest != "" && strings.ContainsRune(":-–—", mark) {
+		return strings.Trim(rest[n:], " \t*_")
+	}
+	return ""
 }
 
 func (r *reader) lookup(heading string) int {
