@@ -199,7 +199,8 @@ func (a answer) hasBoxes() bool {
 }
 
 // choices returns which of the values the sections say, in the order of the values: the checked boxes do, and the first line of each section
-// beside them by the value that it starts with, or by the only one in a short line. Beside boxes a line with every value is their prompt.
+// beside them by the value that it starts with, or by the only one in a short line. Beside boxes a line with every value is their prompt. Without
+// them a list of all the values that was left as it is says them all, as a line does.
 func (a answer) choices(of []string) []string {
 	said := make([]bool, len(of))
 	say := func(values []int) {
@@ -212,8 +213,12 @@ func (a answer) choices(of []string) []string {
 			say(chosen(it.text, of))
 		}
 	}
-	for _, line := range a.first {
-		if values := chosen(line, of); len(values) < len(of) || !a.hasBoxes() {
+	for i, line := range a.first {
+		values := chosen(line, of)
+		if !a.hasBoxes() && listsAll(a.sections[i], line, of) {
+			values = everyIndex(of)
+		}
+		if len(values) < len(of) || !a.hasBoxes() {
 			say(values)
 		}
 	}
@@ -224,6 +229,43 @@ func (a answer) choices(of []string) []string {
 		}
 	}
 	return out
+}
+
+// listsAll says whether lines are a template's list of all the values, a line each and perhaps explained, that was left as it is: the first
+// line that says something is of the list, and no value stands there twice, as it does where somebody wrote one above.
+func listsAll(lines []string, first string, of []string) bool {
+	listed := make([]bool, len(of))
+	n := 0
+	for _, line := range lines {
+		i := heads(line, of)
+		switch {
+		case i < 0 && line == first, i >= 0 && listed[i]:
+			return false
+		case i >= 0:
+			listed[i] = true
+			n++
+		}
+	}
+	return n == len(of)
+}
+
+// heads returns which value a line is, alone or before what explains it; -1 if none.
+func heads(line string, of []string) int {
+	rest := trimMarks(line)
+	i, n := leading(rest, of)
+	rest = strings.TrimLeft(rest[n:], " \t*_`~")
+	if r, _ := utf8.DecodeRuneInString(rest); i < 0 || rest != "" && !strings.ContainsRune(":(-–—=.", r) {
+		return -1
+	}
+	return i
+}
+
+func everyIndex(of []string) []int {
+	all := make([]int, len(of))
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 // chosen returns the indexes of the values that a line says, each once: the one it starts with and those that are set against it with a slash,
@@ -319,11 +361,17 @@ func trimMarks(s string) string {
 // prompts are the words that a template's line starts with when it asks instead of answering.
 var prompts = [...]string{
 	"describe", "please", "explain", "what", "how", "why", "list", "add", "insert", "fill", "enter", "write", "your", "if", "replace", "give",
-	"provide", "tell",
+	"provide", "tell", "choose", "pick",
 }
 
 // plainPrompts are those that ask even without markup around them.
 var plainPrompts = [...]string{"describe the", "describe your", "describe how", "describe what", "please ", "explain how", "explain what", "explain why", "insert ", "fill in", "your text here", "replace this"}
+
+// blanks are words that stand where an answer is to come, the beginnings of a reference to an issue that is not named among them.
+var blanks = [...]string{
+	"tbd", "todo", "tba", "tbc", "to be done", "to be determined", "to be defined", "fixme", "xxx", "lorem ipsum",
+	"fixes", "closes", "resolves", "fixes # (issue", "closes # (issue", "resolves # (issue",
+}
 
 // isPlaceholder says whether a line answers nothing: empty, "TBD", dots, or a template's prompt.
 func isPlaceholder(line string) bool {
@@ -331,19 +379,32 @@ func isPlaceholder(line string) bool {
 	if inner == "" {
 		return true
 	}
-	if len(inner) > 160 {
-		return false
-	}
-	for _, word := range [...]string{"tbd", "todo", "tba", "tbc", "to be done", "to be determined", "to be defined", "fixme", "xxx", "lorem ipsum"} {
-		if strings.EqualFold(inner, word) {
+	if len(inner) <= 160 {
+		for _, word := range blanks {
+			if strings.EqualFold(inner, word) {
+				return true
+			}
+		}
+		if enclosed(strings.TrimSpace(line)) && startsWithAny(inner, prompts[:], true) {
 			return true
 		}
 	}
-	if enclosed(strings.TrimSpace(line)) && startsWithAny(inner, prompts[:], true) {
-		return true
+	return len(inner) <= 500 && onlyAsks(strings.TrimRight(strings.TrimSpace(line), ".…:*_ "), inner)
+}
+
+// onlyAsks says whether a line in plain words, without the marks around it inner, asks for something and says nothing: a question or a request
+// is a prompt only where it is all that the line says, or where only others follow it.
+func onlyAsks(line, inner string) bool {
+	if !startsWithAny(inner, plainPrompts[:], false) {
+		return false
 	}
-	// A question or a request in plain words is a prompt only where it is all that the line says.
-	return startsWithAny(inner, plainPrompts[:], false) && !strings.ContainsAny(strings.TrimRight(strings.TrimSpace(line), ".…:*_ "), ".;:")
+	for i, sentence := range strings.Split(line, ". ") {
+		sentence = strings.TrimSpace(sentence)
+		if strings.ContainsAny(sentence, ".;:") || i > 0 && !startsWithAny(sentence, plainPrompts[:], false) && !startsWithAny(sentence, prompts[:], true) {
+			return false
+		}
+	}
+	return true
 }
 
 // enclosed says whether a line stands wholly in italics or brackets, as templates write their prompts.

@@ -82,6 +82,11 @@ func TestParse(t *testing.T) {
 		{"a prompt in stars", "## Rollback plan\n*What happens if it fails?*\n", Value{Field: "rollback", State: Empty}},
 		{"a prompt in brackets", "## Rollback plan\n[describe the steps]\n", Value{Field: "rollback", State: Empty}},
 		{"a prompt in plain words", "## Rollback plan\nPlease describe the rollback plan.\n", Value{Field: "rollback", State: Empty}},
+		{"a prompt of several sentences", "## Rollback plan\nPlease include a summary of the changes and the related issue. Please also include relevant motivation and context. " +
+			"List any dependencies that are required for this change.\n\nFixes # (issue)\n", Value{Field: "rollback", State: Empty}},
+		{"an issue that is not named", "## Rollback plan\nCloses #\n", Value{Field: "rollback", State: Empty}},
+		{"an issue that is named", "## Rollback plan\nCloses #12\n", Value{Field: "rollback", State: Present}},
+		{"a request and what is done", "## Rollback plan\nPlease revert the commit. The migration is undone by itself.\n", Value{Field: "rollback", State: Present}},
 		{"an answer in italics", "## Rollback plan\n_Revert the commit._\n", Value{Field: "rollback", State: Present}},
 		{"an empty list", "## Rollback plan\n-\n-\n", Value{Field: "rollback", State: Empty}},
 
@@ -101,6 +106,10 @@ func TestParse(t *testing.T) {
 		{"a risk denied", "## Risk\nThis is not low.", Value{Field: "risk", State: Invalid}},
 		{"a template's risks", "## Risk\nLow / Medium / High", Value{Field: "risk", State: Invalid, Said: []string{"low", "medium", "high"}}},
 		{"a template's risks with or", "## Risk\nlow, medium or high", Value{Field: "risk", State: Invalid, Said: []string{"low", "medium", "high"}}},
+		{"a template's risks, one a line", "## Risk\n- low\n- medium\n- high\n", Value{Field: "risk", State: Invalid, Said: []string{"low", "medium", "high"}}},
+		{"a template's risks, each explained", "## Risk\n_Choose one_\n\n- **Low**: nobody notices\n- **Medium** (some do)\n- **High** – all do\n", Value{Field: "risk", State: Invalid, Said: []string{"low", "medium", "high"}}},
+		{"a risk over a template's", "## Risk\nMedium\n\n- Low: nobody notices\n- Medium: some do\n- High: all do\n", Value{Field: "risk", State: Present, Value: "medium", Said: []string{"medium"}}},
+		{"a risk and what it is made of", "## Risk\n- Medium\n- low likelihood\n- high impact\n", Value{Field: "risk", State: Present, Value: "medium", Said: []string{"medium"}}},
 		{"a risk in the heading, after a remark", "## Risk (required): high\n", Value{Field: "risk", State: Present, Value: "high", Said: []string{"high"}}},
 		{"a risk in the heading, after a remark in other brackets", "## Risk [low, medium or high] - high\n", Value{Field: "risk", State: Present, Value: "high", Said: []string{"high"}}},
 		{"risks that disagree", "## Risk\nlow\n## Risk assessment\nhigh", Value{Field: "risk", State: Invalid, Said: []string{"low", "high"}}},
