@@ -46,7 +46,7 @@ type Facts struct {
 	Rejections []Rejection `json:"rejections,omitempty"`
 
 	// Users are the accounts behind the logins that the policy names, by login in lower case, as they were first resolved: an
-	// account that took over a name later is another one. A name that resolves to nobody is left out.
+	// account that took over a name later is another one. A name that is nobody's any more has the zero Account.
 	Users  map[string]Account   `json:"users,omitempty"`
 	People map[AccountID]Person `json:"people,omitempty"` // those whose permission matters
 	Teams  map[string]Team      `json:"teams,omitempty"`  // by slug, those that the policy names

@@ -303,7 +303,13 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	default:
 		what = strconv.Itoa(short) + " more of "
 	}
-	who := change.Say(change.Words(what), q.candidates(w.role))
+	var approved []change.Account
+	for _, o := range q.opinions {
+		if o.Counts {
+			approved = append(approved, o.By)
+		}
+	}
+	who := change.Say(change.Words(what), enumerated(q.eachCandidate(w.role, approved...), "or"))
 	if ask, ok := q.ask(w); ok {
 		asked := change.Say(enumerated(q.askedNames(ask), "and"), change.Words(isOrAre(ask)+" asked"))
 		if q.isAskedFor(w) {
@@ -337,12 +343,17 @@ func isOrAre(a change.Ask) string {
 // candidates names who holds a role, as far as that is known without asking.
 func (q *inquiry) candidates(role *Role) change.Text { return enumerated(q.eachCandidate(role), "or") }
 
-func (q *inquiry) eachCandidate(role *Role) []change.Text {
+// eachCandidate is candidates one by one, without those people whom the role names and who have approved.
+func (q *inquiry) eachCandidate(role *Role, approved ...change.Account) []change.Text {
 	f := q.facts
 	who := q.teamsOf(role)
 	existing := len(who)
 	for _, login := range role.Users {
-		if a, ok := f.Users[strings.ToLower(login)]; ok && a.Known() {
+		a := f.Users[strings.ToLower(login)]
+		switch {
+		case q.isNobody(login), a.Known() && slices.ContainsFunc(approved, func(b change.Account) bool { return a.ID == b.ID }):
+			continue
+		case a.Known():
 			login = a.Login
 		}
 		who = append(who, change.Text{{Kind: change.PartLogin, Text: login}})

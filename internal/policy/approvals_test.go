@@ -260,6 +260,17 @@ func TestWhoeverCountsIsNotAskedAgain(t *testing.T) {
 		{name: "on to something else", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead), pushed("3333333333333333333333333333333333333333")),
 			want: []string{"high-risk, waiting", "ask reviewer of [][bob]"}},
 	})
+	const twoOfThree = `version: 1
+roles: {reviewer: {permission: write}, qa: {users: [bob, carol, dan]}}
+categories:
+  high-risk: {when: {any: [{paths: ["**/*.tf"]}]}, approvals: [{role: qa, count: 2}], record: []}
+  standard: {when: {any: [{only_paths: ["docs/**"]}]}, approvals: [{role: qa, count: 2}]}
+`
+	play(t, twoOfThree, []scenario{
+		{name: "who is asked by name", facts: pullRequest(risky, approved("carol")),
+			want: []string{"high-risk, waiting", "awaited 2 qas [1 of 2 approvals] carol → bob and dan are asked", "ask qa of [][bob dan]"}},
+		{name: "who may be asked by name", facts: pullRequest(files("docs/a.md"), approved("carol")), want: []string{"standard, waiting", "awaited 2 qas [1 of 2 approvals] carol → one more of bob or dan"}},
+	})
 }
 
 func TestFallbackStandsInForMissingTeams(t *testing.T) {

@@ -59,7 +59,7 @@ func (q *inquiry) ask(w asked) (ask change.Ask, ok bool) {
 	})
 	if all {
 		for _, login := range w.role.Users {
-			if a, known := q.user(login); known {
+			if a, known := q.user(login); known && !q.isCounted(a) {
 				users = append(users, a)
 			}
 		}

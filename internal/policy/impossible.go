@@ -105,6 +105,10 @@ func (q *inquiry) nobodyLeft(w asked) (found, mend change.Text) {
 		found = change.Say(found, change.Words("; not "), enumerated(abridged(out, 5), "or"))
 	}
 	mend = change.Words("name others, who did not contribute, in the role on " + q.rolePlace(w.role))
+	if gone, renamed := q.namesAmiss(w.role); gone != nil {
+		found = change.Say(found, change.Words("; "), gone)
+		mend = change.Say(renamed, change.Words(" who did not contribute, in the role on "+q.rolePlace(w.role)))
+	}
 	if teams := q.teamsOf(w.role); len(teams) > 0 {
 		mend = change.Say(change.Words("add people to "), enumerated(teams, "or"), change.Words(" who did not contribute, or change the role on "+q.rolePlace(w.role)))
 	}

@@ -58,4 +58,38 @@ categories:
 				"name others, who did not contribute, in the role on line 3 of the policy; or push"},
 			never: []string{"add people to bob"}},
 	})
+	gone := func(logins ...string) edit {
+		return func(f *change.Facts) {
+			for _, l := range logins {
+				f.Users[l] = change.Account{}
+			}
+		}
+	}
+	const named = `version: 1
+roles:
+  reviewer: {permission: write}
+  qa: {users: [bob, carl]}
+  lead: {teams: [tech-leads], users: [dora]}
+categories:
+  high-risk: {when: {any: [{paths: ["**/*.tf"]}]}, approvals: [{role: lead}], record: []}
+  normal: {approvals: [{role: qa}], record: []}
+  standard: {when: {any: [{only_paths: ["docs/**"]}]}, approvals: [{role: qa, count: 2}]}
+`
+	play(t, named, []scenario{
+		{name: "a name that is nobody's", facts: pullRequest(files("a.go"), gone("carl")), want: []string{"normal, waiting", "awaited Qa [0 of 1 approval] → an approval by bob\n",
+			"note: carl is no account, or another than the one first seen by this name; write the new name of whoever was renamed, or name others, on line 4 of the policy."}},
+		{name: "of which too few are left", facts: pullRequest(files("docs/a.md"), gone("carl")), want: []string{"standard, failing",
+			"blocked 2 qas [0 of 2 approvals (too few can approve)] qa has 1 holder, and 1 can approve for 2 places; carl is no account, or another than the one first seen by this name → " +
+				"write the new name of whoever was renamed, or name others who did not contribute, in the role on line 4 of the policy"}},
+		{name: "of which nobody is left", facts: pullRequest(files("a.go"), gone("bob", "carl")), want: []string{"normal, failing",
+			"blocked Qa [0 of 1 approval (nobody can approve)] bob and carl are no accounts, or others than those first seen by these names → write the new name of whoever was renamed, or name others, on line 4 of the policy"}},
+		{name: "beside a team that cannot be read", facts: pullRequest(risky, gone("dora"), func(f *change.Facts) {
+			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
+		}),
+			want: []string{"high-risk, failing", "blocked Lead [0 of 1 approval (nobody can approve)] @acme/tech-leads cannot be read: 403 Forbidden; dora is no account"}},
+		{name: "beside a team that does not exist", facts: pullRequest(risky, gone("dora"), func(f *change.Facts) { f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Missing: true} }),
+			want: []string{"high-risk, failing", "blocked Lead [0 of 1 approval (nobody can approve)] @acme/tech-leads does not exist; dora is no account"}},
+		{name: "in a user's own repository", facts: pullRequest(risky, gone("dora"), func(f *change.Facts) { f.Repository.OwnerIsUser = true }),
+			want: []string{"high-risk, failing", "blocked Lead [0 of 1 approval (nobody can approve)] dora is no account"}},
+	})
 }

@@ -1,28 +1,70 @@
 package policy
 
-import "github.com/changegate/changegate/internal/change"
+import (
+	"slices"
+	"strings"
 
-// unfillable says what is amiss with a role's teams, and what mends it; both are nil if nothing is. Others says whether somebody may hold the
-// role all the same.
+	"github.com/changegate/changegate/internal/change"
+)
+
+// unfillable says what is amiss with a role's teams and names, and what mends it; both are nil if nothing is. Others says whether somebody may
+// hold the role all the same.
 func (q *inquiry) unfillable(role *Role) (found, mend change.Text, others bool) {
 	f := q.facts
-	byName := role.Permission > change.PermissionNone || len(role.Users) > 0
+	gone, renamed := q.namesAmiss(role)
+	byName := role.Permission > change.PermissionNone || slices.ContainsFunc(role.Users, func(login string) bool { return !q.isNobody(login) })
+	if gone != nil {
+		renamed = change.Say(renamed, change.Words(", on "+q.rolePlace(role)))
+	}
 	if f.Repository.OwnerIsUser {
-		if byName || role.Fallback > change.PermissionNone || len(role.Teams) == 0 && len(role.Bots) > 0 {
-			return nil, nil, true
+		others = byName || role.Fallback > change.PermissionNone || len(role.Teams) == 0 && len(role.Bots) > 0
+		if others || gone != nil {
+			return gone, renamed, others
 		}
 		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name), change.Words(": a user's repository has no teams")),
 			change.Words("give the role on " + q.rolePlace(role) + " users or a permission"), false
 	}
 	if role.Fallback > change.PermissionNone && q.knownWithoutTeams(role) {
-		return nil, nil, true
+		return gone, renamed, true
 	}
-	if len(role.Teams) == 0 && !byName && len(role.Bots) == 0 {
+	if len(role.Teams) == 0 && len(role.Users) == 0 && !byName && len(role.Bots) == 0 {
 		return change.Say(change.Words("nobody can hold "), change.Quote(role.Name)),
 			change.Words("give the role on " + q.rolePlace(role) + " teams, users or a permission"), false
 	}
 	found, mend, broken := q.teamsAmiss(role, q.brokenTeam)
-	return found, mend, byName || broken < len(role.Teams) || len(role.Teams) == 0
+	others = byName || broken < len(role.Teams) || len(role.Teams) == 0 && len(role.Bots) > 0
+	switch {
+	case gone == nil:
+		return found, mend, others
+	case found == nil:
+		return gone, renamed, others
+	}
+	return change.Say(found, change.Words("; "), gone), change.Say(mend, change.Words("; "), renamed), others
+}
+
+// isNobody says whether a login that the policy names is known to be no account, or another than the one that the policy meant.
+func (q *inquiry) isNobody(login string) bool {
+	a, asked := q.facts.Users[strings.ToLower(login)]
+	return asked && !a.Known()
+}
+
+// namesAmiss says which of a role's logins are nobody, and what mends that; both are nil if none is.
+func (q *inquiry) namesAmiss(role *Role) (found, mend change.Text) {
+	var names []change.Text
+	for _, login := range role.Users {
+		if q.isNobody(login) {
+			names = append(names, change.Text{{Kind: change.PartLogin, Text: login}})
+		}
+	}
+	what := " is no account, or another than the one first seen by this name"
+	switch len(names) {
+	case 0:
+		return nil, nil
+	case 1:
+	default:
+		what = " are no accounts, or others than those first seen by these names"
+	}
+	return change.Say(enumerated(names, "and"), change.Words(what)), change.Words("write the new name of whoever was renamed, or name others")
 }
 
 // teamsAmiss says what is amiss with a role's teams, and what mends it on which line, as one of the two functions below says it of each. It
