@@ -128,23 +128,25 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "set again, and taken off by a holder", facts: pullRequest(small, label("high-risk", "eve"), label("high-risk", "bob"), unlabel("high-risk", "lea")), want: []string{"normal, waiting"}},
 		{name: "a label that lowers counts from a holder", facts: pullRequest(small, label("trivial", "lea")), want: []string{"standard, waiting"}},
 		{name: "not from anyone", facts: pullRequest(small, label("trivial", "bob")),
-			want: []string{"normal, waiting", "note: The label trivial lowers nothing: it was set by bob, and counts only from @acme/tech-leads."}},
-		{name: "not from nobody known", facts: pullRequest(small, label("trivial", "")), want: []string{"normal, waiting", "nobody is known to have set it, and it counts only from"}},
+			want: []string{"normal, waiting", "note: The label trivial lowers nothing: it was set by bob, and counts only once it is taken off and set by @acme/tech-leads."}},
+		{name: "not where nobody may lower", policy: "version: 1\nroles: {reviewer: {permission: write}}\ncategories: {standard: {when: {any: [{labels: [trivial]}]}}}\n",
+			facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting", "note: The label trivial lowers nothing: the policy names no role under labels that may lower the risk."}},
+		{name: "not from nobody known", facts: pullRequest(small, label("trivial", "")), want: []string{"normal, waiting", "nobody is known to have set it, and it counts only once it is taken off and set by"}},
 		{name: "not from somebody whose team cannot be read", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
 		}), want: []string{"normal, waiting", "note: The label trivial lowers nothing so far: whether lea, who set it, may lower the risk could not be read, because " +
-			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"counts only from"}},
+			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"counts only once it is taken off and set by"}},
 		{name: "nor does a label of risk come off then", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
 		}), want: []string{"high-risk, waiting", "note: The label high-risk still counts so far: whether lea, who took it off and had not set it, may lower the risk could not be read, because " +
 			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"may lower the risk ("}},
 		{name: "not from somebody who has lost the role since", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Members: []change.Account{account("carol")}}
-		}), want: []string{"normal, waiting", "set by lea, and counts only from @acme/tech-leads"}},
+		}), want: []string{"normal, waiting", "set by lea, and counts only once it is taken off and set by @acme/tech-leads"}},
 		{name: "nor does that take a label of risk off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads"}
 		}), want: []string{"high-risk, waiting", "lea took it off, who neither set it nor may lower the risk"}},
-		{name: "not from a program", facts: pullRequest(small, label("trivial", "renovate[bot]")), want: []string{"normal, waiting", "set by renovate[bot], and counts only from"}},
+		{name: "not from a program", facts: pullRequest(small, label("trivial", "renovate[bot]")), want: []string{"normal, waiting", "set by renovate[bot], and counts only once it is taken off and set by"}},
 		{name: "but for one that the role names", policy: strings.Replace(classes, "lead: {teams: [tech-leads]}", "lead: {teams: [tech-leads], bots: ['renovate[bot]']}", 1),
 			facts: pullRequest(small, label("trivial", "renovate[bot]")), want: []string{"standard, waiting"}},
 		{name: "a label of risk counts from a program", facts: pullRequest(small, label("high-risk", "dependabot[bot]")), want: []string{"high-risk, waiting"}},
@@ -157,9 +159,9 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "then who first set it does not take it off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), label("high-risk", "bob"), unlabel("high-risk", "eve")),
 			want: []string{"high-risk, waiting", "eve took it off"}},
 		{name: "another label that was renamed to one that lowers", facts: pullRequest(small, label("bug", "bob"), func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }),
-			want: []string{"normal, waiting", "nobody is known to have set it, and it counts only from"}},
+			want: []string{"normal, waiting", "nobody is known to have set it, and it counts only once it is taken off and set by"}},
 		{name: "one that a holder set, renamed and taken off, and another in its place", facts: pullRequest(small, label("bug", "bob"), label("trivial", "lea"), unlabel("was-trivial", "lea"),
-			func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }), want: []string{"normal, waiting", "nobody is known to have set it, and it counts only from"}},
+			func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }), want: []string{"normal, waiting", "nobody is known to have set it, and it counts only once it is taken off and set by"}},
 		{name: "made anew and set again by a holder", facts: pullRequest(small, label("trivial", "bob"), unlabel("was-trivial", "bob"), label("trivial", "lea")), want: []string{"standard, waiting"}},
 		{name: "one that was renamed to one of risk, taken off by who set it under another name", facts: pullRequest(small, label("bug", "bob"), unlabel("high-risk", "bob")),
 			want: []string{"high-risk, waiting", "bob took it off, who neither set it nor may lower the risk"}},
@@ -178,7 +180,7 @@ roles: {reviewer: {permission: write}}
 categories:
   normal: {record: []}
   standard: {when: {any: [{expression: '"trivial" in change.labels'}]}}
-`, facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting", "note: The label trivial lowers nothing: it was set by bob"}},
+`, facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting", "note: The label trivial lowers nothing: the policy names no role under labels"}},
 	})
 }
 
@@ -196,7 +198,7 @@ func TestLabelsInExpressions(t *testing.T) {
 			want: []string{"normal, waiting", "note: The label needs-review still counts: alice took it off"}},
 		{name: "taken off by a holder", policy: standard(unlessReview), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "lea")), want: []string{"standard, waiting"}},
 		{name: "a label that lowers takes nothing out of high-risk", policy: high(unlessReviewed), facts: pullRequest(small, label("reviewed", "eve")),
-			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing: it was set by eve, and counts only from @acme/tech-leads."}},
+			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing: it was set by eve, and counts only once it is taken off and set by @acme/tech-leads."}},
 		{name: "from a holder it does", policy: high(unlessReviewed), facts: pullRequest(small, label("reviewed", "lea")), want: []string{"normal, waiting"}, never: []string{"note"}},
 		{name: "both in one expression", policy: high(risky), facts: pullRequest(small, label("risky", "eve"), label("reviewed", "eve")),
 			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing"}, never: []string{"label risky"}},
@@ -287,8 +289,8 @@ func TestEmergency(t *testing.T) {
 		{name: "its own checks are waited for", facts: pullRequest(files("a.go"), justified, ran("smoke", change.CheckPending), declared), want: []string{"emergency, waiting"}},
 		{name: "no justification", facts: pullRequest(files("a.go"), smoke, declared), want: []string{"emergency, failing", "missing Justification [justification missing]"}},
 		{name: "set by somebody who may not", facts: pullRequest(files("a.go"), justified, smoke, label("emergency", "bob")),
-			want: []string{"normal, failing", "note: EMERGENCY is ignored: bob set it, and only @acme/on-call may declare an emergency."}},
-		{name: "set by nobody known", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "")), want: []string{"normal, failing", "note: EMERGENCY is ignored: nobody is known to have set it."}},
+			want: []string{"normal, failing", "note: EMERGENCY is ignored: bob set it, and only @acme/on-call may declare an emergency: by taking it off and setting it again."}},
+		{name: "set by nobody known", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "")), want: []string{"normal, failing", "note: EMERGENCY is ignored: nobody is known to have set it. It counts once it is taken off and set by @acme/on-call."}},
 		{name: "set by somebody whose team cannot be read", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.Teams["on-call"] = change.Team{Slug: "on-call", Problem: "403"}
 		}), want: []string{"normal, failing", "could not be read"}},

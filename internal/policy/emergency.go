@@ -52,13 +52,14 @@ func (q *inquiry) findEmergency() {
 	debt, late := q.overdue(set)
 	switch {
 	case !ok || !set.By.Known():
-		q.remark(label, change.Words(" is ignored: nobody is known to have set it. It counts if it is set by "), q.whoMay(e.DeclaredBy), change.Words("."))
+		q.remark(label, change.Words(" is ignored: nobody is known to have set it. It counts once it is taken off and set by "), q.whoMay(e.DeclaredBy), change.Words("."))
 		return
 	case may == unknown:
 		q.remark(label, change.Words(" is ignored so far: whether "), change.Login(set.By), change.Words(" may declare an emergency "), q.unknowable(declarer, set.By), change.Words("."))
 		return
 	case may == no:
-		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" set it, and only "), q.whoMay(e.DeclaredBy), change.Words(" may declare an emergency."))
+		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" set it, and only "), q.whoMay(e.DeclaredBy),
+			change.Words(" may declare an emergency: by taking it off and setting it again."))
 		return
 	case late:
 		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" set it, who owed "), q.owedFor(debt),

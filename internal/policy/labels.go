@@ -97,6 +97,10 @@ func (q *inquiry) setWithAuthority(label string) bool {
 
 func (q *inquiry) remarkPowerless(label string) {
 	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" lowers nothing"))
+	if q.role(q.policy.Labels.LoweredBy) == nil {
+		q.remark(name, change.Words(": the policy names no role under "), change.Code("labels"), change.Words(" that may lower the risk."))
+		return
+	}
 	by := change.Words(": nobody is known to have set it, and it")
 	if set, ok := q.lastSet(label); ok && set.By.Known() {
 		who := change.Login(set.By)
@@ -106,7 +110,7 @@ func (q *inquiry) remarkPowerless(label string) {
 			return
 		}
 	}
-	q.remark(name, by, change.Words(" counts only from "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
+	q.remark(name, by, change.Words(" counts only once it is taken off and set by "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
 }
 
 // lastSet returns the event that set a label which the change carries. A label that was renamed or made anew has none: events keep the
