@@ -82,7 +82,9 @@ func headline(d change.Decision) []string {
 		if when := term(d, r); when != "" {
 			what += " " + when
 		}
-		words = append(words, what)
+		if !slices.Contains(words, what) { // two policies may ask for the same in two ways
+			words = append(words, what)
+		}
 	}
 	if len(words) > 0 {
 		return words

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,16 @@ func example() change.Decision {
 		}},
 		Opinions: []change.Opinion{{By: alice, State: change.Approved, SHA: "9e8d7c6b5a", Why: change.Words("the author cannot approve")}},
 		Notes:    []change.Text{change.Say(change.Words("The label "), change.Code("safe"), change.Words(" lowers nothing."))},
+	}
+}
+
+func TestTitleSaysNothingTwice(t *testing.T) {
+	d := example()
+	d.Requirements = []change.Requirement{
+		row(change.KindChecks, change.Awaited, "Check build", "build running"), row(change.KindChecks, change.Awaited, "Check build", "build running"),
+	}
+	if got, want := Title(d), "High-risk: build running"; got != want {
+		t.Errorf("title %q, want %q", got, want)
 	}
 }
 
@@ -354,7 +365,9 @@ func TestStrangersFormatNothing(t *testing.T) {
 func TestLimits(t *testing.T) {
 	d := example()
 	for len(d.Requirements) < 2000 {
-		d.Requirements = append(d.Requirements, d.Requirements[1])
+		another := d.Requirements[1]
+		another.Short = change.Words("section " + strconv.Itoa(len(d.Requirements)) + " missing")
+		d.Requirements = append(d.Requirements, another)
 	}
 	for len(d.Matches) < 3000 {
 		d.Matches = append(d.Matches, d.Matches[0])
