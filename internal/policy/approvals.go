@@ -253,8 +253,9 @@ func approvalNames(w asked, first bool, have int) (name, short change.Text) {
 		name = change.Quote(capitalized(role))
 		short = change.Quote(role)
 	} else {
-		name = change.Quote(strconv.Itoa(w.count) + " " + role + "s")
-		short = change.Quote(strconv.Itoa(have) + " of " + strconv.Itoa(w.count) + " " + role + "s")
+		many := strings.TrimSuffix(role, "s") + "s"
+		name = change.Quote(strconv.Itoa(w.count) + " " + many)
+		short = change.Quote(strconv.Itoa(have) + " of " + strconv.Itoa(w.count) + " " + many)
 	}
 	if first {
 		short = change.Words(strconv.Itoa(have) + " of " + plural(w.count, "approval", "approvals"))

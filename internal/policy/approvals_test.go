@@ -260,6 +260,11 @@ func TestWhoeverCountsIsNotAskedAgain(t *testing.T) {
 		{name: "on to something else", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead), pushed("3333333333333333333333333333333333333333")),
 			want: []string{"high-risk, waiting", "ask reviewer of [][bob]"}},
 	})
+	const many = `version: 1
+roles: {tech-leads: {teams: [tech-leads], permission: write}}
+categories: {normal: {approvals: [{role: tech-leads, count: 2}], record: []}, high-risk: {approvals: []}, standard: {approvals: []}}
+`
+	play(t, many, []scenario{{name: "a role named in the plural", facts: pullRequest(files("a.go")), want: []string{"normal, waiting", "awaited 2 tech leads [0 of 2 approvals]"}}})
 	const twoOfThree = `version: 1
 roles: {reviewer: {permission: write}, qa: {users: [bob, carol, dan]}}
 categories:

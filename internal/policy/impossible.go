@@ -101,6 +101,9 @@ func (q *inquiry) nobodyLeft(w asked) (found, mend change.Text) {
 	} else {
 		found = change.Say(change.Quote(w.role.Name), change.Words(" has "+plural(len(seen), "holder", "holders")+", and "+strconv.Itoa(left)+" can approve for "+plural(w.count, "place", "places")))
 	}
+	if left >= w.count {
+		found = change.Say(found, change.Words("; one person fills one place, and other roles take theirs from the same people"))
+	}
 	if len(out) > 0 {
 		found = change.Say(found, change.Words("; not "), enumerated(abridged(out, 5), "or"))
 	}

@@ -120,6 +120,9 @@ func (q *inquiry) recordRow(name string) change.Requirement {
 		}
 	case record.Empty:
 		r.Found = change.Words("nothing but a placeholder")
+		if v.Text != "" {
+			r.Found = change.Say(r.Found, change.Words(": "), change.Quote(v.Text))
+		}
 		r.Short, r.Next = short(" missing"), change.Say(change.Words("fill in "), section)
 	default:
 		r.Found = change.Words("missing")
