@@ -334,6 +334,21 @@ func TestThePasswordOfAKeyIsRefused(t *testing.T) {
 	}
 }
 
+// TestNoErrorShowsThePassword has databases be named by what is no good.
+func TestNoErrorShowsThePassword(t *testing.T) {
+	for url, want := range map[string]string{
+		"postgres://127.0.0.1:1/changegate?password=hush&sslmode=odd":     "sslmode is invalid",
+		"postgres://me:hush@127.0.0.1:1/changegate?password=hush&port=no": "invalid syntax",
+		"postgres://me:hush/h@127.0.0.1:1/changegate":                     "cannot be read",
+		"postgres://me:hush@127.0.0.1:1/changegate":                       "connect",
+	} {
+		_, err := backup.Save(t.Context(), url, filepath.Join(t.TempDir(), "copy"))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestWithoutPostgresPrograms(t *testing.T) {
 	server := pgtest.Start(t)
 	url := server.Database(t)

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +83,8 @@ func (p *postgres) entries(ctx context.Context) (n int64, err error) {
 func (p *postgres) connected(ctx context.Context, f func(*pgx.Conn) error) error {
 	c, err := pgxpool.ParseConfig(p.url) // the connection alone would not know what is for the pool
 	if err != nil {
-		return err
+		// The error itself shows the URL, and passwords among its parameters.
+		return fmt.Errorf("database.url cannot be read: %w", cmp.Or(errors.Unwrap(err), errors.New("one of its parameters is no good")))
 	}
 	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
 	if err != nil {

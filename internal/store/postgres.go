@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -17,12 +18,12 @@ type postgres struct {
 	pool *pgxpool.Pool
 }
 
-func openPostgres(ctx context.Context, url string) (*postgres, error) {
-	config, err := pgxpool.ParseConfig(url) // its errors leave out the password
+func openPostgres(ctx context.Context, text string) (*postgres, error) {
+	config, err := postgresConfig(text)
 	if err != nil {
-		return nil, fmt.Errorf("database.url: %w", err)
+		return nil, err
 	}
-	if named, err := pgx.ParseConfig(url); err == nil && named.RuntimeParams["pool_max_conns"] == "" {
+	if named, err := pgx.ParseConfig(text); err == nil && named.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = defaultConnections
 	}
 	// A process that hangs in the middle of a transaction, or whose machine is gone, would keep all others from the rows that it locked.
@@ -38,6 +39,25 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 		return nil, fmt.Errorf("open PostgreSQL database: %w", err)
 	}
 	return &postgres{pool}, nil
+}
+
+// postgresConfig reads the URL of a PostgreSQL database. The error shows no part of it but the value of a parameter that is wrong.
+func postgresConfig(text string) (*pgxpool.Config, error) {
+	u, err := url.Parse(text)
+	// A slash in a password ends the host, and what follows would be taken for the database's name, which is shown.
+	if err != nil || strings.Contains(u.EscapedPath(), "@") {
+		return nil, errors.New("database.url: is not postgres://USER:PASSWORD@HOST:PORT/DATABASE; escape special characters in the password (%40 for @)")
+	}
+	config, err := pgxpool.ParseConfig(text)
+	if err == nil {
+		return config, nil
+	}
+	// The driver's own words begin with the URL, from which it leaves out a password before the host and no other.
+	why, found := strings.CutPrefix(err.Error(), "cannot parse `"+u.Redacted()+"`: ")
+	if !found {
+		why = "the driver cannot read it"
+	}
+	return nil, fmt.Errorf("database.url: %s", why)
 }
 
 // defaultConnections is the size of the pool where database.url does not name one. With pgx's own default, four or one per processor, the

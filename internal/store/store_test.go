@@ -62,12 +62,19 @@ func TestOpenRefuses(t *testing.T) {
 		{"sqlite:" + filepath.Join(dir, "nowhere.db"), "must be able to write to the file, and to make others in its directory"},
 		{"postgres://me:secret@localhost:not-a-port/db", "database.url"},
 		{"postgres://me:secret@127.0.0.1:1/db", "open PostgreSQL database"},
+		{"postgres://127.0.0.1:1/db?password=secret&sslmode=odd", "database.url: failed to configure TLS (sslmode is invalid)"},
+		{"postgres://me:secret@127.0.0.1:1/db?password=secret&pool_max_conns=some", "database.url: cannot parse pool_max_conns"},
+		{"postgres://127.0.0.1:1/db?sslpassword=secret&sslmode=verify-full&sslrootcert=/none", "database.url: failed to configure TLS (unable to read CA file"},
+		{"postgres://me:secret/more@127.0.0.1:1/db", "escape special characters in the password"},
+		{"postgres://me:secret#more@127.0.0.1:1/db", "escape special characters in the password"},
+		{"postgres://me:%secret@127.0.0.1:1/db", "escape special characters in the password"},
+		{"postgres://me:12/secret@127.0.0.1:1/db", "escape special characters in the password"},
 	} {
 		_, err := store.Open(t.Context(), store.Config{URL: row.url})
 		if err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%q: got %v, want an error with %q", row.url, err, row.want)
 		}
-		if err != nil && strings.Contains(err.Error(), "secret") {
+		if err != nil && (strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "%se")) {
 			t.Errorf("%q: the error tells the password: %v", row.url, err)
 		}
 	}
