@@ -20,7 +20,8 @@ const (
 	MaxExpressions    = 50
 	MaxRegexps        = 200
 	MaxRegexpBytes    = 1024
-	MaxRules          = 100 // in one category
+	MaxPatternsBytes  = 64 << 10 // of all patterns, when their braces are written out: memory and work grow with them
+	MaxRules          = 100      // in one category
 	MaxBranches       = 50
 	MaxRequiredPeople = 20 // of one role
 	MaxEnvironments   = 50
@@ -79,6 +80,7 @@ type compiler struct {
 	rolePlace   map[string]at
 	expressions int
 	regexps     int
+	written     int // bytes of the patterns so far, when their braces are written out
 }
 
 func (c *compiler) compile(s *policyShape) {
@@ -177,7 +179,20 @@ func (c *compiler) pattern(t text, foldCase bool) bool {
 		c.problem(t.at, fmt.Sprintf("the pattern %q %s", e.Pattern, e.Message), e.Mend)
 		return false
 	}
+	c.write(t)
 	return true
+}
+
+// write counts a pattern towards what all of them may come to, and reports the first that is too much.
+func (c *compiler) write(t text) {
+	before := c.written
+	for _, a := range expandBraces(t.value) {
+		c.written += len(a)
+	}
+	if before <= MaxPatternsBytes && c.written > MaxPatternsBytes {
+		c.problem(t.at, fmt.Sprintf("the patterns up to here come to more than %d bytes with their braces written out", MaxPatternsBytes),
+			"use fewer braces in one pattern, or fewer patterns")
+	}
 }
 
 // globs compiles a list of patterns; nil where the list is absent.
@@ -200,6 +215,9 @@ func (c *compiler) globs(l list[text], what string, foldCase bool) *Globs {
 			patterns = append(patterns, t.value)
 			lines = append(lines, t.line)
 		}
+	}
+	if c.written > MaxPatternsBytes {
+		return nil // that was said
 	}
 	g, err := NewGlobs(patterns, foldCase)
 	if err != nil {
@@ -371,6 +389,12 @@ func (c *compiler) checks(l list[checkShape]) []CheckRule {
 			c.problem(s.Name.at, fmt.Sprintf("%q is this policy's own check", change.CheckName), "take it away: it would wait for itself")
 		case rule.NoneFailing != "" && !doublestar.ValidatePattern(rule.NoneFailing):
 			c.problem(s.NoneFailing.at, fmt.Sprintf("the pattern %q is malformed", rule.NoneFailing), `close every "[" and "{"`)
+		case len(rule.NoneFailing) > MaxPatternBytes:
+			c.problem(s.NoneFailing.at, fmt.Sprintf("the pattern has %d bytes", len(rule.NoneFailing)), fmt.Sprintf("keep it under %d, or split it", MaxPatternBytes))
+		case expandBraces(rule.NoneFailing) == nil:
+			c.problem(s.NoneFailing.at, fmt.Sprintf("the pattern %q has too many alternatives", rule.NoneFailing), tooManyAlternatives)
+		default:
+			c.write(s.NoneFailing)
 		}
 		if s.App.present() && !slugForm.MatchString(rule.App) {
 			c.problem(s.App.at, fmt.Sprintf("%q is not an App's slug", rule.App), "write it as in the App's address: github-actions")

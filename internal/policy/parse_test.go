@@ -79,6 +79,10 @@ func TestLimits(t *testing.T) {
 		{"tokens", "version: 1\nbots: [" + many(MaxTokens, "a%d,") + "]", "names, values and marks"},
 		{"patterns", rules("{paths: [" + many(MaxPatterns+1, "a%d,") + "]}"), "paths has 513 patterns"},
 		{"alternatives", rules("{paths: ['" + strings.Repeat("{a,b}", 9) + "']}"), "too many alternatives"},
+		{"all patterns, braces written out", rules(many(2, "{paths: ['"+strings.Repeat("{a,b}", 8)+strings.Repeat("c", 110)+"%d']},") +
+			many(1, "{paths: ['"+strings.Repeat("{a,b}", 8)+strings.Repeat("d", 110)+"%d']}")), "come to more than 65536 bytes"},
+		{"alternatives of checks", "version: 1\nchecks: [{none_failing: '" + strings.Repeat("{a,aa}", 40) + "b'}]", "too many alternatives"},
+		{"the length of a pattern of checks", "version: 1\nchecks: [{none_failing: '" + strings.Repeat("?*", 300) + "'}]", "has 600 bytes"},
 		{"branches", "version: 1\nbranches: [" + many(MaxBranches+1, "b%d,") + "]\n", "branches has 51 patterns"},
 		{"rules", rules(many(MaxRules+1, "{labels: [a%d]},")), "high-risk has 101 rules"},
 		{"environments", "version: 1\nenvironments: {" + many(MaxEnvironments+1, "e%d: {},") + "}", "there are 51 environments"},

@@ -54,6 +54,8 @@ type fault struct {
 	better        []string
 }
 
+var tooManyAlternatives = fmt.Sprintf("keep its braces to %d in all, or split it", maxAlternatives)
+
 // patternFault returns the zero fault for a pattern that can be used.
 func patternFault(p string, foldCase bool) fault {
 	refuse := func(message, mend string, better ...string) fault { return fault{message, mend, better} }
@@ -82,7 +84,7 @@ func patternFault(p string, foldCase bool) fault {
 	}
 	alternatives := expandBraces(p)
 	if alternatives == nil {
-		return refuse("has too many alternatives", fmt.Sprintf("keep its braces to %d in all, or split it", maxAlternatives))
+		return refuse("has too many alternatives", tooManyAlternatives)
 	}
 	for _, a := range alternatives {
 		if segments := strings.Split(a, "/"); slices.Contains(segments, ".") || slices.Contains(segments, "..") {
