@@ -80,6 +80,7 @@ type compiler struct {
 	rolePlace   map[string]at
 	expressions int
 	regexps     int
+	steps       int // that the regular expressions so far come to
 	written     int // bytes of the patterns so far, when their braces are written out
 }
 
@@ -511,6 +512,15 @@ func (c *compiler) regexp(t text) *regexp.Regexp {
 	if len(t.value) > MaxRegexpBytes {
 		c.problem(t.at, fmt.Sprintf("the regular expression has %d bytes", len(t.value)), fmt.Sprintf("keep it under %d, or split it", MaxRegexpBytes))
 		return nil
+	}
+	steps := regexpSteps(t.value)
+	if steps > MaxRegexpSteps {
+		c.problem(t.at, fmt.Sprintf("the regular expression comes to more than %d steps with its repetitions written out", MaxRegexpSteps), "repeat less")
+		return nil
+	}
+	before := c.steps
+	if c.steps += steps; before <= MaxRegexpsSteps && c.steps > MaxRegexpsSteps {
+		c.problem(t.at, fmt.Sprintf("the regular expressions up to here come to more than %d steps with their repetitions written out", MaxRegexpsSteps), "repeat less, or look for less")
 	}
 	re, err := regexp.Compile(t.value)
 	if err != nil {
