@@ -12,7 +12,9 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
 
 	"github.com/changegate/changegate/internal/change"
@@ -146,12 +148,58 @@ func CompileExpression(source string) (*Expression, error) {
 	if compiled.OutputType() != cel.BoolType {
 		return nil, fmt.Errorf("is %s and not a condition: compare it with something", compiled.OutputType())
 	}
-	program, err := env.Program(compiled, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxExpressionCost))
+	patterns, err := sparing(compiled)
+	if err != nil {
+		return nil, err
+	}
+	program, err := env.Program(compiled, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxExpressionCost), cel.CostTracking(patterns))
 	if err != nil {
 		return nil, err
 	}
 	named, any := labelsIn(compiled)
 	return &Expression{source, program, named, any}, nil
+}
+
+// patternSteps are the steps of the regular expressions of an expression. It tells CEL what matching them costs, which by CEL's own measure
+// depends on how long they are written and not on what their repetitions come to.
+type patternSteps map[string]int
+
+// CallCost implements cost.ActualCostEstimator. Nil leaves the cost of other calls to CEL.
+func (p patternSteps) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
+	if function != overloads.Matches || len(args) != 2 {
+		return nil
+	}
+	text, _ := args[0].(types.String)
+	pattern, _ := args[1].(types.String)
+	cost := 1 + uint64(len(text))*uint64(p[string(pattern)])/64
+	return &cost
+}
+
+// growing are the functions that can make a text of more than the memory holds before CEL knows what they cost.
+var growing = []string{"replace", "join", "format"}
+
+// sparing refuses what CEL's limit of the cost comes too late for, and returns the regular expressions.
+func sparing(compiled *cel.Ast) (patternSteps, error) {
+	patterns := patternSteps{}
+	for _, e := range ast.MatchDescendants(ast.NavigateAST(compiled.NativeRep()), ast.KindMatcher(ast.CallKind)) {
+		call := e.AsCall()
+		switch name := call.FunctionName(); {
+		case slices.Contains(growing, name):
+			return nil, fmt.Errorf("has %s, which could make a text without end: compare the parts instead", name)
+		case name == overloads.Matches:
+			args := call.Args()
+			pattern := args[len(args)-1]
+			if pattern.Kind() != ast.LiteralKind || pattern.AsLiteral().Type() != types.StringType {
+				return nil, errors.New("has a regular expression that is not written out: matches takes a text in quotes")
+			}
+			source := string(pattern.AsLiteral().(types.String))
+			patterns[source] = regexpSteps(source)
+			if patterns[source] > MaxRegexpSteps {
+				return nil, fmt.Errorf("has a regular expression of more than %d steps with its repetitions written out: repeat less", MaxRegexpSteps)
+			}
+		}
+	}
+	return patterns, nil
 }
 
 // labelsIn returns the labels that an expression asks for by their names, and says whether it looks at labels in any other way.

@@ -62,6 +62,11 @@ func TestExpressionRefused(t *testing.T) {
 		{`true &&`, "Syntax error: it ends too early (at its column 8)"},
 		{"true\n&& foo", "(at line 2, column 4 of it)"},
 		{`env("HOME") == ""`, "undeclared reference"},
+		{`change.files.all(f, !f.path.matches("(x?.?){900}z"))`, "has a regular expression of more than 2000 steps"},
+		{`change.body.matches(change.title)`, "has a regular expression that is not written out"},
+		{`change.body.replace("", change.body) == ""`, "has replace, which could make a text without end"},
+		{`change.files.map(f, change.body).join("") == ""`, "has join, which"},
+		{`"%s".format([change.files.map(f, change.body)]) == ""`, "has format, which"},
 		{strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200), "recursion"},
 		{strings.Repeat("a", 5000), "has 5000 bytes"},
 	}
@@ -77,12 +82,13 @@ func TestExpressionRefused(t *testing.T) {
 func TestExpressionThatErrsIsNoAnswer(t *testing.T) {
 	facts := expressionFacts()
 	for range 3000 {
-		facts.Content.Files = append(facts.Content.Files, change.File{Path: "x"})
+		facts.Content.Files = append(facts.Content.Files, change.File{Path: strings.Repeat("x", 100)})
 	}
 	a := NewActivation(facts)
 	for _, source := range []string{
 		`change.labels[4] == "x"`,
 		`change.files.all(a, change.files.all(b, a.path != "nowhere" && b.path != "nowhere"))`,
+		`change.files.all(f, !f.path.matches("(x?.?){250}[yz]$"))`, // it would take seconds
 	} {
 		e, err := CompileExpression(source)
 		if err != nil {
