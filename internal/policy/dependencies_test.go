@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -88,5 +89,42 @@ func TestDefaultKnowsManifests(t *testing.T) {
 				t.Errorf("the built-in policy looks for new dependencies in %s, which is no manifest that is known", file)
 			}
 		}
+	}
+}
+
+// TestNestedManifests reads JSON that nests as no manifest does: what is kept of it stays small, and it is known where its end is.
+func TestNestedManifests(t *testing.T) {
+	const levels = 100_000
+	section := ""
+	names := jsonPairs(`{"`+strings.Repeat("k", levels)+`": {"scripts": {`+strings.Repeat(`{"a": [`, levels), &section)
+	if len(section) > 200 || len(names) > 0 {
+		t.Fatalf("%d bytes are kept of what is open, and %d names", len(section), len(names))
+	}
+	jsonPairs(strings.Repeat("]}", levels)+"}}", &section)
+	if section != "\n" {
+		t.Errorf("%q is open where the outermost object is", section)
+	}
+	for _, row := range []struct{ line, want string }{
+		{`"scripts": {`, ""}, {strings.Repeat("[", 9) + `"a": "1.0.0"`, ""}, {strings.Repeat("]", 9), ""}, {`"b": "1.0.0"}`, ""},
+		{`"dependencies": {` + strings.Repeat("[", 9) + strings.Repeat("]", 9), ""}, {`"c": "1.0.0"`, "c"},
+	} {
+		if got := strings.Join(jsonPairs(row.line, &section), " "); got != row.want {
+			t.Errorf("%s: %q, want %q", row.line, got, row.want)
+		}
+	}
+}
+
+func BenchmarkManifests(b *testing.B) {
+	var many strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&many, "+\"a%d\": \"1.0.0\",\n-\"b%d\": \"1.0.0\",\n", i, i)
+	}
+	for name, lines := range map[string]string{"nested": "+" + strings.Repeat("[", 400_000), "many": many.String()} {
+		f := change.File{Path: "package.json", Patch: "@@ -1,1 +1,1 @@\n" + lines}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				newDependencies(&f)
+			}
+		})
 	}
 }

@@ -30,7 +30,8 @@ func newDependencies(f *change.File) []string {
 	}
 	d.endHunk()
 	slices.Sort(d.added)
-	return slices.DeleteFunc(slices.Compact(d.added), func(n string) bool { return slices.Contains(d.removed, n) })
+	slices.Sort(d.removed)
+	return slices.DeleteFunc(slices.Compact(d.added), func(n string) bool { _, removed := slices.BinarySearch(d.removed, n); return removed })
 }
 
 // manifestDiff is the diff of a manifest while it is read, before the change and after it side by side.

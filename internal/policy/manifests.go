@@ -3,10 +3,13 @@ package policy
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/changegate/changegate/internal/change"
 )
 
 // manifest reads one line of a file that lists dependencies: it returns the names on it. Section is what it keeps from line to line, empty
@@ -124,8 +127,7 @@ func goMod(line string, _ *string) []string {
 }
 
 // jsonPairs returns the keys of pairs that may be a name and a version, and the repositories on GitHub that stand for a version. In objects
-// that are known to hold something else, such as the scripts, and in what is inside of them, there are none. Section has the keys of the objects
-// and lists that are open, each with a line end behind it.
+// that are known to hold something else, such as the scripts, and in what is inside of them, there are none. Section is what opened returns.
 func jsonPairs(line string, section *string) []string {
 	var names []string
 	key := "" // the last one, as long as its value is to come
@@ -137,10 +139,10 @@ func jsonPairs(line string, section *string) []string {
 			names = append(names, jsonNames(*section, key, text)...)
 			key = ""
 		case m[0] == "{", m[0] == "[":
-			*section += key + "\n"
+			*section = opened(*section, key)
 			key = ""
 		case m[0] == "}", m[0] == "]":
-			*section = (*section)[:strings.LastIndexByte(strings.TrimSuffix(*section, "\n"), '\n')+1]
+			*section = closed(*section)
 		}
 	}
 	trimmed := strings.TrimSpace(line)
@@ -151,6 +153,39 @@ func jsonPairs(line string, section *string) []string {
 		names = append(names, trimmed)
 	}
 	return names
+}
+
+// What is kept of the objects and lists that are open, so that each costs the same however many there are: more than anything asks for.
+const (
+	maxOpen    = 4
+	maxOpenKey = 32
+)
+
+// opened returns a section with one more object or list: their keys, each with a line end behind it, and how many more are open in these.
+func opened(section, key string) string {
+	keys, more := splitSection(section)
+	if strings.Count(keys, "\n") < maxOpen {
+		return keys + change.Shorten(key, maxOpenKey) + "\n"
+	}
+	return keys + strconv.Itoa(more+1)
+}
+
+// closed returns a section without the last that was opened.
+func closed(section string) string {
+	switch keys, more := splitSection(section); more {
+	case 0:
+		return keys[:strings.LastIndexByte(strings.TrimSuffix(keys, "\n"), '\n')+1]
+	case 1:
+		return keys
+	default:
+		return keys + strconv.Itoa(more-1)
+	}
+}
+
+func splitSection(section string) (keys string, more int) {
+	end := strings.LastIndexByte(section, '\n') + 1
+	more, _ = strconv.Atoi(section[end:])
+	return section[:end], more
 }
 
 // inKnownObject says whether the first of the objects that are open, but for the whole, is known to hold no dependencies. One inside of another
