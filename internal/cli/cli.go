@@ -2,9 +2,9 @@
 //
 // Output rules. What a command was asked for goes to standard output, everything else to standard error; standard output is the same
 // whether or not it is a terminal, so that it can be piped. Exit codes: 0 it worked, 1 it ran and the answer is bad (a policy with
-// errors, a story that failed, a server that stopped with an error), 2 it was called wrongly, or a policy's tests cannot be run. Of gate, which scripts build on, they are 0 go,
-// 75 not yet (EX_TEMPFAIL of sysexits), and 1 for everything else. An error is one paragraph: what was attempted, what is wrong, and the
-// mend.
+// errors, a story that failed, a server that stopped with an error) or could not be written, 2 it was called wrongly, or a policy's tests
+// cannot be run. Of gate, which scripts build on, they are 0 go, 75 not yet (EX_TEMPFAIL of sysexits), and 1 for everything else. An error
+// is one paragraph: what was attempted, what is wrong, and the mend.
 package cli
 
 import (
@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -51,12 +52,15 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 }
 
 func run(ctx context.Context, args []string, streams Streams, c clock) int {
-	root := newRoot(c)
+	root, out := newRoot(c), &output{Writer: streams.Out}
 	root.SetArgs(args)
 	root.SetIn(streams.In)
-	root.SetOut(streams.Out)
+	root.SetOut(out)
 	root.SetErr(streams.Err)
 	err := root.ExecuteContext(ctx)
+	if out.err != nil && (err == nil || isTold(err) || errors.Is(err, out.err)) {
+		err = fmt.Errorf("the output is not complete: %w", out.err)
+	}
 	var usage usageError
 	switch {
 	case err == nil:
@@ -76,6 +80,23 @@ func run(ctx context.Context, args []string, streams Streams, c clock) int {
 	}
 }
 
+// isTold says whether an error's explanation has already been printed.
+func isTold(err error) bool {
+	return errors.Is(err, errBadInput) || errors.Is(err, errBadAnswer) || errors.Is(err, errNotYet)
+}
+
+// output is standard output. It knows whether something could not be written, because most of what prints does not look.
+type output struct {
+	io.Writer
+	err error // the first one
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	o.err = cmp.Or(o.err, err)
+	return n, err
+}
+
 func newRoot(c clock) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "changegate",
@@ -91,7 +112,20 @@ func newRoot(c clock) *cobra.Command {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServeCommand(), newDemoCommand(), newPolicyCommand(c), newGateCommand(c), newAuditCommand(), newSetupCommand(), newVersionCommand())
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = aboutACommand
+	}
 	return root
+}
+
+// aboutACommand says whether the arguments of help name a command.
+func aboutACommand(help *cobra.Command, args []string) error {
+	cmd, rest, err := help.Root().Find(args)
+	if err != nil {
+		return usageError{err}
+	}
+	return noArguments(cmd, rest)
 }
 
 // noArguments is cobra.NoArgs as a mistake in how the command was called. What follows a command of commands was to be one of them.
@@ -105,9 +139,21 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		cmd.SuggestionsMinimumDistance = 2
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			problem += fmt.Sprintf(": did you mean %q?", near[0])
+		} else if other := elsewhere(cmd.Root(), args[0]); other != nil {
+			problem += fmt.Sprintf(": did you mean %q?", other.CommandPath())
 		}
 	}
 	return usageError{fmt.Errorf("%s (see '%s --help')", problem, cmd.CommandPath())}
+}
+
+// elsewhere returns the command below another one that has a name; nil if none has.
+func elsewhere(root *cobra.Command, name string) *cobra.Command {
+	for _, group := range root.Commands() {
+		if i := slices.IndexFunc(group.Commands(), func(c *cobra.Command) bool { return c.Name() == name }); i >= 0 {
+			return group.Commands()[i]
+		}
+	}
+	return nil
 }
 
 func newVersionCommand() *cobra.Command {

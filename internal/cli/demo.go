@@ -58,6 +58,9 @@ the next start begins anew.`,
 
 // isTerminal says whether w is a terminal that shows colours and whose user did not ask for none.
 func isTerminal(w io.Writer) bool {
+	if out, ok := w.(*output); ok {
+		w = out.Writer
+	}
 	f, ok := w.(*os.File)
 	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false

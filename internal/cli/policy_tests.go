@@ -86,9 +86,7 @@ func runTests(cmd *cobra.Command, file string, verbose bool) error {
 		return told(cmd, file, err)
 	}
 	for _, line := range policytest.Lines(file, results, verbose) {
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), visible(line)); err != nil {
-			return err
-		}
+		fmt.Fprintln(cmd.OutOrStdout(), visible(line))
 	}
 	if policytest.Failed(results) > 0 {
 		return errBadAnswer

@@ -31,7 +31,12 @@ environment. A configuration with mistakes is refused before anything starts, wi
 
 With --probe nothing is served: the server that runs with the same server.address is asked whether it is ready. The answer is the exit
 status, 0 or 1, and a line.`,
-		Args: noArguments,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && file == "" {
+				return usageError{fmt.Errorf("name the configuration with --config %s (see '%s --help')", visible(args[0]), cmd.CommandPath())}
+			}
+			return noArguments(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if ask {
 				return probe(cmd, file)
