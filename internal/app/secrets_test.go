@@ -81,7 +81,7 @@ func TestThePrivateKeyIsReplacedWhileTheServerRuns(t *testing.T) {
 	later()
 	works("broken")
 	unusable("1")
-	if log := w.log.String(); strings.Count(log, "server.private_key_file: is not an RSA private key in PEM form; what it held before stays in use") != 1 ||
+	if log := w.log.String(); strings.Count(log, " is not an RSA private key of 2048 bits or more in PEM form; download one from the App's settings page, under Private keys; what it held before stays in use") != 1 ||
 		strings.Count(log, "stays") != 1 || strings.Contains(log, "half of it") {
 		t.Errorf("the log is to say once what is wrong with the file, and not what it holds:\n%s", log)
 	}

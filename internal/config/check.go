@@ -27,8 +27,8 @@ func (l *loader) check() *Config {
 	if c.GitHub.App.IntegrationID = l.positive(integrationID); c.GitHub.App.IntegrationID == 0 {
 		l.wrong(integrationID, "is missing or not a positive whole number; it is the App ID on the App's settings page")
 	}
-	current, previous := l.webhookSecrets()
-	c.GitHub.App.WebhookSecret, c.Server.PreviousWebhookSecret = current, previous
+	secrets := l.webhookSecrets()
+	c.GitHub.App.WebhookSecret, c.Server.PreviousWebhookSecret = secrets.current, secrets.previous
 	c.GitHub.App.PrivateKey = l.privateKey()
 
 	c.GitHub.OAuth = OAuth{ClientID: l.text(clientID, ""), ClientSecret: NewSecret(l.text(clientSecret, ""))}
@@ -115,13 +115,16 @@ func isLoopback(host string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// webhookSecrets reads the secret and the one before it, from the file or from the settings.
-func (l *loader) webhookSecrets() (current, previous Secret) {
+// webhookSecrets are the secret of the webhook, and the one before it, which may be empty.
+type webhookSecrets struct{ current, previous Secret }
+
+// webhookSecrets reads them from the file or from the settings.
+func (l *loader) webhookSecrets() webhookSecrets {
 	if !l.isSet(webhookSecretFile) {
 		if !l.isSet(webhookSecret) {
 			l.wrong(webhookSecret, "is empty; set the webhook secret of the App's settings, or name a file with it in %s", webhookSecretFile)
 		}
-		return l.secret(webhookSecret), l.secret(previousWebhookSecret)
+		return webhookSecrets{l.secret(webhookSecret), l.secret(previousWebhookSecret)}
 	}
 	if l.isSet(webhookSecret) {
 		l.wrong(webhookSecret, "is set and %s too; keep one of them", webhookSecretFile)
@@ -129,16 +132,11 @@ func (l *loader) webhookSecrets() (current, previous Secret) {
 	if l.isSet(previousWebhookSecret) {
 		l.wrong(previousWebhookSecret, "is set and %s too; write it as the second line of that file", webhookSecretFile)
 	}
-	text, err := readSmall(l.values[webhookSecretFile].text)
-	if err != nil {
-		l.wrong(webhookSecretFile, "cannot be read: %v", cause(err))
-		return Secret{}, Secret{}
-	}
-	current, previous, err = parseSecrets(text)
+	secrets, err := readSecret(l.values[webhookSecretFile].text, parseSecrets)
 	if err != nil {
 		l.wrong(webhookSecretFile, "%v", err)
 	}
-	return current, previous
+	return secrets
 }
 
 // secret reads a secret of the settings. White space around one is a slip of copying, which would make every signature wrong.
@@ -151,12 +149,12 @@ func (l *loader) secret(k key) Secret {
 }
 
 // parseSecrets reads a file of webhook secrets: the first line is the current one, and a second line, if any, the one before.
-func parseSecrets(file []byte) (current, previous Secret, err error) {
+func parseSecrets(file []byte) (webhookSecrets, error) {
 	var secrets []Secret
 	for line := range strings.Lines(string(file)) {
 		line = strings.TrimSpace(line)
 		if strings.ContainsAny(line, " \t") {
-			return Secret{}, Secret{}, errors.New("has a line with white space in it; write one secret a line and nothing else")
+			return webhookSecrets{}, errors.New("has a line with white space in it; write one secret a line and nothing else")
 		}
 		if line != "" {
 			secrets = append(secrets, NewSecret(line))
@@ -164,18 +162,17 @@ func parseSecrets(file []byte) (current, previous Secret, err error) {
 	}
 	switch len(secrets) {
 	case 0:
-		return Secret{}, Secret{}, errors.New("is empty; its first line must be the webhook secret of the App's settings")
+		return webhookSecrets{}, errors.New("is empty; its first line must be the webhook secret of the App's settings")
 	case 1:
-		return secrets[0], Secret{}, nil
+		return webhookSecrets{current: secrets[0]}, nil
 	case 2:
-		return secrets[0], secrets[1], nil
+		return webhookSecrets{secrets[0], secrets[1]}, nil
 	default:
-		return Secret{}, Secret{}, errors.New("has more than two secrets; the first line is the current one, the second the one before")
+		return webhookSecrets{}, errors.New("has more than two secrets; the first line is the current one, the second the one before")
 	}
 }
 
 func (l *loader) privateKey() Secret {
-	const form = "is not an RSA private key in PEM form; "
 	if !l.isSet(privateKeyFile) {
 		if !l.isSet(privateKey) {
 			l.wrong(privateKey, "is missing; paste the whole .pem file of the App, or name it in %s", privateKeyFile)
@@ -187,20 +184,28 @@ func (l *loader) privateKey() Secret {
 			text = strings.ReplaceAll(text, `\n`, "\n")
 		}
 		if !isPrivateKey([]byte(text)) {
-			l.wrong(privateKey, form+"paste the whole .pem file, or name it in %s", privateKeyFile)
+			l.wrong(privateKey, noPrivateKey+"; paste the whole .pem file, or name it in %s", privateKeyFile)
 		}
 		return NewSecret(text)
 	}
 	if l.isSet(privateKey) {
 		l.wrong(privateKey, "is set and %s too; keep one of them", privateKeyFile)
 	}
-	text, err := readSmall(l.values[privateKeyFile].text)
+	secret, err := readSecret(l.values[privateKeyFile].text, parsePrivateKey)
 	if err != nil {
-		l.wrong(privateKeyFile, "cannot be read: %v", cause(err))
-	} else if !isPrivateKey(text) {
-		l.wrong(privateKeyFile, form+"download one from the App's settings page, under Private keys")
+		l.wrong(privateKeyFile, "%v", err)
 	}
-	return NewSecret(string(text))
+	return secret
+}
+
+const noPrivateKey = "is not an RSA private key of 2048 bits or more in PEM form"
+
+// parsePrivateKey reads a file with a private key.
+func parsePrivateKey(file []byte) (Secret, error) {
+	if !isPrivateKey(file) {
+		return Secret{}, errors.New(noPrivateKey + "; download one from the App's settings page, under Private keys")
+	}
+	return NewSecret(string(file)), nil
 }
 
 // isPrivateKey asks the parser that the client library uses, so that what passes here works there.
@@ -217,15 +222,13 @@ func (l *loader) slack() Slack {
 		if l.isSet(slackToken) {
 			l.wrong(slackToken, "is set and %s too; keep one of them", slackTokenFile)
 		}
-		text, err := readSmall(s.TokenFile)
-		if err != nil {
-			l.wrong(slackTokenFile, "cannot be read: %v", cause(err))
-		} else if s.Token, err = parseToken(string(text)); err != nil {
+		var err error
+		if s.Token, err = readSecret(s.TokenFile, parseToken); err != nil {
 			l.wrong(slackTokenFile, "%v", err)
 		}
 	case l.isSet(slackToken):
 		var err error
-		if s.Token, err = parseToken(l.values[slackToken].text); err != nil {
+		if s.Token, err = parseToken([]byte(l.values[slackToken].text)); err != nil {
 			l.wrong(slackToken, "%v", err)
 		}
 	default:
@@ -239,8 +242,8 @@ func (l *loader) slack() Slack {
 }
 
 // parseToken reads a bot's token, which may be one that is rotated.
-func parseToken(text string) (Secret, error) {
-	text = strings.TrimSpace(text)
+func parseToken(file []byte) (Secret, error) {
+	text := strings.TrimSpace(string(file))
 	if !strings.HasPrefix(strings.TrimPrefix(text, "xoxe."), "xoxb-") || strings.ContainsFunc(text, unicode.IsSpace) {
 		return Secret{}, errors.New("is not a bot's token, which begins with xoxb-; copy the Bot User OAuth Token of the Slack app, under OAuth & Permissions")
 	}

@@ -53,6 +53,19 @@ func working(with ...string) map[string]string {
 	return env
 }
 
+// anywhere is a replacer of what is elsewhere wherever the tests run: a file that is named, and the working directory.
+func anywhere(t *testing.T, file string) *strings.Replacer {
+	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file == "" {
+		return strings.NewReplacer(here, "DIR")
+	}
+	return strings.NewReplacer(file, "FILE", here, "DIR")
+}
+
 func write(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -190,6 +203,11 @@ func TestProblems(t *testing.T) {
 			env:  map[string]string{"GITHUB_APP_INTEGRATION_ID": "7", "GITHUB_APP_PRIVATE_KEY": testKey()},
 			want: []string{"github.app.webhook_secret: is a number and not a text; put it in quotes (FILE:1:32)"},
 		},
+		"another file": {
+			file: "s3cret hunter2\n",
+			env:  working(),
+			want: []string{"the file has no keys, so that it is no configuration; name another, or begin it with github: (FILE:1:1)"},
+		},
 		"a key twice": {
 			file: "log:\n  level: info\n  level: debug\n",
 			env:  working(),
@@ -220,17 +238,17 @@ func TestProblems(t *testing.T) {
 		},
 		"no key": {
 			env:  working("GITHUB_APP_PRIVATE_KEY", "hunter2"),
-			want: []string{"github.app.private_key: is not an RSA private key in PEM form; paste the whole .pem file, or name it in server.private_key_file (GITHUB_APP_PRIVATE_KEY)"},
+			want: []string{"github.app.private_key: is not an RSA private key of 2048 bits or more in PEM form; paste the whole .pem file, or name it in server.private_key_file (GITHUB_APP_PRIVATE_KEY)"},
 		},
 		"secrets twice": {
-			env: working("CHANGEGATE_SERVER_WEBHOOK_SECRET_FILE", "testdata/none", "CHANGEGATE_SERVER_PRIVATE_KEY_FILE", "testdata/none",
+			env: working("CHANGEGATE_SERVER_WEBHOOK_SECRET_FILE", "there/is/none", "CHANGEGATE_SERVER_PRIVATE_KEY_FILE", "there/is/none",
 				"CHANGEGATE_SERVER_PREVIOUS_WEBHOOK_SECRET", "before"),
 			want: []string{
 				"github.app.webhook_secret: is set and server.webhook_secret_file too; keep one of them",
 				"server.previous_webhook_secret: is set and server.webhook_secret_file too; write it as the second line of that file",
-				"server.webhook_secret_file: cannot be read: no such file or directory (CHANGEGATE_SERVER_WEBHOOK_SECRET_FILE)",
+				"server.webhook_secret_file: names no file: DIR has none of that name; write the whole path, or start the server in the directory in which this one begins (CHANGEGATE_SERVER_WEBHOOK_SECRET_FILE)",
 				"github.app.private_key: is set and server.private_key_file too; keep one of them",
-				"server.private_key_file: cannot be read: no such file or directory (CHANGEGATE_SERVER_PRIVATE_KEY_FILE)",
+				"server.private_key_file: names no file: DIR has none of that name; write the whole path, or start the server in the directory in which this one begins (CHANGEGATE_SERVER_PRIVATE_KEY_FILE)",
 			},
 		},
 		"a secret with a line break": {
@@ -288,10 +306,10 @@ func TestProblems(t *testing.T) {
 			want: []string{"slack.token: is not a bot's token, which begins with xoxb-; copy the Bot User OAuth Token of the Slack app, under OAuth & Permissions (CHANGEGATE_SLACK_TOKEN)"},
 		},
 		"a token twice, its file missing": {
-			env: working("CHANGEGATE_SLACK_TOKEN", "xoxb-hunter2", "CHANGEGATE_SLACK_TOKEN_FILE", "testdata/none"),
+			env: working("CHANGEGATE_SLACK_TOKEN", "xoxb-hunter2", "CHANGEGATE_SLACK_TOKEN_FILE", "there/is/none"),
 			want: []string{
 				"slack.token: is set and slack.token_file too; keep one of them",
-				"slack.token_file: cannot be read: no such file or directory (CHANGEGATE_SLACK_TOKEN_FILE)",
+				"slack.token_file: names no file: DIR has none of that name; write the whole path, or start the server in the directory in which this one begins (CHANGEGATE_SLACK_TOKEN_FILE)",
 			},
 		},
 		"an address of Slack without a token": {
@@ -340,10 +358,7 @@ func TestProblems(t *testing.T) {
 				t.Fatalf("%d problems, want %d:\n%v", len(problems), len(tt.want), err)
 			}
 			for i, p := range problems {
-				got := p.String()
-				if path != "" {
-					got = strings.ReplaceAll(got, path, "FILE")
-				}
+				got := anywhere(t, path).Replace(p.String())
 				if !strings.HasPrefix(got, tt.want[i]) {
 					t.Errorf("problem %d:\n got %s\nwant %s", i, got, tt.want[i])
 				}

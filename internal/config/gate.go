@@ -178,20 +178,16 @@ func (l *loader) gateToken(name string, node ast.Node, source string) GateToken 
 		t.SHA256 = [sha256.Size]byte(raw)
 	default:
 		var err error
-		if t.SHA256, err = readGateToken(t.File); err != nil {
+		if t.SHA256, err = readSecret(t.File, parseGateToken); err != nil {
 			wrong("token_file", err.Error())
 		}
 	}
 	return t
 }
 
-// readGateToken returns the digest of the token in a file.
-func readGateToken(path string) ([sha256.Size]byte, error) {
-	text, err := readSmall(path)
-	if err != nil {
-		return [sha256.Size]byte{}, fmt.Errorf("cannot be read: %w", cause(err))
-	}
-	token := strings.TrimSpace(string(text))
+// parseGateToken returns the digest of the token in a file.
+func parseGateToken(file []byte) ([sha256.Size]byte, error) {
+	token := strings.TrimSpace(string(file))
 	if len(token) < minToken || strings.ContainsFunc(token, unicode.IsSpace) {
 		return [sha256.Size]byte{}, errors.New("does not hold one token of 32 characters or more and nothing else; make one with openssl rand -hex 32")
 	}

@@ -178,9 +178,6 @@ func (l *loader) strays(env func(string) (string, bool)) {
 	}
 }
 
-// maxFile is far more than any configuration needs.
-const maxFile = 1 << 20
-
 func (l *loader) readFile(path string) error {
 	text, err := readSmall(path)
 	if err != nil {
@@ -220,17 +217,6 @@ func unparsed(err error, path string) Problem {
 	return problem
 }
 
-func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
-	}
-	return os.ReadFile(path)
-}
-
 // readNode reads a block into the values of its keys.
 func (l *loader) readNode(prefix string, node ast.Node, path string) {
 	var entries []*ast.MappingValueNode
@@ -242,7 +228,11 @@ func (l *loader) readNode(prefix string, node ast.Node, path string) {
 	case *ast.NullNode, *ast.CommentGroupNode:
 		return // a block whose every line is commented out
 	default:
-		l.problemAt(prefix, node, path, "is not a block of keys; indent its keys below it")
+		text := "is not a block of keys; indent its keys below it"
+		if prefix == "" {
+			text = "the file has no keys, so that it is no configuration; name another, or begin it with github:"
+		}
+		l.problemAt(prefix, node, path, text)
 		return
 	}
 	for _, e := range entries {

@@ -8,7 +8,8 @@ import (
 	"github.com/changegate/changegate/internal/typo"
 )
 
-// Problem is one thing that is wrong with a configuration. It never quotes a value, because a value may be a secret in the wrong place.
+// Problem is one thing that is wrong with a configuration. It never quotes a value, because a value may be a secret in the wrong place,
+// but for the path of a file that is there.
 type Problem struct {
 	Key    string // "github.app.private_key", or a variable that is no key's; empty where none is to blame
 	Text   string // what is wrong, and after a semicolon the mend

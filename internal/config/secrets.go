@@ -1,9 +1,7 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 	"time"
@@ -96,61 +94,35 @@ func (s *Secrets) reread() {
 	}
 	s.readAt = now
 	if path := s.files.WebhookSecretFile; path != "" {
-		s.noteProblem(webhookSecretFile, s.rereadWebhook(path))
+		secrets, err := readSecret(path, parseSecrets)
+		if err == nil {
+			s.current, s.previous = secrets.current, secrets.previous
+		}
+		s.noteProblem(webhookSecretFile, err)
 	}
 	if path := s.files.PrivateKeyFile; path != "" {
-		s.noteProblem(privateKeyFile, s.rereadKey(path))
+		secret, err := readSecret(path, parsePrivateKey)
+		if err == nil {
+			s.key = secret
+		}
+		s.noteProblem(privateKeyFile, err)
 	}
 	if s.tokenFile != "" {
-		s.noteProblem(slackTokenFile, s.rereadToken(s.tokenFile))
+		token, err := readSecret(s.tokenFile, parseToken)
+		if err == nil {
+			s.token = token
+		}
+		s.noteProblem(slackTokenFile, err)
 	}
 	for i, t := range s.gate {
 		if t.File != "" {
-			digest, err := readGateToken(t.File)
+			digest, err := readSecret(t.File, parseGateToken)
 			if err == nil {
 				s.gate[i].SHA256 = digest
 			}
 			s.noteProblem(key(fmt.Sprintf("%s[%d].token_file", gateTokens, i)), err)
 		}
 	}
-}
-
-func (s *Secrets) rereadWebhook(path string) error {
-	text, err := readSmall(path)
-	if err != nil {
-		return fmt.Errorf("cannot be read: %w", cause(err))
-	}
-	current, previous, err := parseSecrets(text)
-	if err != nil {
-		return err
-	}
-	s.current, s.previous = current, previous
-	return nil
-}
-
-func (s *Secrets) rereadKey(path string) error {
-	text, err := readSmall(path)
-	if err != nil {
-		return fmt.Errorf("cannot be read: %w", cause(err))
-	}
-	if !isPrivateKey(text) {
-		return errors.New("is not an RSA private key in PEM form")
-	}
-	s.key = NewSecret(string(text))
-	return nil
-}
-
-func (s *Secrets) rereadToken(path string) error {
-	text, err := readSmall(path)
-	if err != nil {
-		return fmt.Errorf("cannot be read: %w", cause(err))
-	}
-	token, err := parseToken(string(text))
-	if err != nil {
-		return err
-	}
-	s.token = token
-	return nil
 }
 
 // noteProblem reports a problem when it is new.
@@ -163,12 +135,4 @@ func (s *Secrets) noteProblem(k key, err error) {
 		s.problems[k] = err.Error()
 		s.report(fmt.Errorf("%s: %w; what it held before stays in use", k, err))
 	}
-}
-
-// cause leaves out the path, which the key stands for.
-func cause(err error) error {
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		return path.Err
-	}
-	return err
 }

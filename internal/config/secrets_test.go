@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	var reports []string
 	s := NewSecrets(c, func() time.Time { return now }, func(err error) { reports = append(reports, err.Error()) })
 
-	const emptied = "server.webhook_secret_file: is empty; its first line must be the webhook secret of the App's settings; what it held before stays in use"
+	emptied := "server.webhook_secret_file: " + hook + " is empty; its first line must be the webhook secret of the App's settings; what it held before stays in use"
 	steps := []struct {
 		name              string
 		file              string // "-" leaves it, "" empties it
@@ -66,7 +67,7 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	if got := string(s.PrivateKey()); got != testKey() {
 		t.Error("the private key is lost with its file")
 	}
-	want := []string{"server.private_key_file: cannot be read: no such file or directory; what it held before stays in use"}
+	want := []string{"server.private_key_file: names no file: " + filepath.Dir(key) + " has none of that name; name the file; what it held before stays in use"}
 	if !slices.Equal(reports, want) {
 		t.Errorf("reports are %q, want %q", reports, want)
 	}
@@ -76,6 +77,41 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	now = now.Add(time.Minute)
 	if got := string(s.PrivateKey()); got != testKey() {
 		t.Error("the private key is lost to what is none")
+	}
+}
+
+// TestFilesOfSecrets: an error says which file it is about, and shows nothing that may be a secret.
+func TestFilesOfSecrets(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]string{"empty": "", "three": "a\nb\nc", "key.pem": testKey(), "large": strings.Repeat("x", maxFile+1)}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for _, tt := range []struct{ setting, path, want string }{
+		{"webhook_secret", "empty", "DIR/empty is empty; its first line"},
+		{"webhook_secret", dir + "/three", "DIR/three has more than two secrets"},
+		{"webhook_secret", "large", "DIR/large is larger than 1048576 bytes; name another file"},
+		{"webhook_secret", ".", "DIR is a directory; name a file in it"},
+		{"webhook_secret", "s3cret+of/the+App==", "names no file: DIR has none of that name; write the whole path"},
+		{"webhook_secret", "/s3cret+of/the+App==", "names no file: / has none of that name; name the file (CHANGE"},
+		{"webhook_secret", "key.pem/s3cret", "names no file: DIR has none of that name"},
+		{"private_key", testKey(), "names no file: DIR has none of that name"},
+		{"private_key", "three", "DIR/three is not an RSA private key of 2048 bits or more in PEM form; download one"},
+	} {
+		env := working()
+		delete(env, "GITHUB_APP_"+strings.ToUpper(tt.setting))
+		env["CHANGEGATE_SERVER_"+strings.ToUpper(tt.setting)+"_FILE"] = tt.path
+		_, err := Load("", lookup(env))
+		if err == nil {
+			t.Fatalf("%s is taken", tt.path)
+		}
+		want := "configuration: server." + tt.setting + "_file: " + strings.ReplaceAll(tt.want, "DIR", dir)
+		if text := err.Error(); !strings.HasPrefix(text, want) || strings.Contains(text, "s3cret+") || strings.Contains(text, "PRIVATE KEY") {
+			t.Errorf("%s is refused with %q, want %q", tt.path, text, want)
+		}
 	}
 }
 
@@ -124,9 +160,9 @@ func TestParseSecrets(t *testing.T) {
 		{"one\ntwo\nthree", "", "", false},
 	}
 	for _, tt := range tests {
-		current, previous, err := parseSecrets([]byte(tt.file))
-		if current.Reveal() != tt.current || previous.Reveal() != tt.previous || (err == nil) != tt.ok {
-			t.Errorf("parseSecrets(%q) = %q, %q, %v", tt.file, current.Reveal(), previous.Reveal(), err)
+		got, err := parseSecrets([]byte(tt.file))
+		if got.current.Reveal() != tt.current || got.previous.Reveal() != tt.previous || (err == nil) != tt.ok {
+			t.Errorf("parseSecrets(%q) = %q, %q, %v", tt.file, got.current.Reveal(), got.previous.Reveal(), err)
 		}
 	}
 }
