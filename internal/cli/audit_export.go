@@ -142,7 +142,11 @@ func exportTo(ctx context.Context, s *store.Store, path string, o audit.ExportOp
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-")
 	if err != nil {
-		return h, err
+		var told *fs.PathError
+		if errors.As(err, &told) {
+			err = told.Err
+		}
+		return h, fmt.Errorf("make %s: %w: its directory must be there, and be yours to write to", path, err)
 	}
 	defer os.Remove(f.Name())
 	h, err = audit.Export(ctx, s, f, o)
@@ -174,7 +178,7 @@ func leftOut(cmd *cobra.Command, s *store.Store, from, to string, o audit.Export
 	case last > size:
 		return fmt.Errorf("the ledger has %s, and none has the number %d", entries(size), last)
 	case first > last:
-		return errors.New("the ledger has no such entries")
+		return nothing(cmd.Context(), s, from, to, size)
 	}
 	n := last - max(first-1, o.Checkpoint.Size)
 	if n <= 0 {

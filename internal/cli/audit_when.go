@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -33,7 +34,7 @@ func parseWhen(text string) (w when, err error) {
 	return w, usageError{fmt.Errorf("%q is no entry's number, no day (2026-01-31) and no time (2026-01-31T09:00:00Z)", visible(text))}
 }
 
-// inOrder says whether --from is before --to, where both are of the same sort.
+// inOrder says whether --from is no later than --to, where both are numbers or neither is.
 func inOrder(from, to string) error {
 	if from == "" || to == "" {
 		return nil
@@ -46,11 +47,11 @@ func inOrder(from, to string) error {
 	if err != nil {
 		return err
 	}
-	end := b.time
+	late := a.time.After(b.time)
 	if b.day {
-		end = end.AddDate(0, 0, 1)
+		late = !a.time.Before(b.time.AddDate(0, 0, 1))
 	}
-	if a.seq > 0 && b.seq > 0 && a.seq > b.seq || a.seq == 0 && b.seq == 0 && a.time.After(end) {
+	if a.seq > 0 && b.seq > 0 && a.seq > b.seq || a.seq == 0 && b.seq == 0 && late {
 		return usageError{fmt.Errorf("--from %s is after --to %s: swap them", from, to)}
 	}
 	return nil
@@ -96,4 +97,34 @@ func between(ctx context.Context, s *store.Store, from, to string, size int64) (
 		}
 	}
 	return first, last, nil
+}
+
+// nothing is the error of a period without entries: it says what there is instead, in a ledger of so many.
+func nothing(ctx context.Context, s *store.Store, from, to string, size int64) error {
+	if size == 0 {
+		return errors.New("the ledger has no entries")
+	}
+	var ends []ledger.Entry
+	err := s.ReadLedger(ctx, func(tx ledger.Tx) error {
+		for _, seq := range []int64{1, size} {
+			list, err := ledger.List(ctx, tx, ledger.Page{From: seq, Limit: 1})
+			if err != nil {
+				return err
+			}
+			ends = append(ends, list...)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	period := ""
+	if from != "" {
+		period = " from " + from
+	}
+	if to != "" {
+		period += " to " + to
+	}
+	return fmt.Errorf("the ledger has no entries%s: it has 1 to %d, which were appended from %s to %s",
+		period, size, clocked(ends[0].At), clocked(ends[len(ends)-1].At))
 }
