@@ -61,7 +61,7 @@ func parse(floor *Policy, source string, text []byte) (*Policy, *policyShape, Pr
 	}}
 	if n := r.document(text); n != nil {
 		r.mapping(n, shape, "the policy")
-		if entries, ok := (&reader{}).entries(n, ""); ok {
+		if entries, ok := (&reader{}).entries(n, "", shape); ok {
 			for _, e := range entries {
 				c.policy.Line[e.key.value] = e.key.line
 			}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -210,7 +211,7 @@ func firstLine(s string) string {
 
 // mapping reads a node into a struct of the file's shape: fields with a `key` tag, all of them values with a place.
 func (r *reader) mapping(n ast.Node, into any, what string) {
-	entries, ok := r.entries(n, what)
+	entries, ok := r.entries(n, what, into)
 	if !ok {
 		return
 	}
@@ -255,8 +256,8 @@ type entry struct {
 	value ast.Node
 }
 
-// entries returns a mapping's entries in the order of the file, each key once.
-func (r *reader) entries(n ast.Node, what string) ([]entry, bool) {
+// entries returns the entries of a mapping that is to become a value of the file's shape, in the order of the file, each key once.
+func (r *reader) entries(n ast.Node, what string, into any) ([]entry, bool) {
 	var values []*ast.MappingValueNode
 	switch n := n.(type) {
 	case *ast.MappingNode:
@@ -268,7 +269,7 @@ func (r *reader) entries(n ast.Node, what string) ([]entry, bool) {
 			r.problem(nodePlace(n), fmt.Sprintf("%q is a text, and no key with a value", text.Value), spaceMend)
 			return nil, false
 		}
-		r.wrongKind(n, what, `names with values ("key: value")`)
+		r.wrongKind(n, what, "names with values "+cmp.Or(example(into), `("key: value")`))
 		return nil, false
 	}
 	seen := map[string]at{}
@@ -294,6 +295,37 @@ func (r *reader) entries(n ast.Node, what string) ([]entry, bool) {
 	return out, true
 }
 
+// example is how a value of the file's shape is written, where something else is often written in its place; empty where nothing is.
+func example(into any) string {
+	switch into.(type) {
+	case *roleShape:
+		return "{teams: [tech-leads]}"
+	case *whenShape:
+		return `{any: [{paths: ["**/migrations/**"]}]}`
+	case *ruleShape:
+		return `{paths: ["**/migrations/**"]}`
+	case *approvalShape:
+		return "{role: reviewer, count: 2}"
+	case *checkShape:
+		return "{name: build, app: github-actions}"
+	case *securityShape:
+		return `{role: security, triggers: {authentication: {paths: ["**/auth/**"]}}}`
+	case *triggerShape:
+		return `{paths: ["**/auth/**"]}`
+	case *labelsShape:
+		return "{lowered_by: tech-lead}"
+	case *dismissalsShape:
+		return "{by: tech-lead}"
+	case *emergencyShape:
+		return "{declared_by: on-call}"
+	case *environmentShape:
+		return `{}, or {hours: "Mon-Fri 09:00-16:00"}`
+	case *freezeShape:
+		return "{name: year end, from: 2026-12-18, until: 2027-01-04}"
+	}
+	return ""
+}
+
 func (r *reader) wrongKind(n ast.Node, what, want string) {
 	r.problem(nodePlace(n), fmt.Sprintf("%s is %s", what, yamlnode.Kind(n)), "write "+want)
 }
@@ -303,6 +335,8 @@ func insteadOf(value, key string) string {
 	switch key {
 	case "within", "monitor", "timeout", "grace", "lasts":
 		return durationMend
+	case "deployments":
+		return "use one of create, record, off"
 	case "changed_lines", "changed_files":
 		return fmt.Sprintf(`compare with it, in quotes: "> %s"`, value)
 	}
@@ -330,6 +364,10 @@ func (t *text) read(r *reader, n ast.Node, what string) {
 }
 
 func (i *number) read(r *reader, n ast.Node, what string) {
+	if _, ok := n.(*ast.FloatNode); ok {
+		r.problem(nodePlace(n), fmt.Sprintf("%s is %s", what, n.GetToken().Value), "write a whole number")
+		return
+	}
 	in, ok := n.(*ast.IntegerNode)
 	if !ok {
 		r.wrongKind(n, what, "a whole number")
@@ -369,7 +407,7 @@ func (f *boolean) read(r *reader, n ast.Node, what string) {
 func (l *list[T]) read(r *reader, n ast.Node, what string) {
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
-		r.wrongKind(n, what, "a list: [one, two], or a line with a dash for each")
+		r.wrongKind(n, what, "a list: ["+cmp.Or(example(new(T)), "one, two")+"], or a line with a dash for each")
 		return
 	}
 	l.at = nodePlace(n)
@@ -380,7 +418,7 @@ func (l *list[T]) read(r *reader, n ast.Node, what string) {
 }
 
 func (m *names[T]) read(r *reader, n ast.Node, what string) {
-	entries, ok := r.entries(n, what)
+	entries, ok := r.entries(n, what, m)
 	if !ok {
 		return
 	}
