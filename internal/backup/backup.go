@@ -81,7 +81,7 @@ func Save(ctx context.Context, url, file string) (c Copied, err error) {
 		return Copied{}, err
 	}
 	// Under its name it is there whole or not at all. The directory is the same, so that the last step is a link.
-	part, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
+	part, err := Part(file)
 	if err != nil {
 		return Copied{}, err
 	}
@@ -110,6 +110,15 @@ func Save(ctx context.Context, url, file string) (c Copied, err error) {
 
 func taken(file string) error {
 	return fmt.Errorf("%s is there already, and a copy overwrites nothing: name another file", file)
+}
+
+// Part makes a file beside another one that is to be made, which gets its name once it is whole. Only its owner can read it.
+func Part(file string) (*os.File, error) {
+	part, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
+	if told, ok := errors.AsType[*fs.PathError](err); ok { // nobody asked for a file of that name
+		return nil, fmt.Errorf("make %s: %w: its directory must be there, and let you write to it", file, told.Err)
+	}
+	return part, err
 }
 
 // Claim gives a file that is whole the name that it was made for, in the same directory. Unlike a rename it never takes the place of a file that

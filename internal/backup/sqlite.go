@@ -119,7 +119,7 @@ func (s sqlite) replace(ctx context.Context, file string) error {
 	}
 	defer from.Close()
 	dir := filepath.Dir(s.path)
-	to, err := os.CreateTemp(dir, filepath.Base(s.path)+".part-*")
+	to, err := Part(s.path)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -140,13 +139,9 @@ func exportTo(ctx context.Context, s *store.Store, path string, o audit.ExportOp
 	if _, err := os.Lstat(path); err == nil {
 		return h, taken
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-")
+	f, err := backup.Part(path)
 	if err != nil {
-		var told *fs.PathError
-		if errors.As(err, &told) {
-			err = told.Err
-		}
-		return h, fmt.Errorf("make %s: %w: its directory must be there, and be yours to write to", path, err)
+		return h, err
 	}
 	defer os.Remove(f.Name())
 	h, err = audit.Export(ctx, s, f, o)

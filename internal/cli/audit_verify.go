@@ -223,6 +223,10 @@ func verifySince(cmd *cobra.Command, s *store.Store, file string, keys []string)
 		return bad(out, file, err)
 	}
 	first, last := list[0], list[len(list)-1]
+	if len(list) == 1 {
+		fmt.Fprintf(out, "%s: the ledger extends its checkpoint, over %s at %s\n", visible(file), entries(first.Size), clocked(first.At))
+		return nil
+	}
 	fmt.Fprintf(out, "%s: the ledger extends its %d checkpoints, over %s at %s to %s at %s\n",
 		visible(file), len(list), entries(first.Size), clocked(first.At), entries(last.Size), clocked(last.At))
 	return nil

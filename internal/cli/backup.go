@@ -82,10 +82,14 @@ func databaseFlags(cmd *cobra.Command, configuration *string) {
 	cmd.Flags().StringVarP(configuration, "config", "c", "", "the configuration `file`")
 }
 
-// databaseFor reads which database is meant, once the flag that names the copy is there.
+// databaseFor reads which database is meant, once the flag that names the copy is there. It must be named: the one that a server has unless told
+// is wherever that was started.
 func databaseFor(configuration, flag, file string) (config.Database, error) {
-	if file == "" {
+	switch {
+	case file == "":
 		return config.Database{}, usageError{fmt.Errorf("--%s must name a file", flag)}
+	case configuration == "" && os.Getenv(databaseVariable) == "":
+		return config.Database{}, usageError{fmt.Errorf("no database is named: use --config, or set %s", databaseVariable)}
 	}
 	return config.LoadDatabase(configuration, os.LookupEnv)
 }

@@ -72,6 +72,9 @@ func makeKey(path, name string) (made bool, err error) {
 		return false, fmt.Errorf("%q cannot name a key: a name has no spaces and no plus signs", name)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".ledger-key-") // only its owner can read it
+	if told, ok := errors.AsType[*fs.PathError](err); ok {      // nobody asked for a file of that name
+		return false, fmt.Errorf("it cannot be made: %w: its directory must be there, and let you write to it", told.Err)
+	}
 	if err != nil {
 		return false, err
 	}

@@ -36,7 +36,7 @@ func openPostgres(ctx context.Context, text string) (*postgres, error) {
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("open PostgreSQL database: %w", err)
+		return nil, fmt.Errorf("open PostgreSQL database: %w: see that it runs and lets this user in, or name another in database.url", err)
 	}
 	return &postgres{pool}, nil
 }

@@ -61,7 +61,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"sqlite:" + filepath.Join(dir, "prose"), "file is not a database (26): name another"},
 		{"sqlite:" + filepath.Join(dir, "nowhere.db"), "must be able to write to the file, and to make others in its directory"},
 		{"postgres://me:secret@localhost:not-a-port/db", "database.url"},
-		{"postgres://me:secret@127.0.0.1:1/db", "open PostgreSQL database"},
+		{"postgres://me:secret@127.0.0.1:1/db", "connection refused: see that it runs and lets this user in, or name another in database.url"},
 		{"postgres://127.0.0.1:1/db?password=secret&sslmode=odd", "database.url: failed to configure TLS (sslmode is invalid)"},
 		{"postgres://me:secret@127.0.0.1:1/db?password=secret&pool_max_conns=some", "database.url: cannot parse pool_max_conns"},
 		{"postgres://127.0.0.1:1/db?sslpassword=secret&sslmode=verify-full&sslrootcert=/none", "database.url: failed to configure TLS (unable to read CA file"},
