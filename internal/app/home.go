@@ -12,8 +12,9 @@ const homePage = `<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>changegate</title>
 <style>
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; color: #1f2328; }
-  code { background: #f0f1f3; padding: .1em .3em; border-radius: .3em; }
+  :root { color-scheme: light dark; }
+  body { font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+  code { background: color-mix(in srgb, currentColor 9%, transparent); padding: .1em .3em; border-radius: .3em; }
 </style>
 <h1>changegate</h1>
 <p>This server enforces a change policy on pull requests. It talks to GitHub: what it decides is in the check run
