@@ -227,6 +227,9 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 			addCause(by, d.Key, d.ID)
 		}
 	}
+	if err := s.lockConcerned(ctx, tx, group); err != nil {
+		return err
+	}
 	// Raising locks the rows, so that what is read of them afterwards cannot change before it is written.
 	if err := s.raise(ctx, tx, direct, a.Jobs); err != nil {
 		return err
@@ -267,4 +270,52 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 		return err
 	}
 	return s.saveToldChecks(ctx, tx, on.news)
+}
+
+var concernedColumns = []column{{"repository", integer}, {"number", integer}, {"head", text}, {"base", text}}
+
+// lockConcerned locks the pull requests that a group of deliveries will be found to concern, in the order in which everybody locks them. They are raised
+// step by step, by their numbers, their heads and their bases; without this, two groups that processes accept at the same time would each come to wait
+// for what the other has. Where there is one step, that itself keeps the order.
+func (s *Store) lockConcerned(ctx context.Context, tx Tx, group []change.Delivery) error {
+	if s.forUpdate() == "" {
+		return nil // one transaction writes at a time
+	}
+	var numbers, heads, bases bool
+	told := map[[4]any]bool{}
+	var values [][]any
+	for _, d := range group {
+		row := [4]any{d.Repository.ID, change.Number(0), change.SHA(""), ""}
+		if d.Key.Number != 0 && (d.Concerns != 0 || d.Pull != nil) {
+			row[0], row[1], numbers = d.Key.Repository, d.Key.Number, true
+		}
+		if d.Head != "" && d.Concerns != 0 {
+			row[2], heads = d.Head, true
+		}
+		if d.Base != "" && d.Concerns != 0 {
+			row[3], bases = d.Base, true
+		}
+		if !told[row] {
+			told[row] = true
+			values = append(values, row[:])
+		}
+	}
+	if !bases && !(numbers && heads) {
+		return nil
+	}
+	table, arg, err := s.rows(concernedColumns, values)
+	if err != nil {
+		return err
+	}
+	which := `SELECT repository, number FROM ` + table + ` AS told`
+	if heads {
+		which += ` UNION ALL SELECT p.repository, p.number FROM ` + table + ` AS told
+			JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0 WHERE told.head <> ''`
+	}
+	if bases {
+		which += ` UNION ALL SELECT p.repository, p.number FROM ` + table + ` AS told
+			JOIN pulls p ON p.repository = told.repository AND (told.base = '*' OR p.base = told.base) AND p.state = 'open' WHERE told.base <> ''`
+	}
+	_, err = tx.Exec(ctx, `SELECT 1 FROM pulls WHERE (repository, number) IN (`+which+`) ORDER BY repository, number`+s.forUpdate(), arg)
+	return err
 }

@@ -3,12 +3,15 @@
 package store_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/store"
 	"github.com/changegate/changegate/internal/store/pgtest"
 	"github.com/changegate/changegate/internal/store/storetest"
@@ -22,6 +25,7 @@ func TestPostgres(t *testing.T) {
 	})
 	t.Run("several open at once", func(t *testing.T) { severalOpenAtOnce(t, server.Database(t)) })
 	t.Run("connections", func(t *testing.T) { theURLSaysHowManyConnections(t, copied(t)) })
+	t.Run("one order of locks", func(t *testing.T) { groupsLockInOneOrder(t, copied(t)) })
 }
 
 func theURLSaysHowManyConnections(t *testing.T, url string) {
@@ -34,5 +38,61 @@ func theURLSaysHowManyConnections(t *testing.T, url string) {
 		if got := s.Native().(*pgxpool.Pool).Config().MaxConns; got != want {
 			t.Errorf("%q: %d connections, want %d", suffix, got, want)
 		}
+	}
+}
+
+// groupsLockInOneOrder has another process hold the first of two pull requests that a group of deliveries concerns. While the group waits for that one
+// it must not have the second: the other may want it next, and each would wait for what the other has.
+func groupsLockInOneOrder(t *testing.T, url string) {
+	repo := change.Repository{ID: 7, Owner: "acme", Name: "shop", DefaultBranch: "main", Installation: 1}
+	about := func(id string, n change.Number) change.Delivery {
+		return change.Delivery{
+			ID: id, Event: "pull_request", Repository: repo, Installation: 1, Key: change.PullKey{Repository: 7, Number: n}, Concerns: change.ConcernPull,
+		}
+	}
+	opened := func(id string, n change.Number, head change.SHA) change.Delivery {
+		d := about(id, n)
+		d.Pull = &change.Pull{Number: n, State: change.Open, Head: change.Branch{SHA: head}, Base: change.Branch{Name: "main"}, UpdatedAt: time.Now()}
+		return d
+	}
+	s := open(t, store.Config{URL: url})
+	accept := func(group ...change.Delivery) error {
+		return s.Write(t.Context(), func(tx store.Tx) error {
+			_, err := s.Accept(t.Context(), tx, group)
+			return err
+		})
+	}
+	must(t, accept(opened("opened 1", 1, "aaa"), opened("opened 2", 2, "bbb")))
+	other, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer other.Close(context.Background())
+	run := func(query string) {
+		t.Helper()
+		_, err := other.Exec(t.Context(), query)
+		must(t, err)
+	}
+	for what, first := range map[string]change.Delivery{
+		"a head":            {ID: "check", Event: "check_suite", Repository: repo, Head: "aaa", Concerns: change.ConcernChecks},
+		"a base":            {ID: "push", Event: "push", Repository: repo, Base: "main", Concerns: change.ConcernContent},
+		"all of its branch": {ID: "renamed", Event: "repository", Repository: repo, Base: "*", Concerns: change.ConcernPull},
+	} {
+		run(`BEGIN`)
+		run(`SELECT 1 FROM pulls WHERE number = 1 FOR UPDATE`)
+		accepted := make(chan error, 1)
+		go func() { accepted <- accept(about("about 2, beside "+what, 2), first) }()
+		waits := func() (n int) {
+			must(t, other.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n))
+			return n
+		}
+		for deadline := time.Now().Add(time.Minute); waits() == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the group does not wait", what)
+			}
+		}
+		if _, err := other.Exec(t.Context(), `SELECT 1 FROM pulls WHERE number = 2 FOR UPDATE NOWAIT`); err != nil {
+			t.Errorf("by %s: the group has the second pull request while it waits for the first: %v", what, err)
+		}
+		run(`ROLLBACK`)
+		must(t, <-accepted)
 	}
 }
