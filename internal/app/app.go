@@ -28,8 +28,8 @@ import (
 )
 
 const (
-	stopTime   = 10 * time.Second // how long the service may take to end what is under way
-	answerTime = 9 * time.Second  // how long requests may take of that
+	stopTime   = 9400 * time.Millisecond // how long the service may take to end what is under way, so that it is gone after ten seconds
+	answerTime = 9 * time.Second         // how long requests may take of that
 )
 
 // Options are what a test or the demo sets differently. The zero value is a server's.

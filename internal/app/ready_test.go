@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/changegate/changegate/internal/githubsim"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/store/pgtest"
@@ -36,18 +38,53 @@ func TestADatabaseThatTakesNoWrites(t *testing.T) {
 	w.becomes(t, ready)
 }
 
+// serveOn starts the server on a database of PostgreSQL's.
+func (w *world) serveOn(t *testing.T, url string) {
+	t.Helper()
+	_, _, err := ledger.LoadKey(w.database+".key", "test")
+	must(t, err)
+	w.env["CHANGEGATE_DATABASE_URL"], w.env["CHANGEGATE_LEDGER_KEY_FILE"] = url, w.database+".key"
+	w.serve(t)
+}
+
 func TestADatabaseThatIsAway(t *testing.T) {
 	database := pgtest.Start(t)
 	w := prepare(t, func(*githubsim.Sim) {})
-	_, _, err := ledger.LoadKey(w.database+".key", "test")
-	must(t, err)
-	w.env["CHANGEGATE_DATABASE_URL"], w.env["CHANGEGATE_LEDGER_KEY_FILE"] = database.Database(t), w.database+".key"
-	w.serve(t)
+	w.serveOn(t, database.Database(t))
 	w.becomes(t, ready)
 	database.Stop()
 	w.becomes(t, withoutStore)
 	must(t, database.Restart())
 	w.becomes(t, ready)
+}
+
+// A server whose database neither answers nor closes its connections says so, shows its metrics, ends in time when it is told to, and goes on if it is not.
+func TestADatabaseThatHangs(t *testing.T) {
+	t.Parallel()
+	w := prepare(t, func(*githubsim.Sim) {})
+	w.level = zerolog.Disabled // what it could not end may say so once the test is over
+	between := relayTo(t, pgtest.Start(t).Database(t))
+	w.serveOn(t, between.url)
+	w.becomes(t, ready)
+	between.hang(true)
+	w.becomes(t, withoutStore)
+	response, err := http.Get(w.base + "/metrics")
+	must(t, err)
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("/metrics answers %d", response.StatusCode)
+	}
+	between.hang(false)
+	w.becomes(t, ready)
+
+	between.hang(true)
+	w.becomes(t, withoutStore)
+	w.cutOff = true
+	told := time.Now()
+	w.stop()
+	if took := time.Since(told); took > 10*time.Second {
+		t.Errorf("it took %s to end", took)
+	}
 }
 
 // A server that is told to end while there is much to do ends in good order and in time, even if GitHub answers nothing any more; and what is

@@ -86,7 +86,7 @@ func Kill(ctx context.Context, q *Queue) {
 	if !ok {
 		return // on SQLite a process that is replaced is gone
 	}
-	e.once.Do(func() { close(e.quit) })
+	e.quit()
 	<-e.done
 	err := q.Store.Write(ctx, func(tx store.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE replicas SET seen_at = now() - interval '1 minute' WHERE id = $1`, e.replica)

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,13 +27,12 @@ type postgresEngine struct {
 	beaten  time.Time // when this replica last said that it is alive; zero: not yet. Only free uses it, once at a time
 	alive   atomic.Int64
 
-	once sync.Once
-	quit chan struct{}
-	done chan struct{}
+	quit context.CancelFunc // ends beat
+	done chan struct{}      // closed when beat has ended
 }
 
 func newPostgresEngine(e *riverEngine[pgx.Tx], c Config, replica string) *postgresEngine {
-	return &postgresEngine{riverEngine: e, store: c.Store, config: c, replica: replica, quit: make(chan struct{}), done: make(chan struct{})}
+	return &postgresEngine{riverEngine: e, store: c.Store, config: c, replica: replica, done: make(chan struct{})}
 }
 
 func (e *postgresEngine) wake() {}
@@ -85,6 +83,7 @@ func (e *postgresEngine) start(ctx context.Context) error {
 	if err := e.riverEngine.start(ctx); err != nil {
 		return err
 	}
+	ctx, e.quit = context.WithCancel(ctx)
 	go e.beat(ctx)
 	return nil
 }
@@ -96,11 +95,11 @@ func (e *postgresEngine) beat(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		select {
-		case <-e.quit:
+		case <-ctx.Done():
 			return
 		case <-ticker.C:
 			limit, cancel := context.WithTimeout(ctx, goneAfter)
-			if err := e.free(limit, e.store); err != nil {
+			if err := e.free(limit, e.store); err != nil && ctx.Err() == nil {
 				e.config.Log.Warn().Err(err).Msg("this replica could not say that it is alive")
 			}
 			cancel()
@@ -108,13 +107,15 @@ func (e *postgresEngine) beat(ctx context.Context) {
 	}
 }
 
-// stop takes this replica off the list once its last job has ended.
+// stop takes this replica off the list once its last job has ended. If ctx ends first, the replica only stops to say that it is alive, and the others
+// take what it has.
 func (e *postgresEngine) stop(ctx context.Context) error {
-	if err := e.riverEngine.stop(ctx); err != nil {
+	err := e.riverEngine.stop(ctx)
+	e.quit()
+	<-e.done
+	if err != nil {
 		return err
 	}
-	e.once.Do(func() { close(e.quit) })
-	<-e.done
 	return e.store.Write(ctx, func(tx store.Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM replicas WHERE id = $1`, e.replica)
 		return err

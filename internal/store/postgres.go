@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -90,10 +91,21 @@ func (p *postgres) transact(ctx context.Context, opts pgx.TxOptions, f func(Tx) 
 
 func (p *postgres) Native() any { return p.pool }
 
+// Close waits no longer than closeTime: connections on which the server says nothing any more would take half a minute to end.
 func (p *postgres) Close() error {
-	p.pool.Close()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		p.pool.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeTime):
+	}
 	return nil
 }
+
+const closeTime = 500 * time.Millisecond
 
 func (p *postgres) forUpdate() string { return " FOR UPDATE" }
 

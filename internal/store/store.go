@@ -71,7 +71,7 @@ type backend interface {
 	// Native returns the pool that River is to use: on SQLite the *sql.DB of the one connection that writes, on PostgreSQL a
 	// *pgxpool.Pool.
 	Native() any
-	// Close ends all use of the database. It waits for transactions that are running.
+	// Close ends all use of the database. It waits for transactions that are running, though not long for a server that does not answer.
 	Close() error
 
 	// rows returns a table expression of the given columns that stands for placeholder $1, and the argument to pass for it, so
