@@ -29,7 +29,7 @@ func Versions() (versions []int64, err error) {
 
 // MakeAsOf gives an empty database the schema of an earlier version, with River's as it is now.
 func MakeAsOf(ctx context.Context, url string, version int64) error {
-	s, err := connect(ctx, Config{URL: url}, openSQLite)
+	s, err := connect(ctx, Config{URL: url}, openSQLite, openPostgres)
 	if err != nil {
 		return err
 	}

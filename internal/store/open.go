@@ -17,7 +17,7 @@ import (
 // Open opens the database that the configuration names and brings its schema, and River's, up to date. Several processes may do
 // so at once.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	s, err := connect(ctx, c, openSQLite)
+	s, err := connect(ctx, c, openSQLite, openPrimary)
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +30,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	return s, nil
 }
 
-// connect opens a database as it is, and one of SQLite by openFile.
-func connect(ctx context.Context, c Config, openFile func(ctx context.Context, path string) (*sqlite, error)) (*Store, error) {
+// connect opens a database as it is, one of SQLite by openFile, and one of PostgreSQL by openServer.
+func connect(
+	ctx context.Context, c Config, openFile func(ctx context.Context, path string) (*sqlite, error), openServer func(ctx context.Context, url string) (*postgres, error),
+) (*Store, error) {
 	scheme, rest, _ := strings.Cut(c.URL, ":")
 	var b backend
 	var err error
@@ -41,7 +43,7 @@ func connect(ctx context.Context, c Config, openFile func(ctx context.Context, p
 	case scheme == "sqlite":
 		return nil, fmt.Errorf(`database.url %q names no file: use "sqlite:PATH"`, c.URL)
 	case scheme == "postgres" || scheme == "postgresql":
-		b, err = openPostgres(ctx, c.URL)
+		b, err = openServer(ctx, c.URL)
 	default:
 		// The URL may hold a password, so it is not repeated.
 		return nil, errors.New(`database.url: unknown kind of database: use "sqlite:PATH" or "postgres://…"`)
@@ -74,7 +76,7 @@ func openExisting(ctx context.Context, c Config, openFile func(ctx context.Conte
 			return nil, fmt.Errorf("open SQLite database: %w", err)
 		}
 	}
-	s, err := connect(ctx, c, openFile)
+	s, err := connect(ctx, c, openFile, openPostgres)
 	if err != nil {
 		return nil, err
 	}

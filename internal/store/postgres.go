@@ -19,18 +19,48 @@ type postgres struct {
 	pool *pgxpool.Pool
 }
 
-func openPostgres(ctx context.Context, text string) (*postgres, error) {
-	config, err := postgresConfig(text)
+// openPostgres opens a database on whichever server the URL leads to.
+func openPostgres(ctx context.Context, address string) (*postgres, error) {
+	config, err := poolConfig(address)
 	if err != nil {
 		return nil, err
 	}
-	if named, err := pgx.ParseConfig(text); err == nil && named.RuntimeParams["pool_max_conns"] == "" {
+	return openPool(ctx, config)
+}
+
+// openPrimary opens a database for a process that does the work. Unless the URL says otherwise, it connects to no server that takes no writes: the
+// connections of a process that came to a standby while another server became the primary would be good for an hour, and for nothing.
+func openPrimary(ctx context.Context, address string) (*postgres, error) {
+	config, err := poolConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	if config.MaxConns < minConnections {
+		return nil, fmt.Errorf("database.url: pool_max_conns is %d, a server needs %d at least", config.MaxConns, minConnections)
+	}
+	if config.ConnConfig.ValidateConnect == nil {
+		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	return openPool(ctx, config)
+}
+
+// poolConfig is parseAddress, with what a server needs that the URL leaves out.
+func poolConfig(address string) (*pgxpool.Config, error) {
+	config, err := parseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	if named, err := pgx.ParseConfig(address); err == nil && named.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = defaultConnections
 	}
 	// A process that hangs in the middle of a transaction, or whose machine is gone, would keep all others from the rows that it locked.
 	if _, set := config.ConnConfig.RuntimeParams[idleTimeout]; !set {
 		config.ConnConfig.RuntimeParams[idleTimeout] = "3s"
 	}
+	return config, nil
+}
+
+func openPool(ctx context.Context, config *pgxpool.Config) (*postgres, error) {
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL database: %w", err)
@@ -42,14 +72,14 @@ func openPostgres(ctx context.Context, text string) (*postgres, error) {
 	return &postgres{pool}, nil
 }
 
-// postgresConfig reads the URL of a PostgreSQL database. The error shows no part of it but the value of a parameter that is wrong.
-func postgresConfig(text string) (*pgxpool.Config, error) {
-	u, err := url.Parse(text)
+// parseAddress reads the URL of a PostgreSQL database. The error shows no part of it but the value of a parameter that is wrong.
+func parseAddress(address string) (*pgxpool.Config, error) {
+	u, err := url.Parse(address)
 	// A slash in a password ends the host, and what follows would be taken for the database's name, which is shown.
 	if err != nil || strings.Contains(u.EscapedPath(), "@") {
 		return nil, errors.New("database.url: is not postgres://USER:PASSWORD@HOST:PORT/DATABASE; escape special characters in the password (%40 for @)")
 	}
-	config, err := pgxpool.ParseConfig(text)
+	config, err := pgxpool.ParseConfig(address)
 	if err == nil {
 		return config, nil
 	}
@@ -64,6 +94,9 @@ func postgresConfig(text string) (*pgxpool.Config, error) {
 // defaultConnections is the size of the pool where database.url does not name one. With pgx's own default, four or one per processor, the
 // heartbeat of a small machine would wait behind its runs until the other processes take it for gone.
 const defaultConnections = 16
+
+// minConnections are needed to migrate: one for the lock, and one for what is done under it.
+const minConnections = 2
 
 const idleTimeout = "idle_in_transaction_session_timeout"
 

@@ -25,6 +25,8 @@ func TestPostgres(t *testing.T) {
 	})
 	t.Run("several open at once", func(t *testing.T) { severalOpenAtOnce(t, server.Database(t)) })
 	t.Run("connections", func(t *testing.T) { theURLSaysHowManyConnections(t, copied(t)) })
+	t.Run("too few connections", func(t *testing.T) { oneConnectionIsRefused(t, server.Database(t)) })
+	t.Run("another primary", func(t *testing.T) { anotherPrimaryIsFound(t, copied(t)) })
 	t.Run("one order of locks", func(t *testing.T) { groupsLockInOneOrder(t, copied(t)) })
 }
 
@@ -38,6 +40,54 @@ func theURLSaysHowManyConnections(t *testing.T, url string) {
 		if got := s.Native().(*pgxpool.Pool).Config().MaxConns; got != want {
 			t.Errorf("%q: %d connections, want %d", suffix, got, want)
 		}
+	}
+}
+
+// A server with one connection would wait for a second one for ever, and keep all others from their start meanwhile.
+func oneConnectionIsRefused(t *testing.T, url string) {
+	_, err := store.Open(t.Context(), store.Config{URL: url + "&pool_max_conns=1"})
+	if want := "database.url: pool_max_conns is 1, a server needs 2 at least"; err == nil || err.Error() != want {
+		t.Errorf("got error %v, want %s", err, want)
+	}
+	open(t, store.Config{URL: url + "&pool_max_conns=2"})
+}
+
+// anotherPrimaryIsFound has a server take no writes for a while, as one that became a standby. Once the URL leads to one that takes them, so does the store.
+func anotherPrimaryIsFound(t *testing.T, url string) {
+	s := open(t, store.Config{URL: url})
+	acquire := func() error {
+		_, err := s.Acquire(t.Context(), "lease", "me", time.Minute)
+		return err
+	}
+	must(t, acquire())
+	conn, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer conn.Close(context.Background())
+	run := func(query string) {
+		t.Helper()
+		_, err := conn.Exec(t.Context(), query)
+		must(t, err)
+	}
+	run(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$`)
+	run(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	for deadline := time.Now().Add(time.Minute); ; {
+		err := acquire()
+		if err != nil && strings.Contains(err.Error(), "read") { // and not only that its connections were ended
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("on a standby: %v", err)
+		}
+	}
+	readOnly, err := store.OpenExisting(t.Context(), store.Config{URL: url})
+	if err != nil {
+		t.Fatalf("to read what is on a standby: %v", err)
+	}
+	must(t, readOnly.Close())
+	run(`SET default_transaction_read_only = off`)
+	run(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()); END $$`)
+	if err := acquire(); err != nil {
+		t.Errorf("on another primary: %v", err)
 	}
 }
 
