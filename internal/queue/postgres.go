@@ -18,14 +18,20 @@ const (
 	goneAfter = 3 * time.Second
 )
 
+// clocksAgree is how far a replica's clock may be from the database's. Of two replicas one may be twice as far behind the other, and still waits as long as
+// it has to for what the other sent; see effect.MayActFor.
+const clocksAgree = 2 * time.Second
+
 // postgresEngine is River on PostgreSQL, where any number of processes run jobs. River itself announces new ones.
 type postgresEngine struct {
 	*riverEngine[pgx.Tx]
 	store   *store.Store
 	config  Config
 	replica string
-	beaten  time.Time // when this replica last said that it is alive; zero: not yet. Only free uses it, once at a time
 	alive   atomic.Int64
+	// Only free uses these, once at a time.
+	beaten time.Time // when this replica last said that it is alive; zero: not yet
+	off    bool      // it has said that its clock is not the database's, and it still is not
 
 	quit context.CancelFunc // ends beat
 	done chan struct{}      // closed when beat has ended
@@ -44,6 +50,7 @@ func (e *postgresEngine) processes() int { return max(1, int(e.alive.Load())) }
 func (e *postgresEngine) free(ctx context.Context, s *store.Store) error {
 	late := !e.beaten.IsZero() && time.Since(e.beaten) > goneAfter
 	var alive int64
+	var off time.Duration
 	err := s.Write(ctx, func(tx store.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO replicas (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = now()`, e.replica)
 		if err == nil && !late {
@@ -52,13 +59,41 @@ func (e *postgresEngine) free(ctx context.Context, s *store.Store) error {
 		if err != nil {
 			return err
 		}
-		return tx.Query(ctx, `SELECT count(*) FROM replicas`, nil, func(scan func(...any) error) error { return scan(&alive) })
+		var database int64
+		before := e.config.Clock()
+		err = tx.Query(ctx, `SELECT count(*), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM replicas`, nil,
+			func(scan func(...any) error) error { return scan(&alive, &database) })
+		off = ahead(before, time.UnixMicro(database), e.config.Clock())
+		return err
 	})
 	if err == nil {
 		e.beaten = time.Now()
 		e.alive.Store(alive)
+		e.compareClocks(off)
 	}
 	return err
+}
+
+// ahead returns how far our clock is ahead of the database's, which told its time between two times of ours: less than zero if it is behind.
+func ahead(before, database, after time.Time) time.Duration {
+	switch {
+	case database.Before(before):
+		return before.Sub(database)
+	case database.After(after):
+		return after.Sub(database)
+	default:
+		return 0
+	}
+}
+
+// compareClocks warns once of a clock that is not the database's.
+func (e *postgresEngine) compareClocks(ahead time.Duration) {
+	off := ahead.Abs() > clocksAgree
+	if off && !e.off {
+		e.config.Log.Warn().Dur("ahead", ahead).
+			Msg("this machine's clock is not the database's: set both by NTP, or what was sent to GitHub without an answer may be sent again too soon")
+	}
+	e.off = off
 }
 
 func takeFromTheGone(ctx context.Context, tx store.Tx) error {

@@ -3,13 +3,17 @@
 package queue_test
 
 import (
+	"bytes"
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/store"
 	"github.com/changegate/changegate/internal/store/pgtest"
 	"github.com/changegate/changegate/internal/store/storetest"
@@ -23,6 +27,10 @@ func TestPostgres(t *testing.T) {
 		t.Parallel()
 		processesAreCounted(t, openAt(t, copied(t), time.Now))
 	})
+	t.Run("clocks are compared", func(t *testing.T) {
+		t.Parallel()
+		clocksAreCompared(t, openAt(t, copied(t), time.Now))
+	})
 	t.Run("a lane that is locked keeps its turn", func(t *testing.T) {
 		t.Parallel()
 		aLaneThatIsLockedKeepsItsTurn(t, copied(t))
@@ -31,6 +39,41 @@ func TestPostgres(t *testing.T) {
 		t.Parallel()
 		aSleeperLeavesItsSuccessorsJob(t, openAt(t, copied(t), time.Now))
 	})
+}
+
+// clocksAreCompared has a replica warn that its clock is not the database's, and not that it is.
+func clocksAreCompared(t *testing.T, s *store.Store) {
+	for ahead, want := range map[time.Duration]int{-time.Minute: 1, 0: 0, time.Minute: 1} {
+		var log bytes.Buffer
+		q, err := queue.New(queue.Config{
+			Store: s, Log: zerolog.New(&log).Level(zerolog.WarnLevel), Clock: func() time.Time { return time.Now().Add(ahead) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start(t, q, func(context.Context, change.PullKey) (queue.Result, error) { return queue.Result{}, nil })
+		for first, deadline := seen(t, s), time.Now().Add(time.Minute); seen(t, s) == first; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("it does not say again that it is alive")
+			}
+		}
+		stop(t, q)
+		if n := strings.Count(log.String(), "this machine's clock is not the database's"); n != want {
+			t.Errorf("%s ahead: it was said %d times, want %d\n%s", ahead, n, want, log.String())
+		}
+	}
+}
+
+// seen returns when a replica last said that it is alive.
+func seen(t *testing.T, s *store.Store) (at string) {
+	t.Helper()
+	err := s.Read(t.Context(), func(tx store.Tx) error {
+		return tx.Query(t.Context(), `SELECT max(seen_at)::text FROM replicas`, nil, func(scan func(...any) error) error { return scan(&at) })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
 }
 
 func aLaneThatIsLockedKeepsItsTurn(t *testing.T, url string) {
