@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -41,6 +42,7 @@ func TestApprovals(t *testing.T) {
 		}), want: []string{"normal, waiting", "bob does not count: what this person may do could not be read: 502"}},
 		{name: "a deleted account", facts: pullRequest(normal, approved("nobody")), want: []string{"normal, waiting"}, never: []string{"counts"}},
 		{name: "more than needed", facts: pullRequest(normal, approved("bob", "carol")), want: []string{"normal, satisfied", "carol does not count: every approval is there without it"}},
+		{name: "more than one role needs", facts: pullRequest(risky, approved("bob", "carol", "dan")), want: []string{"high-risk, waiting", "dan does not count: everything it could count for is approved"}},
 
 		{name: "a comment is no opinion", facts: pullRequest(normal, review(change.Commented, "bob", head)), want: []string{"normal, waiting"}, never: []string{"bob"}},
 		{name: "a comment takes nothing back", facts: pullRequest(normal, approved("bob"), review(change.Commented, "bob", head)), want: []string{"normal, satisfied"}},
@@ -50,6 +52,8 @@ func TestApprovals(t *testing.T) {
 		{name: "a dismissed approval is no opinion", facts: pullRequest(normal, approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},
 		{name: "and revives none", facts: pullRequest(normal, approved("bob"), approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},
 		{name: "nor an objection", facts: pullRequest(normal, objected("bob"), approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},
+		{name: "an approval of other content leaves no objection to the present that could count", facts: pullRequest(normal, objected("bob"), oldApproval), want: []string{"normal, waiting", "bob does not count: saw 3f2c1aa"}},
+		{name: "an objection ends the approvals before it", facts: pullRequest(normal, approved("bob"), objected("bob"), oldApproval), want: []string{"normal, waiting", "bob does not count: saw 3f2c1aa"}},
 
 		{name: "an objection by somebody without a role", facts: pullRequest(normal, objected("stranger"), approved("bob")),
 			want: []string{"normal, satisfied", "stranger does not count: holds no role of the policy"}},
@@ -93,6 +97,8 @@ categories: {normal: {record: []}}
 			want: []string{"normal, waiting", "bob does not count: committed 3f2c1aa"}},
 		{name: "a co-author", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("alice"), CoAuthors: []change.Signature{by("bob")}}), approved("bob")),
 			want: []string{"normal, waiting", "bob does not count: co-authored 3f2c1aa"}},
+		{name: "who committed it under GitHub's address", want: []string{"normal, waiting", "bob does not count: committed 3f2c1aa"},
+			facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: change.Signature{Email: "noreply@github.com", Account: account("bob")}}), approved("bob"))},
 		{name: "who owns the fork", facts: pullRequest(normal, func(f *change.Facts) { f.Pull.HeadOwner = account("bob") }, approved("bob")),
 			want: []string{"normal, waiting", "bob does not count: owns the fork, and contributors cannot approve", "except alice (author), bob (owns the fork)"}},
 		{name: "who owns the fork and opened it", facts: pullRequest(normal, func(f *change.Facts) { f.Pull.HeadOwner = account("alice") }, approved("bob")), want: []string{"normal, satisfied"}},
@@ -100,7 +106,7 @@ categories: {normal: {record: []}}
 		{name: "GitHub with its signature is nobody", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), Verified: true}), approved("bob", "carol", "lea", "sam")),
 			want: []string{"high-risk, satisfied"}, never: []string{"web-flow"}},
 		{name: "GitHub without its signature is somebody unknown", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow")}), approved("bob", "carol", "lea", "sam")),
-			want: []string{"high-risk, failing", "3f2c1aa claims to be made by GitHub, whose signature it does not have"}},
+			want: []string{"high-risk, failing", "3f2c1aa claims to be made by GitHub, whose signature it does not have → write the commit anew under your own name"}},
 		{name: "an accepted suggestion makes a contributor", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), Verified: true, CoAuthors: []change.Signature{by("bob")}}), approved("bob")),
 			want: []string{"normal, waiting", "co-authored"}},
 		{name: "unless the policy allows it", policy: fourEyes + "suggestions: allow\n",
@@ -109,6 +115,10 @@ categories: {normal: {record: []}}
 		{name: "but not for a commit without GitHub's signature", policy: fourEyes + "suggestions: allow\n",
 			facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), CoAuthors: []change.Signature{by("bob")}}), approved("bob")),
 			want:  []string{"normal, waiting"}},
+
+		{name: "nor for one that its author signed", policy: fourEyes + "suggestions: allow\n",
+			facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("alice"), Verified: true, CoAuthors: []change.Signature{by("bob")}}), approved("bob")),
+			want:  []string{"normal, waiting", "bob does not count: co-authored 3f2c1aa"}},
 
 		{name: "a bot", facts: pullRequest(normal, approved("dependabot[bot]")), want: []string{"normal, waiting", "dependabot[bot] does not count: a bot, which no role names"}},
 		{name: "a bot that the role names", policy: `
@@ -119,21 +129,31 @@ categories: {normal: {record: []}}
 		{name: "an author that is a bot nobody trusts", facts: pullRequest(normal, authoredBy("dependabot[bot]"), approved("bob")),
 			want: []string{"normal, waiting", "awaited 2 reviewers [1 of 2 approvals] bob", "(one more because the policy does not trust dependabot[bot])"}},
 		{name: "and two approvals", facts: pullRequest(normal, authoredBy("dependabot[bot]"), approved("bob", "carol")), want: []string{"normal, satisfied"}},
+		{name: "where its category asks for nobody, one of those whom the next one asks for", policy: `
+version: 1
+roles: {lead: {teams: [tech-leads]}}
+categories: {standard: {when: {any: [{only_paths: ["*.go"]}]}, approvals: []}, normal: {approvals: [{role: lead}], record: []}}
+`, facts: pullRequest(normal, authoredBy("dependabot[bot]"), approved("bob")), want: []string{"standard, waiting", "awaited Lead [0 of 1 approval]"}},
 		{name: "a push by a bot that nobody trusts", facts: pullRequest(normal, pushedBy("dependabot[bot]"), approved("bob")), want: []string{"normal, waiting"}},
 		{name: "an author that is a trusted bot", facts: pullRequest(normal, authoredBy("renovate[bot]"), approved("bob")), want: []string{"normal, satisfied"}},
 		{name: "a trusted bot's name that another account took", facts: pullRequest(normal, authoredBy("renovate[bot]"), func(f *change.Facts) { f.Pull.Author.ID = 99 }, approved("bob")), want: []string{"normal, waiting"}},
 
 		{name: "a commit by nobody known blocks high-risk", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: change.Signature{Name: "Bob", Email: "bob@home"}, Committer: by("alice")}), approved("bob", "carol", "lea", "sam")),
-			want: []string{"high-risk, failing", "missing Known contributors [contributor unknown] 3f2c1aa was written by Bob <bob@home>, who has no GitHub account"}},
+			want: []string{"high-risk, failing", "missing Known contributors [contributor unknown] 3f2c1aa was written by Bob <bob@home>, who has no GitHub account → link its e-mail address to a GitHub account"}},
 		{name: "a co-author whom nobody knows blocks high-risk", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("alice"), CoAuthors: []change.Signature{{Name: "Bob", Email: "bob@home"}}}), approved("bob", "carol", "lea", "sam")),
-			want: []string{"high-risk, failing", "missing Known contributors [contributor unknown] 3f2c1aa was co-authored by Bob <bob@home>, who has no GitHub account"}},
+			want: []string{"high-risk, failing", "missing Known contributors [contributor unknown] 3f2c1aa was co-authored by Bob <bob@home>, who has no GitHub account → link its e-mail address to a GitHub account"}},
 		{name: "one who was not looked up may have an account", facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("alice"), CoAuthors: []change.Signature{{Name: "Bob", Email: "bob@home", Unresolved: true}}}), approved("bob")),
 			want: []string{"normal, satisfied", "note: 3f2c1aa was co-authored by Bob <bob@home>, whose account was not looked up"}},
 		{name: "who suggested what was accepted need not be known where that is allowed", policy: fourEyes + "suggestions: allow\n",
 			facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("web-flow"), Verified: true, CoAuthors: []change.Signature{{Name: "Bob"}}}), approved("bob", "carol", "lea", "sam")),
 			want:  []string{"high-risk, satisfied"}},
+		{name: "a committer whom nobody knows blocks high-risk", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: change.Signature{Name: "Bob", Email: "bob@home"}}), approved("bob", "carol", "lea", "sam")),
+			want: []string{"high-risk, failing", "3f2c1aa was committed by Bob <bob@home>, who has no GitHub account → link its e-mail address to a GitHub account"}},
 		{name: "a push by nobody known blocks high-risk", facts: pullRequest(risky, func(f *change.Facts) { f.PushesKnown = false }, approved("bob", "carol", "lea", "sam")),
 			want: []string{"high-risk, failing", "it is not known who made every push"}},
+		{name: "one of several by nobody known too", facts: pullRequest(risky, pushedBy("nobody"), func(f *change.Facts) {
+			f.Pushes = append(f.Pushes, change.Push{Before: head, After: head, By: account("alice"), At: later(f)})
+		}, approved("bob", "carol", "lea", "sam")), want: []string{"high-risk, failing", "it is not known who made every push"}},
 		{name: "and is remarked in a normal change", facts: pullRequest(normal, func(f *change.Facts) { f.PushesKnown = false }, approved("bob")),
 			want: []string{"normal, satisfied", "note: it is not known who made every push"}},
 		{name: "unless the policy blocks that too", policy: `
@@ -151,6 +171,14 @@ categories: {normal: {record: [], unattributed: block}}
 			want: []string{"high-risk, satisfied", "met 2 reviewers bob and carol", "met Tech lead lea", "met Security review sam"}},
 		{name: "nobody fills two places", facts: pullRequest(risky, approved("bob", "lea", "sam")),
 			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more of anyone with write access", "met Tech lead lea", "met Security review sam"}},
+		{name: "nor the review of a role that approves as well", policy: `
+version: 1
+roles: {security: {teams: [security]}}
+categories: {normal: {approvals: [{role: security}], security_review: always, record: []}}
+security_review: {role: security}
+`, facts: pullRequest(normal, approved("sam")), want: []string{"normal, failing", "met Security sam", "blocked Security review"}},
+		{name: "a security review by more than one", policy: strings.Replace(fourEyes, "security_review: {role: security}", "security_review: {role: security, count: 2}", 1),
+			facts: pullRequest(risky, approved("bob", "carol", "lea", "sam")), want: []string{"high-risk, failing", "blocked Security review by 2 [1 of 2 security reviews (too few can approve)] sam; security has 1 holder, and 1 can approve for 2 places → add people"}},
 		{name: "the lead alone fills the rarer place", facts: pullRequest(risky, approved("lea")),
 			want: []string{"high-risk, waiting", "awaited 2 reviewers [0 of 2 approvals] → 2 approvals by anyone with write access", "met Tech lead lea", "lea counts for tech-lead"}},
 		{name: "who is asked", facts: pullRequest(risky),

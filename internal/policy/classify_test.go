@@ -287,6 +287,8 @@ func TestEmergency(t *testing.T) {
 		{name: "a trigger's security review is owed", facts: pullRequest(files("auth/a.go"), justified, smoke, declared),
 			want: []string{"emergency, satisfied", "owed Security review [security review] → @acme/security is asked, because auth/a.go matches authentication", "ask security of [security]"}},
 		{name: "its own checks are waited for", facts: pullRequest(files("a.go"), justified, ran("smoke", change.CheckPending), declared), want: []string{"emergency, waiting"}},
+		{name: "a contribution by nobody known holds none up", facts: pullRequest(files("a.tf"), justified, smoke, declared, commit(change.Commit{SHA: oldHead, Author: change.Signature{Name: "Bob"}, Committer: by("alice")})),
+			want: []string{"emergency, satisfied", "note: 3f2c1aa was written by Bob"}},
 		{name: "no justification", facts: pullRequest(files("a.go"), smoke, declared), want: []string{"emergency, failing", "missing Justification [justification missing]"}},
 		{name: "set by somebody who may not", facts: pullRequest(files("a.go"), justified, smoke, label("emergency", "bob")),
 			want: []string{"normal, failing", "note: EMERGENCY is ignored: bob set it, and only @acme/on-call may declare an emergency: by taking it off and setting it again."}},

@@ -80,7 +80,7 @@ func (q *inquiry) findContributors() {
 	for _, p := range f.Pushes {
 		maybe = append(maybe, involvement{p.By, pushed, p.After})
 	}
-	unchanged := map[change.AccountID]bool{} // whose pushes are known to have left nothing
+	unchanged := map[change.AccountID]bool{} // whose pushes, if any, are known to have left nothing
 	for _, i := range maybe {
 		id := i.account.ID
 		if _, certain := q.contributors[id]; certain || !i.account.Known() {
@@ -98,21 +98,17 @@ func (q *inquiry) findContributors() {
 	}
 }
 
-// leftNothing says whether somebody pushed and nothing of what that changed is in the present content.
+// leftNothing says whether nothing is in the present content of what somebody's pushes changed, of which there may be none.
 func (q *inquiry) leftNothing(a change.Account) bool {
 	if !q.facts.PushesKnown || q.facts.Pull.Draft || a.IsBot() {
 		return false
 	}
-	did := false
 	for _, p := range slices.Backward(q.facts.Pushes) {
-		if p.By.ID != a.ID {
-			continue
-		}
-		if did = true; q.lasts(p) {
+		if p.By.ID == a.ID && q.lasts(p) {
 			return false
 		}
 	}
-	return did
+	return true
 }
 
 // beforeAndAfter returns what a push found and what it made of it, nil where that has yet to be read.

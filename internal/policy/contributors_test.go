@@ -24,6 +24,14 @@ func TestWhatWasPushedAndMoved(t *testing.T) {
 		return f
 	}
 	a := file("a", hers)
+	runs := func(f change.File) change.File {
+		f.Mode = change.ModeExecutable
+		return f
+	}
+	commitBy := func(f change.Facts, author string, parents ...change.SHA) change.Facts {
+		f.Content.Commits = append(f.Content.Commits, change.Commit{SHA: head, Parents: parents, Author: by(author), Committer: by("alice")})
+		return f
+	}
 	// Alice opens it, bob pushes, and alice forces one commit of her own; bob approves that.
 	history := func(first, second, now files) change.Facts {
 		return pullRequest(approved("bob"), func(f *change.Facts) {
@@ -58,6 +66,12 @@ func TestWhatWasPushedAndMoved(t *testing.T) {
 		{name: "over what was there, and changed as it is", want: waits,
 			facts: history(files{a}, files{a, as(change.FileModified, "", file("f", his))}, files{as(change.FileRenamed, "f", file("a", other))})},
 		{name: "to elsewhere, and its path is as it was before", facts: history(files{a, file("f", hers)}, files{a, file("f", his)}, files{a, file("f", hers), file("g", his)}), want: waits},
+		{name: "another changed it on", facts: history(files{a}, files{a, file("f", his)}, files{a, file("f", other)}), want: waits},
+		{name: "it put a file back as the base has it", facts: history(files{a, file("f", hers)}, files{a}, files{a}), want: waits},
+		{name: "one file is as it was before, and another's mode is not", want: waits,
+			facts: history(files{a, file("f", hers)}, files{runs(a), file("f", his)}, files{runs(a), file("f", hers)})},
+		{name: "whoever wrote a commit contributed, whatever was pushed with it", want: []string{"normal, waiting", "bob does not count: wrote 9e8d7c6"},
+			facts: commitBy(history(files{a}, files{a, file("f", his)}, files{a}), "bob", opened)},
 
 		{name: "it is gone", facts: history(files{a}, files{a, file("f", his)}, files{a}), want: passes},
 		{name: "it is gone, and what was there is changed", facts: history(files{a}, files{a, file("f", his)}, files{file("a", other)}), want: passes},

@@ -369,6 +369,12 @@ func TestRecordIsEditedAfterAnApproval(t *testing.T) {
 		}), want: []string{"high-risk, failing", "note: The risk is still high so far: whether carol, who lowered it in the description after an approval and had not stated it, " +
 			"may lower the risk could not be read, because @acme/tech-leads cannot be read: 403; let the App"}},
 		{name: "lowered by nobody known", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, body(lowRisk)), want: []string{"high-risk, failing"}},
+		{name: "lowered before any approval by nobody known", facts: pullRequest(files("a.go"), described(highRisk, "alice"), body(lowRisk)), want: []string{"normal, waiting"}},
+		{name: "lowered after an approval that was dismissed", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, dismissed("carol"), described(lowRisk, "carol")), want: []string{"high-risk, failing", "The risk is still high"}},
+		{name: "lowered after an objection that was dismissed", facts: pullRequest(files("a.go"), described(highRisk, "alice"), objected("bob"), dismissed("bob"), described(lowRisk, "carol")), want: []string{"normal, waiting"}},
+		{name: "lowered by who left it as another had stated it", facts: pullRequest(files("a.go"), described(highRisk, "alice"), described(highRisk+"\n", "carol"), ok, described(lowRisk, "carol")),
+			want: []string{"high-risk, failing", "The risk is still high: carol lowered it"}},
+		{name: "edited after an approval, and not emptied", facts: pullRequest(files("a.tf"), described(planned, "alice"), ok, described(planned+" And restart.", "carol")), want: []string{"high-risk, satisfied"}},
 		{name: "emptied after an approval", facts: pullRequest(files("a.tf"), described(planned, "alice"), ok, described(unplanned, "carol")),
 			want: []string{"high-risk, failing", "bob does not count: the section Rollback plan was emptied since, by carol"}},
 		{name: "filled in again", facts: pullRequest(files("a.tf"), described(planned, "alice"), ok, described(unplanned, "carol"), described(planned, "carol")),

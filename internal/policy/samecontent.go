@@ -117,7 +117,7 @@ func (q *inquiry) compare(a, b *shown, every bool) difference {
 	}
 	differs := map[string]bool{}
 	for path, f := range a.files {
-		if g, ok := b.files[path]; !ok || !sameBlob(f, g) {
+		if !sameBlob(f, b.files[path]) { // a file that is not there has no blob
 			differs[path] = true
 		}
 	}
@@ -203,11 +203,8 @@ func holdsAll(tree change.Tree, paths []string) bool {
 	return true
 }
 
-// sameContent says whether what somebody looked at is the present content. It is what binds approvals and declarations.
+// sameContent says whether what somebody looked at, which is known, is the present content. It is what binds approvals and declarations.
 func (q *inquiry) sameContent(v view) bool {
-	if v.Head == "" {
-		return false
-	}
 	return q.compare(q.look(v), q.present(), false).isNone()
 }
 

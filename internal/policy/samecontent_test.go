@@ -44,6 +44,20 @@ func TestContentBoundApprovals(t *testing.T) {
 		return func(f *change.Facts) { f.Trees[commit].Entries["app.go"] = e }
 	}
 	file := func(e func(*change.File)) edit { return func(f *change.Facts) { e(&f.Content.Files[0]) } }
+	removed := func(f *change.Facts) {
+		for _, file := range [...]*change.File{&f.Content.Files[0], &f.Seen[0].Files[0]} {
+			file.Status = change.FileRemoved
+		}
+		for _, commit := range [...]change.SHA{head, oldHead} {
+			f.Trees[commit] = change.Tree{Commit: commit, Entries: map[string]change.Entry{}}
+		}
+	}
+	// tree has GitHub tell the trees of both heads, with app as that of the present one, and the merge base of the present one.
+	tree := func(old, mergeBase change.SHA) edit {
+		return func(f *change.Facts) {
+			f.Content.Tree, f.Seen[0].Tree, f.Content.MergeBase = app, old, mergeBase
+		}
+	}
 	waits := func(why string) []string {
 		return []string{"normal, waiting", "bob does not count: saw 3f2c1aa" + why, "bob is asked again"}
 	}
@@ -59,6 +73,13 @@ func TestContentBoundApprovals(t *testing.T) {
 			want: waits("; alice pushed 9e8d7c6 since, on a base that changes app.go")},
 		{name: "the base made the same path", facts: pullRequest(old, moved("alice"), entry(oldBase, change.Entry{})), want: waits("; alice pushed")},
 		{name: "a blob that GitHub does not name", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = "" })), want: waits("; alice pushed")},
+		{name: "two blobs that GitHub does not name", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = "" }), func(f *change.Facts) { f.Seen[0].Files[0].Blob = "" }), want: waits("; alice pushed")},
+		{name: "a file that is removed in both", facts: pullRequest(old, moved("alice"), removed), want: []string{"normal, satisfied", "bob counts"}},
+		{name: "the trees of the heads have not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { delete(f.Trees, head) }), want: waits("; alice pushed")},
+		{name: "the trees of the bases have not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { delete(f.Trees, newBase) }), want: waits("; alice pushed")},
+		{name: "one tree on one base is the same, whatever is listed", facts: pullRequest(old, moved("alice"), tree(app, oldBase), file(func(f *change.File) { f.Blob = otherApp })), want: []string{"normal, satisfied"}},
+		{name: "one tree on two bases is not", facts: pullRequest(old, moved("alice"), tree(app, newBase), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice pushed")},
+		{name: "two trees on one base are not", facts: pullRequest(old, moved("alice"), tree(otherApp, oldBase), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice pushed")},
 		{name: "a tree that is cut", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Trees[oldHead] = change.Tree{Commit: oldHead, Cut: true} }),
 			want: waits(", of whose tree GitHub shows only a part")},
 		{name: "a head that is gone", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].Gone = true }), want: waits(", which GitHub has no more")},
@@ -69,6 +90,8 @@ func TestContentBoundApprovals(t *testing.T) {
 			f.Seen[0].Head = head
 			f.Seen[0].Files = nil
 		}), want: []string{"normal, waiting", "bob does not count: saw 9e8d7c6 against another base for app.go"}},
+		{name: "the same head, of which another merge base is known", facts: pullRequest(approved("bob"), moved("alice"), func(f *change.Facts) { f.Reviews[0].MergeBase = oldBase }),
+			want: []string{"normal, waiting", "bob does not count: saw 9e8d7c6 against another base"}},
 		{name: "nobody knows against which base", facts: pullRequest(approved("bob"), moved("alice"), func(f *change.Facts) { f.Retargeted = f.Now }),
 			want: []string{"normal, waiting", "before the pull request got another base branch"}},
 
