@@ -121,6 +121,7 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "taken off by somebody else", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice")),
 			want: []string{"high-risk, waiting", "note: The label high-risk still counts: alice took it off, who neither set it nor may lower the risk (@acme/tech-leads)."}},
 		{name: "taken off by nobody known", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "nobody")), want: []string{"high-risk, waiting"}},
+		{name: "renamed to it, and taken off by nobody known", facts: pullRequest(small, unlabel("high-risk", "nobody")), want: []string{"high-risk, waiting"}},
 		{name: "set again by somebody who then takes it off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice"), label("high-risk", "alice"), unlabel("high-risk", "alice")),
 			want: []string{"high-risk, waiting"}},
 		{name: "renamed away", facts: pullRequest(small, label("high-risk", "eve"), func(f *change.Facts) { f.Pull.Labels = []string{"whatever"} }),
@@ -318,7 +319,12 @@ func TestEmergency(t *testing.T) {
 		{name: "renamed and taken off, and another renamed to it", facts: pullRequest(files("a.go"), justified, smoke, label("bug", "bob"), declared, unlabel("was-emergency", "olga"),
 			func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }), want: []string{"normal, failing", "nobody is known to have set it"}},
 		{name: "other labels come and go", facts: pullRequest(files("a.go"), justified, smoke, label("bug", "bob"), declared, unlabel("bug", "bob")), want: []string{"emergency, satisfied"}},
+		{name: "another label is set after it", facts: pullRequest(files("a.go"), justified, smoke, declared, label("bug", "bob")), want: []string{"emergency, satisfied"}},
+		{name: "taken off by its name, and another renamed to it", facts: pullRequest(files("a.go"), justified, smoke, declared, unlabel("EMERGENCY", "olga"),
+			func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }), want: []string{"normal, failing", "nobody is known to have set it"}},
 		{name: "the policy is never an emergency", facts: pullRequest(files(".github/change-policy.yml"), justified, smoke, declared), want: []string{"high-risk, failing", "note: EMERGENCY is ignored: a change of the policy"}},
+		{name: "nor what may be one, where it is high-risk besides", facts: pullRequest(files("a.tf"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "file modes awaited"}},
+		{name: "where it is not declared nobody needs to know", facts: pullRequest(files("a.tf"), mode(""), unreadable), want: []string{"high-risk, waiting"}, never: []string{"file modes awaited"}},
 		{name: "neither is a submodule", facts: pullRequest(files("lib"), mode(change.ModeSubmodule), justified, smoke, declared), want: []string{"high-risk, failing"}},
 		{name: "nor what may be one", facts: pullRequest(files("lib"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "file modes awaited"}},
 		{name: "approved", facts: pullRequest(files("a.go"), justified, smoke, declared, approved("bob")), want: []string{"emergency, satisfied", "met Reviewer", "bob counts for reviewer"}},
@@ -328,6 +334,11 @@ func TestEmergency(t *testing.T) {
 			want: []string{"emergency, satisfied", "owed Reviewer", "carol does not count: declared the emergency", "carol (declared it)"}},
 		{name: "who tried to declare it may approve", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "carol"), unlabel("EMERGENCY", "carol"), declared, approved("carol")),
 			want: []string{"emergency, satisfied", "met Reviewer"}},
+		{name: "nor who may have", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "carol"), unlabel("EMERGENCY", "carol"), declared, approved("carol"), func(f *change.Facts) {
+			f.Teams["on-call"] = change.Team{Slug: "on-call", Members: []change.Account{account("olga")}, Partial: true}
+		}), want: []string{"emergency, satisfied", "owed Reviewer", "carol does not count: declared the emergency"}},
+		{name: "who took it off did not declare it", facts: pullRequest(files("a.go"), justified, smoke, onCallToo, declared, unlabel("EMERGENCY", "carol"), label("EMERGENCY", "olga"), approved("carol")),
+			want: []string{"emergency, satisfied", "met Reviewer carol"}},
 		{name: "once nothing is declared, who declared it reviews like others", facts: pullRequest(files("a.go"), body(fullRecord), ran("build", change.CheckSuccess), onCallToo, label("EMERGENCY", "carol"), unlabel("EMERGENCY", "carol"), approved("carol")),
 			want: []string{"normal, satisfied"}},
 		{name: "an objection blocks it before the merge", facts: pullRequest(files("a.go"), justified, smoke, declared, objected("bob")), want: []string{"emergency, failing", "changes requested by bob"}},
@@ -400,9 +411,21 @@ func TestCaresAbout(t *testing.T) {
 			t.Errorf("cares about the label %s: %v", name, !want)
 		}
 	}
+	for expression, want := range map[string]bool{`"bug" in change.labels`: true, `change.additions < 10`: false} {
+		if mustParse(t, expressionRules("high-risk")(expression)).CaresAboutLabel("bug") != want {
+			t.Errorf("cares about a label for %s: %v", expression, !want)
+		}
+	}
 	for _, name := range []string{"HIGH-RISK", "trivial"} {
 		if !mustParse(t, classes).CaresAboutLabel(name) {
 			t.Errorf("does not care about the label %s", name)
+		}
+	}
+	some := mustParse(t, "version: 1\nemergency: {declared_by: incident, checks: [{name: smoke}]}\nroles: {reviewer: {permission: write}, incident: {permission: admin}}\n"+
+		"categories: {high-risk: {checks: [{name: soak}]}}\nchecks: [{name: build}]\n")
+	for name, want := range map[string]bool{"build": true, "smoke": true, "soak": true, "lint": false} {
+		if some.CaresAboutCheck(change.Check{Name: name}) != want {
+			t.Errorf("cares about the check %s: %v", name, !want)
 		}
 	}
 	pinned := mustParse(t, "version: 1\nroles: {reviewer: {permission: write}}\nchecks: [{name: build, app: github-actions}, {none_failing: 'ci/*'}]\n")

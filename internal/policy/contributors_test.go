@@ -28,10 +28,6 @@ func TestWhatWasPushedAndMoved(t *testing.T) {
 		f.Mode = change.ModeExecutable
 		return f
 	}
-	commitBy := func(f change.Facts, author string, parents ...change.SHA) change.Facts {
-		f.Content.Commits = append(f.Content.Commits, change.Commit{SHA: head, Parents: parents, Author: by(author), Committer: by("alice")})
-		return f
-	}
 	// Alice opens it, bob pushes, and alice forces one commit of her own; bob approves that.
 	history := func(first, second, now files) change.Facts {
 		return pullRequest(approved("bob"), func(f *change.Facts) {
@@ -70,8 +66,6 @@ func TestWhatWasPushedAndMoved(t *testing.T) {
 		{name: "it put a file back as the base has it", facts: history(files{a, file("f", hers)}, files{a}, files{a}), want: waits},
 		{name: "one file is as it was before, and another's mode is not", want: waits,
 			facts: history(files{a, file("f", hers)}, files{runs(a), file("f", his)}, files{runs(a), file("f", hers)})},
-		{name: "whoever wrote a commit contributed, whatever was pushed with it", want: []string{"normal, waiting", "bob does not count: wrote 9e8d7c6"},
-			facts: commitBy(history(files{a}, files{a, file("f", his)}, files{a}), "bob", opened)},
 
 		{name: "it is gone", facts: history(files{a}, files{a, file("f", his)}, files{a}), want: passes},
 		{name: "it is gone, and what was there is changed", facts: history(files{a}, files{a, file("f", his)}, files{file("a", other)}), want: passes},

@@ -377,3 +377,30 @@ func TestStrictest(t *testing.T) {
 		})
 	}
 }
+
+func TestStrictestIsDecidedAgainWithTheFirst(t *testing.T) {
+	again := func(hours ...time.Duration) (all []change.Decision) {
+		for i, h := range hours {
+			d := change.Decision{Pull: change.PullKey{Repository: 7, Number: change.Number(i + 1)}, Governed: true, Verdict: change.Waiting}
+			if h > 0 {
+				d.RecheckAt = morning.Add(h * time.Hour)
+			}
+			all = append(all, d)
+		}
+		return all
+	}
+	for _, test := range []struct {
+		in   []change.Decision
+		want time.Time
+	}{
+		{again(0, 0), time.Time{}},
+		{again(0, 3), morning.Add(3 * time.Hour)},
+		{again(2, 0), morning.Add(2 * time.Hour)},
+		{again(2, 3), morning.Add(2 * time.Hour)},
+		{again(3, 2), morning.Add(2 * time.Hour)},
+	} {
+		if d := Strictest(test.in); !d.RecheckAt.Equal(test.want) {
+			t.Errorf("again at %s, want %s", d.RecheckAt, test.want)
+		}
+	}
+}

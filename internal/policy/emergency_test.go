@@ -121,9 +121,12 @@ func TestSettledAndOverdue(t *testing.T) {
 		{"owed", pullRequest(files("a.go"), merged("olga")), false, false, due},
 		{"settled", pullRequest(files("a.go"), merged("olga"), approved("bob")), true, false, time.Time{}},
 		{"overdue", pullRequest(files("a.go"), merged("olga"), now(due)), false, true, time.Time{}},
+		{"a security review", pullRequest(files("auth/a.go"), merged("olga"), approved("bob")), false, false, due},
+		{"a security review that is overdue", pullRequest(files("auth/a.go"), merged("olga"), approved("bob"), now(due)), false, true, time.Time{}},
 		{"an objection", pullRequest(files("a.go"), merged("olga"), approved("bob"), objected("carol")), false, false, due},
 		{"an objection that is overdue", pullRequest(files("a.go"), merged("olga"), approved("bob"), objected("carol"), now(due)), false, true, time.Time{}},
 		{"before the merge", pullRequest(append(open, approved("bob"))...), true, false, time.Time{}},
+		{"before the merge, with a check that is awaited", pullRequest(append(open[:2:2], open[3], approved("bob"))...), true, false, time.Time{}},
 		{"before the merge, owed", pullRequest(open...), false, false, morning.Add(24*time.Hour + time.Minute)},
 		{"before the merge, with an objection", pullRequest(append(open, approved("bob"), objected("carol"))...), false, false, time.Time{}},
 		{"no emergency", pullRequest(files("a.go"), approved("bob")), false, false, time.Time{}},
@@ -234,8 +237,8 @@ func TestDebtsBarFromDeclaring(t *testing.T) {
 
 	t.Run("the clock starts at the first that counts", func(t *testing.T) {
 		p := mustParse(t, brief)
-		f := pullRequest(a, bothOnCall, owes("olga", 12, yesterday), declared, unlabel("EMERGENCY", "olga"), label("EMERGENCY", "carol"))
-		if d := p.Decide(f).Declaration; d == nil || !d.At.Equal(f.LabelEvents[2].At) || d.By.Login != "carol" {
+		f := pullRequest(a, bothOnCall, owes("olga", 12, yesterday), label("bug", "carol"), declared, unlabel("EMERGENCY", "carol"), label("EMERGENCY", "carol"))
+		if d := p.Decide(f).Declaration; d == nil || !d.At.Equal(f.LabelEvents[3].At) || d.By.Login != "carol" {
 			t.Errorf("declaration %+v", d)
 		}
 	})
@@ -245,6 +248,10 @@ func TestDebtsBarFromDeclaring(t *testing.T) {
 		f := pullRequest(a, owes("stranger", 41, first), declared)
 		if d := p.Decide(f).Declaration; d == nil || !d.Due.Equal(first) {
 			t.Errorf("declaration %+v", d)
+		}
+		f = pullRequest(a, owes("stranger", 41, due.Add(time.Hour)), declared)
+		if d := p.Decide(f).Declaration; d == nil || !d.Due.Equal(d.At.Add(24*time.Hour)) {
+			t.Errorf("a later one extends it: %+v", d)
 		}
 	})
 }

@@ -95,6 +95,10 @@ func TestBesideAFloor(t *testing.T) {
 			facts: pullRequest(files("a.go"), built, label("danger", "carol"), unlabel("danger", "dan")), want: []string{"high-risk, waiting", "lower the risk (@acme/tech-leads)"}},
 		{name: "checks of both, each once", own: "version: 1\nchecks: [{name: build}, {name: lint}]\n" + quiet,
 			facts: pullRequest(files("a.go"), built, approved("bob")), want: []string{"normal, waiting", "met Check build", "awaited Check lint"}},
+		{name: "a check of one name that another App is to post is another", own: "version: 1\nchecks: [{name: build, app: jenkins}]\n" + quiet,
+			facts: pullRequest(files("a.go"), built, approved("bob")), want: []string{"normal, waiting", "met Check build passed", "awaited Check build [build awaited] posted by somebody else than the policy names → it must come from the App jenkins"}},
+		{name: "so is one that another workflow is to", own: "version: 1\nchecks: [{name: build, workflow: .github/workflows/other.yml}]\n" + quiet,
+			facts: pullRequest(files("a.go"), built, approved("bob")), want: []string{"normal, waiting", "met Check build passed", "it must come from the workflow .github/workflows/other.yml"}},
 		{name: "a section as each of the two defines it", own: "version: 1\nrecord: {rollback: {headings: [Undo]}}\ncategories:\n  high-risk: {approvals: [], record: [rollback]}\n  normal: {approvals: [], record: []}\n",
 			facts: pullRequest(files("a.tf"), built, approved("bob", "carol")), want: []string{"high-risk, failing", "missing Rollback plan", "add a section Undo"}},
 		{name: "security reviews of both", own: "version: 1\nroles: {guild: {users: [carol, dan]}}\nsecurity_review: {role: guild, triggers: {money: {paths: [\"pay/**\"]}}}\n" +
@@ -199,8 +203,10 @@ func TestImpliedRolesOfTheFloor(t *testing.T) {
 	if _, err := ParseBeside(floor, "repository", []byte("version: 1\nroles: {reviewer: {permission: write}}\n")); err != nil {
 		t.Error(err)
 	}
-	if _, err := ParseBeside(floor, "repository", []byte("version: 1\nroles: {reviewer: {permission: triage}}\n")); err == nil {
-		t.Error("the floor's default reviewer was redefined")
+	for _, other := range []string{"{permission: triage}", "{permission: write, teams: [guests]}", "{permission: write, users: [eve]}", "{permission: write, bots: [\"dependabot[bot]\"]}"} {
+		if _, err := ParseBeside(floor, "repository", []byte("version: 1\nroles: {reviewer: "+other+"}\n")); err == nil {
+			t.Errorf("the floor's default reviewer was redefined as %s", other)
+		}
 	}
 }
 
@@ -208,6 +214,9 @@ func TestFloorObserves(t *testing.T) {
 	p := mustParseBeside(t, strings.Replace(floorText, "bots:", "mode: observe\nbots:", 1), "version: 1\n")
 	if d := p.Decide(pullRequest(files("a.go"))); !d.Observing {
 		t.Error("the floor's mode is not that of the decision")
+	}
+	if d := mustParseBeside(t, floorText, "version: 1\n").Decide(pullRequest(files("a.go"))); d.Observing {
+		t.Error("nobody said that it only observes")
 	}
 }
 

@@ -52,6 +52,7 @@ func TestFreezes(t *testing.T) {
 			{pullRequest(a, at(1, 8)), begins},
 			{pullRequest(a, ok, at(2, 9)), ends},
 			{pullRequest(a, ok, at(4, 23)), time.Date(2026, 3, 31, 0, 0, 0, 0, time.UTC)},
+			{pullRequest(a, declared, at(1, 8), merged("olga")), due},
 			{pullRequest(a, declared, at(2, 10)), morning.Add(24*time.Hour + time.Minute)}, // the debt's
 		} {
 			if got := p.Decide(test.facts).RecheckAt; !got.Equal(test.want) {

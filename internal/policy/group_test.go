@@ -99,6 +99,9 @@ func TestAGroupOnlyObservesIfAllDo(t *testing.T) {
 	if !DecideGroup(g, stateOf).Observing {
 		t.Error("both observe, and the group does not")
 	}
+	if DecideGroup(groupOf(), stateOf).Observing {
+		t.Error("nobody is in it, and it observes")
+	}
 }
 
 // TestAGroupIsNoMoreThanItsMembers holds that a group is never green if a member is not, or if it changes a file otherwise than every

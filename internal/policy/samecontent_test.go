@@ -105,6 +105,8 @@ func TestContentBoundApprovals(t *testing.T) {
 			f.Content.Commits[0] = change.Commit{SHA: head, Parents: []change.SHA{oldHead, newBase}, Author: by("carol"), Committer: by("web-flow"), Verified: true}
 			f.Content.Commits[1].SHA = oldHead
 		}), want: []string{"normal, satisfied", "carol counts"}},
+		{name: "but whoever wrote a commit of it contributed", facts: pullRequest(approved("carol"), moved("carol"), func(f *change.Facts) { f.Content.Commits[0].Author = by("carol") }),
+			want: []string{"normal, waiting", "carol does not count: wrote 9e8d7c6"}},
 		{name: "but not of another's push", facts: pullRequest(approved("carol"), moved("dan"), func(f *change.Facts) { f.Content.Commits[0].Committer = by("carol") }),
 			want: []string{"normal, waiting", "carol does not count: committed 9e8d7c6"}},
 		{name: "nor if not every push is known", facts: pullRequest(approved("carol"), moved("carol"), func(f *change.Facts) { f.PushesKnown = false }),
