@@ -79,6 +79,63 @@ func TestJobThatWasLetThroughIsNotLetThroughForEver(t *testing.T) {
 	}
 }
 
+func TestJobThatAsksKeepsItsPlace(t *testing.T) {
+	s := play(t, Record, normal, normal, normal)
+	asks := func(n int, want Answer) {
+		s.Helper()
+		if a := s.gate(fmt.Sprint("run/", n, "/1"), "staging", n, int64(n)); a != want {
+			s.Fatalf("the gate says %s of %d, want %s", a, n, want)
+		}
+	}
+	asks(1, Go)
+	asks(2, NotYet)
+	s.later(patience - time.Second)
+	asks(2, NotYet)
+	s.later(patience-time.Second).does(bob, 1, "deployed", "staging")
+	asks(3, NotYet)
+	asks(2, Go)
+	// It gives the place up by not asking any more.
+	s.later(patience).does(bob, 2, "deployed", "staging")
+	asks(3, Go)
+}
+
+func TestWhatNobodyDeploysHoldsUpNobody(t *testing.T) {
+	s := play(t, Record, normal, normal)
+	s.does(bob, 1, "deploy", "staging", func(o *Order) { o.Commit = sha(1) }).is("staging", 1, Waiting)
+	if a := s.gate("run/2/1", "staging", 2, 2); a != Go {
+		t.Errorf("the gate says %s", a)
+	}
+}
+
+func TestRunThatEndsLeavesTheOthersTheirPlaces(t *testing.T) {
+	s := play(t, Record, normal)
+	s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Minute) })
+	asks := func(key string, run int64, want Answer) {
+		s.Helper()
+		if a := s.gate(key, "staging", 1, run); a != want {
+			s.Fatalf("the gate says %s to %s, want %s", a, key, want)
+		}
+	}
+	asks("run/7/1", 7, NotYet)
+	asks("run/8/1", 8, NotYet)
+	s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: 7, Attempt: 1, Conclusion: "cancelled", At: s.now}) })
+	asks("run/8/1", 8, NotYet)
+	s.now = s.now.Add(time.Minute)
+	asks("run/8/1", 8, Go)
+	asks("run/8/1/other job", 8, Go)
+	if n := len(s.state.Tracks["staging"].Deployments); n != 1 {
+		t.Errorf("%d deployments", n)
+	}
+}
+
+func TestGateThatWasAnsweredCarriesNothing(t *testing.T) {
+	s := play(t, Record, normal)
+	s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Hour) })
+	s.turn(s.ruleOf("a", "staging", 1)).does(bob, 1, "deploy", "staging", func(o *Order) { o.Commit = sha(1) })
+	s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: 7, Attempt: 1, Conclusion: "cancelled", At: s.now}) })
+	s.later(time.Hour).waits("staging", 1, "nothing has asked to do so that is still there")
+}
+
 func TestOneClosedGateClosesNoOther(t *testing.T) {
 	s := play(t, Record, normal)
 	s.look(s.ruleOf("a", "Staging", 1), s.ruleOf("b", "Staging", 1))

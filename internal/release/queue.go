@@ -155,7 +155,7 @@ func (t *Turn) refuse(tr *Track, d *Deployment) {
 	unknown := read && !c.Unread && !c.Known
 	asked := len(d.Asks) > 0
 	switch {
-	case unknown && d.GitHub == 0 && !d.Phase.IsFinal(), !d.isWanted() && asked:
+	case unknown && d.GitHub == 0, !d.isWanted() && asked:
 		t.end(tr, d, Refused, "", change.Account{})
 	case !d.isWanted() && d.SeenUnderWay.IsZero() && d.GitHub != 0:
 		e, _ := t.environment(tr)
@@ -256,7 +256,7 @@ func (d *Deployment) wentPast() change.Text {
 
 // ranFor says whether a deployment was seen under way, or to have ended, as the job that asks: on GitHub, or in the run of its log.
 func (d *Deployment) ranFor(a Ask) bool {
-	return d.ranAs(a.GitHub) || a.GitHub == 0 && a.Run != 0 && d.logIsOf(a.Run)
+	return d.ranAs(a.GitHub) || a.GitHub == 0 && d.logIsOf(a.Run)
 }
 
 // ranAs says whether one of the deployments on GitHub that a deployment is was seen under way, or to have ended.

@@ -24,6 +24,9 @@ func TestPromotesTheSameCommitOnceItIsVerified(t *testing.T) {
 	s.land(1).succeed("staging", 1).is("staging", 1, Watching)
 	s.refused("said by qa", bob, 1, "verified", "staging")
 	s.does(bob, 1, "verified", "staging", holding("qa")).is("staging", 1, Watching)
+	if w := s.at("staging", 1).Waits.For.String(); w != "the check smoke" {
+		t.Errorf("it waits for %s", w)
+	}
 	old := change.Check{Name: "smoke", App: "github-actions", State: change.CheckSuccess, At: s.now.Add(-time.Minute)}
 	other := change.Check{Name: "smoke", App: "mallory", State: change.CheckSuccess, At: s.now, Suite: 1}
 	s.checks[sha(1)] = []change.Check{old, other}
@@ -60,6 +63,17 @@ func TestShipsByHand(t *testing.T) {
 	if d := s.at("production", 2); d.Category != high || !d.High || d.Monitor != 2*time.Hour {
 		t.Fatalf("what ships with it is not watched as the riskiest: %+v", d)
 	}
+}
+
+func TestShipsByHandWhereNothingComesBefore(t *testing.T) {
+	only := play(t, Create, high)
+	only.rules.Environments = only.rules.Environments[1:]
+	only.env("production").After = nil
+	only.land(1).waits("production", 1, "/change deploy production, because it holds #1 (high-risk)")
+
+	each := play(t, Create, high)
+	each.env("production").After = nil
+	each.land(1).waits("staging", 1, "/change deploy staging").waits("production", 1, "/change deploy production")
 }
 
 func TestNotDecidedGreenIsSaidEverywhere(t *testing.T) {
@@ -152,6 +166,35 @@ func TestWhoHasItQueuedAgainCannotAccept(t *testing.T) {
 	s.does(carol, 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
 }
 
+func TestWhoseJobAsksCannotAccept(t *testing.T) {
+	begin := func(t *testing.T) *scene {
+		s := play(t, Record, normal)
+		s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+		if a := s.gate("run/1/1", "staging", 1, 1); a != Go {
+			t.Fatal(a)
+		}
+		return s.does(bob, 1, "deployed", "staging")
+	}
+	asks := func(s *scene, want Answer) {
+		s.Helper()
+		if a := s.gate("run/2/1", "production", 1, 2); a != want {
+			s.Fatalf("the gate says %s, want %s", a, want)
+		}
+	}
+	t.Run("after it asked", func(t *testing.T) {
+		s := begin(t)
+		asks(s, NotYet)
+		s.refused("asked for the deployment", carol, 1, "accept", "production", holding("rm"))
+		s.does(bob, 1, "accept", "production", holding("rm"))
+		asks(s, Go)
+	})
+	t.Run("nor before", func(t *testing.T) {
+		s := begin(t).does(carol, 1, "accept", "production", holding("rm"))
+		asks(s, NotYet)
+		s.waits("production", 1, "release approval by rm")
+	})
+}
+
 func TestReleaseApprovalsAreOfThoseWhoHoldTheRoleStill(t *testing.T) {
 	s := play(t, Create, normal)
 	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
@@ -198,6 +241,43 @@ func TestOverridePassesHoursAndFreezes(t *testing.T) {
 	s.land(3).verify("staging", 3).waits("production", 3, "the freeze by bob")
 	s.does(bob, 3, "thaw", "production").is("production", 3, Deploying)
 	s.refused("No command has frozen", bob, 3, "thaw", "production")
+}
+
+func TestOverrideIsEvidence(t *testing.T) {
+	s := play(t, Create, normal)
+	s.does(bob, 1, "freeze", "production", func(o *Order) { o.Until = s.now.Add(time.Hour) })
+	s.refused("has not landed", bob, 1, "override", "production")
+	s.land(1).is("staging", 1, Deploying)
+	if says := s.say(bob, 1, "override", "production").Says.String(); !strings.Contains(says, "1111111 in staging") {
+		t.Errorf("what it waits for now is not said: %s", says)
+	}
+	s.refused("bob did so already", carol, 1, "override", "production").evidence("overridden", "production", bob, "because")
+}
+
+func TestFreezeOfThePolicy(t *testing.T) {
+	s := play(t, Create, normal, emergency)
+	until := s.now.Add(48 * time.Hour)
+	s.env("production").Freezes = []Freeze{{Freeze: calendar.Freeze{Name: "year end", From: s.now.Add(-time.Hour), Until: until}, Place: "line 20 of the policy"}}
+	s.land(1).verify("staging", 1).waits("production", 1, "year end")
+	if got := s.at("production", 1).Waits.Until; !got.Equal(until) || !s.out.Wake.Equal(until) {
+		t.Fatalf("until %s, wakes %s", got, s.out.Wake)
+	}
+	s.land(2).verify("staging", 2).is("production", 2, Deploying)
+}
+
+func TestSaidToBeDeployedIsEvidence(t *testing.T) {
+	play(t, Record, normal).land(1).does(bob, 1, "deployed", "staging", func(o *Order) { o.Commit = sha(1) }).evidence("said to be deployed", "staging", bob, "")
+}
+
+func TestWaitsForTheEnvironmentBefore(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.land(1).does(bob, 1, "deploy", "production").waits("production", 1, "the deployment of 1111111 in staging")
+	s.report("staging", 1, change.DeploymentFailure)
+	// What people want is kept, because they can do something about it.
+	s.later(3*time.Hour).waits("production", 1, "1111111 failed in staging: mend it, or try again with /change start staging")
+	if says := s.say(bob, 1, "queue", "production").Says.String(); !strings.Contains(says, "1. 1111111 (#1) cannot go: 1111111 failed in staging") {
+		t.Error(says)
+	}
 }
 
 func TestEmergencyPassesForItselfOnly(t *testing.T) {
@@ -251,6 +331,16 @@ func TestWhoIsAskedLateHasTimeToAnswer(t *testing.T) {
 	s.later(2*time.Hour).is("production", 1, Unverified).found(change.NotVerified, 1)
 }
 
+func TestWhatSucceededEndedThen(t *testing.T) {
+	s := play(t, Create, normal)
+	s.land(1).verify("staging", 1).succeed("production", 1)
+	at := s.now
+	s.later(10*time.Minute).report("production", 1, change.DeploymentFailure).is("production", 1, Failed)
+	if d := s.at("production", 1); !d.Ended.Equal(at) {
+		t.Errorf("it ended %s, want %s", d.Ended, at)
+	}
+}
+
 func TestNextWaitsWhileHighRiskIsWatched(t *testing.T) {
 	s := play(t, Create, high, normal)
 	s.land(1).verify("staging", 1).does(bob, 1, "deploy", "production").succeed("production", 1)
@@ -286,6 +376,18 @@ func TestRollsBackByItself(t *testing.T) {
 	// What is built on it is not let through without somebody's say.
 	s.land(3).verify("staging", 3).waits("production", 3, "#2 (was rolled back there)")
 	s.does(bob, 3, "deploy", "production").is("production", 3, Deploying)
+}
+
+func TestRollbackThatFailedIsNotRolledBack(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	for n := 1; n <= 2; n++ {
+		s.land(n).verify("staging", n).verify("production", n)
+	}
+	s.land(3).verify("staging", 3).report("production", 3, change.DeploymentFailure).is("production", 2, Deploying)
+	s.report("production", 2, change.DeploymentFailure).is("production", 2, Failed).is("production", 1, Verified)
+	if r := s.state.Tracks["production"].rollback(); r != nil {
+		t.Errorf("%s is on its way", r.Commit)
+	}
 }
 
 func TestRollsBackToWhatIsOnItsBranchStill(t *testing.T) {
@@ -434,6 +536,44 @@ func TestRollbackInRecordModeWaitsForAJob(t *testing.T) {
 	}
 }
 
+func TestWhatShipsAgain(t *testing.T) {
+	begin := func(t *testing.T) *scene {
+		s := play(t, Record, normal, high).land(1).land(2)
+		for n := 1; n <= 2; n++ {
+			if a := s.gate(fmt.Sprint("run/", n, "/1"), "staging", n, int64(n)); a != Go {
+				t.Fatal(a)
+			}
+			s.does(bob, n, "deployed", "staging")
+		}
+		return s.does(bob, 1, "deployed", "production")
+	}
+	t.Run("is watched as it was", func(t *testing.T) {
+		s := begin(t)
+		if a := s.gate("run/3/1", "production", 1, 3); a != Go {
+			t.Fatal(a)
+		}
+		if d := s.at("production", 1); d.Category != normal || d.High || d.Monitor != 30*time.Minute {
+			t.Errorf("%s, high %t, watched for %s", d.Category, d.High, d.Monitor)
+		}
+	})
+	t.Run("after it went past the policy needs what it owed", func(t *testing.T) {
+		s := begin(t).does(bob, 2, "deployed", "production").found(change.DeployedPastPolicy, 1)
+		if d := s.at("production", 2); d.From != sha(1) {
+			t.Errorf("before it was %q", d.From)
+		}
+		if a := s.gate("run/3/1", "production", 2, 3); a != NotYet {
+			t.Fatal(a)
+		}
+		s.waits("production", 2, "because it holds #2 (high-risk)").does(bob, 2, "deploy", "production")
+		if a := s.gate("run/3/1", "production", 2, 3); a != Go {
+			t.Fatal(a)
+		}
+		if d := s.at("production", 2); len(d.Changes) != 1 || d.Changes[0].Number != 2 {
+			t.Errorf("%+v ship with it", d.Changes)
+		}
+	})
+}
+
 func TestOneAtATimeInOrder(t *testing.T) {
 	s := play(t, Create, normal, normal, normal, normal)
 	for n := 1; n <= 4; n++ {
@@ -466,8 +606,12 @@ func TestNewestTakesTheOthersAlong(t *testing.T) {
 func TestHeldIsPassedBy(t *testing.T) {
 	s := play(t, Create, normal, normal)
 	s.does(bob, 1, "hold", "staging", func(o *Order) { o.Commit = sha(1) }).is("staging", 1, Held)
+	s.refused("is held already", carol, 1, "hold", "staging")
 	s.land(1).is("staging", 1, Held).land(2).is("staging", 2, Deploying)
 	s.does(bob, 1, "start", "staging").waits("staging", 1, "under way")
+	if d := s.at("staging", 1); d.Why != "" {
+		t.Errorf("it goes on, and why it was held is its reason still: %s", d.Why)
+	}
 }
 
 func TestWhatIsDeployedThoughItIsHeldWentPastThePolicy(t *testing.T) {
@@ -606,6 +750,51 @@ func TestAdoptsWhatOthersDeploy(t *testing.T) {
 	s.found(change.UnknownEnvironment, 1)
 	if s.out.Exceptions[0].Key != "unknown-environment:4" {
 		t.Fatalf("%+v", s.out.Exceptions[0])
+	}
+}
+
+func TestWhatWasSaidToBeDeployedIsNotDoubled(t *testing.T) {
+	s := play(t, Create, normal)
+	s.does(bob, 1, "deployed", "staging", func(o *Order) { o.Commit = sha(1) })
+	g := change.Deployment{ID: 70, SHA: sha(1), Environment: "staging", By: actions, At: s.now}
+	s.turn(func(t *Turn) { t.Deployment(g) }, s.statusOf(g, change.DeploymentSuccess, actions)).found(change.DeployedPastPolicy, 0)
+	if d := s.at("staging", 1); d.GitHub != 70 || len(s.state.Tracks["staging"].Deployments) != 1 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestWhatNeverAsksAndMayNotGoIsRefusedInTheEnd(t *testing.T) {
+	s := play(t, Record, normal)
+	s.turn(func(t *Turn) {
+		t.Deployment(change.Deployment{ID: 77, SHA: sha(1), Environment: "production", By: actions, At: s.now})
+	})
+	s.waits("production", 1, "never ran in staging")
+	if want := s.now.Add(2 * time.Hour); !s.out.Wake.Equal(want) {
+		t.Errorf("it wakes %s, want %s", s.out.Wake, want)
+	}
+	s.later(2*time.Hour).is("production", 1, Refused)
+}
+
+func TestStatusThatTurnsOutToHaveBeenPosted(t *testing.T) {
+	newest := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	for _, row := range []struct {
+		name   string
+		status change.DeploymentStatus
+		want   change.DeploymentState
+		silent bool
+	}{
+		{"later than what is known", change.DeploymentStatus{ID: 8, State: change.DeploymentSuccess, At: newest.Add(time.Second)}, change.DeploymentSuccess, false},
+		{"in the same second", change.DeploymentStatus{ID: 8, State: change.DeploymentSuccess, At: newest}, change.DeploymentSuccess, false},
+		{"earlier than what is known", change.DeploymentStatus{ID: 6, State: change.DeploymentSuccess, At: newest}, change.DeploymentInProgress, false},
+		{"inactive, nobody knows when", change.DeploymentStatus{State: change.DeploymentInactive}, change.DeploymentInactive, true},
+		{"something else, nobody knows when", change.DeploymentStatus{State: change.DeploymentSuccess}, change.DeploymentSuccess, false},
+	} {
+		d := &Deployment{ID: "d1", OnGitHub: OnGitHub{GitHub: 1, Shown: change.DeploymentInProgress}, Seen: Seen{ShownAt: newest, ShownID: 7}, Posts: Posts{Posting: change.DeploymentSuccess}}
+		s := State{Tracks: map[string]*Track{"staging": {Environment: "staging", Deployments: []*Deployment{d}}}}
+		s.WasPosted("d1", row.status)
+		if d.Shown != row.want || d.MaybeInactive != row.silent || d.Posting != "" || d.PostsDone != 1 {
+			t.Errorf("%s: %+v %+v", row.name, d.OnGitHub, d.Posts)
+		}
 	}
 }
 
@@ -754,6 +943,8 @@ func TestRefusals(t *testing.T) {
 	s.refused("a year at most", bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.AddDate(2, 0, 0) })
 	s.land(1)
 	s.refused("already", bob, 1, "deploy", "staging")
+	s.refused("is being deployed to staging already", bob, 1, "start", "staging")
+	s.refused("Nothing of this pull request was held", bob, 1, "start", "production")
 	s.refused("asks for no release approval", bob, 1, "accept", "production", holding("rm"))
 	s.verify("staging", 1)
 	s.refused("is in staging already", bob, 1, "deploy", "staging")
@@ -763,6 +954,17 @@ func TestRefusals(t *testing.T) {
 	s.refused("No environment holds", bob, 2, "rollback", "")
 	s.rules.Mode = Off
 	s.refused("nothing is done about deployments", bob, 1, "deploy", "staging")
+}
+
+func TestRefusesASayInWhatIsOver(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	s.land(1).report("staging", 1, change.DeploymentFailure)
+	s.refused("1111111 (#1) failed in staging. To try again: /change start staging", bob, 1, "deploy", "staging")
+	s.land(2).does(bob, 2, "cancel", "staging").refused("2222222 (#2) was cancelled in staging. To try again", bob, 2, "hold", "staging")
+	s.land(3).verify("staging", 3).verify("production", 3)
+	s.refused("1111111 is contained in 3333333 (#3), which is in production", bob, 1, "hold", "production")
+	// Whoever says that it was deployed knows better.
+	s.does(bob, 2, "deployed", "staging").is("staging", 2, Verified)
 }
 
 func TestSameCommandTwiceIsAnsweredAlike(t *testing.T) {
@@ -828,6 +1030,9 @@ func TestWhatGitHubWillNotCreateHasFailed(t *testing.T) {
 	s.look(func(t *Turn) { t.Landed(change.Landed{Number: 1, Commit: sha(1), By: carol, At: s.now}) })
 	s.state.GaveUp(s.out.Effects[0], "422")
 	s.turn().is("staging", 1, Failed)
+	if class := s.at("staging", 1).Class; class != FailedDeployment {
+		t.Errorf("it is of the class %q", class)
+	}
 }
 
 func TestForgetsWhatIsNotNeeded(t *testing.T) {
@@ -843,6 +1048,19 @@ func TestForgetsWhatIsNotNeeded(t *testing.T) {
 	if n := len(s.state.Tracks["staging"].Deployments); n < kept || n > kept+20 {
 		t.Fatalf("%d of 80 are remembered", n)
 	}
+}
+
+func TestRemembersWhatIsNeededElsewhere(t *testing.T) {
+	s := play(t, Create, high)
+	s.land(1).verify("staging", 1).waits("production", 1, "/change deploy production")
+	for i := range kept + 20 {
+		c := change.SHA(fmt.Sprintf("a%09d", i))
+		s.changes = append(s.changes, Change{Number: change.Number(i + 2), Commit: c, Category: high, Green: true})
+		s.turn(func(t *Turn) { t.Landed(change.Landed{Number: change.Number(i + 2), Commit: c, By: carol, At: s.now}) })
+		d := s.state.Tracks["staging"].deploying()
+		s.turn(s.statusOf(change.Deployment{ID: d.GitHub, SHA: c, Environment: "staging", By: actions}, change.DeploymentSuccess, actions))
+	}
+	s.is("staging", 1, Verified).waits("production", 1, "/change deploy production")
 }
 
 func TestModeOffEndsWhatWaits(t *testing.T) {

@@ -282,4 +282,19 @@ func (s *scene) found(kind change.ExceptionKind, times int) *scene {
 	return s
 }
 
+// evidence holds the entries of a step to one, by somebody in their words.
+func (s *scene) evidence(step, env string, by change.Account, says string) *scene {
+	s.Helper()
+	var found []Entry
+	for _, e := range s.all.Entries {
+		if e.Step == step {
+			found = append(found, e)
+		}
+	}
+	if len(found) != 1 || found[0].Environment != env || found[0].By != by || found[0].Says != says || found[0].Deployment.ID == "" {
+		s.Fatalf("%q: %+v", step, found)
+	}
+	return s
+}
+
 func holding(roles ...string) func(*Order) { return func(o *Order) { o.Holds = roles } }

@@ -33,11 +33,8 @@ func (t *Turn) watch(tr *Track, d *Deployment) {
 	e, _ := t.environment(tr)
 	checked := true
 	if len(e.Verify.Checks) > 0 {
-		failed, awaited, read := t.verification(e, d)
-		switch {
-		case !read:
-			return
-		case failed != "":
+		failed, awaited := t.verification(e, d)
+		if failed != "" {
 			t.fail(tr, d, FailedVerification, "the check "+failed+" failed")
 			return
 		}
@@ -92,11 +89,11 @@ func (d *Deployment) silenceEnds(e *Environment) time.Time {
 func (e *Environment) hasPerson() bool { return e.Watched || e.Verify.Role != "" }
 
 // verification reads the checks of an environment: of the runs that count all of each name must have succeeded, and there must be some. Failed
-// names one that ended otherwise.
-func (t *Turn) verification(e *Environment, d *Deployment) (failed string, awaited, read bool) {
+// names one that ended otherwise. What has yet to be read is awaited.
+func (t *Turn) verification(e *Environment, d *Deployment) (failed string, awaited bool) {
 	all, read := t.checks(d.Commit)
 	if !read {
-		return "", true, false
+		return "", true
 	}
 	for _, want := range e.Verify.Checks {
 		runs := d.runsOf(want, all)
@@ -106,12 +103,12 @@ func (t *Turn) verification(e *Environment, d *Deployment) (failed string, await
 			case change.CheckPending:
 				awaited = true
 			default:
-				return want.Name, false, true
+				return want.Name, false
 			}
 		}
 		awaited = awaited || len(runs) == 0
 	}
-	return "", awaited, true
+	return "", awaited
 }
 
 // runsOf returns the runs of a check that count for a deployment: those that began when it did or later, and of each the latest.
@@ -158,7 +155,7 @@ func (t *Turn) awaits(tr *Track, d *Deployment) Waits {
 		what = append(what, change.Say(who, change.Code("/change verified "+e.Name)))
 	}
 	if len(e.Verify.Checks) > 0 {
-		if _, awaited, _ := t.verification(e, d); awaited {
+		if _, awaited := t.verification(e, d); awaited {
 			names := make([]change.Text, len(e.Verify.Checks))
 			for i, c := range e.Verify.Checks {
 				names[i] = change.Code(c.Name)
