@@ -178,13 +178,12 @@ func (u Usage) parse(rest string) (Command, error) {
 		if !startsReason(rest) {
 			arg, rest = word(rest)
 		}
-		optional := strings.HasPrefix(name, "[")
 		switch literal := strings.ToLower(name) == name; {
-		case arg == "" && optional:
+		case arg == "" && strings.HasPrefix(name, "["):
 			continue
 		case arg == "":
 			return Command{}, problem(change.Code(string(u.Verb)), change.Words(" needs "+name), right)
-		case literal && !optional && arg != name:
+		case literal && arg != name:
 			return Command{}, problem(change.Say(change.Words("after "), change.Code(shorten(c.Args[len(c.Args)-1])), change.Words(" comes "+name)), right)
 		}
 		if !isArgument(arg) {

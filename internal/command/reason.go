@@ -21,7 +21,7 @@ const (
 func startsReason(s string) bool {
 	s = strings.TrimLeft(s, " \t")
 	first, _ := utf8.DecodeRuneInString(s)
-	return s != "" && strings.ContainsRune(straight+curly, first)
+	return strings.ContainsRune(straight+curly, first)
 }
 
 // unquote reads a reason, which begins with a quotation mark and must end the line with another of that sort.
