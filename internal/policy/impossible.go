@@ -102,7 +102,7 @@ func (q *inquiry) nobodyLeft(w asked) (found, mend change.Text) {
 		found = change.Say(change.Quote(w.role.Name), change.Words(" has "+plural(len(seen), "holder", "holders")+", and "+strconv.Itoa(left)+" can approve for "+plural(w.count, "place", "places")))
 	}
 	if left >= w.count {
-		found = change.Say(found, change.Words("; one person fills one place, and other roles take theirs from the same people"))
+		found = change.Say(found, change.Words(", but other places need them too, and nobody fills two"))
 	}
 	if len(out) > 0 {
 		found = change.Say(found, change.Words("; not "), enumerated(abridged(out, 5), "or"))
