@@ -82,7 +82,7 @@ func (w *world) mustMeasure(t *testing.T, line string) {
 
 func (w *world) sql(t *testing.T, queries ...string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", w.database)
+	db, err := sql.Open("sqlite", w.database+"?_pragma=busy_timeout(10000)") // the server writes beside it
 	must(t, err)
 	defer db.Close()
 	for _, q := range queries {

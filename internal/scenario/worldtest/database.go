@@ -37,7 +37,7 @@ func (f sqliteFile) kept() string { return string(f) + "-kept" }
 func (f sqliteFile) URL() string { return "sqlite:" + string(f) }
 
 func (f sqliteFile) Keep() error {
-	db, err := sql.Open("sqlite", string(f))
+	db, err := sql.Open("sqlite", string(f)+"?_pragma=busy_timeout(10000)") // a server may have it open
 	if err != nil {
 		return err
 	}
