@@ -53,7 +53,7 @@ var allowed = map[string][]string{
 	"internal/errand": {
 		"internal/change", "internal/command", "internal/effect", "internal/github", "internal/plan", "internal/queue", "internal/store",
 	},
-	"internal/notify": {"internal/change", "internal/effect", "internal/queue", "internal/store"},
+	"internal/notify": {"internal/change", "internal/effect", "internal/fence", "internal/queue", "internal/store"},
 	"internal/emergency": {
 		"internal/change", "internal/command", "internal/effect", "internal/errand", "internal/github", "internal/ledger", "internal/plan", "internal/policy", "internal/queue",
 		"internal/record", "internal/report", "internal/store",

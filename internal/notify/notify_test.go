@@ -795,6 +795,31 @@ func TestAnotherRunsLease(t *testing.T) {
 	equal(t, "posts", f.keys(), []string{"declared"})
 }
 
+// TestLeaseLostBetweenTwoPosts has the run be taken for dead while Slack answers that the thread is gone: what it would post on its own then is its
+// successor's to post.
+func TestLeaseLostBetweenTwoPosts(t *testing.T) {
+	f := newFixture(t)
+	f.leave(opening("declared"))
+	f.settle()
+	f.slack.on(func(method string, form url.Values) fault {
+		if method != "chat.postMessage" || form.Get("thread_ts") == "" {
+			return fault{}
+		}
+		f.pass(time.Hour)
+		if _, err := f.store.Acquire(t.Context(), store.ErrandLease(thread), "another", time.Minute); err != nil {
+			t.Error(err)
+		}
+		return fault{code: "thread_not_found"}
+	})
+	f.leave(announcement("merged"))
+	equal(t, "the result", f.run(), queue.Result{RetryAt: f.clock().Add(held)})
+	equal(t, "posts", f.keys(), []string{"declared"})
+	f.slack.on(nil)
+	f.pass(time.Minute)
+	f.settle()
+	equal(t, "posts in the end", f.keys(), []string{"declared", "(merged)"})
+}
+
 // TestPrivateChannel is found by its name where the bot may list private ones, and is uncertain where it may not.
 func TestPrivateChannel(t *testing.T) {
 	for _, may := range []bool{true, false} {

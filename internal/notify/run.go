@@ -12,6 +12,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/fence"
 	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/store"
 )
@@ -156,7 +157,7 @@ func (r *run) follow(channel string, at posted, a change.Announcement) {
 	}
 }
 
-// action is how an announcement is posted in a channel. Every error of Slack's that it returns is a *trouble, or uncertain.
+// action is how an announcement is posted in a channel. Every error that it returns is a *trouble, or uncertain, or that of a lost lease.
 func (r *run) action(key, channel string, a change.Announcement) effect.Action[posted] {
 	to, impossible := target(channel)
 	if impossible == nil && r.api == nil {
@@ -169,6 +170,9 @@ func (r *run) action(key, channel string, a change.Announcement) effect.Action[p
 				return posted{}, impossible
 			}
 			p, err := post(ctx, r.api, to, thread, a)
+			if stopped, ok := errors.AsType[*fence.Error](err); ok {
+				return p, stopped // which is no trouble with Slack
+			}
 			if err != nil {
 				return p, r.judge(key, judge(err))
 			}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/fence"
 )
 
 const (
@@ -98,6 +99,9 @@ func post(ctx context.Context, api *slack.Client, to string, thread posted, a ch
 }
 
 func postTo(ctx context.Context, api *slack.Client, to, thread string, a change.Announcement) (posted, error) {
+	if err := fence.Ask(ctx); err != nil {
+		return posted{}, err
+	}
 	m := render(a, thread == "" && !a.Opens, blockID(a.Key))
 	options := []slack.MsgOption{
 		slack.MsgOptionText(m.fallback, false), slack.MsgOptionDisableMarkdown(), slack.MsgOptionBlocks(m.blocks...),
