@@ -32,8 +32,8 @@ var blockParser = parser.NewParser(parser.WithBlockParsers(
 
 var (
 	// emojiName is what GitHub shows as an emoji, such as ":warning:".
-	emojiName = regexp.MustCompile(`(?:^|\s):[a-z0-9_+-]+:(?:$|\s)`)
-	// picture is how GitHub writes a picture that was pasted into a description. It says something where other tags do not.
+	emojiName = regexp.MustCompile(`^(?:\s*:[a-z0-9_+-]+:)+|(?:\s:[a-z0-9_+-]+:)+(?:$|\s)`)
+	// picture is how GitHub writes a picture that was pasted into a description. It says something in prose, where other tags do not.
 	picture = regexp.MustCompile(`(?i)<(img|video)\s[^>]*>`)
 )
 
@@ -165,7 +165,11 @@ func (r *reader) block(n ast.Node, verbatim bool) {
 		if n.HasClosure() {
 			html += r.segment(n.ClosureLine)
 		}
-		for line := range strings.Lines(withoutTags(picture.ReplaceAllString(withoutComments(html), "picture"))) {
+		html = withoutComments(html)
+		if r.current != nobody && r.fields[r.current].isProse() {
+			html = picture.ReplaceAllString(html, "picture")
+		}
+		for line := range strings.Lines(withoutTags(html)) {
 			r.add(line)
 		}
 	case *ast.Paragraph, *ast.TextBlock:

@@ -7,6 +7,7 @@
 package record
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,9 @@ type Field struct {
 	Of       []string // the values of a Choice
 	NA       bool     // "n/a" is an answer
 }
+
+// isProse says whether anything that says something is an answer.
+func (f Field) isProse() bool { return f.Type == "" || f.Type == Text || f.Type == Tasks }
 
 // State is how a field was answered.
 type State string
@@ -249,12 +253,14 @@ func listsAll(lines []string, first string, of []string) bool {
 	return n == len(of)
 }
 
+// explained is what may follow a value in such a list: nothing, or what begins with a mark. "High-traffic" and "high likelihood" are answers.
+var explained = regexp.MustCompile(`(?i)^(?:[ -]risk\b)?[\s*_~\x60]*(?:$|[^\pL\pN\s*_~\x60-]|-(?:$|[^\pL\pN]))`)
+
 // heads returns which value a line is, alone or before what explains it; -1 if none.
 func heads(line string, of []string) int {
 	rest := trimMarks(line)
 	i, n := leading(rest, of)
-	rest = strings.TrimLeft(rest[n:], " \t*_`~")
-	if r, _ := utf8.DecodeRuneInString(rest); i < 0 || rest != "" && !strings.ContainsRune(":(-–—=.", r) {
+	if i < 0 || !explained.MatchString(rest[n:]) {
 		return -1
 	}
 	return i
@@ -367,6 +373,11 @@ var prompts = [...]string{
 // plainPrompts are those that ask even without markup around them.
 var plainPrompts = [...]string{"describe the", "describe your", "describe how", "describe what", "please ", "explain how", "explain what", "explain why", "insert ", "fill in", "your text here", "replace this"}
 
+// requests are those that ask for words, and so begin what a template asks in several sentences. "Please revert it. If that fails, …" is an answer.
+var requests = [...]string{
+	"please describe", "please explain", "please include", "please list", "please provide", "please summarise", "please summarize", "please write", "describe your",
+}
+
 // blanks are words that stand where an answer is to come, the beginnings of a reference to an issue that is not named among them.
 var blanks = [...]string{
 	"tbd", "todo", "tba", "tbc", "to be done", "to be determined", "to be defined", "fixme", "xxx", "lorem ipsum",
@@ -389,13 +400,16 @@ func isPlaceholder(line string) bool {
 			return true
 		}
 	}
-	return len(inner) <= 500 && onlyAsks(strings.TrimRight(strings.TrimSpace(line), ".…:*_ "), inner)
+	return onlyAsks(strings.TrimRight(strings.TrimSpace(line), ".…:*_ "), inner)
 }
 
 // onlyAsks says whether a line in plain words, without the marks around it inner, asks for something and says nothing: a question or a request
-// is a prompt only where it is all that the line says, or where only others follow it.
+// is a prompt only where it is all that a short line says, or where it asks for words and only others follow it.
 func onlyAsks(line, inner string) bool {
-	if !startsWithAny(inner, plainPrompts[:], false) {
+	switch {
+	case len(inner) <= 160 && !strings.ContainsAny(line, ".;:"):
+		return startsWithAny(inner, plainPrompts[:], false)
+	case len(inner) > 500 || !startsWithAny(inner, requests[:], true):
 		return false
 	}
 	for i, sentence := range strings.Split(line, ". ") {

@@ -35,6 +35,8 @@ func TestParse(t *testing.T) {
 		{"a synonym, numbered, with a colon", "## 2. Back-out plan:\nRevert.", Value{Field: "rollback", State: Present}},
 		{"emoji and case", "## 🔙 ROLLBACK  Plan ⏪\nRevert.", Value{Field: "rollback", State: Present}},
 		{"emoji by their names", "## :rewind: Rollback plan :warning:\nRevert.", Value{Field: "rollback", State: Present, Text: "Revert."}},
+		{"several of them", "## :rewind: :warning: Rollback plan\nRevert.", Value{Field: "rollback", State: Present, Text: "Revert."}},
+		{"one without a space", "## :rewind:Rollback plan\nRevert.", Value{Field: "rollback", State: Present, Text: "Revert."}},
 		{"a line in bold with such names", "**:rewind: Rollback plan:** revert.", Value{Field: "rollback", State: Present, Text: "revert."}},
 		{"emoji shown in color", "## ↩️ Rollback plan ⚠️\nRevert.", Value{Field: "rollback", State: Present}},
 		{"a line in bold with such emoji", "**⚠️ Rollback plan:** revert.", Value{Field: "rollback", State: Present, Text: "revert."}},
@@ -87,6 +89,12 @@ func TestParse(t *testing.T) {
 		{"an issue that is not named", "## Rollback plan\nCloses #\n", Value{Field: "rollback", State: Empty}},
 		{"an issue that is named", "## Rollback plan\nCloses #12\n", Value{Field: "rollback", State: Present}},
 		{"a request and what is done", "## Rollback plan\nPlease revert the commit. The migration is undone by itself.\n", Value{Field: "rollback", State: Present}},
+		{"a request and a condition", "## Rollback plan\nPlease revert the commit. If the migration ran, run the one that undoes it.\n", Value{Field: "rollback", State: Present}},
+		{"what is done, in words of a prompt", "## Description\nExplain why a login failed. Add the reason to the audit log.\n", Value{Field: "description", State: Present}},
+		{"a long request", "## Rollback plan\nPlease roll back with the runbook in the wiki, which says how to take the traffic off the new pool and restore the old one from its " +
+			"image and how to switch the name back once its health checks pass again\n", Value{Field: "rollback", State: Present}},
+		{"a long prompt", "## Rollback plan\nPlease describe in detail how this change can be undone in production, including the steps for the database, those for the caches and " +
+			"queues, and who has to be told before and after they are taken\n", Value{Field: "rollback", State: Empty}},
 		{"an answer in italics", "## Rollback plan\n_Revert the commit._\n", Value{Field: "rollback", State: Present}},
 		{"an empty list", "## Rollback plan\n-\n-\n", Value{Field: "rollback", State: Empty}},
 
@@ -110,6 +118,10 @@ func TestParse(t *testing.T) {
 		{"a template's risks, each explained", "## Risk\n_Choose one_\n\n- **Low**: nobody notices\n- **Medium** (some do)\n- **High** – all do\n", Value{Field: "risk", State: Invalid, Said: []string{"low", "medium", "high"}}},
 		{"a risk over a template's", "## Risk\nMedium\n\n- Low: nobody notices\n- Medium: some do\n- High: all do\n", Value{Field: "risk", State: Present, Value: "medium", Said: []string{"medium"}}},
 		{"a risk and what it is made of", "## Risk\n- Medium\n- low likelihood\n- high impact\n", Value{Field: "risk", State: Present, Value: "medium", Said: []string{"medium"}}},
+		{"a risk and what it is made of, in words of two", "## Risk\nMedium\n- low-likelihood failure\n- high-impact if it happens\n", Value{Field: "risk", State: Present, Value: "medium", Said: []string{"medium"}}},
+		{"a template's risks with the word", "## Risk\n- Low risk\n- Medium risk\n- High risk\n", Value{Field: "risk", State: Invalid, Said: []string{"low", "medium", "high"}}},
+		{"a template's risks, one of them marked", "## Risk\n- Low, no impact\n- Medium\n- High ✅\n", Value{Field: "risk", State: Invalid, Said: []string{"low", "medium", "high"}}},
+		{"a risk under a picture", "## Risk\n<img src=\"https://example.com/matrix.png\">\n\nlow\n", Value{Field: "risk", State: Present, Value: "low", Said: []string{"low"}}},
 		{"a risk in the heading, after a remark", "## Risk (required): high\n", Value{Field: "risk", State: Present, Value: "high", Said: []string{"high"}}},
 		{"a risk in the heading, after a remark in other brackets", "## Risk [low, medium or high] - high\n", Value{Field: "risk", State: Present, Value: "high", Said: []string{"high"}}},
 		{"risks that disagree", "## Risk\nlow\n## Risk assessment\nhigh", Value{Field: "risk", State: Invalid, Said: []string{"low", "high"}}},
