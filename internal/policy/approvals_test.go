@@ -288,6 +288,14 @@ func TestWhoeverCountsIsNotAskedAgain(t *testing.T) {
 		{name: "on to something else", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead), pushed("3333333333333333333333333333333333333333")),
 			want: []string{"high-risk, waiting", "ask reviewer of [][bob]"}},
 	})
+	const inTwoRoles = `version: 1
+roles: {lead: {users: [bob, carol]}, auditor: {users: [bob]}}
+categories:
+  high-risk: {when: {any: [{paths: ["**/*.tf"]}]}, approvals: [{role: lead}, {role: auditor}], record: []}
+  standard: {approvals: []}
+`
+	play(t, inTwoRoles, []scenario{{name: "who approved fills the place that nobody else can", facts: pullRequest(risky, approved("bob")),
+		want: []string{"high-risk, waiting", "met Auditor bob", "awaited Lead [0 of 1 approval] → carol is asked", "ask lead of [][carol]", "bob counts for auditor"}}})
 	const many = `version: 1
 roles: {tech-leads: {teams: [tech-leads], permission: write}}
 categories: {normal: {approvals: [{role: tech-leads, count: 2}], record: []}, high-risk: {approvals: []}, standard: {approvals: []}}

@@ -194,6 +194,11 @@ func (q *inquiry) considerReviews() {
 		}
 		opinions = append(opinions, o)
 	}
+	others := make([]bool, len(q.wants))
+	for row, w := range q.wants {
+		others[row] = q.othersMayFill(w.role, approvals)
+	}
+	slices.SortStableFunc(slots, func(a, b slot) int { return compareBool(others[a.row], others[b.row]) })
 	filled := assign(len(slots), len(approvals), func(s, a int) bool { return q.fills(slots[s], approvals[a].By) == yes })
 	for a := range approvals {
 		i := slices.IndexFunc(opinions, func(o change.Opinion) bool { return o.Review == approvals[a].ID && o.By.ID == approvals[a].By.ID })
@@ -213,6 +218,15 @@ func (q *inquiry) considerReviews() {
 		q.opinions = opinions
 	}
 	q.approvalRows(slots)
+}
+
+// othersMayFill says whether somebody who has yet to approve may fill a role's places, as far as that is known without asking. Where nobody may,
+// those who approved fill them first, so that what is left open is asked of people who can still give it.
+func (q *inquiry) othersMayFill(role *Role, approvals []change.Review) bool {
+	all, closed := q.holders(role)
+	return !closed || slices.ContainsFunc(all, func(a change.Account) bool {
+		return q.mayYetApprove(a) && !slices.ContainsFunc(approvals, func(r change.Review) bool { return r.By.ID == a.ID })
+	})
 }
 
 // objectionHolds says whether an objection counts: its author holds a role of the policy, or was seen to hold one. Where that cannot
