@@ -190,7 +190,7 @@ func sparing(compiled *cel.Ast) (patternSteps, error) {
 			args := call.Args()
 			pattern := args[len(args)-1]
 			if pattern.Kind() != ast.LiteralKind || pattern.AsLiteral().Type() != types.StringType {
-				return nil, errors.New("has a regular expression that is not written out: matches takes a text in quotes")
+				return nil, errors.New("has a regular expression that is not written out: matches takes a text in quotes, with | between what it may be")
 			}
 			source := string(pattern.AsLiteral().(types.String))
 			patterns[source] = regexpSteps(source)

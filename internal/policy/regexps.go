@@ -20,8 +20,11 @@ func regexpSteps(source string) int {
 
 func stepsIn(tree *syntax.Regexp) int {
 	n := max(1, len(tree.Rune))
-	if tree.Op == syntax.OpCharClass {
+	switch {
+	case tree.Op == syntax.OpCharClass:
 		n = 1
+	case tree.Op == syntax.OpRepeat && tree.Min == tree.Max:
+		n = 0 // nothing is decided between what is repeated
 	}
 	for _, sub := range tree.Sub {
 		n = min(n+stepsIn(sub), MaxRegexpSteps+1)
