@@ -121,11 +121,9 @@ func groupsLockInOneOrder(t *testing.T, url string) {
 		_, err := other.Exec(t.Context(), query)
 		must(t, err)
 	}
-	for what, first := range map[string]change.Delivery{
-		"a head":            {ID: "check", Event: "check_suite", Repository: repo, Head: "aaa", Concerns: change.ConcernChecks},
-		"a base":            {ID: "push", Event: "push", Repository: repo, Base: "main", Concerns: change.ConcernContent},
-		"all of its branch": {ID: "renamed", Event: "repository", Repository: repo, Base: "*", Concerns: change.ConcernPull},
-	} {
+	// The group is about the second, and about the first as a delivery concerns it.
+	inOrder := func(what string, first change.Delivery) {
+		t.Helper()
 		run(`BEGIN`)
 		run(`SELECT 1 FROM pulls WHERE number = 1 FOR UPDATE`)
 		accepted := make(chan error, 1)
@@ -145,4 +143,10 @@ func groupsLockInOneOrder(t *testing.T, url string) {
 		run(`ROLLBACK`)
 		must(t, <-accepted)
 	}
+	inOrder("a head", change.Delivery{ID: "check", Event: "check_suite", Repository: repo, Head: "aaa", Concerns: change.ConcernChecks})
+	inOrder("a base", change.Delivery{ID: "push", Event: "push", Repository: repo, Base: "main", Concerns: change.ConcernContent})
+	inOrder("all of its branch", change.Delivery{ID: "renamed", Event: "repository", Repository: repo, Base: "*", Concerns: change.ConcernPull})
+	run(`UPDATE pulls SET state = 'merged' WHERE number = 1`)
+	run(`INSERT INTO debts (repository, number, kind, owner, due_at, settled_at) VALUES (7, 1, 'emergency', 0, 1, 0)`)
+	inOrder("what is owed", change.Delivery{ID: "unarchived", Event: "repository", Repository: repo, Base: "*", Concerns: change.ConcernVerify})
 }
