@@ -262,8 +262,9 @@ func (l *loader) database() Secret {
 		}
 	case "postgres", "postgresql":
 		u, err := url.Parse(text)
-		// A socket's directory, which is no host of a URL, is a parameter.
-		if err != nil || u.Host+u.Query().Get("host") == "" || strings.Trim(u.Path, "/") == "" {
+		// A socket's directory, which is no host of a URL, is a parameter. A slash in a password ends the host, and what follows would be taken for the
+		// database's name, which is shown.
+		if err != nil || u.Host+u.Query().Get("host") == "" || strings.Trim(u.Path, "/") == "" || strings.Contains(u.EscapedPath(), "@") {
 			l.wrong(databaseURL, "is not postgres://USER:PASSWORD@HOST:PORT/DATABASE; escape special characters in the password (%%40 for @)")
 		}
 	default:

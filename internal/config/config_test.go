@@ -342,6 +342,7 @@ func TestProblems(t *testing.T) {
 		"a database with parameters":     {env: working("CHANGEGATE_DATABASE_URL", "sqlite:cg.db?mode=ro"), want: []string{"database.url: has a question mark"}},
 		"a database without a name":      {env: working("CHANGEGATE_DATABASE_URL", "postgres://u:p@h"), want: []string{"database.url: is not postgres://"}},
 		"a password that breaks the URL": {env: working("CHANGEGATE_DATABASE_URL", "postgres://u:p%zz@h/db"), want: []string{"database.url: is not postgres://USER:PASSWORD@HOST:PORT/DATABASE; escape special characters in the password (%40 for @)"}},
+		"a password with a slash":        {env: working("CHANGEGATE_DATABASE_URL", "postgres://u:12/zz@h/db"), want: []string{"database.url: is not postgres://USER:PASSWORD@HOST:PORT/DATABASE; escape special characters in the password (%40 for @)"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
