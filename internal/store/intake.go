@@ -274,9 +274,9 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 
 var concernedColumns = []column{{"repository", integer}, {"number", integer}, {"head", text}, {"base", text}}
 
-// lockConcerned locks the pull requests that a group of deliveries will be found to concern, in the order in which everybody locks them. They are raised
-// step by step, by their numbers, their heads, their bases and what they owe; without this, two groups that processes accept at the same time would each
-// come to wait for what the other has. Where there is one step, that itself keeps the order.
+// lockConcerned locks the pull requests that a group of deliveries will be found to concern, and makes rows for new ones, in the order in which everybody
+// does. They are raised step by step, by their numbers, their heads, their bases and what they owe; without this, two groups that processes accept at the
+// same time would each come to wait for what the other has. Where there is one step, that itself keeps the order.
 func (s *Store) lockConcerned(ctx context.Context, tx Tx, group []change.Delivery) error {
 	if s.forUpdate() == "" {
 		return nil // one transaction writes at a time
@@ -307,17 +307,19 @@ func (s *Store) lockConcerned(ctx context.Context, tx Tx, group []change.Deliver
 	if err != nil {
 		return err
 	}
-	which := `SELECT repository, number FROM ` + table + ` AS told`
+	which := `SELECT repository, number FROM ` + table + ` AS told WHERE number <> 0`
 	if heads {
-		which += ` UNION ALL SELECT p.repository, p.number FROM ` + table + ` AS told
+		which += ` UNION SELECT p.repository, p.number FROM ` + table + ` AS told
 			JOIN pulls p ON p.repository = told.repository AND p.head = told.head AND p.state = 'open' AND p.gone = 0 WHERE told.head <> ''`
 	}
 	if bases {
-		which += ` UNION ALL SELECT p.repository, p.number FROM ` + table + ` AS told
+		which += ` UNION SELECT p.repository, p.number FROM ` + table + ` AS told
 			JOIN pulls p ON p.repository = told.repository AND (told.base = '*' OR p.base = told.base) AND p.state = 'open' WHERE told.base <> ''
-			UNION ALL SELECT d.repository, d.number FROM ` + table + ` AS told
+			UNION SELECT d.repository, d.number FROM ` + table + ` AS told
 			JOIN debts d ON d.repository = told.repository AND d.settled_at = 0 WHERE told.base = '*'`
 	}
-	_, err = tx.Exec(ctx, `SELECT 1 FROM pulls WHERE (repository, number) IN (`+which+`) ORDER BY repository, number`+s.forUpdate(), arg)
+	// The rows that are there are locked and nothing is written to them; the others are made, as raising would.
+	_, err = tx.Exec(ctx, `INSERT INTO pulls (repository, number) SELECT repository, number FROM (`+which+`) AS concerned ORDER BY repository, number
+		ON CONFLICT (repository, number) DO UPDATE SET number = excluded.number WHERE false`, arg)
 	return err
 }

@@ -91,8 +91,8 @@ func anotherPrimaryIsFound(t *testing.T, url string) {
 	}
 }
 
-// groupsLockInOneOrder has another process hold the first of two pull requests that a group of deliveries concerns. While the group waits for that one
-// it must not have the second: the other may want it next, and each would wait for what the other has.
+// groupsLockInOneOrder has another process hold the first of two pull requests that a group of deliveries concerns, or be about to make it. While the
+// group waits for that one it must not have the second: the other may want it next, and each would wait for what the other has.
 func groupsLockInOneOrder(t *testing.T, url string) {
 	repo := change.Repository{ID: 7, Owner: "acme", Name: "shop", DefaultBranch: "main", Installation: 1}
 	about := func(id string, n change.Number) change.Delivery {
@@ -121,13 +121,13 @@ func groupsLockInOneOrder(t *testing.T, url string) {
 		_, err := other.Exec(t.Context(), query)
 		must(t, err)
 	}
-	// The group is about the second, and about the first as a delivery concerns it.
-	inOrder := func(what string, first change.Delivery) {
+	// Statement is what the other process does before, and later the number of the second.
+	inOrder := func(statement, what string, later change.Number, group ...change.Delivery) {
 		t.Helper()
 		run(`BEGIN`)
-		run(`SELECT 1 FROM pulls WHERE number = 1 FOR UPDATE`)
+		run(statement)
 		accepted := make(chan error, 1)
-		go func() { accepted <- accept(about("about 2, beside "+what, 2), first) }()
+		go func() { accepted <- accept(group...) }()
 		waits := func() (n int) {
 			must(t, other.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n))
 			return n
@@ -137,16 +137,24 @@ func groupsLockInOneOrder(t *testing.T, url string) {
 				t.Fatalf("%s: the group does not wait", what)
 			}
 		}
-		if _, err := other.Exec(t.Context(), `SELECT 1 FROM pulls WHERE number = 2 FOR UPDATE NOWAIT`); err != nil {
-			t.Errorf("by %s: the group has the second pull request while it waits for the first: %v", what, err)
+		if _, err := other.Exec(t.Context(), `SELECT 1 FROM pulls WHERE repository = 7 AND number = $1 FOR UPDATE NOWAIT`, later); err != nil {
+			t.Errorf("%s: the group has pull request %d while it waits for an earlier one: %v", what, later, err)
 		}
 		run(`ROLLBACK`)
 		must(t, <-accepted)
 	}
-	inOrder("a head", change.Delivery{ID: "check", Event: "check_suite", Repository: repo, Head: "aaa", Concerns: change.ConcernChecks})
-	inOrder("a base", change.Delivery{ID: "push", Event: "push", Repository: repo, Base: "main", Concerns: change.ConcernContent})
-	inOrder("all of its branch", change.Delivery{ID: "renamed", Event: "repository", Repository: repo, Base: "*", Concerns: change.ConcernPull})
+	heldFirst := func(what string, first change.Delivery) {
+		t.Helper()
+		inOrder(`SELECT 1 FROM pulls WHERE number = 1 FOR UPDATE`, "by "+what, 2, about("about 2, beside "+what, 2), first)
+	}
+	heldFirst("a head", change.Delivery{ID: "check", Event: "check_suite", Repository: repo, Head: "aaa", Concerns: change.ConcernChecks})
+	heldFirst("a base", change.Delivery{ID: "push", Event: "push", Repository: repo, Base: "main", Concerns: change.ConcernContent})
+	heldFirst("all of its branch", change.Delivery{ID: "renamed", Event: "repository", Repository: repo, Base: "*", Concerns: change.ConcernPull})
+	elsewhere := about("opened elsewhere", 9)
+	elsewhere.Repository.ID, elsewhere.Key.Repository = 6, 6
+	inOrder(`INSERT INTO pulls (repository, number) VALUES (6, 9)`, "of a new one", 1, elsewhere,
+		change.Delivery{ID: "another check", Event: "check_suite", Repository: repo, Head: "aaa", Concerns: change.ConcernChecks})
 	run(`UPDATE pulls SET state = 'merged' WHERE number = 1`)
 	run(`INSERT INTO debts (repository, number, kind, owner, due_at, settled_at) VALUES (7, 1, 'emergency', 0, 1, 0)`)
-	inOrder("what is owed", change.Delivery{ID: "unarchived", Event: "repository", Repository: repo, Base: "*", Concerns: change.ConcernVerify})
+	heldFirst("what is owed", change.Delivery{ID: "unarchived", Event: "repository", Repository: repo, Base: "*", Concerns: change.ConcernVerify})
 }
