@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -124,10 +123,16 @@ var expressionEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 	)
 })
 
-// CompileExpression type-checks an expression. The error says in one line what is wrong and at which of its columns, and lines if it has several.
+// ExpressionError says what is wrong with an expression, in words that go on after its name, and what mends it.
+type ExpressionError struct{ Message, Mend string }
+
+func (e *ExpressionError) Error() string { return e.Message + ": " + e.Mend }
+
+// CompileExpression type-checks an expression. What is wrong with one is an *ExpressionError, of one line, which says at which of its columns that is,
+// and lines if it has several.
 func CompileExpression(source string) (*Expression, error) {
 	if len(source) > MaxExpressionBytes {
-		return nil, fmt.Errorf("has %d bytes: %d at most", len(source), MaxExpressionBytes)
+		return nil, &ExpressionError{fmt.Sprintf("has %d bytes", len(source)), fmt.Sprintf("keep it under %d, or split it", MaxExpressionBytes)}
 	}
 	env, err := expressionEnvironment()
 	if err != nil {
@@ -135,18 +140,10 @@ func CompileExpression(source string) (*Expression, error) {
 	}
 	compiled, issues := env.Compile(source)
 	if issues.Err() != nil {
-		var messages []string
-		for _, e := range issues.Errors() {
-			place := fmt.Sprintf("at its column %d", e.Location.Column()+1)
-			if strings.Contains(source, "\n") {
-				place = fmt.Sprintf("at line %d, column %d of it", e.Location.Line(), e.Location.Column()+1)
-			}
-			messages = append(messages, fmt.Sprintf("%s (%s)", plainCEL(e.Message), place))
-		}
-		return nil, errors.New(strings.Join(messages, "; "))
+		return nil, uncompiled(source, issues.Errors())
 	}
 	if compiled.OutputType() != cel.BoolType {
-		return nil, fmt.Errorf("is %s and not a condition: compare it with something", compiled.OutputType())
+		return nil, &ExpressionError{fmt.Sprintf("is %s and not a condition", compiled.OutputType()), "compare it with something"}
 	}
 	patterns, err := sparing(compiled)
 	if err != nil {
@@ -154,10 +151,31 @@ func CompileExpression(source string) (*Expression, error) {
 	}
 	program, err := env.Program(compiled, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxExpressionCost), cel.CostTracking(patterns))
 	if err != nil {
-		return nil, err
+		return nil, &ExpressionError{"does not compile: " + err.Error(), mendCEL}
 	}
 	named, any := labelsIn(compiled)
 	return &Expression{source, program, named, any}, nil
+}
+
+const mendCEL = "mend it; it is CEL, and the fields of change are listed in the policy reference"
+
+var undefinedField = regexp.MustCompile(`undefined field '([^']+)'`)
+
+// uncompiled says why CEL does not take an expression, and suggests the field that was probably meant.
+func uncompiled(source string, errs []*cel.Error) error {
+	var messages []string
+	for _, e := range errs {
+		place := fmt.Sprintf("at its column %d", e.Location.Column()+1)
+		if strings.Contains(source, "\n") {
+			place = fmt.Sprintf("at line %d, column %d of it", e.Location.Line(), e.Location.Column()+1)
+		}
+		messages = append(messages, fmt.Sprintf("%s (%s)", plainCEL(e.Message), place))
+	}
+	why := &ExpressionError{"does not compile: " + strings.Join(messages, "; "), mendCEL}
+	if m := undefinedField.FindStringSubmatch(why.Message); m != nil {
+		why.Mend = didYouMean(m[1], expressionFields())
+	}
+	return why
 }
 
 // patternSteps are the steps of the regular expressions of an expression. It tells CEL what matching them costs, which by CEL's own measure
@@ -185,17 +203,17 @@ func sparing(compiled *cel.Ast) (patternSteps, error) {
 		call := e.AsCall()
 		switch name := call.FunctionName(); {
 		case slices.Contains(growing, name):
-			return nil, fmt.Errorf("has %s, which could make a text without end: compare the parts instead", name)
+			return nil, &ExpressionError{"has " + name + ", which could make a text without end", "compare the parts instead"}
 		case name == overloads.Matches:
 			args := call.Args()
 			pattern := args[len(args)-1]
 			if pattern.Kind() != ast.LiteralKind || pattern.AsLiteral().Type() != types.StringType {
-				return nil, errors.New("has a regular expression that is not written out: matches takes a text in quotes, with | between what it may be")
+				return nil, &ExpressionError{"has a regular expression that is not written out", "give matches a text in quotes, with | between what it may be"}
 			}
 			source := string(pattern.AsLiteral().(types.String))
 			patterns[source] = regexpSteps(source)
 			if patterns[source] > MaxRegexpSteps {
-				return nil, fmt.Errorf("has a regular expression of more than %d steps with its repetitions written out: repeat less", MaxRegexpSteps)
+				return nil, &ExpressionError{fmt.Sprintf("has a regular expression of more than %d steps with its repetitions written out", MaxRegexpSteps), "repeat less"}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ func TestExpression(t *testing.T) {
 
 func TestExpressionRefused(t *testing.T) {
 	tests := []struct{ source, want string }{
-		{`change.fils.exists(f, true)`, "undefined field 'fils'"},
+		{`change.fils.exists(f, true)`, "undefined field 'fils' (at its column 7): did you mean \"files\"?"},
 		{`change.files.exists(f, f.pth == "x")`, "undefined field 'pth'"},
 		{`change.additions`, "is int and not a condition"},
 		{`change.additions > "3"`, "no matching overload"},
@@ -64,7 +65,7 @@ func TestExpressionRefused(t *testing.T) {
 		{`env("HOME") == ""`, "undeclared reference"},
 		{`change.files.all(f, !f.path.matches("(x?.?){900}z"))`, "has a regular expression of more than 2000 steps"},
 		{`change.body.matches(change.title)`, "has a regular expression that is not written out"},
-		{`change.body.replace("", change.body) == ""`, "has replace, which could make a text without end"},
+		{`change.body.replace("", change.body) == ""`, "has replace, which could make a text without end: compare the parts instead"},
 		{`change.files.map(f, change.body).join("") == ""`, "has join, which"},
 		{`"%s".format([change.files.map(f, change.body)]) == ""`, "has format, which"},
 		{strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200), "recursion"},
@@ -73,8 +74,8 @@ func TestExpressionRefused(t *testing.T) {
 	for _, tt := range tests {
 		if _, err := CompileExpression(tt.source); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%.60s: %v, want %q", tt.source, err, tt.want)
-		} else if strings.Contains(err.Error(), "\n") {
-			t.Errorf("%.60s: the error has several lines: %q", tt.source, err)
+		} else if wrong, ok := errors.AsType[*ExpressionError](err); !ok || strings.Contains(err.Error(), "\n") || strings.Contains(wrong.Message, wrong.Mend) {
+			t.Errorf("%.60s: not one line with one mend: %q", tt.source, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -546,26 +547,13 @@ func (c *compiler) expression(t text) *Expression {
 		c.problem(t.at, fmt.Sprintf("there are more than %d expressions", MaxExpressions), "join some with ||")
 	}
 	e, err := CompileExpression(t.value)
+	if wrong, ok := errors.AsType[*ExpressionError](err); ok {
+		c.problem(t.at, "the expression "+wrong.Message, wrong.Mend)
+		return nil
+	}
 	if err != nil {
-		c.problem(t.at, "the expression "+expressionMessage(err), expressionMend(err))
+		c.problem(t.at, "the expression cannot be read: "+err.Error(), mendCEL)
 		return nil
 	}
 	return e
-}
-
-func expressionMessage(err error) string {
-	if strings.HasPrefix(err.Error(), "has ") || strings.HasPrefix(err.Error(), "is ") {
-		return err.Error()
-	}
-	return "does not compile: " + err.Error()
-}
-
-var undefinedField = regexp.MustCompile(`undefined field '([^']+)'`)
-
-// expressionMend suggests the field that was probably meant.
-func expressionMend(err error) string {
-	if m := undefinedField.FindStringSubmatch(err.Error()); m != nil {
-		return didYouMean(m[1], expressionFields())
-	}
-	return "mend it; it is CEL, and the fields of change are listed in the policy reference"
 }
