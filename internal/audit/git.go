@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -23,9 +24,11 @@ type Commit struct {
 	Subject string    // what a stranger wrote
 }
 
-// run runs git and returns what it prints.
+// run runs git and returns what it prints. Commits are as they were made: what a clone puts in their place, by refs/replace, which a mirror fetches,
+// or by grafts, could leave out others that are between them.
 func (g Git) run(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", g.Dir, "--no-pager"}, args...)...)
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", g.Dir, "--no-pager", "--no-replace-objects", "-c", "log.showSignature=false"}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_GRAFT_FILE="+os.DevNull)
 	cmd.Stdin = in
 	var out, problem bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problem
@@ -99,14 +102,16 @@ func (g Git) line(ctx context.Context, tip string) (commits []Commit, err error)
 }
 
 // patches returns the identifiers of what the commits of a range change, without merges, newest first: equal where the same lines are changed
-// in the same way.
+// in the same way, to the last space. What the clone is told to leave out of differences, as by a .gitmodules, is in them.
 func (g Git) patches(ctx context.Context, revisions ...string) (ids []string, err error) {
-	args := []string{"log", "-p", "--no-merges", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--format=%H"}
+	args := []string{
+		"log", "-p", "--no-merges", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--ignore-submodules=none", "--submodule=short", "--format=%H",
+	}
 	text, err := g.run(ctx, nil, append(append(args, revisions...), "--")...)
 	if err != nil {
 		return nil, err
 	}
-	out, err := g.run(ctx, bytes.NewReader(text), "patch-id", "--stable")
+	out, err := g.run(ctx, bytes.NewReader(text), "patch-id", "--verbatim")
 	if err != nil {
 		return nil, err
 	}

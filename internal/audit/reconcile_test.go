@@ -3,7 +3,9 @@ package audit_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +59,13 @@ func (c *clone) commit(subject string) string {
 	c.git("update-index", "--add", "--cacheinfo", "100644,"+strings.TrimSpace(string(sha))+fmt.Sprintf(",file%d", c.files))
 	c.git("commit", "-q", "-m", subject)
 	return c.git("rev-parse", "HEAD")
+}
+
+// write writes a file that the next commit has.
+func (c *clone) write(name, text string) {
+	c.t.Helper()
+	must(c.t, os.WriteFile(filepath.Join(c.Dir, name), []byte(text), 0o600))
+	c.git("add", name)
 }
 
 // merged is the entry of a pull request that was merged.
@@ -222,6 +231,70 @@ func TestRebasesAreKnownByWhatTheyChange(t *testing.T) {
 	must(t, err)
 	if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "one of two" {
 		t.Errorf("unknown: %+v", unknown)
+	}
+}
+
+// TestContentThatGitWouldNotCompare has a commit that was pushed past the policy not pass for one of a pull request: what the two change differs in
+// white space, or in a submodule that the repository has Git leave out.
+func TestContentThatGitWouldNotCompare(t *testing.T) {
+	for name, row := range map[string]struct{ before, decided, pushed func(*clone) }{
+		"white space": {
+			func(c *clone) { c.write("grant.py", "if admin:\n    log()\n") },
+			func(c *clone) { c.write("grant.py", "if admin:\n    log()\n    grant()\n") },
+			func(c *clone) { c.write("grant.py", "if admin:\n    log()\ngrant()\n") },
+		},
+		"a submodule": {
+			func(c *clone) {
+				c.write(".gitmodules", "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n\tignore = all\n")
+				c.git("update-index", "--add", "--cacheinfo", "160000,"+strings.Repeat("1", 40)+",lib")
+			},
+			func(c *clone) { c.write("use.txt", "lib\n") },
+			func(c *clone) {
+				c.write("use.txt", "lib\n")
+				c.git("update-index", "--cacheinfo", "160000,"+strings.Repeat("2", 40)+",lib")
+			},
+		},
+	} {
+		g := newClone(t)
+		row.before(g)
+		before := g.commit("before")
+		g.git("checkout", "-q", "-b", "topic")
+		row.decided(g)
+		g.git("commit", "-q", "-m", "one of two")
+		head := g.commit("two of two")
+		g.git("checkout", "-q", "-f", "main")
+		row.pushed(g)
+		g.git("commit", "-q", "-m", "past the policy")
+		g.git("cherry-pick", head)
+		record := recordOf(t, merged(1, "", before, "main"), merged(2, head, g.git("rev-parse", "HEAD"), "main"))
+		r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+		must(t, err)
+		if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "past the policy" {
+			t.Errorf("%s: unknown: %+v", name, unknown)
+		}
+	}
+}
+
+// TestCommitsAreAsTheyWereMade has a commit be found that a clone was told to leave out: with a mirror come replacements that somebody pushed.
+func TestCommitsAreAsTheyWereMade(t *testing.T) {
+	g := newClone(t)
+	first := g.commit("squashed")
+	g.commit("nobody knows this")
+	last := g.commit("squashed as well")
+	g.git("replace", "--graft", last, first)
+	grafts := t.TempDir()
+	mirror := audit.Git{Dir: t.TempDir()}
+	g.git("clone", "-q", "--mirror", "--no-local", g.Dir, mirror.Dir)
+	g.git("replace", "-d", last)
+	g.git("clone", "-q", g.Dir, grafts)
+	must(t, os.WriteFile(filepath.Join(grafts, ".git", "info", "grafts"), []byte(last+" "+first+"\n"), 0o600))
+	record := recordOf(t, merged(1, "", first, "main"), merged(2, "", last, "main"))
+	for _, clone := range []audit.Git{mirror, {Dir: grafts}} {
+		r, err := audit.Reconcile(t.Context(), clone, record, audit.ReconcileOptions{})
+		must(t, err)
+		if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "nobody knows this" {
+			t.Errorf("unknown: %+v", unknown)
+		}
 	}
 }
 
