@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -102,8 +101,12 @@ func (g Git) line(ctx context.Context, tip string) (commits []Commit, err error)
 }
 
 // patches returns the identifiers of what the commits of a range change, without merges, newest first: equal where the same lines are changed
-// in the same way, to the last space. What the clone is told to leave out of differences, as by a .gitmodules, is in them.
+// in the same way, to the last space; empty where nothing is. What the clone is told to leave out of differences, as by a .gitmodules, is in them.
 func (g Git) patches(ctx context.Context, revisions ...string) (ids []string, err error) {
+	commits, err := g.run(ctx, nil, append(append([]string{"rev-list", "--no-merges"}, revisions...), "--")...)
+	if err != nil {
+		return nil, err
+	}
 	args := []string{
 		"log", "-p", "--no-merges", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--ignore-submodules=none", "--submodule=short", "--format=%H",
 	}
@@ -115,9 +118,13 @@ func (g Git) patches(ctx context.Context, revisions ...string) (ids []string, er
 	if err != nil {
 		return nil, err
 	}
-	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
-		id, _, _ := strings.Cut(s.Text(), " ")
-		ids = append(ids, id)
+	known := map[string]string{}
+	for text := range strings.Lines(string(out)) {
+		id, sha, _ := strings.Cut(strings.TrimSpace(text), " ")
+		known[sha] = id
+	}
+	for _, sha := range strings.Fields(string(commits)) {
+		ids = append(ids, known[sha])
 	}
 	return ids, nil
 }

@@ -326,23 +326,37 @@ func (m *mapper) rebased(ctx context.Context, at int, p *Pull) error {
 	}
 	// From where the branch was when the pull request left it: what of it the branch had before is not its own.
 	own, err := m.git.patches(ctx, m.line[at].SHA+".."+p.Head)
-	if err != nil || len(own) < 2 || at+len(own) > len(m.line) {
+	if err != nil {
 		return err
 	}
-	oldest := m.line[at+len(own)-1].SHA
-	landed, err := m.git.patches(ctx, "--first-parent", m.line[at].SHA, "^"+oldest+"^@")
-	if err != nil || !slices.Equal(own, landed) {
-		return err
-	}
-	for i := at + 1; i < at+len(own); i++ {
-		if m.landed[i].Pull != nil {
-			return nil
+	changing := slices.DeleteFunc(slices.Clone(own), func(id string) bool { return id == "" })
+	for _, own := range [][]string{own, changing} { // those that change nothing may have been left out
+		if same, err := m.landedAs(ctx, at, own); err != nil {
+			return err
+		} else if !same {
+			continue
 		}
-	}
-	for i := at + 1; i < at+len(own); i++ {
-		m.landed[i].Pull = p
+		for i := at + 1; i < at+len(own); i++ {
+			m.landed[i].Pull = p
+		}
+		return nil
 	}
 	return nil
+}
+
+// landedAs says whether the commits of the line from a place on change what is given, newest first, and those before the newest are of no other pull
+// request.
+func (m *mapper) landedAs(ctx context.Context, at int, patches []string) (bool, error) {
+	if len(patches) < 2 || at+len(patches) > len(m.line) {
+		return false, nil
+	}
+	for i := at + 1; i < at+len(patches); i++ {
+		if m.landed[i].Pull != nil {
+			return false, nil
+		}
+	}
+	landed, err := m.git.patches(ctx, "--first-parent", m.line[at].SHA, "^"+m.line[at+len(patches)-1].SHA+"^@")
+	return err == nil && slices.Equal(patches, landed), err
 }
 
 func (m *mapper) exceptions() {

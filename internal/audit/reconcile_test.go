@@ -234,6 +234,49 @@ func TestRebasesAreKnownByWhatTheyChange(t *testing.T) {
 	}
 }
 
+// TestRebasesWithCommitsThatChangeNothing has those be known, and the ones around them, whether or not they were rebased as well.
+func TestRebasesWithCommitsThatChangeNothing(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		g := newClone(t)
+		before := g.commit("before")
+		g.git("checkout", "-q", "-b", "topic")
+		one := g.commit("one")
+		g.git("commit", "-q", "--allow-empty", "-m", "run the checks again")
+		head := g.commit("two")
+		g.git("checkout", "-q", "main")
+		direct := g.commit("nobody knows this")
+		if kept {
+			g.git("cherry-pick", "--allow-empty", before+".."+head)
+		} else {
+			g.git("cherry-pick", one, head)
+		}
+		record := recordOf(t, merged(1, "", before, "main"), merged(2, head, g.git("rev-parse", "HEAD"), "main"))
+		r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+		must(t, err)
+		if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].SHA != direct {
+			t.Errorf("kept %t: unknown: %+v", kept, unknown)
+		}
+	}
+}
+
+// TestSignedCommits has them be read by who has Git print each signature.
+func TestSignedCommits(t *testing.T) {
+	g := newClone(t)
+	g.commit("squashed")
+	signed := strings.Replace(g.git("cat-file", "commit", "HEAD"), "\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n -----END PGP SIGNATURE-----\n\n", 1)
+	must(t, os.WriteFile(filepath.Join(g.Dir, ".git", "signed"), []byte(signed), 0o600))
+	commit := g.git("hash-object", "-t", "commit", "-w", filepath.Join(".git", "signed"))
+	g.git("reset", "-q", commit)
+	g.git("config", "log.showSignature", "true")
+	program := filepath.Join(g.Dir, ".git", "gpg")
+	must(t, os.WriteFile(program, []byte("#!/bin/sh\necho gpg: Signature made by somebody >&2\n"), 0o700))
+	g.git("config", "gpg.program", program)
+	r, err := audit.Reconcile(t.Context(), g.Git, recordOf(t, merged(1, "", commit, "main")), audit.ReconcileOptions{})
+	if err != nil || len(r.Landed) != 1 || len(r.Unknown()) != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestContentThatGitWouldNotCompare has a commit that was pushed past the policy not pass for one of a pull request: what the two change differs in
 // white space, or in a submodule that the repository has Git leave out.
 func TestContentThatGitWouldNotCompare(t *testing.T) {
