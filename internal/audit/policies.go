@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,24 +38,22 @@ type policyRef struct {
 	Digest string `json:"digest"`
 }
 
-// inForce takes note that a policy came into force. What was in force before on the branch ended then.
+// inForce takes note that a policy came into force.
 func (r *Record) inForce(e ledger.Entry, p policyInForce) {
-	for i := range r.policies {
-		if before := &r.policies[i]; before.branch == p.Branch && before.Until.IsZero() {
-			before.Until = e.At
-		}
-	}
 	r.policies = append(r.policies, InForce{
 		From: e.At, Source: p.Policy.Source, Digest: p.Policy.Digest, Owner: p.Floor.Source, OwnerDigest: p.Floor.Digest,
 		branch: p.Branch, blob: p.Policy.SHA, read: p.Commit,
 	})
 }
 
-// policies returns those of the branch, with the commits that brought them.
+// policies returns those of the branch, each until the next one, with the commits that brought them.
 func (m *mapper) policies(ctx context.Context) (list []InForce, err error) {
 	for _, p := range m.record.policies {
-		if p.branch != m.branch {
+		if !slices.Contains(m.names, p.branch) {
 			continue
+		}
+		if n := len(list); n > 0 {
+			list[n-1].Until = p.From
 		}
 		if p.blob != "" && p.read != "" && m.git.has(ctx, p.read) {
 			sha, err := m.git.brought(ctx, p.blob, p.read)

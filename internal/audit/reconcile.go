@@ -171,6 +171,8 @@ type Reconciliation struct {
 	// Unfetched are those whose own commits the clone does not have, where the commit before theirs is unknown: if they were rebased, that is
 	// theirs. Newest first.
 	Unfetched []Pull
+	// Elsewhere are the branches that pull requests brought commits of this one to that are not known here: other branches, or former names of this one.
+	Elsewhere []string
 	// Policies are those that the branch was decided by, one after the other.
 	Policies []InForce
 }
@@ -188,8 +190,10 @@ func (r Reconciliation) Unknown() (list []Landed) {
 // ReconcileOptions say which commits are to be accounted for.
 type ReconcileOptions struct {
 	Branch string // empty: the default branch
-	After  string // the last commit that is not; empty: the one before the oldest that the ledger knows of
-	Until  string // the last commit that is; empty: the last one of the branch
+	// Formerly are names that the branch had before. What landed on it then, the ledger has under these.
+	Formerly []string
+	After    string // the last commit that is not; empty: the one before the oldest that the ledger knows of
+	Until    string // the last commit that is; empty: the last one of the branch
 }
 
 // Reconcile maps every commit on the line of first parents of a branch to a change or an exception. A commit of a merge that is not on
@@ -215,7 +219,7 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 	if err != nil {
 		return out, err
 	}
-	m := mapper{git: g, record: r, branch: out.Branch, line: line, landed: make([]Landed, len(line)), index: map[string]int{}}
+	m := mapper{git: g, record: r, branch: out.Branch, names: append([]string{out.Branch}, o.Formerly...), line: line, landed: make([]Landed, len(line)), index: map[string]int{}}
 	for i, c := range line {
 		m.index[c.SHA], m.landed[i] = i, Landed{Commit: c}
 	}
@@ -223,7 +227,7 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 		return out, err
 	}
 	m.exceptions()
-	out.Missing = m.missing()
+	out.Missing, out.Elsewhere = m.missing(), m.elsewhere()
 	if out.Policies, err = m.policies(ctx); err != nil {
 		return out, err
 	}
@@ -263,6 +267,7 @@ type mapper struct {
 	git    Git
 	record *Record
 	branch string
+	names  []string // of the branch, now and before
 	line   []Commit
 	index  map[string]int
 	landed []Landed
@@ -286,8 +291,11 @@ func (m *mapper) find(ctx context.Context, name string) (int, error) {
 // pulls maps commits to the pull requests that they came through.
 func (m *mapper) pulls(ctx context.Context) error {
 	for i, c := range m.line {
-		if p, ok := m.record.pulls[place{c.SHA, m.branch}]; ok {
-			m.landed[i].Pull = &p
+		for _, name := range m.names {
+			if p, ok := m.record.pulls[place{c.SHA, name}]; ok {
+				m.landed[i].Pull = &p
+				break
+			}
 		}
 	}
 	for i := range m.landed {
@@ -361,7 +369,7 @@ func (m *mapper) landedAs(ctx context.Context, at int, patches []string) (bool, 
 
 func (m *mapper) exceptions() {
 	for _, e := range m.record.found {
-		if e.Branch != m.branch {
+		if !slices.Contains(m.names, e.Branch) {
 			continue
 		}
 		e.Explained = m.record.explained[e.Key]
@@ -387,10 +395,21 @@ func (m *mapper) exceptions() {
 // missing returns the pull requests that were merged into the branch and are not on it.
 func (m *mapper) missing() (list []Pull) {
 	for at, p := range m.record.pulls {
-		if _, ok := m.index[at.commit]; !ok && at.branch == m.branch {
+		if _, ok := m.index[at.commit]; !ok && slices.Contains(m.names, at.branch) {
 			list = append(list, p)
 		}
 	}
 	slices.SortFunc(list, func(a, b Pull) int { return cmp.Or(a.Number-b.Number, cmp.Compare(a.Commit, b.Commit)) })
 	return list
+}
+
+// elsewhere returns the other branches that pull requests brought commits of the line to which are not known here.
+func (m *mapper) elsewhere() (branches []string) {
+	for at := range m.record.pulls {
+		if i, ok := m.index[at.commit]; ok && !m.landed[i].Known() && !slices.Contains(branches, at.branch) {
+			branches = append(branches, at.branch)
+		}
+	}
+	slices.Sort(branches)
+	return branches
 }

@@ -234,6 +234,36 @@ func TestRebasesAreKnownByWhatTheyChange(t *testing.T) {
 	}
 }
 
+// TestABranchThatWasRenamed has what landed under the name before be known to who names it.
+func TestABranchThatWasRenamed(t *testing.T) {
+	g := newClone(t)
+	first := g.commit("the first policy")
+	blob := g.git("rev-parse", "HEAD:file1")
+	direct := g.commit("pushed past the policy")
+	last := g.commit("squashed after the branch was renamed")
+	inForce := func(hour int64, branch string) ledger.Entry {
+		e := entry(ledger.PolicyInForce, 0, last, map[string]any{"branch": branch, "commit": last, "policy": map[string]string{"sha": blob}})
+		e.At = at(hour)
+		return e
+	}
+	record := recordOf(t, inForce(1, "master"), merged(1, "", first, "master"), merged(3, "", strings.Repeat("0", 40), "master"),
+		entry(ledger.ExceptionFound, 0, "", change.Exception{Key: "k", Kind: change.NoPullRequest, Branch: "master", Commits: []change.SHA{change.SHA(direct)}}),
+		inForce(2, "main"), merged(2, "", last, "main"))
+	r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+	must(t, err)
+	if len(r.Landed) != 1 || r.Before != 2 || !slices.Equal(r.Elsewhere, []string{"master"}) || len(r.Policies) != 1 {
+		t.Errorf("by its name: %+v", r)
+	}
+	r, err = audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{Formerly: []string{"master"}})
+	must(t, err)
+	if len(r.Landed) != 3 || len(r.Unknown()) != 0 || len(r.Elsewhere) != 0 || len(r.Missing) != 1 {
+		t.Errorf("by both names: %+v", r)
+	}
+	if len(r.Policies) != 2 || r.Policies[0].Until != r.Policies[1].From || !r.Policies[1].Until.IsZero() || r.Policies[0].Brought == nil {
+		t.Errorf("policies by both names: %+v", r.Policies)
+	}
+}
+
 // TestRebasesWithCommitsThatChangeNothing has those be known, and the ones around them, whether or not they were rebased as well.
 func TestRebasesWithCommitsThatChangeNothing(t *testing.T) {
 	for _, kept := range []bool{true, false} {

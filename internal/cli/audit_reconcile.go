@@ -78,6 +78,7 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 	flags.StringVar(&repo, "repo", "", "the `repository`, GitHub's numeric id or, with --database, OWNER/NAME; needed where the ledger knows several")
 	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed, for each that there is; that of the bundle unless told")
 	flags.StringVar(&o.Branch, "branch", "", "the `branch`; the default one unless told")
+	flags.StringArrayVar(&o.Formerly, "formerly", nil, "a `name` that the branch had before, for each that there was")
 	flags.StringVar(&o.After, "after", "", "the last `commit` that is not looked at")
 	flags.StringVar(&o.Until, "until", "", "the last `commit` that is looked at; the last one of the branch unless told")
 	return cmd
@@ -179,6 +180,9 @@ func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
 			fmt.Fprintf(out, " #%d", p.Number)
 		}
 		fmt.Fprintf(out, ", rebased: this clone does not have their own commits to compare with. Fetch them, and ask again:\n  git -C %s fetch origin 'refs/pull/*/head:refs/pull/*/head'\n", visible(dir))
+	}
+	for _, name := range r.Elsewhere {
+		fmt.Fprintf(out, "some commits of %s are of pull requests into %s: if the branch was called so before, ask again with --formerly %[2]s\n", visible(r.Branch), visible(name))
 	}
 	fmt.Fprintf(out, "%s: %d commits: %d of changes, %d of exceptions, %d of neither", visible(r.Branch), len(r.Landed), pulls, exceptions, len(r.Unknown()))
 	if r.Before > 0 {
