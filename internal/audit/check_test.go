@@ -244,6 +244,31 @@ func TestFileSink(t *testing.T) {
 	}
 }
 
+// TestEarlierCheckpointsAgain has a restored backup be found although its own checkpoints, which were good once, were added to the file again until
+// no later one was among the newest.
+func TestEarlierCheckpointsAgain(t *testing.T) {
+	f, restored := open(t), open(t)
+	restored.key = f.key
+	sink := audit.FileSink{Path: filepath.Join(t.TempDir(), "checkpoints")}
+	must(t, sink.Begin())
+	f.fill(t, 5, "a body")
+	restored.fill(t, 5, "a body")
+	earlier := f.checkpoint(t)
+	must(t, sink.Publish(t.Context(), earlier))
+	f.fill(t, 5, "a body")
+	must(t, sink.Publish(t.Context(), f.checkpoint(t)))
+	file, err := os.OpenFile(sink.Path, os.O_APPEND|os.O_WRONLY, 0)
+	must(t, err)
+	_, err = file.WriteString(strings.Repeat("\n"+string(earlier.Note), 400))
+	must(t, errors.Join(err, file.Close()))
+	for ledger, want := range map[*fixture]string{f: "", restored: "it has 5 entries, and had 10 at"} {
+		_, err := (audit.Publisher{Ledger: ledger, Key: f.key, Sinks: []audit.Sink{sink}}).Verify(t.Context())
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func BenchmarkCheck(b *testing.B) {
 	const n = 100_000
 	f := open(b)

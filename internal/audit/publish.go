@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -86,47 +85,45 @@ func (s FileSink) publish(ctx context.Context, c ledger.Checkpoint) (err error) 
 	return f.Sync()
 }
 
-// tailBytes is how much of the end of a file Published reads: some hundred checkpoints.
-const tailBytes = 64 << 10
+// newestTexts is how many of the newest checkpoints Published returns at most.
+const newestTexts = 250
 
-// Published implements Sink. That there is no file is an error.
-func (s FileSink) Published(context.Context) (texts [][]byte, err error) {
-	f, err := os.Open(s.Path)
+// Published implements Sink. That there is no file is an error. However many come after it, the one over the most entries is returned: who may add to
+// the file and change nothing in it cannot have it forgotten by adding earlier ones again.
+func (s FileSink) Published(context.Context) ([][]byte, error) {
+	text, err := os.ReadFile(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: mount what it is on, or, if the place is new, make an empty file there that the server can write to", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
+	texts, err := SplitCheckpoints(text)
 	if err != nil {
-		return nil, err
-	}
-	skip := max(0, info.Size()-tailBytes)
-	text, err := io.ReadAll(io.NewSectionReader(f, skip, info.Size()-skip))
-	if err != nil {
-		return nil, err
-	}
-	if skip > 0 {
-		text = fromCheckpoint(text)
-	}
-	if texts, err = SplitCheckpoints(text); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Path, err)
 	}
-	return texts, nil
+	before := max(0, len(texts)-newestTexts)
+	longest := 0
+	for i, text := range texts {
+		if claimedSize(text) > claimedSize(texts[longest]) {
+			longest = i
+		}
+	}
+	if longest < before {
+		return append([][]byte{texts[longest]}, texts[before:]...), nil
+	}
+	return texts[before:], nil
 }
 
-// fromCheckpoint leaves out what comes before the first checkpoint that begins in a text: an empty line is before it, and one before its
-// signature.
-func fromCheckpoint(text []byte) []byte {
-	for {
-		_, rest, found := bytes.Cut(text, []byte("\n\n"))
-		if !found || !bytes.HasPrefix(rest, []byte("— ")) {
-			return rest
-		}
-		text = rest
+// claimedSize is over how many entries the text of a checkpoint says that it is; 0 if it does not say.
+func claimedSize(text []byte) int64 {
+	_, rest, _ := bytes.Cut(text, []byte("\n"))
+	size, _, _ := bytes.Cut(rest, []byte("\n"))
+	n, err := strconv.ParseInt(string(size), 10, 64)
+	if err != nil {
+		return 0
 	}
+	return n
 }
 
 // SplitCheckpoints divides what has checkpoints one after the other, with an empty line between them.
