@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,6 +94,11 @@ func newest(ctx context.Context, s *store.Store) (c ledger.Checkpoint, found boo
 		return err
 	})
 	return c, found, err
+}
+
+// longest is the checkpoint over the most entries: what a bundle can be held to. In a file that others can add to it need not be the last.
+func longest(list []ledger.Checkpoint) ledger.Checkpoint {
+	return slices.MaxFunc(list, func(a, b ledger.Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
 }
 
 // readCheckpoints reads a file of at least one checkpoint, or standard input for -. Each must be signed with one of the keys.

@@ -63,7 +63,7 @@ this checkpoint extends one that was kept elsewhere, for 'changegate audit verif
 				if err != nil {
 					return bad(cmd.ErrOrStderr(), since, err)
 				}
-				o.Since = kept[len(kept)-1]
+				o.Since = longest(kept)
 			}
 			if o.Repository, err = repository(cmd.Context(), s, repo); err != nil {
 				return err
@@ -98,7 +98,7 @@ this checkpoint extends one that was kept elsewhere, for 'changegate audit verif
 	flags.StringVar(&repo, "repo", "", "only entries about this `repository`, OWNER/NAME or GitHub's numeric id")
 	flags.IntVar(&pull, "pull", 0, "only entries about the pull request of this `number`, and the policies in force meanwhile; with --repo")
 	flags.StringVar(&keyFile, "key-file", "", "sign a checkpoint now with the server's key in this `file`")
-	flags.StringVar(&since, "since", "", "a `file` of checkpoints that were kept elsewhere, of which the last one counts")
+	flags.StringVar(&since, "since", "", "a `file` of checkpoints that were kept elsewhere, of which the longest counts")
 	flags.StringVarP(&out, "out", "o", "", "write to this `file`, not to standard output; it is there only once it is whole")
 	return cmd
 }

@@ -29,7 +29,7 @@ With --database or --config the whole ledger is read: each entry's record, its h
 signed of it. With --since it must also begin with all that the checkpoints in a file are over, as it was then: so is found what who holds
 the database altered and signed anew, and a backup that was restored. With --key it must be signed, and with no other keys than those.
 
-With --since a bundle must be exported so that it proves the same for the last checkpoint in the file.
+With --since a bundle must be exported so that it proves the same for the longest checkpoint in the file, which is the one over the most entries.
 
 A key is what vouches for all that: name the one that the server printed with --key, as you have it from somewhere else. Where the ledger's key
 was replaced, name each: a bundle and the checkpoints in a file may be signed with any of them.`,
@@ -80,7 +80,7 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 		if err != nil {
 			return bad(out, kept, err)
 		}
-		if err := extends(r, kept, list[len(list)-1]); err != nil {
+		if err := extends(r, kept, longest(list)); err != nil {
 			return bad(out, file, err)
 		}
 	}
@@ -101,7 +101,7 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 	}
 	fmt.Fprintf(out, "  checkpoint  over entries 1 to %d, at %s\n", r.Checkpoint.Size, clocked(r.Checkpoint.At))
 	for _, kept := range since {
-		fmt.Fprintf(out, "  extends     the last checkpoint in %s\n", visible(kept))
+		fmt.Fprintf(out, "  extends     the longest checkpoint in %s\n", visible(kept))
 	}
 	if h.Since != nil {
 		fmt.Fprintf(out, "  extends     the ledger as it was with %s, which came to %s\n", entries(h.Since.Size), h.Since.Root)
@@ -128,18 +128,21 @@ func publicKeys(keys []string) error {
 	return nil
 }
 
-// extends says whether a bundle proves that its ledger extends the last checkpoint in a file.
-func extends(r audit.Report, file string, last ledger.Checkpoint) error {
+// extends says whether a bundle proves that its ledger extends the longest checkpoint in a file.
+func extends(r audit.Report, file string, kept ledger.Checkpoint) error {
 	since := r.Header.Since
 	switch {
-	case last.Tree == r.Checkpoint.Tree || last.Size == 0:
+	case kept.Tree == r.Checkpoint.Tree || kept.Size == 0:
 		return nil
-	case since == nil || since.Size != last.Size:
-		return fmt.Errorf("the bundle does not say whether it extends the last checkpoint in %s, over %s: have it exported with --since and that",
-			visible(file), entries(last.Size))
-	case since.Root != last.Root:
+	case kept.Size > r.Checkpoint.Size:
+		return fmt.Errorf("the bundle's checkpoint is over %s, and the longest in %s over %s: it was exported before that was signed, or of an old backup: have it exported now, with --since and that file",
+			entries(r.Checkpoint.Size), visible(file), entries(kept.Size))
+	case since == nil || since.Size != kept.Size:
+		return fmt.Errorf("the bundle does not say whether it extends the longest checkpoint in %s, over %s: have it exported with --since and that",
+			visible(file), entries(kept.Size))
+	case since.Root != kept.Root:
 		return &audit.Broken{Why: fmt.Sprintf("the ledger was altered: its first %d entries come to %s, and to %s in %s",
-			last.Size, since.Root, last.Root, file)}
+			kept.Size, since.Root, kept.Root, file)}
 	}
 	return nil
 }
