@@ -17,8 +17,14 @@ import (
 // tree, what it rests on, each node of the tree, and every checkpoint that was signed of it. The error is a *Broken where something does not
 // hold. Memory grows by the digest of each exhibit only, and on both databases others go on meanwhile.
 func Check(ctx context.Context, from Source) (head ledger.Tree, err error) {
+	return CheckEach(ctx, from, func(ledger.Entry) error { return nil })
+}
+
+// CheckEach is Check, and calls each for all entries in order while it reads them: that each was called for is known to hold only once it returns
+// without an error. An entry that is looked for otherwise, by an index that says what it is about, may be one that the index leaves out.
+func CheckEach(ctx context.Context, from Source, each func(ledger.Entry) error) (head ledger.Tree, err error) {
 	err = from.ReadLedger(ctx, func(tx ledger.Tx) error {
-		c := checker{tx: tx}
+		c := checker{tx: tx, each: each}
 		head, err = c.check(ctx)
 		return err
 	})
@@ -61,6 +67,7 @@ const checkAtOnce = 4096
 // checker is how far a ledger was read.
 type checker struct {
 	tx   ledger.Tx
+	each func(ledger.Entry) error
 	tree climber
 	// What is expected of the nodes and the checkpoints over the entries that were read last.
 	nodes []node
@@ -195,7 +202,7 @@ func (c *checker) entry(r row) error {
 	if _, ok := c.roots[e.Seq]; ok {
 		c.roots[e.Seq] = c.tree.root()
 	}
-	return nil
+	return c.each(e)
 }
 
 // readExhibits reads what entries rest on.

@@ -115,6 +115,26 @@ func TestCheckFindsWhatWasAltered(t *testing.T) {
 	}
 }
 
+// TestCheckEachReadsWhatItChecks has an entry be there that an index of the database leaves out, which changes nothing that is hashed.
+func TestCheckEachReadsWhatItChecks(t *testing.T) {
+	f := open(t)
+	f.fill(t, 20, "a body")
+	f.tamper(t, `DROP INDEX ledger_pull`, `CREATE INDEX ledger_pull ON ledger (repository, number, seq) WHERE seq <> 5`, `PRAGMA writable_schema = ON`,
+		`UPDATE sqlite_master SET sql = 'CREATE INDEX ledger_pull ON ledger (repository, number, seq)' WHERE name = 'ledger_pull'`)
+	s, err := store.OpenToRead(t.Context(), store.Config{URL: f.url})
+	must(t, err)
+	defer s.Close()
+	count := func(n *int) func(ledger.Entry) error { return func(ledger.Entry) error { *n++; return nil } }
+	byIndex, all := 0, 0
+	must(t, audit.Each(t.Context(), s, 7, count(&byIndex)))
+	if byIndex != 13 {
+		t.Fatalf("%d of 14 are found by the index", byIndex)
+	}
+	if _, err := audit.CheckEach(t.Context(), s, count(&all)); err != nil || all != 20 {
+		t.Errorf("%d entries, %v", all, err)
+	}
+}
+
 // within is a transaction as a source.
 type within struct{ tx store.Tx }
 

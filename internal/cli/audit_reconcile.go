@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -125,20 +126,20 @@ func recordOfDatabase(cmd *cobra.Command, at *place, keys []string, repo string,
 	if record.Repository, err = repository(cmd.Context(), s, repo); err != nil {
 		return err
 	}
-	if len(keys) > 0 {
-		head, err := holds(cmd, s, keys, audit.Check)
-		if err != nil {
-			return err
-		}
-		missing, err := unsigned(cmd.Context(), s, head)
-		if err != nil {
-			return err
-		}
-		if missing != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "Not signed: %s.\n", missing)
-		}
+	if len(keys) == 0 {
+		return audit.Each(cmd.Context(), s, record.Repository, record.Add)
 	}
-	return audit.Each(cmd.Context(), s, record.Repository, record.Add)
+	head, err := holds(cmd, s, keys, func(ctx context.Context, from audit.Source) (ledger.Tree, error) {
+		return audit.CheckEach(ctx, from, record.Add)
+	})
+	if err != nil {
+		return err
+	}
+	missing, err := unsigned(cmd.Context(), s, head)
+	if err == nil && missing != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Not signed: %s.\n", missing)
+	}
+	return err
 }
 
 func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
