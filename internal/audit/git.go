@@ -53,6 +53,12 @@ func (g Git) has(ctx context.Context, sha string) bool {
 	return err == nil && got == sha
 }
 
+// isOn says whether a commit is another or comes before it. One that the clone does not have does not.
+func (g Git) isOn(ctx context.Context, sha, tip string) bool {
+	_, err := g.run(ctx, nil, "merge-base", "--is-ancestor", sha, tip)
+	return err == nil
+}
+
 // isShallow says whether the clone was made without what came before some commits.
 func (g Git) isShallow(ctx context.Context) (bool, error) {
 	out, err := g.run(ctx, nil, "rev-parse", "--is-shallow-repository")

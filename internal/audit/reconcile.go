@@ -219,10 +219,11 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 	if err != nil {
 		return out, err
 	}
-	m := mapper{git: g, record: r, branch: out.Branch, names: append([]string{out.Branch}, o.Formerly...), line: line, landed: make([]Landed, len(line)), index: map[string]int{}}
-	for i, c := range line {
-		m.index[c.SHA], m.landed[i] = i, Landed{Commit: c}
+	m := mapper{git: g, record: r, branch: out.Branch, names: append([]string{out.Branch}, o.Formerly...)}
+	if err := m.follow(ctx, line); err != nil {
+		return out, err
 	}
+	line = m.line
 	if err := m.pulls(ctx); err != nil {
 		return out, err
 	}
@@ -275,6 +276,61 @@ type mapper struct {
 	unfetched []int
 }
 
+// follow sets the line of the branch, which is that of first parents, but where somebody merged the branch into something else and pushed that to the branch:
+// there it is another parent, and the line goes on with what the branch was before, as far as the ledger knows.
+func (m *mapper) follow(ctx context.Context, line []Commit) error {
+	m.line, m.index = line, map[string]int{}
+	for i, c := range m.line {
+		m.index[c.SHA] = i
+	}
+	was := map[string]string{}
+	for _, e := range m.record.found {
+		if slices.Contains(m.names, e.Branch) && (len(e.Commits) > 0 || e.Kind == tooManyCommits) { // of a forced push what was before is off the branch
+			was[e.After] = e.Before
+		}
+	}
+	for i := 0; i < len(m.line); i++ {
+		last := m.line[i].SHA
+		onto := was[last]
+		if p := m.pullAt(last); p != nil && p.Commit == p.Head && p.Onto != "" {
+			onto = p.Onto
+		}
+		if _, ok := m.index[onto]; ok || onto == "" || !m.git.isOn(ctx, onto, last) {
+			continue
+		}
+		own := i + 1
+		for own < len(m.line) && !m.git.isOn(ctx, m.line[own].SHA, onto) {
+			own++
+		}
+		before, err := m.git.line(ctx, onto)
+		if err != nil {
+			return err
+		}
+		for _, c := range m.line[own:] {
+			delete(m.index, c.SHA)
+		}
+		m.line = append(m.line[:own:own], before...)
+		for i, c := range before {
+			m.index[c.SHA] = own + i
+		}
+	}
+	m.landed = make([]Landed, len(m.line))
+	for i, c := range m.line {
+		m.landed[i] = Landed{Commit: c}
+	}
+	return nil
+}
+
+// pullAt returns the pull request that brought a commit to the branch; nil if none is known.
+func (m *mapper) pullAt(commit string) *Pull {
+	for _, name := range m.names {
+		if p, ok := m.record.pulls[place{commit, name}]; ok {
+			return &p
+		}
+	}
+	return nil
+}
+
 // find returns the place of a commit on the line.
 func (m *mapper) find(ctx context.Context, name string) (int, error) {
 	sha, err := m.git.resolve(ctx, name)
@@ -291,18 +347,15 @@ func (m *mapper) find(ctx context.Context, name string) (int, error) {
 // pulls maps commits to the pull requests that they came through.
 func (m *mapper) pulls(ctx context.Context) error {
 	for i, c := range m.line {
-		for _, name := range m.names {
-			if p, ok := m.record.pulls[place{c.SHA, name}]; ok {
-				m.landed[i].Pull = &p
-				break
-			}
-		}
+		m.landed[i].Pull = m.pullAt(c.SHA)
 	}
 	for i := range m.landed {
 		// Where what is before a pull request's commit is not accounted for, that may have been the last of several.
-		if p := m.landed[i].Pull; p != nil && p.Commit == m.line[i].SHA && !m.line[i].Merge && i+1 < len(m.line) && m.landed[i+1].Pull == nil {
+		if p := m.landed[i].Pull; p != nil && p.Commit == m.line[i].SHA && i+1 < len(m.line) && m.landed[i+1].Pull == nil {
 			if p.Commit == p.Head {
 				m.forwarded(i, p)
+			} else if m.line[i].Merge {
+				continue
 			} else if err := m.rebased(ctx, i, p); err != nil {
 				return err
 			}

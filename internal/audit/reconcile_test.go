@@ -234,6 +234,52 @@ func TestRebasesAreKnownByWhatTheyChange(t *testing.T) {
 	}
 }
 
+// TestABranchThatIsNoFirstParent has the branch be followed to where it was, although it is not the first parent any more of what somebody merged it into
+// and pushed: nothing that was pushed to it before is hidden so, nor is what came with that unknown.
+func TestABranchThatIsNoFirstParent(t *testing.T) {
+	g := newClone(t)
+	first := g.commit("of another")
+	g.git("checkout", "-q", "-b", "topic")
+	own := g.commit("its own")
+	g.git("checkout", "-q", "main")
+	g.commit("nobody knows this")
+	onto := g.commit("squashed")
+	g.git("checkout", "-q", "topic")
+	g.git("merge", "-q", "-m", "main into topic", "main")
+	head := g.git("rev-parse", "HEAD")
+	g.git("checkout", "-q", "main")
+	g.git("merge", "-q", "--ff-only", "topic")
+	last := g.commit("squashed after it")
+	for _, row := range []struct {
+		name    string
+		entries []ledger.Entry
+		want    string
+	}{
+		{"of a pull request", []ledger.Entry{
+			entry(ledger.DecisionChanged, 3, head, map[string]string{"head": head, "merge_base": onto}), merged(3, head, head, "main"),
+		}, "its own: 3 0|main into topic: 3 0"},
+		{"past the policy", []ledger.Entry{entry(ledger.ExceptionFound, 0, "", change.Exception{
+			Key: "k", Kind: change.NoPullRequest, Branch: "main", Before: change.SHA(onto), Commits: []change.SHA{change.SHA(own), change.SHA(head)}, After: change.SHA(head),
+		})}, "its own: 0 1|main into topic: 0 1"},
+	} {
+		record := recordOf(t, append(row.entries, merged(1, "", first, "main"), merged(2, "", onto, "main"), merged(4, "", last, "main"))...)
+		r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+		must(t, err)
+		var got []string
+		for _, l := range r.Landed {
+			number := 0
+			if l.Pull != nil {
+				number = l.Pull.Number
+			}
+			got = append(got, fmt.Sprintf("%s: %d %d", l.Subject, number, len(l.Exceptions)))
+		}
+		want := "of another: 1 0|nobody knows this: 0 0|squashed: 2 0|" + row.want + "|squashed after it: 4 0"
+		if strings.Join(got, "|") != want || len(r.Missing) != 0 {
+			t.Errorf("%s: got %q, want %q; missing %+v", row.name, got, want, r.Missing)
+		}
+	}
+}
+
 // TestABranchThatWasRenamed has what landed under the name before be known to who names it.
 func TestABranchThatWasRenamed(t *testing.T) {
 	g := newClone(t)

@@ -170,7 +170,7 @@ func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
 		fmt.Fprintln(out)
 	}
 	for _, p := range r.Missing {
-		fmt.Fprintf(out, "%.12s is not on %s, and #%d was merged as it\n", p.Commit, visible(r.Branch), p.Number)
+		fmt.Fprintf(out, "%.12s is not on the line of first parents of %s, and #%d was merged as it\n", p.Commit, visible(r.Branch), p.Number)
 	}
 	for _, p := range r.Policies {
 		writePolicy(out, p)
