@@ -48,6 +48,7 @@ type Exception struct {
 	Number    int      `json:"number"` // of the pull request behind it; 0: none
 	Commits   []string `json:"commits"`
 	Before    string   `json:"before"`
+	Beside    string   `json:"beside"`
 	After     string   `json:"after"`
 	Explained bool     `json:"-"`
 }
@@ -286,7 +287,7 @@ func (m *mapper) follow(ctx context.Context, line []Commit) error {
 	was := map[string]string{}
 	for _, e := range m.record.found {
 		if slices.Contains(m.names, e.Branch) && (len(e.Commits) > 0 || e.Kind == tooManyCommits) { // of a forced push what was before is off the branch
-			was[e.After] = e.Before
+			was[e.After] = cmp.Or(e.Beside, e.Before)
 		}
 	}
 	for i := 0; i < len(m.line); i++ {

@@ -259,7 +259,8 @@ func TestABranchThatIsNoFirstParent(t *testing.T) {
 			entry(ledger.DecisionChanged, 3, head, map[string]string{"head": head, "merge_base": onto}), merged(3, head, head, "main"),
 		}, "its own: 3 0|main into topic: 3 0"},
 		{"past the policy", []ledger.Entry{entry(ledger.ExceptionFound, 0, "", change.Exception{
-			Key: "k", Kind: change.NoPullRequest, Branch: "main", Before: change.SHA(onto), Commits: []change.SHA{change.SHA(own), change.SHA(head)}, After: change.SHA(head),
+			Key: "k", Kind: change.NoPullRequest, Branch: "main", Before: change.SHA(first), Beside: change.SHA(onto), After: change.SHA(head),
+			Commits: []change.SHA{change.SHA(own), change.SHA(head)},
 		})}, "its own: 0 1|main into topic: 0 1"},
 	} {
 		record := recordOf(t, append(row.entries, merged(1, "", first, "main"), merged(2, "", onto, "main"), merged(4, "", last, "main"))...)

@@ -112,6 +112,7 @@ type Exception struct {
 	Commits     []SHA         `json:"commits,omitempty"`
 	Environment string        `json:"environment,omitempty"` // of a deployment
 	Before      SHA           `json:"before,omitempty"`
+	Beside      SHA           `json:"beside,omitempty"` // what the branch was, where the commits go on from elsewhere by their first parents
 	After       SHA           `json:"after,omitempty"`
 	By          []Account     `json:"by,omitempty"` // who merged or pushed: none of them may explain it
 	At          time.Time     `json:"at"`           // when it happened, as far as is known, else when it was found

@@ -395,6 +395,9 @@ func (r *run) leaving(ctx context.Context, state *branchState, moved *Moved, exc
 		if slices.Contains(state.Found, e.Key) {
 			continue
 		}
+		if len(e.Commits) > 0 {
+			e.Beside = moved.Base
+		}
 		rules := Rules{}
 		if before := moved.before(e); before != "" {
 			rules, err = r.Policies.Rules(ctx, r.work.Repository, moved.Branch, before)

@@ -147,6 +147,24 @@ func TestForcedAndThenMergedInto(t *testing.T) {
 	r.want(change.NoPullRequest, change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest)
 }
 
+// TestMergedIntoSomethingElse has an exception tell what the branch was, where the merge that was pushed has another first parent.
+func TestMergedIntoSomethingElse(t *testing.T) {
+	r := on(t, release1)
+	base := r.tip
+	direct := r.commit(r.with(base, files{"x.txt": blob("x")}), carol, base)
+	r.delivered(0, r.pushed(release1, direct, carol))
+	own := r.commit(r.with(base, files{"y.txt": blob("y")}), alice, base)
+	merge := r.commit(r.with(direct, files{"y.txt": blob("y")}), alice, own, direct)
+	r.delivered(0, r.pushed(release1, merge, alice))
+	r.want(change.NoPullRequest, change.NoPullRequest)
+	if e := r.found()[0]; e.Before != base || e.Beside != "" {
+		t.Errorf("on its own: before %s, beside %s", e.Before, e.Beside)
+	}
+	if e := r.found()[1]; e.After != merge || e.Before != base || e.Beside != direct {
+		t.Errorf("the merge: before %s, beside %s", e.Before, e.Beside)
+	}
+}
+
 // TestDeletedAndMadeElsewhere has a branch that was deleted and made again with another history be moved by whoever made it, and not by who merged
 // into it after that, however it becomes known.
 func TestDeletedAndMadeElsewhere(t *testing.T) {
