@@ -27,7 +27,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -103,9 +102,10 @@ type digests map[string]bool
 
 // fresh returns those of an entry's exhibits that are not in the set, each once, in order.
 func (d digests) fresh(e ledger.Entry) (list []string) {
+	own := digests{}
 	for _, x := range e.Exhibits {
-		if !d[x] && !slices.Contains(list, x) {
-			list = append(list, x)
+		if !d[x] && !own[x] {
+			own[x], list = true, append(list, x)
 		}
 	}
 	return list
