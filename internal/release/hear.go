@@ -92,14 +92,19 @@ func (t *Turn) Deployment(g change.Deployment) {
 	}
 	e, named := t.rules.Find(g.Environment)
 	if !named {
-		t.exception(change.UnknownEnvironment, fmt.Sprint(g.ID), g.Environment, g.SHA, 0, g.At, change.Say(
-			change.Login(g.By), change.Words(" deployed "), change.Code(g.SHA.Short()), change.Words(" to "), change.Code(g.Environment),
-			change.Words(", an environment that the policy does not name")), g.By)
+		t.exception(fmt.Sprint(g.ID), change.Exception{
+			Kind: change.UnknownEnvironment, Environment: g.Environment, After: g.SHA, At: g.At, By: []change.Account{g.By},
+			What: change.Say(change.Login(g.By), change.Words(" deployed "), change.Code(g.SHA.Short()), change.Words(" to "), change.Code(g.Environment),
+				change.Words(", an environment that the policy does not name")),
+		})
 		return
 	}
 	if !t.counts(e, g.By, g.Via, g.App) {
-		t.exception(change.UnknownDeployer, fmt.Sprint(g.ID), e.Name, g.SHA, 0, g.At, change.Say(
-			change.Login(g.By), change.Words(" deployed "), change.Code(g.SHA.Short()), change.Words(" to "+e.Name+", where only what is deployed by "), e.creators(), change.Words(" counts")), g.By)
+		t.exception(fmt.Sprint(g.ID), change.Exception{
+			Kind: change.UnknownDeployer, Environment: e.Name, After: g.SHA, At: g.At, By: []change.Account{g.By},
+			What: change.Say(change.Login(g.By), change.Words(" deployed "), change.Code(g.SHA.Short()),
+				change.Words(" to "+e.Name+", where only what is deployed by "), e.creators(), change.Words(" counts")),
+		})
 		return
 	}
 	if _, d := t.state.onGitHub(g.ID); d != nil {
@@ -175,16 +180,22 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 		return
 	}
 	if !t.counts(e, s.By, s.Via, s.App) {
-		t.exception(change.UnknownDeployer, fmt.Sprintf("%d:%d", g.ID, s.By.ID), e.Name, g.SHA, 0, s.At, change.Say(
-			change.Login(s.By), change.Words(" said how a deployment of "), change.Code(g.SHA.Short()), change.Words(" to "+e.Name+" stands, where only "), e.creators(), change.Words(" can say so")), s.By)
+		t.exception(fmt.Sprintf("%d:%d", g.ID, s.By.ID), change.Exception{
+			Kind: change.UnknownDeployer, Environment: e.Name, After: g.SHA, At: s.At, By: []change.Account{s.By},
+			What: change.Say(change.Login(s.By), change.Words(" said how a deployment of "), change.Code(g.SHA.Short()),
+				change.Words(" to "+e.Name+" stands, where only "), e.creators(), change.Words(" can say so")),
+		})
 		return
 	}
 	if d == nil {
 		return
 	}
 	if !sameName(g.Environment, tr.Environment) {
-		t.exception(change.DeployedPastPolicy, fmt.Sprintf("%d:moved", g.ID), tr.Environment, g.SHA, d.Number, s.At, change.Say(
-			change.Login(s.By), change.Words(" said that the deployment of "), d.name(), change.Words(" to "+tr.Environment+" is one to "), change.Code(g.Environment)), s.By)
+		t.exception(fmt.Sprintf("%d:moved", g.ID), change.Exception{
+			Kind: change.DeployedPastPolicy, Environment: tr.Environment, After: g.SHA, Number: d.Number, At: s.At, By: []change.Account{s.By},
+			What: change.Say(change.Login(s.By), change.Words(" said that the deployment of "), d.name(),
+				change.Words(" to "+tr.Environment+" is one to "), change.Code(g.Environment)),
+		})
 		return
 	}
 	was := d.heard(g.ID, s)
@@ -366,8 +377,10 @@ func (t *Turn) past(tr *Track, d *Deployment, reason change.Text) {
 	}
 	if v.answer() != Go {
 		d.BypassedPolicy = true
-		t.exception(change.DeployedPastPolicy, d.ID, tr.Environment, d.Commit, d.Number, t.now, change.Say(
-			d.name(), change.Words(" was deployed to "+tr.Environment+" past the policy, by which it "), t.describe(v).phrase(t.now)), d.Deployer)
+		t.exception(d.ID, change.Exception{
+			Kind: change.DeployedPastPolicy, Environment: tr.Environment, After: d.Commit, Number: d.Number, At: t.now, By: []change.Account{d.Deployer},
+			What: change.Say(d.name(), change.Words(" was deployed to "+tr.Environment+" past the policy, by which it "), t.describe(v).phrase(t.now)),
+		})
 	}
 	for _, o := range tr.Deployments {
 		if o != d && o.Phase == Deploying {

@@ -180,21 +180,19 @@ func (t *Turn) wakeAt(at time.Time) {
 	}
 }
 
-// exception tells of what went past the policy. The key is made of ids.
-func (t *Turn) exception(kind change.ExceptionKind, key string, l string, d change.SHA, n change.Number, at time.Time, what change.Text, by ...change.Account) {
-	key = strings.ReplaceAll(string(kind), " ", "-") + ":" + key
-	for _, e := range t.out.Exceptions {
-		if e.Key == key {
-			return
-		}
+// exception reports what went past the policy, once however often the turn comes across it. Key tells it from others of its kind, and is made of
+// ids, so that it is the same in every turn. By may name unknown accounts, which are left out; an At that is zero becomes now.
+func (t *Turn) exception(key string, e change.Exception) {
+	e.Key = strings.ReplaceAll(string(e.Kind), " ", "-") + ":" + key
+	if slices.ContainsFunc(t.out.Exceptions, func(o change.Exception) bool { return o.Key == e.Key }) {
+		return
 	}
-	by = slices.DeleteFunc(by, func(a change.Account) bool { return !a.Known() })
-	if at.IsZero() {
-		at = t.now
+	e.Commits = []change.SHA{e.After}
+	e.By = slices.DeleteFunc(e.By, func(a change.Account) bool { return !a.Known() })
+	if e.At.IsZero() {
+		e.At = t.now
 	}
-	t.out.Exceptions = append(t.out.Exceptions, change.Exception{
-		Key: key, Kind: kind, Number: n, Commits: []change.SHA{d}, Environment: l, After: d, By: by, At: at, What: what,
-	})
+	t.out.Exceptions = append(t.out.Exceptions, e)
 }
 
 // commit returns what is known of a commit; false: it must be read first.

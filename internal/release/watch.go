@@ -68,7 +68,9 @@ func (t *Turn) watch(tr *Track, d *Deployment) {
 			what = change.Say(change.Words("the checks that verify "), d.name(), change.Words(" in "+tr.Environment+" did not succeed in time"))
 		}
 		// Its deployer was asked, and is not the one to explain why nothing was said.
-		t.exception(change.NotVerified, d.ID, tr.Environment, d.Commit, d.Number, t.now, what, d.Deployer)
+		t.exception(d.ID, change.Exception{
+			Kind: change.NotVerified, Environment: tr.Environment, After: d.Commit, Number: d.Number, At: t.now, By: []change.Account{d.Deployer}, What: what,
+		})
 	}
 }
 
