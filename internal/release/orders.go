@@ -67,6 +67,15 @@ func (p *pending) done(outcome string, says ...change.Text) {
 	p.reply.Done, p.reply.Outcome, p.reply.Says = true, outcome, change.Say(says...)
 }
 
+// lists answers with what an environment holds, and what waits there for what; nil: each environment.
+func (p *pending) lists(only *Environment) {
+	p.done("listed")
+	p.list = true
+	if only != nil {
+		p.only = only.Name
+	}
+}
+
 // waits completes the answer with what a deployment waits for then.
 func (p *pending) waits(d *Deployment) { p.of = d }
 
@@ -94,7 +103,7 @@ func (t *Turn) carryOut(o Order, p *pending) {
 	}
 	switch o.Verb {
 	case command.Queue:
-		t.list(o, p, e)
+		p.lists(e)
 	case command.Freeze:
 		t.freeze(o, p, tr)
 	case command.Thaw:
@@ -102,7 +111,7 @@ func (t *Turn) carryOut(o Order, p *pending) {
 	case command.Verified:
 		t.sayVerified(o, p, tr, e)
 	case command.Rollback:
-		t.askRollback(o, p, tr, e)
+		t.askRollback(o, p, tr)
 	case command.Deploy:
 		t.sayDeploy(o, p, tr)
 	case command.Accept:

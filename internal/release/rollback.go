@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,7 +21,7 @@ func (t *Turn) fail(tr *Track, d *Deployment, class Class, why string) {
 	}
 	if holds && d.Undoes == "" && e.RollBack && tr.rollback() == nil {
 		if to, older := t.goesBackTo(tr, d); to != nil {
-			back, undone := t.rollBack(tr, d, to, class, why, d.Deployer, d.Number, older)
+			back, undone := t.rollBack(tr, rollback{undo: d, to: to, class: class, why: why, by: d.Deployer, on: d.Number, beforeLastVerified: older})
 			t.tellUndone(tr, d, back, undone)
 			return
 		}
@@ -64,31 +65,41 @@ func (tr *Track) lastVerified(t *Turn, from *Deployment, gone ...change.SHA) *De
 	return last
 }
 
+// rollback is what an environment goes back from and to, and on whose word.
+type rollback struct {
+	undo, to           *Deployment
+	beforeLastVerified bool // to is older than what was verified last
+	class              Class
+	why                string
+	by                 change.Account // who asked for it or, where the policy rolls back by itself, deployed what failed
+	on                 change.Number  // the pull request on which it was asked for, or that came with what failed
+}
+
 // rollBack queues the deployment of an earlier version, before all else. What it takes off the environment has failed: the deployment that it
-// undoes, and those since the earlier version that were not verified. That others which wait may go was said when another version was there,
-// and must be said again. It returns what it queued, and all that it takes off.
-func (t *Turn) rollBack(tr *Track, undo, to *Deployment, class Class, why string, by change.Account, on change.Number, beforeLastVerified bool) (d *Deployment, undone []*Deployment) {
-	d = t.add(tr, Deployment{
-		Commit: to.Commit, Number: to.Number, Deployer: by, OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
-		Undoes: undo.ID, Why: why, Class: class, AskedOn: on, BeforeLastVerified: beforeLastVerified,
-		Shipment: Shipment{Changes: slices.Clone(to.Changes), Category: to.Category, Monitor: undo.Monitor}, TakesOff: tr.since(to),
+// undoes, and those since the earlier version that were not verified. Deployments that wait need their go-ahead again: people gave it while
+// another version was there. It returns what it queued, and all that it takes off.
+func (t *Turn) rollBack(tr *Track, r rollback) (queued *Deployment, undone []*Deployment) {
+	queued = t.add(tr, Deployment{
+		Commit: r.to.Commit, Number: r.to.Number, Deployer: r.by, OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
+		Undoes: r.undo.ID, Why: r.why, Class: r.class, AskedOn: r.on, BeforeLastVerified: r.beforeLastVerified,
+		Shipment: Shipment{Changes: slices.Clone(r.to.Changes), Category: r.to.Category, Monitor: r.undo.Monitor}, TakesOff: tr.since(r.to),
 	})
 	for _, o := range tr.Deployments {
 		switch {
-		case o == undo || (o.Phase == Watching || o.Phase == Unverified) && o.Success > to.Success && o.Commit != to.Commit:
+		case o == r.undo || (o.Phase == Watching || o.Phase == Unverified) && o.Success > r.to.Success && o.Commit != r.to.Commit:
 			if o.Phase != Failed {
-				t.end(tr, o, Failed, why, by)
-				o.Class = class
+				t.end(tr, o, Failed, r.why, r.by)
+				o.Class = r.class
 			}
 			if o.UndoneBy == "" {
-				o.UndoneBy = d.ID
+				o.UndoneBy = queued.ID
 			}
 			undone = append(undone, o)
-		case o.Phase.waits() && o != d:
+		case o.Phase.waits() && o != queued:
 			o.Say = nil
 		}
 	}
-	return d, undone
+	return queued, undone
 }
 
 // since returns the pull requests that came to the environment after an earlier version and go with it when that comes back, in order: not what was
@@ -152,7 +163,7 @@ func (tr *Track) head() *Deployment {
 func (d *Deployment) order() int { return max(d.Step, d.Success) }
 
 // askRollback rolls back by command.
-func (t *Turn) askRollback(o Order, p *pending, tr *Track, e *Environment) {
+func (t *Turn) askRollback(o Order, p *pending, tr *Track) {
 	undo := tr.head()
 	if undo == nil {
 		p.refuse("not deployed", change.Words("Nothing was deployed to "+tr.Environment+" yet, so that there is nothing to roll back."))
@@ -163,37 +174,13 @@ func (t *Turn) askRollback(o Order, p *pending, tr *Track, e *Environment) {
 		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already. To give it up: "), change.Code("/change cancel "+tr.Environment), change.Words("."))
 		return
 	}
-	to, beforeLastVerified := t.goesBackTo(tr, undo)
-	if o.Version != "" {
-		named, why := tr.version(o.Version)
-		if named == nil {
-			p.refuse("no such version", why)
-			return
-		}
-		if named.Commit == undo.Commit && undo.Phase != Failed {
-			p.refuse("already there", named.name(), change.Words(" is what "+tr.Environment+" holds."))
-			return
-		}
-		beforeLastVerified = beforeLastVerified || to == nil || named.Commit != to.Commit
-		to = named
-	} else if !undo.brings(o.Pull.Number) && undo.AskedOn != o.Pull.Number {
-		p.refuse("not the last", change.Words(tr.Environment+" holds "), undo.name(), change.Words(" by now. Say it on that pull request, or name the version: "),
-			change.Code(`/change rollback `+tr.Environment+` COMMIT "what went wrong"`), change.Words("."))
+	to, beforeLastVerified := t.asksBackTo(o, p, tr, undo)
+	if to == nil || t.isUnknown(to.Commit, p) {
 		return
 	}
-	if to == nil {
-		p.refuse("no earlier version", change.Words("There is no earlier version that was verified in "+tr.Environment+". Mend it with another change, or name a version that ran there: "),
-			change.Code(`/change rollback `+tr.Environment+` COMMIT "what went wrong"`), change.Words("."))
-		return
-	}
-	if t.isUnknown(to.Commit, p) {
-		return
-	}
-	class := o.Class
-	if class == "" {
-		class = Errors
-	}
-	d, undone := t.rollBack(tr, undo, to, class, o.Reason, o.By, o.Pull.Number, beforeLastVerified)
+	d, undone := t.rollBack(tr, rollback{
+		undo: undo, to: to, class: cmp.Or(o.Class, Errors), why: o.Reason, by: o.By, on: o.Pull.Number, beforeLastVerified: beforeLastVerified,
+	})
 	t.entry("rollback asked for", tr, d, o.By, o.Reason)
 	from, of := t.undone(undone, o.By)
 	p.done("rolling back", change.Words(tr.Environment+" goes back to "), d.name(), change.Words(", from "), from, change.Words("."))
@@ -202,4 +189,33 @@ func (t *Turn) askRollback(o Order, p *pending, tr *Track, e *Environment) {
 		t.prompt(d, "run", o.Pull.Number, change.Say(t.whom(d), t.haveRun(tr, d)), t.deployer(d))
 	}
 	p.waits(d)
+}
+
+// asksBackTo returns the version that a command is to roll back to: the one that it names, or else what was verified last. Nil: there is none, which
+// is answered.
+func (t *Turn) asksBackTo(o Order, p *pending, tr *Track, undo *Deployment) (to *Deployment, beforeLastVerified bool) {
+	byName := change.Code(`/change rollback ` + tr.Environment + ` COMMIT "what went wrong"`)
+	last, older := t.goesBackTo(tr, undo)
+	switch {
+	case o.Version != "":
+		named, why := tr.version(o.Version)
+		if named == nil {
+			p.refuse("no such version", why)
+			return nil, false
+		}
+		if named.Commit == undo.Commit && undo.Phase != Failed {
+			p.refuse("already there", named.name(), change.Words(" is what "+tr.Environment+" holds."))
+			return nil, false
+		}
+		return named, older || last == nil || named.Commit != last.Commit
+	case !undo.brings(o.Pull.Number) && undo.AskedOn != o.Pull.Number:
+		p.refuse("not the last", change.Words(tr.Environment+" holds "), undo.name(),
+			change.Words(" by now. Say it on that pull request, or name the version: "), byName, change.Words("."))
+		return nil, false
+	case last == nil:
+		p.refuse("no earlier version", change.Words("There is no earlier version that was verified in "+tr.Environment+
+			". Mend it with another change, or name a version that ran there: "), byName, change.Words("."))
+		return nil, false
+	}
+	return last, older
 }

@@ -106,15 +106,6 @@ func quoted(words string) change.Text {
 	return change.Say(change.Words("“"), change.Quote(words), change.Words("”"))
 }
 
-// list answers with what each environment holds, and what waits there for what.
-func (t *Turn) list(o Order, p *pending, only *Environment) {
-	p.done("listed")
-	p.list = true
-	if only != nil {
-		p.only = only.Name
-	}
-}
-
 // listing lists one environment, or all.
 func (t *Turn) listing(only string) change.Text {
 	var all []change.Text
