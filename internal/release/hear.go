@@ -223,7 +223,7 @@ func (d *Deployment) heard(id int64, s change.DeploymentStatus) (was Other) {
 		was = Other{ID: id, StatusAt: d.StatusAt, StatusID: d.StatusID}
 	}
 	if s.IsAfter(was.StatusAt, was.StatusID) {
-		now := Other{id, s.State, s.At, s.ID}
+		now := Other{ID: id, Shown: s.State, StatusAt: s.At, StatusID: s.ID}
 		if i >= 0 {
 			d.Each[i] = now
 		} else {
@@ -333,11 +333,11 @@ func (t *Turn) lose(tr *Track, d *Deployment) {
 	d.SeenUnderWay = time.Time{}
 	if d.isWanted() {
 		if d.GitHub != 0 {
-			d.CameToNothing = append(d.CameToNothing, Other{d.GitHub, d.Shown, d.ShownAt, d.ShownID})
+			d.CameToNothing = append(d.CameToNothing, d.primary())
 		}
 		d.CameToNothing = append(d.CameToNothing, d.Also...)
-		d.GitHub, d.Also = 0, nil
-		d.Shown, d.ShownAt, d.ShownID = "", time.Time{}, 0
+		d.setPrimary(Other{})
+		d.Also = nil
 		t.moved = true
 		return
 	}
@@ -351,7 +351,7 @@ func (t *Turn) again(tr *Track, was *Deployment, id int64, s change.DeploymentSt
 		Seen: Seen{StatusAt: s.At, StatusID: s.ID},
 	}
 	if o := was.other(id); o != nil {
-		n.Shown, n.ShownAt, n.ShownID = o.Shown, o.StatusAt, o.StatusID
+		n.setPrimary(*o)
 		is := func(o Other) bool { return o.ID == id }
 		was.Also, was.CameToNothing = slices.DeleteFunc(was.Also, is), slices.DeleteFunc(was.CameToNothing, is)
 	} else {

@@ -261,7 +261,7 @@ func (d *Deployment) ranFor(a Ask) bool {
 
 // ranAs says whether one of the deployments on GitHub that a deployment is was seen under way, or to have ended.
 func (d *Deployment) ranAs(id int64) bool {
-	shown := change.DeploymentState("")
+	var shown change.DeploymentState
 	if o := d.other(id); o != nil {
 		shown = o.Shown
 	} else if id != 0 && id == d.GitHub {
@@ -281,8 +281,8 @@ func (d *Deployment) leave(id int64) (Other, bool) {
 	if id == 0 || id != d.GitHub {
 		return Other{}, false
 	}
-	o := Other{d.GitHub, d.Shown, d.ShownAt, d.ShownID}
-	d.GitHub, d.Shown, d.ShownAt, d.ShownID = 0, "", time.Time{}, 0
+	o := d.primary()
+	d.setPrimary(Other{})
 	if len(d.Also) > 0 {
 		first := d.Also[0]
 		d.Also = slices.Delete(d.Also, 0, 1)
@@ -297,7 +297,7 @@ func (d *Deployment) isAlso(o Other) {
 		d.Also = append(d.Also, o)
 		return
 	}
-	d.GitHub, d.Shown, d.ShownAt, d.ShownID = o.ID, o.Shown, o.StatusAt, o.StatusID
+	d.setPrimary(o)
 }
 
 // settle notes what ships with a deployment, how risky that is, and for how long it will be watched.

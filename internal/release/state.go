@@ -189,6 +189,16 @@ func (d *Deployment) other(id int64) *Other {
 	return nil
 }
 
+// primary returns the deployment on GitHub that statuses are posted on, in the form of the others; its ID is 0 if there is none.
+func (d *Deployment) primary() Other {
+	return Other{ID: d.GitHub, Shown: d.Shown, StatusAt: d.ShownAt, StatusID: d.ShownID}
+}
+
+// setPrimary has statuses posted on a deployment on GitHub; the zero Other: on none.
+func (d *Deployment) setPrimary(o Other) {
+	d.GitHub, d.Shown, d.ShownAt, d.ShownID = o.ID, o.Shown, o.StatusAt, o.StatusID
+}
+
 // ids returns the deployments on GitHub that a deployment is now.
 func (d *Deployment) ids() (ids []int64) {
 	if d.GitHub != 0 {
