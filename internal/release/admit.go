@@ -306,9 +306,24 @@ func isEmergency(b Batch, commit change.SHA) bool {
 
 // admitTime asks that hours are open and nothing is frozen.
 func (t *Turn) admitTime(v *verdict, tr *Track, e *Environment) {
-	hours := make([]calendar.Hours, len(e.Hours))
-	for i, h := range e.Hours {
-		hours[i] = h.Hours
+	opens := t.opens(tr, e)
+	if opens.Equal(t.now) {
+		return
+	}
+	what, then := t.closedBy(tr, e)
+	if opens.IsZero() {
+		v.wait(what, change.Words(", of which no end is in sight"))
+		return
+	}
+	v.waitUntil(opens, then, what)
+}
+
+// opens returns the first time from now on at which hours are open and nothing is frozen, or the time up to which calendar.When looked for it; zero:
+// none is in sight. It has the turn taken again then, and at the next edge of each of them, which alone changes what is waited for.
+func (t *Turn) opens(tr *Track, e *Environment) time.Time {
+	var hours []calendar.Hours
+	for _, h := range e.Hours {
+		hours = append(hours, h.Hours)
 	}
 	var freezes []calendar.Freeze
 	for _, f := range e.Freezes {
@@ -317,7 +332,6 @@ func (t *Turn) admitTime(v *verdict, tr *Track, e *Environment) {
 	for _, f := range tr.Freezes {
 		freezes = append(freezes, calendar.Freeze{Until: f.Until})
 	}
-	// Each of them alone changes what is waited for, whether or not that lets anything go.
 	for _, h := range hours {
 		edge, _ := h.At(t.now)
 		t.wakeAt(edge)
@@ -326,36 +340,34 @@ func (t *Turn) admitTime(v *verdict, tr *Track, e *Environment) {
 		edge, _ := f.NextEdge(t.now)
 		t.wakeAt(edge)
 	}
-	at, ok := calendar.When(hours, freezes, t.now)
+	at, _ := calendar.When(hours, freezes, t.now)
 	t.wakeAt(at)
-	if ok && at.Equal(t.now) {
-		return
-	}
-	var what []change.Text
-	then := "which begin"
+	return at
+}
+
+// closedBy names the hours and freezes that keep an environment closed now, and what the end of that does; see wait.
+func (t *Turn) closedBy(tr *Track, e *Environment) (what change.Text, then string) {
+	var all []change.Text
+	then = "which begin"
 	for _, h := range e.Hours {
 		if _, open := h.At(t.now); !open {
-			what = append(what, change.Words("the hours of "+e.Name+in(h.Place)))
+			all = append(all, change.Words("the hours of "+e.Name+in(h.Place)))
 		}
 	}
 	for _, f := range e.Freezes {
 		if _, frozen := f.At(t.now); frozen {
-			what, then = append(what, change.Say(change.Words("the end of the freeze "), quoted(f.Name), change.Words(in(f.Place)))), "until"
+			all, then = append(all, change.Say(change.Words("the end of the freeze "), quoted(f.Name), change.Words(in(f.Place)))), "until"
 		}
 	}
 	for _, f := range tr.Freezes {
 		if t.now.Before(f.Until) {
-			what, then = append(what, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), quoted(f.Text))), "until"
+			all, then = append(all, change.Say(change.Words("the end of the freeze by "), change.Login(f.By), change.Words(": "), quoted(f.Text))), "until"
 		}
 	}
-	if len(what) == 0 {
-		what = append(what, change.Words("the hours of "+e.Name))
+	if len(all) == 0 {
+		all = append(all, change.Words("the hours of "+e.Name))
 	}
-	if at.IsZero() || !at.After(t.now) {
-		v.wait(change.Join(" and ", what), change.Words(", of which no end is in sight"))
-		return
-	}
-	v.waitUntil(at, then, change.Join(" and ", what))
+	return change.Join(" and ", all), then
 }
 
 func in(place string) string {

@@ -29,36 +29,52 @@ func (t *Turn) prune() {
 	}
 	for _, name := range t.state.names() {
 		tr := t.state.Tracks[name]
-		// Not at once: the clock may be ahead.
-		tr.Freezes = slices.DeleteFunc(tr.Freezes, func(f ByCommand) bool { return t.now.Sub(f.Until) > settled })
-		needed := t.needed(tr)
-		ended := 0
-		var keep []*Deployment
-		for _, d := range slices.Backward(tr.Deployments) {
-			if d.Phase.IsFinal() {
-				ended++
-			}
-			if n := len(d.Asks) - asked; n > 0 {
-				old := d.Asks[:n]
-				d.Asks = append(slices.DeleteFunc(slices.Clone(old), func(a Ask) bool { return a.Answer != "" && (a.Callback == "" || a.Answered) }), d.Asks[n:]...)
-			}
-			if !d.Phase.IsFinal() || ended <= kept || needed[d.ID] || pending[d.ID] {
-				keep = append(keep, d)
-			}
-		}
-		slices.Reverse(keep)
-		tr.Deployments = keep
-		_, named := t.rules.Find(tr.Environment)
-		lately := func(a Ask) bool { return t.now.Sub(a.At) < settled }
-		old := !slices.ContainsFunc(keep, func(d *Deployment) bool {
-			return !d.Phase.IsFinal() || pending[d.ID] || t.now.Sub(d.Since) < settled || slices.ContainsFunc(d.Asks, lately)
-		})
-		if !named && old && len(tr.Freezes) == 0 {
+		t.pruneTrack(tr, pending)
+		if _, named := t.rules.Find(tr.Environment); !named && t.isOver(tr, pending) {
 			delete(t.state.Tracks, name)
 		}
 	}
 	t.pruneStrangers(pending)
 	t.state.Given = t.state.Given[max(0, len(t.state.Given)-remembered):]
+}
+
+// pruneTrack forgets freezes, deployments and gates of an environment that are over. Pending are the IDs of the deployments that GitHub is yet to
+// be told of.
+func (t *Turn) pruneTrack(tr *Track, pending map[string]bool) {
+	// Not at once: the clock may be ahead.
+	tr.Freezes = slices.DeleteFunc(tr.Freezes, func(f ByCommand) bool { return t.now.Sub(f.Until) > settled })
+	needed := t.needed(tr)
+	ended := 0
+	var keep []*Deployment
+	for _, d := range slices.Backward(tr.Deployments) {
+		if d.Phase.IsFinal() {
+			ended++
+		}
+		d.pruneAsks()
+		if !d.Phase.IsFinal() || ended <= kept || needed[d.ID] || pending[d.ID] {
+			keep = append(keep, d)
+		}
+	}
+	slices.Reverse(keep)
+	tr.Deployments = keep
+}
+
+// pruneAsks forgets all but the latest of the gates that were answered.
+func (d *Deployment) pruneAsks() {
+	n := len(d.Asks) - asked
+	if n <= 0 {
+		return
+	}
+	old := slices.DeleteFunc(slices.Clone(d.Asks[:n]), func(a Ask) bool { return a.Answer != "" && (a.Callback == "" || a.Answered) })
+	d.Asks = append(old, d.Asks[n:]...)
+}
+
+// isOver says whether nothing is open in an environment, and nothing has happened there lately.
+func (t *Turn) isOver(tr *Track, pending map[string]bool) bool {
+	lately := func(at time.Time) bool { return t.now.Sub(at) < settled }
+	return len(tr.Freezes) == 0 && !slices.ContainsFunc(tr.Deployments, func(d *Deployment) bool {
+		return !d.Phase.IsFinal() || pending[d.ID] || lately(d.Since) || slices.ContainsFunc(d.Asks, func(a Ask) bool { return lately(a.At) })
+	})
 }
 
 // pruneStrangers forgets all but the latest of the environments that the policy does not name, where nothing is open there.
