@@ -15,12 +15,6 @@ func Settled(d change.Decision) bool {
 	return d.Declaration != nil && !slices.ContainsFunc(d.Requirements, func(r change.Requirement) bool { return isDebt(r) && r.State != change.Met })
 }
 
-// Overdue says whether a merged emergency owes something that was due before it was decided.
-func Overdue(d change.Decision) bool {
-	return d.Declaration != nil && d.State == change.Merged &&
-		slices.ContainsFunc(d.Requirements, func(r change.Requirement) bool { return isDebt(r) && r.State == change.Awaited })
-}
-
 // isDebt says whether an emergency may come to owe a requirement rather than wait for it.
 func isDebt(r change.Requirement) bool {
 	switch r.Kind {

@@ -120,8 +120,8 @@ func TestMergedEmergencyOwesOrIsSettled(t *testing.T) {
 		switch {
 		case d.Category != change.Emergency || d.Declaration == nil || !d.Declaration.Due.Equal(due):
 			t.Fatalf("no emergency:\n%s", lines(d))
-		case d.Verdict == change.Failing, (d.Verdict == change.Waiting) != Overdue(d), Settled(d) && Overdue(d), !Settled(d) && !Overdue(d) && !d.RecheckAt.Equal(due):
-			t.Fatalf("%s, settled %v, overdue %v, again at %s:\n%s", d.Verdict, Settled(d), Overdue(d), d.RecheckAt, lines(d))
+		case d.Verdict == change.Failing, (d.Verdict == change.Waiting) != isOverdue(d), Settled(d) && isOverdue(d), !Settled(d) && !isOverdue(d) && !d.RecheckAt.Equal(due):
+			t.Fatalf("%s, settled %v, overdue %v, again at %s:\n%s", d.Verdict, Settled(d), isOverdue(d), d.RecheckAt, lines(d))
 		case len(d.Asks) > 0:
 			t.Fatalf("asks of what is merged:\n%s", lines(d))
 		}
@@ -131,8 +131,8 @@ func TestMergedEmergencyOwesOrIsSettled(t *testing.T) {
 			}
 		}
 		f.Now = due
-		if late := p.Decide(f); Settled(late) != Settled(d) || Overdue(late) == Settled(d) {
-			t.Fatalf("settled %v, and %v at the deadline, overdue %v:\n%s", Settled(d), Settled(late), Overdue(late), lines(late))
+		if late := p.Decide(f); Settled(late) != Settled(d) || isOverdue(late) == Settled(d) {
+			t.Fatalf("settled %v, and %v at the deadline, overdue %v:\n%s", Settled(d), Settled(late), isOverdue(late), lines(late))
 		}
 	})
 }
