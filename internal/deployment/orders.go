@@ -10,7 +10,7 @@ import (
 	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
-	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/release"
 	"github.com/changegate/changegate/internal/store"
 )
@@ -24,17 +24,11 @@ func (r *run) order(ctx context.Context, c change.Command) (*release.Order, erro
 	case !asked.Verb.IsAboutDeployments():
 		return r.answered(c, command.Misplaced("not about deployments", change.Code(string(asked.Verb)), change.Words(" asks for nothing about deployments.")))
 	}
-	comment, err := r.github.IssueComment(ctx, r.repo, c.Comment, r.github.Began())
-	var missing *github.NotFound
-	switch {
-	case errors.As(err, &missing) && !command.IsSettled(c, r.github.Now()):
-		return nil, command.NotFound(c)
-	case errors.As(err, &missing):
-		return r.answered(c, command.Gone())
-	case err != nil:
+	refusal, stands, err := errand.Confirm(ctx, r.github, r.repo, c)
+	if err != nil {
 		return nil, err
 	}
-	if refusal, ok := command.Check(c, command.Shown(comment)); !ok {
+	if !stands {
 		return r.answered(c, refusal)
 	}
 	o := &release.Order{Command: c, Verb: asked.Verb, Reason: asked.Reason}

@@ -1,5 +1,5 @@
-// Package errand is what the runs over errands have in common: each has its errand to itself while it lasts, and tells the queue waiting from
-// failing; and what it says to people on GitHub it says once.
+// Package errand is what runs have in common, those over errands above all: each has its errand to itself while it lasts, and tells the queue waiting from
+// failing; what it says to people on GitHub it says once; and what people command is confirmed before it is done.
 package errand
 
 import (
@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// leaseTime is how long a run may write: for as long as the queue lets it last, and a little more.
-	leaseTime = queue.RunTimeout + 10*time.Second
-	// HeldElsewhere is how soon a run is tried again that found another at work on its errand.
+	// LeaseTime is how long a run may write: for as long as the queue lets it last, and a little more.
+	LeaseTime = queue.RunTimeout + 10*time.Second
+	// HeldElsewhere is how soon a run is tried again that found another at work on its errand, or on its head SHA.
 	HeldElsewhere = 200 * time.Millisecond
 )
 
@@ -31,7 +31,7 @@ type Store interface {
 
 // Alone has something done by the errand's one writer; holder names the process. It returns store.ErrHeld, wrapped, where another is at work.
 func Alone(ctx context.Context, s Store, e change.Errand, holder string, do func(store.Lease) (queue.Result, error)) (queue.Result, error) {
-	lease, err := s.Acquire(ctx, store.ErrandLease(e), holder+" "+e.String(), leaseTime)
+	lease, err := s.Acquire(ctx, store.ErrandLease(e), holder+" "+e.String(), LeaseTime)
 	if err != nil {
 		return queue.Result{}, err
 	}

@@ -2,6 +2,7 @@ package errand
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,4 +47,28 @@ func React(ctx context.Context, s effect.Store, g GitHub, lease store.Lease, rep
 		Refused: github.IsRefusal,
 	})
 	return err
+}
+
+// Comments is where the comment of a command is read; see github.Session.
+type Comments interface {
+	Began() time.Time
+	Now() time.Time
+	IssueComment(ctx context.Context, repo change.Repository, id int64, since time.Time) (github.IssueComment, error)
+}
+
+// Confirm reads the comment of a command anew and says whether the command stands: the comment is there, as it was sent, and by a person. If it does
+// not stand, refusal is its answer. That GitHub does not find a comment is an error as long as the command is new; see command.IsSettled.
+func Confirm(ctx context.Context, g Comments, repo change.Repository, c change.Command) (refusal command.Answer, stands bool, err error) {
+	comment, err := g.IssueComment(ctx, repo, c.Comment, g.Began())
+	var missing *github.NotFound
+	switch {
+	case errors.As(err, &missing) && !command.IsSettled(c, g.Now()):
+		return command.Answer{}, false, command.NotFound(c)
+	case errors.As(err, &missing):
+		return command.Gone(), false, nil
+	case err != nil:
+		return command.Answer{}, false, err
+	}
+	refusal, stands = command.Check(c, command.Shown(comment))
+	return refusal, stands, nil
 }

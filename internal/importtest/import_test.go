@@ -44,7 +44,7 @@ var allowed = map[string][]string{
 	"internal/gate":     {"internal/change", "internal/release", "internal/store"},
 	"internal/github":   {"internal/change", "internal/fence", "internal/plan"},
 	"internal/reconcile": {
-		"internal/change", "internal/command", "internal/effect", "internal/fence", "internal/github", "internal/ledger", "internal/plan", "internal/policy",
+		"internal/change", "internal/command", "internal/effect", "internal/errand", "internal/fence", "internal/github", "internal/ledger", "internal/plan", "internal/policy",
 		"internal/queue", "internal/report", "internal/store",
 	},
 	"internal/policytest": {

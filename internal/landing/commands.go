@@ -2,14 +2,12 @@ package landing
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/errand"
-	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/store"
@@ -52,18 +50,8 @@ func (r *run) carryOut(ctx context.Context, s *exceptionState, c change.Command)
 	case s.Explained != nil:
 		return command.Misplaced("explained before", change.Words("It was explained by "), change.Login(s.Explained.By), change.Words(" already.")), nil
 	}
-	comment, err := r.github.IssueComment(ctx, r.work.Repository, c.Comment, r.github.Began())
-	var missing *github.NotFound
-	switch {
-	case errors.As(err, &missing) && !command.IsSettled(c, r.github.Now()):
-		return command.Answer{}, command.NotFound(c)
-	case errors.As(err, &missing):
-		return command.Gone(), nil
-	case err != nil:
-		return command.Answer{}, err
-	}
-	if refusal, ok := command.Check(c, command.Shown(comment)); !ok {
-		return refusal, nil
+	if refusal, stands, err := errand.Confirm(ctx, r.github, r.work.Repository, c); err != nil || !stands {
+		return refusal, err
 	}
 	e := s.Exception
 	may, err := r.mayExplain(ctx, e, c.By)

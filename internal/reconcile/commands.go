@@ -9,6 +9,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
@@ -110,18 +111,8 @@ func answers(c change.Command, a command.Answer) []plan.Effect {
 
 // carryOut does what a command asks for, if whoever asks may have it done now.
 func (r *run) carryOut(ctx context.Context, s *subject, c change.Command, asked command.Command) (command.Answer, error) {
-	comment, err := r.github.IssueComment(ctx, s.work.Repository, c.Comment, r.github.Began())
-	var missing *github.NotFound
-	switch {
-	case errors.As(err, &missing) && !command.IsSettled(c, r.github.Now()):
-		return command.Answer{}, command.NotFound(c)
-	case errors.As(err, &missing):
-		return command.Gone(), nil
-	case err != nil:
-		return command.Answer{}, err
-	}
-	if refusal, ok := command.Check(c, command.Shown(comment)); !ok {
-		return refusal, nil
+	if refusal, stands, err := errand.Confirm(ctx, r.github, s.work.Repository, c); err != nil || !stands {
+		return refusal, err
 	}
 	switch {
 	case asked.Verb == command.Explain:

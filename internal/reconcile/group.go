@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/plan"
@@ -103,7 +104,7 @@ func readGroup(held store.ErrandWork) (work groupWork, err error) {
 
 func (r *run) group(ctx context.Context, e change.Errand, work groupWork) (queue.Result, error) {
 	state, g := work.groupState, work.Group
-	lease, err := r.Store.Acquire(ctx, store.HeadLease(e.Repository, g.Head), r.Holder+" "+e.String(), leaseTime)
+	lease, err := r.Store.Acquire(ctx, store.HeadLease(e.Repository, g.Head), r.Holder+" "+e.String(), errand.LeaseTime)
 	if err != nil {
 		return queue.Result{}, err
 	}

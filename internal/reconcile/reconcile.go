@@ -15,7 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/effect"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/policy"
@@ -24,10 +24,6 @@ import (
 )
 
 const (
-	// leaseTime is how long a run may write to a head SHA: as long as the queue lets a run last, and a little more.
-	leaseTime = 30 * time.Second
-	// heldElsewhere is how soon a run is tried again that found another at work on its head SHA.
-	heldElsewhere = 200 * time.Millisecond
 	// lookAgain is how soon something is tried again that GitHub refuses to show.
 	lookAgain = 10 * time.Minute
 	// looksForGone is after how many failed runs in a row a pull request that GitHub does not find is taken for gone, which is some minutes: a 404
@@ -137,19 +133,11 @@ func (rc *Reconciler) runOnce(ctx context.Context, key change.PullKey) (queue.Re
 // outcome tells waiting and the end of a pull request from failures.
 func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queue.Result, error) {
 	now := r.Clock()
+	result, err = errand.Outcome(result, err, now, &r.log)
 	var missing *github.NotFound
-	var limited *github.RateLimited
-	var early *effect.Early
 	switch {
-	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrFenced):
-		return queue.Result{RetryAt: now.Add(heldElsewhere)}, nil
 	case errors.Is(err, errUnanswered):
 		return queue.Result{RetryAt: now.Add(lookSoon)}, nil
-	case errors.As(err, &limited):
-		return queue.Result{RetryAt: github.RetryAt(err, now)}, nil
-	case errors.As(err, &early):
-		r.log.Info().Err(err).Msg("an effect is tried again a little later")
-		return queue.Result{RetryAt: early.Until}, nil
 	case errors.As(err, &missing):
 		return queue.Result{}, r.missing(ctx, err)
 	default:
@@ -201,7 +189,7 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 		}
 	}
 	head := w.Snapshot.Head.SHA
-	lease, err := r.Store.Acquire(ctx, store.HeadLease(w.Key.Repository, head), r.holder(), leaseTime)
+	lease, err := r.Store.Acquire(ctx, store.HeadLease(w.Key.Repository, head), r.holder(), errand.LeaseTime)
 	if err != nil {
 		return queue.Result{}, err
 	}

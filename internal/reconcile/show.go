@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
 	"github.com/changegate/changegate/internal/plan"
@@ -296,7 +297,7 @@ func (r *run) settleOld(ctx context.Context, old change.SHA, open []store.Effect
 
 // alone does something to another head than the run's, under that head's lease.
 func (r *run) alone(ctx context.Context, head change.SHA, do func() error) error {
-	lease, err := r.Store.Acquire(ctx, store.HeadLease(r.main.work.Key.Repository, head), r.holder(), leaseTime)
+	lease, err := r.Store.Acquire(ctx, store.HeadLease(r.main.work.Key.Repository, head), r.holder(), errand.LeaseTime)
 	if err != nil {
 		return err
 	}
