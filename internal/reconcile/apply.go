@@ -162,38 +162,46 @@ func (r *run) settle(ctx context.Context, head change.SHA) (writes int, err erro
 		return 0, err
 	}
 	for _, lost := range open {
-		var e plan.Effect
-		if err := json.Unmarshal(lost.Body, &e); err != nil {
-			return 0, fmt.Errorf("reading the effect %s: %w", lost.Key, err)
-		}
-		// Each write leaves its key on the run, so that the run says which write was the last.
-		i := slices.IndexFunc(runs, func(c github.CheckRun) bool { return c.ExternalID == e.Key })
-		until := lost.IntendedAt
-		if lost.AttemptedAt.After(until) {
-			until = lost.AttemptedAt
-		}
-		until = until.Add(effect.MayActFor)
-		switch {
-		case i < 0 && r.began.Before(until): // the list may miss what was acted on after the run began
-			if r.unsettled.Before(until) {
-				r.unsettled = until
-			}
-		case i < 0:
-			err = r.Store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub shows nothing of it")
-		case i > 0: // another was made since, which is what people see
-			err = r.Store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
-		case shows(runs[i], e.Output.Status, e.Output.Conclusion):
-			err = r.complete(ctx, e, result{RunID: runs[i].ID})
-		default: // the check run was completed meanwhile, and GitHub kept it so
-			if err = r.Store.SaveCheckRun(ctx, found(key, runs[i])); err == nil {
-				err = r.Store.Complete(ctx, e.Key, result{RunID: runs[i].ID})
-			}
-		}
-		if err != nil {
+		if err := r.settleWrite(ctx, lost, runs); err != nil {
 			return 0, err
 		}
 	}
 	return ended + len(open), nil
+}
+
+// settleWrite is settle for one write. Runs are our check runs on its head as GitHub lists them, newest first.
+func (r *run) settleWrite(ctx context.Context, lost store.Effect, runs []github.CheckRun) error {
+	var e plan.Effect
+	if err := json.Unmarshal(lost.Body, &e); err != nil {
+		return fmt.Errorf("reading the effect %s: %w", lost.Key, err)
+	}
+	// Each write leaves its key on the run, so that the run says which write was the last.
+	i := slices.IndexFunc(runs, func(c github.CheckRun) bool { return c.ExternalID == e.Key })
+	if i < 0 {
+		written := lost.IntendedAt
+		if lost.AttemptedAt.After(written) {
+			written = lost.AttemptedAt
+		}
+		if until := written.Add(effect.MayActFor); r.began.Before(until) { // the list may miss what was acted on after the run began
+			if r.unsettled.Before(until) {
+				r.unsettled = until
+			}
+			return nil
+		}
+		return r.Store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub shows nothing of it")
+	}
+	done := result{RunID: runs[i].ID}
+	switch {
+	case i > 0: // another was made since, which is what people see
+		return r.Store.Complete(ctx, e.Key, done)
+	case shows(runs[i], e.Output.Status, e.Output.Conclusion):
+		return r.complete(ctx, e, done)
+	}
+	// The check run was completed meanwhile, and GitHub kept it so.
+	if err := r.Store.SaveCheckRun(ctx, found(r.main.work.Key, runs[i])); err != nil {
+		return err
+	}
+	return r.Store.Complete(ctx, e.Key, done)
 }
 
 // shows says whether a check run is as it was written.

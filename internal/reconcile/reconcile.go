@@ -181,6 +181,7 @@ type subjectError struct {
 func (e *subjectError) Error() string { return e.err.Error() }
 func (e *subjectError) Unwrap() error { return e.err }
 
+// reconcile carries out the run under the lease of the pull request's head: first the commands, because they change what is decided.
 func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 	w := &r.main.work
 	if w.Snapshot.State == "" {
@@ -208,6 +209,12 @@ func (r *run) reconcile(ctx context.Context) (queue.Result, error) {
 		}
 		return result, r.answered(ctx)
 	}
+	return r.open(ctx, head, again)
+}
+
+// open decides on an open pull request and on all others that share its head, and shows what that comes to. The caller holds the head's lease.
+func (r *run) open(ctx context.Context, head change.SHA, again bool) (queue.Result, error) {
+	w := &r.main.work
 	if err := r.perhapsMerged(ctx); err != nil {
 		return queue.Result{}, err
 	}
