@@ -84,40 +84,15 @@ func (d decision) onto(head string) string {
 // tooManyCommits is the kind of exception that names the commits by their ends only; see change.TooManyCommits.
 const tooManyCommits = "too many commits"
 
-// Add takes note of an entry.
-func (r *Record) Add(e ledger.Entry) (err error) {
-	var into any
-	var ended struct {
-		State       string `json:"state"`
-		MergeCommit string `json:"merge_commit"`
-		Base        string `json:"base"`
-		Category    string `json:"category"`
-		Verdict     string `json:"verdict"`
-		Observing   bool   `json:"observing"`
-	}
-	var exception Exception
-	var named struct {
-		Key       string          `json:"key"`
-		Withdrawn json.RawMessage `json:"withdrawn"` // the explanation that counts no more
-	}
-	var policy policyInForce
-	var decided decision
-	switch e.Kind {
-	case ledger.DecisionChanged:
-		into = &decided
-	case ledger.PolicyInForce:
-		into = &policy
-	case ledger.PullEnded:
-		into = &ended
-	case ledger.ExceptionFound, ledger.ExceptionExplained:
-		into = &exception
-	case ledger.ExceptionNamed:
-		into = &named
-	default:
-		return nil
-	}
-	if err := json.Unmarshal(e.Body, into); err != nil {
+// Add takes note of an entry; those about other repositories than the record's, and those of kinds that say nothing of what landed, are passed over.
+// It is an error if the entry cannot be read, or if it is about another repository than those before and Repository does not say which one counts.
+func (r *Record) Add(e ledger.Entry) error {
+	note, err := r.noteOf(e)
+	if err != nil {
 		return fmt.Errorf("read entry %d: %w", e.Seq, err)
+	}
+	if note == nil {
+		return nil
 	}
 	switch about := e.Subject.Repository; {
 	case r.Repository != 0 && r.Repository != about:
@@ -130,27 +105,66 @@ func (r *Record) Add(e ledger.Entry) (err error) {
 	if r.pulls == nil {
 		r.pulls, r.explained, r.decided = map[place]Pull{}, map[string]bool{}, map[int]decision{}
 	}
-	switch {
-	case e.Kind == ledger.DecisionChanged:
-		r.decided[e.Subject.Number] = decided
-	case e.Kind == ledger.PolicyInForce:
-		r.inForce(e, policy)
-	case e.Kind == ledger.ExceptionExplained:
-		r.explained[exception.Key] = true
-	case e.Kind == ledger.ExceptionNamed:
-		if len(named.Withdrawn) > 0 {
-			r.explained[named.Key] = false
-		}
-	case e.Kind == ledger.ExceptionFound:
-		r.found = append(r.found, exception)
-	case ended.State == "merged":
-		last := r.decided[e.Subject.Number]
-		r.pulls[place{ended.MergeCommit, ended.Base}] = Pull{
-			Number: e.Subject.Number, Head: e.Subject.SHA, Commit: ended.MergeCommit, Base: ended.Base, Category: ended.Category, Verdict: ended.Verdict,
-			Observing: ended.Observing, Approvers: last.approvers(), Onto: last.onto(e.Subject.SHA),
-		}
-	}
+	note()
 	return nil
+}
+
+// noteOf reads an entry and returns what takes note of it; nil: its kind says nothing of what landed.
+func (r *Record) noteOf(e ledger.Entry) (note func(), err error) {
+	switch e.Kind {
+	case ledger.DecisionChanged:
+		return noting(e, func(d decision) { r.decided[e.Subject.Number] = d })
+	case ledger.PolicyInForce:
+		return noting(e, func(p policyInForce) { r.inForce(e, p) })
+	case ledger.PullEnded:
+		return noting(e, func(p pullEnded) { r.ended(e.Subject, p) })
+	case ledger.ExceptionFound:
+		return noting(e, func(x Exception) { r.found = append(r.found, x) })
+	case ledger.ExceptionExplained:
+		return noting(e, func(x Exception) { r.explained[x.Key] = true })
+	case ledger.ExceptionNamed:
+		return noting(e, func(n exceptionNamed) {
+			if len(n.Withdrawn) > 0 {
+				r.explained[n.Key] = false
+			}
+		})
+	}
+	return nil, nil
+}
+
+// noting reads an entry's body and returns what takes note of it.
+func noting[T any](e ledger.Entry, note func(T)) (func(), error) {
+	var body T
+	err := json.Unmarshal(e.Body, &body)
+	return func() { note(body) }, err
+}
+
+// pullEnded is what is needed of the body of an entry of kind ledger.PullEnded.
+type pullEnded struct {
+	State       string `json:"state"`
+	MergeCommit string `json:"merge_commit"`
+	Base        string `json:"base"`
+	Category    string `json:"category"`
+	Verdict     string `json:"verdict"`
+	Observing   bool   `json:"observing"`
+}
+
+// exceptionNamed is what is needed of the body of an entry of kind ledger.ExceptionNamed.
+type exceptionNamed struct {
+	Key       string          `json:"key"`
+	Withdrawn json.RawMessage `json:"withdrawn"` // the explanation that counts no more
+}
+
+// ended takes note of a pull request that ended, if it was merged.
+func (r *Record) ended(about ledger.Subject, p pullEnded) {
+	if p.State != "merged" {
+		return
+	}
+	last := r.decided[about.Number]
+	r.pulls[place{p.MergeCommit, p.Base}] = Pull{
+		Number: about.Number, Head: about.SHA, Commit: p.MergeCommit, Base: p.Base, Category: p.Category, Verdict: p.Verdict,
+		Observing: p.Observing, Approvers: last.approvers(), Onto: last.onto(about.SHA),
+	}
 }
 
 // Landed is a commit on a branch with what the ledger knows of it.
@@ -234,32 +248,17 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 		return out, err
 	}
 
-	// The newest is first, so that the range ends where its oldest is.
-	from, to := 0, len(line)
-	if o.Until != "" {
-		if from, err = m.find(ctx, o.Until); err != nil {
-			return out, err
-		}
-	}
-	if o.After != "" {
-		if to, err = m.find(ctx, o.After); err != nil {
-			return out, err
-		}
-	} else {
-		for to > from && !m.landed[to-1].Known() {
-			to--
-		}
-		if to == from { // the ledger knows none of them
-			to = len(line)
-		}
+	from, to, err := m.span(ctx, o)
+	if err != nil {
+		return out, err
 	}
 	for _, i := range m.unfetched {
 		if i >= from && i+1 < to && !m.landed[i+1].Known() {
 			out.Unfetched = append(out.Unfetched, *m.landed[i].Pull)
 		}
 	}
-	out.Before = len(line) - max(from, to)
-	out.Landed = slices.Clone(m.landed[from:max(from, to)])
+	out.Before = len(line) - to
+	out.Landed = slices.Clone(m.landed[from:to])
 	slices.Reverse(out.Landed)
 	return out, nil
 }
@@ -330,6 +329,27 @@ func (m *mapper) pullAt(commit string) *Pull {
 		}
 	}
 	return nil
+}
+
+// span returns where on the line the commits are that are to be accounted for. The newest is first, so they are those from Until to right before After.
+func (m *mapper) span(ctx context.Context, o ReconcileOptions) (from, to int, err error) {
+	to = len(m.line)
+	if o.Until != "" {
+		if from, err = m.find(ctx, o.Until); err != nil {
+			return 0, 0, err
+		}
+	}
+	if o.After != "" {
+		to, err = m.find(ctx, o.After)
+		return from, max(from, to), err
+	}
+	for to > from && !m.landed[to-1].Known() {
+		to--
+	}
+	if to == from { // the ledger knows none of them
+		to = len(m.line)
+	}
+	return from, to, nil
 }
 
 // find returns the place of a commit on the line.
