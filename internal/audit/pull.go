@@ -12,8 +12,8 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 )
 
-// PullEntries returns the numbers of the first and the last entry about a pull request, those about deployments that it ships with, or is taken off by, included;
-// 0 if there is none.
+// PullEntries returns the sequence numbers of the first and the last entry about a pull request; both are 0 if there is none. The entries about the
+// deployments that shipped it, and about the rollbacks that took it off again, are among them.
 func PullEntries(ctx context.Context, from Source, repository int64, number int) (first, last int64, err error) {
 	h := Header{Repository: repository, Number: number}
 	err = from.ReadLedger(ctx, func(tx ledger.Tx) error {
@@ -29,7 +29,7 @@ func PullEntries(ctx context.Context, from Source, repository int64, number int)
 	return first, last, nil
 }
 
-// firstAndLast returns the numbers of the first and the last entry about the pull request, 0 if there is none. With is what movedWith returned.
+// firstAndLast returns the sequence numbers of the first and the last entry about the pull request, 0 if there is none. With is what movedWith returned.
 func (h Header) firstAndLast(ctx context.Context, tx ledger.Tx, with []int64) (first, last int64, err error) {
 	err = tx.Query(ctx, `SELECT COALESCE(min(seq), 0), COALESCE(max(seq), 0) FROM ledger WHERE repository = $1 AND number = $2`, []any{h.Repository, h.Number},
 		func(scan func(...any) error) error { return scan(&first, &last) })
@@ -42,9 +42,9 @@ func (h Header) firstAndLast(ctx context.Context, tx ledger.Tx, with []int64) (f
 	return first, last, err
 }
 
-// movedWith returns the numbers of the entries about deployments of other pull requests that the pull request ships with, or is taken off by, in order.
+// movedWith returns, in order, the sequence numbers of the entries about deployments of other pull requests that shipped this one too, or took it off.
 func (h Header) movedWith(ctx context.Context, tx ledger.Tx) (numbers []int64, err error) {
-	err = h.each(ctx, tx, `number <> $2`, h.Number, ledger.DeploymentMoved, 1, math.MaxInt64, func(seq int64, body []byte) error {
+	err = h.each(ctx, tx, lookup{kind: ledger.DeploymentMoved, number: h.Number, others: true, from: 1, to: math.MaxInt64}, func(seq int64, body []byte) error {
 		moves, err := h.movesWith(body)
 		if moves {
 			numbers = append(numbers, seq)
@@ -105,15 +105,15 @@ func joined(numbers []int64) string {
 	return strings.Join(texts, ", ")
 }
 
-// policiesInForce returns the numbers of the entries in the range that say by which policies the branches that the pull request was to be merged
-// into were decided, from its first entry to its last one. With is what movedWith returned.
+// policiesInForce returns the sequence numbers of the entries in the range that name the policies by which the pull request's base branches were
+// decided while it was open: from its first entry to its last. With is what movedWith returned.
 func (h Header) policiesInForce(ctx context.Context, tx ledger.Tx, with []int64) (chosen []int64, err error) {
 	first, last, err := h.firstAndLast(ctx, tx, with)
 	if err != nil || first == 0 {
 		return nil, err
 	}
 	bases := map[string]bool{}
-	err = h.each(ctx, tx, `number = $2`, h.Number, ledger.DecisionChanged, 1, last, func(seq int64, body []byte) error {
+	err = h.each(ctx, tx, lookup{kind: ledger.DecisionChanged, number: h.Number, from: 1, to: last}, func(seq int64, body []byte) error {
 		var decision struct {
 			Base string `json:"base"`
 		}
@@ -125,7 +125,7 @@ func (h Header) policiesInForce(ctx context.Context, tx ledger.Tx, with []int64)
 		return nil, err
 	}
 	before := map[string]int64{} // the latest one of each branch that came into force before the first entry
-	err = h.each(ctx, tx, `number = $2`, 0, ledger.PolicyInForce, h.From, min(last, h.To), func(seq int64, body []byte) error {
+	err = h.each(ctx, tx, lookup{kind: ledger.PolicyInForce, from: h.From, to: min(last, h.To)}, func(seq int64, body []byte) error {
 		var policy policyInForce
 		err := json.Unmarshal(body, &policy)
 		switch {
@@ -143,13 +143,22 @@ func (h Header) policiesInForce(ctx context.Context, tx ledger.Tx, with []int64)
 	return chosen, err
 }
 
-// each calls do for the repository's entries of a kind from one to another, in order, of which a condition holds that compares with a number: that of
-// a pull request, or 0, which entries about none have.
-func (h Header) each(
-	ctx context.Context, tx ledger.Tx, where string, number int, kind ledger.Kind, from, to int64, do func(seq int64, body []byte) error,
-) error {
-	return tx.Query(ctx, `SELECT record FROM ledger WHERE repository = $1 AND `+where+` AND kind = $3 AND seq >= $4 AND seq <= $5 ORDER BY seq`,
-		[]any{h.Repository, number, string(kind), from, to}, func(scan func(...any) error) error {
+// lookup says which of a repository's entries are looked at.
+type lookup struct {
+	kind     ledger.Kind
+	number   int   // those about this pull request, or with 0 about none
+	others   bool  // all but those instead
+	from, to int64 // the range of sequence numbers
+}
+
+// each calls do for the repository's entries that are looked up, in order, until it returns an error.
+func (h Header) each(ctx context.Context, tx ledger.Tx, l lookup, do func(seq int64, body []byte) error) error {
+	is := `=`
+	if l.others {
+		is = `<>`
+	}
+	return tx.Query(ctx, `SELECT record FROM ledger WHERE repository = $1 AND number `+is+` $2 AND kind = $3 AND seq >= $4 AND seq <= $5 ORDER BY seq`,
+		[]any{h.Repository, l.number, string(l.kind), l.from, l.to}, func(scan func(...any) error) error {
 			var record []byte
 			if err := scan(&record); err != nil {
 				return err

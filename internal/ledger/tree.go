@@ -68,7 +68,7 @@ func readHashes(ctx context.Context, tx Tx, query string, keys map[int64]int, ha
 	return err
 }
 
-// placeholders returns a list in parentheses of n placeholders that follow the first ones.
+// placeholders returns n placeholders in parentheses, numbered from after+1: ($3,$4) is placeholders(2, 2).
 func placeholders(after, n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -82,40 +82,9 @@ const nodesAtOnce = 500
 
 // extend lays the tree, which is over size entries, over those that follow with the given hashes as well. They are in the ledger already.
 func extend(ctx context.Context, tx Tx, size int64, leaves []tlog.Hash) error {
-	fresh := map[int64]tlog.Hash{}
-	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		hashes := make([]tlog.Hash, len(indexes))
-		var old []int64
-		for i, index := range indexes {
-			h, ok := fresh[index]
-			if hashes[i] = h; !ok {
-				old = append(old, index)
-			}
-		}
-		stored, err := Hashes(ctx, tx).ReadHashes(old)
-		if err != nil {
-			return nil, err
-		}
-		for i, index := range indexes {
-			if _, ok := fresh[index]; !ok {
-				hashes[i], stored = stored[0], stored[1:]
-			}
-		}
-		return hashes, nil
-	})
-	var args []any
-	write := func() error {
-		if len(args) == 0 {
-			return nil
-		}
-		rows := make([]string, 0, len(args)/2)
-		for i := range len(args) / 2 {
-			rows = append(rows, placeholders(2*i, 2))
-		}
-		_, err := tx.Exec(ctx, `INSERT INTO ledger_tree (place, hash) VALUES `+strings.Join(rows, ","), args...)
-		args = args[:0]
-		return err
-	}
+	fresh := map[int64]tlog.Hash{} // the nodes that were laid so far, which may not be stored yet
+	read := freshOr(fresh, Hashes(ctx, tx))
+	var rows []any
 	for i, leaf := range leaves {
 		n := size + int64(i)
 		hashes, err := tlog.StoredHashesForRecordHash(n, leaf, read)
@@ -126,16 +95,54 @@ func extend(ctx context.Context, tx Tx, size int64, leaves []tlog.Hash) error {
 			place := tlog.StoredHashIndex(0, n) + int64(level)
 			fresh[place] = h
 			if level > 0 {
-				args = append(args, place, h.String())
+				rows = append(rows, place, h.String())
 			}
 		}
-		if len(args) >= 2*nodesAtOnce {
-			if err := write(); err != nil {
+		if len(rows) >= 2*nodesAtOnce {
+			if err := writeNodes(ctx, tx, rows); err != nil {
 				return err
 			}
+			rows = rows[:0]
 		}
 	}
-	return write()
+	return writeNodes(ctx, tx, rows)
+}
+
+// freshOr reads the hashes that fresh has from there, and the others from stored, all of them at once.
+func freshOr(fresh map[int64]tlog.Hash, stored tlog.HashReader) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		hashes := make([]tlog.Hash, len(indexes))
+		var others []int64
+		var places []int // of the others, in hashes
+		for i, index := range indexes {
+			if h, ok := fresh[index]; ok {
+				hashes[i] = h
+			} else {
+				others, places = append(others, index), append(places, i)
+			}
+		}
+		read, err := stored.ReadHashes(others)
+		if err != nil {
+			return nil, err
+		}
+		for i, h := range read {
+			hashes[places[i]] = h
+		}
+		return hashes, nil
+	})
+}
+
+// writeNodes stores nodes of the tree: of each its place and its hash, one after the other.
+func writeNodes(ctx context.Context, tx Tx, rows []any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	values := make([]string, 0, len(rows)/2)
+	for i := range len(rows) / 2 {
+		values = append(values, placeholders(2*i, 2))
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO ledger_tree (place, hash) VALUES `+strings.Join(values, ","), rows...)
+	return err
 }
 
 // growAtOnce is how many entries Grow lays the tree over in one transaction.
