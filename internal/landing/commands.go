@@ -72,7 +72,8 @@ func (r *run) carryOut(ctx context.Context, s *exceptionState, c change.Command)
 	}
 	s.Explained = &x
 	err = r.save(ctx, store.ErrandSave{
-		State: s, Entries: []ledger.Draft{explainedEntry(e, x)}, Raise: r.announce(s, s.explaining("explained"), announceExplained(r.work.Repository, x)),
+		State: s, Entries: []ledger.Draft{evidence(e, ledger.ExceptionExplained, x)},
+		Raise: r.announce(s, s.explaining("explained"), announceExplained(r.work.Repository, x)),
 	})
 	return command.Obeyed(command.Explain), err
 }

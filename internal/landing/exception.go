@@ -180,8 +180,11 @@ func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound)
 		if s.Lost, s.URL, s.TryAt = true, "", now; s.Again > 0 {
 			s.TryAt = now.Add(tryAgain)
 		}
+		e := s.Exception
 		err := r.save(ctx, store.ErrandSave{
-			State: s, Entries: []ledger.Draft{lostEntry(s, now, why.Message)}, Raise: r.announce(s, s.numbered("lost"), announceLost(r.work.Repository, now)),
+			State:   s,
+			Entries: []ledger.Draft{evidence(e, ledger.ExceptionLost, lostIssue{Key: e.Key, Kind: e.Kind, Issue: s.Issue, At: now, Why: why.Message})},
+			Raise:   r.announce(s, s.numbered("lost"), announceLost(r.work.Repository, now)),
 		})
 		if err != nil {
 			return queue.Result{}, err
@@ -209,20 +212,7 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string, named
 	if err != nil {
 		return err
 	}
-	in, marker := r.issueIntent(s)
-	write := github.IssueWrite{Title: issueTitle(e), Body: r.issueBody(e, may.Who) + "\n\n" + marker}
-	in.Body = write
-	made, err := effect.Once(ctx, r.Store, in, effect.Action[opened]{
-		Find: func(ctx context.Context, since time.Time) (opened, bool, error) {
-			i, found, err := r.github.FindIssue(ctx, repo, marker, since)
-			return opened{i.Number, i.URL}, found, err
-		},
-		Do: func(ctx context.Context) (opened, error) {
-			i, err := r.github.CreateIssue(ctx, repo, write)
-			return opened{i.Number, i.URL}, err
-		},
-		Refused: github.IsRefusal,
-	})
+	made, err := r.createIssue(ctx, s, may.Who)
 	var failed *effect.Failed
 	refusedBefore := s.NoIssue != ""
 	switch {
@@ -255,6 +245,24 @@ func (r *run) open(ctx context.Context, s *exceptionState, taken []string, named
 		save.Raise = r.announce(s, s.numbered("found"), announceAgain(repo, s, at))
 	}
 	return r.save(ctx, save)
+}
+
+// createIssue opens an issue for the exception, once; who says who may explain it. It returns *effect.Failed if GitHub refuses.
+func (r *run) createIssue(ctx context.Context, s *exceptionState, who change.Text) (opened, error) {
+	in, marker := r.issueIntent(s)
+	write := github.IssueWrite{Title: issueTitle(s.Exception), Body: r.issueBody(s.Exception, who) + "\n\n" + marker}
+	in.Body = write
+	return effect.Once(ctx, r.Store, in, effect.Action[opened]{
+		Find: func(ctx context.Context, since time.Time) (opened, bool, error) {
+			i, found, err := r.github.FindIssue(ctx, r.work.Repository, marker, since)
+			return opened{i.Number, i.URL}, found, err
+		},
+		Do: func(ctx context.Context) (opened, error) {
+			i, err := r.github.CreateIssue(ctx, r.work.Repository, write)
+			return opened{i.Number, i.URL}, err
+		},
+		Refused: github.IsRefusal,
+	})
 }
 
 // issueIntent returns the intent to open the exception's issue, and by what the issue is known.
@@ -360,21 +368,4 @@ func (r *run) edit(ctx context.Context, s *exceptionState, what string, e github
 		Refused: github.IsRefusal,
 	})
 	return errand.UnlessFailed(err, &r.log)
-}
-
-// lostEntry is the evidence that an exception's issue is gone.
-func lostEntry(s *exceptionState, at time.Time, why string) ledger.Draft {
-	e := s.Exception
-	return ledger.Draft{
-		Kind: ledger.ExceptionLost, Body: lostIssue{Key: e.Key, Kind: e.Kind, Issue: s.Issue, At: at, Why: why},
-		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
-	}
-}
-
-// explainedEntry is the evidence of an explanation.
-func explainedEntry(e change.Exception, x explanation) ledger.Draft {
-	return ledger.Draft{
-		Kind: ledger.ExceptionExplained, Body: x,
-		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
-	}
 }

@@ -227,10 +227,7 @@ type exceptionNote struct {
 // Found returns what an exception leaves: the evidence, and the errand that asks for an explanation, unless the policy only observes. It is
 // announced in these channels besides those that the policy names by then.
 func Found(e change.Exception, observed bool, announce ...string) (ledger.Draft, []change.Raised) {
-	draft := ledger.Draft{
-		Kind: ledger.ExceptionFound, Body: exceptionBody{e, observed},
-		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
-	}
+	draft := evidence(e, ledger.ExceptionFound, exceptionBody{e, observed})
 	if observed {
 		return draft, nil
 	}
@@ -238,4 +235,11 @@ func Found(e change.Exception, observed bool, announce ...string) (ledger.Draft,
 		Errand: change.Errand{Kind: change.ErrandException, Repository: e.Repository, Name: e.Key},
 		Notes:  []change.Note{change.NewNote(e.Key, e.At, exceptionNote{Exception: e, Announce: announce})},
 	}}
+}
+
+// evidence is a ledger entry about an exception.
+func evidence(e change.Exception, kind ledger.Kind, body any) ledger.Draft {
+	return ledger.Draft{
+		Kind: kind, Body: body, Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
+	}
 }

@@ -55,10 +55,7 @@ func (n *naming) entry(e change.Exception) []ledger.Draft {
 	if n == nil {
 		return nil
 	}
-	return []ledger.Draft{{
-		Kind: ledger.ExceptionNamed, Body: n,
-		Subject: ledger.Subject{Repository: int64(e.Repository), Number: int(e.Number), SHA: string(e.After)},
-	}}
+	return []ledger.Draft{evidence(e, ledger.ExceptionNamed, n)}
 }
 
 // tellWho has the issue name who did it, which was not known when it was opened, and keeps that. If one of them had explained it, it is open again.
