@@ -171,10 +171,17 @@ func (q *inquiry) considerReviews() {
 	q.attribution()
 
 	slots := q.slots()
-	var (
-		approvals []change.Review
-		opinions  = make([]change.Opinion, 0, len(standings))
-	)
+	opinions, approvals := q.weigh(standings, slots)
+	q.fill(slots, approvals, opinions)
+	if len(opinions) > 0 {
+		q.opinions = opinions
+	}
+	q.approvalRows(slots)
+}
+
+// weigh makes an opinion of what each person thinks, and returns with them the approvals that nothing disqualifies.
+func (q *inquiry) weigh(standings []standing, slots []slot) (opinions []change.Opinion, approvals []change.Review) {
+	opinions = make([]change.Opinion, 0, len(standings))
 	for _, s := range standings {
 		o := change.Opinion{By: s.review.By, Review: s.review.ID, State: s.review.State, SHA: s.review.SHA, At: s.review.At, Held: s.review.Held}
 		if s.objects {
@@ -194,6 +201,12 @@ func (q *inquiry) considerReviews() {
 		}
 		opinions = append(opinions, o)
 	}
+	return opinions, approvals
+}
+
+// fill has the approvals fill as many slots as they can, and notes with their opinions which those are, or why an approval fills none. It puts
+// the slots in order: first those that nobody could fill any more but who has approved.
+func (q *inquiry) fill(slots []slot, approvals []change.Review, opinions []change.Opinion) {
 	others := make([]bool, len(q.wants))
 	for row, w := range q.wants {
 		others[row] = q.othersMayFill(w.role, approvals)
@@ -214,10 +227,6 @@ func (q *inquiry) considerReviews() {
 			o.Why = q.whyUnused(slots, o.By)
 		}
 	}
-	if len(opinions) > 0 {
-		q.opinions = opinions
-	}
-	q.approvalRows(slots)
 }
 
 // othersMayFill says whether somebody who has yet to approve may fill a role's places, as far as that is known without asking. Where nobody may,
