@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/changegate/changegate/internal/change"
@@ -10,25 +11,17 @@ import (
 // maxNumbers is how many pull requests a group's title names: GitHub puts up to a hundred into one, and what is amiss must fit beside them.
 const maxNumbers = 5
 
-// Group returns all three parts of the output of a merge group's check run.
+// Group returns all three parts of the output of a merge group's check run: the title as plain text of at most MaxTitle bytes, the summary as
+// Markdown of at most MaxSummary, and no text.
 func Group(d change.GroupDecision) (title, summary, text string) {
 	p := page{limit: MaxSummary}
 	if d.Observing {
 		p.add(block{head: observes})
 	}
 	rows := make([]string, len(d.Members))
-	numbers := make([]string, len(d.Members))
-	headline := ""
 	for i, m := range d.Members {
-		numbers[i] = fmt.Sprintf("#%d", m.Number)
 		// The number is ours to write, so that GitHub links it.
 		rows[i] = fmt.Sprintf("| %s | #%d | %s |\n", verdictMarks[m.Verdict], m.Number, markdown(change.Quote(m.Title)))
-		if headline == "" && m.Verdict != change.Satisfied {
-			headline = m.Title
-			if len(d.Members) > 1 {
-				headline = numbers[i] + ": " + headline
-			}
-		}
 	}
 	if len(rows) > 0 {
 		p.add(block{head: "| | Pull request | Its check |\n|---|---|---|\n", rows: rows, tail: "\n", more: func(n int) string { return fmt.Sprintf("| | … and %d more | |\n", n) }})
@@ -39,26 +32,43 @@ func Group(d change.GroupDecision) (title, summary, text string) {
 	}
 	p.add(bullets("**What is amiss with the group:**\n\n", problems))
 	p.add(block{head: "A group merges only if every pull request in it may merge, and if it changes nothing else than was decided of them.\n"})
+	return groupTitle(d), p.String(), ""
+}
 
-	switch {
-	case len(d.Problems) > 0:
-		headline = d.Problems[0].String()
-	case headline != "":
-	case d.Verdict == change.Satisfied:
-		headline = "every pull request in it may merge"
-	default:
-		headline = "the group that it was built on is not decided"
+// groupTitle names the group by its pull requests, and says what holds it up first of all.
+func groupTitle(d change.GroupDecision) string {
+	title := "Merge group"
+	if d.Observing {
+		title = "Observing: " + title
 	}
-	title = "Merge group"
+	numbers := make([]string, len(d.Members))
+	for i, m := range d.Members {
+		numbers[i] = fmt.Sprintf("#%d", m.Number)
+	}
 	if n := len(numbers); n > maxNumbers {
 		title += " of " + strings.Join(numbers[:maxNumbers], ", ") + fmt.Sprintf(" and %d more", n-maxNumbers)
 	} else if n > 0 {
 		title += " of " + strings.Join(numbers, ", ")
 	}
-	if d.Observing {
-		title = "Observing: " + title
+	return change.Shorten(change.Visible(title+": "+groupHeadline(d)), MaxTitle)
+}
+
+// groupHeadline says what is amiss with a group, or with the first of its pull requests that may not merge.
+func groupHeadline(d change.GroupDecision) string {
+	if len(d.Problems) > 0 {
+		return d.Problems[0].String()
 	}
-	return change.Shorten(change.Visible(title+": "+headline), MaxTitle), p.String(), ""
+	held := slices.IndexFunc(d.Members, func(m change.GroupStanding) bool { return m.Verdict != change.Satisfied })
+	switch {
+	case held >= 0 && len(d.Members) > 1:
+		return fmt.Sprintf("#%d: %s", d.Members[held].Number, d.Members[held].Title)
+	case held >= 0:
+		return d.Members[held].Title
+	case d.Verdict == change.Satisfied:
+		return "every pull request in it may merge"
+	default:
+		return "the group that it was built on is not decided"
+	}
 }
 
 var verdictMarks = map[change.Verdict]string{change.Satisfied: "✅", change.Waiting: "⏳", change.Failing: "❌"}
