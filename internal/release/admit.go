@@ -10,7 +10,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// unreadable is when something that could not be read is looked at again.
+// unreadable is how long it takes until something that could not be read is looked at again.
 const unreadable = time.Minute
 
 // verdict is what the policy says of a deployment now. The zero verdict lets it go.
@@ -18,17 +18,18 @@ type verdict struct {
 	never []change.Text // what waiting alone does not mend
 	waits []wait        // what it waits for
 	until time.Time     // when all of that is over; zero: when somebody does something
-	some  bool          // that depends on somebody
-	hands int           // how many of waits are for nothing but that somebody says so
+	some  bool          // at least one of waits ends only when somebody does something
+	hands int           // how many of waits are for nothing but somebody's go-ahead
 }
 
 // wait is something that is waited for.
 type wait struct {
 	what change.Text
-	then string // with what, which nobody can bring about, when that is over: "until", "which begin"; empty: it is not worth saying
+	then string // what joins it to the time at which it ends by itself: "until", "which begin"; empty: that time is not worth telling
 	at   time.Time
 }
 
+// no notes why the deployment cannot go, however long it waits.
 func (v *verdict) no(why ...change.Text) { v.never = append(v.never, change.Say(why...)) }
 
 // wait notes what is waited for until somebody does something.
@@ -37,7 +38,7 @@ func (v *verdict) wait(what ...change.Text) {
 	v.some = true
 }
 
-// hand is wait for somebody who says so.
+// hand is wait for nothing but somebody's go-ahead.
 func (v *verdict) hand(what ...change.Text) {
 	v.wait(what...)
 	v.hands++
@@ -51,11 +52,12 @@ func (v *verdict) waitUntil(at time.Time, then string, what ...change.Text) {
 	}
 }
 
-// isByHand says whether nothing is missing but that somebody says so.
+// isByHand says whether nothing is missing but somebody's go-ahead.
 func (v *verdict) isByHand() bool {
 	return len(v.never) == 0 && v.hands > 0 && v.hands == len(v.waits)
 }
 
+// answer is what a gate is told by the verdict.
 func (v verdict) answer() Answer {
 	switch {
 	case len(v.never) > 0:
@@ -67,8 +69,8 @@ func (v verdict) answer() Answer {
 	}
 }
 
-// describe says what is waited for. Where it is never to go that is said alone. Where nobody knows when all of it is over, it is said of each
-// when that is.
+// describe says what is waited for. If waiting is in vain it says only why. If any of it depends on somebody, it says of each part that
+// ends by itself when that is.
 func (t *Turn) describe(v verdict) Waits {
 	if len(v.never) > 0 {
 		return Waits{For: change.Join("; ", v.never), Never: true}
@@ -87,7 +89,7 @@ func (t *Turn) describe(v verdict) Waits {
 	return w
 }
 
-// admit says whether a deployment may go now, but for those that wait before it.
+// admit says whether a deployment may go now, leaving aside those before it in the queue.
 func (t *Turn) admit(tr *Track, d *Deployment) verdict {
 	var v verdict
 	e, named := t.environment(tr)
@@ -120,7 +122,7 @@ func (t *Turn) admit(tr *Track, d *Deployment) verdict {
 	return v
 }
 
-// admitForward asks for all that a deployment owes which brings something new.
+// admitForward asks for all that is owed by a deployment that brings something new.
 func (t *Turn) admitForward(v *verdict, tr *Track, e *Environment, d *Deployment) {
 	for _, before := range e.After {
 		t.admitAfter(v, before, d.Commit)
@@ -164,8 +166,8 @@ func (t *Turn) admitRollback(v *verdict, tr *Track, e *Environment, d *Deploymen
 	t.admitApprovals(v, e, d, d.Changes)
 }
 
-// admitPlace has a deployment wait for what holds its environment. A rollback goes before all else, and waits for no watch; nor does an emergency,
-// which may be what mends that.
+// admitPlace has a deployment wait for what occupies its environment. A rollback goes before all else, and waits for no watch; neither does an
+// emergency, which may mend what is watched.
 func (t *Turn) admitPlace(v *verdict, tr *Track, d *Deployment) {
 	if o := tr.deploying(); o != nil && o != d {
 		v.wait(change.Words("the deployment of "), o.name(), change.Words(", which is under way"))
@@ -184,8 +186,8 @@ func (t *Turn) admitPlace(v *verdict, tr *Track, d *Deployment) {
 	}
 }
 
-// admitAfter asks that the commit succeeded in an environment before, by its newest deployment there, and was verified. Of a commit that waits
-// or is under way there more can be expected; of another not.
+// admitAfter asks that the newest deployment of the commit to an environment that comes before this one succeeded and was verified. While the commit
+// waits or is under way there, that may yet be so; else waiting is in vain.
 func (t *Turn) admitAfter(v *verdict, name string, commit change.SHA) {
 	before := t.state.Tracks[strings.ToLower(name)]
 	what := change.Say(change.Code(commit.Short()), change.Words(" in "+name))
@@ -216,16 +218,16 @@ func ended(p Phase) string {
 	return "was " + string(p)
 }
 
-// hasHands says whether something can ship by hand to an environment: not where others come after it and it comes after none, because
-// what ships by hand must have been somewhere before.
+// hasHands says whether anything ships by hand to an environment. To the first of several nothing does: what ships by hand must be tried somewhere
+// before people say that it may go on.
 func (t *Turn) hasHands(e *Environment) bool {
 	return len(e.After) > 0 || !slices.ContainsFunc(t.rules.Environments, func(o Environment) bool {
 		return slices.ContainsFunc(o.After, func(name string) bool { return strings.EqualFold(name, e.Name) })
 	})
 }
 
-// byHand returns why somebody must say that a deployment may go; nil: nobody must. Besides what ships by hand this is what nobody decided
-// green, in every environment, and what was rolled back: it would come back with whatever is built on it.
+// byHand returns why a deployment needs somebody's go-ahead; nil: it needs none. It needs one for what ships by hand; for what was never decided
+// green, in every environment; and for what was rolled back, which would come back with whatever is built on it.
 func (t *Turn) byHand(tr *Track, e *Environment, d *Deployment, b Batch) change.Text {
 	var why []change.Text
 	hands := t.hasHands(e)
@@ -288,7 +290,7 @@ func (t *Turn) hands(e *Environment) change.Text {
 	return change.Say(who, change.Code("/change deploy "+e.Name))
 }
 
-// ships returns how a category ships; one that the rules leave out as high-risk does, and that strictly.
+// ships returns how a category ships. One that the rules leave out ships as high-risk does, and if they leave that out too, by hand and watched.
 func (t *Turn) ships(c change.Category) Shipping {
 	if s, ok := t.rules.Ships[c]; ok {
 		return s
@@ -345,7 +347,7 @@ func (t *Turn) opens(tr *Track, e *Environment) time.Time {
 	return at
 }
 
-// closedBy names the hours and freezes that keep an environment closed now, and what the end of that does; see wait.
+// closedBy names the hours and freezes that keep an environment closed now, and what joins them to the time of their end; see wait.
 func (t *Turn) closedBy(tr *Track, e *Environment) (what change.Text, then string) {
 	var all []change.Text
 	then = "which begin"
@@ -370,6 +372,7 @@ func (t *Turn) closedBy(tr *Track, e *Environment) (what change.Text, then strin
 	return change.Join(" and ", all), then
 }
 
+// in returns a place of the policy in parentheses, after a space; nothing if it is not known.
 func in(place string) string {
 	if place == "" {
 		return ""

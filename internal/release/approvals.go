@@ -60,8 +60,8 @@ func barred(d *Deployment, ships []Change, by change.Account) string {
 	return ""
 }
 
-// unfilled returns the roles that are left when as many as possible are filled by different people, of each of whom it is given what they
-// hold. It goes by augmenting paths.
+// unfilled returns the roles that are left when as many as possible are filled by different people, of each of whom people
+// has the roles that they hold. It grows one augmenting path a role (Kuhn's algorithm).
 func unfilled(roles []string, people [][]string) []string {
 	holder := make([]int, len(people))
 	for i := range holder {

@@ -9,8 +9,8 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// patience is how long after it asked a job that asks by itself is taken to be waiting still, and how long one that is seen under way has to
-// ask.
+// patience is how long after its last question a job that asks by itself is taken to be waiting, and how long a job has to ask once it was seen
+// under way.
 const patience = 5 * time.Minute
 
 // Rule tells that a deployment protection rule asks; key is unique for the request. It is answered once, and until then told what
@@ -182,7 +182,7 @@ func (d *Deployment) answers(tr *Track, a *Ask) (Answer, change.Text, bool) {
 	return No, d.whyNot(), true
 }
 
-// whyNot says why a deployment that will not go any more does not.
+// whyNot says why a deployment that has ended will not go.
 func (d *Deployment) whyNot() change.Text {
 	switch {
 	case d.Phase.succeeded():

@@ -150,11 +150,11 @@ func (t *Turn) adopt(tr *Track, g change.Deployment) *Deployment {
 //     unless the policy would have let it go then. It is followed all the same, for it is there. What else was under way in its environment
 //     is given up.
 //   - What waits and came to nothing loses its job, and its place where nobody asked for it.
-//   - A failure counts whenever it comes: of what was verified, too. Of what is several deployments on GitHub, as several jobs carry it out, it
-//     counts though a later status of another was told before.
-//   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy; but not that of one of several which
+//   - A failure counts whenever it comes, even of what was verified. Where several deployments on GitHub stand for one of ours, because several jobs
+//     carry it out, it counts although a later status on another was told before.
+//   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy; except where one of several succeeds that
 //     was under way when another failed.
-//   - One that has the deployment be in another environment, which GitHub lets it, says nothing but that, and is an exception.
+//   - One that puts the deployment into another environment, as GitHub allows, tells nothing but that, and is an exception.
 func (t *Turn) Status(s change.DeploymentStatus) {
 	if t.rules.Mode == Off {
 		return
@@ -233,12 +233,13 @@ func (d *Deployment) heard(id int64, s change.DeploymentStatus) (was Other) {
 	return was
 }
 
-// anotherFailed says whether a deployment failed as another on GitHub than this one.
+// anotherFailed says whether another deployment on GitHub than the given one stands for this one, and failed.
 func (d *Deployment) anotherFailed(id int64) bool {
 	ids := d.ids()
 	return slices.ContainsFunc(d.Each, func(o Other) bool { return o.ID != id && hasFailed(o.Shown) && slices.Contains(ids, o.ID) })
 }
 
+// hasFailed says whether a state is one of GitHub's two for what failed.
 func hasFailed(s change.DeploymentState) bool {
 	return s == change.DeploymentFailure || s == change.DeploymentErrored
 }
@@ -412,6 +413,7 @@ func (t *Turn) Run(r change.RunEnded) {
 	}
 }
 
+// runEnded is Run for one deployment.
 func (t *Turn) runEnded(tr *Track, d *Deployment, r change.RunEnded) {
 	through, waited := false, false
 	for i := range d.Asks {

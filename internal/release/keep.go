@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// kept is how many deployments of an environment are remembered that ended, besides those that are needed for something.
+// kept is how many ended deployments of an environment are remembered, besides those that are needed for something.
 const kept = 50
 
 // settled is how long something is kept after it is over: until then it could matter again if a wrong clock is put right.
 const settled = 60 * 24 * time.Hour
 
-// asked is how many of the gates that were answered are remembered of a deployment.
+// asked is how many of a deployment's answered gates are remembered.
 const asked = 50
 
-// strangers is how many environments are remembered that the policy does not name, of which any job can ask.
+// strangers is how many environments that the policy does not name are remembered: a job can ask about any name.
 const strangers = 50
 
-// remembered is how many commands are.
+// remembered is how many commands are kept with their answers.
 const remembered = 200
 
 // prune forgets what ended long ago. It keeps all that is open, all that GitHub is yet to be told of, what an environment holds and would be

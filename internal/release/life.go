@@ -61,10 +61,10 @@ type Deployment struct {
 	NothingToRollBackTo bool `json:"stuck,omitempty"`  // it failed, and no earlier version was verified
 	Prompted            bool `json:"called,omitempty"` // people were told that nothing but their say is missing
 
-	TakesOff []change.Number `json:"takes_off,omitempty"` // of a rollback, the pull requests whose changes go with what it undoes; one is evidence of each
+	TakesOff []change.Number `json:"takes_off,omitempty"` // of a rollback: the pull requests whose changes it takes off, so that it is evidence about each
 }
 
-// OnGitHub is the deployment on GitHub that a deployment is.
+// OnGitHub is the deployment on GitHub that stands for this one there. There may be others, of which Seen tells.
 type OnGitHub struct {
 	GitHub int64                  `json:"github,omitempty"`  // its id; 0: none yet
 	Own    bool                   `json:"own,omitempty"`     // it is ours to make or was made by us; else it was adopted, or GitHub makes it
@@ -89,7 +89,7 @@ type Consent struct {
 	Override *Say  `json:"override,omitempty"` // of hours and freezes
 }
 
-// Seen is what GitHub told of a deployment: by how many it is there, and by which statuses it is known how they stand.
+// Seen is what GitHub told of a deployment: which others stand for it there, and the newest statuses on all of them.
 type Seen struct {
 	Also          []Other   `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
 	CameToNothing []Other   `json:"dead,omitempty"`      // those on GitHub that were this one, and ended while it waited
@@ -97,7 +97,7 @@ type Seen struct {
 	StatusID      int64     `json:"status_id,omitempty"` // its id
 	ShownAt       time.Time `json:"shown_at,omitzero"`   // of the newest status by anybody that was told of, or that we posted
 	ShownID       int64     `json:"shown_id,omitempty"`
-	Each          []Other   `json:"each,omitempty"` // of each on GitHub the newest status by others, whose jobs end in any order
+	Each          []Other   `json:"each,omitempty"` // by deployment on GitHub the newest status by others: their jobs end in any order
 }
 
 // Course is how far a deployment came, and when.

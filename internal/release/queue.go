@@ -81,9 +81,9 @@ func (t *Turn) skip(tr *Track) {
 	}
 }
 
-// next lets the next deployment of an environment through, if there is one that may go. Rollbacks go first, then emergencies, then the others
-// as they came; or, where the policy wants the newest only, that one. What may not go yet is passed by: whatever is built on it waits for the
-// same anyway.
+// next lets the next deployment of an environment through, if one may go. Rollbacks go first, then emergencies, then the others in the order in
+// which they came or, where the policy wants only the newest, that one. What may not go yet is passed over: whatever is built on it waits for the same
+// anyway.
 func (t *Turn) next(tr *Track) {
 	if t.wentAhead(tr) {
 		return
@@ -146,7 +146,7 @@ func (t *Turn) before(tr *Track, e *Environment, d, o *Deployment) bool {
 	return e.Newest
 }
 
-// refuse ends what waiting alone does not bring on, unless people want it: they can do something about it. The gates are told no.
+// refuse ends a deployment that cannot go however long it waits, unless people want it: they can do something about it. Its gates are told no.
 func (t *Turn) refuse(tr *Track, d *Deployment) {
 	if t.rules.Observing && d.asks() {
 		return
@@ -211,10 +211,9 @@ func (t *Turn) start(tr *Track, d *Deployment) {
 	t.entry("let through", tr, d, d.Deployer, "")
 }
 
-// split leaves a deployment that begins to one of the runs that wait to carry it out, and queues what the others wait for behind it: one
-// deploys at a time, the same commit too. A run whose own deployment on GitHub is under way or over waits for nothing any more, since what was
-// heard of that was taken to be about this one. If it went past the policy, nothing else tells which run carries it out, so that all other runs
-// wait on.
+// split gives a deployment that begins to one of the runs that wait to carry it out, and queues a deployment behind it for each of the others: one
+// deploys at a time, even the same commit. A run whose own deployment on GitHub is under way or over stays with this one, because what was heard of
+// that was taken to be about this one. If this one went past the policy, that is all that tells which run carries it out, and all others wait on.
 func (t *Turn) split(tr *Track, d *Deployment) {
 	carries := slices.IndexFunc(d.Asks, func(a Ask) bool { return a.Answer == "" && a.GitHub != 0 && a.GitHub == d.GitHub })
 	if carries < 0 {
@@ -259,7 +258,7 @@ func (d *Deployment) ranFor(a Ask) bool {
 	return d.ranAs(a.GitHub) || a.GitHub == 0 && d.logIsOf(a.Run)
 }
 
-// ranAs says whether one of the deployments on GitHub that a deployment is was seen under way, or to have ended.
+// ranAs says whether a deployment on GitHub that stands for this one was seen under way, or to have ended.
 func (d *Deployment) ranAs(id int64) bool {
 	var shown change.DeploymentState
 	if o := d.other(id); o != nil {
@@ -270,7 +269,7 @@ func (d *Deployment) ranAs(id int64) bool {
 	return shown != "" && shown != change.DeploymentPending && shown != change.DeploymentQueued && shown != "waiting"
 }
 
-// leave has a deployment no longer be one on GitHub, and returns what is known of that; false: it is not that one.
+// leave takes a deployment on GitHub from those that stand for this one, and returns what is known of it; false: it is none of them.
 func (d *Deployment) leave(id int64) (Other, bool) {
 	is := func(o Other) bool { return o.ID == id }
 	if i := slices.IndexFunc(d.Also, is); i >= 0 {
@@ -291,7 +290,7 @@ func (d *Deployment) leave(id int64) (Other, bool) {
 	return o, true
 }
 
-// isAlso has a deployment be one on GitHub, besides those that it is.
+// isAlso adds a deployment on GitHub to those that stand for this one.
 func (d *Deployment) isAlso(o Other) {
 	if d.GitHub != 0 {
 		d.Also = append(d.Also, o)
@@ -300,7 +299,7 @@ func (d *Deployment) isAlso(o Other) {
 	d.setPrimary(o)
 }
 
-// settle notes what ships with a deployment, how risky that is, and for how long it will be watched.
+// settle fixes what ships with a deployment, how risky that is, and for how long it will be watched.
 func (t *Turn) settle(tr *Track, d *Deployment) {
 	e, _ := t.environment(tr)
 	b, from, _ := t.batch(tr, d)
@@ -332,7 +331,7 @@ func (t *Turn) settle(tr *Track, d *Deployment) {
 	}
 }
 
-// describeTrack says of all that has not ended what it waits for, and which place it has.
+// describeTrack notes what each deployment that has not ended waits for, and its place in the queue.
 func (t *Turn) describeTrack(tr *Track) {
 	e, named := t.environment(tr)
 	if !named {
@@ -373,7 +372,7 @@ func toBeStarted(e *Environment) change.Text {
 	return change.Say(change.Words("somebody who may say "), change.Code("/change start "+e.Name))
 }
 
-// forJob says that a job must ask which deploys.
+// forJob says that a deployment waits for a job that carries it out to ask.
 func (t *Turn) forJob(d *Deployment) change.Text {
 	if d.Deployer.Known() {
 		return change.Say(change.Login(d.Deployer), change.Words(" to have it deployed: nothing has asked to do so that is still there"))

@@ -48,19 +48,19 @@ type Rules struct {
 	Environments []Environment
 	// Ships says how each category ships. One that is missing ships as high-risk does.
 	Ships map[change.Category]Shipping
-	// Deploys are those who may say that something goes to an environment: somebody must be all of it. Empty: that is not said.
+	// Deploys says who may give a deployment its go-ahead: whoever is every Sayer in it. Empty: the rules do not tell.
 	Deploys []Sayer
-	// Holders says of the roles who holds them, as far as the policy tells: "@acme/tech-leads". One that is missing is named alone.
+	// Holders says by role who holds it, as far as the policy tells: "@acme/tech-leads". A role that is missing here is shown by its name alone.
 	Holders  map[string]change.Text
 	Announce []string // where exceptions are announced
 	Ref      change.PolicyRef
 	Floor    change.PolicyRef
 }
 
-// Sayer is who may say something: a role or, where it names none, whoever has an access.
+// Sayer is who may give a command: the holders of Role or, where that is empty, whoever has Access to the repository ("write").
 type Sayer struct{ Role, Access string }
 
-// whose names roles, which are parted by commas, each with who holds it.
+// whose names each role of a list that is separated by commas, with who holds it, and puts between in the middle of two.
 func (r *Rules) whose(roles, between string) change.Text {
 	var all []change.Text
 	for name := range strings.SplitSeq(roles, ", ") {
@@ -69,6 +69,7 @@ func (r *Rules) whose(roles, between string) change.Text {
 	return change.Join(between, all)
 }
 
+// who names a role with who holds it, as far as that is known.
 func (r *Rules) who(role string) change.Text {
 	held := r.Holders[role]
 	if held.IsEmpty() {
@@ -84,10 +85,10 @@ type Shipping struct {
 	High    bool          // while it is watched the next change waits
 }
 
-// Environment is what the policy says of one.
+// Environment is what the policy says of one environment.
 type Environment struct {
 	Name     string
-	After    []string // those that a commit must have been in before
+	After    []string // the environments that a commit must have been in before
 	Hours    []Hours  // all of them must be open
 	Freezes  []Freeze
 	Creators []string // logins whose deployments and statuses count, besides those of this App and of GitHub Actions where the policy names none
@@ -96,18 +97,18 @@ type Environment struct {
 	Watched  bool          // what was deployed is watched, and a person says that it works
 	RollBack bool          // what failed is rolled back by itself
 	Newest   bool          // of those that could go, the newest does, and those before go with it
-	Timeout  time.Duration // after it a deployment that nobody heard of has failed; positive
-	Grace    time.Duration // after the watch, before it is an exception that nobody said that it works; positive
+	Timeout  time.Duration // a deployment of which nothing was heard for so long has failed; positive
+	Grace    time.Duration // how long after the watch somebody may still say that it works, before silence is an exception; positive
 	Place    string        // "line 12 of the policy"
 }
 
-// Hours are business hours with where the policy has them.
+// Hours are business hours with their place in the policy.
 type Hours struct {
 	calendar.Hours
 	Place string
 }
 
-// Freeze is a freeze with where the policy has it.
+// Freeze is a freeze with its place in the policy.
 type Freeze struct {
 	calendar.Freeze
 	Place string
@@ -116,7 +117,7 @@ type Freeze struct {
 // Verify says what must be true of a deployment that succeeded before the next environment takes its commit.
 type Verify struct {
 	Checks []Check // they must have succeeded on the commit, in runs that began after the deployment did
-	Role   string  // somebody of it says so with /change verified; empty: nobody need, unless it is watched
+	Role   string  // a holder of it says that it works, with /change verified; empty: nobody has to, unless it is watched
 }
 
 // Check names a check.
@@ -159,7 +160,7 @@ type Batch struct {
 	Cut       bool     // there are more than can be listed, or how the two relate is not known: it ships as high-risk, by hand
 }
 
-// Facts is what was read.
+// Facts is what was read of what earlier Needs asked for. A key that is missing was not read yet.
 type Facts struct {
 	Commits map[change.SHA]Commit
 	Batches map[Span]Batch
@@ -167,10 +168,10 @@ type Facts struct {
 	Holders map[change.AccountID]Holder
 }
 
-// Holder is what somebody holds now of the roles that release approvals are asked of, in any environment.
+// Holder is which roles somebody holds now, of those that any environment asks release approvals of.
 type Holder struct {
 	Roles  []string
-	Unread bool // of another role it could not be found out
+	Unread bool // whether they hold others of them could not be found out
 }
 
 // Needs is what must be read before a turn can go on. The shell reads it and takes the turn again from the start.
@@ -184,7 +185,7 @@ type Needs struct {
 // IsEmpty says whether nothing more need be read.
 func (n Needs) IsEmpty() bool { return len(n.Commits)+len(n.Batches)+len(n.Checks)+len(n.Holders) == 0 }
 
-// Order is a command about deployments, by somebody whose comment is as it was sent.
+// Order is a command about deployments. The shell has confirmed that its comment is as it was sent.
 type Order struct {
 	change.Command
 	Verb        command.Verb // one of those about deployments
@@ -193,14 +194,14 @@ type Order struct {
 	Class       Class        // of rollback; empty: errors
 	Until       time.Time    // of freeze
 	Reason      string
-	May         bool        // whoever gave it may
-	Unknown     bool        // whether they may could not be found out
+	May         bool        // whoever gave it is permitted to
+	Unknown     bool        // whether they are permitted to could not be found out
 	Role        string      // by which it counts
-	Who         change.Text // who may
-	// Holds are roles that whoever gave it holds: for accept, of those that the environment's release approvals ask for; for verified, the role
-	// of its verification. Where verified names no environment they are those of all environments, of which one is enough even if May says no.
+	Who         change.Text // who is permitted to
+	// Holds are the roles in question that whoever gave it holds: for accept, those that the environment asks release approvals of; for verified, the
+	// role of its verification. A verified that names no environment has those of all environments; one of them is enough even if May is false.
 	Holds []string
-	// Commit is what the pull request became on its branch; empty: it has not landed, or that is left to what was told with Landed.
+	// Commit is what the pull request became on its branch; empty: it has not landed, or Landed has told of it.
 	Commit change.SHA
 	// Merger is who merged it as that; nobody: it is not known.
 	Merger change.Account
@@ -213,7 +214,7 @@ type Reply struct {
 	Done    bool          `json:"done,omitempty"`
 	Says    change.Text   `json:"says"`              // why not, or what was asked for, in sentences; empty: the reaction says it all
 	Outcome string        `json:"outcome,omitempty"` // for the record
-	// Of are those whom it concerns, besides who asked: the shell mentions them where Says names them.
+	// Of are the people concerned besides who asked: the shell mentions them where Says names them.
 	Of []change.Account `json:"of,omitempty"`
 }
 
@@ -240,7 +241,7 @@ type Effect struct {
 	Task        string                 // of CreateDeployment: TaskDeploy, or TaskRecord
 	GitHub      int64                  // of PostStatus
 	State       change.DeploymentState // of PostStatus
-	After       Newest                 // of PostStatus: what was posted before it is not this one
+	After       Newest                 // of PostStatus: the newest status known; this one, if it was posted already, is newer
 	Says        change.Text            // the description, 140 characters; or the rule's comment, 1,024
 	Number      change.Number          // the pull request that a log URL may lead to
 	Callback    string                 // of AnswerRule
@@ -276,9 +277,9 @@ type Entry struct {
 type Prompt struct {
 	Key    string
 	Number change.Number
-	Says   change.Text // names whom it asks as change.Login; the shell mentions them
-	Of     []change.Account
-	LogURL string // where the log of what it is about is, as a stranger said; empty: nowhere
+	Says   change.Text      // names whom it asks as change.Login; the shell mentions them
+	Of     []change.Account // the people concerned
+	LogURL string           // where the log of what it is about is, as a stranger said; empty: nowhere
 }
 
 // Outcome is what a turn comes to.

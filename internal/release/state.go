@@ -26,6 +26,7 @@ func (s State) clone() State {
 	return s
 }
 
+// clone returns a copy that shares nothing that changes.
 func (d *Deployment) clone() *Deployment {
 	c := *d
 	c.Changes, c.Accepted, c.Asks = slices.Clone(d.Changes), slices.Clone(d.Accepted), slices.Clone(d.Asks)
@@ -57,7 +58,7 @@ func (s *State) find(id string) (*Track, *Deployment) {
 	return s.where(func(d *Deployment) bool { return d.ID == id })
 }
 
-// onGitHub returns the deployment that is one on GitHub.
+// onGitHub returns the deployment that one on GitHub stands for, or stood for; nil: it is not known.
 func (s *State) onGitHub(id int64) (*Track, *Deployment) {
 	if id == 0 {
 		return nil, nil
@@ -67,6 +68,7 @@ func (s *State) onGitHub(id int64) (*Track, *Deployment) {
 	})
 }
 
+// where returns the newest deployment that is as asked for, in the first track that has one, with that track.
 func (s *State) where(is func(*Deployment) bool) (*Track, *Deployment) {
 	for _, name := range s.names() {
 		if d := s.Tracks[name].newest(is); d != nil {
@@ -95,7 +97,7 @@ func (tr *Track) newest(is func(*Deployment) bool) *Deployment {
 	return nil
 }
 
-// current is Holds.
+// current is Holds, by the shorter name that fits within this package.
 func (tr *Track) current() *Deployment {
 	var last *Deployment
 	for _, d := range tr.Deployments {
@@ -179,7 +181,7 @@ func (d *Deployment) ask(key string) *Ask {
 	return nil
 }
 
-// other returns what is known of a further deployment on GitHub that is this one, or was.
+// other returns what is known of a further deployment on GitHub that stands for this one, or did; nil: it is none of those.
 func (d *Deployment) other(id int64) *Other {
 	for _, list := range [...][]Other{d.Also, d.CameToNothing} {
 		if i := slices.IndexFunc(list, func(o Other) bool { return o.ID == id }); i >= 0 {
@@ -199,7 +201,7 @@ func (d *Deployment) setPrimary(o Other) {
 	d.GitHub, d.Shown, d.ShownAt, d.ShownID = o.ID, o.Shown, o.StatusAt, o.StatusID
 }
 
-// ids returns the deployments on GitHub that a deployment is now.
+// ids returns the deployments on GitHub that stand for this one now.
 func (d *Deployment) ids() (ids []int64) {
 	if d.GitHub != 0 {
 		ids = append(ids, d.GitHub)

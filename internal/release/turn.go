@@ -38,7 +38,7 @@ func Take(state State, rules Rules, facts Facts, now time.Time, app change.AppID
 	return t
 }
 
-// rebase has nothing of a deployment begin after now.
+// rebase moves those times of a deployment that are after now to now.
 func (t *Turn) rebase(d *Deployment) {
 	for _, at := range []*time.Time{&d.Since, &d.Began, &d.Ended, &d.LastHeard, &d.SeenUnderWay, &d.AskedToVerify} {
 		if at.After(t.now) {
@@ -106,10 +106,10 @@ func (t *Turn) track(environment string) *Track {
 	return tr
 }
 
-// unnamed is how long is waited in an environment that the policy no longer names.
+// unnamed is the timeout, and the grace, of deployments to an environment that the policy no longer names.
 const unnamed = 2 * time.Hour
 
-// environment returns what the rules say of an environment. Of one that they do not name they ask nothing, and nothing new goes there.
+// environment returns what the rules say of an environment. One that they do not name asks for nothing, and nothing new goes there.
 func (t *Turn) environment(tr *Track) (e *Environment, named bool) {
 	if e, ok := t.rules.Find(tr.Environment); ok && t.rules.Mode != Off {
 		return e, true
@@ -169,6 +169,7 @@ func (t *Turn) sayNo(d *Deployment) {
 	}
 }
 
+// entry adds evidence of a step.
 func (t *Turn) entry(step string, tr *Track, d *Deployment, by change.Account, says string) {
 	t.out.Entries = append(t.out.Entries, Entry{Step: step, Deployment: *d.clone(), Environment: tr.Environment, By: by, Says: says})
 }
@@ -217,8 +218,8 @@ func (t *Turn) between(from, to change.SHA) (Batch, bool) {
 	return b, ok
 }
 
-// batch returns what ships with a deployment, in view of what its environment holds, and the commit before it. What went past the policy ships
-// once more when it is deployed again: what it owes was not asked of it yet.
+// batch returns what ships with a deployment, given what its environment holds, and the commit that it is compared with; false: it must be read
+// first. Where the same commit went past the policy, what shipped with it counts as shipping now: what that owes was not asked for yet.
 func (t *Turn) batch(tr *Track, d *Deployment) (Batch, change.SHA, bool) {
 	from := change.SHA("")
 	switch c := tr.current(); {

@@ -58,8 +58,8 @@ func (t *Turn) commitOf(o Order) change.SHA {
 	return ""
 }
 
-// mayBegin says whether an order can have a say in a deployment, which it may begin. What is there or under way, what ended and what is
-// contained in something newer takes none, which is answered; but whoever says that it was deployed knows better than the last two.
+// mayBegin says whether an order can have a say in a deployment, or begin one. It cannot, which is answered, about what is there or under way, about
+// what ended, and about what is contained in something newer; but whoever says that it was deployed knows better than the last two.
 func (t *Turn) mayBegin(o Order, p *pending, g target) bool {
 	in, commit := g.track.Environment, g.commit
 	switch d := g.open; {
@@ -131,7 +131,7 @@ func (t *Turn) merger(commit change.SHA) change.Account {
 	return change.Account{}
 }
 
-// isUnknown refuses what is said of a commit that is not on a governed branch.
+// isUnknown says whether a commit is not known to be on a governed branch. The order about it is refused then, unless that must be read first.
 func (t *Turn) isUnknown(commit change.SHA, p *pending) bool {
 	c, read := t.commit(commit)
 	switch {
@@ -263,7 +263,7 @@ func (t *Turn) hold(o Order, p *pending, tr *Track) {
 	p.done("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+tr.Environment), change.Words("."))
 }
 
-// step notes that an order changed something about a deployment.
+// step adds evidence that an order changed something about a deployment.
 func (t *Turn) step(name string, tr *Track, d *Deployment, o Order) {
 	t.moved = true
 	t.entry(name, tr, d, o.By, o.Reason)

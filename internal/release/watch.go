@@ -9,7 +9,7 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// polling is how often checks are read while they are awaited, and rarely how often when that takes longer than anybody waits.
+// polling is how often checks that are awaited are read, and rarely how often once watch and grace have passed without them.
 const (
 	polling = time.Minute
 	rarely  = time.Hour
@@ -113,7 +113,7 @@ func (t *Turn) verification(e *Environment, d *Deployment) (failed string, await
 	return "", awaited
 }
 
-// runsOf returns the runs of a check that count for a deployment: those that began when it did or later, and of each the latest.
+// runsOf returns the runs of a check that count for a deployment: those that began when it did or later, without those that a re-run replaced.
 func (d *Deployment) runsOf(want Check, all []change.Check) []change.Check {
 	began := d.Began.Truncate(time.Second) // GitHub's times are whole seconds
 	return slices.DeleteFunc(change.LatestRuns(all), func(c change.Check) bool {
@@ -121,8 +121,8 @@ func (d *Deployment) runsOf(want Check, all []change.Check) []change.Check {
 	})
 }
 
-// verified notes that a deployment was verified as far as the policy asks. Whoever said that it works said so too of what it replaced in the
-// meantime, if that was watched for long enough.
+// verified notes that a deployment was verified as far as the policy asks. If somebody said that it works, that counts for the deployments before it
+// as well that nobody has spoken for and that were watched for long enough.
 func (t *Turn) verified(tr *Track, e *Environment, d *Deployment) {
 	t.phase(d, Verified)
 	var by change.Account
