@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/matching"
 )
 
 // holders returns everyone who is known to hold a role; closed is false where others may hold it too: by a permission, as a program, or in
@@ -66,7 +67,7 @@ func (q *inquiry) stuck(slots []slot) map[int]bool {
 	}
 	slices.SortStableFunc(places, func(a, b slot) int { return compareBool(!a.by.Known(), !b.by.Known()) })
 	rows := map[int]bool{}
-	for i, person := range assign(len(places), len(people), func(s, p int) bool { return q.knownMember(places[s].role, people[p]) }) {
+	for i, person := range matching.Assign(len(places), len(people), func(s, p int) bool { return q.knownMember(places[s].role, people[p]) }) {
 		if person < 0 && !places[i].by.Known() {
 			rows[places[i].row] = true
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/matching"
 )
 
 // standing is what one person thinks of the change: the latest review that says so.
@@ -212,7 +213,7 @@ func (q *inquiry) fill(slots []slot, approvals []change.Review, opinions []chang
 		others[row] = q.othersMayFill(w.role, approvals)
 	}
 	slices.SortStableFunc(slots, func(a, b slot) int { return compareBool(others[a.row], others[b.row]) })
-	filled := assign(len(slots), len(approvals), func(s, a int) bool { return q.fills(slots[s], approvals[a].By) == yes })
+	filled := matching.Assign(len(slots), len(approvals), func(s, a int) bool { return q.fills(slots[s], approvals[a].By) == yes })
 	for a := range approvals {
 		i := slices.IndexFunc(opinions, func(o change.Opinion) bool { return o.Review == approvals[a].ID && o.By.ID == approvals[a].By.ID })
 		o := &opinions[i]

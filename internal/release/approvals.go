@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/changegate/changegate/internal/change"
+	"github.com/changegate/changegate/internal/matching"
 )
 
 // admitApprovals asks for release approvals: for each slot another person who holds its role now, none of them a contributor of what ships,
@@ -60,31 +61,12 @@ func barred(d *Deployment, ships []Change, by change.Account) string {
 	return ""
 }
 
-// unfilled returns the roles that are left when as many as possible are filled by different people, of each of whom people
-// has the roles that they hold. It grows one augmenting path a role (Kuhn's algorithm).
+// unfilled returns the roles that are left when as many as possible are filled by different people, of each of whom people has the roles that they hold.
 func unfilled(roles []string, people [][]string) []string {
-	holder := make([]int, len(people))
-	for i := range holder {
-		holder[i] = -1
-	}
-	var seat func(role int, tried []bool) bool
-	seat = func(role int, tried []bool) bool {
-		for p, holds := range people {
-			if tried[p] || !slices.Contains(holds, roles[role]) {
-				continue
-			}
-			tried[p] = true
-			if holder[p] < 0 || seat(holder[p], tried) {
-				holder[p] = role
-				return true
-			}
-		}
-		return false
-	}
 	var left []string
-	for role := range roles {
-		if !seat(role, make([]bool, len(people))) {
-			left = append(left, roles[role])
+	for i, by := range matching.Assign(len(roles), len(people), func(role, person int) bool { return slices.Contains(people[person], roles[role]) }) {
+		if by < 0 {
+			left = append(left, roles[i])
 		}
 	}
 	return left

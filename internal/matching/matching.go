@@ -1,10 +1,12 @@
-package policy
+// Package matching says who fills which place, where several people could fill several: the approvals that a change needs, and those of a release.
+package matching
 
-// assign gives places to people, so that as many places as possible are taken and nobody has two. It returns who has each place,
+// Assign gives places to people, so that as many places as possible are taken and nobody has two. It returns who has each place,
 // -1 for nobody. Places are served in order: one that is once taken stays taken, perhaps by somebody else.
 //
-// Fits is asked only where the answer matters. It grows one augmenting path a place (Kuhn's algorithm).
-func assign(places, people int, fits func(place, person int) bool) []int {
+// Fits says whether a person may have a place. It is asked only where the answer matters, and must answer the same each time. Assign grows one
+// augmenting path a place (Kuhn's algorithm): it asks at most places · people · (people+1) times.
+func Assign(places, people int, fits func(place, person int) bool) []int {
 	has := make([]int, places)
 	for i := range has {
 		has[i] = -1
