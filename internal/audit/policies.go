@@ -15,7 +15,7 @@ type InForce struct {
 	Until  time.Time // zero: it still is
 	Source string    // its path, or what else it is
 	Digest string    // SHA-256 of its text; empty where that could not be read
-	// Owner is where the owner's policy is from that held beside it, OwnerDigest its text's; empty: there was none.
+	// Owner is the source of the owner's policy that held beside it, OwnerDigest the SHA-256 of its text; empty: there was none.
 	Owner, OwnerDigest string
 	// Brought is the commit that brought its file to the branch, as the clone has it; nil where that is not known: the policy is in no file
 	// of the repository, or the clone does not have the commit at which it was read.

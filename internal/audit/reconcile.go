@@ -183,8 +183,8 @@ type Reconciliation struct {
 	Landed  []Landed // oldest first
 	Before  int      // how many commits are before the range, and were not looked at
 	Missing []Pull   // merged into the branch, and no commit on it, in the order of their numbers
-	// Unfetched are those whose own commits the clone does not have, where the commit before theirs is unknown: if they were rebased, that is
-	// theirs. Newest first.
+	// Unfetched are the pull requests whose own commits the clone does not have, and whose commit on the branch follows one that is unknown: if they were
+	// rebased, that one is theirs as well. Newest first.
 	Unfetched []Pull
 	// Elsewhere are the branches that pull requests brought commits of this one to that are not known here: other branches, or former names of this one.
 	Elsewhere []string

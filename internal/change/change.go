@@ -151,13 +151,13 @@ func (p Pull) HasLabel(name string) bool {
 
 // Push is one arrival of a head SHA at a pull request: its opening, a push to its branch before that, or one afterwards.
 type Push struct {
-	// Before is what it took the place of. It is empty of what a pull request was opened with: at the opening, and of the pushes that had
-	// brought that to the branch. Of a push to a branch it is empty where the branch was made.
+	// Before is the commit that After took the place of. It is empty for what a pull request was opened with: at the opening, and for the pushes that
+	// had brought that to the branch. For a push to a branch it is empty if that made the branch.
 	Before SHA       `json:"before,omitempty"`
 	After  SHA       `json:"after"`
 	By     Account   `json:"by"`
 	At     time.Time `json:"at"`
-	// Forced says that After lacks something that Before had. It is said of pushes to a branch only.
+	// Forced says that After lacks something that Before had. It is known of pushes to a branch only.
 	Forced bool `json:"forced,omitempty"`
 	// Base is a commit of the base branch when After was looked at first, MergeBase what After had in common with it; empty: not known.
 	Base      SHA `json:"base,omitempty"`

@@ -22,10 +22,10 @@ type Facts struct {
 	// the present one is judged.
 	Descriptions []Description `json:"descriptions,omitempty"`
 
-	// Retargeted is when the base branch was last changed, zero if it was not. Of what was submitted before it nobody knows what it saw,
-	// unless that is said there.
+	// Retargeted is when the pull request last got another base branch; zero: it never did. What somebody saw who submitted a review before that is not
+	// known, unless the review says so.
 	Retargeted time.Time `json:"retargeted,omitzero"`
-	// Seen is what those views show that policy.Needs asked for, Trees what it asked for of trees.
+	// Seen is what the views show, and Trees has the entries of trees, that policy.Needs asked for.
 	Seen  []Seen       `json:"seen,omitempty"`
 	Trees map[SHA]Tree `json:"trees,omitempty"`
 

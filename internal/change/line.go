@@ -2,8 +2,8 @@ package change
 
 import "slices"
 
-// FirstParents returns the line that leads to a tip: those of the commits that are reached from it by first parents, oldest first. Of says of
-// a commit what it is called and what its parents are.
+// FirstParents returns the line that leads to a tip: those of the commits that are reached from it by first parents, oldest first. Of returns
+// a commit's name and those of its parents.
 func FirstParents[C any](tip SHA, commits []C, of func(C) (SHA, []SHA)) []C {
 	by := make(map[SHA]C, len(commits))
 	for _, c := range commits {

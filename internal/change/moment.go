@@ -11,5 +11,5 @@ func Moment(t, now time.Time) string {
 	return t.Format("2 January 15:04 UTC")
 }
 
-// MissedFor is how long GitHub must not find something, or not tell of it, until that is believed: it may be a mistake for a moment.
+// MissedFor is how long GitHub must have failed to find something, or to tell of it, before that is believed: for a moment it may be a mistake.
 const MissedFor = time.Minute

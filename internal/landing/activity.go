@@ -18,13 +18,13 @@ type Push struct {
 	At time.Time // when it was, as GitHub tells, else when we were told of it
 }
 
-// is says whether a push that was told of is this one of the activity.
+// is says whether a push that was told of is the known one, which the activity shows.
 func (p Push) is(known Push) bool {
 	return p.Before == known.Before && p.After == known.After && (p.Pushed.IsZero() || p.Pushed.Sub(known.At).Abs() <= sameEvent)
 }
 
-// when is the time of a push that was told of: the activity's, where that knows it, so that it is the same whoever tells of the push. One whose
-// delivery does not say when it was keeps the time at which that came: what was found of it is under that.
+// when is the time of a push that was told of: the activity's, where that knows it, so that it is the same whoever tells of the push. A push whose
+// delivery does not say when it was keeps the time at which the delivery came, under which what was found of it is kept.
 func (p Push) when(activity []Push) time.Time {
 	at, least := p.At, sameEvent+1
 	for _, known := range activity {
@@ -54,7 +54,7 @@ func (r *run) activity(ctx context.Context, branch string) (pushes []Push, err e
 	return pushes, err
 }
 
-// since returns what an activity shows of the time since the branch was at a commit last. It is false if that is not shown.
+// since returns the part of an activity that follows the last time at which the branch was at a commit; false: the activity does not show that time.
 func since(activity []Push, at change.SHA) ([]Push, bool) {
 	if at == "" {
 		return nil, false

@@ -33,14 +33,14 @@ type branchState struct {
 	// Waits are the commits after Known of which GitHub is given time to say which pull requests they came through, each with the time from
 	// which that counts.
 	Waits map[change.SHA]time.Time `json:"waits,omitempty"`
-	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip. What a push told of is there under the
-	// time that this said, too.
+	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip. A move that a push told of is there under
+	// the time that the push gave, too.
 	Found []string `json:"found,omitempty"`
 	// Open is what came through no pull request up to Known and may go on: it is one exception with what was pushed with it. Beside is where the
 	// branch was known to be when a walk began of what was begun elsewhere, while it has not come to the tip.
 	Open   *change.Exception `json:"open,omitempty"`
 	Beside change.SHA        `json:"beside,omitempty"`
-	// Heading is where the branch was when that was looked at last, while the walk has not come there.
+	// Heading is where the branch's tip was when it was last looked at, while the walk has not come there.
 	Heading change.SHA `json:"heading,omitempty"`
 	// Untold are the moves that were found before a push told of them, kept for as long as one may.
 	Untold []move `json:"untold,omitempty"`

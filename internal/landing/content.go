@@ -15,10 +15,10 @@ func (s sameness) isDecided() bool { return s == sameContent || s == restContent
 const (
 	notCompared  sameness = iota
 	sameContent           // it is the same
-	restContent           // it is the rest of what was decided: the other paths were so before
+	restContent           // it is the rest of what was decided: the branch had that on the other paths before
 	otherContent          // it is other content
 	tooLarge              // GitHub does not list all files of one of the two
-	lost                  // GitHub has one of the two no more
+	lost                  // GitHub no longer has one of the two
 )
 
 // decidedView is what was decided of a pull request: its head against what that had in common with the base then. Where nothing was decided
@@ -35,7 +35,7 @@ func decidedView(p Merged) change.View {
 // land on a base that changed other paths. Where the base changed the same path, the two are the same only if nothing of that is left: a
 // merge of both is content that nobody has seen.
 //
-// The paths that differ are returned of other content, those that landed of any that was decided.
+// Of other content it returns the paths that differ; of content that was decided, the paths that landed.
 func (j *judge) compare(start, end int, decided change.Seen) (same sameness, paths []string, needs Needs) {
 	view := change.View{Head: j.Line[end].SHA, Base: j.before(start)}
 	if view.Base == "" {

@@ -39,10 +39,10 @@ type exceptionState struct {
 	Withdrawn int `json:"withdrawn,omitempty"`
 }
 
-// tryAgain is how long to wait before yet another issue is opened where that in place of a lost one is lost too: somebody may want it gone.
+// tryAgain is how long to wait, once an issue that was opened in place of a lost one is lost as well, before another is: somebody may want it gone.
 const tryAgain = 24 * time.Hour
 
-// numbered returns what is done once for each of the exception's issues.
+// numbered names what is done once for each of the exception's issues: it tells the present issue from those that were lost.
 func (s *exceptionState) numbered(what string) string {
 	if s.Again == 0 {
 		return what
@@ -50,7 +50,7 @@ func (s *exceptionState) numbered(what string) string {
 	return fmt.Sprintf("%s:%d", what, s.Again)
 }
 
-// explaining returns what is done once for each explanation.
+// explaining names what is done once for each explanation: it tells the present one from those that count no more.
 func (s *exceptionState) explaining(what string) string {
 	if s.Withdrawn == 0 {
 		return what
@@ -146,8 +146,8 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 	return queue.Result{}, r.settle(ctx, &s, issue)
 }
 
-// lost deals with an issue that is not there. What is not explained is asked again, in another issue; that the one before is gone is recorded
-// and announced.
+// lost deals with an issue that is not there. If the exception is not explained, another issue asks for the explanation; that the first is gone is
+// recorded and announced.
 func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound) (queue.Result, error) {
 	// GitHub does not tell what is gone from what the App may not see any more.
 	_, err := r.github.Tip(ctx, r.work.Repository, r.work.Repository.DefaultBranch, r.github.Began())

@@ -1,9 +1,9 @@
 // Package landing finds what went past the policy: a merge without a green check, other content than was decided, commits through no pull
 // request, a forced update, a deleted branch, a check that is no longer required. Each is an exception. It is recorded, announced, and
-// somebody is asked to explain it who is not the one who did it.
+// somebody other than those who did it is asked to explain it.
 //
 // A governed branch is walked from the last commit known to its tip, whenever it is pushed to and by the sweep, because an event can be
-// missing. Judge, on a Walk, says of what landed what was not decided so: a pure function of what was read. What GitHub cannot answer delays a
+// missing. Walk.Judge, a pure function of what was read, says what landed otherwise than it was decided. What GitHub cannot answer delays a
 // walk, and the last commit known stays where it is: nothing passes because it could not be read.
 //
 // An exception is an errand of its own, with an issue that asks for the explanation. A protection is an errand too: whether our check is
@@ -135,8 +135,8 @@ type run struct {
 	github GitHub
 	work   store.ErrandWork
 	lease  store.Lease
-	// unheard tells the repository's deployments of merges that are met with on a walk, of pull requests on which nothing was ever decided:
-	// most likely no delivery told of them at all.
+	// unheard tells the repository's deployments of the merges that a walk came across of pull requests on which nothing was ever decided: most
+	// likely no delivery told of them at all.
 	unheard []change.Raised
 	// missed is since when GitHub does not find commits of the branch that are compared; see branchState.
 	missed time.Time

@@ -22,25 +22,25 @@ type Moved struct {
 	Kept    bool
 	Deleted bool   // it was known before that the branch is gone
 	Pushes  []Push // those that were told of, oldest first
-	// Judged are the keys, by the times at which pushes told of them, of the moves that were judged in a part of a walk before this one.
+	// Judged are the keys of the moves that earlier parts of this walk judged, made with the times that the pushes gave which told of them.
 	Judged []string
 	// Activity is what the repository's activity shows of the branch, oldest first. It is read if something is found.
 	Activity []Push
-	// Origin is the commit of the default branch, or of the former one, that a branch was compared with which is looked at for the first time;
-	// empty: none. Orphan says that they have no history in common; Known is Tip then.
+	// Origin is the commit of the default branch, or of the former one, that the branch was compared with when it was looked at for the first time;
+	// empty: none. Orphan says that the two have no history in common; Known is Tip then.
 	Origin change.SHA
 	Orphan bool
 	// Beside says that what landed does not go on from Known along first parents: it was begun elsewhere, and then merged with it or put in its place.
 	Beside bool
-	// Base is the commit whose policy says how what was begun elsewhere is told; empty: nothing was.
+	// Base is the commit whose policy says how commits that were begun elsewhere are reported; empty: there are none.
 	Base change.SHA
 	// TooMany says that more commits landed since Known than GitHub lists.
 	TooMany bool
-	// Untold are moves that were found before a push told of them. The first push that tells of one is no other move.
+	// Untold are moves that were found before a push told of them. The first push that tells of one later is not another move.
 	Untold []move
 	// Unseen is how many moves were found before a push told of them, since the branch was looked at first.
 	Unseen int
-	// Named is what is left for those exceptions of which it became known only now who did it.
+	// Named is what is left for exceptions that were found before it was known who did them: by now it is.
 	Named []change.Raised
 }
 
@@ -74,7 +74,7 @@ func (m move) is(p Push) bool {
 }
 
 // Judge returns the exceptions: a history of its own, each forced push, each deletion, what no push told of, and more commits than GitHub lists.
-// The moves among them that no push told of are added to those that were found before.
+// Untold are the moves that were found before, with those of them noted that a push told of now, and the new ones that no push told of.
 func (m *Moved) Judge() (found []change.Exception, untold []move) {
 	forced, deleted := false, m.Deleted
 	untold = slices.Clone(m.Untold)
@@ -121,7 +121,7 @@ func (m *Moved) Judge() (found []change.Exception, untold []move) {
 	return found, untold
 }
 
-// first returns the push before all others that were told of, in whatever order they were: none led to where it began. The zero Push: none was told of.
+// first returns the first of the pushes, in whatever order they were told of: the one that began where no other had led. The zero Push: there is none.
 func (m *Moved) first() (first Push) {
 	found := false
 	for _, p := range m.Pushes {
@@ -139,7 +139,7 @@ func (m *Moved) first() (first Push) {
 // last is where the branch was last, as far as is known.
 func (m *Moved) last() change.SHA { return cmp.Or(m.Heading, m.Known) }
 
-// told returns the keys, by the times at which pushes told of them, of the moves that were told of. They are the same whatever the activity shows.
+// told returns the keys of the moves that pushes told of, made with the times that these gave: so they are the same whatever the activity shows.
 func (m *Moved) told() (keys []string) {
 	for _, p := range m.Pushes {
 		if e, is := m.moved(p, p.At); is {
@@ -223,7 +223,7 @@ func (m *Moved) behind(w *Walk, notes []string) (taken []string) {
 	return taken
 }
 
-// begunElsewhere notes the commit whose policy says how what was begun elsewhere is told: the last one known. In a later part of a walk that is the
+// begunElsewhere notes the commit whose policy says how commits that were begun elsewhere are reported: the last one known. In a later part of a walk that is the
 // last one that was known before it began, or before what is open.
 func (m *Moved) begunElsewhere(state *branchState) {
 	switch {
@@ -236,7 +236,7 @@ func (m *Moved) begunElsewhere(state *branchState) {
 	}
 }
 
-// before is the commit whose policy says how an exception is told. Commits that were begun elsewhere have no say in which one that is.
+// before is the commit whose policy says how an exception is reported. Commits that were begun elsewhere have no say in which one that is.
 func (m *Moved) before(e change.Exception) change.SHA {
 	switch {
 	case e.Before == "" && m.Orphan:

@@ -13,7 +13,7 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// What follows is about exceptions of which it becomes known late who did it.
+// What follows is about exceptions that are found before it is known who did them.
 
 // naming is the body of a ledger entry that says so. Members may be added; their names and meanings never change.
 type naming struct {

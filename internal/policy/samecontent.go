@@ -208,8 +208,7 @@ func (q *inquiry) sameContent(v view) bool {
 	return q.compare(q.look(v), q.present(), false).isNone()
 }
 
-// isLost says whether a review was submitted before the base branch was changed and nobody knows against which it was: the present one
-// it was not.
+// isLost says whether a review was submitted before the pull request got its present base branch, and nobody knows against which other one.
 func (q *inquiry) isLost(r change.Review) bool {
 	return r.Base == "" && r.MergeBase == "" && !r.At.After(q.facts.Retargeted)
 }

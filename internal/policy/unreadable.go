@@ -67,8 +67,8 @@ func (q *inquiry) namesAmiss(role *Role) (found, mend change.Text) {
 	return change.Say(enumerated(names, "and"), change.Words(what)), change.Words("write the new name of whoever was renamed, or name others")
 }
 
-// teamsAmiss says what is amiss with a role's teams, and what mends it on which line, as one of the two functions below says it of each. It
-// counts those teams: none, and there is nothing to say.
+// teamsAmiss says what is amiss with a role's teams, what mends it and on which line, and with how many of them something is; the texts are nil if that
+// is none. Of says the first two of one team: it is one of the two functions below.
 func (q *inquiry) teamsAmiss(role *Role, of func(slug string) (found, mend change.Text)) (found, mend change.Text, n int) {
 	var all, mends []change.Text
 	for _, slug := range role.Teams {

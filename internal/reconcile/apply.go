@@ -30,7 +30,7 @@ type result struct {
 
 // apply carries out effects in order. Each is intended in the store before GitHub hears of it and completed after, so that a crash
 // between the two is found and nothing is done twice. A refusal ends its effect and not the run, where the run can do without. One that is too
-// early keeps none of the others from being carried out, and is the error then.
+// early does not keep the others from being carried out; it is the error that is returned after them.
 func (r *run) apply(ctx context.Context, effects []plan.Effect) error {
 	var later error
 	for _, e := range effects {

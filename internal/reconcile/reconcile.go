@@ -26,8 +26,8 @@ import (
 const (
 	// lookAgain is how soon something is tried again that GitHub refuses to show.
 	lookAgain = 10 * time.Minute
-	// looksForGone is after how many failed runs in a row a pull request that GitHub does not find is taken for gone, which is some minutes: a 404
-	// may be a mistake, and nobody looks at what is gone.
+	// looksForGone is how many runs in a row must have failed, which takes some minutes, before a pull request that GitHub does not find is taken for
+	// gone: a 404 may be a mistake, and nobody looks at what is gone.
 	looksForGone = 8
 	// maxMoves is how often in a row a run begins anew because the pull request has moved on, before others have their turn.
 	maxMoves = 3
@@ -78,10 +78,10 @@ type run struct {
 	unsettled time.Time
 	// originAt is when to look again who brought what a pull request was opened with, by GitHub's clock; zero: no need.
 	originAt time.Time
-	// peopleAt is when to look again what people may do of whom GitHub did not tell, by GitHub's clock; zero: no need.
+	// peopleAt is when to look again for permissions that GitHub did not tell, by GitHub's clock; zero: no need.
 	peopleAt time.Time
-	// outcomes has one for each of the main subject's commands, in their order, once they were looked at: empty for one that could not be answered,
-	// of which unanswered says why, or that was carried out and could not be told so, of which unsaid does.
+	// outcomes has the outcome of each of the main subject's commands, in their order, once they were looked at. It is empty for a command that could
+	// not be answered, and unanswered says why; and for one that was carried out and whose answer could not be posted, and unsaid says why.
 	outcomes   []string
 	unanswered error
 	unsaid     error

@@ -104,8 +104,8 @@ func (r *run) wakeAt(at time.Time) time.Time {
 	return r.Clock().Add(max(at.Sub(r.github.Now()), soonest))
 }
 
-// record saves the decision on a pull request if it changed, with the evidence of what changed. That no policy governs an open one is none to be
-// recorded, unless it ends an emergency.
+// record saves the decision on a pull request if it changed, with the evidence of what changed. That no policy governs an open pull
+// request is not recorded, unless that ends an emergency.
 func (r *run) record(ctx context.Context, s *subject) error {
 	d, before := s.decision, s.work.Decision
 	if !d.Governed && (d.State != "" || before == nil || before.Declaration == nil) {

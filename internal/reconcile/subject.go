@@ -136,9 +136,9 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	return nil
 }
 
-// doubt has a decision that was made at a time, by GitHub's clock, be looked at again if GitHub did not tell what somebody may do, until that was asked
-// once more a while after: that it does not know somebody may have been a mistake, and no event would tell. A pull request that shares the head has
-// runs of its own.
+// doubt has the main subject's decision, which was made at a time by GitHub's clock, looked at again if GitHub did not tell what somebody may do, until
+// that was asked once more a while later: not to know somebody may have been GitHub's mistake, and no event would tell. Pull requests that share the
+// head have runs of their own.
 func (r *run) doubt(s *subject, made time.Time) {
 	if s != r.main {
 		return
