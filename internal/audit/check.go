@@ -31,8 +31,8 @@ func CheckEach(ctx context.Context, from Source, each func(ledger.Entry) error) 
 	return head, err
 }
 
-// Signed is a ledger that is to be signed with the given public keys, and no others: if it is not, whatever reads it gets a *Broken. Whether a
-// checkpoint is signed as it says, Check tells of each and CheckTip of the newest.
+// Signed is a ledger that is to be signed with the given public keys, and no others: if it is not, whatever reads it gets a *Broken. It goes
+// by the keys that checkpoints name: that their signatures are good is for Check to say, of each, and for CheckTip, of the newest.
 type Signed struct {
 	Source
 	Keys []string

@@ -29,8 +29,8 @@ type ExportOptions struct {
 	Since      ledger.Checkpoint // an earlier one that it is proven to extend; zero: none
 }
 
-// Export writes a bundle. Memory grows by the digest of each exhibit only. It is an error, and what was written no bundle, if the ledger is
-// not what the checkpoint says.
+// Export writes a bundle. Memory grows by the digest of each exhibit only. If the ledger is not what the checkpoint says, that
+// is an error, and what was written is no bundle.
 func Export(ctx context.Context, from Source, w io.Writer, o ExportOptions) (Header, error) {
 	x := exporter{
 		out: bufio.NewWriterSize(w, 1<<16), size: o.Checkpoint.Size, tree: o.Checkpoint.Tree, since: o.Since,

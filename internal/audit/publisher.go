@@ -25,7 +25,7 @@ type Publisher struct {
 
 // Verify says, at a cost that does not grow with the ledger, whether its end holds and whether it begins with what was published. It is
 // for when a server starts: a restored backup, or another database than the one before, shows here. The error is a *Broken if it does not hold,
-// also if besides there are sinks that cannot be read: of those it speaks too.
+// even if some sinks cannot be read as well, which it tells too.
 func (p Publisher) Verify(ctx context.Context) (ledger.Tree, error) {
 	var all []ledger.Checkpoint
 	var errs []error

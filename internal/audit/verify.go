@@ -47,9 +47,9 @@ type VerifyOptions struct {
 }
 
 // Verify checks a bundle: that its checkpoint is signed with its key, that each entry is in the tree that the checkpoint is over, in its
-// place, and that none is missing in the range, in the wrong order or there twice. In a bundle of one repository's entries none can be told to
-// be missing, and nothing vouches for the range but that they are in it; nor, where there are none, for which repository it is. The error is a
-// *Broken where it does not hold. Memory grows by the digest of each exhibit only.
+// place, and that none is missing in the range, in the wrong order or there twice. In a bundle of one repository's entries
+// it cannot be told that one is missing: nothing vouches for the range but that its entries are in it, nor, where there are none, for the repository.
+// The error is a *Broken where the bundle does not hold. Memory grows by the digest of each exhibit only.
 func Verify(r io.Reader, o VerifyOptions) (Report, error) {
 	v := verifier{VerifyOptions: o, lines: newLines(r), known: digests{}}
 	if err := v.header(); err != nil {

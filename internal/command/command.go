@@ -4,10 +4,10 @@
 //
 //	/change VERB [ARGUMENT …] ["reason"]
 //
-// Words are parted by spaces or tabs; verbs are written in lower case. A reason stands in straight quotation marks ("…") or in curly ones
+// Words are separated by spaces or tabs; verbs are written in lower case. A reason stands in straight quotation marks ("…") or in curly ones
 // (“…”, „…“), which is what keyboards of telephones make of them. It has 1 to 500 characters, without the space around them,
 // and no control characters. Within it a mark of the same sort is written \" and a backslash \\. Spaces and blank lines after the
-// command do not matter. Whatever is anything else is refused with a sentence that shows what would have been right.
+// command do not matter. Anything else is refused with a sentence that shows what would have been right.
 //
 // Which verbs there are, and what each takes, is one table: Verbs.
 package command
@@ -80,8 +80,8 @@ const (
 // Usage is a verb with what it takes.
 type Usage struct {
 	Verb Verb
-	// Args are what each argument is: in capitals; in brackets, [ENVIRONMENT], if it may be left out, which no other then follows
-	// that may not; in small letters if it is that word.
+	// Args tells what each argument is, in capitals; in brackets, [ENVIRONMENT], if it may be left out, after which none follows that may not; in lower
+	// case if it is that very word.
 	Args   []string
 	Reason Need
 	Ask    string // what the reason tells, as an example shows it

@@ -62,7 +62,7 @@ func LoadKey(path, name string) (k *Key, made bool, err error) {
 	return k, made, err
 }
 
-// makeKey makes a key and its file, which is there with all of it or not at all. It returns false if another made one first.
+// makeKey makes a key and its file, which is written whole or not at all. It returns false if another made one first.
 func makeKey(path, name string) (made bool, err error) {
 	secret, _, err := note.GenerateKey(rand.Reader, name)
 	if err != nil {
@@ -91,8 +91,8 @@ func makeKey(path, name string) (made bool, err error) {
 	return err == nil, err
 }
 
-// KeyName makes a key's name, which is also the first line of every checkpoint, of where people reach the server (a URL, or nothing):
-// HOST/changegate, or changegate.
+// KeyName makes a key's name from the address at which people reach the server (a URL, or nothing): HOST/changegate, or changegate. It is also the first
+// line of every checkpoint.
 func KeyName(publicURL string) string {
 	_, rest, _ := strings.Cut(publicURL, "://")
 	host, _, _ := strings.Cut(rest, "/")

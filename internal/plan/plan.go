@@ -152,7 +152,7 @@ func Decided(d change.Decision, asks map[change.PullKey][]change.Ask, present Pr
 	slices.SortFunc(pulls, func(a, b change.PullKey) int { return int(a.Number - b.Number) })
 	for _, pull := range pulls {
 		for _, ask := range asks[pull] {
-			key := AskKey(pull, ask)
+			key := askKey(pull, ask)
 			if present.Done[key] {
 				continue
 			}
@@ -162,8 +162,8 @@ func Decided(d change.Decision, asks map[change.PullKey][]change.Ask, present Pr
 	return effects
 }
 
-// AskKey is the key of the effect that makes an ask: one for each round of a role.
-func AskKey(pull change.PullKey, ask change.Ask) string {
+// askKey is the key of the effect that makes an ask: one for each round of a role.
+func askKey(pull change.PullKey, ask change.Ask) string {
 	return fmt.Sprintf("ask:%s:%s:%d", pull, ask.Role, ask.Round)
 }
 
@@ -271,7 +271,8 @@ func Outcome(d change.Decision) (Status, Conclusion) {
 
 // Digest names what a decision shows, so that a check run is written again only when something a reader could act on has changed.
 // The progress of checks that have not failed is left out as long as one of them is awaited: their coming in one by one changes
-// neither the decision nor what anyone should do, and would cost a call each. That others posted a check than the policy names does: it looks passed.
+// neither the decision nor what anyone should do, and would cost a call each. That a check was posted by others than the policy
+// names stays in: it looks passed, and somebody must act.
 func Digest(d change.Decision) string {
 	d.RecheckAt = time.Time{}
 	d.Asks = nil

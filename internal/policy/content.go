@@ -62,8 +62,8 @@ func (q *inquiry) anyContent(t *Trigger) []condition {
 	return out
 }
 
-// looksAt says whether a trigger looks at a file's lines: at all but those that the policy leaves unread, unless it names its own. A
-// file that was, or becomes, one to look at is looked at.
+// looksAt says whether a trigger looks at a file's lines: at all but those that the policy leaves unread, unless it names its own. Of a
+// file that was renamed, either name is enough.
 func (q *inquiry) looksAt(t *Trigger, f *change.File) bool {
 	if t.ContentIn == nil {
 		return !q.leavesUnread(f)
@@ -179,7 +179,8 @@ func (x *contentIndex) match(t *Trigger, patch string, candidates *bitset) *rege
 
 func (b *bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 
-// needed are strings in lower case of which every match of an expression has one, in any case; without strings nothing is known.
+// needed are strings in lower case: every match of an expression contains at least one of them, in whatever case of letters. If there are none, nothing
+// is known of the matches.
 type needed struct {
 	strings []string
 	folds   bool // the expression ignores case

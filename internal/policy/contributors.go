@@ -47,7 +47,7 @@ func claimsGitHub(c *change.Commit) bool {
 
 // findContributors gathers everyone who had a hand in the content: the author of the pull request; author, committer and co-authors
 // of each of its commits; and everyone whose push changed the content while any of it remains. Whoever only merged the base into it or
-// rebased it, and left the content what it was, is none. Who pushed to a fork before it was opened nobody tells: its owner may have.
+// rebased it, and left the content what it was, is none. Nobody tells who pushed to a fork before the pull request was opened: its owner may have.
 func (q *inquiry) findContributors() {
 	f := q.facts
 	q.contributors = make(map[change.AccountID]involvement, 8)
@@ -61,7 +61,7 @@ func (q *inquiry) findContributors() {
 	}
 	add(f.Pull.Author, isAuthor, "")
 	add(f.Pull.HeadOwner, ownsFork, "")
-	// Those who may have done no more than to merge or to rebase, by what they did.
+	// What may have been no more than a merge or a rebase.
 	var maybe []involvement
 	for i := range f.Content.Commits {
 		c := &f.Content.Commits[i]
@@ -98,7 +98,7 @@ func (q *inquiry) findContributors() {
 	}
 }
 
-// leftNothing says whether nothing is in the present content of what somebody's pushes changed, of which there may be none.
+// leftNothing says whether the present content is known to have nothing left of what somebody's pushes changed. Who pushed nothing left nothing.
 func (q *inquiry) leftNothing(a change.Account) bool {
 	if !q.facts.PushesKnown || q.facts.Pull.Draft || a.IsBot() {
 		return false
@@ -149,8 +149,9 @@ func (q *inquiry) lasts(p change.Push) bool {
 	return !did.known || !since.known || remains(did, since)
 }
 
-// standsThere says whether a path is as a push made it: it is, unless it is as it was before again, or nothing is changed there any more. Did
-// is what the push changed, since how the present content differs from what it found, and after what it made of it.
+// standsThere says whether something of a push stands where the push put it: some path that it changed is not again as the push found it and, if the
+// content was changed there after the push, is changed there still. Did is what the push changed, since is how the present content differs from what
+// the push found, and after is what the push made of that.
 func (q *inquiry) standsThere(did, since difference, after *shown) bool {
 	return slices.ContainsFunc(did.paths, func(path string) bool {
 		_, brought := after.files[path]
@@ -159,8 +160,8 @@ func (q *inquiry) standsThere(did, since difference, after *shown) bool {
 	})
 }
 
-// mayHaveMoved says whether a file that a push brought may be at another path by now: one has that file's content, or was moved from
-// where it was, or came later, when nobody knows from where. The arguments are those of standsThere.
+// mayHaveMoved says whether a file that a push brought may be at another path by now: some file has its content, or was renamed from its path, or came
+// after the push from nobody knows where. The arguments are those of standsThere.
 func (q *inquiry) mayHaveMoved(did, since difference, after *shown) bool {
 	var brought []change.SHA
 	for _, path := range did.paths {
@@ -193,8 +194,8 @@ func (q *inquiry) cameUnchanged(i involvement) bool {
 	return false
 }
 
-// coAuthors returns the co-authors of a commit who contributed. GitHub itself commits a suggestion that was accepted, with whoever made it
-// as the co-author, who does not contribute where the policy says so, both of them if there are two.
+// coAuthors returns the co-authors of a commit who contributed. GitHub itself commits an accepted suggestion, with whoever made it as
+// the co-author. That person does not contribute if the policy says so; if there are two policies, both must.
 func (q *inquiry) coAuthors(c *change.Commit) []change.Signature {
 	if isGitHub(c) && !q.any(q.countsSuggestions) {
 		return nil
@@ -205,7 +206,7 @@ func (q *inquiry) coAuthors(c *change.Commit) []change.Signature {
 // countsSuggestions says whether the co-author of an accepted suggestion is a contributor.
 func (q *inquiry) countsSuggestions() bool { return q.policy.Suggestions != "allow" }
 
-// contributorIDs returns everyone who contributed, in the order of their numbers.
+// contributorIDs returns everyone who contributed, ordered by id.
 func (q *inquiry) contributorIDs() []change.AccountID {
 	ids := make([]change.AccountID, 0, len(q.contributors))
 	for id := range q.contributors {

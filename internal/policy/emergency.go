@@ -131,7 +131,7 @@ func (q *inquiry) declared(a change.Account) bool {
 	return slices.ContainsFunc(q.declarers, func(d change.Account) bool { return d.ID == a.ID })
 }
 
-// overdue returns what whoever set a label owed at that time and was late with, the longest overdue of it.
+// overdue returns the debt that whoever set a label had been late with for the longest at that time; late is false if there was none.
 func (q *inquiry) overdue(set change.LabelEvent) (worst change.Debt, late bool) {
 	for _, d := range q.facts.Debts {
 		if d.Owner != set.By.ID || !d.OverdueAt(set.At) {
@@ -173,7 +173,7 @@ func (q *inquiry) firstDue(due time.Time) time.Time {
 	return due
 }
 
-// declaredOn returns what a label was set on; without a head if that is not known for certain. Times are GitHub's, to the second, so a
+// declaredOn returns what a label was set on; its head is empty if that is not known for certain. Times are GitHub's, to the second, so a
 // push or a change of the base branch in the same second may have come after.
 func (q *inquiry) declaredOn(set change.LabelEvent) view {
 	v := viewOf(set.Head, set.Base, set.MergeBase)
@@ -192,7 +192,7 @@ func (q *inquiry) declaredOn(set change.LabelEvent) view {
 	return v
 }
 
-// due returns when an emergency's debts are owed by; zero if there is no emergency.
+// due returns by when an emergency's debts are to be settled; zero if there is no emergency.
 func (q *inquiry) due() time.Time {
 	if q.declaration == nil {
 		return time.Time{}

@@ -52,8 +52,8 @@ func memberVerdict(d change.Decision) change.Verdict {
 	return change.Waiting
 }
 
-// foreign returns what a group changes that was not decided so for any of its members. Two of them that change one file make a third
-// content of it, which nobody has seen.
+// foreign returns what a group changes that was not decided so for any of its members. Where two of them change one file, the group
+// has a third content of it, which nobody has seen.
 func foreign(g change.Group) []change.Text {
 	switch {
 	case g.Content.Gone:

@@ -41,8 +41,8 @@ func (q *inquiry) mayYetApprove(a change.Account) bool {
 	return !contributed && !q.declared(a)
 }
 
-// stuck says of each requirement for people, by its row, whether nobody is left for some of its places, however many approve: places are
-// given to all who could approve, those that are filled first, as approvals would.
+// stuck says, by row, of which requirements for people some place would stay empty even if everyone approved who still can. All of them are matched to
+// the places as their approvals would be, and to places that are filled already first.
 func (q *inquiry) stuck(slots []slot) map[int]bool {
 	if q.facts.Pull.Draft {
 		return nil

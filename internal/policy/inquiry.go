@@ -123,7 +123,7 @@ func (n *questions) needs() change.Needs {
 	return needs
 }
 
-// holds says whether an account holds a role at the time of the decision. Nobody holds no role, and nobody known holds none. A
+// holds says whether an account holds a role at the time of the decision. Nobody holds a role that is nil, and an unknown account holds no role. A
 // program holds a role only if the role names it.
 func (q *inquiry) holds(role *Role, a change.Account) answer {
 	if role == nil || !a.Known() {
