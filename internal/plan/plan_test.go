@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/changegate/changegate/internal/change"
 )
@@ -16,7 +19,7 @@ func decision(v change.Verdict) change.Decision {
 	}
 }
 
-func render(d change.Decision) (string, string, string) { return d.Verdict.String(), "summary", "" }
+func render(d change.Decision) (string, string, string) { return d.Verdict.String(), "summary", "text" }
 
 func posted(d change.Decision, id int64) *Posted {
 	status, conclusion := Outcome(d)
@@ -60,11 +63,18 @@ func TestCheckRunTransitions(t *testing.T) {
 			if len(effects) != 1 || effects[0].Kind != row.want {
 				t.Fatalf("got %v, want one %q", effects, row.want)
 			}
-			if got := effects[0].Output.Conclusion; got != row.outcome {
-				t.Errorf("conclusion %q, want %q", got, row.outcome)
+			want := Effect{
+				Kind: row.want, Key: "check:7:abc:1", Pull: row.d.Pull, Head: "abc", Digest: Digest(row.d),
+				Output: &Output{Status: Completed, Conclusion: row.outcome, Title: row.d.Verdict.String(), Summary: "summary", Text: "text"},
 			}
-			if (effects[0].Kind == UpdateCheckRun) != (effects[0].RunID != 0) {
-				t.Errorf("%v names run %d", effects[0].Kind, effects[0].RunID)
+			if row.outcome == "" {
+				want.Output.Status = InProgress
+			}
+			if row.want == UpdateCheckRun {
+				want.RunID = row.run.RunID
+			}
+			if diff := cmp.Diff(want, effects[0]); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -109,14 +119,47 @@ func TestAwaitedChecksComingInChangeNothing(t *testing.T) {
 	}
 }
 
+// TestOnlyWhatAReaderSeesWritesTheCheckRun: each write is a call, and one that is left out leaves people with what is not true any more.
+func TestOnlyWhatAReaderSeesWritesTheCheckRun(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		change func(*change.Decision)
+		writes bool
+	}{
+		{"another time to look again", func(d *change.Decision) { d.RecheckAt = now }, false},
+		{"another ask", func(d *change.Decision) { d.Asks = []change.Ask{{Role: "security"}} }, false},
+		{"a label's event", func(d *change.Decision) { d.Labels = []change.LabelEvent{{}} }, false},
+		{"the base went on", func(d *change.Decision) { d.BaseTip = "def" }, false},
+		{"an edit of the description", func(d *change.Decision) { d.Edits = []time.Time{now} }, false},
+		{"the count of descriptions that earlier versions kept", func(d *change.Decision) { d.Descriptions = 3 }, false},
+		{"one of two approvals", func(d *change.Decision) { d.Requirements[0].Found = change.Words("1 of 2") }, true},
+		{"the last approval", func(d *change.Decision) { d.Requirements[0].State = change.Met }, true},
+		{"another category", func(d *change.Decision) { d.Category = change.HighRisk }, true},
+		{"a note", func(d *change.Decision) { d.Notes = []change.Text{change.Words("a label is ignored")} }, true},
+	} {
+		before := decision(change.Waiting)
+		before.Requirements = append(before.Requirements, change.Requirement{Kind: change.KindChecks, State: change.Awaited, Found: change.Words("1 of 6")})
+		after := before
+		after.Requirements = slices.Clone(before.Requirements)
+		row.change(&after)
+		if writes := Digest(before) != Digest(after); writes != row.writes {
+			t.Errorf("%s: writes the check run: %v", row.name, writes)
+		}
+		if found := before.Requirements[1].Found.String(); found != "1 of 6" {
+			t.Fatalf("to tell decisions apart changes what is said of them: %q", found)
+		}
+	}
+}
+
 func TestAsksAreMadeOnceARound(t *testing.T) {
 	pull := change.PullKey{Repository: 7, Number: 3}
-	ask := change.Ask{Role: "security", Teams: []string{"security"}}
+	ask := change.Ask{Role: "security", Teams: []string{"security"}, Users: []string{"carol"}}
 	asks := map[change.PullKey][]change.Ask{pull: {ask}}
 	d := decision(change.Waiting)
 	first := Decided(d, asks, Present{Run: posted(d, 1), Now: now}, render)
-	if len(first) != 1 || first[0].Kind != RequestReview {
-		t.Fatalf("got %v, want one request", first)
+	want := []Effect{{Kind: RequestReview, Pull: pull, Key: AskKey(pull, ask), Teams: ask.Teams, Users: ask.Users}}
+	if diff := cmp.Diff(want, first); diff != "" {
+		t.Fatalf("(-want +got):\n%s", diff)
 	}
 	done := map[string]bool{first[0].Key: true}
 	if again := Decided(d, asks, Present{Run: posted(d, 1), Done: done, Now: now}, render); len(again) != 0 {
@@ -127,21 +170,59 @@ func TestAsksAreMadeOnceARound(t *testing.T) {
 	if next := Decided(d, asks, Present{Run: posted(d, 1), Done: done, Now: now}, render); len(next) != 1 {
 		t.Errorf("a new round asks %d times, want once", len(next))
 	}
+	for n := range change.Number(20) {
+		asks[change.PullKey{Repository: 7, Number: n}] = []change.Ask{ask}
+	}
+	var order []change.Number
+	for _, e := range Decided(d, asks, Present{Run: posted(d, 1), Now: now}, render) {
+		order = append(order, e.Pull.Number)
+	}
+	if len(order) != 20 || !slices.IsSorted(order) {
+		t.Errorf("the pull requests of one head ask in the order %v", order)
+	}
 }
 
-func TestWithdrawn(t *testing.T) {
+// TestWhatIsPostedForAnotherReason has a check run that is there written though nothing was decided anew.
+func TestWhatIsPostedForAnotherReason(t *testing.T) {
 	pull := change.PullKey{Repository: 7, Number: 3}
-	if got := Withdrawn(pull, "abc", posted(decision(change.Satisfied), 9), 0); len(got) != 1 || got[0].Output.Conclusion != Cancelled || got[0].RunID != 9 {
-		t.Errorf("a green that nobody's head carries stays: %v", got)
+	observing := decision(change.Failing)
+	observing.Observing = true
+	for _, row := range []struct {
+		name                 string
+		run                  *Posted
+		takenBack, withdrawn bool
+	}{
+		{"green", posted(decision(change.Satisfied), 9), true, true},
+		{"neutral, which lets merge too", posted(observing, 9), true, true},
+		{"yellow", posted(decision(change.Waiting), 9), false, true},
+		{"red", posted(decision(change.Failing), 9), false, false},
+		{"cancelled", &Posted{RunID: 9, Status: Completed, Conclusion: Cancelled}, false, false},
+		{"none", nil, false, false},
+	} {
+		// The words are for people.
+		short := func(effects []Effect) (list []Effect) {
+			for _, e := range effects {
+				e.Output = &Output{Status: e.Output.Status, Conclusion: e.Output.Conclusion}
+				list = append(list, e)
+			}
+			return list
+		}
+		var takenBack, withdrawn []Effect
+		if row.takenBack {
+			takenBack = []Effect{{Kind: CreateCheckRun, Key: "check:7:abc:2", Pull: pull, Head: "abc", Output: &Output{Status: InProgress}}}
+		}
+		if row.withdrawn {
+			withdrawn = []Effect{{Kind: UpdateCheckRun, Key: "check:7:abc:2", Pull: pull, Head: "abc", RunID: 9, Output: &Output{Status: Completed, Conclusion: Cancelled}}}
+		}
+		if diff := cmp.Diff(takenBack, short(TakenBack(pull, "abc", row.run, 1))); diff != "" {
+			t.Errorf("%s, and a pull request that it was not about appears (-want +got):\n%s", row.name, diff)
+		}
+		if diff := cmp.Diff(withdrawn, short(Withdrawn(pull, "abc", row.run, 1))); diff != "" {
+			t.Errorf("%s, and it is no pull request's head any more (-want +got):\n%s", row.name, diff)
+		}
 	}
-	if got := Withdrawn(pull, "abc", posted(decision(change.Waiting), 9), 0); len(got) != 1 {
-		t.Errorf("a yellow that nobody will decide stays: %v", got)
-	}
-	if got := Withdrawn(pull, "abc", posted(decision(change.Failing), 9), 0); len(got) != 0 {
-		t.Errorf("a red is withdrawn: %v", got)
-	}
-	if got := Withdrawn(pull, "abc", nil, 0); len(got) != 0 {
-		t.Errorf("nothing is withdrawn: %v", got)
+	if at := RefreshAt(*posted(decision(change.Satisfied), 9)); !at.IsZero() {
+		t.Errorf("a green one is to be looked at again at %s, which GitHub never calls stale", at)
 	}
 }
 
@@ -161,16 +242,5 @@ func TestTheSameWordsASecondTimeAreAnotherEffect(t *testing.T) {
 		}
 		seen[effects[0].Key] = true
 		run = posted(d, 1)
-	}
-}
-
-func TestTakenBack(t *testing.T) {
-	pull := change.PullKey{Repository: 7, Number: 3}
-	got := TakenBack(pull, "abc", posted(decision(change.Satisfied), 9), 1)
-	if len(got) != 1 || got[0].Kind != CreateCheckRun || got[0].Output.Status != InProgress {
-		t.Errorf("a green that is about something else stays: %v", got)
-	}
-	if got := TakenBack(pull, "abc", posted(decision(change.Failing), 9), 1); len(got) != 0 {
-		t.Errorf("a red is taken back: %v", got)
 	}
 }
