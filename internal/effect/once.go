@@ -144,7 +144,7 @@ func find[R any](ctx context.Context, s Store, in store.Intent, a Action[R], kno
 	case found:
 		return result, true, s.Complete(ctx, in.Key, result)
 	}
-	if until := known.AttemptedAt.Add(MayActFor); !known.AttemptedAt.IsZero() && now.Before(until) {
+	if until := known.AttemptedAt.Add(MayActFor); now.Before(until) { // long ago if there was none
 		return result, false, &Early{Until: until}
 	}
 	return result, false, nil

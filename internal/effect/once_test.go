@@ -18,7 +18,6 @@ import (
 var (
 	errDied    = errors.New("the process died")
 	errRefused = errors.New("403 forbidden")
-	errOutage  = errors.New("502 bad gateway")
 	intendedAt = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 )
 
@@ -27,6 +26,12 @@ type errLimited struct{}
 
 func (errLimited) Error() string         { return "429 too many requests" }
 func (errLimited) NothingHappened() bool { return true }
+
+// errOutage is an answer after which nobody knows.
+type errOutage struct{}
+
+func (errOutage) Error() string         { return "502 bad gateway" }
+func (errOutage) NothingHappened() bool { return false }
 
 // errMissing is a refusal that may be a mistake.
 type errMissing struct{}
@@ -258,8 +263,9 @@ func (w *world) suffer(t *testing.T, sequence []blow) {
 	t.Helper()
 	for _, b := range sequence {
 		w.blow = &b
-		if _, err := w.patiently(t); err != nil && !errors.Is(err, errDied) && !errors.As(err, new(*effect.Failed)) {
-			t.Errorf("dying %s: %v", b, err)
+		_, err := w.patiently(t)
+		if err != nil && !errors.Is(err, errDied) && !errors.As(err, new(*effect.Failed)) || err == nil && w.blow == nil {
+			t.Errorf("dying %s: %v", b, err) // what is not recorded is not done yet
 		}
 		w.blow = nil // a step that the call did not come to
 	}
@@ -293,7 +299,7 @@ func TestARefusalIsFinal(t *testing.T) {
 		w.suffer(t, sequence)
 		for range 2 {
 			_, err := w.patiently(t)
-			if failed := new(effect.Failed); !errors.As(err, &failed) || failed.Why != errRefused.Error() {
+			if failed := new(effect.Failed); !errors.As(err, &failed) || failed.Why != errRefused.Error() || errors.Is(err, effect.ErrUncertain) {
 				t.Errorf("%v: got %v", sequence, err)
 			}
 		}
@@ -329,13 +335,13 @@ func TestWhatIsUncertainIsNotRepeated(t *testing.T) {
 func TestOnce(t *testing.T) {
 	t.Run("an outage is tried again", func(t *testing.T) {
 		w := newWorld()
-		w.refuses = errOutage
-		if _, err := w.patiently(t); !errors.Is(err, errOutage) || w.effects[intent.Key].State != store.EffectIntended {
+		w.refuses = errOutage{}
+		if _, err := w.patiently(t); !errors.Is(err, errOutage{}) || w.effects[intent.Key].State != store.EffectIntended {
 			t.Errorf("got %v, recorded as %q", err, w.effects[intent.Key].State)
 		}
 		w.refuses = nil
-		if got, err := w.patiently(t); got != "post 1" || err != nil {
-			t.Errorf("then got %q, %v", got, err)
+		if got, err := w.patiently(t); got != "post 1" || err != nil || len(w.since) == 0 {
+			t.Errorf("then got %q, %v, looked for %d times", got, err, len(w.since))
 		}
 	})
 	t.Run("what did nothing for certain is tried again at once, and not looked for", func(t *testing.T) {
@@ -377,9 +383,13 @@ func TestOnce(t *testing.T) {
 	})
 	t.Run("a refusal after an attempt that had no answer is tried again as long", func(t *testing.T) {
 		w := newWorld()
+		w.refuses = errLimited{} // long after it was intended
+		if _, err := w.once(t); !errors.Is(err, errLimited{}) {
+			t.Errorf("got %v", err)
+		}
 		w.wait(w.now.Add(time.Hour))
-		w.refuses = errOutage
-		if _, err := w.once(t); !errors.Is(err, errOutage) {
+		w.refuses = errOutage{}
+		if _, err := w.once(t); !errors.Is(err, errOutage{}) {
 			t.Errorf("got %v", err)
 		}
 		outage := w.now
@@ -424,6 +434,19 @@ func TestOnce(t *testing.T) {
 			return "", fence.Ask(ctx)
 		}
 		if _, err := effect.Once(t.Context(), w, intent, slow); !errors.Is(err, store.ErrFenced) || w.effects[intent.Key].State != store.EffectIntended {
+			t.Errorf("got %v, recorded as %q", err, w.effects[intent.Key].State)
+		}
+	})
+	t.Run("whoever lost the lease writes nothing by looking", func(t *testing.T) {
+		w := newWorld()
+		w.blow = &blow{before, "do"}
+		if _, err := w.once(t); !errors.Is(err, errDied) {
+			t.Errorf("got %v", err)
+		}
+		w.fenced = true
+		trying := w.post()
+		trying.Find = func(ctx context.Context, _ time.Time) (string, bool, error) { return "found", true, fence.Ask(ctx) }
+		if _, err := effect.Once(t.Context(), w, intent, trying); !errors.Is(err, store.ErrFenced) || w.effects[intent.Key].State != store.EffectIntended {
 			t.Errorf("got %v, recorded as %q", err, w.effects[intent.Key].State)
 		}
 	})
@@ -489,6 +512,21 @@ func TestWhatWasForgottenIsNotDoneAgain(t *testing.T) {
 		}
 		if got, err := w.patiently(t); got != "post 1" || err != nil || len(w.posted) != 1 {
 			t.Errorf("got %q, %v, %d posts", got, err, len(w.posted))
+		}
+	})
+	t.Run("what was attempted before anything was forgotten is looked for from then on", func(t *testing.T) {
+		w := newWorld()
+		w.blow = &blow{after, "do"}
+		if _, err := w.once(t); !errors.Is(err, errDied) {
+			t.Fatalf("got %v", err)
+		}
+		w.wait(w.now.Add(2 * time.Hour))
+		w.doubt = intendedAt.Add(time.Hour)
+		if got, err := w.once(t); got != "post 1" || err != nil || len(w.posted) != 1 {
+			t.Errorf("got %q, %v, %d posts", got, err, len(w.posted))
+		}
+		if want := []time.Time{intendedAt.Add(-effect.ClockSkew)}; !slices.Equal(w.since, want) {
+			t.Errorf("looked since %v, want %v", w.since, want)
 		}
 	})
 	t.Run("what was never done is done", func(t *testing.T) {
