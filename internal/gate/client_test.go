@@ -2,9 +2,11 @@ package gate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +75,7 @@ func TestOnlyOneAnswerIsGo(t *testing.T) {
 		"go without a reason":   {200, `{"answer": "go"}`, ""},
 		"go, but not decided":   {503, `{"answer": "go", "reason": "fine"}`, release.NotYet},
 		"go, but refused":       {403, `{"answer": "go", "reason": "fine"}`, release.No},
+		"go, but malformed":     {400, `{"answer": "go", "reason": "fine"}`, release.No},
 		"go, but made":          {201, `{"answer": "go", "reason": "fine"}`, ""},
 		"go, as it seems":       {200, `{"answer": "Go", "reason": "fine"}`, ""},
 		"go and something else": {200, `{"answer": "go", "reason": "fine"} or not`, ""},
@@ -82,7 +85,9 @@ func TestOnlyOneAnswerIsGo(t *testing.T) {
 		"a page":                {200, `<h1>Welcome</h1>`, ""},
 		"nothing":               {200, ``, ""},
 		"a proxy's error":       {502, `<h1>Bad Gateway</h1>`, release.NotYet},
+		"a server's error":      {500, ``, release.NotYet},
 		"a proxy's limit":       {429, ``, release.NotYet},
+		"a proxy's timeout":     {408, ``, release.NotYet},
 		"a proxy's refusal":     {403, `<h1>Forbidden</h1>`, ""},
 		"a broken until":        {200, `{"answer": "go", "reason": "fine", "until": "tomorrow"}`, ""},
 	}
@@ -96,6 +101,88 @@ func TestOnlyOneAnswerIsGo(t *testing.T) {
 		server.Close()
 		if reply.Answer != tt.want || (err != nil) != (tt.want == "") {
 			t.Errorf("%s: %+v, %v; want %q", name, reply, err, tt.want)
+		}
+		if err == nil && reply.Reason == "" {
+			t.Errorf("%s: %q for no reason", name, reply.Answer)
+		}
+		if redirect := tt.status == 302; err != nil && strings.Contains(err.Error(), "redirect") != redirect {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestPauses has a server answer "not yet" again and again, while time passes by sleeping alone.
+func TestPauses(t *testing.T) {
+	seconds := func(list ...int) (pauses []time.Duration) {
+		for _, s := range list {
+			pauses = append(pauses, time.Duration(s)*time.Second)
+		}
+		return pauses
+	}
+	for name, tt := range map[string]struct {
+		after string        // Retry-After
+		until time.Duration // when the answer changes, from the beginning; 0: not known
+		limit time.Duration
+		want  []time.Duration
+	}{
+		"once, if it is to wait for no time":                {want: nil},
+		"longer each time, and a minute at most":            {limit: 5 * time.Minute, want: seconds(5, 10, 20, 40, 60, 60, 60, 45)},
+		"as long as the server wants to be left alone":      {after: "30", limit: time.Minute, want: seconds(30, 30)},
+		"no longer than a minute, whatever the server says": {after: "86400", limit: 2 * time.Minute, want: seconds(60, 60)},
+		"as usual, if the server says what is no time":      {after: "soon", limit: 15 * time.Second, want: seconds(5, 10)},
+		"as usual, if the server says less than nothing":    {after: "-3", limit: 15 * time.Second, want: seconds(5, 10)},
+		"until the answer changes, and then as usual":       {until: 7 * time.Second, limit: 30 * time.Second, want: seconds(5, 2, 20, 3)},
+	} {
+		now := start
+		server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+			reply := Reply{Answer: release.NotYet, Reason: "hours"}
+			if tt.until > 0 {
+				reply.Until = start.Add(tt.until)
+			}
+			out.Header().Set("Retry-After", tt.after)
+			_ = json.NewEncoder(out).Encode(reply)
+		}))
+		var pauses []time.Duration
+		client := Client{
+			Server: server.URL, HTTP: server.Client(), Token: func(context.Context) (string, error) { return "t", nil },
+			Now: func() time.Time { return now }, Sleep: func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil },
+		}
+		reply, err := client.Wait(t.Context(), Question{Environment: "production"}, tt.limit, func(_ Reply, d time.Duration) { pauses = append(pauses, d) })
+		server.Close()
+		if err != nil || reply.Answer != release.NotYet || !slices.Equal(pauses, tt.want) {
+			t.Errorf("%s: %v, want %v; %+v, %v", name, pauses, tt.want, reply, err)
+		}
+	}
+}
+
+// TestAskingGitHubForAToken: a job waits for what passes, and ends at once, with the mend, for what does not.
+func TestAskingGitHubForAToken(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status int
+		body   string
+		want   string // the token
+		waits  bool
+	}{
+		"a token":                  {200, `{"value": "t"}`, "t", false},
+		"an answer without one":    {200, `{}`, "", true},
+		"half an answer":           {200, `{"value": "t"`, "", true},
+		"trouble at GitHub":        {500, ``, "", true},
+		"too many questions":       {429, ``, "", true},
+		"no permission":            {403, `{"value": "t"}`, "", false},
+		"a job that has ended":     {401, ``, "", false},
+		"what is no answer at all": {204, ``, "", false},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+			out.WriteHeader(tt.status)
+			_, _ = out.Write([]byte(tt.body))
+		}))
+		token, err := fetchToken(t.Context(), server.URL, "secret", server.Client())
+		server.Close()
+		if token != tt.want || (err != nil) != (tt.want == "") || errors.Is(err, ErrUnavailable) != tt.waits {
+			t.Errorf("%s: %q, %v; want %q, to be waited for: %v", name, token, err, tt.want, tt.waits)
+		}
+		if err != nil && !tt.waits && !strings.Contains(err.Error(), "id-token: write") {
+			t.Errorf("%s: %v, without its mend", name, err)
 		}
 	}
 }
@@ -126,6 +213,7 @@ func TestServerURL(t *testing.T) {
 		"https://a:b@gate.acme.test":   "",
 		"https://gate.acme.test/?a=b":  "",
 		"ftp://gate.acme.test":         "",
+		"https://gate.acme.test:https": "",
 		"https://gate.acme.test/#here": "",
 	} {
 		got, err := ServerURL(text)
@@ -140,6 +228,8 @@ func TestActionsTokenSaysTheMend(t *testing.T) {
 		"nothing":    {},
 		"half":       {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://github.example"},
 		"plain http": {"ACTIONS_ID_TOKEN_REQUEST_URL": "http://github.example", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "s"},
+		"no address": {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "s"},
+		"no URL":     {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://github.example:x", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "s"},
 	} {
 		_, err := ActionsToken("a", func(name string) string { return variables[name] }, http.DefaultClient)
 		if err == nil || !strings.Contains(err.Error(), "--token-file") {

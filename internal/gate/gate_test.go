@@ -15,6 +15,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/release"
@@ -90,6 +92,12 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"without an id":            {func(w *world) string { return w.token(map[string]any{"jti": nil}) }, 401, "the token is not of a job of GitHub Actions: its claim jti"},
 		"without a commit":         {func(w *world) string { return w.token(map[string]any{"sha": nil}) }, 401, "the token is not of a job of GitHub Actions: its claim sha"},
 		"half a commit":            {func(w *world) string { return w.token(map[string]any{"sha": "0123456"}) }, 401, "the token is not of a job of GitHub Actions: its claim sha"},
+		"with a long id":           {func(w *world) string { return w.token(map[string]any{"jti": strings.Repeat("a", maxTokenID+1)}) }, 401, "the token is not of a job of GitHub Actions: its claim jti"},
+		"a commit in capitals":     {func(w *world) string { return w.token(map[string]any{"sha": strings.ToUpper(commit)}) }, 401, "the token is not of a job of GitHub Actions: its claim sha"},
+		"without an attempt":       {func(w *world) string { return w.token(map[string]any{"run_attempt": nil}) }, 401, "the token is not of a job of GitHub Actions: its claim run_attempt"},
+		"an attempt past all":      {func(w *world) string { return w.token(map[string]any{"run_attempt": "2147483648"}) }, 401, "the token is not of a job of GitHub Actions: its claim run_attempt"},
+		"a run that is none":       {func(w *world) string { return w.token(map[string]any{"run_id": "x"}) }, 401, "the token is not of a job of GitHub Actions: its claim run_id"},
+		"a run less than nothing":  {func(w *world) string { return w.token(map[string]any{"run_id": "-41"}) }, 401, "the token is not of a job of GitHub Actions: its claim run_id"},
 		"without a run":            {func(w *world) string { return w.token(map[string]any{"run_id": "041"}) }, 401, "the token is not of a job of GitHub Actions: its claim run_id"},
 		"a number as a number":     {func(w *world) string { return w.token(map[string]any{"run_attempt": 2}) }, 401, "the token's claims are not those of a job"},
 		"of a fork":                {func(w *world) string { return w.token(map[string]any{"repository_id": "999"}) }, 403, "the App has no access to the job's repository, which may be a fork"},
@@ -224,6 +232,10 @@ func TestTooManyAtOnce(t *testing.T) {
 	if got := <-done; got != 200 {
 		t.Errorf("the first got %d", got)
 	}
+	asking = make(chan struct{})
+	if status, reply, _ = w.post(static, body); status != 200 {
+		t.Errorf("once the first was answered: %d %+v", status, reply)
+	}
 }
 
 func TestStaticTokens(t *testing.T) {
@@ -242,6 +254,8 @@ func TestStaticTokens(t *testing.T) {
 		"half a commit":                {`{"environment": "production", "commit": "0123456"}`, 400, "commit is missing or not the whole name"},
 		"no commit's name":             {`{"environment": "production", "commit": "` + strings.Repeat("g", 40) + `"}`, 400, "commit is missing or not the whole name"},
 		"no environment":               {`{"commit": "` + commit + `"}`, 400, "environment is missing"},
+		"an environment with a blank":  {`{"environment": "production ", "commit": "` + commit + `"}`, 400, "environment is missing"},
+		"an environment without end":   {`{"environment": "` + strings.Repeat("é", maxEnvironment+1) + `", "commit": "` + commit + `"}`, 400, "environment is missing"},
 		"an environment of two lines":  {`{"environment": "prod\nuction", "commit": "` + commit + `"}`, 400, "environment is missing"},
 		"a key that is not known":      {`{"environment": "production", "commit": "` + commit + `", "ref": "main"}`, 400, "the body is not JSON of the form"},
 		"a key twice":                  {`{"environment": "staging", "environment": "production", "commit": "` + commit + `"}`, 400, "the body is not JSON of the form"},
@@ -265,7 +279,18 @@ func TestStaticTokens(t *testing.T) {
 		})
 	}
 	w := newWorld(t, nil)
-	w.post(static, `{"environment": "production", "commit": "`+commit+`"}`)
+	body := `{"environment": "production", "commit": "` + commit + `"}`
+	w.repoErr = errors.New("the database is away")
+	if status, reply, _ := w.post(static, body); status != 503 || reply.Answer != release.NotYet {
+		t.Errorf("while repositories are not known: %d %+v, want 503, not yet", status, reply)
+	}
+	w.repoErr = nil
+	w.config.Repositories = Among(func(context.Context) ([]change.Repository, error) { return []change.Repository{other}, nil })
+	if status, reply, _ := w.post(static, body); status != 403 || !strings.HasPrefix(reply.Reason, "the App has no access to the token's repository") {
+		t.Errorf("of a repository that the App has no access to: %d %+v, want 403", status, reply)
+	}
+	w.config.Repositories = Among(w.repositories)
+	w.post(static, body)
 	want := []change.GateAsked{{
 		Key: "token/jenkins/production/" + commit, Environment: "Production", SHA: commit, Who: "jenkins", At: start,
 	}}
@@ -294,8 +319,12 @@ func TestOtherRequests(t *testing.T) {
 		"a job's own words": {request("POST", "application/json", "Bearer "+w.token(nil)), 200},
 	}
 	for name, tt := range tests {
-		if status, reply, _ := w.send(tt.request); status != tt.status || (reply.Answer == release.Go) != (status == 200) {
+		status, reply, header := w.send(tt.request)
+		if status != tt.status || (reply.Answer == release.Go) != (status == 200) {
 			t.Errorf("%s: %d %+v, want %d", name, status, reply, tt.status)
+		}
+		if header.Get("Cache-Control") != "no-store" || (header.Get("Allow") == "POST") != (status == 405) {
+			t.Errorf("%s: with %v", name, header)
 		}
 	}
 	if status, _, _ := w.post(w.token(map[string]any{"jti": "id-2"}), `{"environment": "production", "commit": "`+commit+`"}`); status != 400 {
@@ -379,6 +408,30 @@ func TestNothingLogsAToken(t *testing.T) {
 	}
 }
 
+func TestAnswersAreCounted(t *testing.T) {
+	metrics := prometheus.NewRegistry()
+	w := newWorld(t, func(c *Config) { c.Metrics = metrics })
+	for id, answer := range []release.Answer{release.Go, release.No, release.NotYet, release.NotYet, "none"} {
+		w.ask = func(context.Context) (release.Answer, change.Text, time.Time, error) {
+			return answer, change.Words("so"), time.Time{}, nil
+		}
+		w.post(w.token(map[string]any{"jti": fmt.Sprint("id-", id)}), production)
+	}
+	w.post("hunter2", production)
+	const want = `
+# HELP changegate_gate_answers_total Answers to jobs that asked whether they may deploy: go, no, not yet, refused or undecided.
+# TYPE changegate_gate_answers_total counter
+changegate_gate_answers_total{answer="go"} 1
+changegate_gate_answers_total{answer="no"} 1
+changegate_gate_answers_total{answer="not yet"} 2
+changegate_gate_answers_total{answer="refused"} 1
+changegate_gate_answers_total{answer="undecided"} 1
+`
+	if err := testutil.GatherAndCompare(metrics, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	w := newWorld(t, nil)
 	good := Config{Asker: w, Repositories: Among(w.repositories), Once: w.once, Audience: audience}
@@ -397,5 +450,9 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := New(good); err != nil {
 		t.Errorf("New: %v", err)
+	}
+	good.Audience, good.Once = "", nil
+	if _, err := New(good); err != nil {
+		t.Errorf("New, for static tokens alone: %v", err)
 	}
 }

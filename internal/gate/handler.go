@@ -227,9 +227,6 @@ func (h *Handler) ask(ctx context.Context, repo change.Repository, asked change.
 	case release.Go, release.No:
 	case release.NotYet:
 		reply.Until = until.UTC()
-		if until.IsZero() {
-			reply.Until = time.Time{}
-		}
 	default:
 		return Reply{}, undecided("it could not be decided", fmt.Errorf("the answer %q is not known", answer))
 	}
