@@ -82,6 +82,9 @@ func TestUsualLife(t *testing.T) {
 	if got := strings.Join(steps, ", "); got != want || r.left() != 0 {
 		t.Errorf("recorded: %s; left: %d", got, r.left())
 	}
+	if !slices.Equal(r.production, []string{"production"}) {
+		t.Errorf("on GitHub %v are environments that end users see", r.production)
+	}
 	if d := r.deployments[1]; d.Task != "deploy" || d.SHA != p.MergeCommit {
 		t.Errorf("the deployment to production is %+v", d)
 	}
@@ -338,6 +341,10 @@ func TestAPolicyThatCannotBeUsedLetsNothingThrough(t *testing.T) {
 	if len(r.deployments) != 1 || r.left() != 0 {
 		t.Errorf("once it can be used: %v, left: %d", r.deployments, r.left())
 	}
+	answer, why, _, err = r.ask(t.Context(), change.GateAsked{Key: "later", Environment: "production", SHA: landed.Landed.Commit})
+	if err != nil || strings.Contains(why.String(), "cannot be used") {
+		t.Errorf("then a gate: %s, %s, %v", answer, why, err)
+	}
 }
 
 func TestWaitsForARateLimit(t *testing.T) {
@@ -351,6 +358,35 @@ func TestWaitsForARateLimit(t *testing.T) {
 	r.limited = false
 	if r.run(); r.phase("staging") != release.Deploying {
 		t.Errorf("afterwards: %s", r.phase("staging"))
+	}
+}
+
+// TestAnswersThatCannotBePostedYet has GitHub take no comments for a while: nobody's command goes without its answer, and none is answered twice.
+func TestAnswersThatCannotBePostedYet(t *testing.T) {
+	r := newRig(t)
+	r.policies.unusable = true
+	p, _ := r.merge(change.Normal)
+	first, one := r.command(p.Number, bob, "/change deploy production")
+	second, two := r.command(p.Number, carol, "/change hold production")
+
+	r.refuse["say"] = &github.Unavailable{Status: 502}
+	r.leave(one, two)
+	if _, err := r.Run(t.Context(), r.errand()); err == nil || len(r.reacted) != 2 || len(r.held().Answers) != 2 {
+		t.Errorf("during an outage: %v, reacted to %v, %d answers left", err, r.reacted, len(r.held().Answers))
+	}
+	delete(r.refuse, "say")
+	r.since()
+	r.limited = true
+	if result := r.run(); !result.RetryAt.After(r.now) || len(r.calls) != 1 || len(r.held().Answers) != 2 {
+		t.Errorf("beyond the rate limit: %+v, calls %v, %d answers left", result, r.calls, len(r.held().Answers))
+	}
+	r.limited = false
+	r.now = r.now.Add(time.Hour)
+	for range 2 {
+		r.run()
+	}
+	if said := r.said(p.Number); len(said) != 2 || r.reacted[first] != "-1" || r.reacted[second] != "-1" || len(r.held().Answers) != 0 {
+		t.Errorf("afterwards: %q, %v, %d answers left", said, r.reacted, len(r.held().Answers))
 	}
 }
 
@@ -448,6 +484,19 @@ func TestACommentThatIsGoneIsLetBe(t *testing.T) {
 	}
 }
 
+// TestAConversationThatIsLockedIsLetBe has GitHub take no comment on it.
+func TestAConversationThatIsLockedIsLetBe(t *testing.T) {
+	r := newRig(t)
+	p, landed := r.merge(change.Normal)
+	r.refuse["say"] = &github.Forbidden{Message: "Unable to create comment because issue is locked"}
+	r.told(landed)
+	delete(r.refuse, "say")
+	r.told(r.reports("staging", change.DeploymentSuccess))
+	if got := r.sticky(p.Number); len(got) != 0 || r.phase("production") != release.Deploying || strings.Count(r.since(), "say") != 1 {
+		t.Errorf("%d comments; it is %s in production", len(got), r.phase("production"))
+	}
+}
+
 // TestACommentThatIsNotFoundOnceIsEditedAgain has GitHub not find it for a moment.
 func TestACommentThatIsNotFoundOnceIsEditedAgain(t *testing.T) {
 	r := newRig(t)
@@ -531,6 +580,19 @@ func TestGates(t *testing.T) {
 	answer, why, _, err = r.ask(t.Context(), asked)
 	if err != nil || answer != release.NotYet || !strings.Contains(why.String(), "staging") {
 		t.Errorf("production, before staging: %s, %s, %v", answer, why, err)
+	}
+	r.told(change.ReleaseNote{Run: &change.RunEnded{Run: 5, Attempt: 1, Conclusion: "success", SHA: p.MergeCommit, At: r.now}})
+	if got := r.phase("staging"); got != release.Verified {
+		t.Errorf("after the job's run succeeded it is %s in staging", got)
+	}
+	_, freeze := r.command(p.Number, bob, `/change freeze staging until 2026-01-06 "x"`)
+	r.told(freeze)
+	next, landed := r.merge(change.Normal)
+	r.told(landed)
+	asked.Key, asked.Environment, asked.SHA = "job in a freeze", "staging", next.MergeCommit
+	answer, why, until, err := r.ask(t.Context(), asked)
+	if want := time.Date(2026, 1, 6, 0, 0, 0, 0, time.UTC); err != nil || answer != release.NotYet || !until.Equal(want) {
+		t.Errorf("staging, in a freeze: %s until %s, %s, %v", answer, until, why, err)
 	}
 	asked.Key, asked.SHA = "job 3", r.commit()
 	answer, why, _, err = r.ask(t.Context(), asked)

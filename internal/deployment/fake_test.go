@@ -45,6 +45,7 @@ type hub struct {
 	pulls       map[change.Number]change.Pull
 	brings      map[change.SHA][]change.Number // what GitHub associates with a commit
 	deployments []change.Deployment
+	production  []string // the environments that end users see
 	statuses    []change.DeploymentStatus
 	gates       []string
 	runs        map[int64]github.WorkflowRun
@@ -293,6 +294,9 @@ func (h *hub) CreateDeployment(_ context.Context, _ change.Repository, w github.
 			ID: int64(500 + len(h.deployments)), SHA: w.SHA, Ref: string(w.SHA), Task: w.Task, Environment: w.Environment, By: bot, Payload: w.Payload, At: h.now,
 		}
 		h.deployments = append(h.deployments, d)
+		if w.Production {
+			h.production = append(h.production, w.Environment)
+		}
 	})
 	d.Via = ourApp
 	return d, err

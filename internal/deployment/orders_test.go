@@ -78,6 +78,46 @@ func TestOrders(t *testing.T) {
 	}
 }
 
+// TestWhoAcceptsIsKnownByTheRolesThatCouldBeRead: what could not be read is no refusal, and what could counts.
+func TestWhoAcceptsIsKnownByTheRolesThatCouldBeRead(t *testing.T) {
+	r := newRig(t)
+	r.policies.Environments[1].Release = []release.Slot{{Role: "release-manager", Count: 1}}
+	r.merge(change.Normal)
+	for _, tt := range []struct {
+		by                       change.Account
+		unknown, unread, because bool
+	}{
+		{by: alice}, {by: alice, unread: true, because: true}, {by: bob, unread: true}, {by: bob, unknown: true, because: true},
+	} {
+		r.policies.unknown, r.policies.unread = tt.unknown, tt.unread
+		o, answers := r.ordered(tt.by, "/change accept production")
+		if o == nil || o.Unknown != tt.because || (len(o.Holds) > 0) != (tt.by == bob) {
+			t.Errorf("%+v: %+v, answered %v", tt, o, answers)
+		}
+	}
+}
+
+// TestACommandOnWhatDidNotLandNamesNoCommit gives one on pull requests that brought nothing to a governed branch.
+func TestACommandOnWhatDidNotLandNamesNoCommit(t *testing.T) {
+	for name, adjust := range map[string]func(*change.Pull){
+		"open, with a commit of a test merge":       func(p *change.Pull) { p.State = change.Open },
+		"closed":                                    func(p *change.Pull) { p.State = change.Closed },
+		"merged into a branch that is not governed": func(p *change.Pull) { p.Base.Name = "topic" },
+	} {
+		r := newRig(t)
+		p, _ := r.merge(change.Normal)
+		p.Number = 2
+		adjust(&p)
+		_, err := r.store.SavePull(t.Context(), change.PullKey{Repository: shop.ID, Number: 2}, p)
+		r.must(err)
+		_, note := r.command(2, bob, "/change deploy production")
+		o, err := r.begin().order(t.Context(), *note.Command)
+		if err != nil || o == nil || o.Commit != "" || o.Merger != (change.Account{}) {
+			t.Errorf("%s: %+v, %v", name, o, err)
+		}
+	}
+}
+
 func TestTimesInCommands(t *testing.T) {
 	santiago, err := time.LoadLocation("America/Santiago") // its clocks are put forward at midnight
 	if err != nil {
@@ -106,6 +146,8 @@ func TestWhatIsNoOrder(t *testing.T) {
 	}{
 		{"/change deploy", bob, "confused deploy needs ENVIRONMENT: write /change deploy ENVIRONMENT."},
 		{"/change deploy prod", bob, "confused The policy names no environment prod: use one of staging, production."},
+		{`/change rollback abcdef "x"`, bob, "confused The policy names no environment abcdef: use one of staging, production."},
+		{`/change rollback regularly "x"`, bob, "confused The policy names no environment regularly: use one of staging, production."},
 		{`/change rollback prod "x"`, bob, "confused The policy names no environment prod: use one of staging, production."},
 		{`/change rollback production often "x"`, bob, "confused often is neither the beginning of a commit's name, of at least seven characters, " +
 			"nor one of errors, degradation, security, failed-verification."},

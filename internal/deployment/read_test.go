@@ -112,7 +112,12 @@ func TestWhatWasDecidedAtTheMergeCounts(t *testing.T) {
 	r := newRig(t)
 	start := r.branches["main"]
 	p, _ := r.merge(change.Uncategorized)
-	r.decide(p, change.Decision{Category: change.Emergency, Underlying: change.Normal, Verdict: change.Waiting, Scheduled: "2026-09-06"})
+	r.decide(p, change.Decision{
+		Category: change.Emergency, Underlying: change.Normal, Verdict: change.Waiting, Scheduled: "2026-09-06",
+		Opinions: []change.Opinion{
+			{By: bob, State: change.Approved, Counts: true}, {By: alice, State: change.Approved}, {By: carol, State: change.ChangesRequested, Counts: true},
+		},
+	})
 	// A day has no zone: there it begins at one o'clock.
 	santiago, err := time.LoadLocation("America/Santiago")
 	r.must(err)
@@ -124,7 +129,7 @@ func TestWhatWasDecidedAtTheMergeCounts(t *testing.T) {
 	got := r.batch(start, p.MergeCommit).Changes[0]
 	want := release.Change{
 		Number: 1, Commit: p.MergeCommit, Title: p.Title, Category: change.Emergency, Underlying: change.Normal,
-		Scheduled: time.Date(2026, 9, 6, 0, 0, 0, 0, time.UTC), Contributors: []change.AccountID{alice.ID},
+		Scheduled: time.Date(2026, 9, 6, 0, 0, 0, 0, time.UTC), Contributors: []change.AccountID{alice.ID}, Approvers: []string{"bob"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -324,6 +329,27 @@ func TestCommits(t *testing.T) {
 		}
 	}
 
+	// With several pull requests a commit came with the one that became it, or whose head it was, or else with the newest.
+	for _, tt := range []struct{ became, head, want change.Number }{{20, 0, 20}, {0, 21, 21}, {0, 0, 22}} {
+		at := r.commit(r.branches["main"])
+		r.branches["main"] = at
+		for n := change.Number(20); n <= 22; n++ {
+			pull := change.Pull{Number: n, State: change.Merged, Base: change.Branch{Name: "main"}}
+			if n == tt.became {
+				pull.MergeCommit = at
+			}
+			if n == tt.head {
+				pull.Head.SHA = at
+			}
+			r.pulls[n], r.brings[at] = pull, append(r.brings[at], n)
+		}
+		got, err := r.begin().commit(t.Context(), at)
+		r.must(err)
+		if got != (release.Commit{Known: true, Number: tt.want}) {
+			t.Errorf("that #%d became, with the head of #%d: %+v, want #%d", tt.became, tt.head, got, tt.want)
+		}
+	}
+
 	// GitHub tells of a merge before it shows it everywhere.
 	r.branches["main"] = r.commits[p.MergeCommit][0]
 	run := r.begin()
@@ -373,5 +399,12 @@ func TestWhoHoldsTheRolesOfReleaseApprovals(t *testing.T) {
 	}
 	if err := run.read(t.Context(), needs); err == nil {
 		t.Error("who holds what is read again within a run")
+	}
+	for _, unread := range []bool{false, true} {
+		run, r.policies.unread = r.begin(), unread
+		r.must(run.read(t.Context(), needs))
+		if got := run.facts.Holders[bob.ID].Unread; got != unread {
+			t.Errorf("that a role cannot be read is said: %v, want %v", got, unread)
+		}
 	}
 }

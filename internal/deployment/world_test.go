@@ -68,6 +68,7 @@ type rules struct {
 	governed []string
 	roles    map[change.AccountID][]string
 	unknown  bool
+	unread   bool // who holds roles cannot be read, but whether somebody may give a command can
 	reads    int
 }
 
@@ -112,7 +113,7 @@ func (p policies) HeldOf(_ context.Context, _ change.Repository, roles []string,
 			held = append(held, role)
 		}
 	}
-	return held, p.unknown, nil
+	return held, p.unknown || p.unread, nil
 }
 
 // rig is a Deployer on a real store.
