@@ -278,7 +278,7 @@ func listed(t interface{ Fatal(...any) }, text string, z *time.Location, from, u
 
 func TestParseRule(t *testing.T) {
 	for _, text := range append(rules, "RRULE:FREQ=DAILY", " rrule:freq=weekly;byday=mo ", "FREQ=DAILY;INTERVAL=1", "FREQ=DAILY;UNTIL=20301231T235959Z",
-		"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO") {
+		"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", "FREQ=MONTHLY;BYDAY=5MO", "FREQ=MONTHLY;BYDAY=-5MO", "FREQ=YEARLY;BYDAY=53MO") {
 		r, err := ParseRule(text)
 		if err != nil {
 			t.Errorf("ParseRule(%q): %v", text, err)
@@ -318,6 +318,8 @@ func TestParseRule(t *testing.T) {
 		"FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=1":                   "says BYSETPOS",
 		"FREQ=WEEKLY;BYDAY=1MO":                                "numbers the days of BYDAY",
 		"FREQ=MONTHLY;BYDAY=1MO,TU":                            "numbers some days of BYDAY and not all",
+		"FREQ=MONTHLY;BYDAY=6MO":                               "numbers a day of BYDAY beyond the fifth",
+		"FREQ=MONTHLY;BYDAY=-6MO":                              "numbers a day of BYDAY beyond the fifth",
 		"FREQ=MONTHLY;BYDAY=-53MO":                             "numbers a day of BYDAY beyond the fifth",
 		"FREQ=YEARLY;BYMONTH=12;BYDAY=53MO":                    "numbers a day of BYDAY beyond the fifth",
 		"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=31":                  "never happens",

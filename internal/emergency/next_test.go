@@ -284,6 +284,8 @@ func TestNext(t *testing.T) {
 				{"record retrospective overdue", "announce overdue:1", "write open:3", "write remind"}}},
 		{"not found for a moment, twice", []act{at(0), declare(carol), hideIssue, showIssue, at(1), hideIssue, showIssue, later},
 			[][]string{declared}},
+		{"the one that was opened anew is not found for a moment", []act{at(0), declare(carol), deleteIssue, func(w *world) { hideIssue(w); later(w) }, showIssue, at(1)},
+			[][]string{declared, {"record retrospective lost", "announce lost:1", "write open:2"}}},
 		{"closed in time, and not found when it is due", []act{at(0), declare(carol), at(1), func(w *world) { write(w); closeIssue(w); hideIssue(w); at(24)(w) }, showIssue},
 			[][]string{declared, closed}},
 		{"issues are turned off, and on again", []act{refuse, at(0), declare(carol), at(1), at(23), allow, at(24)},
@@ -308,6 +310,36 @@ func TestNext(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestTheTimeThatIsDueIsLookedAt has an emergency looked at when something is due that nothing else would tell of.
+func TestTheTimeThatIsDueIsLookedAt(t *testing.T) {
+	for _, r := range []struct {
+		name string
+		acts []act
+		want float64 // hours after the declaration; 0: never
+	}{
+		{"the retrospective is owed", []act{at(0), declare(carol)}, 20},
+		{"the declarer was reminded", []act{at(0), declare(carol), at(20)}, 24},
+		{"merged and written, reviews are owed", []act{at(0), declare(carol), at(1), merge, at(2), write, closeIssue}, 24},
+		{"merged, reviewed and written", []act{at(0), declareApproved, at(1), merge, at(2), write, closeIssue}, 0},
+		{"reviewed after the merge, and written", []act{at(0), declare(carol), at(1), merge, at(2), write, closeIssue, review}, 0},
+		{"not merged, and written", []act{at(0), declare(carol), at(2), write, closeIssue}, 0},
+		{"all is late", []act{at(0), declare(carol), at(1), merge, at(25)}, 0},
+	} {
+		w := newWorld()
+		for _, a := range r.acts {
+			a(w)
+			w.look(t)
+		}
+		var want time.Time
+		if r.want > 0 {
+			want = start.Add(time.Duration(r.want * float64(time.Hour)))
+		}
+		if got := w.m.RecheckAt(w.f.Now); !got.Equal(want) {
+			t.Errorf("%s: looked at again at %s, want %s", r.name, got, want)
+		}
 	}
 }
 
