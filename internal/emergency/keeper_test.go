@@ -230,7 +230,7 @@ func newServiceOn(t *testing.T, file string) *service {
 		t.Fatal(err)
 	}
 	s := &service{world: newWorld(), Killer: &effecttest.Killer{}, errand: change.Errand{Kind: change.ErrandRetrospective, Repository: 7, Name: "12"}}
-	s.f.Pull.Body = "## Justification\nShop is down."
+	s.f.Pull.Body = "## Impact\nHalf of the orders.\n\n## Risk\nLow.\n\n## Rollback plan\nRevert.\n\n## Justification\nShop is down."
 	s.f.Terms = Terms{}
 	s.hub = &hub{Killer: s.Killer, world: s.world}
 	clock := func() time.Time { return s.f.Now }
