@@ -238,7 +238,6 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 	if err := m.follow(ctx, line); err != nil {
 		return out, err
 	}
-	line = m.line
 	if err := m.pulls(ctx); err != nil {
 		return out, err
 	}
@@ -257,7 +256,7 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 			out.Unfetched = append(out.Unfetched, *m.landed[i].Pull)
 		}
 	}
-	out.Before = len(line) - to
+	out.Before = len(m.line) - to
 	out.Landed = slices.Clone(m.landed[from:to])
 	slices.Reverse(out.Landed)
 	return out, nil
