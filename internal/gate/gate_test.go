@@ -386,7 +386,11 @@ func TestIssuersAreCalledSeldom(t *testing.T) {
 		t.Errorf("the new key counts at once: %d", status)
 	}
 	w.pass(keepAnswer)
-	if status, reply, _ := w.post(renewed, production); status != 200 {
+	status, reply, _ := w.post(renewed, production)
+	for more := 1000; status != 200 && more > 0; more-- { // go-oidc has who asks at the very end of a fetch share its keys: those from before
+		status, reply, _ = w.post(renewed, production)
+	}
+	if status != 200 {
 		t.Errorf("the new key: %d %+v", status, reply)
 	}
 	expect("when the key changed", keys)
