@@ -240,27 +240,41 @@ func nobodyCan(count int) string {
 
 // approvalNames returns what a requirement for people is called in the table and in the title.
 func approvalNames(w asked, first bool, have int) (name, short change.Text) {
-	role := strings.ReplaceAll(w.role.Name, "-", " ")
 	if w.kind == change.KindSecurityReview {
 		name, short = change.Words("Security review"), change.Words("security review")
 		if w.count > 1 {
-			name = change.Words("Security review by " + strconv.Itoa(w.count))
+			name = change.Words("Security review by " + strconv.Itoa(w.count) + " people")
 			short = change.Words(strconv.Itoa(have) + " of " + plural(w.count, "security review", "security reviews"))
 		}
 		return name, short
 	}
 	if w.count == 1 {
+		role := strings.ReplaceAll(w.role.Name, "-", " ")
 		name = change.Quote(capitalized(role))
 		short = change.Quote(role)
 	} else {
-		many := strings.TrimSuffix(role, "s") + "s"
-		name = change.Quote(strconv.Itoa(w.count) + " " + many)
-		short = change.Quote(strconv.Itoa(have) + " of " + strconv.Itoa(w.count) + " " + many)
+		people := several(w.role.Name)
+		name = change.Quote(strconv.Itoa(w.count) + " " + people)
+		short = change.Quote(strconv.Itoa(have) + " of " + strconv.Itoa(w.count) + " " + people)
 	}
 	if first {
 		short = change.Words(strconv.Itoa(have) + " of " + plural(w.count, "approval", "approvals"))
 	}
 	return name, short
+}
+
+// several names more than one holder of a role, after their number: as people where the role's name is a word for a person ("tech leads"), else as
+// people from it ("from on-call", "from security").
+func several(role string) string {
+	words := strings.ReplaceAll(role, "-", " ")
+	one := strings.TrimSuffix(words, "s")
+	last := strings.ToLower(one[strings.LastIndexByte(one, ' ')+1:])
+	for _, ending := range [...]string{"er", "or", "lead", "ist", "admin", "architect"} {
+		if strings.HasSuffix(last, ending) {
+			return one + "s"
+		}
+	}
+	return "from " + role
 }
 
 func capitalized(s string) string {
@@ -296,13 +310,13 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	what := ""
 	switch {
 	case short == w.count && short == 1:
-		what = "an approval by "
+		what = "an approval from "
 	case short == w.count:
-		what = strconv.Itoa(short) + " approvals by "
+		what = strconv.Itoa(short) + " approvals from "
 	case short == 1:
-		what = "one more of "
+		what = "one more from "
 	default:
-		what = strconv.Itoa(short) + " more of "
+		what = strconv.Itoa(short) + " more from "
 	}
 	var approved []change.Account
 	for _, o := range q.opinions {
@@ -312,7 +326,7 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	}
 	who := change.Say(change.Words(what), enumerated(q.eachCandidate(w.role, approved...), "or"))
 	if ask, ok := q.ask(w); ok {
-		asked := change.Say(enumerated(q.askedNames(ask), "and"), change.Words(isOrAre(ask)+" asked"))
+		asked := change.Say(enumerated(q.askedNames(ask), "and"), change.Words(hasOrHave(ask)+" been asked to review"))
 		if q.isAskedFor(w) {
 			who = asked
 		} else {
@@ -334,11 +348,11 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	return who
 }
 
-func isOrAre(a change.Ask) string {
+func hasOrHave(a change.Ask) string {
 	if len(a.Teams)+len(a.Users) > 1 {
-		return " are"
+		return " have"
 	}
-	return " is"
+	return " has"
 }
 
 // candidates names who holds a role, as far as that is known without asking.

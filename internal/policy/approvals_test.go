@@ -29,7 +29,7 @@ func TestApprovals(t *testing.T) {
 	normal, risky := files("a.go"), files("a.tf")
 	oldApproval := review(change.Approved, "bob", oldHead)
 	play(t, fourEyes, []scenario{
-		{name: "nobody", facts: pullRequest(normal), want: []string{"normal, waiting", "awaited Reviewer [0 of 1 approval] → an approval by anyone with write access, except alice (author)"}},
+		{name: "nobody", facts: pullRequest(normal), want: []string{"normal, waiting", "awaited Reviewer [0 of 1 approval] → an approval from anyone with write access, except alice (author)"}},
 		{name: "a reviewer", facts: pullRequest(normal, approved("bob")), want: []string{"normal, satisfied", "met Reviewer bob", "bob counts for reviewer"}},
 		{name: "without the permission", facts: pullRequest(normal, approved("eve")), want: []string{"normal, waiting", "eve does not count: holds none of the roles that are asked for: reviewer"}},
 		{name: "whose permission was not read", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { delete(f.People, account("bob").ID) }),
@@ -57,17 +57,17 @@ func TestApprovals(t *testing.T) {
 		{name: "an objection by somebody who held a role then", facts: pullRequest(normal, objected("stranger"), func(f *change.Facts) { f.Reviews[0].Held = true }, approved("bob")),
 			want: []string{"normal, failing", "stranger objects"}},
 		{name: "an objection by somebody whose roles cannot be read", facts: pullRequest(normal, objected("bob"), approved("carol"), func(f *change.Facts) { delete(f.People, account("bob").ID) }),
-			want: []string{"normal, failing", "bob objects", "requested by bob; it counts, as whether bob holds a role could not be read → an approval by bob"}},
+			want: []string{"normal, failing", "bob objects", "requested by bob; it counts, as whether bob holds a role could not be read → an approval from bob"}},
 		{name: "or who may be in a team that cannot be read", facts: pullRequest(normal, objected("stranger"), approved("carol"), func(f *change.Facts) {
 			f.Teams["security"] = change.Team{Slug: "security", Problem: "403 Forbidden"}
 		}), want: []string{"normal, failing", "requested by stranger; it counts, as whether stranger holds a role could not be read, because @acme/security cannot be read: 403 Forbidden; " +
-			"let the App read the members of @acme/security, or name others, on line 6 of the policy → an approval by stranger"}},
+			"let the App read the members of @acme/security, or name others, on line 6 of the policy → an approval from stranger"}},
 		{name: "an objection on an older head", facts: pullRequest(normal, review(change.ChangesRequested, "bob", oldHead), approved("carol")), want: []string{"normal, failing"}},
 		{name: "an objection by a contributor", facts: pullRequest(normal, objected("bob"), pushedBy("bob"), approved("carol")), want: []string{"normal, failing", "changes requested by bob"}},
 		{name: "an objection that its author dismissed", facts: pullRequest(normal, objected("bob"), dismissed("bob"), approved("carol")), want: []string{"normal, satisfied"}},
 		{name: "an objection that a holder dismissed", facts: pullRequest(normal, objected("bob"), dismissed("dan"), approved("carol")), want: []string{"normal, satisfied"}},
 		{name: "an objection that somebody else dismissed", facts: pullRequest(normal, objected("bob"), dismissed("carol"), approved("carol")),
-			want: []string{"normal, failing", "carol dismissed what bob asked for, and may not → an approval by bob, or a dismissal by dan who did not contribute"}},
+			want: []string{"normal, failing", "carol dismissed what bob asked for, and may not → an approval from bob, or a dismissal by dan who did not contribute"}},
 		{name: "an objection that a contributor dismissed who holds the role", facts: pullRequest(normal, objected("bob"), dismissed("dan"), pushedBy("dan"), approved("carol")), want: []string{"normal, failing"}},
 		{name: "a dismissed review of which nobody knows what it was", facts: pullRequest(normal, objected("bob"), dismissed("carol"), func(f *change.Facts) { f.Reviews[0].Was = "" }, approved("carol")),
 			want: []string{"normal, failing"}},
@@ -76,7 +76,7 @@ func TestApprovals(t *testing.T) {
 			want: []string{"normal, failing", "requested by an account that is gone → a dismissal by dan who did not contribute"}, never: []string{"an approval by"}},
 		{name: "which nobody else's opinion replaces", facts: pullRequest(normal, objected("nobody"), approved("nobody"), approved("bob")), want: []string{"normal, failing"}},
 		{name: "beside another objection", facts: pullRequest(normal, objected("nobody"), objected("carol"), approved("bob")),
-			want: []string{"normal, failing", "→ an approval by carol, and for the account that is gone a dismissal by dan who did not contribute"}},
+			want: []string{"normal, failing", "→ an approval from carol, and for the account that is gone a dismissal by dan who did not contribute"}},
 		{name: "that a holder dismissed", facts: pullRequest(normal, objected("nobody"), dismissed("dan"), approved("bob")), want: []string{"normal, satisfied"}},
 		{name: "that somebody else dismissed", facts: pullRequest(normal, objected("nobody"), dismissed("carol"), approved("bob")),
 			want: []string{"normal, failing", "carol dismissed what an account that is gone asked for, and may not"}},
@@ -167,7 +167,7 @@ categories: {normal: {record: [], unattributed: block}}
 		{name: "three people and security", facts: pullRequest(risky, approved("bob", "carol", "lea", "sam")),
 			want: []string{"high-risk, satisfied", "met 2 reviewers bob and carol", "met Tech lead lea", "met Security review sam"}},
 		{name: "nobody fills two places", facts: pullRequest(risky, approved("bob", "lea", "sam")),
-			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more of anyone with write access", "met Tech lead lea", "met Security review sam"}},
+			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more from anyone with write access", "met Tech lead lea", "met Security review sam"}},
 		{name: "nor the review of a role that approves as well", policy: `
 version: 1
 roles: {security: {teams: [security]}}
@@ -175,23 +175,23 @@ categories: {normal: {approvals: [{role: security}], security_review: always, re
 security_review: {role: security}
 `, facts: pullRequest(normal, approved("sam")), want: []string{"normal, failing", "met Security sam", "blocked Security review"}},
 		{name: "a security review by more than one", policy: strings.Replace(fourEyes, "security_review: {role: security}", "security_review: {role: security, count: 2}", 1),
-			facts: pullRequest(risky, approved("bob", "carol", "lea", "sam")), want: []string{"high-risk, failing", "blocked Security review by 2 [1 of 2 security reviews (too few can approve)] sam; security has 1 holder, and 1 can approve for 2 places → add people"}},
+			facts: pullRequest(risky, approved("bob", "carol", "lea", "sam")), want: []string{"high-risk, failing", "blocked Security review by 2 people [1 of 2 security reviews (too few can approve)] sam; only 1 person is in security, and 2 must approve → add people"}},
 		{name: "the lead alone fills the rarer place", facts: pullRequest(risky, approved("lea")),
-			want: []string{"high-risk, waiting", "awaited 2 reviewers [0 of 2 approvals] → 2 approvals by anyone with write access", "met Tech lead lea", "lea counts for tech-lead"}},
+			want: []string{"high-risk, waiting", "awaited 2 reviewers [0 of 2 approvals] → 2 approvals from anyone with write access", "met Tech lead lea", "lea counts for tech-lead"}},
 		{name: "who is asked", facts: pullRequest(risky),
-			want: []string{"high-risk, waiting", "awaited Tech lead [tech lead] → @acme/tech-leads is asked",
-				"awaited Security review [security review] → @acme/security is asked, because it is high-risk", "ask security of [security][] round 0", "ask tech-lead of [tech-leads][] round 0"}},
+			want: []string{"high-risk, waiting", "awaited Tech lead [tech lead] → @acme/tech-leads has been asked to review",
+				"awaited Security review [security review] → @acme/security has been asked to review, because it is high-risk", "ask security of [security][] round 0", "ask tech-lead of [tech-leads][] round 0"}},
 		{name: "one is not asked twice for the same content", facts: pullRequest(risky, review(change.Approved, "sam", oldHead), pushedBy("alice")), want: []string{"high-risk, waiting", "ask security of [security][] round 1"}},
 		{name: "but again after each void review", facts: pullRequest(risky, review(change.Approved, "sam", oldHead), pushedBy("alice"), approved("sam"), dismissed("alice")), want: []string{"high-risk, waiting", "ask security of [security][] round 2"}},
 		{name: "who is not asked any more", facts: pullRequest(risky, approved("sam", "lea")), want: []string{"high-risk, waiting"}, never: []string{"ask "}},
 		{name: "a member who contributed is named", facts: pullRequest(risky, pushedBy("lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Members: []change.Account{account("lea"), account("dan")}}
-		}), want: []string{"high-risk, waiting", "@acme/tech-leads is asked, except lea (pushed 9e8d7c6)"}},
+		}), want: []string{"high-risk, waiting", "@acme/tech-leads has been asked to review, except lea (pushed 9e8d7c6)"}},
 
 		{name: "watching pings nobody", policy: fourEyes + "mode: observe\n", facts: pullRequest(risky),
-			want: []string{"high-risk, waiting", "awaited Security review [security review] → an approval by @acme/security, because it is high-risk"}, never: []string{"ask ", "is asked,"}},
+			want: []string{"high-risk, waiting", "awaited Security review [security review] → an approval from @acme/security, because it is high-risk"}, never: []string{"ask ", "been asked"}},
 		{name: "a draft asks nobody", facts: pullRequest(risky, draft), want: []string{"high-risk, waiting", "awaited Ready for review [draft]",
-			"awaited Security review [security review] → @acme/security, when it is ready for review, because it is high-risk"}, never: []string{"ask ", "is asked,"}},
+			"awaited Security review [security review] → @acme/security, when it is ready for review, because it is high-risk"}, never: []string{"ask ", "been asked"}},
 		{name: "a draft is never green", facts: pullRequest(normal, draft, approved("bob")), want: []string{"normal, waiting"}},
 		{name: "a draft is never red", facts: pullRequest(normal, draft, objected("bob")), want: []string{"normal, waiting", "whether that of bob counts is looked at when it is ready for review"}},
 
@@ -213,10 +213,10 @@ categories: {normal: {record: []}}
 `, facts: pullRequest(normal, objected("bob"), dismissed("lea"), approved("carol"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
 		}), want: []string{"normal, failing", "lea dismissed what bob asked for; whether lea may could not be read, because @acme/tech-leads cannot be read: 403 Forbidden; " +
-			"let the App read the members of @acme/tech-leads, or name others, on line 3 of the policy → an approval by bob"}, never: []string{"may not"}},
+			"let the App read the members of @acme/tech-leads, or name others, on line 3 of the policy → an approval from bob"}, never: []string{"may not"}},
 		{name: "a team that took another's name", facts: pullRequest(risky, approved("bob", "carol", "lea", "sam"), func(f *change.Facts) {
 			f.Teams["security"] = change.Team{ID: 9, Slug: "security", Replaced: true, Problem: "another"}
-		}), want: []string{"high-risk, failing", "blocked Security review [security review (nobody can approve)] @acme/security is another team than the one first seen by this name → an owner of the organization who means this one removes the App and installs it again"}},
+		}), want: []string{"high-risk, failing", "blocked Security review [security review (nobody can approve)] @acme/security is not the team that first had this name → if this team is meant, an owner of the organization removes the App and installs it again"}},
 		{name: "a team that does not exist", facts: pullRequest(risky, func(f *change.Facts) { f.Teams["security"] = change.Team{Slug: "security", Missing: true} }),
 			want: []string{"high-risk, failing", "blocked Security review [security review (nobody can approve)] @acme/security does not exist → create @acme/security, or name another team, on line 6 of the policy"}},
 		{name: "a team that is listed in part", facts: pullRequest(risky, approved("lea"), func(f *change.Facts) { f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Partial: true} }),
@@ -281,7 +281,7 @@ func TestWhoeverCountsIsNotAskedAgain(t *testing.T) {
 		{name: "the latest is of other content", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead)),
 			want: []string{"high-risk, waiting", "ask security of [security][] round 1"}, never: []string{"ask reviewer"}},
 		{name: "back to what was approved before", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead), pushed(head)),
-			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more of anyone with write access", "bob counts for reviewer"}, never: []string{"ask "}},
+			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more from anyone with write access", "bob counts for reviewer"}, never: []string{"ask "}},
 		{name: "on to something else", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead), pushed("3333333333333333333333333333333333333333")),
 			want: []string{"high-risk, waiting", "ask reviewer of [][bob]"}},
 	})
@@ -292,7 +292,7 @@ categories:
   standard: {approvals: []}
 `
 	play(t, inTwoRoles, []scenario{{name: "who approved fills the place that nobody else can", facts: pullRequest(risky, approved("bob")),
-		want: []string{"high-risk, waiting", "met Auditor bob", "awaited Lead [0 of 1 approval] → carol is asked", "ask lead of [][carol]", "bob counts for auditor"}}})
+		want: []string{"high-risk, waiting", "met Auditor bob", "awaited Lead [0 of 1 approval] → carol has been asked to review", "ask lead of [][carol]", "bob counts for auditor"}}})
 	const many = `version: 1
 roles: {tech-leads: {teams: [tech-leads], permission: write}}
 categories: {normal: {approvals: [{role: tech-leads, count: 2}], record: []}, high-risk: {approvals: []}, standard: {approvals: []}}
@@ -306,8 +306,8 @@ categories:
 `
 	play(t, twoOfThree, []scenario{
 		{name: "who is asked by name", facts: pullRequest(risky, approved("carol")),
-			want: []string{"high-risk, waiting", "awaited 2 qas [1 of 2 approvals] carol → bob and dan are asked", "ask qa of [][bob dan]"}},
-		{name: "who may be asked by name", facts: pullRequest(files("docs/a.md"), approved("carol")), want: []string{"standard, waiting", "awaited 2 qas [1 of 2 approvals] carol → one more of bob or dan"}},
+			want: []string{"high-risk, waiting", "awaited 2 from qa [1 of 2 approvals] carol → bob and dan have been asked to review", "ask qa of [][bob dan]"}},
+		{name: "who may be asked by name", facts: pullRequest(files("docs/a.md"), approved("carol")), want: []string{"standard, waiting", "awaited 2 from qa [1 of 2 approvals] carol → one more from bob or dan"}},
 	})
 }
 
@@ -328,9 +328,20 @@ categories:
 		{name: "not while the team exists", facts: pullRequest(files("a.go"), maintains, approved("bob")), want: []string{"normal, waiting"}},
 		{name: "where it does not", facts: pullRequest(files("a.go"), maintains, missing, approved("bob")), want: []string{"normal, satisfied"}},
 		{name: "in a user's repository", facts: pullRequest(files("a.go"), maintains, func(f *change.Facts) { f.Repository.OwnerIsUser = true }, approved("bob")), want: []string{"normal, satisfied"}},
-		{name: "not for a lesser permission", facts: pullRequest(files("a.go"), missing, approved("bob")), want: []string{"normal, waiting", "an approval by anyone with maintain access"}},
+		{name: "not for a lesser permission", facts: pullRequest(files("a.go"), missing, approved("bob")), want: []string{"normal, waiting", "an approval from anyone with maintain access"}},
 		{name: "not where the team cannot be read", facts: pullRequest(files("a.go"), maintains, approved("bob"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
 		}), want: []string{"normal, failing", "blocked Tech lead"}},
 	})
+}
+
+func TestSeveral(t *testing.T) {
+	for role, want := range map[string]string{
+		"reviewer": "reviewers", "tech-lead": "tech leads", "Tech Leads": "Tech Leads", "contributor": "contributors", "architects": "architects",
+		"security": "from security", "on-call": "from on-call", "QA": "from QA", "ops": "from ops", "s": "from s",
+	} {
+		if got := several(role); got != want {
+			t.Errorf("2 %s, want 2 %s", got, want)
+		}
+	}
 }

@@ -31,7 +31,7 @@ func TestMergedEmergency(t *testing.T) {
 	declared, gone := merged("olga"), now(due.Add(time.Hour))
 	play(t, emergencies, []scenario{
 		{name: "what is owed, and nothing that held up the merge", facts: pullRequest(files("a.go"), body(""), declared),
-			want:  []string{"emergency, satisfied", "owed Reviewer [1 approval] → an approval by anyone with write access, except alice (author), olga (declared it)"},
+			want:  []string{"emergency, satisfied", "owed Reviewer [1 approval] → an approval from anyone with write access, except alice (author), olga (declared it)"},
 			never: []string{"Justification", "smoke", "build", "note"}},
 		{name: "the label and the declarer's role do not matter any more", facts: pullRequest(files("a.go"), declared, func(f *change.Facts) { delete(f.Teams, "on-call") }),
 			want: []string{"emergency, satisfied", "owed Reviewer"}},
@@ -61,21 +61,21 @@ func TestMergedEmergency(t *testing.T) {
 		{name: "overdue", facts: pullRequest(files("a.go"), declared, gone), want: []string{"emergency, waiting", "awaited Reviewer [1 approval]"}},
 		{name: "overdue at the very moment", facts: pullRequest(files("a.go"), declared, now(due)), want: []string{"emergency, waiting"}},
 		{name: "the security review too", facts: pullRequest(files("auth/a.go"), declared, approved("bob")),
-			want: []string{"emergency, satisfied", "owed Security review [security review] → an approval by @acme/security, because auth/a.go matches authentication"}, never: []string{"ask "}},
+			want: []string{"emergency, satisfied", "owed Security review [security review] → an approval from @acme/security, because auth/a.go matches authentication"}, never: []string{"ask "}},
 		{name: "the security review overdue", facts: pullRequest(files("auth/a.go"), declared, approved("bob"), gone), want: []string{"emergency, waiting", "awaited Security review"}},
 		{name: "an objection leaves it unsettled, whoever approves", facts: pullRequest(files("a.go"), declared, objected("carol"), approved("bob")),
-			want: []string{"emergency, satisfied", "met Reviewer", "owed No changes requested [what carol asked for] requested by carol → an approval by carol"}},
+			want: []string{"emergency, satisfied", "met Reviewer", "owed No changes requested [what carol asked for] requested by carol → an approval from carol"}},
 		{name: "and overdue", facts: pullRequest(files("a.go"), declared, objected("carol"), approved("bob"), gone), want: []string{"emergency, waiting", "awaited No changes requested"}},
 		{name: "until the objector approves", facts: pullRequest(files("a.go"), declared, objected("carol"), approved("carol"), gone), want: []string{"emergency, satisfied", "met Reviewer carol"}},
 		{name: "an objection by nobody who holds a role", facts: pullRequest(files("a.go"), declared, objected("stranger"), approved("bob")), want: []string{"emergency, satisfied", "met Reviewer"}, never: []string{"owed"}},
 		{name: "what it was when it was merged asks for a security review still", facts: pullRequest(files("a.go"), declared, func(f *change.Facts) { f.Declared.Underlying = change.HighRisk }),
-			want: []string{"emergency, satisfied", "owed Security review [security review] → an approval by @acme/security, because it is high-risk"}},
+			want: []string{"emergency, satisfied", "owed Security review [security review] → an approval from @acme/security, because it is high-risk"}},
 		{name: "what was not seen as a whole may have needed one", facts: pullRequest(files("a.go"), declared, func(f *change.Facts) { f.Content.FilesCut = true }, approved("bob")),
 			want: []string{"emergency, satisfied", "owed Security review", "because not all of it could be looked at"}},
 		{name: "without its content no approval is known to be of it", facts: pullRequest(declared, func(f *change.Facts) { f.Content = change.Content{} }, reviewedAt(change.Approved, "bob", morning)),
 			want: []string{"emergency, satisfied", "owed Reviewer", "owed Security review"}},
 		{name: "nobody is left to settle it: it stays owed, and says so", facts: pullRequest(files("auth/a.go"), authoredBy("sam"), declared, approved("bob"), gone),
-			want: []string{"emergency, waiting", "awaited Security review [security review] security has 1 holder, and 0 can approve for 1 place; not sam (author) → add people to @acme/security"}},
+			want: []string{"emergency, waiting", "awaited Security review [security review] the only person in security cannot approve: not sam (author) → add people to @acme/security"}},
 		{name: "a policy that knows emergencies no more asks for what it would have needed", policy: `
 version: 1
 roles: {reviewer: {permission: write}}
@@ -199,7 +199,7 @@ emergency: {declared_by: incident, record: []}
 categories: {normal: {record: []}}
 security_review: {role: guard, triggers: {auth: {paths: ["auth/**"]}}}
 `, []scenario{{name: "whom the role names", facts: pullRequest(files("auth/a.go"), label("EMERGENCY", "olga")),
-		want: []string{"emergency, satisfied", "owed Security review [security review] → sam is asked, except olga (declared it)", "ask guard of [][sam] round 0"}}})
+		want: []string{"emergency, satisfied", "owed Security review [security review] → sam has been asked to review, except olga (declared it)", "ask guard of [][sam] round 0"}}})
 }
 
 // owes adds a debt that nobody has settled.

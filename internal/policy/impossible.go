@@ -97,16 +97,24 @@ func (q *inquiry) nobodyLeft(w asked) (found, mend change.Text) {
 			left++
 		}
 	}
-	if len(seen) == 0 {
-		found = change.Say(change.Words("nobody holds "), change.Quote(w.role.Name))
-	} else {
-		found = change.Say(change.Quote(w.role.Name), change.Words(" has "+plural(len(seen), "holder", "holders")+", and "+strconv.Itoa(left)+" can approve for "+plural(w.count, "place", "places")))
-	}
-	if left >= w.count {
-		found = change.Say(found, change.Words(", but other places need them too, and nobody fills two"))
+	role := change.Quote(w.role.Name)
+	switch {
+	case len(seen) == 0:
+		found = change.Say(change.Words("nobody holds "), role)
+	case left >= w.count:
+		found = change.Say(change.Words("enough people in "), role,
+			change.Words(" can approve, but other roles need the same people, and nobody counts for two"))
+	case left == len(seen):
+		found = change.Say(change.Words("only "+plural(left, "person is", "people are")+" in "), role, change.Words(", and "+strconv.Itoa(w.count)+" must approve"))
+	case left > 0:
+		found = change.Say(change.Words("only "+strconv.Itoa(left)+" of "+strconv.Itoa(len(seen))+" people in "), role, change.Words(" can approve, and "+strconv.Itoa(w.count)+" must"))
+	case len(seen) == 1:
+		found = change.Say(change.Words("the only person in "), role, change.Words(" cannot approve"))
+	default:
+		found = change.Say(change.Words("none of the "+strconv.Itoa(len(seen))+" people in "), role, change.Words(" can approve"))
 	}
 	if len(out) > 0 {
-		found = change.Say(found, change.Words("; not "), enumerated(abridged(out, 5), "or"))
+		found = change.Say(found, change.Words(": not "), enumerated(abridged(out, 5), "or"))
 	}
 	mend = change.Words("name others, who did not contribute, in the role on " + q.rolePlace(w.role))
 	if gone, renamed := q.namesAmiss(w.role); gone != nil {

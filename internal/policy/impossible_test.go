@@ -39,7 +39,7 @@ security_review: {role: security, triggers: {login: {paths: ["**/auth/**"]}}}
 		{name: "all of a team made co-authors", facts: pullRequest(auth, coauthored("sam")),
 			want: []string{"normal, failing", "blocked Security review", "not sam (co-authored 9e8d7c6, pushed by alice)", "without the trailers"}},
 		{name: "one person for two places", facts: pullRequest(risky, team("tech-leads", "lea"), team("security", "lea")),
-			want: []string{"high-risk, failing", "security has 1 holder, and 1 can approve for 1 place, but other places need them too, and nobody fills two → add people"}},
+			want: []string{"high-risk, failing", "enough people in security can approve, but other roles need the same people, and nobody counts for two → add people"}},
 		{name: "and for the other where it is filled", facts: pullRequest(risky, team("tech-leads", "lea"), team("security", "lea"), approved("lea")),
 			want: []string{"high-risk, failing", "lea counts for"}},
 		{name: "two people for two places", facts: pullRequest(risky, team("tech-leads", "lea", "sam"), team("security", "lea")), want: []string{"high-risk, waiting"}, never: []string{"blocked"}},
@@ -54,7 +54,7 @@ categories:
   normal: {approvals: [{role: reviewer}]}
 `, []scenario{
 		{name: "a role that names people, who have contributed", facts: pullRequest(files("a.go"), coauthored("bob")), want: []string{
-			"normal, failing", "blocked Reviewer [0 of 1 approval (nobody can approve)] reviewer has 1 holder, and 0 can approve for 1 place; not bob (co-authored 9e8d7c6, pushed by alice) → " +
+			"normal, failing", "blocked Reviewer [0 of 1 approval (nobody can approve)] the only person in reviewer cannot approve: not bob (co-authored 9e8d7c6, pushed by alice) → " +
 				"name others, who did not contribute, in the role on line 3 of the policy; or push"},
 			never: []string{"add people to bob"}},
 	})
@@ -76,20 +76,20 @@ categories:
   standard: {when: {any: [{only_paths: ["docs/**"]}]}, approvals: [{role: qa, count: 2}]}
 `
 	play(t, named, []scenario{
-		{name: "a name that is nobody's", facts: pullRequest(files("a.go"), gone("carl")), want: []string{"normal, waiting", "awaited Qa [0 of 1 approval] → an approval by bob\n",
-			"note: carl is no account, or another than the one first seen by this name; write the new name of whoever was renamed, or name others, on line 4 of the policy."}},
+		{name: "a name that is nobody's", facts: pullRequest(files("a.go"), gone("carl")), want: []string{"normal, waiting", "awaited Qa [0 of 1 approval] → an approval from bob\n",
+			"note: carl is not a GitHub account, or not the one that first had this name; write the new name of whoever was renamed, or name others, on line 4 of the policy."}},
 		{name: "of which too few are left", facts: pullRequest(files("docs/a.md"), gone("carl")), want: []string{"standard, failing",
-			"blocked 2 qas [0 of 2 approvals (too few can approve)] qa has 1 holder, and 1 can approve for 2 places; carl is no account, or another than the one first seen by this name → " +
+			"blocked 2 from qa [0 of 2 approvals (too few can approve)] only 1 person is in qa, and 2 must approve; carl is not a GitHub account, or not the one that first had this name → " +
 				"write the new name of whoever was renamed, or name others who did not contribute, in the role on line 4 of the policy"}},
 		{name: "of which nobody is left", facts: pullRequest(files("a.go"), gone("bob", "carl")), want: []string{"normal, failing",
-			"blocked Qa [0 of 1 approval (nobody can approve)] bob and carl are no accounts, or others than those first seen by these names → write the new name of whoever was renamed, or name others, on line 4 of the policy"}},
+			"blocked Qa [0 of 1 approval (nobody can approve)] bob and carl are not GitHub accounts, or not those that first had these names → write the new name of whoever was renamed, or name others, on line 4 of the policy"}},
 		{name: "beside a team that cannot be read", facts: pullRequest(risky, gone("dora"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
 		}),
-			want: []string{"high-risk, failing", "blocked Lead [0 of 1 approval (nobody can approve)] @acme/tech-leads cannot be read: 403 Forbidden; dora is no account"}},
+			want: []string{"high-risk, failing", "blocked Lead [0 of 1 approval (nobody can approve)] @acme/tech-leads cannot be read: 403 Forbidden; dora is not a GitHub account"}},
 		{name: "beside a team that does not exist", facts: pullRequest(risky, gone("dora"), func(f *change.Facts) { f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Missing: true} }),
-			want: []string{"high-risk, failing", "blocked Lead [0 of 1 approval (nobody can approve)] @acme/tech-leads does not exist; dora is no account"}},
+			want: []string{"high-risk, failing", "blocked Lead [0 of 1 approval (nobody can approve)] @acme/tech-leads does not exist; dora is not a GitHub account"}},
 		{name: "in a user's own repository", facts: pullRequest(risky, gone("dora"), func(f *change.Facts) { f.Repository.OwnerIsUser = true }),
-			want: []string{"high-risk, failing", "blocked Lead [0 of 1 approval (nobody can approve)] dora is no account"}},
+			want: []string{"high-risk, failing", "blocked Lead [0 of 1 approval (nobody can approve)] dora is not a GitHub account"}},
 	})
 }

@@ -320,7 +320,7 @@ func (q *inquiry) lifting(approvers []change.Text, gone bool) change.Text {
 	if len(approvers) == 0 {
 		return dismissal
 	}
-	approval := change.Say(change.Words("an approval by "), change.Join(" and ", approvers))
+	approval := change.Say(change.Words("an approval from "), change.Join(" and ", approvers))
 	switch {
 	case gone:
 		return change.Say(approval, change.Words(", and for the account that is gone "), dismissal)

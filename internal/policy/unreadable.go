@@ -56,13 +56,13 @@ func (q *inquiry) namesAmiss(role *Role) (found, mend change.Text) {
 			names = append(names, change.Text{{Kind: change.PartLogin, Text: login}})
 		}
 	}
-	what := " is no account, or another than the one first seen by this name"
+	what := " is not a GitHub account, or not the one that first had this name"
 	switch len(names) {
 	case 0:
 		return nil, nil
 	case 1:
 	default:
-		what = " are no accounts, or others than those first seen by these names"
+		what = " are not GitHub accounts, or not those that first had these names"
 	}
 	return change.Say(enumerated(names, "and"), change.Words(what)), change.Words("write the new name of whoever was renamed, or name others")
 }
@@ -100,8 +100,8 @@ func (q *inquiry) unreadTeam(slug string) (found, mend change.Text) {
 	case team.Missing:
 		return nil, nil
 	case team.Replaced:
-		return change.Say(name, change.Words(" is another team than the one first seen by this name")),
-			change.Words("an owner of the organization who means this one removes the App and installs it again, which forgets the first; or name others")
+		return change.Say(name, change.Words(" is not the team that first had this name")),
+			change.Words("if this team is meant, an owner of the organization removes the App and installs it again, which forgets the first; or name others")
 	case team.Problem != "":
 		return change.Say(name, change.Words(" cannot be read: "), change.Quote(team.Problem)),
 			change.Say(change.Words("let the App read the members of "), name, change.Words(", or name others"))

@@ -44,10 +44,10 @@ func example() change.Decision {
 			tenant(change.KindRecord, change.Missing, "Rollback plan", "rollback plan missing", change.Words("missing"),
 				change.Say(change.Words("add a section "), change.Code("Rollback plan"), change.Words(" to the description"))),
 			tenant(change.KindApprovals, change.Awaited, "2 reviewers", "1 of 2 approvals", change.Login(bob),
-				change.Say(change.Words("one more of anyone with write access, except "), change.Login(alice), change.Words(" (author)"))),
-			tenant(change.KindApprovals, change.Awaited, "Tech lead", "tech lead", nil, change.Say(change.TeamName("acme", "tech-leads"), change.Words(" is asked"))),
+				change.Say(change.Words("one more from anyone with write access, except "), change.Login(alice), change.Words(" (author)"))),
+			tenant(change.KindApprovals, change.Awaited, "Tech lead", "tech lead", nil, change.Say(change.TeamName("acme", "tech-leads"), change.Words(" has been asked to review"))),
 			tenant(change.KindSecurityReview, change.Awaited, "Security review", "security review", nil, change.Say(change.TeamName("acme", "security"),
-				change.Words(" is asked, because "), change.Code("internal/auth/token.go"), change.Words(" matches "), change.Quote("authentication"))),
+				change.Words(" has been asked to review, because "), change.Code("internal/auth/token.go"), change.Words(" matches "), change.Quote("authentication"))),
 		},
 		Matches: []change.Match{{
 			Category: change.HighRisk, Rule: change.Code("**/db/migrate/**"), Subject: change.Code("db/migrate/20260102_add_index.rb"), Because: "schema",
@@ -93,9 +93,9 @@ func TestSummary(t *testing.T) {
 |---|---|---|---|
 | ✅ | Risk assessment | high |  |
 | ❌ | Rollback plan | missing | add a section ` + "`Rollback plan`" + ` to the description |
-| ⏳ | 2 reviewers | bob | one more of anyone with write access, except alice (author) |
-| ⏳ | Tech lead | – | ` + "`@acme/tech-leads`" + ` is asked |
-| ⏳ | Security review | – | ` + "`@acme/security` is asked, because `internal/auth/token.go`" + ` matches authentication |
+| ⏳ | 2 reviewers | bob | one more from anyone with write access, except alice (author) |
+| ⏳ | Tech lead | – | ` + "`@acme/tech-leads`" + ` has been asked to review |
+| ⏳ | Security review | – | ` + "`@acme/security` has been asked to review, because `internal/auth/token.go`" + ` matches authentication |
 
 **Why high-risk:** ` + "`db/migrate/20260102_add_index.rb` matches `**/db/migrate/**`" + ` (schema), line 41 of the policy.
 
@@ -116,7 +116,7 @@ Decided by ` + "`.github/change-policy.yml` at `abcdef0` for `9e8d7c6`" + `.
 
 func TestSummaryOfAMergedEmergency(t *testing.T) {
 	overdue := row(change.KindApprovals, change.Awaited, "Reviewer", "1 approval")
-	overdue.Next, overdue.Due = change.Words("an approval by anyone with write access"), noon
+	overdue.Next, overdue.Due = change.Words("an approval from anyone with write access"), noon
 	got := Summary(change.Decision{
 		Governed: true, State: change.Merged, Category: change.Emergency, Underlying: change.HighRisk, Requirements: []change.Requirement{overdue},
 		Declaration: &change.Declaration{By: alice, At: noon.Add(-24 * time.Hour), Due: noon},
@@ -125,7 +125,7 @@ func TestSummaryOfAMergedEmergency(t *testing.T) {
 
 | | Requirement | State | Next |
 |---|---|---|---|
-| ⏳ | Reviewer | – | an approval by anyone with write access; overdue since 2 March 12:00 UTC |
+| ⏳ | Reviewer | – | an approval from anyone with write access; overdue since 2 March 12:00 UTC |
 
 **Why high-risk:** it was when it was merged.
 
@@ -143,9 +143,9 @@ pull request 41 at 9e8d7c6 is failing
 ├─ requirements
 │  ├─ ✅ Risk assessment: high
 │  ├─ ❌ Rollback plan: missing → add a section Rollback plan to the description
-│  ├─ ⏳ 2 reviewers: bob → one more of anyone with write access, except alice (author)
-│  ├─ ⏳ Tech lead → @acme/tech-leads is asked
-│  └─ ⏳ Security review → @acme/security is asked, because internal/auth/token.go matches authentication
+│  ├─ ⏳ 2 reviewers: bob → one more from anyone with write access, except alice (author)
+│  ├─ ⏳ Tech lead → @acme/tech-leads has been asked to review
+│  └─ ⏳ Security review → @acme/security has been asked to review, because internal/auth/token.go matches authentication
 ├─ reviews
 │  └─ alice approved at 9e8d7c6, which does not count: the author cannot approve
 └─ notes
