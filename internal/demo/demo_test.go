@@ -32,7 +32,7 @@ func TestOnce(t *testing.T) {
 	for _, want := range []string{
 		"✓ Standard: approved by bob",
 		`✗ GitHub: Required status check "Change policy" is in progress.`,
-		"EMERGENCY is ignored: sam set it",
+		"EMERGENCY is ignored: sam added it",
 		"✓ Emergency: approved by dave",
 		"it begins on Tuesday, 17 November 2026, at 10:00 UTC",
 		"● staging verified · production watching until 10:37",

@@ -84,7 +84,7 @@ func migration() chapter {
 			tests().checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review"),
 			label("sam", emergency).called("sets EMERGENCY to save time").
 				checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review").
-				noting("EMERGENCY is ignored: sam set it, and only @acme/on-call may declare an emergency: by taking it off and setting it again."),
+				noting("EMERGENCY is ignored: sam added it, and may not declare an emergency. It counts once it is removed and added again by @acme/on-call."),
 			unlabel("sam", emergency).checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review"),
 			approve("alice").checks(yellow, "High-risk: 1 of 2 approvals · tech lead · security review"),
 			approve("erin").called("of security approves").checks(yellow, "High-risk: 1 of 2 approvals · tech lead"),

@@ -105,7 +105,7 @@ func (l *look) ended() string {
 		}
 		return "it was merged under the normal process"
 	case l.Pull.State == change.Open && l.m.Terms.Label != "" && !l.Pull.HasLabel(l.m.Terms.Label):
-		return "its label was taken off before it was merged"
+		return "its label was removed before it was merged"
 	}
 	return ""
 }

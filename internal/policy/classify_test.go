@@ -119,53 +119,53 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "taken off by who set it", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "eve")), want: []string{"normal, waiting"}, never: []string{"note"}},
 		{name: "taken off by a holder", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea")), want: []string{"normal, waiting"}},
 		{name: "taken off by somebody else", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice")),
-			want: []string{"high-risk, waiting", "note: The label high-risk still counts: alice took it off, who neither set it nor may lower the risk (@acme/tech-leads)."}},
+			want: []string{"high-risk, waiting", "note: The label high-risk still counts: alice removed it, who neither added it nor may lower the risk (only @acme/tech-leads may)."}},
 		{name: "taken off by nobody known", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "nobody")), want: []string{"high-risk, waiting"}},
 		{name: "renamed to it, and taken off by nobody known", facts: pullRequest(small, unlabel("high-risk", "nobody")), want: []string{"high-risk, waiting"}},
 		{name: "set again by somebody who then takes it off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice"), label("high-risk", "alice"), unlabel("high-risk", "alice")),
 			want: []string{"high-risk, waiting"}},
 		{name: "renamed away", facts: pullRequest(small, label("high-risk", "eve"), func(f *change.Facts) { f.Pull.Labels = []string{"whatever"} }),
-			want: []string{"high-risk, waiting", "nobody is known to have taken it off. That ends once it is set again and taken off by who set it first, or by @acme/tech-leads."}},
+			want: []string{"high-risk, waiting", "nobody is known to have removed it. That ends once it is added again and removed by whoever added it first, or by @acme/tech-leads."}},
 		{name: "set again, and taken off by a holder", facts: pullRequest(small, label("high-risk", "eve"), label("high-risk", "bob"), unlabel("high-risk", "lea")), want: []string{"normal, waiting"}},
 		{name: "a label that lowers counts from a holder", facts: pullRequest(small, label("trivial", "lea")), want: []string{"standard, waiting"}},
 		{name: "not from anyone", facts: pullRequest(small, label("trivial", "bob")),
-			want: []string{"normal, waiting", "note: The label trivial lowers nothing: it was set by bob, and counts only once it is taken off and set by @acme/tech-leads."}},
+			want: []string{"normal, waiting", "note: The label trivial does not lower the risk: it was added by bob, and counts only once it is removed and added again by @acme/tech-leads."}},
 		{name: "not where nobody may lower", policy: "version: 1\nroles: {reviewer: {permission: write}}\ncategories: {standard: {when: {any: [{labels: [trivial]}]}}}\n",
-			facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting", "note: The label trivial lowers nothing: the policy names no role under labels that may lower the risk."}},
-		{name: "not from nobody known", facts: pullRequest(small, label("trivial", "")), want: []string{"normal, waiting", "nobody is known to have set it, and it counts only once it is taken off and set by"}},
+			facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting", "note: The label trivial does not lower the risk: the policy names no role under labels that may lower the risk."}},
+		{name: "not from nobody known", facts: pullRequest(small, label("trivial", "")), want: []string{"normal, waiting", "nobody is known to have added it, and it counts only once it is removed and added again by"}},
 		{name: "not from somebody whose team cannot be read", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
-		}), want: []string{"normal, waiting", "note: The label trivial lowers nothing so far: whether lea, who set it, may lower the risk could not be read, because " +
-			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"counts only once it is taken off and set by"}},
+		}), want: []string{"normal, waiting", "note: The label trivial does not lower the risk so far: whether lea, who added it, may lower the risk could not be read, because " +
+			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"counts only once it is removed and added again by"}},
 		{name: "nor does a label of risk come off then", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
-		}), want: []string{"high-risk, waiting", "note: The label high-risk still counts so far: whether lea, who took it off and had not set it, may lower the risk could not be read, because " +
+		}), want: []string{"high-risk, waiting", "note: The label high-risk still counts so far: whether lea, who removed it and had not added it, may lower the risk could not be read, because " +
 			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"may lower the risk ("}},
 		{name: "not from somebody who has lost the role since", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Members: []change.Account{account("carol")}}
-		}), want: []string{"normal, waiting", "set by lea, and counts only once it is taken off and set by @acme/tech-leads"}},
+		}), want: []string{"normal, waiting", "added by lea, and counts only once it is removed and added again by @acme/tech-leads"}},
 		{name: "nor does that take a label of risk off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads"}
-		}), want: []string{"high-risk, waiting", "lea took it off, who neither set it nor may lower the risk"}},
-		{name: "not from a program", facts: pullRequest(small, label("trivial", "renovate[bot]")), want: []string{"normal, waiting", "set by renovate[bot], and counts only once it is taken off and set by"}},
+		}), want: []string{"high-risk, waiting", "lea removed it, who neither added it nor may lower the risk"}},
+		{name: "not from a program", facts: pullRequest(small, label("trivial", "renovate[bot]")), want: []string{"normal, waiting", "added by renovate[bot], and counts only once it is removed and added again by"}},
 		{name: "but for one that the role names", policy: strings.Replace(classes, "lead: {teams: [tech-leads]}", "lead: {teams: [tech-leads], bots: ['renovate[bot]']}", 1),
 			facts: pullRequest(small, label("trivial", "renovate[bot]")), want: []string{"standard, waiting"}},
 		{name: "a label of risk counts from a program", facts: pullRequest(small, label("high-risk", "dependabot[bot]")), want: []string{"high-risk, waiting"}},
-		{name: "and is not taken off by another", facts: pullRequest(small, label("high-risk", "dependabot[bot]"), unlabel("high-risk", "renovate[bot]")), want: []string{"high-risk, waiting", "renovate[bot] took it off"}},
+		{name: "and is not taken off by another", facts: pullRequest(small, label("high-risk", "dependabot[bot]"), unlabel("high-risk", "renovate[bot]")), want: []string{"high-risk, waiting", "renovate[bot] removed it"}},
 		{name: "removed, and set again by somebody without the role", facts: pullRequest(small, label("trivial", "lea"), unlabel("trivial", "lea"), label("trivial", "bob")),
-			want: []string{"normal, waiting", "it was set by bob"}},
+			want: []string{"normal, waiting", "it was added by bob"}},
 		{name: "removed, and set again by a holder", facts: pullRequest(small, label("trivial", "bob"), unlabel("trivial", "bob"), label("trivial", "lea")), want: []string{"standard, waiting"}},
 		{name: "a label of risk that a holder took off and anyone set again", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), label("high-risk", "bob")),
 			want: []string{"high-risk, waiting"}, never: []string{"note"}},
 		{name: "then who first set it does not take it off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), label("high-risk", "bob"), unlabel("high-risk", "eve")),
-			want: []string{"high-risk, waiting", "eve took it off"}},
+			want: []string{"high-risk, waiting", "eve removed it"}},
 		{name: "another label that was renamed to one that lowers", facts: pullRequest(small, label("bug", "bob"), func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }),
-			want: []string{"normal, waiting", "nobody is known to have set it, and it counts only once it is taken off and set by"}},
+			want: []string{"normal, waiting", "nobody is known to have added it, and it counts only once it is removed and added again by"}},
 		{name: "one that a holder set, renamed and taken off, and another in its place", facts: pullRequest(small, label("bug", "bob"), label("trivial", "lea"), unlabel("was-trivial", "lea"),
-			func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }), want: []string{"normal, waiting", "nobody is known to have set it, and it counts only once it is taken off and set by"}},
+			func(f *change.Facts) { f.Pull.Labels = []string{"trivial"} }), want: []string{"normal, waiting", "nobody is known to have added it, and it counts only once it is removed and added again by"}},
 		{name: "made anew and set again by a holder", facts: pullRequest(small, label("trivial", "bob"), unlabel("was-trivial", "bob"), label("trivial", "lea")), want: []string{"standard, waiting"}},
 		{name: "one that was renamed to one of risk, taken off by who set it under another name", facts: pullRequest(small, label("bug", "bob"), unlabel("high-risk", "bob")),
-			want: []string{"high-risk, waiting", "bob took it off, who neither set it nor may lower the risk"}},
+			want: []string{"high-risk, waiting", "bob removed it, who neither added it nor may lower the risk"}},
 		{name: "taken off by a holder", facts: pullRequest(small, label("bug", "bob"), unlabel("high-risk", "lea")), want: []string{"normal, waiting"}},
 		{name: "set on a draft: it raises at once", facts: pullRequest(small, draft, label("high-risk", "eve")), want: []string{"high-risk, waiting"}},
 		{name: "and lowers", facts: pullRequest(small, draft, label("trivial", "lea")), want: []string{"standard, waiting"}},
@@ -181,7 +181,7 @@ roles: {reviewer: {permission: write}}
 categories:
   normal: {record: []}
   standard: {when: {any: [{expression: '"trivial" in change.labels'}]}}
-`, facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting", "note: The label trivial lowers nothing: the policy names no role under labels"}},
+`, facts: pullRequest(small, label("trivial", "bob")), want: []string{"normal, waiting", "note: The label trivial does not lower the risk: the policy names no role under labels"}},
 	})
 }
 
@@ -196,18 +196,18 @@ func TestLabelsInExpressions(t *testing.T) {
 		{name: "without it", policy: standard(unlessReview), facts: pullRequest(small, label("bug", "eve")), want: []string{"standard, waiting"}, never: []string{"note"}},
 		{name: "taken off by who set it", policy: standard(unlessReview), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "eve")), want: []string{"standard, waiting"}},
 		{name: "taken off by somebody else", policy: standard(unlessReview), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "alice")),
-			want: []string{"normal, waiting", "note: The label needs-review still counts: alice took it off"}},
+			want: []string{"normal, waiting", "note: The label needs-review still counts: alice removed it"}},
 		{name: "taken off by a holder", policy: standard(unlessReview), facts: pullRequest(small, label("needs-review", "eve"), unlabel("needs-review", "lea")), want: []string{"standard, waiting"}},
 		{name: "a label that lowers takes nothing out of high-risk", policy: high(unlessReviewed), facts: pullRequest(small, label("reviewed", "eve")),
-			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing: it was set by eve, and counts only once it is taken off and set by @acme/tech-leads."}},
+			want: []string{"high-risk, waiting", "note: The label reviewed does not lower the risk: it was added by eve, and counts only once it is removed and added again by @acme/tech-leads."}},
 		{name: "from a holder it does", policy: high(unlessReviewed), facts: pullRequest(small, label("reviewed", "lea")), want: []string{"normal, waiting"}, never: []string{"note"}},
 		{name: "both in one expression", policy: high(risky), facts: pullRequest(small, label("risky", "eve"), label("reviewed", "eve")),
-			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing"}, never: []string{"label risky"}},
+			want: []string{"high-risk, waiting", "note: The label reviewed does not lower the risk"}, never: []string{"label risky"}},
 		{name: "only the one", policy: high(risky), facts: pullRequest(small, label("reviewed", "eve")), want: []string{"normal, waiting"}, never: []string{"note"}},
 		{name: "one that was taken off in vain, and one that lowers", policy: high(risky), facts: pullRequest(small, label("risky", "eve"), unlabel("risky", "alice"), label("reviewed", "eve")),
-			want: []string{"high-risk, waiting", "note: The label reviewed lowers nothing", "note: The label risky still counts: alice took it off"}},
+			want: []string{"high-risk, waiting", "note: The label reviewed does not lower the risk", "note: The label risky still counts: alice removed it"}},
 		{name: "labels that the expression does not name", policy: standard(`change.labels.exists(l, l.startsWith("ok-"))`), facts: pullRequest(small, label("ok-a", "eve"), label("ok-b", "bob")),
-			want: []string{"normal, waiting", "note: The label ok-a lowers nothing", "note: The label ok-b lowers nothing"}},
+			want: []string{"normal, waiting", "note: The label ok-a does not lower the risk", "note: The label ok-b does not lower the risk"}},
 		{name: "more labels than are tried", policy: high(`!["a", "b", "c", "d", "e", "f", "g", "h", "i"].all(l, l in change.labels)`), want: []string{"high-risk, waiting"},
 			facts: pullRequest(small, label("h", "eve"), label("i", "eve"), label("a", "eve"), label("b", "eve"), label("c", "eve"), label("d", "eve"), label("e", "eve"), label("f", "eve"), label("g", "eve"))},
 		{name: "each by itself", policy: high(`change.labels.exists(l, l.startsWith("risk/")) && change.labels.exists(l, l.startsWith("area/"))`),
@@ -292,36 +292,36 @@ func TestEmergency(t *testing.T) {
 			want: []string{"emergency, satisfied", "note: 3f2c1aa was written by Bob"}},
 		{name: "no justification", facts: pullRequest(files("a.go"), smoke, declared), want: []string{"emergency, failing", "missing Justification [justification missing]"}},
 		{name: "set by somebody who may not", facts: pullRequest(files("a.go"), justified, smoke, label("emergency", "bob")),
-			want: []string{"normal, failing", "note: EMERGENCY is ignored: bob set it, and only @acme/on-call may declare an emergency: by taking it off and setting it again."}},
-		{name: "set by nobody known", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "")), want: []string{"normal, failing", "note: EMERGENCY is ignored: nobody is known to have set it. It counts once it is taken off and set by @acme/on-call."}},
+			want: []string{"normal, failing", "note: EMERGENCY is ignored: bob added it, and may not declare an emergency. It counts once it is removed and added again by @acme/on-call."}},
+		{name: "set by nobody known", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "")), want: []string{"normal, failing", "note: EMERGENCY is ignored: nobody is known to have added it. It counts once it is removed and added again by @acme/on-call."}},
 		{name: "set by somebody whose team cannot be read", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.Teams["on-call"] = change.Team{Slug: "on-call", Problem: "403"}
 		}), want: []string{"normal, failing", "could not be read"}},
 		{name: "a push ends it", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) { f.LabelEvents[0].Head = oldHead }),
-			want: []string{"normal, failing", "note: EMERGENCY has ended: olga declared it before the present content was pushed."}},
+			want: []string{"normal, failing", "note: EMERGENCY has ended: olga declared it, and other content was pushed since."}},
 		{name: "the head that it saw follows from the pushes", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) { f.LabelEvents[0].Head = "" }),
 			want: []string{"emergency, satisfied"}},
 		{name: "a push in the same second may have come after", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.LabelEvents[0].Head, f.LabelEvents[0].At = "", morning
-		}), want: []string{"normal, failing", "note: EMERGENCY is ignored: which content olga declared it on is not known. It counts again once it is taken off and set by @acme/on-call."}, never: []string{"ended"}},
+		}), want: []string{"normal, failing", "note: EMERGENCY is ignored: which content olga declared it on is not known. It counts again once it is removed and added again by @acme/on-call."}, never: []string{"ended"}},
 		{name: "without the pushes nobody knows what it saw", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.LabelEvents[0].Head, f.PushesKnown = "", false
 		}), want: []string{"normal, failing", "which content olga declared it on is not known"}, never: []string{"ended"}},
-		{name: "set by a program", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "renovate[bot]")), want: []string{"normal, failing", "renovate[bot] set it, and only @acme/on-call may declare"}},
+		{name: "set by a program", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "renovate[bot]")), want: []string{"normal, failing", "renovate[bot] added it, and may not declare an emergency"}},
 		{name: "set by somebody who has lost the role since", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.Teams["on-call"] = change.Team{Slug: "on-call", Members: []change.Account{account("carol")}}
-		}), want: []string{"normal, failing", "olga set it, and only @acme/on-call may declare"}},
+		}), want: []string{"normal, failing", "olga added it, and may not declare an emergency"}},
 		{name: "taken off", facts: pullRequest(files("a.go"), justified, smoke, declared, unlabel("EMERGENCY", "bob")), want: []string{"normal, failing"}, never: []string{"EMERGENCY"}},
 		{name: "taken off, and set again by somebody who may not", facts: pullRequest(files("a.go"), justified, smoke, declared, unlabel("EMERGENCY", "bob"), label("EMERGENCY", "bob")),
-			want: []string{"normal, failing", "bob set it, and only"}},
+			want: []string{"normal, failing", "bob added it, and may not"}},
 		{name: "another label that was renamed to it", facts: pullRequest(files("a.go"), justified, smoke, label("bug", "olga"), func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }),
-			want: []string{"normal, failing", "nobody is known to have set it"}},
+			want: []string{"normal, failing", "nobody is known to have added it"}},
 		{name: "renamed and taken off, and another renamed to it", facts: pullRequest(files("a.go"), justified, smoke, label("bug", "bob"), declared, unlabel("was-emergency", "olga"),
-			func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }), want: []string{"normal, failing", "nobody is known to have set it"}},
+			func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }), want: []string{"normal, failing", "nobody is known to have added it"}},
 		{name: "other labels come and go", facts: pullRequest(files("a.go"), justified, smoke, label("bug", "bob"), declared, unlabel("bug", "bob")), want: []string{"emergency, satisfied"}},
 		{name: "another label is set after it", facts: pullRequest(files("a.go"), justified, smoke, declared, label("bug", "bob")), want: []string{"emergency, satisfied"}},
 		{name: "taken off by its name, and another renamed to it", facts: pullRequest(files("a.go"), justified, smoke, declared, unlabel("EMERGENCY", "olga"),
-			func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }), want: []string{"normal, failing", "nobody is known to have set it"}},
+			func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }), want: []string{"normal, failing", "nobody is known to have added it"}},
 		{name: "the policy is never an emergency", facts: pullRequest(files(".github/change-policy.yml"), justified, smoke, declared), want: []string{"high-risk, failing", "note: EMERGENCY is ignored: a change of the policy"}},
 		{name: "nor what may be one, where it is high-risk besides", facts: pullRequest(files("a.tf"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "file modes awaited"}},
 		{name: "where it is not declared nobody needs to know", facts: pullRequest(files("a.tf"), mode(""), unreadable), want: []string{"high-risk, waiting"}, never: []string{"file modes awaited"}},

@@ -46,24 +46,24 @@ func (q *inquiry) findEmergency() {
 	debt, late := q.overdue(set)
 	switch {
 	case !ok || !set.By.Known():
-		q.remark(label, change.Words(" is ignored: nobody is known to have set it. It counts once it is taken off and set by "), q.whoMay(e.DeclaredBy), change.Words("."))
+		q.remark(label, change.Words(" is ignored: nobody is known to have added it. It counts once it is removed and added again by "), q.whoMay(e.DeclaredBy), change.Words("."))
 		return
 	case may == unknown:
 		q.remark(label, change.Words(" is ignored so far: whether "), change.Login(set.By), change.Words(" may declare an emergency "), q.unknowable(declarer, set.By), change.Words("."))
 		return
 	case may == no:
-		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" set it, and only "), q.whoMay(e.DeclaredBy),
-			change.Words(" may declare an emergency: by taking it off and setting it again."))
+		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" added it, and may not declare an emergency. It counts once it is removed and added again by "),
+			q.whoMay(e.DeclaredBy), change.Words("."))
 		return
 	case late:
-		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" set it, who owed "), q.owedFor(debt),
-			change.Words(" since "+debt.Due.UTC().Format("2 January 2006 15:04 UTC")+". Once that is settled, whoever may declare takes it off and sets it again; others who may do so at once."))
+		q.remark(label, change.Words(" is ignored: "), change.Login(set.By), change.Words(" added it, who owed "), q.owedFor(debt),
+			change.Words(" since "+debt.Due.UTC().Format("2 January 2006 15:04 UTC")+". Anyone else who may declare an emergency can remove it and add it again now; "), change.Login(set.By), change.Words(" can once that is settled."))
 		return
 	case q.declaredOn(set).Head == "":
 		q.remark(label, change.Words(" is ignored: which content "), change.Login(set.By), change.Words(" declared it on is not known. "), q.again(e))
 		return
 	case !q.sameContent(q.declaredOn(set)):
-		q.remark(label, change.Words(" has ended: "), change.Login(set.By), change.Words(" declared it before the present content was pushed. "), q.again(e))
+		q.remark(label, change.Words(" has ended: "), change.Login(set.By), change.Words(" declared it, and other content was pushed since. "), q.again(e))
 		return
 	}
 	q.findDeclarers()
@@ -80,7 +80,7 @@ func (q *inquiry) findEmergency() {
 
 // again says how an emergency is declared once more.
 func (q *inquiry) again(e *Emergency) change.Text {
-	return change.Say(change.Words("It counts again once it is taken off and set by "), q.whoMay(e.DeclaredBy), change.Words("."))
+	return change.Say(change.Words("It counts again once it is removed and added again by "), q.whoMay(e.DeclaredBy), change.Words("."))
 }
 
 // keepDeclared takes the declaration under which it was merged for the one in force, whatever became since of the label, of what the record

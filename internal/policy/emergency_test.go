@@ -220,12 +220,12 @@ func TestDebtsBarFromDeclaring(t *testing.T) {
 	bothOnCall := func(f *change.Facts) {
 		f.Teams["on-call"] = change.Team{Slug: "on-call", Members: []change.Account{account("carol"), account("olga")}}
 	}
-	ignored := "note: EMERGENCY is ignored: olga set it, who owed the approval of #12 since 1 March 2026 09:00 UTC. Once that is settled, whoever may declare takes it off and sets it again; others who may do so at once."
+	ignored := "note: EMERGENCY is ignored: olga added it, who owed the approval of #12 since 1 March 2026 09:00 UTC. Anyone else who may declare an emergency can remove it and add it again now; olga can once that is settled."
 	play(t, brief, []scenario{
 		{name: "an overdue approval", facts: pullRequest(a, owes("olga", 12, yesterday), declared), want: []string{"normal, waiting", ignored}},
 		{name: "an overdue retrospective in another repository", facts: pullRequest(a, owes("olga", 12, yesterday), theDebt(func(d *change.Debt) {
 			d.Kind, d.Pull.Repository = change.DebtRetrospective, 8
-		}), declared), want: []string{"normal, waiting", "olga set it, who owed the retrospective of #12 in another repository (8) since"}},
+		}), declared), want: []string{"normal, waiting", "olga added it, who owed the retrospective of #12 in another repository (8) since"}},
 		{name: "the longest overdue is named", facts: pullRequest(a, owes("olga", 13, yesterday.Add(time.Hour)), owes("olga", 12, yesterday), declared), want: []string{"normal, waiting", ignored}},
 		{name: "one that is not due yet", facts: pullRequest(a, owes("olga", 12, morning.Add(time.Hour)), declared), want: []string{"emergency, satisfied"}},
 		{name: "one that became overdue since", facts: pullRequest(a, owes("olga", 12, morning.Add(time.Hour)), declared, now(morning.Add(2*time.Hour))), want: []string{"emergency, satisfied"}},
@@ -238,7 +238,7 @@ func TestDebtsBarFromDeclaring(t *testing.T) {
 		{name: "set again by somebody who owes nothing", facts: pullRequest(a, bothOnCall, owes("olga", 12, yesterday), declared, unlabel("EMERGENCY", "carol"), label("EMERGENCY", "carol")),
 			want: []string{"emergency, satisfied", "olga (declared it)"}, never: []string{"ignored"}},
 		{name: "whoever may not declare is told that, and not of debts", facts: pullRequest(a, owes("bob", 12, yesterday), label("EMERGENCY", "bob")),
-			want: []string{"normal, waiting", "bob set it, and only @acme/on-call may declare"}, never: []string{"owed the"}},
+			want: []string{"normal, waiting", "bob added it, and may not declare an emergency"}, never: []string{"owed the"}},
 	})
 
 	t.Run("the clock starts at the first that counts", func(t *testing.T) {

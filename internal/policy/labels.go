@@ -66,14 +66,14 @@ func (q *inquiry) remarkHeldOn(label string) {
 	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" still counts"))
 	switch {
 	case stuck.Label == "":
-		q.remark(name, change.Words(": it was set, and nobody is known to have taken it off. That ends once it is set again and taken off by who set it first, or by "),
+		q.remark(name, change.Words(": it was added, and nobody is known to have removed it. That ends once it is added again and removed by whoever added it first, or by "),
 			q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
 	case q.holds(lowerer, stuck.By) == unknown:
-		q.remark(name, change.Words(" so far: whether "), change.Login(stuck.By), change.Words(", who took it off and had not set it, may lower the risk "),
+		q.remark(name, change.Words(" so far: whether "), change.Login(stuck.By), change.Words(", who removed it and had not added it, may lower the risk "),
 			q.unknowable(lowerer, stuck.By), change.Words("."))
 	default:
 		q.remark(name, change.Words(": "), change.Login(stuck.By),
-			change.Words(" took it off, who neither set it nor may lower the risk ("), q.whoMay(q.policy.Labels.LoweredBy), change.Words(")."))
+			change.Words(" removed it, who neither added it nor may lower the risk (only "), q.whoMay(q.policy.Labels.LoweredBy), change.Words(" may)."))
 	}
 }
 
@@ -96,21 +96,21 @@ func (q *inquiry) setWithAuthority(label string) bool {
 }
 
 func (q *inquiry) remarkPowerless(label string) {
-	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" lowers nothing"))
+	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" does not lower the risk"))
 	if q.role(q.policy.Labels.LoweredBy) == nil {
 		q.remark(name, change.Words(": the policy names no role under "), change.Code("labels"), change.Words(" that may lower the risk."))
 		return
 	}
-	by := change.Words(": nobody is known to have set it, and it")
+	by := change.Words(": nobody is known to have added it, and it")
 	if set, ok := q.lastSet(label); ok && set.By.Known() {
 		who := change.Login(set.By)
-		by = change.Say(change.Words(": it was set by "), who, change.Words(", and"))
+		by = change.Say(change.Words(": it was added by "), who, change.Words(", and"))
 		if lowerer := q.role(q.policy.Labels.LoweredBy); q.holds(lowerer, set.By) == unknown {
-			q.remark(name, change.Words(" so far: whether "), who, change.Words(", who set it, may lower the risk "), q.unknowable(lowerer, set.By), change.Words("."))
+			q.remark(name, change.Words(" so far: whether "), who, change.Words(", who added it, may lower the risk "), q.unknowable(lowerer, set.By), change.Words("."))
 			return
 		}
 	}
-	q.remark(name, by, change.Words(" counts only once it is taken off and set by "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
+	q.remark(name, by, change.Words(" counts only once it is removed and added again by "), q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
 }
 
 // lastSet returns the event that set a label which the change carries. A label that was renamed or made anew has none: events keep the
