@@ -27,7 +27,7 @@ func documentation() chapter {
 	return chapter{
 		proposal: "story-1-docs", title: "A line of documentation",
 		steps: []step{
-			open("alice").checks(yellow, "Standard: 0 of 1 approval · test awaited"),
+			open("alice").checks(yellow, "Standard: 0 of 1 approval · waiting for test"),
 			tests().checks(yellow, "Standard: 0 of 1 approval"),
 			merge("alice").called("tries to merge").isRefused(`Required status check "Change policy" is in progress.`),
 			approve("bob").checks(green, "Standard: approved by bob"),
@@ -44,20 +44,20 @@ func code() chapter {
 	return chapter{
 		proposal: "story-2-code", title: "A change of code",
 		steps: []step{
-			open("alice").checks(red, "Normal: 0 of 1 approval · rollback plan missing · test awaited"),
+			open("alice").checks(red, "Normal: 0 of 1 approval · rollback plan missing · waiting for test"),
 			fillIn("alice", "adds a rollback plan", "<!-- How do we get back to before? -->", "Revert and deploy: nothing is stored.").
-				checks(yellow, "Normal: 0 of 1 approval · test awaited"),
+				checks(yellow, "Normal: 0 of 1 approval · waiting for test"),
 			tests().checks(yellow, "Normal: 0 of 1 approval"),
 			approve("bob").checks(green, "Normal: approved by bob"),
 			push("alice", "pushes one more commit", githubsim.Commit{
 				Message: "Say what half even means",
 				Files:   map[string]string{"docs/prices.md": "# Prices\n\nHalf a cent is rounded to the even cent, as banks do.\n"},
-			}).checks(yellow, "Normal: 0 of 1 approval · test awaited"),
+			}).checks(yellow, "Normal: 0 of 1 approval · waiting for test"),
 			tests().checks(yellow, "Normal: 0 of 1 approval"),
 			approve("frank").checks(green, "Normal: approved by frank"),
 			merge("alice"),
 		},
-		lesson: "Red is what the author can mend, yellow waits for others. An approval counts for the content that it saw, and a push ends it.",
+		lesson: "Red is what the author can fix, yellow waits for others. An approval counts for the content that it saw, and a push ends it.",
 	}
 }
 
@@ -80,7 +80,7 @@ func migration() chapter {
 	return chapter{
 		proposal: "story-3-migration", title: "A database migration",
 		steps: []step{
-			open("bob").checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review · test awaited"),
+			open("bob").checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review · waiting for test"),
 			tests().checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review"),
 			label("sam", emergency).called("sets EMERGENCY to save time").
 				checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review").
@@ -107,7 +107,7 @@ func incident() chapter {
 	return chapter{
 		proposal: "story-4-incident", title: "An incident during a freeze",
 		steps: []step{
-			open("carol").checks(red, "Normal: 0 of 1 approval · risk missing · rollback plan missing · testing missing · test awaited"),
+			open("carol").checks(red, "Normal: 0 of 1 approval · risk missing · rollback plan missing · testing missing · waiting for test"),
 			command("dave", "freezes production", `/change freeze production until 2026-11-17T16:00 "nobody touches it during the incident"`).answers("production is frozen until 17 November 16:00 UTC."),
 			label("carol", emergency).called("is on call: sets EMERGENCY").checks(green, "Emergency: 1 approval due by …"),
 			approve("dave").called("is at hand, and approves").checks(green, "Emergency: approved by dave"),
@@ -126,7 +126,7 @@ func nextWaits() chapter {
 	return chapter{
 		proposal: "story-5-cart", title: "The next change waits, until it may go",
 		steps: []step{
-			open("alice").checks(yellow, "Normal: 0 of 1 approval · test awaited"),
+			open("alice").checks(yellow, "Normal: 0 of 1 approval · waiting for test"),
 			tests().checks(yellow, "Normal: 0 of 1 approval"),
 			approve("bob").checks(green, "Normal: approved by bob"),
 			merge("alice"),
@@ -156,7 +156,7 @@ func mended() chapter {
 	return chapter{
 		proposal: "story-6-mend", title: "Mended, and on again",
 		steps: []step{
-			open("alice").checks(yellow, "Normal: 0 of 1 approval · test awaited"),
+			open("alice").checks(yellow, "Normal: 0 of 1 approval · waiting for test"),
 			tests().checks(yellow, "Normal: 0 of 1 approval"),
 			approve("bob").checks(green, "Normal: approved by bob"),
 			merge("alice"),

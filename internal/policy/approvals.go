@@ -152,13 +152,13 @@ func (q *inquiry) whyUnused(slots []slot, by change.Account) change.Text {
 		return change.Words("no approval is needed")
 	}
 	if !slices.ContainsFunc(slots, func(s slot) bool { return !s.by.Known() }) {
-		return change.Words("every approval is there without it")
+		return change.Words("not needed: every approval is there already")
 	}
 	held := no
 	var roles []string
 	for _, s := range slots {
 		if held = max(held, q.fills(s, by)); held == yes {
-			return change.Words("everything it could count for is approved")
+			return change.Words("not needed: all that it could count for is approved already")
 		}
 		if !slices.Contains(roles, s.role.Name) {
 			roles = append(roles, s.role.Name)
@@ -171,7 +171,7 @@ func (q *inquiry) whyUnused(slots []slot, by change.Account) change.Text {
 		return change.Words("which roles this person holds could not be read")
 	}
 	slices.Sort(roles)
-	return change.Say(change.Words("holds none of the roles that are asked for: "), change.Quote(strings.Join(roles, ", ")))
+	return change.Say(change.Words("holds none of the roles that are needed: "), change.Quote(strings.Join(roles, ", ")))
 }
 
 // approvalRows makes a requirement of each role that is asked for, and asks those who are to be asked.
@@ -334,7 +334,7 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 		}
 		q.asks = append(q.asks, ask)
 	} else if q.facts.Pull.Draft && q.isAskedFor(w) {
-		who = change.Say(q.candidates(w.role), change.Words(", when it is ready for review"))
+		who = change.Say(q.candidates(w.role), change.Words(", once this is ready for review"))
 	}
 	if except := q.exceptions(w.role); except != nil {
 		who = change.Say(who, change.Words(", except "), except)

@@ -31,15 +31,15 @@ func TestApprovals(t *testing.T) {
 	play(t, fourEyes, []scenario{
 		{name: "nobody", facts: pullRequest(normal), want: []string{"normal, waiting", "awaited Reviewer [0 of 1 approval] → an approval from anyone with write access, except alice (author)"}},
 		{name: "a reviewer", facts: pullRequest(normal, approved("bob")), want: []string{"normal, satisfied", "met Reviewer bob", "bob counts for reviewer"}},
-		{name: "without the permission", facts: pullRequest(normal, approved("eve")), want: []string{"normal, waiting", "eve does not count: holds none of the roles that are asked for: reviewer"}},
+		{name: "without the permission", facts: pullRequest(normal, approved("eve")), want: []string{"normal, waiting", "eve does not count: holds none of the roles that are needed: reviewer"}},
 		{name: "whose permission was not read", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { delete(f.People, account("bob").ID) }),
 			want: []string{"normal, waiting", "bob does not count: which roles this person holds could not be read"}},
 		{name: "whose permission cannot be read", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) {
 			f.People[account("bob").ID] = change.Person{Permission: change.PermissionAdmin, Problem: "502"}
 		}), want: []string{"normal, waiting", "bob does not count: what this person may do could not be read: 502"}},
 		{name: "a deleted account", facts: pullRequest(normal, approved("nobody")), want: []string{"normal, waiting"}, never: []string{"counts"}},
-		{name: "more than needed", facts: pullRequest(normal, approved("bob", "carol")), want: []string{"normal, satisfied", "carol does not count: every approval is there without it"}},
-		{name: "more than one role needs", facts: pullRequest(risky, approved("bob", "carol", "dan")), want: []string{"high-risk, waiting", "dan does not count: everything it could count for is approved"}},
+		{name: "more than needed", facts: pullRequest(normal, approved("bob", "carol")), want: []string{"normal, satisfied", "carol does not count: not needed: every approval is there already"}},
+		{name: "more than one role needs", facts: pullRequest(risky, approved("bob", "carol", "dan")), want: []string{"high-risk, waiting", "dan does not count: not needed: all that it could count for is approved already"}},
 
 		{name: "a comment is no opinion", facts: pullRequest(normal, review(change.Commented, "bob", head)), want: []string{"normal, waiting"}, never: []string{"bob"}},
 		{name: "a comment takes nothing back", facts: pullRequest(normal, approved("bob"), review(change.Commented, "bob", head)), want: []string{"normal, satisfied"}},
@@ -49,18 +49,18 @@ func TestApprovals(t *testing.T) {
 		{name: "a dismissed approval is no opinion", facts: pullRequest(normal, approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},
 		{name: "and revives none", facts: pullRequest(normal, approved("bob"), approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},
 		{name: "nor an objection", facts: pullRequest(normal, objected("bob"), approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},
-		{name: "an approval of other content leaves no objection to the present that could count", facts: pullRequest(normal, objected("bob"), oldApproval), want: []string{"normal, waiting", "bob does not count: saw 3f2c1aa"}},
-		{name: "an objection ends the approvals before it", facts: pullRequest(normal, approved("bob"), objected("bob"), oldApproval), want: []string{"normal, waiting", "bob does not count: saw 3f2c1aa"}},
+		{name: "an approval of other content leaves no objection to the present that could count", facts: pullRequest(normal, objected("bob"), oldApproval), want: []string{"normal, waiting", "bob does not count: it was for 3f2c1aa"}},
+		{name: "an objection ends the approvals before it", facts: pullRequest(normal, approved("bob"), objected("bob"), oldApproval), want: []string{"normal, waiting", "bob does not count: it was for 3f2c1aa"}},
 
 		{name: "an objection by somebody without a role", facts: pullRequest(normal, objected("stranger"), approved("bob")),
 			want: []string{"normal, satisfied", "stranger does not count: holds no role of the policy"}},
 		{name: "an objection by somebody who held a role then", facts: pullRequest(normal, objected("stranger"), func(f *change.Facts) { f.Reviews[0].Held = true }, approved("bob")),
 			want: []string{"normal, failing", "stranger objects"}},
 		{name: "an objection by somebody whose roles cannot be read", facts: pullRequest(normal, objected("bob"), approved("carol"), func(f *change.Facts) { delete(f.People, account("bob").ID) }),
-			want: []string{"normal, failing", "bob objects", "requested by bob; it counts, as whether bob holds a role could not be read → an approval from bob"}},
+			want: []string{"normal, failing", "bob objects", "requested by bob; it counts, because whether bob holds a role could not be read → an approval from bob"}},
 		{name: "or who may be in a team that cannot be read", facts: pullRequest(normal, objected("stranger"), approved("carol"), func(f *change.Facts) {
 			f.Teams["security"] = change.Team{Slug: "security", Problem: "403 Forbidden"}
-		}), want: []string{"normal, failing", "requested by stranger; it counts, as whether stranger holds a role could not be read, because @acme/security cannot be read: 403 Forbidden; " +
+		}), want: []string{"normal, failing", "requested by stranger; it counts, because whether stranger holds a role could not be read, because @acme/security cannot be read: 403 Forbidden; " +
 			"let the App read the members of @acme/security, or name others, on line 6 of the policy → an approval from stranger"}},
 		{name: "an objection on an older head", facts: pullRequest(normal, review(change.ChangesRequested, "bob", oldHead), approved("carol")), want: []string{"normal, failing"}},
 		{name: "an objection by a contributor", facts: pullRequest(normal, objected("bob"), pushedBy("bob"), approved("carol")), want: []string{"normal, failing", "changes requested by bob"}},
@@ -117,7 +117,7 @@ categories: {normal: {record: []}}
 			facts: pullRequest(normal, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: by("alice"), Verified: true, CoAuthors: []change.Signature{by("bob")}}), approved("bob")),
 			want:  []string{"normal, waiting", "bob does not count: co-authored 3f2c1aa"}},
 
-		{name: "a bot", facts: pullRequest(normal, approved("dependabot[bot]")), want: []string{"normal, waiting", "dependabot[bot] does not count: a bot, which no role names"}},
+		{name: "a bot", facts: pullRequest(normal, approved("dependabot[bot]")), want: []string{"normal, waiting", "dependabot[bot] does not count: a bot that no role names"}},
 		{name: "a bot that the role names", policy: `
 version: 1
 roles: {reviewer: {permission: write, bots: ["dependabot[bot]"]}}
@@ -159,9 +159,9 @@ roles: {reviewer: {permission: write}}
 categories: {normal: {record: [], unattributed: block}}
 `, facts: pullRequest(normal, func(f *change.Facts) { f.PushesKnown = false }, approved("bob")), want: []string{"normal, failing"}},
 
-		{name: "an older head", facts: pullRequest(normal, oldApproval), want: []string{"normal, waiting", "bob does not count: saw 3f2c1aa, not the present head 9e8d7c6"}},
-		{name: "the push that voided it is named", facts: pullRequest(normal, oldApproval, pushedBy("alice")), want: []string{"normal, waiting", "bob does not count: saw 3f2c1aa; alice pushed 9e8d7c6 since"}},
-		{name: "a commit that is gone", facts: pullRequest(normal, review(change.Approved, "bob", "")), want: []string{"normal, waiting", "submitted on a commit that is gone"}},
+		{name: "an older head", facts: pullRequest(normal, oldApproval), want: []string{"normal, waiting", "bob does not count: it was for 3f2c1aa, not for the current head 9e8d7c6"}},
+		{name: "the push that voided it is named", facts: pullRequest(normal, oldApproval, pushedBy("alice")), want: []string{"normal, waiting", "bob does not count: it was for 3f2c1aa; alice has since pushed 9e8d7c6"}},
+		{name: "a commit that is gone", facts: pullRequest(normal, review(change.Approved, "bob", "")), want: []string{"normal, waiting", "it was for a commit that is gone"}},
 		{name: "approved again", facts: pullRequest(normal, oldApproval, pushedBy("alice"), approved("bob")), want: []string{"normal, satisfied"}},
 
 		{name: "three people and security", facts: pullRequest(risky, approved("bob", "carol", "lea", "sam")),
@@ -191,9 +191,9 @@ security_review: {role: security}
 		{name: "watching pings nobody", policy: fourEyes + "mode: observe\n", facts: pullRequest(risky),
 			want: []string{"high-risk, waiting", "awaited Security review [security review] → an approval from @acme/security, because it is high-risk"}, never: []string{"ask ", "been asked"}},
 		{name: "a draft asks nobody", facts: pullRequest(risky, draft), want: []string{"high-risk, waiting", "awaited Ready for review [draft]",
-			"awaited Security review [security review] → @acme/security, when it is ready for review, because it is high-risk"}, never: []string{"ask ", "been asked"}},
+			"awaited Security review [security review] → @acme/security, once this is ready for review, because it is high-risk"}, never: []string{"ask ", "been asked"}},
 		{name: "a draft is never green", facts: pullRequest(normal, draft, approved("bob")), want: []string{"normal, waiting"}},
-		{name: "a draft is never red", facts: pullRequest(normal, draft, objected("bob")), want: []string{"normal, waiting", "whether that of bob counts is looked at when it is ready for review"}},
+		{name: "a draft is never red", facts: pullRequest(normal, draft, objected("bob")), want: []string{"normal, waiting", "whether the request of bob counts is decided once this is ready for review"}},
 
 		{name: "a team that cannot be read blocks what needs it, and only that", facts: pullRequest(risky, approved("bob", "carol", "sam"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
@@ -224,7 +224,7 @@ categories: {normal: {record: []}}
 		{name: "a user's own repository has no teams", facts: pullRequest(risky, func(f *change.Facts) { f.Repository.OwnerIsUser = true }),
 			want: []string{"high-risk, failing", "blocked Tech lead [tech lead (nobody can approve)] nobody can hold tech-lead: a user's repository has no teams"}},
 
-		{name: "the comparison of another head", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Content.Head = oldHead }), want: []string{"normal, waiting", "comparison awaited"}},
+		{name: "the comparison of another head", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Content.Head = oldHead }), want: []string{"normal, waiting", "waiting for the comparison"}},
 		{name: "files beyond GitHub's limit", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Content.FilesCut = true }), want: []string{"normal, failing", "blocked The whole change [too many files]"}},
 		{name: "commits beyond GitHub's limit", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Content.CommitsCut = true }), want: []string{"normal, failing", "too many commits"}},
 		{name: "files that GitHub counts and does not list", facts: pullRequest(normal, approved("bob"), func(f *change.Facts) { f.Pull.ChangedFiles = 2 }), want: []string{"normal, failing", "GitHub counts 2 files and listed 1"}},

@@ -68,9 +68,9 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 	if !q.facts.ChecksKnown {
 		r.State, r.Found = change.Awaited, change.Words("not read yet")
 		if q.facts.Pull.Draft {
-			r.Found = change.Words("looked at when it is ready for review")
+			r.Found = change.Words("not looked at until this is ready for review")
 		}
-		r.Short = change.Say(rule.title(), change.Words(" awaited"))
+		r.Short = change.Say(change.Words("waiting for "), rule.title())
 		return r
 	}
 	t := rule.tally(q.facts.Checks)
@@ -88,7 +88,7 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		r.Short = change.Say(rule.title(), change.Words(" running"))
 	case t.passed == 0 && rule.Name != "":
 		r.State = change.Awaited
-		r.Short = change.Say(rule.title(), change.Words(" awaited"))
+		r.Short = change.Say(change.Words("waiting for "), rule.title())
 		r.Strangers = t.byStranger && !t.byUnknown
 		r.Found, r.Next = rule.missing(r.Strangers, t.byUnknown)
 	case t.passed == 0:
@@ -146,10 +146,10 @@ func (r *CheckRule) tally(checks []change.Check) (t checkTally) {
 func (q *inquiry) failedCheck(rule *CheckRule, ended []change.CheckState) (short, next change.Text) {
 	s := ended[0]
 	if len(ended) > 1 || s == change.CheckFailure {
-		return change.Say(rule.title(), change.Words(" failed")), change.Words("mend it, or run it again")
+		return change.Say(rule.title(), change.Words(" failed")), change.Words("fix it, or run it again")
 	}
 	return change.Say(rule.title(), change.Words(" "+outcome(s))),
-		change.Say(change.Words("have it succeed on this commit; only "), change.Code("accept: ["+string(s)+"]"), change.Words(" on "+q.checkPlace(rule)+" would let that pass"))
+		change.Say(change.Words("it must run and succeed on this commit: only "), change.Code("accept: ["+string(s)+"]"), change.Words(" on "+q.checkPlace(rule)+" would let it pass like this"))
 }
 
 // missing says that nobody posted a check whom the rule names, though perhaps somebody else did, and what to do.
@@ -158,10 +158,10 @@ func (r *CheckRule) missing(byStranger, byUnknown bool) (found, next change.Text
 	case byUnknown:
 		return change.Words("passed, and GitHub does not say yet which workflow posted it"), nil
 	case byStranger:
-		return change.Words("posted by somebody else than the policy names"),
+		return change.Words("posted by someone other than the policy names"),
 			change.Say(change.Words("it must come from "), r.poster(), change.Words(": have that run on this commit"))
 	}
-	return change.Words("has not reported"), change.Say(change.Words("have "), r.poster(), change.Words(" run on this commit, if it does not by itself"))
+	return change.Words("has not reported"), change.Say(change.Words("if it does not start by itself, have "), r.poster(), change.Words(" run on this commit"))
 }
 
 // title names a rule in few words.

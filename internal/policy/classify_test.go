@@ -106,7 +106,7 @@ categories:
 		{name: "a submodule by its mode", facts: pullRequest(files("docs/lib"), mode(change.ModeSubmodule)), want: []string{"high-risk, waiting", "high-risk: docs/lib matches a submodule"}},
 		{name: "a submodule by its patch", facts: pullRequest(patch("docs/lib", "-Subproject commit aa", "+Subproject commit bb"), mode("")), want: []string{"high-risk, waiting"}},
 		{name: "a file that may be a submodule is not green", facts: pullRequest(files("docs/lib"), unreadable, mode(""), approved("bob")),
-			want: []string{"normal, waiting", "awaited The whole change [file modes awaited]"}},
+			want: []string{"normal, waiting", "awaited The whole change [waiting for file modes]"}},
 		{name: "many changed lines are no submodule", facts: pullRequest(files("lib"), unreadable, mode(""), lines(9), approved("bob")), want: []string{"normal, satisfied"}},
 	})
 }
@@ -323,10 +323,10 @@ func TestEmergency(t *testing.T) {
 		{name: "taken off by its name, and another renamed to it", facts: pullRequest(files("a.go"), justified, smoke, declared, unlabel("EMERGENCY", "olga"),
 			func(f *change.Facts) { f.Pull.Labels = []string{"EMERGENCY"} }), want: []string{"normal, failing", "nobody is known to have added it"}},
 		{name: "the policy is never an emergency", facts: pullRequest(files(".github/change-policy.yml"), justified, smoke, declared), want: []string{"high-risk, failing", "note: EMERGENCY is ignored: a change of the policy"}},
-		{name: "nor what may be one, where it is high-risk besides", facts: pullRequest(files("a.tf"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "file modes awaited"}},
-		{name: "where it is not declared nobody needs to know", facts: pullRequest(files("a.tf"), mode(""), unreadable), want: []string{"high-risk, waiting"}, never: []string{"file modes awaited"}},
+		{name: "nor what may be one, where it is high-risk besides", facts: pullRequest(files("a.tf"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "waiting for file modes"}},
+		{name: "where it is not declared nobody needs to know", facts: pullRequest(files("a.tf"), mode(""), unreadable), want: []string{"high-risk, waiting"}, never: []string{"waiting for file modes"}},
 		{name: "neither is a submodule", facts: pullRequest(files("lib"), mode(change.ModeSubmodule), justified, smoke, declared), want: []string{"high-risk, failing"}},
-		{name: "nor what may be one", facts: pullRequest(files("lib"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "file modes awaited"}},
+		{name: "nor what may be one", facts: pullRequest(files("lib"), mode(""), unreadable, justified, smoke, declared), want: []string{"emergency, waiting", "waiting for file modes"}},
 		{name: "approved", facts: pullRequest(files("a.go"), justified, smoke, declared, approved("bob")), want: []string{"emergency, satisfied", "met Reviewer", "bob counts for reviewer"}},
 		{name: "the declarer does not approve", facts: pullRequest(files("a.go"), justified, smoke, declared, approved("olga")),
 			want: []string{"emergency, satisfied", "owed Reviewer", "olga does not count: declared the emergency"}},

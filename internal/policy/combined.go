@@ -31,8 +31,8 @@ func UnreadableFloor(ref change.PolicyRef, key change.PullKey, head change.SHA, 
 
 // mendedOn says where a file that cannot be used is mended and by whom: a pull request that mends it is judged by the broken one.
 func mendedOn(branch change.Text) []change.Text {
-	return []change.Text{change.Say(change.Words("The file is read on "), branch, change.Words(", so no pull request passes until it is mended there, "+
-		"not even the one that mends it: an administrator merges that past this check, or lifts the requirement for that one merge where it binds administrators too."))}
+	return []change.Text{change.Say(change.Words("The file is read on "), branch, change.Words(", so no pull request passes until it is fixed there, "+
+		"not even the one that fixes it: an administrator has to merge that one past this check or, where the check binds administrators too, stop requiring it for that one merge."))}
 }
 
 // cannotUse makes a requirement of each problem. File is what people call the file.

@@ -177,7 +177,7 @@ func (q *inquiry) draftRows() []change.Requirement {
 	}
 	return []change.Requirement{{
 		Kind: change.KindDraft, Name: change.Words("Ready for review"), Short: change.Words("draft"), State: change.Awaited,
-		Found: change.Words("draft"), Next: change.Words("mark it ready for review: until then nobody is asked"),
+		Found: change.Words("draft"), Next: change.Words("mark it ready for review: nobody is asked to review it before"),
 	}}
 }
 
@@ -192,7 +192,7 @@ func (q *inquiry) limitRows() []change.Requirement {
 	}
 	switch c := f.Content; {
 	case c.Head != f.Pull.Head.SHA:
-		return row(change.Awaited, "comparison awaited", "the comparison is of another head than "+f.Pull.Head.SHA.Short(), "it is looked at again as soon as GitHub has compared this head")
+		return row(change.Awaited, "waiting for the comparison", "GitHub has not compared "+f.Pull.Head.SHA.Short()+" with the base yet", "nothing to do: it is decided as soon as GitHub has compared it")
 	case c.FilesCut:
 		return row(change.Blocked, "too many files", "GitHub lists "+plural(len(c.Files), "file", "files")+" of this change, and there may be more", "split it into smaller pull requests")
 	case c.CommitsCut:
@@ -205,7 +205,7 @@ func (q *inquiry) limitRows() []change.Requirement {
 		if q.questions != nil {
 			q.questions.modes = true
 		}
-		return row(change.Awaited, "file modes awaited", "whether "+plural(q.modesMissing, "file", "files")+" without a diff may be a submodule is not known", "it is looked at again as soon as GitHub tells the modes")
+		return row(change.Awaited, "waiting for file modes", "whether "+plural(q.modesMissing, "file", "files")+" without a diff may be a submodule is not known", "nothing to do: it is decided as soon as GitHub tells the modes")
 	}
 	return nil
 }
@@ -224,7 +224,7 @@ func (q *inquiry) expressionRows() []change.Requirement {
 			Name:  change.Words("Expression on " + q.place(b.policy, b.line)),
 			Short: change.Words("expression on " + q.place(b.policy, b.line) + " failed"),
 			Found: change.Quote(b.err.Error()),
-			Next:  change.Say(change.Words("mend line "+strconv.Itoa(b.line)+" of "), change.Code(source), where),
+			Next:  change.Say(change.Words("fix line "+strconv.Itoa(b.line)+" of "), change.Code(source), where),
 		})
 	}
 	return rows

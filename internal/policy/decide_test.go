@@ -331,7 +331,7 @@ func TestUnreadable(t *testing.T) {
 	_, err := Parse(".github/change-policy.yml", []byte("version: 1\nrolls: {}\n"))
 	d := Unreadable(change.PolicyRef{Source: ".github/change-policy.yml"}, "main", change.PullKey{Repository: 7, Number: 41}, head, err.(Problems))
 	want := []string{"uncategorized, failing", "failed Line 2 of the policy [line 2 of the policy cannot be read]",
-		"note: The file is read on main, so no pull request passes until it is mended there, not even the one that mends it"}
+		"note: The file is read on main, so no pull request passes until it is fixed there, not even the one that fixes it"}
 	for _, w := range want {
 		if got := lines(d); !strings.Contains(got, w) {
 			t.Errorf("does not say %q:\n%s", w, got)

@@ -96,11 +96,11 @@ func TestBesideAFloor(t *testing.T) {
 		{name: "checks of both, each once", own: "version: 1\nchecks: [{name: build}, {name: lint}]\n" + quiet,
 			facts: pullRequest(files("a.go"), built, approved("bob")), want: []string{"normal, waiting", "met Check build", "awaited Check lint"}},
 		{name: "a check of one name that another App is to post is another", own: "version: 1\nchecks: [{name: build, app: jenkins}]\n" + quiet,
-			facts: pullRequest(files("a.go"), built, approved("bob")), want: []string{"normal, waiting", "met Check build passed", "awaited Check build [build awaited] posted by somebody else than the policy names → it must come from the App jenkins"}},
+			facts: pullRequest(files("a.go"), built, approved("bob")), want: []string{"normal, waiting", "met Check build passed", "awaited Check build [waiting for build] posted by someone other than the policy names → it must come from the App jenkins"}},
 		{name: "so is one that another workflow is to", own: "version: 1\nchecks: [{name: build, workflow: .github/workflows/other.yml}]\n" + quiet,
 			facts: pullRequest(files("a.go"), built, approved("bob")), want: []string{"normal, waiting", "met Check build passed", "it must come from the workflow .github/workflows/other.yml"}},
 		{name: "a section as each of the two defines it", own: "version: 1\nrecord: {rollback: {headings: [Undo]}}\ncategories:\n  high-risk: {approvals: [], record: [rollback]}\n  normal: {approvals: [], record: []}\n",
-			facts: pullRequest(files("a.tf"), built, approved("bob", "carol")), want: []string{"high-risk, failing", "missing Rollback plan", "add a section Undo"}},
+			facts: pullRequest(files("a.tf"), built, approved("bob", "carol")), want: []string{"high-risk, failing", "missing Rollback plan", "add a ## Undo section"}},
 		{name: "security reviews of both", own: "version: 1\nroles: {guild: {users: [carol, dan]}}\nsecurity_review: {role: guild, triggers: {money: {paths: [\"pay/**\"]}}}\n" +
 			"categories: {high-risk: {approvals: [], record: []}, normal: {approvals: [], record: []}}\n",
 			facts: pullRequest(files("pay/auth/a.go"), built, approved("bob")),
@@ -157,7 +157,7 @@ categories:
 			t.Errorf("no match is in %s: %v", want, where)
 		}
 	}
-	for _, want := range []string{"Expression on line 6 of the policy", "mend line 6 of repository on main: a pull request's own copy is not read", "on line 3 of the policy", "on line 5 of the owner's policy"} {
+	for _, want := range []string{"Expression on line 6 of the policy", "fix line 6 of repository on main: a pull request's own copy is not read", "on line 3 of the policy", "on line 5 of the owner's policy"} {
 		if !strings.Contains(lines(d), want) {
 			t.Errorf("does not say %q:\n%s", want, lines(d))
 		}

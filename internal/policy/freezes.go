@@ -69,9 +69,9 @@ func (q *inquiry) freezeRow(f *Freeze, until time.Time) change.Requirement {
 	r.Short = change.Say(change.Words("merging frozen until "+f.inZone(thaws)+" ("), change.Quote(f.Name), change.Words(")"))
 	when := "from then on"
 	if !thaws.Equal(until) {
-		when = "once the others are over too, at " + f.inZoneAndUTC(thaws)
+		when = "once the other freezes are over too, at " + f.inZoneAndUTC(thaws)
 	}
-	r.Next = change.Words("it may merge " + when + "; an emergency passes a freeze")
+	r.Next = change.Words("it may merge " + when + "; emergencies are exempt from freezes")
 	return r
 }
 

@@ -27,7 +27,7 @@ func TestFreezes(t *testing.T) {
 	}
 	a, ok, declared := files("a.go"), approved("bob"), label("EMERGENCY", "olga")
 	row := "awaited No freeze [merging frozen until Thu 5 Mar 00:00 CET (year end)] year end, line 8 of the policy, freezes merging until Thu 5 Mar 00:00 CET, which is Wed 4 Mar 23:00 UTC" +
-		" → it may merge from then on; an emergency passes a freeze"
+		" → it may merge from then on; emergencies are exempt from freezes"
 	play(t, frozen, []scenario{
 		{name: "days before it", facts: pullRequest(a, ok, at(1, 8)), want: []string{"normal, satisfied"}, never: []string{"freeze", "frozen"}},
 		{name: "a day before it", facts: pullRequest(a, ok, at(2, 8)), want: []string{"normal, satisfied", "note: Merging is frozen from Mon 2 Mar 10:00 CET on: year end (line 8 of the policy)."}},
@@ -80,7 +80,7 @@ func TestFreezes(t *testing.T) {
 		at, end := now(time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)), time.Date(2026, 3, 6, 23, 0, 0, 0, time.UTC)
 		d := mustParse(t, follows).Decide(pullRequest(a, ok, at))
 		want := "awaited No freeze [merging frozen until Sat 7 Mar 00:00 CET (year end)] year end, line 8 of the policy, freezes merging until Thu 5 Mar 00:00 CET, which is Wed 4 Mar 23:00 UTC" +
-			" → it may merge once the others are over too, at Sat 7 Mar 00:00 CET, which is Fri 6 Mar 23:00 UTC; an emergency passes a freeze"
+			" → it may merge once the other freezes are over too, at Sat 7 Mar 00:00 CET, which is Fri 6 Mar 23:00 UTC; emergencies are exempt from freezes"
 		if got := lines(d); !strings.Contains(got, want) || !d.Requirements[len(d.Requirements)-1].Due.Equal(end) || !d.RecheckAt.Equal(time.Date(2026, 3, 4, 23, 0, 0, 0, time.UTC)) {
 			t.Errorf("does not say %q, again at %s:\n%s", want, d.RecheckAt, got)
 		}

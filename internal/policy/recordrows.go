@@ -100,7 +100,7 @@ func (q *inquiry) recordRow(name string) change.Requirement {
 	short := func(what string) change.Text {
 		return change.Say(change.Quote(strings.ToLower(title)), change.Words(what))
 	}
-	section := change.Say(change.Words("the section "), change.Code(heading), change.Words(" of the description"))
+	section := change.Say(change.Words("the "), change.Code(heading), change.Words(" section of the description"))
 	v := q.record.Get(name)
 	switch v.State {
 	case record.Present:
@@ -109,8 +109,8 @@ func (q *inquiry) recordRow(name string) change.Requirement {
 	case record.NotApplicable:
 		r.State, r.Found = change.Met, change.Words("n/a")
 	case record.Unchecked:
-		r.Found = change.Say(change.Words(plural(len(v.Unchecked), "item", "items")+" unchecked: "), change.Quote(v.Unchecked[0]))
-		r.Short, r.Next = short(" unfinished"), change.Words("do and check every item of its list, or take out what does not apply")
+		r.Found = change.Say(change.Words(plural(len(v.Unchecked), "item", "items")+" not checked off: "), change.Quote(v.Unchecked[0]))
+		r.Short, r.Next = short(" unfinished"), change.Words("check off every item of its list, or remove what does not apply")
 	case record.Invalid:
 		r.Found = change.Quote(v.Text)
 		r.Short = short(" unclear")
@@ -127,7 +127,7 @@ func (q *inquiry) recordRow(name string) change.Requirement {
 	default:
 		r.Found = change.Words("missing")
 		r.Short = short(" missing")
-		r.Next = change.Say(change.Words("add a section "), change.Code(heading), change.Words(" to the description"))
+		r.Next = change.Say(change.Words("add a "), change.Code("## "+heading), change.Words(" section to the description"))
 	}
 	return r
 }
@@ -157,7 +157,7 @@ func expected(f *Field) change.Text {
 	case FieldChoice:
 		return enumerated(quotes(f.Of), "or")
 	case FieldDate:
-		return change.Words("a day as 2006-01-02")
+		return change.Words("a date such as 2026-01-31")
 	case FieldYesNo:
 		return change.Words("yes or no")
 	case FieldList:

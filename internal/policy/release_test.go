@@ -555,7 +555,7 @@ func TestScheduled(t *testing.T) {
 		return func(f *change.Facts) { f.Pull.Body += "\n\n" + section + "\n" }
 	}
 	const always = "version: 1\nroles: {reviewer: {permission: write}, incident: {teams: [on-call]}}\nemergency: {declared_by: incident, record: []}\ncategories: {normal: {record: []}}\n"
-	row := "missing Scheduled [scheduled unclear] next week → say a day as 2006-01-02 in the section Scheduled of the description"
+	row := "missing Scheduled [scheduled unclear] next week → say a date such as 2026-01-31 in the Scheduled section of the description"
 	ok, a := approved("bob"), files("a.go")
 	play(t, always, []scenario{
 		{name: "a day", facts: pullRequest(a, ok, described("## Not before\n2026-04-01, with the campaign")), want: []string{"normal, satisfied"}, never: []string{"Scheduled"}},
@@ -565,7 +565,7 @@ func TestScheduled(t *testing.T) {
 		{name: "an emergency ships at once", facts: pullRequest(a, ok, label("EMERGENCY", "olga"), described("## Scheduled\nnext week")), want: []string{"emergency, satisfied"}, never: []string{"Scheduled"}},
 	})
 	play(t, strings.Replace(always, "record: []}}", "record: [scheduled]}}", 1), []scenario{
-		{name: "required", facts: pullRequest(a, ok), want: []string{"normal, failing", "missing Scheduled [scheduled missing] missing → add a section Scheduled to the description"}},
+		{name: "required", facts: pullRequest(a, ok), want: []string{"normal, failing", "missing Scheduled [scheduled missing] missing → add a ## Scheduled section to the description"}},
 		{name: "and there", facts: pullRequest(a, ok, described("Not before: 2026-04-01")), want: []string{"normal, satisfied", "met Scheduled"}},
 	})
 	day := func(p *Policy, section string) string {

@@ -132,7 +132,7 @@ func (q *inquiry) disqualified(r change.Review, slots []slot) change.Text {
 		return change.Words("declared the emergency, and cannot approve it")
 	}
 	if by.IsBot() && !slices.ContainsFunc(slots, func(s slot) bool { return q.named(s.role.Bots, by) == yes }) {
-		return change.Words("a bot, which no role names")
+		return change.Words("a bot that no role names")
 	}
 	if why := q.staleness(r); why != nil {
 		return why
@@ -193,7 +193,7 @@ func (q *inquiry) weigh(standings []standing, slots []slot) (opinions []change.O
 		review, why := q.qualified(s, slots)
 		switch {
 		case q.facts.Pull.Draft:
-			o.Why = change.Words("looked at when it is ready for review")
+			o.Why = change.Words("not considered until this is ready for review")
 		case why != nil:
 			o.Why = why
 		default:
@@ -277,10 +277,10 @@ func (q *inquiry) objections(standings []standing) {
 		}
 		who = append(who, name)
 		if q.facts.Pull.Draft && !s.review.Held {
-			notes = append(notes, change.Say(change.Words("whether that of "), name, change.Words(" counts is looked at when it is ready for review")))
+			notes = append(notes, change.Say(change.Words("whether the request of "), name, change.Words(" counts is decided once this is ready for review")))
 		}
 		if !held && !q.facts.Pull.Draft && s.review.By.Known() {
-			notes = append(notes, change.Say(change.Words("it counts, as whether "), name, change.Words(" holds a role "), q.anyUnknowable(s.review.By)))
+			notes = append(notes, change.Say(change.Words("it counts, because whether "), name, change.Words(" holds a role "), q.anyUnknowable(s.review.By)))
 		}
 		if s.dismisser.Known() {
 			may := change.Words(", and may not")

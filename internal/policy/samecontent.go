@@ -216,9 +216,9 @@ func (q *inquiry) isLost(r change.Review) bool {
 // staleness says why an approval is not of the present content, and which push took that from it; nil if it is.
 func (q *inquiry) staleness(r change.Review) change.Text {
 	if r.SHA == "" {
-		return change.Words("submitted on a commit that is gone")
+		return change.Words("it was for a commit that is gone")
 	}
-	saw := change.Say(change.Words("saw "), change.Code(r.SHA.Short()))
+	saw := change.Say(change.Words("it was for "), change.Code(r.SHA.Short()))
 	if q.isLost(r) {
 		return change.Say(saw, change.Words(" before the pull request got another base branch"))
 	}
@@ -238,9 +238,9 @@ func (q *inquiry) staleness(r change.Review) change.Text {
 	}
 	push, d, ok := q.voidingPush(r, d)
 	if !ok {
-		return change.Say(saw, change.Words(", not the present head "), change.Code(head.Short()))
+		return change.Say(saw, change.Words(", not for the current head "), change.Code(head.Short()))
 	}
-	say := change.Say(saw, change.Words("; "), change.Login(push.By), change.Words(" pushed "), change.Code(push.After.Short()), change.Words(" since"))
+	say := change.Say(saw, change.Words("; "), change.Login(push.By), change.Words(" has since pushed "), change.Code(push.After.Short()))
 	if d.byBase {
 		return change.Say(say, onPaths(d, ", on a base that changes "))
 	}

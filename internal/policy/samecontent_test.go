@@ -59,39 +59,39 @@ func TestContentBoundApprovals(t *testing.T) {
 		}
 	}
 	waits := func(why string) []string {
-		return []string{"normal, waiting", "bob does not count: saw 3f2c1aa" + why, "bob has been asked to review again"}
+		return []string{"normal, waiting", "bob does not count: it was for 3f2c1aa" + why, "bob has been asked to review again"}
 	}
 	play(t, fourEyes, []scenario{
 		{name: "the same on another base", facts: pullRequest(old, moved("alice")), want: []string{"normal, satisfied", "bob counts"}},
-		{name: "another blob", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice pushed 9e8d7c6 since, which changes app.go")},
-		{name: "another mode", facts: pullRequest(old, moved("alice"), entry(head, change.Entry{Mode: change.ModeExecutable, Blob: app})), want: waits("; alice pushed 9e8d7c6 since, which changes app.go")},
-		{name: "a symlink of the same text", facts: pullRequest(old, moved("alice"), entry(head, change.Entry{Mode: change.ModeSymlink, Blob: app})), want: waits("; alice pushed")},
-		{name: "moved from elsewhere", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.PreviousPath = "old.go" })), want: waits("; alice pushed")},
-		{name: "deleted where it was changed", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Status = change.FileRemoved })), want: waits("; alice pushed")},
-		{name: "one file more", facts: pullRequest(old, moved("alice"), files("b.go")), want: waits("; alice pushed 9e8d7c6 since, which changes b.go")},
+		{name: "another blob", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice has since pushed 9e8d7c6, which changes app.go")},
+		{name: "another mode", facts: pullRequest(old, moved("alice"), entry(head, change.Entry{Mode: change.ModeExecutable, Blob: app})), want: waits("; alice has since pushed 9e8d7c6, which changes app.go")},
+		{name: "a symlink of the same text", facts: pullRequest(old, moved("alice"), entry(head, change.Entry{Mode: change.ModeSymlink, Blob: app})), want: waits("; alice has since pushed")},
+		{name: "moved from elsewhere", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.PreviousPath = "old.go" })), want: waits("; alice has since pushed")},
+		{name: "deleted where it was changed", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Status = change.FileRemoved })), want: waits("; alice has since pushed")},
+		{name: "one file more", facts: pullRequest(old, moved("alice"), files("b.go")), want: waits("; alice has since pushed 9e8d7c6, which changes b.go")},
 		{name: "the base changed the same path", facts: pullRequest(old, moved("alice"), entry(newBase, change.Entry{Mode: change.ModeRegular, Blob: "c"})),
-			want: waits("; alice pushed 9e8d7c6 since, on a base that changes app.go")},
-		{name: "the base made the same path", facts: pullRequest(old, moved("alice"), entry(oldBase, change.Entry{})), want: waits("; alice pushed")},
-		{name: "a blob that GitHub does not name", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = "" })), want: waits("; alice pushed")},
-		{name: "two blobs that GitHub does not name", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = "" }), func(f *change.Facts) { f.Seen[0].Files[0].Blob = "" }), want: waits("; alice pushed")},
+			want: waits("; alice has since pushed 9e8d7c6, on a base that changes app.go")},
+		{name: "the base made the same path", facts: pullRequest(old, moved("alice"), entry(oldBase, change.Entry{})), want: waits("; alice has since pushed")},
+		{name: "a blob that GitHub does not name", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = "" })), want: waits("; alice has since pushed")},
+		{name: "two blobs that GitHub does not name", facts: pullRequest(old, moved("alice"), file(func(f *change.File) { f.Blob = "" }), func(f *change.Facts) { f.Seen[0].Files[0].Blob = "" }), want: waits("; alice has since pushed")},
 		{name: "a file that is removed in both", facts: pullRequest(old, moved("alice"), removed), want: []string{"normal, satisfied", "bob counts"}},
-		{name: "the trees of the heads have not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { delete(f.Trees, head) }), want: waits("; alice pushed")},
-		{name: "the trees of the bases have not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { delete(f.Trees, newBase) }), want: waits("; alice pushed")},
+		{name: "the trees of the heads have not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { delete(f.Trees, head) }), want: waits("; alice has since pushed")},
+		{name: "the trees of the bases have not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { delete(f.Trees, newBase) }), want: waits("; alice has since pushed")},
 		{name: "one tree on one base is the same, whatever is listed", facts: pullRequest(old, moved("alice"), tree(app, oldBase), file(func(f *change.File) { f.Blob = otherApp })), want: []string{"normal, satisfied"}},
-		{name: "one tree on two bases is not", facts: pullRequest(old, moved("alice"), tree(app, newBase), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice pushed")},
-		{name: "two trees on one base are not", facts: pullRequest(old, moved("alice"), tree(otherApp, oldBase), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice pushed")},
+		{name: "one tree on two bases is not", facts: pullRequest(old, moved("alice"), tree(app, newBase), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice has since pushed")},
+		{name: "two trees on one base are not", facts: pullRequest(old, moved("alice"), tree(otherApp, oldBase), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice has since pushed")},
 		{name: "a tree that is cut", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Trees[oldHead] = change.Tree{Commit: oldHead, Cut: true} }),
 			want: waits(", of whose tree GitHub shows only a part")},
 		{name: "a head that is gone", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].Gone = true }), want: waits(", which GitHub has no more")},
 		{name: "a head with too many files", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].FilesCut = true }), want: waits(", of which GitHub lists only a part")},
-		{name: "what it saw has not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen = nil }), want: waits("; alice pushed 9e8d7c6 since")},
+		{name: "what it saw has not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen = nil }), want: waits("; alice has since pushed 9e8d7c6")},
 		{name: "the same head against another base", facts: pullRequest(approved("bob"), moved("alice"), func(f *change.Facts) {
 			f.Reviews[0].Base, f.Reviews[0].MergeBase = oldBase, oldBase
 			f.Seen[0].Head = head
 			f.Seen[0].Files = nil
-		}), want: []string{"normal, waiting", "bob does not count: saw 9e8d7c6 against another base for app.go"}},
+		}), want: []string{"normal, waiting", "bob does not count: it was for 9e8d7c6 against another base for app.go"}},
 		{name: "the same head, of which another merge base is known", facts: pullRequest(approved("bob"), moved("alice"), func(f *change.Facts) { f.Reviews[0].MergeBase = oldBase }),
-			want: []string{"normal, waiting", "bob does not count: saw 9e8d7c6 against another base"}},
+			want: []string{"normal, waiting", "bob does not count: it was for 9e8d7c6 against another base"}},
 		{name: "nobody knows against which base", facts: pullRequest(approved("bob"), moved("alice"), func(f *change.Facts) { f.Retargeted = f.Now }),
 			want: []string{"normal, waiting", "before the pull request got another base branch"}},
 

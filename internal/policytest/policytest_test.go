@@ -159,7 +159,7 @@ func TestExpectations(t *testing.T) {
 			[]string{`rollback: expected missing, and there is no such requirement: did you mean "Rollback plan"?`}},
 		{migration + "expect: {requirements: {record: missing, approvals: awaited, security: awaited, draft: absent}}", nil},
 		{migration + "expect: {requirements: {record: met}}", []string{
-			"record: expected met, got Rollback plan missing (add a section Rollback plan to the description) and Testing missing (add a section Testing to the description)",
+			"record: expected met, got Rollback plan missing (add a ## Rollback plan section to the description) and Testing missing (add a ## Testing section to the description)",
 		}},
 		{migration + "expect: {requirements: {2 reviewers: met}}", []string{
 			"2 reviewers: expected met, got awaited (one more from anyone with write access, except alice (author))",

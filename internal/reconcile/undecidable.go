@@ -22,7 +22,7 @@ func undecidable(err error, key change.PullKey, head change.SHA) (change.Decisio
 			change.Words(", then comment "), change.Code("/change refresh"))
 	case errors.As(err, &rejected):
 		requirement.Found = change.Quote(err.Error())
-		requirement.Next = change.Say(change.Words("mend what GitHub names, then comment "), change.Code("/change refresh"))
+		requirement.Next = change.Say(change.Words("fix what GitHub names, then comment "), change.Code("/change refresh"))
 	default:
 		return change.Decision{}, false
 	}

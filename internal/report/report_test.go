@@ -42,7 +42,7 @@ func example() change.Decision {
 		Requirements: []change.Requirement{
 			tenant(change.KindRecord, change.Met, "Risk assessment", "", change.Quote("high"), nil),
 			tenant(change.KindRecord, change.Missing, "Rollback plan", "rollback plan missing", change.Words("missing"),
-				change.Say(change.Words("add a section "), change.Code("Rollback plan"), change.Words(" to the description"))),
+				change.Say(change.Words("add a "), change.Code("## Rollback plan"), change.Words(" section to the description"))),
 			tenant(change.KindApprovals, change.Awaited, "2 reviewers", "1 of 2 approvals", change.Login(bob),
 				change.Say(change.Words("one more from anyone with write access, except "), change.Login(alice), change.Words(" (author)"))),
 			tenant(change.KindApprovals, change.Awaited, "Tech lead", "tech lead", nil, change.Say(change.TeamName("acme", "tech-leads"), change.Words(" has been asked to review"))),
@@ -92,7 +92,7 @@ func TestSummary(t *testing.T) {
 	want := `| | Requirement | State | Next |
 |---|---|---|---|
 | ✅ | Risk assessment | high |  |
-| ❌ | Rollback plan | missing | add a section ` + "`Rollback plan`" + ` to the description |
+| ❌ | Rollback plan | missing | add a ` + "`## Rollback plan`" + ` section to the description |
 | ⏳ | 2 reviewers | bob | one more from anyone with write access, except alice (author) |
 | ⏳ | Tech lead | – | ` + "`@acme/tech-leads`" + ` has been asked to review |
 | ⏳ | Security review | – | ` + "`@acme/security` has been asked to review, because `internal/auth/token.go`" + ` matches authentication |
@@ -142,7 +142,7 @@ pull request 41 at 9e8d7c6 is failing
 │  └─ high-risk: db/migrate/20260102_add_index.rb matches **/db/migrate/** (schema), line 41 of the policy.
 ├─ requirements
 │  ├─ ✅ Risk assessment: high
-│  ├─ ❌ Rollback plan: missing → add a section Rollback plan to the description
+│  ├─ ❌ Rollback plan: missing → add a ## Rollback plan section to the description
 │  ├─ ⏳ 2 reviewers: bob → one more from anyone with write access, except alice (author)
 │  ├─ ⏳ Tech lead → @acme/tech-leads has been asked to review
 │  └─ ⏳ Security review → @acme/security has been asked to review, because internal/auth/token.go matches authentication
@@ -198,7 +198,7 @@ func TestTitle(t *testing.T) {
 		{"observing", change.Decision{Governed: true, Observing: true, Category: change.Normal, Requirements: []change.Requirement{met}}, "Observing: Normal: approved by bob"},
 		{"a draft", change.Decision{Governed: true, Category: change.Normal, Requirements: []change.Requirement{
 			row(change.KindDraft, change.Awaited, "Ready", "draft"), row(change.KindApprovals, change.Awaited, "Reviewer", "0 of 1 approvals"),
-			row(change.KindChecks, change.Awaited, "Check test", "test awaited")}},
+			row(change.KindChecks, change.Awaited, "Check test", "waiting for test")}},
 			"Draft, normal: 0 of 1 approvals"},
 		{"a broken policy", change.Decision{Governed: true, Requirements: []change.Requirement{row(change.KindPolicy, change.Failed, "Line 3", "line 3 of the policy cannot be read")}},
 			"Policy: line 3 of the policy cannot be read"},
