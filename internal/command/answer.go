@@ -88,12 +88,12 @@ func Sentence(t change.Text) change.Text {
 
 // NotPermitted answers whoever may not give a command, with who may.
 func NotPermitted(who ...change.Text) Answer {
-	return Refuse("not permitted", change.Words("This is for "), change.Say(who...), change.Words("."))
+	return Refuse("not permitted", change.Words("Not permitted: this command is for "), change.Say(who...), change.Words("."))
 }
 
 // PermissionUnknown answers a command of which nobody can tell whether it is permitted.
 func PermissionUnknown(by change.Account, who ...change.Text) Answer {
-	return Refuse("not known whether permitted", change.Words("Whether "), change.Login(by), change.Words(" may do this could not be read. This is for "),
+	return Refuse("not known whether permitted", change.Words("Whether "), change.Login(by), change.Words(" may give this command could not be read. It is for "),
 		change.Say(who...), change.Words(". Try again later."))
 }
 

@@ -138,7 +138,7 @@ func TestBrowser(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	run("saying too early that it works", comment(`/change verified "too early"`), see(`//ol[@class="timeline"]//p[contains(., "is to be watched until")]`))
+	run("saying too early that it works", comment(`/change verified "too early"`), see(`//ol[@class="timeline"]//p[contains(., "has to be watched until")]`))
 	run("letting the time pass", click(`//button[.="30 minutes later"]`), see(`//ol[@class="timeline"]//p[contains(., "Does it work?")]`))
 	run("saying that it works", comment(`/change verified "parcels go out"`), see(`//ol[@class="timeline"]//tr[contains(., "verified by bob")]`), see(`//p[@class="reactions" and contains(., "👍")]`))
 	run("looking at the deployments", click(`//a[.="Deployments"]`), see(`//section[@aria-label="Environment production" and contains(., "Send orders to the islands")]`),

@@ -68,8 +68,8 @@ func mergeToVerified() chapter {
 			deploys("staging").ships(yellow, "staging verified · production deploying"),
 			deploys("production").ships(yellow, "staging verified · production watching until …"),
 			command("alice", "says at once that it works", `/change verified "orders come in"`).
-				answers("… (#2) is to be watched until 17 November 10:47 UTC. Say so then."),
-			later(30 * time.Minute).answers("@alice: … (#2) is in production, and was watched for long enough. Does it work? …"),
+				answers("… (#2) has to be watched until 17 November 10:47 UTC. Say so after that."),
+			later(30 * time.Minute).answers("@alice: … (#2) is in production, and has been watched for long enough. Does it work? …"),
 			command("alice", "says it now", `/change verified "100 orders, no cent lost"`).ships(green, "staging verified · production verified"),
 		},
 		lesson: "Deployed is not done: what runs in production is watched, and somebody says that it works. The next one to go wrong is rolled back to here.",
@@ -92,7 +92,7 @@ func migration() chapter {
 			approve("frank").checks(green, "High-risk: approved by alice, frank, dave, erin"),
 			merge("bob"),
 			deploys("staging").ships(yellow, "staging verified · production waiting").
-				noting("waits for somebody of tech-lead (@acme/tech-leads) to say /change deploy production, because it holds #3 (high-risk)"),
+				noting("waits for somebody in tech-lead (@acme/tech-leads) to comment /change deploy production, because it holds #3 (high-risk)"),
 			command("dave", "/change deploy production", "/change deploy production").ships(yellow, "staging verified · production deploying"),
 			deploys("production").ships(yellow, "staging verified · production watching until …"),
 			later(2 * time.Hour),
@@ -161,7 +161,7 @@ func mended() chapter {
 			approve("bob").checks(green, "Normal: approved by bob"),
 			merge("alice"),
 			deploys("staging").ships(yellow, "staging verified · production waiting").
-				noting("waits for somebody of tech-lead (@acme/tech-leads) to say /change deploy production, because it holds #6 (was rolled back there)"),
+				noting("waits for somebody in tech-lead (@acme/tech-leads) to comment /change deploy production, because it holds #6 (was rolled back there)"),
 			command("dave", "/change deploy production", "/change deploy production").ships(yellow, "staging verified · production deploying"),
 			deploys("production").ships(yellow, "staging verified · production watching until …"),
 			later(30 * time.Minute),

@@ -231,7 +231,7 @@ func TestStory(t *testing.T) {
 	// What its deployer must know of is a comment of its own, and one only: TestKilledAnywhere has the same ending.
 	second := "@alice: `" + r.pulls[2].MergeCommit.Short() + "` (#2) "
 	for _, want := range []string{
-		second + "can go to production when people say so. It waits for somebody who may say `/change deploy production`, because it holds #2 (high-risk).",
+		second + "can go to production once people say so. It waits for somebody who may give the command `/change deploy production`, because it holds #2 (high-risk).",
 		second + "failed in production: its status on GitHub is failure. production goes back to `" + r.pulls[1].MergeCommit.Short() +
 			"` (#1), which was verified there last. ([log](https://ci.example/log?%281%29))",
 	} {

@@ -141,7 +141,7 @@ func TestNotExplained(t *testing.T) {
 		says     string
 	}{
 		{name: "by whoever pushed", by: bob, body: explains, reaction: "-1", says: "bob did this and cannot be the one who explains it. It is for a tech lead."},
-		{name: "by somebody who may not", by: carol, body: explains, reaction: "-1", says: "This is for a tech lead, but not bob."},
+		{name: "by somebody who may not", by: carol, body: explains, reaction: "-1", says: "Not permitted: this command is for a tech lead, but not bob."},
 		{name: "where nobody knows who may", by: alice, body: explains, unknown: true, reaction: "-1", says: "could not be read"},
 		{name: "by a program", by: bot, body: explains, reaction: "-1", says: "cannot come from an App"},
 		{name: "through an App", by: alice, body: explains, now: github.IssueComment{ID: 1, By: alice, Via: 4, Body: explains, At: at, Updated: at}, reaction: "-1", says: "cannot come from an App"},

@@ -61,8 +61,8 @@ func (r *run) issueBody(e change.Exception, who change.Text) string {
 	row("Who", people(e.By))
 	row("When", change.Words(e.At.UTC().Format("2006-01-02 15:04 UTC")))
 	b.WriteString("\n" + r.Markdown(change.Say(
-		change.Words("**What is asked.** Why did this happen, and is what it left as it should be? It is to be explained by "), whoMay(who), notThem(e),
-		change.Words(", in a comment of one line here:"))))
+		change.Words("**What to do.** Explain why this happened, and whether what it left behind is as it should be. The explanation has to come from "), whoMay(who), notThem(e),
+		change.Words(", as a comment of one line here:"))))
 	b.WriteString("\n\n```\n/change explain \"why it happened\"\n```\n\nThe issue is then closed, and the explanation is kept in the record. Closing it by hand explains nothing.")
 	return b.String()
 }
@@ -95,7 +95,7 @@ func notThem(e change.Exception) change.Text {
 }
 
 func howToExplain() change.Text {
-	return change.Say(change.Words("Whoever may explain it writes a comment of one line: "), change.Code(`/change explain "why it happened"`), change.Words("."))
+	return change.Say(change.Words("To explain it, comment in one line: "), change.Code(`/change explain "why it happened"`), change.Words("."))
 }
 
 // announceFound says that something went past the policy.

@@ -206,7 +206,7 @@ func (t *Turn) admitAfter(v *verdict, name string, commit change.SHA) {
 	case ran.Phase.succeeded():
 		v.wait(change.Words("the verification of "), what)
 	default:
-		v.no(change.Code(commit.Short()), change.Words(" "+ended(ran.Phase)+" in "+name+": mend it, or try again with "), change.Code("/change start "+name))
+		v.no(change.Code(commit.Short()), change.Words(" "+ended(ran.Phase)+" in "+name+": fix it, or try again with "), change.Code("/change start "+name))
 	}
 }
 
@@ -278,14 +278,14 @@ func (t *Turn) hands(e *Environment) change.Text {
 	var is []change.Text
 	for _, s := range t.rules.Deploys {
 		if s.Role != "" {
-			is = append(is, change.Say(change.Words("of "), t.rules.who(s.Role)))
+			is = append(is, change.Say(change.Words("in "), t.rules.who(s.Role)))
 		} else {
 			is = append(is, change.Words("with "+s.Access+" access"))
 		}
 	}
-	who := change.Words("somebody who may say ")
+	who := change.Words("somebody who may give the command ")
 	if len(is) > 0 {
-		who = change.Say(change.Words("somebody "), change.Join(" and ", is), change.Words(" to say "))
+		who = change.Say(change.Words("somebody "), change.Join(" and ", is), change.Words(" to comment "))
 	}
 	return change.Say(who, change.Code("/change deploy "+e.Name))
 }

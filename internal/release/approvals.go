@@ -37,7 +37,7 @@ func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships [
 	if len(missing) == 0 {
 		return
 	}
-	what := change.Say(change.Words("release approval by "), t.rules.roles(missing), change.Words(unread))
+	what := change.Say(change.Words("release approval from "), t.rules.roles(missing), change.Words(unread))
 	if unread != "" {
 		v.wait(what)
 		return

@@ -57,7 +57,7 @@ func (t *Turn) whom(d *Deployment) change.Text {
 func (t *Turn) askVerified(tr *Track, e *Environment, d *Deployment) {
 	is := change.Words(" is in " + tr.Environment)
 	if d.Monitor > 0 {
-		is = change.Say(is, change.Words(", and was watched for long enough"))
+		is = change.Say(is, change.Words(", and has been watched for long enough"))
 	}
 	if c := tr.current(); c != d {
 		is = change.Say(change.Words(" was deployed to "+tr.Environment+", and runs on there as part of "), c.name())
@@ -66,9 +66,9 @@ func (t *Turn) askVerified(tr *Track, e *Environment, d *Deployment) {
 	if e.Verify.Role != "" {
 		verifier = change.Say(change.Words(", which is for "), t.rules.whose(e.Verify.Role, " and "))
 	}
-	t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), is, change.Words(". Does it work? If so, say "),
+	t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), is, change.Words(". Does it work? If so, comment "),
 		change.Code(`/change verified `+tr.Environment+` "what was looked at"`), verifier, change.Words("; if not, "), t.takeBack(tr, d.Number),
-		change.Words(". With nothing said until "+t.stamp(d.silenceEnds(e))+" it is an exception.")), t.deployer(d))
+		change.Words(". If nobody says so by "+t.stamp(d.silenceEnds(e))+", it becomes an exception.")), t.deployer(d))
 }
 
 // takeBack says what takes back what an environment holds, to somebody who reads it on a pull request: in words that can follow others.
@@ -78,13 +78,13 @@ func (t *Turn) takeBack(tr *Track, on change.Number) change.Text {
 	say := change.Code(`/change rollback ` + tr.Environment + ` "what went wrong"`)
 	switch {
 	case to == nil:
-		return change.Words("mend it with another change: there is no earlier version that was verified there")
+		return change.Words("fix it with another change: no earlier version was verified there")
 	case undo.brings(on) || undo.AskedOn == on:
-		return change.Say(change.Words("say "), say)
+		return change.Say(change.Words("comment "), say)
 	case undo.Number == 0:
-		return change.Say(change.Words("say "), change.Code(`/change rollback `+tr.Environment+` `+to.Commit.Short()+` "what went wrong"`))
+		return change.Say(change.Words("comment "), change.Code(`/change rollback `+tr.Environment+` `+to.Commit.Short()+` "what went wrong"`))
 	default:
-		return change.Say(change.Words(fmt.Sprintf("say on #%d ", undo.Number)), say)
+		return change.Say(change.Words(fmt.Sprintf("comment on #%d ", undo.Number)), say)
 	}
 }
 
@@ -99,7 +99,7 @@ func (t *Turn) tellFailed(tr *Track, e *Environment, d *Deployment) {
 	c, r := tr.current(), tr.rollback()
 	switch {
 	case d.Undoes != "":
-		what = change.Say(change.Words("the rollback to "), what, change.Words("To try that again, say "),
+		what = change.Say(change.Words("the rollback to "), what, change.Words("To try that again, comment "),
 			change.Code(`/change rollback `+tr.Environment+` `+d.Commit.Short()+` "what went wrong"`))
 	case r != nil:
 		what = change.Say(what, change.Words("The rollback to "), r.name(), change.Words(" is on its way already"))
@@ -107,9 +107,9 @@ func (t *Turn) tellFailed(tr *Track, e *Environment, d *Deployment) {
 		what = change.Say(what, change.Words(tr.Environment+" holds "), c.name(), change.Words(" by now. If that does not work either, "), t.takeBack(tr, d.Number))
 	default:
 		if d.NothingToRollBackTo {
-			what = change.Say(what, change.Words("There is no earlier version that was verified there to roll back to. "))
+			what = change.Say(what, change.Words("No earlier version was verified there, so there is nothing to roll back to. "))
 		}
-		what = change.Say(what, change.Words("Mend it with another change, or "), tr.tryAgain(d, t.rules.Mode))
+		what = change.Say(what, change.Words("Fix it with another change, or "), tr.tryAgain(d, t.rules.Mode))
 		if to := tr.lastVerified(t, d); e.Watched && to != nil {
 			what = change.Say(what, change.Words("; to go back to "), to.name(), change.Words(", "), t.takeBack(tr, cmp.Or(d.AskedOn, d.Number)))
 		}
@@ -142,7 +142,7 @@ func (t *Turn) tellUndone(tr *Track, d, back *Deployment, undone []*Deployment) 
 	says := change.Say(t.whom(d), d.failedIn(tr), change.Words(". "+tr.Environment+" goes back to "), back.name(), change.Words(which))
 	if others := slices.DeleteFunc(undone, func(o *Deployment) bool { return o == d }); len(others) > 0 {
 		with, theirs := t.undone(others, t.deployer(d))
-		says, of = change.Say(says, change.Words("; with it is taken back "), with), append(of, theirs...)
+		says, of = change.Say(says, change.Words("; this also takes back "), with), append(of, theirs...)
 	}
 	says = change.Say(says, change.Words("."))
 	if t.rules.Mode == Record {
@@ -192,6 +192,6 @@ func (t *Turn) call(tr *Track, d *Deployment, v verdict) {
 	if slices.ContainsFunc(t.pending, func(p *pending) bool { return p.of == d }) {
 		return
 	}
-	t.prompt(d, "hands", cmp.Or(d.AskedOn, d.Number), change.Say(t.whom(d), d.name(), change.Words(" can go to "+tr.Environment+" when people say so. It waits for "), t.describe(v).For,
+	t.prompt(d, "hands", cmp.Or(d.AskedOn, d.Number), change.Say(t.whom(d), d.name(), change.Words(" can go to "+tr.Environment+" once people say so. It waits for "), t.describe(v).For,
 		change.Words(".")), t.deployer(d))
 }

@@ -61,14 +61,14 @@ func TestTellsOnceThatADeploymentFailed(t *testing.T) {
 		d := change.Deployment{ID: s.at("staging", 1).GitHub, SHA: sha(1), Environment: "staging", By: actions}
 		t.Status(change.DeploymentStatus{ID: 1, Deployment: d, State: change.DeploymentFailure, By: actions, LogURL: "https://ci.example/1", At: s.now})
 	})
-	p := s.told(1, "merle: 1111111 (#1) failed in staging: its status on GitHub is failure. Mend it with another change, or try it again with /change start staging.", merger)
+	p := s.told(1, "merle: 1111111 (#1) failed in staging: its status on GitHub is failure. Fix it with another change, or try it again with /change start staging.", merger)
 	if p.LogURL != "https://ci.example/1" {
 		t.Errorf("its log is %q", p.LogURL)
 	}
 	s.later(time.Hour).quiet()
 	s.accepts(p, 1, "start").is("staging", 1, Deploying)
 	// What fails again is another deployment.
-	s.later(2*time.Hour).told(1, "bob: 1111111 (#1) failed in staging: nothing was heard of it for 2h. Mend it with another change, or try it again with /change start staging.", bob)
+	s.later(2*time.Hour).told(1, "bob: 1111111 (#1) failed in staging: nothing was heard of it for 2h. Fix it with another change, or try it again with /change start staging.", bob)
 }
 
 func TestTellsWhatGitHubWouldNotCreate(t *testing.T) {
@@ -76,7 +76,7 @@ func TestTellsWhatGitHubWouldNotCreate(t *testing.T) {
 	s.look(func(t *Turn) { t.Landed(change.Landed{Number: 1, Commit: sha(1), By: merger, At: s.now}) })
 	s.state.GaveUp(s.out.Effects[0], "no such environment.")
 	s.turn().told(1, "merle: 1111111 (#1) failed in staging: GitHub would not create it: no such environment. "+
-		"Mend it with another change, or try it again with /change start staging.", merger)
+		"Fix it with another change, or try it again with /change start staging.", merger)
 }
 
 // TestTellsOfARunThatFailedAgain has a job deploy what is there once more: to queue that would bring nothing.
@@ -88,7 +88,7 @@ func TestTellsOfARunThatFailedAgain(t *testing.T) {
 		t.Fatalf("the gate says %s", a)
 	}
 	s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: 7, Attempt: 1, Conclusion: "failure", At: s.now}) })
-	s.told(1, "carol: 1111111 (#1) failed in staging: its workflow run ended as failure. Mend it with another change, or have it deployed again.", carol)
+	s.told(1, "carol: 1111111 (#1) failed in staging: its workflow run ended as failure. Fix it with another change, or have it deployed again.", carol)
 }
 
 // TestTellsWhoMerged has a program deploy, which nobody can tell anything.
@@ -98,7 +98,7 @@ func TestTellsWhoMerged(t *testing.T) {
 	g := change.Deployment{ID: 9, SHA: sha(1), Environment: "staging", By: actions, At: s.now}
 	s.turn(func(t *Turn) { t.Deployment(g) }, s.statusOf(g, change.DeploymentInProgress, actions)).later(5*time.Minute).is("staging", 1, Deploying)
 	s.turn(s.statusOf(g, change.DeploymentFailure, actions))
-	s.told(1, "merle: 1111111 (#1) failed in staging: its status on GitHub is failure. Mend it with another change, or have it deployed again.", merger)
+	s.told(1, "merle: 1111111 (#1) failed in staging: its status on GitHub is failure. Fix it with another change, or have it deployed again.", merger)
 }
 
 func TestTellsOnceThatADeploymentWasRolledBack(t *testing.T) {
@@ -109,9 +109,9 @@ func TestTellsOnceThatADeploymentWasRolledBack(t *testing.T) {
 	s.all.Prompts = nil
 	s.report("production", 3, change.DeploymentFailure)
 	s.told(3, "merle: 3333333 (#3) failed in production: its status on GitHub is failure. production goes back to 1111111 (#1), which was verified there last; "+
-		"with it is taken back 2222222 (#2).", merger)
+		"this also takes back 2222222 (#2).", merger)
 	s.report("production", 1, change.DeploymentFailure)
-	p := s.told(3, "merle: the rollback to 1111111 (#1) failed in production: its status on GitHub is failure. To try that again, say "+
+	p := s.told(3, "merle: the rollback to 1111111 (#1) failed in production: its status on GitHub is failure. To try that again, comment "+
 		`/change rollback production 1111111 "what went wrong".`, merger)
 	s.accepts(p, 3, "rollback").waits("production", 1, "goes further back")
 }
@@ -122,8 +122,8 @@ func TestTellsWhatIsNotRolledBackByItself(t *testing.T) {
 	s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2)
 	s.all.Prompts = nil
 	s.report("production", 2, change.DeploymentFailure)
-	p := s.told(2, "merle: 2222222 (#2) failed in production: its status on GitHub is failure. Mend it with another change, or try it again with /change start production; "+
-		`to go back to 1111111 (#1), say /change rollback production "what went wrong".`, merger)
+	p := s.told(2, "merle: 2222222 (#2) failed in production: its status on GitHub is failure. Fix it with another change, or try it again with /change start production; "+
+		`to go back to 1111111 (#1), comment /change rollback production "what went wrong".`, merger)
 	s.accepts(p, 2, "rollback").is("production", 1, Deploying)
 }
 
@@ -136,7 +136,7 @@ func TestTellsOfAFailureOfWhatWasReplaced(t *testing.T) {
 	s.all.Prompts = nil
 	s.report("production", 2, change.DeploymentFailure)
 	p := s.told(2, "merle: 2222222 (#2) failed in production: its status on GitHub is failure. production holds 3333333 (#3) by now. "+
-		`If that does not work either, say on #3 /change rollback production "what went wrong".`, merger)
+		`If that does not work either, comment on #3 /change rollback production "what went wrong".`, merger)
 	s.accepts(p, 3, "rollback").is("production", 1, Deploying)
 }
 
@@ -158,7 +158,7 @@ func TestNamesEachRoleOfTwoPolicies(t *testing.T) {
 	s.rules.Holders = map[string]change.Text{"qa": change.TeamName("acme", "qa")}
 	s.env("staging").Verify = Verify{Role: "qa, crew"}
 	s.land(1).succeed("staging", 1)
-	if says := s.at("staging", 1).Waits.For.String(); says != "somebody of qa (@acme/qa) and of crew to say /change verified staging" {
+	if says := s.at("staging", 1).Waits.For.String(); says != "somebody in qa (@acme/qa) and in crew to comment /change verified staging" {
 		t.Error(says)
 	}
 }
@@ -171,8 +171,8 @@ func TestCallsForASayWhenNothingElseIsMissing(t *testing.T) {
 	s.env("production").Hours = weekdays()
 	s.now = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
 	s.land(1).verify("staging", 1).quiet()
-	const hands = "somebody of tech-lead (@acme/tech-leads) and with maintain access to say /change deploy production, because it holds #1 (high-risk); " +
-		"release approval by rm (anyone with admin access): /change accept production"
+	const hands = "somebody in tech-lead (@acme/tech-leads) and with maintain access to comment /change deploy production, because it holds #1 (high-risk); " +
+		"release approval from rm (anyone with admin access): /change accept production"
 	// The hours have an end, whatever else it waits for.
 	s.waits("production", 1, hands+"; the hours of production (line 12 of the policy), which begin 3 March 09:00 UTC")
 	s.does(bob, 1, "freeze", "production", func(o *Order) { o.Until = s.now.Add(48 * time.Hour) })
@@ -183,7 +183,7 @@ func TestCallsForASayWhenNothingElseIsMissing(t *testing.T) {
 	}
 
 	s.now = time.Date(2026, 3, 3, 9, 0, 0, 0, time.UTC)
-	p := s.turn().told(1, "merle: 1111111 (#1) can go to production when people say so. It waits for "+hands+".", merger)
+	p := s.turn().told(1, "merle: 1111111 (#1) can go to production once people say so. It waits for "+hands+".", merger)
 	s.later(time.Hour).quiet().accepts(p, 1, "deploy").quiet()
 	s.does(carol, 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
 }
@@ -193,7 +193,7 @@ func TestCallsNobodyWhoWasToldJustNow(t *testing.T) {
 	s := play(t, Create, high)
 	s.land(1).verify("staging", 1).does(bob, 1, "cancel", "production")
 	s.all.Prompts = nil
-	if r := s.say(bob, 1, "start", "production"); !strings.Contains(r.Says.String(), "It still waits for somebody who may say /change deploy production") {
+	if r := s.say(bob, 1, "start", "production"); !strings.Contains(r.Says.String(), "It still waits for somebody who may give the command /change deploy production") {
 		t.Fatalf("%+v", r)
 	}
 	s.later(time.Hour).quiet()
@@ -212,17 +212,17 @@ func TestNobodyIsCalledWhereNobodyNeedSayAnything(t *testing.T) {
 func TestAsksOfWhatIsStillThereWhetherItWorks(t *testing.T) {
 	s := play(t, Create, normal, normal, normal)
 	s.land(1).verify("staging", 1).succeed("production", 1).later(30 * time.Minute)
-	s.told(1, "merle: 1111111 (#1) is in production, and was watched for long enough. Does it work? If so, say "+
-		`/change verified production "what was looked at"; if not, mend it with another change: there is no earlier version that was verified there. `+
-		"With nothing said until 2 March 12:30 UTC it is an exception.", merger)
-	s.refused("no earlier version", bob, 1, "rollback", "production")
+	s.told(1, "merle: 1111111 (#1) is in production, and has been watched for long enough. Does it work? If so, comment "+
+		`/change verified production "what was looked at"; if not, fix it with another change: no earlier version was verified there. `+
+		"If nobody says so by 2 March 12:30 UTC, it becomes an exception.", merger)
+	s.refused("No earlier version", bob, 1, "rollback", "production")
 	s.does(bob, 1, "verified", "production")
 
 	s.land(2).verify("staging", 2).succeed("production", 2).later(10 * time.Minute)
 	s.land(3).verify("staging", 3).succeed("production", 3).quiet().later(20 * time.Minute)
-	p := s.told(2, "merle: 2222222 (#2) was deployed to production, and runs on there as part of 3333333 (#3). Does it work? If so, say "+
-		`/change verified production "what was looked at"; if not, say on #3 /change rollback production "what went wrong". `+
-		"With nothing said until 2 March 13:00 UTC it is an exception.", merger)
+	p := s.told(2, "merle: 2222222 (#2) was deployed to production, and runs on there as part of 3333333 (#3). Does it work? If so, comment "+
+		`/change verified production "what was looked at"; if not, comment on #3 /change rollback production "what went wrong". `+
+		"If nobody says so by 2 March 13:00 UTC, it becomes an exception.", merger)
 	s.refused("by now", bob, 2, "rollback", "production")
 	state := s.state
 	s.accepts(p, 2, "verified").is("production", 2, Verified)
@@ -268,7 +268,7 @@ func TestRowsSayWhoVerifiedAndWhatIsNext(t *testing.T) {
 	row(1, 0, "nobody was to say that it works; replaced since")
 	row(1, 1, "verified by bob: “because”, and replaced since")
 	s.land(3).report("staging", 3, change.DeploymentFailure)
-	row(3, 0, "its status on GitHub is failure: mend it with another change, or try it again with /change start staging")
+	row(3, 0, "its status on GitHub is failure: fix it with another change, or try it again with /change start staging")
 	s.does(bob, 3, "start", "staging").verify("staging", 3).report("production", 3, change.DeploymentFailure)
 	row(3, 1, "is being deployed again, to roll back what came after it")
 }
@@ -284,8 +284,8 @@ func TestRefusalsHaveOneForm(t *testing.T) {
 		who, want string
 	}{
 		{"accept", "nobody", "production asks for no release approval."},
-		{"deploy", "dan", "This is for dan."},
-		{"override", "nobody: the policy names no override", "This is for nobody: the policy names no override."},
+		{"deploy", "dan", "Not permitted: this command is for dan."},
+		{"override", "nobody: the policy names no override", "Not permitted: this command is for nobody: the policy names no override."},
 	} {
 		if r := s.say(alice, 1, row.verb, "production", mayNot(row.who)); r.Done || r.Says.String() != row.want {
 			t.Errorf("%s: %q, want %q", row.verb, r.Says, row.want)

@@ -369,7 +369,7 @@ func (t *Turn) describeTrack(tr *Track) {
 
 // toBeStarted says who is waited for where somebody holds a deployment.
 func toBeStarted(e *Environment) change.Text {
-	return change.Say(change.Words("somebody who may say "), change.Code("/change start "+e.Name))
+	return change.Say(change.Words("somebody who may give the command "), change.Code("/change start "+e.Name))
 }
 
 // forJob says that a deployment waits for a job that carries it out to ask.

@@ -22,7 +22,7 @@ func TestPromotesTheSameCommitOnceItIsVerified(t *testing.T) {
 	s := play(t, Create, normal)
 	s.env("staging").Verify = Verify{Role: "qa", Checks: []Check{{Name: "smoke", App: "github-actions"}}}
 	s.land(1).succeed("staging", 1).is("staging", 1, Watching)
-	s.refused("said by qa", bob, 1, "verified", "staging")
+	s.refused("Only qa may say", bob, 1, "verified", "staging")
 	s.does(bob, 1, "verified", "staging", holding("qa")).is("staging", 1, Watching)
 	if w := s.at("staging", 1).Waits.For.String(); w != "the check smoke" {
 		t.Errorf("it waits for %s", w)
@@ -85,11 +85,11 @@ func TestNotDecidedGreenIsSaidEverywhere(t *testing.T) {
 func TestReleaseApprovals(t *testing.T) {
 	s := play(t, Create, high)
 	s.env("production").Release = []Slot{{Role: "rm", Count: 1}, {Role: "qa", Count: 1}}
-	s.land(1).verify("staging", 1).does(bob, 1, "deploy", "production").waits("production", 1, "release approval by rm and qa")
+	s.land(1).verify("staging", 1).does(bob, 1, "deploy", "production").waits("production", 1, "release approval from rm and qa")
 	s.refused("contributed to what ships", alice, 1, "accept", "production", holding("rm"))
 	s.refused("asked for the deployment", bob, 1, "accept", "production", holding("rm"))
 	s.refused("holds none of the roles", carol, 1, "accept", "production")
-	s.does(carol, 1, "accept", "production", holding("rm", "qa")).waits("production", 1, "release approval by qa")
+	s.does(carol, 1, "accept", "production", holding("rm", "qa")).waits("production", 1, "release approval from qa")
 	s.refused("already", carol, 1, "accept", "production", holding("rm", "qa"))
 	// Carol can be either: with somebody who is rm only she counts as qa.
 	s.does(person(13, "dan"), 1, "accept", "production", holding("rm")).is("production", 1, Deploying)
@@ -99,7 +99,7 @@ func TestWhoSaysDeployLaterCannotHaveAccepted(t *testing.T) {
 	s := play(t, Create, high)
 	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
 	s.land(1).verify("staging", 1).does(bob, 1, "accept", "production", holding("rm"))
-	s.does(bob, 1, "deploy", "production").waits("production", 1, "release approval by rm")
+	s.does(bob, 1, "deploy", "production").waits("production", 1, "release approval from rm")
 }
 
 func TestWhoMergesCannotAcceptWhatThatHasDeployed(t *testing.T) {
@@ -191,7 +191,7 @@ func TestWhoseJobAsksCannotAccept(t *testing.T) {
 	t.Run("nor before", func(t *testing.T) {
 		s := begin(t).does(carol, 1, "accept", "production", holding("rm"))
 		asks(s, NotYet)
-		s.waits("production", 1, "release approval by rm")
+		s.waits("production", 1, "release approval from rm")
 	})
 }
 
@@ -204,7 +204,7 @@ func TestReleaseApprovalsAreOfThoseWhoHoldTheRoleStill(t *testing.T) {
 
 	s.holders[carol.ID] = Holder{}
 	s.now = time.Date(2026, 3, 3, 9, 0, 0, 0, time.UTC)
-	s.turn().waits("production", 1, "release approval by rm")
+	s.turn().waits("production", 1, "release approval from rm")
 
 	s.holders[carol.ID] = Holder{Unread: true}
 	s.turn().waits("production", 1, "cannot be read just now")
@@ -274,7 +274,7 @@ func TestWaitsForTheEnvironmentBefore(t *testing.T) {
 	s.land(1).does(bob, 1, "deploy", "production").waits("production", 1, "the deployment of 1111111 in staging")
 	s.report("staging", 1, change.DeploymentFailure)
 	// What people want is kept, because they can do something about it.
-	s.later(3*time.Hour).waits("production", 1, "1111111 failed in staging: mend it, or try again with /change start staging")
+	s.later(3*time.Hour).waits("production", 1, "1111111 failed in staging: fix it, or try again with /change start staging")
 	if says := s.say(bob, 1, "queue", "production").Says.String(); !strings.Contains(says, "1. 1111111 (#1) cannot go: 1111111 failed in staging") {
 		t.Error(says)
 	}
@@ -284,7 +284,7 @@ func TestEmergencyPassesForItselfOnly(t *testing.T) {
 	s := play(t, Create, high, emergency, emergency)
 	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
 	s.land(1).verify("staging", 1)
-	s.land(2).verify("staging", 2).waits("production", 2, "#1 (high-risk); release approval by rm")
+	s.land(2).verify("staging", 2).waits("production", 2, "#1 (high-risk); release approval from rm")
 	s.does(bob, 2, "deploy", "production").does(carol, 2, "accept", "production", holding("rm")).verify("production", 2)
 	s.land(3)
 	if s.has("production", 3) {
@@ -313,7 +313,7 @@ func TestWaitsForTheDateItIsScheduledFor(t *testing.T) {
 func TestIsWatchedUntilSomebodySaysThatItWorks(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).verify("staging", 1).succeed("production", 1).is("production", 1, Watching)
-	s.later(29*time.Minute).refused("is to be watched until 2 March 10:30 UTC", bob, 1, "verified", "production")
+	s.later(29*time.Minute).refused("has to be watched until 2 March 10:30 UTC", bob, 1, "verified", "production")
 	if s.later(time.Minute); len(s.out.Prompts) != 1 || !slices.Contains(s.out.Prompts[0].Of, merger) {
 		t.Fatalf("nobody is asked: %+v", s.out.Prompts)
 	}
@@ -325,7 +325,7 @@ func TestIsWatchedUntilSomebodySaysThatItWorks(t *testing.T) {
 func TestWhoIsAskedLateHasTimeToAnswer(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).verify("staging", 1).succeed("production", 1).later(10*time.Hour).is("production", 1, Watching).found(change.NotVerified, 0)
-	if says := s.out.Prompts[0].Says.String(); !strings.HasSuffix(says, "With nothing said until 2 March 22:00 UTC it is an exception.") {
+	if says := s.out.Prompts[0].Says.String(); !strings.HasSuffix(says, "If nobody says so by 2 March 22:00 UTC, it becomes an exception.") {
 		t.Error(says)
 	}
 	s.later(2*time.Hour).is("production", 1, Unverified).found(change.NotVerified, 1)
@@ -360,7 +360,7 @@ func TestWhatIsSaidBeforeTheWatchEndsIsTooEarlyWheneverItIsHeard(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).verify("staging", 1).succeed("production", 1)
 	said := s.now.Add(29 * time.Minute)
-	s.later(40*time.Minute).refused("was watched for long enough, which it was at 2 March 10:30 UTC", bob, 1, "verified", "production", func(o *Order) { o.At = said })
+	s.later(40*time.Minute).refused("had been watched for long enough, at 2 March 10:30 UTC", bob, 1, "verified", "production", func(o *Order) { o.At = said })
 	s.does(bob, 1, "verified", "production", func(o *Order) { o.At = said.Add(time.Minute) }).is("production", 1, Verified)
 }
 
@@ -415,10 +415,10 @@ func TestRollsBackToWhatIsOnItsBranchStill(t *testing.T) {
 func TestNothingToRollBackTo(t *testing.T) {
 	s := play(t, Create, normal)
 	s.land(1).verify("staging", 1).report("production", 1, change.DeploymentErrored).is("production", 1, Failed)
-	if len(s.all.Prompts) != 1 || !strings.Contains(s.all.Prompts[0].Says.String(), "no earlier version") {
+	if len(s.all.Prompts) != 1 || !strings.Contains(s.all.Prompts[0].Says.String(), "No earlier version") {
 		t.Fatalf("%+v", s.all.Prompts)
 	}
-	s.refused("no earlier version", bob, 1, "rollback", "production")
+	s.refused("No earlier version", bob, 1, "rollback", "production")
 	s.does(bob, 1, "start", "production").is("production", 1, Deploying)
 }
 
@@ -439,7 +439,7 @@ func TestRollbackByCommand(t *testing.T) {
 	s.succeed("production", 2)
 	// Rolling back the rollback goes neither to what it undid nor to where it went.
 	s.does(bob, 3, "rollback", "production").is("production", 1, Deploying).succeed("production", 1)
-	s.refused("no earlier version", bob, 3, "rollback", "production")
+	s.refused("No earlier version", bob, 3, "rollback", "production")
 }
 
 func TestRollbackNamesWhatItTakesOff(t *testing.T) {
@@ -509,7 +509,7 @@ func TestOlderVersionNeedsWhatHighRiskNeeds(t *testing.T) {
 	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
 	s.does(bob, 3, "rollback", "production", func(o *Order) { o.Version = "1111" })
 	s.waits("production", 1, "/change deploy production, because it goes further back")
-	s.does(carol, 3, "deploy", "production").waits("production", 1, "release approval by rm")
+	s.does(carol, 3, "deploy", "production").waits("production", 1, "release approval from rm")
 	s.refused("asked for", bob, 3, "accept", "production", holding("rm"))
 	s.does(person(13, "dan"), 3, "accept", "production", holding("rm")).is("production", 1, Deploying)
 }
@@ -623,7 +623,7 @@ func TestWhatIsDeployedThoughItIsHeldWentPastThePolicy(t *testing.T) {
 	t.Run("as its success says", func(t *testing.T) {
 		s, g := begin(t)
 		s.turn(s.statusOf(g, change.DeploymentSuccess, actions)).is("staging", 1, Verified).found(change.DeployedPastPolicy, 1)
-		if what := s.out.Exceptions[0].What.String(); !strings.HasSuffix(what, "by which it waits for somebody who may say /change start staging") {
+		if what := s.out.Exceptions[0].What.String(); !strings.HasSuffix(what, "by which it waits for somebody who may give the command /change start staging") {
 			t.Error(what)
 		}
 	})
@@ -935,8 +935,8 @@ func TestWhatIsUnderWayIsNotQueuedAgain(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	s := play(t, Create, normal, normal)
-	s.refused("This is for nobody, as the policy stands.", bob, 1, "deploy", "production", func(o *Order) { o.May = false })
-	s.refused("Whether bob may do this could not be read. This is for nobody, as the policy stands. Try again later.", bob, 1, "deploy", "production", func(o *Order) { o.Unknown = true })
+	s.refused("Not permitted: this command is for nobody, as the policy stands.", bob, 1, "deploy", "production", func(o *Order) { o.May = false })
+	s.refused("Whether bob may give this command could not be read. It is for nobody, as the policy stands. Try again later.", bob, 1, "deploy", "production", func(o *Order) { o.Unknown = true })
 	s.refused("It names staging, production", bob, 1, "deploy", "prodution")
 	s.refused("has not landed", bob, 1, "deploy", "staging")
 	s.refused("would have ended", bob, 1, "freeze", "staging")
@@ -984,7 +984,7 @@ func TestListsTheQueue(t *testing.T) {
 		}
 	}
 	s.verify("staging", 2)
-	if says := s.say(bob, 1, "queue", "production").Says.String(); !strings.Contains(says, "1. 2222222 (#2) waits for somebody who may say /change deploy production") {
+	if says := s.say(bob, 1, "queue", "production").Says.String(); !strings.Contains(says, "1. 2222222 (#2) waits for somebody who may give the command /change deploy production") {
 		t.Error(says)
 	}
 }
@@ -1123,9 +1123,9 @@ func TestVerifiedWithoutAnEnvironmentTakesTheRoleOfTheOneThatIsMeant(t *testing.
 		want  string // empty: it counts
 	}{
 		{"by the role of the environment, without that of the command", "staging", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, ""},
-		{"by the role of another environment", "production", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, "This is for nobody"},
-		{"by neither", "staging", func(o *Order) { o.May, o.Role = false, "qa" }, "This is for nobody"},
-		{"by the role of the command", "staging", func(o *Order) { o.Role = "reviewer" }, "said by qa"},
+		{"by the role of another environment", "production", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, "Not permitted: this command is for nobody"},
+		{"by neither", "staging", func(o *Order) { o.May, o.Role = false, "qa" }, "Not permitted: this command is for nobody"},
+		{"by the role of the command", "staging", func(o *Order) { o.Role = "reviewer" }, "Only qa may say"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := play(t, Create, normal)

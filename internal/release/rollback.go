@@ -166,7 +166,7 @@ func (d *Deployment) order() int { return max(d.Step, d.Success) }
 func (t *Turn) askRollback(o Order, p *pending, tr *Track) {
 	undo := tr.head()
 	if undo == nil {
-		p.refuse("not deployed", change.Words("Nothing was deployed to "+tr.Environment+" yet, so that there is nothing to roll back."))
+		p.refuse("not deployed", change.Words("Nothing was deployed to "+tr.Environment+" yet, so there is nothing to roll back."))
 		return
 	}
 	if r := tr.rollback(); r != nil {
@@ -213,8 +213,8 @@ func (t *Turn) asksBackTo(o Order, p *pending, tr *Track, undo *Deployment) (to 
 			change.Words(" by now. Say it on that pull request, or name the version: "), byName, change.Words("."))
 		return nil, false
 	case last == nil:
-		p.refuse("no earlier version", change.Words("There is no earlier version that was verified in "+tr.Environment+
-			". Mend it with another change, or name a version that ran there: "), byName, change.Words("."))
+		p.refuse("no earlier version", change.Words("No earlier version was verified in "+tr.Environment+
+			". Fix it with another change, or name a version that ran there: "), byName, change.Words("."))
 		return nil, false
 	}
 	return last, older

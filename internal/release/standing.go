@@ -93,7 +93,7 @@ func (d *Deployment) says(tr *Track, m Mode, now time.Time) change.Text {
 		if d.Undoes != "" || d.UndoneBy != "" || tr.rollback() != nil || !tr.isLast(d) {
 			return change.Quote(d.Why)
 		}
-		return change.Say(change.Quote(d.Why), change.Words(": mend it with another change, or "), tr.tryAgain(d, m))
+		return change.Say(change.Quote(d.Why), change.Words(": fix it with another change, or "), tr.tryAgain(d, m))
 	case Refused:
 		return d.Waits.For
 	default:

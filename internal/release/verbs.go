@@ -34,7 +34,7 @@ func (t *Turn) target(o Order, p *pending, tr *Track) (target, bool) {
 		return g, true
 	}
 	if g.commit == "" {
-		p.refuse("not landed", change.Words("This pull request has not landed, so that there is no commit to deploy."))
+		p.refuse("not landed", change.Words("This pull request has not landed, so there is no commit to deploy."))
 		return g, false
 	}
 	g.open = tr.open(g.commit)
@@ -354,7 +354,7 @@ func (t *Turn) cancel(o Order, p *pending, tr *Track) {
 	under := d.Phase == Deploying
 	t.end(tr, d, Cancelled, why, o.By)
 	if under {
-		p.done("cancelled", change.Words("Its place is free. What deploys it is not stopped by this."))
+		p.done("cancelled", change.Words("Its place in the queue is free. Whatever is deploying it is not stopped by this."))
 		return
 	}
 	p.done("cancelled")

@@ -150,9 +150,9 @@ func (t *Turn) awaits(tr *Track, d *Deployment) Waits {
 	e, _ := t.environment(tr)
 	var what []change.Text
 	if e.hasPerson() && d.Verified == nil {
-		who := change.Words("somebody who may say ")
+		who := change.Words("somebody who may give the command ")
 		if e.Verify.Role != "" {
-			who = change.Say(change.Words("somebody of "), t.rules.whose(e.Verify.Role, " and of "), change.Words(" to say "))
+			who = change.Say(change.Words("somebody in "), t.rules.whose(e.Verify.Role, " and in "), change.Words(" to comment "))
 		}
 		what = append(what, change.Say(who, change.Code("/change verified "+e.Name)))
 	}
@@ -203,22 +203,22 @@ func (t *Turn) sayVerified(o Order, p *pending, tr *Track, e *Environment) {
 		p.refuse("verified before", change.Login(d.Verified.By), change.Words(" said so already."))
 		return
 	case e.Verify.Role != "" && !isVerifier:
-		p.refuse("no role", change.Words("That something works in "+tr.Environment+" is said by "), t.rules.whose(e.Verify.Role, " and "), change.Words("."))
+		p.refuse("no role", change.Words("Only "), t.rules.whose(e.Verify.Role, " and "), change.Words(" may say that something works in "+tr.Environment+"."))
 		return
 	case e.Verify.Role == "" && !o.May:
 		p.notPermitted(o)
 		return
 	case t.now.Before(d.watchEnds()):
-		p.refuse("too early", d.name(), change.Words(" is to be watched until "+t.stamp(d.watchEnds())+". Say so then."))
+		p.refuse("too early", d.name(), change.Words(" has to be watched until "+t.stamp(d.watchEnds())+". Say so after that."))
 		return
 	case !o.At.IsZero() && o.At.Before(d.watchEnds().Truncate(time.Second)): // GitHub's times are whole seconds
-		p.refuse("too early", change.Words("That was said before "), d.name(), change.Words(" was watched for long enough, which it was at "+t.stamp(d.watchEnds())+". If it works, say so again."))
+		p.refuse("too early", change.Words("That was said before "), d.name(), change.Words(" had been watched for long enough, at "+t.stamp(d.watchEnds())+". If it works, say so again."))
 		return
 	}
 	d.Verified = &Say{By: o.By, Role: cmp.Or(e.Verify.Role, o.Role), At: t.now, Text: o.Reason, Comment: o.Comment}
 	t.watch(tr, d)
 	if d.Phase.succeeded() && d.Phase != Verified {
-		p.done("verified", change.Words("Its checks are awaited still."))
+		p.done("verified", change.Words("It still waits for its checks."))
 		return
 	}
 	p.done("verified")
