@@ -18,16 +18,16 @@ func DecideGroup(g change.Group, title func(change.Decision) string) change.Grou
 		s := change.GroupStanding{Number: m.Number, Verdict: memberVerdict(m.Decision), Title: title(m.Decision)}
 		switch {
 		case m.Queued != "" && m.Decision.Head != m.Queued:
-			s.Verdict, s.Title = change.Failing, fmt.Sprintf("its head is %s by now, and the queue took %s", m.Decision.Head.Short(), m.Queued.Short())
+			s.Verdict, s.Title = change.Failing, fmt.Sprintf("its head is now %s, and the queue took %s: queue it again", m.Decision.Head.Short(), m.Queued.Short())
 		case !m.Decision.Governed && (m.Decision.State == change.Merged || m.Decision.State == change.Closed):
-			s.Title = "it is " + string(m.Decision.State) + " by now, so nothing was decided of it for this group"
+			s.Title = "it is already " + string(m.Decision.State) + ", so nothing was decided about it for this group"
 		}
 		d.Members = append(d.Members, s)
 		d.Verdict = max(d.Verdict, s.Verdict)
 		d.Observing = d.Observing && m.Decision.Observing
 	}
 	if len(g.Members) == 0 {
-		d.Problems = append(d.Problems, change.Words("Which pull requests are in this group cannot be told. Queue them again; if it recurs, give the App permission to read merge queues."))
+		d.Problems = append(d.Problems, change.Words("GitHub does not say which pull requests are in this group. Queue them again; if that recurs, give the App permission to read merge queues."))
 	}
 	d.Problems = append(d.Problems, foreign(g)...)
 	if len(d.Problems) > 0 {
@@ -57,7 +57,7 @@ func memberVerdict(d change.Decision) change.Verdict {
 func foreign(g change.Group) []change.Text {
 	switch {
 	case g.Content.Gone:
-		return []change.Text{change.Words("GitHub does not show what this group changes. Queue its pull requests again; if it recurs, merge them one at a time.")}
+		return []change.Text{change.Words("GitHub does not show what this group changes. Queue its pull requests again; if that recurs, merge them one at a time.")}
 	case g.Content.FilesCut:
 		return []change.Text{change.Words("This group changes so many files that GitHub does not list them all. Merge its pull requests one at a time.")}
 	}

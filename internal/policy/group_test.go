@@ -47,12 +47,12 @@ func TestGroups(t *testing.T) {
 		{"one of them waits for the end of a freeze", func(g *change.Group) { g.Members[1].Decision = waiting(change.KindFreeze) }, change.Failing, ""},
 		{"one of them waits for its checks", func(g *change.Group) { g.Members[1].Decision = waiting(change.KindChecks) }, change.Waiting, ""},
 		{"one of them is red", func(g *change.Group) { g.Members[0].Decision.Verdict = change.Failing }, change.Failing, ""},
-		{"one of them has another head by now", func(g *change.Group) { g.Members[0].Decision.Head = "bbb" }, change.Failing, "its head is bbb by now"},
+		{"one of them has another head by now", func(g *change.Group) { g.Members[0].Decision.Head = "bbb" }, change.Failing, "its head is now bbb"},
 		{"one of them is not governed", func(g *change.Group) { g.Members[0].Decision = change.Decision{Head: "aaa"} }, change.Failing, ""},
 		{"one of them was merged meanwhile", func(g *change.Group) {
 			g.Members[0].Decision = change.Decision{Head: "aaa", State: change.Merged, Verdict: change.Failing}
-		}, change.Failing, "it is merged by now"},
-		{"no members", func(g *change.Group) { g.Members = nil }, change.Failing, "cannot be told. Queue them again"},
+		}, change.Failing, "it is already merged"},
+		{"no members", func(g *change.Group) { g.Members = nil }, change.Failing, "GitHub does not say which pull requests are in this group. Queue them again"},
 		{"the group ahead is red", func(g *change.Group) { g.Ahead = change.Failing }, change.Failing, ""},
 		{"the group ahead waits", func(g *change.Group) { g.Ahead = change.Waiting }, change.Waiting, ""},
 		{"it changes a file of nobody's", func(g *change.Group) {

@@ -30,8 +30,8 @@ func Group(d change.GroupDecision) (title, summary, text string) {
 	for i, t := range d.Problems {
 		problems[i] = markdown(t)
 	}
-	p.add(bullets("**What is amiss with the group:**\n\n", problems))
-	p.add(block{head: "A group merges only if every pull request in it may merge, and if it changes nothing else than was decided of them.\n"})
+	p.add(bullets("**What is wrong with the group:**\n\n", problems))
+	p.add(block{head: "A group merges only if every pull request in it may merge, and if it changes nothing beyond what was decided for them.\n"})
 	return groupTitle(d), p.String(), ""
 }
 
@@ -53,7 +53,7 @@ func groupTitle(d change.GroupDecision) string {
 	return change.Shorten(change.Visible(title+": "+groupHeadline(d)), MaxTitle)
 }
 
-// groupHeadline says what is amiss with a group, or with the first of its pull requests that may not merge.
+// groupHeadline says what is wrong with a group, or with the first of its pull requests that may not merge.
 func groupHeadline(d change.GroupDecision) string {
 	if len(d.Problems) > 0 {
 		return d.Problems[0].String()
@@ -67,7 +67,7 @@ func groupHeadline(d change.GroupDecision) string {
 	case d.Verdict == change.Satisfied:
 		return "every pull request in it may merge"
 	default:
-		return "the group that it was built on is not decided"
+		return "waiting for the group ahead of it"
 	}
 }
 

@@ -30,7 +30,7 @@ func TestGroupTitles(t *testing.T) {
 		{change.GroupDecision{Verdict: change.Failing, Members: many},
 			"Merge group of #10001, #10002, #10003, #10004, #10005 and 95 more: #10100: Normal: rejected by dave"},
 		{change.GroupDecision{Verdict: change.Waiting, Observing: true, Members: []change.GroupStanding{standing(1, change.Satisfied, "")}},
-			"Observing: Merge group of #1: the group that it was built on is not decided"},
+			"Observing: Merge group of #1: waiting for the group ahead of it"},
 	} {
 		title, summary, _ := Group(row.d)
 		if title != row.want || strings.HasPrefix(summary, observes) != row.d.Observing {

@@ -32,8 +32,16 @@ func Title(d change.Decision) string {
 	}
 	b.WriteString(subject(d))
 	b.WriteString(": ")
-	b.WriteString(strings.Join(headline(d), " · "))
-	return change.Shorten(b.String(), MaxTitle)
+	return b.String() + listed(headline(d), MaxTitle-b.Len())
+}
+
+// listed puts words in a row of at most n bytes. What does not fit is counted: half a word could be taken for another.
+func listed(words []string, n int) string {
+	all := strings.Join(words, " · ")
+	for k := min(len(words)-1, n/len(" · ")); len(all) > n && k > 0; k-- {
+		all = strings.Join(words[:k], " · ") + " · " + strconv.Itoa(len(words)-k) + " more"
+	}
+	return change.Shorten(all, n)
 }
 
 // subject names what the title is about.
@@ -148,7 +156,7 @@ func Summary(d change.Decision) string {
 			wouldBe = ". It is merged. Without the declaration it would have been "
 		}
 		p.add(block{head: "Declared an emergency by " + markdown(change.Login(e.By)) + " on " + e.At.UTC().Format("2 January 2006 at 15:04 UTC") +
-			". What is owed, and the retrospective in the issue that is opened for it, is due by " + e.Due.UTC().Format("2 January 2006 at 15:04 UTC") + wouldBe + d.Underlying.String() + ".\n\n"})
+			". What it owes, and the retrospective in the issue opened for it, is due by " + e.Due.UTC().Format("2 January 2006 at 15:04 UTC") + wouldBe + d.Underlying.String() + ".\n\n"})
 	}
 	if len(d.Requirements) > 0 {
 		p.add(block{head: "| | Requirement | State | Next |\n|---|---|---|---|\n", rows: requirementRows(d), more: moreRow, tail: "\n"})
@@ -156,7 +164,7 @@ func Summary(d change.Decision) string {
 		p.add(block{head: "Nothing is required.\n\n"})
 	}
 	p.add(why(d))
-	p.add(bullets("**What does not count:**\n\n", doNotCount(d)))
+	p.add(bullets("**Reviews that do not count:**\n\n", doNotCount(d)))
 	notes := make([]string, len(d.Notes))
 	for i, n := range d.Notes {
 		notes[i] = markdown(n)
@@ -212,7 +220,7 @@ func why(d change.Decision) block {
 	case len(rows) == 0 && d.State == change.Merged && category != change.Normal:
 		return block{head: head + " it was when it was merged.\n\n"}
 	case len(rows) == 0:
-		return block{head: head + " no rule of another category matches.\n\n"}
+		return block{head: head + " no rule for another category matches.\n\n"}
 	case len(rows) == 1:
 		return block{head: head + " " + rows[0] + "\n\n"}
 	}
@@ -238,7 +246,7 @@ func matchText(d change.Decision, m change.Match) change.Text {
 	}
 	switch {
 	case m.Line == 0:
-		return change.Say(t, change.Words(", which is so in every policy."))
+		return change.Say(t, change.Words(", a rule that every policy has."))
 	case m.Source == d.Policy.Source || m.Source == "":
 		return change.Say(t, change.Words(", line "+strconv.Itoa(m.Line)+" of the policy."))
 	}

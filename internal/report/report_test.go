@@ -1,6 +1,7 @@
 package report
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,7 +100,7 @@ func TestSummary(t *testing.T) {
 
 **Why high-risk:** ` + "`db/migrate/20260102_add_index.rb` matches `**/db/migrate/**`" + ` (schema), line 41 of the policy.
 
-**What does not count:**
+**Reviews that do not count:**
 
 - alice approved: the author cannot approve
 
@@ -121,7 +122,7 @@ func TestSummaryOfAMergedEmergency(t *testing.T) {
 		Governed: true, State: change.Merged, Category: change.Emergency, Underlying: change.HighRisk, Requirements: []change.Requirement{overdue},
 		Declaration: &change.Declaration{By: alice, At: noon.Add(-24 * time.Hour), Due: noon},
 	})
-	want := `Declared an emergency by alice on 1 March 2026 at 12:00 UTC. What is owed, and the retrospective in the issue that is opened for it, is due by 2 March 2026 at 12:00 UTC. It is merged. Without the declaration it would have been high-risk.
+	want := `Declared an emergency by alice on 1 March 2026 at 12:00 UTC. What it owes, and the retrospective in the issue opened for it, is due by 2 March 2026 at 12:00 UTC. It is merged. Without the declaration it would have been high-risk.
 
 | | Requirement | State | Next |
 |---|---|---|---|
@@ -386,8 +387,25 @@ func TestLimits(t *testing.T) {
 	if s := Summary(d); !strings.Contains(s, "**Notes:**") || !strings.HasSuffix(s, "for `9e8d7c6`.\n") {
 		t.Errorf("the summary lost its end: %q", s[len(s)-200:])
 	}
-	if title := Title(d); len(title) > MaxTitle || !strings.HasSuffix(title, "…") {
+	if title := Title(d); len(title) > MaxTitle || !regexp.MustCompile(` · section \d+ missing · [\d]+ more$`).MatchString(title) {
 		t.Errorf("title of %d bytes: %q", len(title), title)
+	}
+}
+
+func TestListed(t *testing.T) {
+	words := []string{"1 of 2 approvals", "tech lead", "risk missing"}
+	for _, row := range []struct {
+		room int
+		want string
+	}{
+		{45, "1 of 2 approvals · tech lead · risk missing"},
+		{44, "1 of 2 approvals · tech lead · 1 more"},
+		{30, "1 of 2 approvals · 2 more"},
+		{20, "1 of 2 approvals …"},
+	} {
+		if got := listed(words, row.room); got != row.want {
+			t.Errorf("in %d bytes %q, want %q", row.room, got, row.want)
+		}
 	}
 }
 

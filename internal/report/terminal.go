@@ -22,7 +22,7 @@ func Terminal(d change.Decision) string {
 		why.add(m.Category.String() + ": " + plain(matchText(d, m)))
 	}
 	if len(why.lines) == 0 && d.Category != change.Uncategorized {
-		why.add("no rule of another category matches")
+		why.add("no rule for another category matches")
 	}
 	for _, r := range d.Requirements {
 		requirements.add(requirementLine(d, r))
