@@ -37,7 +37,7 @@ func newPolicyLintCommand(c clock) *cobra.Command {
 		Short: "Check a policy file",
 		Long: `Check a policy file, ` + change.PolicyPath + ` unless another is named; - is standard input.
 
-Every problem is a line: file, line, column, error or warning, what is wrong, and the mend. A policy with errors decides nothing, and
+Every problem is a line: file, line, column, error or warning, what is wrong, and how to fix it. A policy with errors decides nothing, and
 its pull requests fail; warnings are what is probably not meant, today. The exit code is 1 if there are errors.
 
 With --floor it is checked as a repository's policy beside its owner's, the change-policy.yml of the owner's repository .github.`,

@@ -154,7 +154,7 @@ func rollBack() chapter {
 
 func mended() chapter {
 	return chapter{
-		proposal: "story-6-mend", title: "Mended, and on again",
+		proposal: "story-6-mend", title: "Fixed, and on again",
 		steps: []step{
 			open("alice").checks(yellow, "Normal: 0 of 1 approval · waiting for test"),
 			tests().checks(yellow, "Normal: 0 of 1 approval"),
@@ -167,6 +167,6 @@ func mended() chapter {
 			later(30 * time.Minute),
 			command("frank", "says that it works", `/change verified "the right dates"`).ships(green, "staging verified · production verified"),
 		},
-		lesson: "main still holds what was rolled back, and so does whatever is built on it. It comes back to production when somebody says so who has seen that it is mended.",
+		lesson: "main still holds what was rolled back, and so does whatever is built on it. It comes back to production when somebody says so who has seen that it is fixed.",
 	}
 }

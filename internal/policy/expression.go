@@ -157,7 +157,7 @@ func CompileExpression(source string) (*Expression, error) {
 	return &Expression{source, program, named, any}, nil
 }
 
-const mendCEL = "mend it; it is CEL, and the fields of change are listed in the policy reference"
+const mendCEL = "fix it; it is CEL, and the fields of change are listed in the policy reference"
 
 var undefinedField = regexp.MustCompile(`undefined field '([^']+)'`)
 

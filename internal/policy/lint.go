@@ -424,13 +424,13 @@ func (l *linter) freezes() {
 		_, comes := f.NextEdge(l.now)
 		switch s := l.shape.Freezes.items[i]; {
 		case !holds && !comes && s.Every.present():
-			l.warn(s.Every.at, fmt.Sprintf("the freeze %q does not come again, in ten years at least", f.Name), "take it away, or mend its rule")
+			l.warn(s.Every.at, fmt.Sprintf("the freeze %q does not come again, in ten years at least", f.Name), "remove it, or fix its rule")
 		case !holds && !comes:
 			l.warn(s.Until.at, fmt.Sprintf("the freeze %q is over since %s", f.Name, s.Until.value), "take it away, or give it its next days")
 		case frozen && until.IsZero():
 			l.warn(s.Lasts.at, fmt.Sprintf("the freeze %q never ends: it lasts until it comes again", f.Name), "let it last for less")
 		case f.Until.Sub(f.From) > 366*24*time.Hour:
-			l.warn(s.Until.at, fmt.Sprintf("the freeze %q lasts for more than a year", f.Name), "mend the year, unless that is meant")
+			l.warn(s.Until.at, fmt.Sprintf("the freeze %q lasts for more than a year", f.Name), "correct the year, unless that is meant")
 		}
 	}
 }

@@ -223,7 +223,7 @@ func (c *compiler) globs(l list[text], what string, foldCase bool) *Globs {
 	}
 	g, err := NewGlobs(patterns, foldCase)
 	if err != nil {
-		c.problem(l.at, fmt.Sprintf("%s: %v", what, err), "mend the pattern")
+		c.problem(l.at, fmt.Sprintf("%s: %v", what, err), "fix the pattern")
 		return nil
 	}
 	g.lines = lines
@@ -525,7 +525,7 @@ func (c *compiler) regexp(t text) *regexp.Regexp {
 	}
 	re, err := regexp.Compile(t.value)
 	if err != nil {
-		c.problem(t.at, "this is not a regular expression: "+regexpMessage(err), "mend it; the syntax is RE2's, without look-ahead and back-references")
+		c.problem(t.at, "this is not a regular expression: "+regexpMessage(err), "fix it; the syntax is RE2's, without look-ahead and back-references")
 		return nil
 	}
 	if re.MatchString("") {

@@ -118,7 +118,7 @@ func (c *compiler) single(f *Freeze, s freezeShape) {
 	case f.From.Equal(f.Until):
 		c.problem(s.Until.at, fmt.Sprintf("the freeze ends when it begins (%s)", s.Until.value), "let it end later; a day as `until` is frozen to its end")
 	default:
-		c.problem(s.Until.at, fmt.Sprintf("the freeze ends (%s) before it begins (%s)", s.Until.value, s.From.value), "swap them, or mend the year")
+		c.problem(s.Until.at, fmt.Sprintf("the freeze ends (%s) before it begins (%s)", s.Until.value, s.From.value), "swap them, or correct the year")
 	}
 }
 

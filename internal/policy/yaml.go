@@ -191,10 +191,10 @@ const spaceMend = "put a space after the colon"
 func (r *reader) syntax(err error, contents string) {
 	var se *yaml.SyntaxError
 	if !errors.As(err, &se) || se.Token == nil {
-		r.problem(at{}, "this is not YAML: "+firstLine(err.Error()), "mend the syntax")
+		r.problem(at{}, "this is not YAML: "+firstLine(err.Error()), "fix the syntax")
 		return
 	}
-	mend := "mend the syntax here or on the line before"
+	mend := "fix the syntax here or on the line before"
 	switch {
 	case unspaced.MatchString(se.Token.Value):
 		mend = spaceMend

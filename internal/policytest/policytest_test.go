@@ -223,7 +223,7 @@ func TestReadRefuses(t *testing.T) {
 	fact := func(facts string) string { return one("facts: " + facts + "\nexpect: {category: normal}") }
 	for _, tt := range []struct{ text, want string }{
 		{"", "the file is empty: write `policy`, `facts` and `tests`"},
-		{"policy: [", "line 1, column 9: this is not YAML: sequence end token ']' not found: mend the syntax here or on the line before"},
+		{"policy: [", "line 1, column 9: this is not YAML: sequence end token ']' not found: fix the syntax here or on the line before"},
 		{"policy: \xff", "the file is not UTF-8: save it as UTF-8"},
 		{strings.Repeat("#", MaxBytes+1), "the file has more than 1048576 bytes: split it"},
 		{"policy: a\n---\npolicy: b\n", "line 3, column 1: there is more than one document: keep one, and take the --- away"},

@@ -52,7 +52,7 @@ func (r *reader) document(source []byte) ast.Node {
 			at, what = Place{wrong.Token.Position.Line, wrong.Token.Position.Column}, wrong.Message
 		}
 		what, _, _ = strings.Cut(what, "\n")
-		r.problem(at, "this is not YAML: "+what, "mend the syntax here or on the line before")
+		r.problem(at, "this is not YAML: "+what, "fix the syntax here or on the line before")
 		return nil
 	}
 	bodies := slices.DeleteFunc(file.Docs, func(d *ast.DocumentNode) bool { return d.Body == nil })

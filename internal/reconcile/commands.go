@@ -84,7 +84,7 @@ func (r *run) command(ctx context.Context, c change.Command) (a command.Answer, 
 	}
 	if github.IsRefusal(err) {
 		r.log.Warn().Err(err).Int64("comment", c.Comment).Msg("what a command needs cannot be read")
-		a, err = command.Refuse("cannot be read", change.Words("GitHub refuses to show what tells whether you may do this. Comment anew when that is mended.")), nil
+		a, err = command.Refuse("cannot be read", change.Words("GitHub refuses to show what tells whether you may do this. Give the command again once that is fixed.")), nil
 	}
 	return a, a.Reaction == command.Done && asked.Verb == command.Refresh, err
 }
