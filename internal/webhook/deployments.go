@@ -43,12 +43,7 @@ func (e *workflowRunEvent) raiseRun(d *change.Delivery) {
 	}})
 }
 
-func readDeployment(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e deploymentEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readDeployment(d *change.Delivery, e *deploymentEvent) error {
 	if err := e.Deployment.check(d); err != nil {
 		return err
 	}
@@ -59,12 +54,7 @@ func readDeployment(d *change.Delivery, body []byte, _ change.AppID) error {
 	return nil
 }
 
-func readDeploymentStatus(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e deploymentStatusEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readDeploymentStatus(d *change.Delivery, e *deploymentStatusEvent) error {
 	s := e.DeploymentStatus
 	if err := e.Deployment.check(d); err != nil {
 		return err
@@ -97,12 +87,7 @@ func (d *deployment) check(in *change.Delivery) error {
 }
 
 // readProtectionRule reads that a job waits for us. The deployment may be null: then the event itself says which commit.
-func readProtectionRule(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e protectionRuleEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readProtectionRule(d *change.Delivery, e *protectionRuleEvent) error {
 	asked := change.RuleAsked{
 		Environment: e.Environment, SHA: e.SHA, Ref: e.Ref, Callback: e.Callback, By: d.Sender, At: d.ReceivedAt,
 	}

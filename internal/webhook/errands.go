@@ -57,12 +57,7 @@ func existing(name change.SHA) change.SHA {
 	return name
 }
 
-func readMergeGroup(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e mergeGroupEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readMergeGroup(d *change.Delivery, e *mergeGroupEvent) error {
 	g := e.MergeGroup
 	switch {
 	case g == nil:
@@ -84,12 +79,7 @@ func readMergeGroup(d *change.Delivery, body []byte, _ change.AppID) error {
 	return nil
 }
 
-func readIssue(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e issueEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readIssue(d *change.Delivery, e *issueEvent) error {
 	if e.Issue == nil {
 		return errors.New("no issue")
 	}
@@ -111,12 +101,7 @@ func setIssue(d *change.Delivery, number change.Number) error {
 
 // readProtection reads events that change what a branch requires. Which branches a ruleset is about is a matter of patterns; the default
 // branch is looked at for all of them, and the others in their daily turn.
-func readProtection(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e envelope
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readProtection(d *change.Delivery, _ *envelope) error {
 	if d.Repository.ID != 0 && d.Repository.DefaultBranch != "" { // an organization's ruleset is about no repository by key
 		raise(d, change.ErrandProtection, d.Repository.DefaultBranch)
 	}

@@ -36,45 +36,66 @@ func Parse(event, deliveryID string, body []byte, received time.Time, app change
 	return d, nil
 }
 
+// reader writes what a payload means to us into a delivery that has its ID, its event and its arrival already.
+type reader func(d *change.Delivery, body []byte, ours change.AppID) error
+
+// event points to what is read of an event's body: an envelope, or a struct that embeds one.
+type event[E any] interface {
+	*E
+	describe(*change.Delivery)
+}
+
+// reading returns the reader of an event whose body is an E. When read is called, the delivery has what every event carries.
+func reading[E any, P event[E]](read func(*change.Delivery, P) error) reader {
+	return readingOurs(func(d *change.Delivery, e P, _ change.AppID) error { return read(d, e) })
+}
+
+// readingOurs is reading for an event that our own App may have caused.
+func readingOurs[E any, P event[E]](read func(_ *change.Delivery, _ P, ours change.AppID) error) reader {
+	return func(d *change.Delivery, body []byte, ours change.AppID) error {
+		e := P(new(E))
+		if err := unmarshal(body, e); err != nil {
+			return err
+		}
+		e.describe(d)
+		return read(d, e, ours)
+	}
+}
+
 // readers has a reader for each event that can concern a pull request or an errand, or the repositories that they may be in.
 //
 // What is missing here concerns nobody, on purpose. Comments on lines and review threads are no opinion. Membership and
 // organization events name no repository, and whoever's membership matters is asked for anew when a decision needs it: no answer
 // older than 60 seconds makes a check green. Creating or deleting a branch comes as a push too.
-var readers = map[string]func(*change.Delivery, []byte, change.AppID) error{
-	"pull_request":                    readPullRequest,
-	"pull_request_review":             readReview,
-	"issue_comment":                   readComment,
-	"issues":                          readIssue,
-	"label":                           readLabel,
-	"push":                            readPush,
-	"merge_group":                     readMergeGroup,
-	"check_run":                       readCheckRun,
-	"check_suite":                     readCheckSuite,
-	"workflow_run":                    readWorkflowRun,
-	"status":                          readStatus,
-	"deployment":                      readDeployment,
-	"deployment_status":               readDeploymentStatus,
-	"deployment_protection_rule":      readProtectionRule,
-	"member":                          readPeople,
-	"team":                            readPeople,
-	"repository":                      readRepository,
-	"repository_ruleset":              readProtection,
-	"branch_protection_rule":          readProtection,
-	"branch_protection_configuration": readProtection,
-	"installation":                    readInstallation,
-	"installation_repositories":       readInstallation,
+var readers = map[string]reader{
+	"pull_request":                    reading(readPullRequest),
+	"pull_request_review":             reading(readReview),
+	"issue_comment":                   reading(readComment),
+	"issues":                          reading(readIssue),
+	"label":                           reading(readLabel),
+	"push":                            reading(readPush),
+	"merge_group":                     reading(readMergeGroup),
+	"check_run":                       readingOurs(readCheckRun),
+	"check_suite":                     readingOurs(readCheckSuite),
+	"workflow_run":                    reading(readWorkflowRun),
+	"status":                          reading(readStatus),
+	"deployment":                      reading(readDeployment),
+	"deployment_status":               reading(readDeploymentStatus),
+	"deployment_protection_rule":      reading(readProtectionRule),
+	"member":                          reading(readPeople),
+	"team":                            reading(readPeople),
+	"repository":                      reading(readRepository),
+	"repository_ruleset":              reading(readProtection),
+	"branch_protection_rule":          reading(readProtection),
+	"branch_protection_configuration": reading(readProtection),
+	"installation":                    reading(readInstallation),
+	"installation_repositories":       reading(readInstallation),
 }
 
 // Reads says whether deliveries of an event can concern anybody.
 func Reads(event string) bool { return readers[event] != nil }
 
-func readPullRequest(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e pullRequestEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readPullRequest(d *change.Delivery, e *pullRequestEvent) error {
 	if err := setPull(d, e.PullRequest); err != nil {
 		return err
 	}
@@ -142,12 +163,7 @@ func pullRequestConcerns(action string, was previously) change.Concern {
 	}
 }
 
-func readReview(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e reviewEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readReview(d *change.Delivery, e *reviewEvent) error {
 	if err := setPull(d, e.PullRequest); err != nil {
 		return err
 	}
@@ -179,12 +195,7 @@ func readReview(d *change.Delivery, body []byte, _ change.AppID) error {
 	return nil
 }
 
-func readComment(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e commentEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readComment(d *change.Delivery, e *commentEvent) error {
 	switch {
 	case e.Issue == nil || e.Comment == nil:
 		return errors.New("no issue or no comment")
@@ -223,12 +234,7 @@ var commandForm = regexp.MustCompile(`^(?:[ \t]*\r?\n)* {0,3}(?i:/change)(?:[ \t
 
 func isCommand(comment string) bool { return commandForm.MatchString(comment) }
 
-func readLabel(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e labelEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readLabel(d *change.Delivery, e *labelEvent) error {
 	// GitHub sends one event for the label and none for the pull requests that carry it. A label that was created is on none, and
 	// its colour and description mean nothing.
 	if e.Action == "deleted" || e.Action == "edited" && e.Changes.Name != nil {
@@ -237,12 +243,7 @@ func readLabel(d *change.Delivery, body []byte, _ change.AppID) error {
 	return nil
 }
 
-func readPush(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e pushEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readPush(d *change.Delivery, e *pushEvent) error {
 	name, ok := strings.CutPrefix(e.Ref, "refs/heads/")
 	if !ok {
 		return nil // a tag
@@ -262,12 +263,7 @@ func readPush(d *change.Delivery, body []byte, _ change.AppID) error {
 	return nil
 }
 
-func readCheckRun(d *change.Delivery, body []byte, ours change.AppID) error {
-	var e checkRunEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readCheckRun(d *change.Delivery, e *checkRunEvent, ours change.AppID) error {
 	if e.CheckRun == nil {
 		return errors.New("no check_run")
 	}
@@ -298,12 +294,7 @@ func readCheckRun(d *change.Delivery, body []byte, ours change.AppID) error {
 	return setHead(d, run.HeadSHA, change.ConcernChecks)
 }
 
-func readCheckSuite(d *change.Delivery, body []byte, ours change.AppID) error {
-	var e checkSuiteEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readCheckSuite(d *change.Delivery, e *checkSuiteEvent, ours change.AppID) error {
 	switch {
 	case e.CheckSuite == nil:
 		return errors.New("no check_suite")
@@ -315,12 +306,7 @@ func readCheckSuite(d *change.Delivery, body []byte, ours change.AppID) error {
 	return setHead(d, e.CheckSuite.HeadSHA, change.ConcernChecks)
 }
 
-func readWorkflowRun(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e workflowRunEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readWorkflowRun(d *change.Delivery, e *workflowRunEvent) error {
 	switch {
 	case e.WorkflowRun == nil:
 		return errors.New("no workflow_run")
@@ -331,12 +317,7 @@ func readWorkflowRun(d *change.Delivery, body []byte, _ change.AppID) error {
 	return setHead(d, e.WorkflowRun.HeadSHA, change.ConcernChecks)
 }
 
-func readStatus(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e statusEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readStatus(d *change.Delivery, e *statusEvent) error {
 	d.Check = &change.Check{
 		Name:    e.Context,
 		State:   change.StatusState(e.State),
@@ -350,24 +331,14 @@ func readStatus(d *change.Delivery, body []byte, _ change.AppID) error {
 }
 
 // readPeople reads events that change who may do what in one repository.
-func readPeople(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e envelope
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readPeople(d *change.Delivery, _ *envelope) error {
 	if d.Repository.ID == 0 {
 		return nil // a team that was created, renamed or deleted: nobody's by key
 	}
 	return setBase(d, "*", change.ConcernPeople)
 }
 
-func readRepository(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e repositoryEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readRepository(d *change.Delivery, e *repositoryEvent) error {
 	if d.Repository.ID == 0 {
 		return errors.New("no repository")
 	}
@@ -395,12 +366,7 @@ func readRepository(d *change.Delivery, body []byte, _ change.AppID) error {
 	return nil
 }
 
-func readInstallation(d *change.Delivery, body []byte, _ change.AppID) error {
-	var e installationEvent
-	if err := unmarshal(body, &e); err != nil {
-		return err
-	}
-	e.describe(d)
+func readInstallation(d *change.Delivery, e *installationEvent) error {
 	if d.Installation == 0 {
 		return errors.New("no installation")
 	}
