@@ -592,7 +592,7 @@ func TestParseRefuses(t *testing.T) {
 		{"something behind it", "pull_request", whole + `{}`, "after top-level value"},
 		{"of another shape", "pull_request", `{"pull_request":[],` + where + `}`, "pull_request"},
 		{"a shape that is cut off, of an unknown event", "merge_train", `{"action":{"left":`, "unexpected EOF"},
-		{"a number that is too large", "pull_request", strings.Replace(whole, `"number":12`, `"number":1e400`, 1), "number"},
+		{"a number that is too large", "pull_request", strings.ReplaceAll(whole, `"number":12`, `"number":1e400`), "number"},
 		{"a pull request without itself", "pull_request", `{"action":"opened",` + where + `}`, "no pull_request"},
 		{"a pull request without a number", "pull_request", strings.ReplaceAll(whole, `"number":12`, `"number":0`), "no number"},
 		{"a pull request without a head", "pull_request", strings.ReplaceAll(whole, `"headsha"`, `null`), "without head"},

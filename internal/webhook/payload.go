@@ -204,31 +204,24 @@ type from struct {
 
 // previously is the payload's changes member: what an edited thing was before.
 type previously struct {
-	Name          *from         `json:"name"`           // of a label
-	DefaultBranch *from         `json:"default_branch"` // of a repository
-	Base          *previousBase `json:"base"`           // of a pull request
-	Repository    *renamed      `json:"repository"`     // of a repository that was renamed
-	Title         *from         `json:"title"`
-	Body          *from         `json:"body"`
+	Name          *from     `json:"name"`           // of a label
+	DefaultBranch *from     `json:"default_branch"` // of a repository
+	Base          *struct{} `json:"base"`           // of a pull request; what it was is of no account
+	Repository    *renamed  `json:"repository"`     // of a repository that was renamed
+	Body          *from     `json:"body"`           // of a pull request
 }
 
 type renamed struct {
 	Name *from `json:"name"`
 }
 
-type previousBase struct {
-	Ref *from `json:"ref"`
-	SHA *from `json:"sha"`
-}
-
 type pullRequestEvent struct {
 	envelope
-	Number      change.Number `json:"number"`
-	PullRequest *pullRequest  `json:"pull_request"`
-	Before      change.SHA    `json:"before"`
-	After       change.SHA    `json:"after"`
-	Label       *label        `json:"label"`
-	Changes     previously    `json:"changes"`
+	PullRequest *pullRequest `json:"pull_request"`
+	Before      change.SHA   `json:"before"`
+	After       change.SHA   `json:"after"`
+	Label       *label       `json:"label"`
+	Changes     previously   `json:"changes"`
 }
 
 type review struct {
