@@ -34,8 +34,8 @@ func (s *Session) Pushes(ctx context.Context, repo change.Repository, branch str
 func (s *Session) Moves(ctx context.Context, repo change.Repository, branch string, since time.Time) (_ []change.Push, err error) {
 	defer wrap(&err, "reading who pushed to %s in %s", branch, repo)
 	var listed []*activity
-	query := values("ref", "refs/heads/"+branch, "per_page", itoa(perPage))
-	if err := s.read(ctx, listActivity, listActivity.of(repo), query, since, &listed, nil); err != nil {
+	where := listActivity.of(repo).with(values("ref", "refs/heads/"+branch, "per_page", itoa(perPage)))
+	if err := s.read(ctx, where, since, &listed, nil); err != nil {
 		return nil, err
 	}
 	listed = present(listed)

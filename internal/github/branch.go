@@ -28,12 +28,12 @@ func branchTip(repo change.Repository, branch string) address {
 func (s *Session) Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (_ change.SHA, err error) {
 	defer wrap(&err, "reading the tip of %s in %s", branch, repo)
 	var ref github.Reference
-	err = s.read(ctx, getRef, branchTip(repo, branch), nil, since, &ref, nil)
+	err = s.read(ctx, branchTip(repo, branch), since, &ref, nil)
 	name, tip := ref.GetRef(), ref.GetObject().GetSHA()
 	var missing *NotFound
 	if err = noCommits(err); errors.As(err, &missing) {
 		var b github.Branch
-		err = s.read(ctx, getBranch, getBranch.of(repo, branch), nil, since, &b, nil)
+		err = s.read(ctx, getBranch.of(repo, branch), since, &b, nil)
 		name, tip = "refs/heads/"+b.GetName(), b.GetCommit().GetSHA()
 	}
 	if err != nil {

@@ -163,8 +163,8 @@ func (s *Session) checkRuns(
 		Total *int        `json:"total_count"`
 		Runs  []*checkRun `json:"check_runs"`
 	}
-	where := listCheckRuns.of(repo, string(sha))
-	runs, err := readPages(ctx, s, listCheckRuns, where, values(filters...), since, maxChecks,
+	where := listCheckRuns.of(repo, string(sha)).with(values(filters...))
+	runs, err := readPages(ctx, s, where, since, maxChecks,
 		func(p page) ([]*checkRun, bool) { return present(p.Runs), p.Total != nil })
 	if err != nil {
 		return nil, err
@@ -180,8 +180,7 @@ func (s *Session) checkRuns(
 }
 
 func (s *Session) statuses(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]*commitStatus, error) {
-	where := listStatuses.of(repo, string(sha))
-	statuses, err := readPages(ctx, s, listStatuses, where, nil, since, maxChecks, entries[commitStatus])
+	statuses, err := readPages(ctx, s, listStatuses.of(repo, string(sha)), since, maxChecks, entries[commitStatus])
 	if err != nil {
 		return nil, err
 	}
@@ -198,8 +197,8 @@ func (s *Session) workflows(ctx context.Context, repo change.Repository, sha cha
 		Total *int  `json:"total_count"`
 		Runs  []run `json:"workflow_runs"`
 	}
-	where := listWorkflowRuns.of(repo)
-	runs, err := readPages(ctx, s, listWorkflowRuns, where, values("head_sha", string(sha)), since, maxWorkflowRuns,
+	where := listWorkflowRuns.of(repo).with(values("head_sha", string(sha)))
+	runs, err := readPages(ctx, s, where, since, maxWorkflowRuns,
 		func(p page) ([]run, bool) { return p.Runs, p.Total != nil })
 	var missing *NotFound
 	if err != nil && !errors.As(err, &missing) {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,7 +88,7 @@ func (c *Client) send(ctx context.Context, r *sending, to address, body any, hea
 		if err != nil {
 			return nil, err
 		}
-		req, err := c.conn.NewRequest(r.route.method(), to.path, body)
+		req, err := c.conn.NewRequest(to.route.method(), to.String(), body)
 		if err != nil {
 			return nil, &Unavailable{Err: err}
 		}
@@ -118,8 +117,8 @@ func done(resp *github.Response) {
 }
 
 // write makes a call that changes something, and reads its answer into v unless that is nil.
-func (c *Client) write(ctx context.Context, r route, to address, body, v any) error {
-	resp, err := c.send(ctx, &sending{route: r}, to, body, nil)
+func (c *Client) write(ctx context.Context, to address, body, v any) error {
+	resp, err := c.send(ctx, &sending{route: to.route}, to, body, nil)
 	defer done(resp)
 	if err != nil {
 		return err
@@ -177,10 +176,7 @@ func (a *answer) open(accept func(*answer) error) error {
 // get returns the answer to a GET: one that was asked for after since or in this session, or any that is held if since is zero, else
 // what GitHub answers now. Accept takes it apart; an answer that it does not accept is not held, so that it is asked for again and
 // not revalidated. A 404 is an answer as well, and held like one: then both results are set, and accept is not called.
-func (s *Session) get(
-	ctx context.Context, r route, to address, query url.Values, since time.Time, accept func(*answer) error,
-) (*answer, error) {
-	to = to.with(query)
+func (s *Session) get(ctx context.Context, to address, since time.Time, accept func(*answer) error) (*answer, error) {
 	key := s.answerKey(to)
 	unlock, err := s.asking.lock(ctx, key)
 	if err != nil {
@@ -196,11 +192,11 @@ func (s *Session) get(
 	}
 	held, _ := s.held(to)
 	if held != nil && (since.IsZero() || held.sent.After(since)) {
-		s.github.metrics.held.WithLabelValues(string(r)).Inc()
+		s.github.metrics.held.WithLabelValues(string(to.route)).Inc()
 		return held, held.open(accept)
 	}
 
-	fresh, err := s.ask(ctx, &sending{route: r, first: !s.calls.Swap(true)}, to, held)
+	fresh, err := s.ask(ctx, &sending{route: to.route, first: !s.calls.Swap(true)}, to, held)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +214,7 @@ func (s *Session) get(
 
 // answerKey names the answer to a GET of the installation. What a token of one scope was told is no answer to those of another.
 func (c *Client) answerKey(to address) string {
-	return itoa(c.id) + " " + to.scope.String() + " " + to.path
+	return itoa(c.id) + " " + to.scope.String() + " " + to.String()
 }
 
 // held returns the answer to a GET that is held, if any.
@@ -266,14 +262,14 @@ func (c *Client) ask(ctx context.Context, r *sending, to address, held *answer) 
 	return a, nil
 }
 
-// read is get, with the answer read into v. Whole says whether v holds what the answer must; a JSON object may hold anything. Nil: it
-// may.
-func (s *Session) read(ctx context.Context, r route, to address, query url.Values, since time.Time, v any, whole func() bool) error {
-	_, err := s.get(ctx, r, to, query, since, into(v, whole))
+// read is get, with the answer read into v. Whole is asked afterwards whether v holds what every such answer has, because any JSON object can
+// be read into it; nil: whatever it holds will do.
+func (s *Session) read(ctx context.Context, to address, since time.Time, v any, whole func() bool) error {
+	_, err := s.get(ctx, to, since, into(v, whole))
 	return err
 }
 
-// into makes the accept of get, and of answer.open.
+// into returns a function for get and answer.open that reads an answer into v as read does.
 func into(v any, whole func() bool) func(*answer) error {
 	return func(a *answer) error {
 		body, err := a.text()
@@ -311,10 +307,10 @@ type page[T any] struct {
 // A page that is full may have one after it even if GitHub does not link to it: the answer may be one that was held and
 // revalidated, and an ETag covers the body only.
 func readPage[P, T any](
-	ctx context.Context, s *Session, r route, to address, query url.Values, since time.Time, n int, items func(P) (_ []T, whole bool),
+	ctx context.Context, s *Session, list address, since time.Time, n int, items func(P) (_ []T, whole bool),
 ) (p page[T], err error) {
 	var body P
-	a, err := s.get(ctx, r, nthPage(to, query, n), nil, since, into(&body, func() (whole bool) {
+	a, err := s.get(ctx, list.page(n), since, into(&body, func() (whole bool) {
 		p.items, whole = items(body)
 		return whole
 	}))
@@ -328,25 +324,12 @@ func readPage[P, T any](
 	return p, nil
 }
 
-// nthPage is the address of the nth page of a list, from 1.
-func nthPage(to address, query url.Values, n int) address {
-	q := maps.Clone(query)
-	if q == nil {
-		q = url.Values{}
-	}
-	q.Set("per_page", strconv.Itoa(perPage))
-	if n > 1 {
-		q.Set("page", strconv.Itoa(n))
-	}
-	return to.with(q)
-}
-
 // readPages reads a list of pages to its end, or to limit pages.
 func readPages[P, T any](
-	ctx context.Context, s *Session, r route, to address, query url.Values, since time.Time, limit int, items func(P) (_ []T, whole bool),
+	ctx context.Context, s *Session, list address, since time.Time, limit int, items func(P) (_ []T, whole bool),
 ) (listing[T], error) {
 	read := func(ctx context.Context, n int) (page[T], error) {
-		return readPage(ctx, s, r, to, query, since, n, items)
+		return readPage(ctx, s, list, since, n, items)
 	}
 	first, err := read(ctx, 1)
 	if err != nil {

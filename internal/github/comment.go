@@ -70,8 +70,7 @@ func Marker(key string) string {
 // Comments reads the comments on an issue or a pull request, oldest first (issues/list-comments). One call for each 100.
 func (s *Session) Comments(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ []IssueComment, err error) {
 	defer wrap(&err, "reading the comments on %s#%d", repo, n)
-	where := listComments.of(repo, itoa(n))
-	listed, err := readPages(ctx, s, listComments, where, nil, since, maxTimeline, entries[comment])
+	listed, err := readPages(ctx, s, listComments.of(repo, itoa(n)), since, maxTimeline, entries[comment])
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +86,7 @@ func (s *Session) IssueComment(ctx context.Context, repo change.Repository, id i
 	defer wrap(&err, "reading comment %d in %s", id, repo)
 	var c comment
 	whole := func() bool { return c.GetID() == id }
-	if err := s.read(ctx, getComment, getComment.of(repo, itoa(id)), nil, since, &c, whole); err != nil {
+	if err := s.read(ctx, getComment.of(repo, itoa(id)), since, &c, whole); err != nil {
 		return IssueComment{}, err
 	}
 	return c.value(), nil
@@ -98,11 +97,10 @@ func (s *Session) IssueComment(ctx context.Context, repo change.Repository, id i
 func (c *Client) Comment(ctx context.Context, repo change.Repository, n change.Number, markdown string) (id int64, err error) {
 	defer wrap(&err, "commenting on %s#%d", repo, n)
 	var made github.IssueComment
-	where := listComments.of(repo, itoa(n))
-	if err := c.write(ctx, createComment, where, github.IssueComment{Body: &markdown}, &made); err != nil {
+	if err := c.write(ctx, createComment.of(repo, itoa(n)), github.IssueComment{Body: &markdown}, &made); err != nil {
 		return 0, err
 	}
-	c.expire(where)
+	c.expire(listComments.of(repo, itoa(n)))
 	if made.GetID() == 0 {
 		return 0, unreadable(errors.New("GitHub's answer names no comment"), true)
 	}
@@ -114,11 +112,10 @@ func (c *Client) Comment(ctx context.Context, repo change.Repository, n change.N
 func (c *Client) EditComment(ctx context.Context, repo change.Repository, id int64, markdown string) (err error) {
 	defer wrap(&err, "editing comment %d in %s", id, repo)
 	var edited github.IssueComment
-	where := updateComment.of(repo, itoa(id))
-	if err := c.write(ctx, updateComment, where, github.IssueComment{Body: &markdown}, &edited); err != nil {
+	if err := c.write(ctx, updateComment.of(repo, itoa(id)), github.IssueComment{Body: &markdown}, &edited); err != nil {
 		return err
 	}
-	c.expire(where)
+	c.expire(getComment.of(repo, itoa(id)))
 	issue := edited.GetIssueURL()
 	c.expire(listComments.of(repo, issue[strings.LastIndexByte(issue, '/')+1:]))
 	if edited.GetID() != id {
@@ -134,8 +131,8 @@ func (c *Client) FindComment(
 ) (id int64, found bool, err error) {
 	defer wrap(&err, "looking for our comment on %s#%d", repo, n)
 	s := c.Begin() // of its own, because another may have listed them before the comment was posted
-	where := listComments.of(repo, itoa(n))
-	listed, err := readPages(ctx, s, listComments, where, values("since", timestamp(since)), s.began, maxTimeline, entries[comment])
+	where := listComments.of(repo, itoa(n)).with(values("since", timestamp(since)))
+	listed, err := readPages(ctx, s, where, s.began, maxTimeline, entries[comment])
 	if err != nil {
 		return 0, false, err
 	}

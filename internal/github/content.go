@@ -159,7 +159,7 @@ func (s *Session) compare(ctx context.Context, repo change.Repository, base, hea
 // comparison is compare, where a commit that was not there after since is not there.
 func (s *Session) comparison(ctx context.Context, repo change.Repository, base, head change.SHA, since time.Time) (*github.CommitsComparison, error) {
 	compared := new(github.CommitsComparison)
-	err := s.read(ctx, compare, comparisonOf(repo, base, head), nil, since, compared, func() bool {
+	err := s.read(ctx, comparisonOf(repo, base, head), since, compared, func() bool {
 		return compared.GetBaseCommit().GetSHA() != "" && compared.GetMergeBaseCommit().GetSHA() != "" &&
 			compared.TotalCommits != nil && compared.Files != nil
 	})
@@ -226,7 +226,7 @@ func (s *Session) files(
 	if len(compared) >= comparedFiles { // how many the pull request says it has may be from before it had more
 		where := listFiles.of(repo, itoa(p.Number))
 		list := func(since time.Time) (all listing[*github.CommitFile], moved bool, err error) {
-			all, err = readPages(ctx, s, listFiles, where, nil, since, maxFiles/perPage, entries[github.CommitFile])
+			all, err = readPages(ctx, s, where, since, maxFiles/perPage, entries[github.CommitFile])
 			return all, slices.ContainsFunc(all.items, func(f *github.CommitFile) bool { return !isAt(f, p.Head.SHA) }), err
 		}
 		// This list belongs to the pull request and not to a SHA, so that one that is held may be of another head.
@@ -264,7 +264,7 @@ func isAt(f *github.CommitFile, head change.SHA) bool {
 }
 
 func (s *Session) commits(
-	ctx context.Context, where address, compared *github.CommitsComparison, since time.Time,
+	ctx context.Context, comparison address, compared *github.CommitsComparison, since time.Time,
 ) (commits []*github.RepositoryCommit, cut bool, err error) {
 	total := compared.GetTotalCommits()
 	compared.Commits = present(compared.Commits)
@@ -273,7 +273,7 @@ func (s *Session) commits(
 	}
 	pages := (min(total, maxCommits) + perPage - 1) / perPage
 	list := func(since time.Time) (listing[*github.RepositoryCommit], error) {
-		return readPages(ctx, s, compare, where, nil, since, pages, func(c github.CommitsComparison) ([]*github.RepositoryCommit, bool) {
+		return readPages(ctx, s, comparison, since, pages, func(c github.CommitsComparison) ([]*github.RepositoryCommit, bool) {
 			return present(c.Commits), c.TotalCommits != nil
 		})
 	}
@@ -367,8 +367,8 @@ func (s *Session) accountBehind(ctx context.Context, repo change.Repository, ema
 		return s.User(ctx, login, since)
 	}
 	var commits []*github.RepositoryCommit
-	err := s.read(ctx, listCommits, listCommits.of(repo), values("author", email, "per_page", "1"), since, &commits, nil)
-	if err != nil {
+	where := listCommits.of(repo).with(values("author", email, "per_page", "1"))
+	if err := s.read(ctx, where, since, &commits, nil); err != nil {
 		return change.Account{}, err
 	}
 	for _, c := range present(commits) {

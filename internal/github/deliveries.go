@@ -34,7 +34,7 @@ func (g *GitHub) HookDeliveries(ctx context.Context, cursor string) (page []Hook
 	if cursor != "" {
 		query.Set("cursor", cursor)
 	}
-	resp, err := g.asApp(ctx, listHooked, listHooked.at()+"?"+query.Encode())
+	resp, err := g.asApp(ctx, listHooked.general().with(query))
 	defer done(resp)
 	if err != nil {
 		return nil, "", err
@@ -59,7 +59,7 @@ func (g *GitHub) HookDeliveries(ctx context.Context, cursor string) (page []Hook
 // attempt of its own, soon after. One that is too old is *NotFound or *Rejected. Doing it twice delivers it twice, which does no harm.
 func (g *GitHub) Redeliver(ctx context.Context, attempt int64) (err error) {
 	defer wrap(&err, "asking for delivery %d again", attempt)
-	resp, err := g.asApp(ctx, redeliver, redeliver.at(itoa(attempt)))
+	resp, err := g.asApp(ctx, redeliver.general(itoa(attempt)))
 	defer done(resp)
 	var unavailable *Unavailable
 	if errors.As(err, &unavailable) && unavailable.Status == http.StatusAccepted {
@@ -69,19 +69,19 @@ func (g *GitHub) Redeliver(ctx context.Context, attempt int64) (err error) {
 }
 
 // asApp makes a call that the App itself makes, with its key and not with an installation's token.
-func (g *GitHub) asApp(ctx context.Context, r route, path string) (*github.Response, error) {
+func (g *GitHub) asApp(ctx context.Context, to address) (*github.Response, error) {
 	conn, err := g.asItself(g.itself)
 	if err != nil {
 		return nil, &Unavailable{Err: err}
 	}
-	req, err := conn.NewRequest(r.method(), path, nil)
+	req, err := conn.NewRequest(to.route.method(), to.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	sending := &sending{route: r}
+	sending := &sending{route: to.route}
 	resp, err := conn.BareDo(withSending(ctx, sending), req)
 	if err != nil {
-		return nil, classify(err, sending.sent && r.writes())
+		return nil, classify(err, sending.sent && to.route.writes())
 	}
 	return resp, nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -92,15 +91,15 @@ func (s *Session) deployments(ctx context.Context, repo change.Repository, f Dep
 	if bot, err = s.BotLogin(ctx); err != nil {
 		return nil, "", err
 	}
-	where, query := listDeployments.of(repo), url.Values{}
+	where := listDeployments.of(repo)
 	if f.SHA != "" {
-		query.Set("sha", string(f.SHA))
+		where = where.with(values("sha", string(f.SHA)))
 	}
 	first := f.Since.Truncate(time.Second)
 	isOlder := func(d *deployment) bool { return at(d.CreatedAt).Before(first) }
 	var listed listing[*deployment]
 	for pages := 1; ; pages = min(2*pages, maxDeployments) { // a page that was read is not asked for again
-		listed, err = readPages(ctx, s, listDeployments, where, query, since, pages, entries[deployment])
+		listed, err = readPages(ctx, s, where, since, pages, entries[deployment])
 		if err != nil {
 			return nil, "", err
 		}
@@ -127,7 +126,7 @@ func (s *Session) Deployment(ctx context.Context, repo change.Repository, id int
 	}
 	var d deployment
 	whole := func() bool { return d.GetID() == id }
-	if err := s.read(ctx, getDeployment, getDeployment.of(repo, itoa(id)), nil, since, &d, whole); err != nil {
+	if err := s.read(ctx, getDeployment.of(repo, itoa(id)), since, &d, whole); err != nil {
 		return change.Deployment{}, err
 	}
 	return d.value(s.github, bot), nil
@@ -165,8 +164,7 @@ func (c *Client) CreateDeployment(ctx context.Context, repo change.Repository, w
 		Description: cut(w.Description, maxDescription), Production: w.Production,
 	}
 	var made deployment
-	where := createDeployment.of(repo)
-	err = c.write(ctx, createDeployment, where, body, &made)
+	err = c.write(ctx, createDeployment.of(repo), body, &made)
 	var unavailable *Unavailable
 	if errors.As(err, &unavailable) && unavailable.Status == http.StatusAccepted {
 		return change.Deployment{}, &Rejected{Status: http.StatusAccepted, Message: "GitHub merged the default branch and deployed nothing"}
@@ -174,7 +172,7 @@ func (c *Client) CreateDeployment(ctx context.Context, repo change.Repository, w
 	if err != nil {
 		return change.Deployment{}, err
 	}
-	c.expire(where)
+	c.expire(listDeployments.of(repo))
 	switch {
 	case made.GetID() == 0:
 		return change.Deployment{}, unreadable(errors.New("GitHub's answer names no deployment"), true)
@@ -222,8 +220,7 @@ func (s *Session) DeploymentStatuses(
 	if err != nil {
 		return nil, err
 	}
-	where := listDeployed.of(repo, itoa(id))
-	listed, err := readPages(ctx, s, listDeployed, where, nil, since, maxDeployments, entries[deploymentStatus])
+	listed, err := readPages(ctx, s, listDeployed.of(repo, itoa(id)), since, maxDeployments, entries[deploymentStatus])
 	if err == nil {
 		err = listed.tooMany("more than 1,000 statuses")
 	}
@@ -266,7 +263,7 @@ func (c *Client) CreateDeploymentStatus(
 		AutoInactive   bool                   `json:"auto_inactive"` // what becomes of those before is told by us, one by one
 	}{w.State, cut(w.Description, maxDescription), w.LogURL, w.Environment, w.EnvironmentURL, false}
 	var made deploymentStatus
-	if err := c.write(ctx, createDeployed, createDeployed.of(repo, itoa(id)), body, &made); err != nil {
+	if err := c.write(ctx, createDeployed.of(repo, itoa(id)), body, &made); err != nil {
 		return change.DeploymentStatus{}, err
 	}
 	c.expire(listDeployments.of(repo)) // it may have moved to another environment

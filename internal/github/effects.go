@@ -69,7 +69,7 @@ func (c *Client) CreateCheckRun(ctx context.Context, repo change.Repository, w C
 	body := c.checkRunBody(w)
 	body.HeadSHA = string(w.Head)
 	var made checkRun
-	if err := c.write(ctx, createCheckRun, createCheckRun.of(repo), body, &made); err != nil {
+	if err := c.write(ctx, createCheckRun.of(repo), body, &made); err != nil {
 		return CheckRun{}, err
 	}
 	c.expire(listCheckRuns.of(repo, string(w.Head)))
@@ -84,7 +84,7 @@ func (c *Client) CreateCheckRun(ctx context.Context, repo change.Repository, w C
 func (c *Client) UpdateCheckRun(ctx context.Context, repo change.Repository, id int64, w CheckRunWrite) (_ CheckRun, err error) {
 	defer wrap(&err, "updating check run %d in %s", id, repo)
 	var made checkRun
-	if err := c.write(ctx, updateCheckRun, updateCheckRun.of(repo, itoa(id)), c.checkRunBody(w), &made); err != nil {
+	if err := c.write(ctx, updateCheckRun.of(repo, itoa(id)), c.checkRunBody(w), &made); err != nil {
 		return CheckRun{}, err
 	}
 	c.expire(listCheckRuns.of(repo, string(w.Head)))
@@ -103,7 +103,7 @@ func (c *Client) RequestReviewers(ctx context.Context, repo change.Repository, n
 		return nil
 	}
 	body := github.ReviewersRequest{Reviewers: users, TeamReviewers: teams}
-	return c.write(ctx, requestReviewers, requestReviewers.of(repo, itoa(n)), body, nil)
+	return c.write(ctx, requestReviewers.of(repo, itoa(n)), body, nil)
 }
 
 // React adds a reaction to a comment: +1, -1, laugh, confused, heart, hooray, rocket or eyes (reactions/create-for-issue-comment).
@@ -111,5 +111,5 @@ func (c *Client) RequestReviewers(ctx context.Context, repo change.Repository, n
 func (c *Client) React(ctx context.Context, repo change.Repository, comment int64, content string) (err error) {
 	defer wrap(&err, "reacting to comment %d in %s", comment, repo)
 	body := github.Reaction{Content: &content}
-	return c.write(ctx, createReaction, createReaction.of(repo, itoa(comment)), body, nil)
+	return c.write(ctx, createReaction.of(repo, itoa(comment)), body, nil)
 }

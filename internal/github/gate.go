@@ -75,7 +75,7 @@ func (c *Client) ReviewGate(
 		State       GateState `json:"state,omitempty"`
 		Comment     string    `json:"comment,omitempty"`
 	}{environment, state, cut(comment, maxComment)}
-	err = c.write(ctx, reviewGate, reviewGate.of(repo, itoa(run)), body, nil)
+	err = c.write(ctx, reviewGate.of(repo, itoa(run)), body, nil)
 	var rejected *Rejected
 	var missing *NotFound
 	if errors.As(err, &missing) || errors.As(err, &rejected) && (rejected.Status == http.StatusUnprocessableEntity || rejected.Status == http.StatusConflict) {
@@ -107,7 +107,7 @@ func (s *Session) WorkflowRun(ctx context.Context, repo change.Repository, id in
 		Path string `json:"path"`
 	}
 	whole := func() bool { return r.GetID() == id && r.GetHeadSHA() != "" }
-	if err := s.read(ctx, getWorkflowRun, getWorkflowRun.of(repo, itoa(id)), nil, since, &r, whole); err != nil {
+	if err := s.read(ctx, getWorkflowRun.of(repo, itoa(id)), since, &r, whole); err != nil {
 		return WorkflowRun{}, err
 	}
 	by := r.TriggeringActor

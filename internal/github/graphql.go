@@ -44,7 +44,8 @@ func (c *Client) query(ctx context.Context, s scope, query string, variables map
 		Query     string         `json:"query"`
 		Variables map[string]any `json:"variables"`
 	}{query, variables}
-	resp, err := c.send(ctx, &sending{route: queryGraphQL}, address{c.github.graphql.String(), s}, body, nil)
+	to := address{route: queryGraphQL, path: c.github.graphql.String(), scope: s}
+	resp, err := c.send(ctx, &sending{route: to.route}, to, body, nil)
 	defer done(resp)
 	if err != nil {
 		var missing *NotFound

@@ -39,7 +39,7 @@ func (g *GitHub) Installations(ctx context.Context) (list []Installed, err error
 
 // installations adds a page to a list, and returns the number of the next; 0: there is none.
 func (g *GitHub) installations(ctx context.Context, list []Installed, page int) ([]Installed, int, error) {
-	resp, err := g.asApp(ctx, listInstalled, listInstalled.at()+"?"+values("per_page", itoa(perPage), "page", itoa(page)).Encode())
+	resp, err := g.asApp(ctx, listInstalled.general().with(values("per_page", itoa(perPage), "page", itoa(page))))
 	defer done(resp)
 	if err != nil {
 		return nil, 0, err

@@ -87,7 +87,7 @@ func (s *Session) Issue(ctx context.Context, repo change.Repository, n change.Nu
 	defer wrap(&err, "reading issue %s#%d", repo, n)
 	var i issue
 	whole := func() bool { return i.GetNumber() != 0 }
-	if err := s.read(ctx, getIssue, getIssue.of(repo, itoa(n)), nil, since, &i, whole); err != nil {
+	if err := s.read(ctx, getIssue.of(repo, itoa(n)), since, &i, whole); err != nil {
 		return Issue{}, err
 	}
 	if change.Number(i.GetNumber()) != n { // a redirect was followed to where it is now
@@ -104,12 +104,11 @@ func (s *Session) Issue(ctx context.Context, repo change.Repository, n change.Nu
 func (c *Client) CreateIssue(ctx context.Context, repo change.Repository, w IssueWrite) (_ Issue, err error) {
 	defer wrap(&err, "opening an issue in %s", repo)
 	var made issue
-	where := createIssue.of(repo)
-	err = c.write(ctx, createIssue, where, w, &made)
+	err = c.write(ctx, createIssue.of(repo), w, &made)
 	var rejected *Rejected
 	if errors.As(err, &rejected) && len(w.Assignees) > 0 {
 		w.Assignees = nil
-		err = c.write(ctx, createIssue, where, w, &made)
+		err = c.write(ctx, createIssue.of(repo), w, &made)
 	}
 	if err != nil {
 		return Issue{}, err
@@ -129,14 +128,14 @@ func (c *Client) EditIssue(ctx context.Context, repo change.Repository, n change
 	var edited issue
 	if len(e.AddAssignees) > 0 {
 		body := map[string][]string{"assignees": e.AddAssignees}
-		if err := c.write(ctx, addAssignees, addAssignees.of(repo, itoa(n)), body, &edited); err != nil {
+		if err := c.write(ctx, addAssignees.of(repo, itoa(n)), body, &edited); err != nil {
 			return Issue{}, err
 		}
 	}
 	assigned := e.State == "" && e.StateReason == "" && e.Title == "" && e.Body == "" && edited.GetNumber() != 0
 	if !assigned {
 		edited = issue{}
-		if err := c.write(ctx, updateIssue, updateIssue.of(repo, itoa(n)), e, &edited); err != nil {
+		if err := c.write(ctx, updateIssue.of(repo, itoa(n)), e, &edited); err != nil {
 			return Issue{}, err
 		}
 	}
@@ -151,8 +150,8 @@ func (c *Client) EditIssue(ctx context.Context, repo change.Repository, n change
 func (c *Client) FindIssue(ctx context.Context, repo change.Repository, marker string, since time.Time) (_ Issue, found bool, err error) {
 	defer wrap(&err, "looking for our issue in %s", repo)
 	s := c.Begin() // of its own, because another may have listed them before the issue was opened
-	query := values("state", "all", "sort", "created", "direction", "desc", "since", timestamp(since))
-	listed, err := readPages(ctx, s, listIssues, listIssues.of(repo), query, s.began, maxIssues, entries[issue])
+	where := listIssues.of(repo).with(values("state", "all", "sort", "created", "direction", "desc", "since", timestamp(since)))
+	listed, err := readPages(ctx, s, where, s.began, maxIssues, entries[issue])
 	if err != nil {
 		return Issue{}, false, err
 	}

@@ -22,7 +22,7 @@ func (c *Client) PostNotice(ctx context.Context, repo change.Repository, head ch
 	body := c.checkRunBody(CheckRunWrite{Output: plan.Output{Status: plan.Completed, Conclusion: plan.Success, Title: title, Summary: summary}})
 	body.Name, body.HeadSHA = name, string(head)
 	var made checkRun
-	if err := c.write(ctx, createCheckRun, createCheckRun.of(repo), body, &made); err != nil {
+	if err := c.write(ctx, createCheckRun.of(repo), body, &made); err != nil {
 		return err
 	}
 	c.expire(listCheckRuns.of(repo, string(head)))
@@ -37,8 +37,8 @@ func (c *Client) PostNotice(ctx context.Context, repo change.Repository, head ch
 func (s *Session) Notices(ctx context.Context, repo change.Repository, branch, name string, since time.Time) (summaries []string, err error) {
 	defer wrap(&err, "reading %q on %s in %s", name, branch, repo)
 	var commits []*github.RepositoryCommit
-	query := values("sha", branch, "per_page", itoa(noticesBack))
-	if err := s.read(ctx, listCommits, listCommits.of(repo), query, since, &commits, nil); err != nil {
+	where := listCommits.of(repo).with(values("sha", branch, "per_page", itoa(noticesBack)))
+	if err := s.read(ctx, where, since, &commits, nil); err != nil {
 		return nil, err
 	}
 	for _, c := range present(commits) {

@@ -23,7 +23,7 @@ func (s *Session) User(ctx context.Context, login string, since time.Time) (_ ch
 	defer wrap(&err, "reading the account %q", login)
 	var u github.User
 	whole := func() bool { return u.GetID() != 0 }
-	if err := s.read(ctx, getUser, address{path: getUser.at(login)}, nil, since, &u, whole); err != nil {
+	if err := s.read(ctx, getUser.general(login), since, &u, whole); err != nil {
 		return change.Account{}, err
 	}
 	return account(&u), nil
@@ -42,7 +42,7 @@ func (s *Session) Permission(ctx context.Context, repo change.Repository, a chan
 		User       *github.User `json:"user"`
 	}
 	whole := func() bool { return level.Permission != "" }
-	answer, err := s.get(ctx, getPermission, getPermission.of(repo, a.Login), nil, since, into(&level, whole))
+	answer, err := s.get(ctx, getPermission.of(repo, a.Login), since, into(&level, whole))
 	var missing *NotFound
 	if answer != nil && errors.As(err, &missing) {
 		return change.Person{Account: a, ReadAt: answer.sent, Problem: "GitHub knows no account of this name: it was renamed or deleted"}, nil
@@ -102,13 +102,13 @@ func (s *Session) Team(
 		missing   *NotFound
 		forbidden *Forbidden
 	)
-	teamAt, membersAt := ofMembers(getTeam.at(repo.Owner, slug)), ofMembers(listMembers.at(repo.Owner, slug))
+	teamAt, membersAt := getTeam.ofTeams(repo.Owner, slug), listMembers.ofTeams(repo.Owner, slug)
 	both.Go(func() {
 		whole := func() bool { return itself.GetID() != 0 }
-		errs[0] = s.read(ctx, getTeam, teamAt, nil, since, &itself, whole)
+		errs[0] = s.read(ctx, teamAt, since, &itself, whole)
 	})
 	both.Go(func() {
-		listed, errs[1] = readPages(ctx, s, listMembers, membersAt, nil, since, maxMembers, entries[github.User])
+		listed, errs[1] = readPages(ctx, s, membersAt, since, maxMembers, entries[github.User])
 	})
 	both.Wait()
 	// A team is missing, so that others may stand in for it, if GitHub finds neither it nor its members, and does not say that the App may not read
@@ -125,7 +125,7 @@ func (s *Session) Team(
 	if forbidden == nil && missing != nil && (errs[0] == nil || errs[1] == nil) {
 		s.drop(teamAt)
 		for n := range maxMembers {
-			s.drop(nthPage(membersAt, nil, n+1))
+			s.drop(membersAt.page(n + 1))
 		}
 		return change.Team{}, &Unavailable{Err: errors.New("GitHub finds the team or its members, and not both")}
 	}
@@ -149,9 +149,6 @@ func (s *Session) Team(
 	return team, nil
 }
 
-// ofMembers is the address of a path about the organization's teams, which are no repository's.
-func ofMembers(path string) address { return address{path, scope{kind: members}} }
-
 // lookUp asks for the membership of those who were not listed. GitHub's answer names no id, so a login that changed hands since it was
 // read would speak for its new owner; logins come from answers of the same session.
 func (s *Session) lookUp(ctx context.Context, org string, team *change.Team, lookFor []change.Account, since time.Time) error {
@@ -174,7 +171,7 @@ func (s *Session) lookUp(ctx context.Context, org string, team *change.Team, loo
 			var membership struct {
 				State string `json:"state"` // active, or pending: invited
 			}
-			err := s.read(gctx, getMembership, ofMembers(getMembership.at(org, team.Slug, a.Login)), nil, since, &membership, nil)
+			err := s.read(gctx, getMembership.ofTeams(org, team.Slug, a.Login), since, &membership, nil)
 			var missing *NotFound
 			if errors.As(err, &missing) {
 				return nil

@@ -86,8 +86,8 @@ func (s *Session) policyFile(
 	}
 	var entries []*github.RepositoryContent
 	isDir := true
-	to := address{getContents.of(repo, dir).path, with}
-	told, err := s.get(ctx, getContents, to, at, since, func(a *answer) error {
+	to := getContents.of(repo, dir).scoped(with).with(at)
+	told, err := s.get(ctx, to, since, func(a *answer) error {
 		var one github.RepositoryContent
 		if into(&one, func() bool { return one.GetType() != "" })(a) == nil {
 			isDir = false
@@ -115,7 +115,7 @@ func (s *Session) policyFile(
 			lacks, err = s.lacksDirectory(ctx, repo, with, at.Get("ref"), dir, since)
 		}
 		if err != nil {
-			s.drop(to.with(at)) // it is asked again
+			s.drop(to) // it is asked again
 		}
 		return PolicyFile{}, lacks, err
 	}
@@ -148,8 +148,7 @@ func (s *Session) policyFile(
 // does not tell. If the directory is there, it is an error.
 func (s *Session) lacksDirectory(ctx context.Context, repo change.Repository, with scope, commit, dir string, since time.Time) (bool, error) {
 	var root github.Tree
-	at := address{getTree.of(repo, commit).path, with}
-	if err := s.read(ctx, getTree, at, nil, since, &root, func() bool { return root.GetSHA() != "" }); err != nil {
+	if err := s.read(ctx, getTree.of(repo, commit).scoped(with), since, &root, func() bool { return root.GetSHA() != "" }); err != nil {
 		return false, noCommits(err)
 	}
 	first, _, nested := strings.Cut(dir, "/")
@@ -225,7 +224,7 @@ func (s *Session) blob(ctx context.Context, repo change.Repository, with scope, 
 	if held, ok := s.github.objects.get(key); ok {
 		return held.(string), nil
 	}
-	a, err := s.ask(ctx, &sending{route: getBlob}, address{getBlob.of(repo, string(sha)).path, with}, nil)
+	a, err := s.ask(ctx, &sending{route: getBlob}, getBlob.of(repo, string(sha)).scoped(with), nil)
 	if err != nil {
 		return "", err
 	}

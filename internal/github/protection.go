@@ -101,8 +101,7 @@ func (s *Session) rulesetChecks(ctx context.Context, repo change.Repository, bra
 		Type       string          `json:"type"`
 		Parameters json.RawMessage `json:"parameters"`
 	}
-	where := getBranchRules.of(repo, branch)
-	rules, err := readPages(ctx, s, getBranchRules, where, nil, since, maxRules, itself[rule])
+	rules, err := readPages(ctx, s, getBranchRules.of(repo, branch), since, maxRules, itself[rule])
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +136,7 @@ func (s *Session) protectionChecks(ctx context.Context, repo change.Repository, 
 		} `json:"protection"`
 	}
 	whole := func() bool { return b.Name != "" }
-	if err := s.read(ctx, getBranch, getBranch.of(repo, branch), nil, since, &b, whole); err != nil {
+	if err := s.read(ctx, getBranch.of(repo, branch), since, &b, whole); err != nil {
 		return nil, err
 	}
 	if b.Name != branch { // the new name of a branch that was renamed

@@ -27,7 +27,7 @@ func (s *Session) Pull(ctx context.Context, repo change.Repository, n change.Num
 	defer wrap(&err, "reading %s#%d", repo, n)
 	var p github.PullRequest
 	whole := func() bool { return p.GetNumber() == int(n) }
-	if err := s.read(ctx, getPull, getPull.of(repo, itoa(n)), nil, since, &p, whole); err != nil {
+	if err := s.read(ctx, getPull.of(repo, itoa(n)), since, &p, whole); err != nil {
 		return change.Pull{}, err
 	}
 	return pull(&p), nil
@@ -52,8 +52,7 @@ func (s *Session) PullsWithHead(ctx context.Context, repo change.Repository, sha
 // into another branch may be listed. Compare MergeCommit and Base.
 func (s *Session) CommitPulls(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (_ []change.Pull, err error) {
 	defer wrap(&err, "reading the pull requests of %s in %s", sha.Short(), repo)
-	where := listPullsOf.of(repo, string(sha))
-	listed, err := readPages(ctx, s, listPullsOf, where, nil, since, maxPulls, entries[github.PullRequest])
+	listed, err := readPages(ctx, s, listPullsOf.of(repo, string(sha)), since, maxPulls, entries[github.PullRequest])
 	var missing *NotFound
 	var rejected *Rejected
 	if errors.As(err, &missing) || errors.As(err, &rejected) {
@@ -82,14 +81,14 @@ func (s *Session) CommitPulls(ctx context.Context, repo change.Repository, sha c
 // to the front, onto a page that is still to be read. So one may come twice, and none is missing that was open all the time, unless an older one is
 // reopened meanwhile. That costs one call more, and where GitHub does not say how many pages there are a second one for each.
 func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base string, since time.Time) iter.Seq2[[]change.Pull, error] {
-	query := values("state", "open", "sort", "created", "direction", "asc")
+	list := listPulls.of(repo).with(values("state", "open", "sort", "created", "direction", "asc"))
 	if base != "" {
-		query.Set("base", base)
+		list = list.with(values("base", base))
 	}
 	return func(yield func([]change.Pull, error) bool) {
 		// Each with a session of its own, which remembers one page and not all.
 		read := func(one *Session, since time.Time, n int) (page[*github.PullRequest], error) {
-			p, err := readPage(ctx, one, listPulls, listPulls.of(repo), query, since, n, entries[github.PullRequest])
+			p, err := readPage(ctx, one, list, since, n, entries[github.PullRequest])
 			if err == nil && (p.last > maxOpenPulls || p.more && n == maxOpenPulls) {
 				err = &Rejected{Status: http.StatusOK, Message: "more than 100,000 pull requests are open: too many to read"}
 			}
@@ -153,7 +152,7 @@ func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []Instal
 		Total        *int                 `json:"total_count"`
 		Repositories []*github.Repository `json:"repositories"`
 	}
-	listed, err := readPages(ctx, s, listRepositories, address{path: listRepositories.at()}, nil, since, 1000,
+	listed, err := readPages(ctx, s, listRepositories.general(), since, 1000,
 		func(p page) ([]*github.Repository, bool) { return present(p.Repositories), p.Total != nil })
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"strings"
 
@@ -110,24 +111,61 @@ func (r route) at(params ...string) string {
 	return b.String() + path
 }
 
-// address is where a call goes, and with a token of which scope.
+// address is a route with its parameters filled in: where a call goes, and with a token of which scope. It is a value: its methods change no
+// other.
 type address struct {
+	route route
 	path  string // relative to the API's
+	query url.Values
 	scope scope
 }
 
 // of returns the address of a route in a repository, whose first parameters are the repository's. It is called with a token that reaches this
 // repository alone. A repository without an id has none that reads anything.
 func (r route) of(repo change.Repository, params ...string) address {
-	return address{r.at(append([]string{repo.Owner, repo.Name}, params...)...), scope{repository: repo.ID}}
+	return address{route: r, path: r.at(append([]string{repo.Owner, repo.Name}, params...)...), scope: scope{repository: repo.ID}}
 }
 
-// with returns the address with a query, or as it is without one.
-func (a address) with(query url.Values) address {
-	if len(query) > 0 {
-		a.path += "?" + query.Encode()
-	}
+// ofTeams returns the address of a route about an organization's teams.
+func (r route) ofTeams(params ...string) address {
+	return address{route: r, path: r.at(params...), scope: scope{kind: members}}
+}
+
+// general returns the address of a route that is about no one repository, and not about teams.
+func (r route) general(params ...string) address {
+	return address{route: r, path: r.at(params...), scope: scope{kind: knowing}}
+}
+
+// scoped returns the address to be called with a token of another scope.
+func (a address) scoped(s scope) address {
+	a.scope = s
 	return a
+}
+
+// with returns the address with more in its query.
+func (a address) with(query url.Values) address {
+	both := url.Values{}
+	maps.Copy(both, a.query)
+	maps.Copy(both, query)
+	a.query = both
+	return a
+}
+
+// page returns the address of the nth page of a list, from 1.
+func (a address) page(n int) address {
+	query := values("per_page", itoa(perPage))
+	if n > 1 {
+		query.Set("page", itoa(n))
+	}
+	return a.with(query)
+}
+
+// String returns the path and the query. Equal queries are written in one way.
+func (a address) String() string {
+	if len(a.query) == 0 {
+		return a.path
+	}
+	return a.path + "?" + a.query.Encode()
 }
 
 // escape escapes one segment of a path. "." and ".." have no escaped form that a URL parser would not undo, so they get one that

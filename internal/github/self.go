@@ -39,7 +39,7 @@ func (g *GitHub) BotLogin(ctx context.Context) (_ string, err error) {
 func (c *Client) BotLogin(ctx context.Context) (string, error) { return c.github.BotLogin(ctx) }
 
 func (g *GitHub) slug(ctx context.Context) (string, error) {
-	resp, err := g.asApp(ctx, getApp, getApp.at())
+	resp, err := g.asApp(ctx, getApp.general())
 	defer done(resp)
 	if err != nil {
 		return "", err

@@ -77,7 +77,7 @@ func (s *Session) Timeline(ctx context.Context, repo change.Repository, n change
 }
 
 func (s *Session) events(ctx context.Context, r route, repo change.Repository, n change.Number, since time.Time) ([]event, error) {
-	events, err := readPages(ctx, s, r, r.of(repo, itoa(n)), nil, since, maxTimeline, itself[event])
+	events, err := readPages(ctx, s, r.of(repo, itoa(n)), since, maxTimeline, itself[event])
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (s *Session) walkTree(
 		}
 		var tree github.Tree
 		whole := func() bool { return tree.GetSHA() != "" }
-		if err := s.read(ctx, getTree, getTree.of(repo, name), nil, time.Time{}, &tree, whole); err != nil {
+		if err := s.read(ctx, getTree.of(repo, name), time.Time{}, &tree, whole); err != nil {
 			return nil, false, noCommits(err)
 		}
 		if tree.GetTruncated() {
