@@ -57,7 +57,7 @@ func TestOddAnswers(t *testing.T) {
 			return err
 		}, nil},
 		"blob": {[]string{"GET /repos/acme/shop/git/blobs/f00d"}, func(s *Session) error {
-			_, err := s.blob(t.Context(), shop, scope{repository: shop.ID}, "f00d")
+			_, err := fileReader{s, shop, scope{repository: shop.ID}, ""}.blob(t.Context(), "f00d")
 			return err
 		}, nil},
 		"tree": {[]string{"GET /repos/acme/shop/git/trees/" + string(headSHA)}, func(s *Session) error {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -52,11 +51,11 @@ func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit
 	if held, ok := s.github.objects.get(key); ok {
 		return held.(PolicyFile), nil
 	}
-	file, listed, err := s.policyFile(ctx, repo, scope{repository: repo.ID}, values("ref", string(commit)), name, s.began)
+	file, proven, err := fileReader{s, repo, scope{repository: repo.ID}, commit}.file(ctx, name, s.began)
 	if err != nil {
 		return PolicyFile{}, err
 	}
-	if listed { // what a commit holds never changes
+	if proven { // what a commit holds never changes
 		s.github.objects.put(key, file, len(file.Text)+len(file.Problem)+len(file.Mend))
 	}
 	return file, nil
@@ -72,22 +71,28 @@ func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit
 func (s *Session) OwnerPolicy(ctx context.Context, owner, name string, since time.Time) (_ PolicyFile, err error) {
 	repo := change.Repository{Owner: owner, Name: ownerRepository}
 	defer wrap(&err, "reading %s of %s", name, repo)
-	file, _, err := s.policyFile(ctx, repo, scope{kind: policies}, nil, name, since)
+	file, _, err := fileReader{s, repo, scope{kind: policies}, ""}.file(ctx, name, since)
 	return file, err
 }
 
-// policyFile lists the file's directory and reads it, with tokens of a scope. Listed says that the directory is there.
-func (s *Session) policyFile(
-	ctx context.Context, repo change.Repository, with scope, at url.Values, name string, since time.Time,
-) (file PolicyFile, listed bool, err error) {
+// fileReader reads regular files of a repository.
+type fileReader struct {
+	*Session
+	repo   change.Repository
+	scope  scope      // of the tokens that it is read with
+	commit change.SHA // empty: the tip of the default branch
+}
+
+// file lists the file's directory, on an answer since a time, and reads the file. Proven says that a listing of GitHub's bears out what is
+// returned, so that of a commit it holds for good.
+func (r fileReader) file(ctx context.Context, name string, since time.Time) (_ PolicyFile, proven bool, err error) {
 	dir := path.Dir(name)
 	if dir == "." {
 		dir = ""
 	}
 	var entries []*github.RepositoryContent
 	isDir := true
-	to := getContents.of(repo, dir).scoped(with).with(at)
-	told, err := s.get(ctx, to, since, func(a *answer) error {
+	told, err := r.get(ctx, r.contents(dir), since, func(a *answer) error {
 		var one github.RepositoryContent
 		if into(&one, func() bool { return one.GetType() != "" })(a) == nil {
 			isDir = false
@@ -99,41 +104,23 @@ func (s *Session) policyFile(
 		})(a)
 	})
 	var missing *NotFound
-	if errors.As(err, &missing) {
-		switch {
-		case strings.HasPrefix(missing.Message, "No commit found"):
-			return PolicyFile{}, false, err
-		case strings.HasPrefix(missing.Message, emptyRepository):
-			return PolicyFile{}, false, nil
-		case dir == "" && told.sent.Before(s.began): // it was borne out when it was asked for
-			return PolicyFile{}, false, nil
-		}
-		lacks := false
-		if dir == "" {
-			err = s.lacksRepository(ctx, with)
-		} else {
-			lacks, err = s.lacksDirectory(ctx, repo, with, at.Get("ref"), dir, since)
-		}
-		if err != nil {
-			s.drop(to) // it is asked again
-		}
-		return PolicyFile{}, lacks, err
-	}
-	if err != nil {
+	switch {
+	case errors.As(err, &missing):
+		proven, err := r.lacks(ctx, dir, told, missing, since)
+		return PolicyFile{}, proven, err
+	case err != nil:
 		return PolicyFile{}, false, err
-	}
-	if !isDir {
+	case !isDir:
 		return PolicyFile{
 			Found: true, Problem: fmt.Sprintf("%s is not a directory, so %s cannot be a regular file", dir, name),
 			Mend: fmt.Sprintf("make %s a directory, with a regular file %s in it", dir, path.Base(name)),
 		}, true, nil
 	}
 	for _, e := range present(entries) {
-		if e.GetName() != path.Base(name) {
-			continue
+		if e.GetName() == path.Base(name) {
+			file, err := r.regularFile(ctx, e)
+			return file, err == nil, err
 		}
-		file, err := s.regularFile(ctx, repo, with, e)
-		return file, err == nil, err
 	}
 	if len(entries) >= maxListing {
 		return PolicyFile{
@@ -144,11 +131,41 @@ func (s *Session) policyFile(
 	return PolicyFile{}, true, nil
 }
 
-// lacksDirectory says whether a commit has no such directory, which GitHub did not find, by what it lists at the commit's root; false: the list
-// does not tell. If the directory is there, it is an error.
-func (s *Session) lacksDirectory(ctx context.Context, repo change.Repository, with scope, commit, dir string, since time.Time) (bool, error) {
+// contents is the address of a directory's listing.
+func (r fileReader) contents(dir string) address {
+	to := getContents.of(r.repo, dir).scoped(r.scope)
+	if r.commit != "" {
+		to = to.with(values("ref", string(r.commit)))
+	}
+	return to
+}
+
+// lacks says what follows where GitHub told that it does not find a directory: nothing (nil), or an error if it is known to be there. Proven
+// says that a listing bears out that it is not.
+func (r fileReader) lacks(ctx context.Context, dir string, told *answer, missing *NotFound, since time.Time) (proven bool, err error) {
+	switch {
+	case strings.HasPrefix(missing.Message, "No commit found"):
+		return false, missing
+	case strings.HasPrefix(missing.Message, emptyRepository):
+		return false, nil
+	case dir == "" && told.sent.Before(r.began): // it was borne out when it was asked for
+		return false, nil
+	case dir == "":
+		err = r.lacksRepository(ctx)
+	default:
+		proven, err = r.lacksDirectory(ctx, dir, since)
+	}
+	if err != nil {
+		r.drop(r.contents(dir)) // it is asked again
+	}
+	return proven, err
+}
+
+// lacksDirectory says whether what GitHub lists at the commit's root bears out that the commit has no such directory; false: the list does not
+// tell. If the directory is in the list, it is an error.
+func (r fileReader) lacksDirectory(ctx context.Context, dir string, since time.Time) (bool, error) {
 	var root github.Tree
-	if err := s.read(ctx, getTree.of(repo, commit).scoped(with), since, &root, func() bool { return root.GetSHA() != "" }); err != nil {
+	if err := r.read(ctx, getTree.of(r.repo, string(r.commit)).scoped(r.scope), since, &root, func() bool { return root.GetSHA() != "" }); err != nil {
 		return false, noCommits(err)
 	}
 	first, _, nested := strings.Cut(dir, "/")
@@ -163,26 +180,27 @@ func (s *Session) lacksDirectory(ctx context.Context, repo change.Repository, wi
 	return !root.GetTruncated(), nil
 }
 
-// lacksRepository returns an error if a repository that GitHub did not find is one that it gives tokens for: then it is there. Of what only the
-// installation's other tokens could read, nothing tells.
-func (s *Session) lacksRepository(ctx context.Context, with scope) error {
-	if with.kind != policies {
+// lacksRepository returns an error if GitHub gives a token for the repository that it did not find: then it is there. Whether one is there that
+// only the installation's other tokens could read, nothing tells.
+func (r fileReader) lacksRepository(ctx context.Context) error {
+	if r.scope.kind != policies {
 		return nil
 	}
 	why := &sending{route: getContents}
-	refused, err := s.token(ctx, why, with)
+	refused, err := r.token(ctx, why, r.scope)
 	if err != nil || refused.instead != nil {
 		return err
 	}
-	s.forget(with, refused)
-	again, err := s.token(ctx, why, with)
+	r.forget(r.scope, refused)
+	again, err := r.token(ctx, why, r.scope)
 	if err == nil && again.instead == nil {
 		err = &Unavailable{Err: errors.New("GitHub does not find the repository, and gives a token for it")}
 	}
 	return err
 }
 
-func (s *Session) regularFile(ctx context.Context, repo change.Repository, with scope, e *github.RepositoryContent) (PolicyFile, error) {
+// regularFile reads what is listed as e, if it is a regular file.
+func (r fileReader) regularFile(ctx context.Context, e *github.RepositoryContent) (PolicyFile, error) {
 	file := PolicyFile{Found: true, Blob: change.SHA(e.GetSHA())}
 	irregular := func(what string) {
 		file.Problem, file.Mend = what+" and must be a regular file", "put a regular file in its place"
@@ -201,7 +219,7 @@ func (s *Session) regularFile(ctx context.Context, repo change.Repository, with 
 	if file.Problem != "" {
 		return file, nil
 	}
-	text, err := s.blob(ctx, repo, with, file.Blob)
+	text, err := r.blob(ctx, file.Blob)
 	var missing *NotFound
 	switch {
 	case errors.As(err, &missing) && e.GitURL != nil:
@@ -219,12 +237,12 @@ func (s *Session) regularFile(ctx context.Context, repo change.Repository, with 
 }
 
 // blob reads a blob's content. It is held for as long as memory allows: its name is its content's.
-func (s *Session) blob(ctx context.Context, repo change.Repository, with scope, sha change.SHA) (string, error) {
-	key := s.objectKey("blob", repo, string(sha))
-	if held, ok := s.github.objects.get(key); ok {
+func (r fileReader) blob(ctx context.Context, sha change.SHA) (string, error) {
+	key := r.objectKey("blob", r.repo, string(sha))
+	if held, ok := r.github.objects.get(key); ok {
 		return held.(string), nil
 	}
-	a, err := s.ask(ctx, &sending{route: getBlob}, getBlob.of(repo, string(sha)).scoped(with), nil)
+	a, err := r.ask(ctx, &sending{route: getBlob}, getBlob.of(r.repo, string(sha)).scoped(r.scope), nil)
 	if err != nil {
 		return "", err
 	}
@@ -240,6 +258,6 @@ func (s *Session) blob(ctx context.Context, repo change.Repository, with scope, 
 		}
 		text = string(raw)
 	}
-	s.github.objects.put(key, text, len(text))
+	r.github.objects.put(key, text, len(text))
 	return text, nil
 }
