@@ -24,9 +24,9 @@ const (
 	maxAnswer = 32 << 20
 )
 
-// transport carries the calls of an installation, those for its tokens among them. It sends requests to
-// the configured host only, a few at a time, none while GitHub limits the installation, the less urgent ones only as long as enough is left
-// for the others, and reads each answer whole, so that a connection lost half-way is an error of the call.
+// transport carries the calls of an installation, those for its tokens among them. It sends requests to the configured hosts only, a few at a
+// time; none while GitHub limits the installation, and the less urgent ones only as long as enough is left for the others. It reads each answer
+// whole, so that a connection lost half-way is an error of the call.
 type transport struct {
 	github *GitHub
 	id     change.InstallationID // 0: the App itself
@@ -91,31 +91,17 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 
-	start := t.github.now()
 	sending.sent = true
-	resp, err := t.github.base.RoundTrip(req)
-	var body []byte
-	if err == nil {
-		body, err = readAll(resp)
-	}
-	took := t.github.now().Sub(start)
-	t.github.metrics.seconds.Observe(took.Seconds())
-	log := t.github.log.Debug().Ctx(req.Context()).Str("route", string(r)).Int64("installation", int64(t.id)).Dur("took", took)
+	resp, body, err := t.exchange(req, r)
 	if err != nil {
-		t.github.metrics.requests.WithLabelValues(string(r), "error").Inc()
-		log.Err(err).Msg("GitHub did not answer")
 		return nil, err
 	}
-	t.github.metrics.requests.WithLabelValues(string(r), strconv.Itoa(resp.StatusCode)).Inc()
-	log.Int("status", resp.StatusCode).Msg("GitHub answered")
-
 	t.github.learnClock(resp.Header.Get("Date"))
 	if limited := t.learnLimits(r, readLimits(r, resp, body, t.github.Now())); limited != nil {
 		t.tell(req.Context(), *limited)
 		return nil, limited
 	}
-	if isRedirect(resp.StatusCode) && req.Method != http.MethodGet &&
-		resp.StatusCode != http.StatusTemporaryRedirect && resp.StatusCode != http.StatusPermanentRedirect {
+	if req.Method != http.MethodGet && redirectsToGet(resp.StatusCode) {
 		// net/http would repeat the write as a GET and call its answer the write's.
 		return nil, &refusedError{fmt.Sprintf("GitHub redirected a %s (%d): the repository may have moved", req.Method, resp.StatusCode)}
 	}
@@ -129,9 +115,30 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func isRedirect(status int) bool {
+// exchange sends a request and reads the whole answer, with a line in the log and in the metrics.
+func (t *transport) exchange(req *http.Request, r route) (resp *http.Response, body []byte, err error) {
+	start := t.github.now()
+	resp, err = t.github.base.RoundTrip(req)
+	if err == nil {
+		body, err = readAll(resp)
+	}
+	took := t.github.now().Sub(start)
+	t.github.metrics.seconds.Observe(took.Seconds())
+	log := t.github.log.Debug().Ctx(req.Context()).Str("route", string(r)).Int64("installation", int64(t.id)).Dur("took", took)
+	if err != nil {
+		t.github.metrics.requests.WithLabelValues(string(r), "error").Inc()
+		log.Err(err).Msg("GitHub did not answer")
+		return nil, nil, err
+	}
+	t.github.metrics.requests.WithLabelValues(string(r), strconv.Itoa(resp.StatusCode)).Inc()
+	log.Int("status", resp.StatusCode).Msg("GitHub answered")
+	return resp, body, nil
+}
+
+// redirectsToGet says whether an answer redirects, and has whatever was asked repeated as a GET.
+func redirectsToGet(status int) bool {
 	switch status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
 		return true
 	}
 	return false
