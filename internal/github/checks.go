@@ -91,23 +91,30 @@ func (s *Session) Checks(
 	slices.SortStableFunc(checks, func(a, b change.Check) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.RunID, b.RunID))
 	})
-	return checks, newestFirst(ours), nil
+	slices.SortFunc(ours, func(a, b CheckRun) int { return cmp.Compare(b.ID, a.ID) })
+	return checks, ours, nil
 }
 
 // OwnRuns reads our check runs on a commit, newest first, completed and replaced ones too (checks/list-for-ref).
 func (s *Session) OwnRuns(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (_ []CheckRun, err error) {
 	defer wrap(&err, "reading our check runs on %s in %s", sha.Short(), repo)
-	runs, err := s.checkRuns(ctx, repo, sha, since, "app_id", itoa(s.github.AppID()), "check_name", s.github.checkName, "filter", "all")
+	runs, err := s.runsNamed(ctx, repo, sha, s.github.checkName, since)
 	if err != nil {
 		return nil, err
 	}
 	var ours []CheckRun
 	for _, r := range runs {
-		if r.App.ID == s.github.AppID() && r.Name == s.github.checkName {
-			ours = append(ours, r.value())
-		}
+		ours = append(ours, r.value())
 	}
-	return newestFirst(ours), nil
+	return ours, nil
+}
+
+// runsNamed reads our check runs of a name on a commit, newest first, replaced ones too.
+func (s *Session) runsNamed(ctx context.Context, repo change.Repository, sha change.SHA, name string, since time.Time) ([]*checkRun, error) {
+	runs, err := s.checkRuns(ctx, repo, sha, since, "app_id", itoa(s.github.AppID()), "check_name", name, "filter", "all")
+	runs = slices.DeleteFunc(runs, func(r *checkRun) bool { return r.App.ID != s.github.AppID() || r.Name != name })
+	slices.SortFunc(runs, func(a, b *checkRun) int { return cmp.Compare(b.ID, a.ID) })
+	return runs, err
 }
 
 // checkRun is what is read of a check run. A busy head has hundreds, and go-github's type, which holds the App and the pull requests of
@@ -226,9 +233,4 @@ func workflowPath(path string) string {
 		return path[:at]
 	}
 	return path
-}
-
-func newestFirst(runs []CheckRun) []CheckRun {
-	slices.SortFunc(runs, func(a, b CheckRun) int { return cmp.Compare(b.ID, a.ID) })
-	return runs
 }

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/go-github/v62/github"
@@ -42,25 +43,16 @@ func (s *Session) Notices(ctx context.Context, repo change.Repository, branch, n
 		return nil, err
 	}
 	for _, c := range present(commits) {
-		runs, err := s.checkRuns(ctx, repo, change.SHA(c.GetSHA()), since, "app_id", itoa(s.github.AppID()), "check_name", name, "filter", "all")
+		runs, err := s.runsNamed(ctx, repo, change.SHA(c.GetSHA()), name, since)
 		if err != nil {
 			return nil, err
 		}
-		byID := map[int64]string{}
-		var ours []CheckRun
-		for _, r := range runs {
-			if r.App.ID == s.github.AppID() && r.Name == name {
-				ours = append(ours, r.value())
-				byID[r.ID] = r.Output.Summary
-			}
+		for _, r := range slices.Backward(runs) {
+			summaries = append(summaries, r.Output.Summary)
 		}
-		if len(ours) == 0 {
-			continue
+		if len(summaries) > 0 {
+			return summaries, nil
 		}
-		for _, r := range newestFirst(ours) {
-			summaries = append([]string{byID[r.ID]}, summaries...)
-		}
-		return summaries, nil
 	}
 	return nil, nil
 }
