@@ -34,14 +34,10 @@ func (g *GitHub) HookDeliveries(ctx context.Context, cursor string) (page []Hook
 	if cursor != "" {
 		query.Set("cursor", cursor)
 	}
-	resp, err := g.asApp(ctx, listHooked.general().with(query))
-	defer done(resp)
+	var listed []*github.HookDelivery
+	resp, err := g.readAsApp(ctx, listHooked.general().with(query), &listed)
 	if err != nil {
 		return nil, "", err
-	}
-	var listed []*github.HookDelivery
-	if err := json.NewDecoder(resp.Body).Decode(&listed); err != nil {
-		return nil, "", unreadable(err, false)
 	}
 	for _, d := range present(listed) {
 		if d.GetGUID() == "" || d.GetID() == 0 || d.DeliveredAt == nil {
@@ -66,6 +62,19 @@ func (g *GitHub) Redeliver(ctx context.Context, attempt int64) (err error) {
 		return nil // as it should be
 	}
 	return err
+}
+
+// readAsApp is asApp, with the answer read into v.
+func (g *GitHub) readAsApp(ctx context.Context, to address, v any) (*github.Response, error) {
+	resp, err := g.asApp(ctx, to)
+	defer done(resp)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return nil, unreadable(err, false)
+	}
+	return resp, nil
 }
 
 // asApp makes a call that the App itself makes, with its key and not with an installation's token.

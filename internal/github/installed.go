@@ -2,7 +2,6 @@ package github
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -39,14 +38,10 @@ func (g *GitHub) Installations(ctx context.Context) (list []Installed, err error
 
 // installations adds a page to a list, and returns the number of the next; 0: there is none.
 func (g *GitHub) installations(ctx context.Context, list []Installed, page int) ([]Installed, int, error) {
-	resp, err := g.asApp(ctx, listInstalled.general().with(values("per_page", itoa(perPage), "page", itoa(page))))
-	defer done(resp)
+	var listed []*github.Installation
+	resp, err := g.readAsApp(ctx, listInstalled.general().with(values("per_page", itoa(perPage), "page", itoa(page))), &listed)
 	if err != nil {
 		return nil, 0, err
-	}
-	var listed []*github.Installation
-	if err := json.NewDecoder(resp.Body).Decode(&listed); err != nil {
-		return nil, 0, unreadable(err, false)
 	}
 	for _, in := range present(listed) {
 		if in.GetID() == 0 {

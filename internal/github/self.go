@@ -2,7 +2,6 @@ package github
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -39,14 +38,9 @@ func (g *GitHub) BotLogin(ctx context.Context) (_ string, err error) {
 func (c *Client) BotLogin(ctx context.Context) (string, error) { return c.github.BotLogin(ctx) }
 
 func (g *GitHub) slug(ctx context.Context) (string, error) {
-	resp, err := g.asApp(ctx, getApp.general())
-	defer done(resp)
-	if err != nil {
-		return "", err
-	}
 	var app github.App
-	if err := json.NewDecoder(resp.Body).Decode(&app); err != nil {
-		return "", unreadable(err, false)
+	if _, err := g.readAsApp(ctx, getApp.general(), &app); err != nil {
+		return "", err
 	}
 	if app.GetSlug() == "" {
 		return "", unreadable(errors.New("GitHub's answer lacks the App's slug"), false)
