@@ -1,7 +1,6 @@
 package github
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -382,9 +381,4 @@ func (s *Session) accountBehind(ctx context.Context, repo change.Repository, ema
 // signature joins what a commit says with whom GitHub says that is. GitHub gives null or an empty object for nobody.
 func signature(in *github.CommitAuthor, u *github.User) change.Signature {
 	return change.Signature{Name: in.GetName(), Email: in.GetEmail(), Account: account(u)}
-}
-
-func sortedByNumber(pulls []change.Pull) []change.Pull {
-	slices.SortFunc(pulls, func(a, b change.Pull) int { return cmp.Compare(a.Number, b.Number) })
-	return pulls
 }

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,13 +66,9 @@ func (s *Session) CommitPulls(ctx context.Context, repo change.Repository, sha c
 	if err := listed.tooMany("more than 5,000 pull requests hold this commit"); err != nil {
 		return nil, err
 	}
-	pulls := make([]change.Pull, 0, len(listed.items))
-	for _, p := range listed.items {
-		if p.GetNumber() != 0 {
-			pulls = append(pulls, pull(p))
-		}
-	}
-	return sortedByNumber(pulls), nil
+	found := pulls(listed.items)
+	slices.SortFunc(found, func(a, b change.Pull) int { return cmp.Compare(a.Number, b.Number) })
+	return found, nil
 }
 
 // OpenPulls reads the open pull requests of a repository (pulls/list) page by page, so that none needs room for a list of ten thousand; into base
@@ -102,13 +99,13 @@ func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base st
 			return
 		}
 		if !first.more {
-			yield(openPulls(first.items), nil)
+			yield(pulls(first.items), nil)
 			return
 		}
 		show := func(n int) (more, ok bool) {
 			one := s.Begin()
 			p, err := read(one, one.Began(), n)
-			return p.more, err == nil && yield(openPulls(p.items), nil)
+			return p.more, err == nil && yield(pulls(p.items), nil)
 		}
 		last := max(first.last, 2)
 		for ; ; last++ { // others are opened meanwhile, or the first page did not say how many there are
@@ -128,14 +125,15 @@ func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base st
 	}
 }
 
-func openPulls(listed []*github.PullRequest) []change.Pull {
-	pulls := make([]change.Pull, 0, len(listed))
+// pulls reads the pull requests of a list, without what has no number.
+func pulls(listed []*github.PullRequest) []change.Pull {
+	read := make([]change.Pull, 0, len(listed))
 	for _, p := range listed {
 		if p.GetNumber() != 0 {
-			pulls = append(pulls, pull(p))
+			read = append(read, pull(p))
 		}
 	}
-	return pulls
+	return read
 }
 
 // InstalledRepository is a repository of an installation.
