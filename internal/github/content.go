@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/go-github/v62/github"
@@ -21,7 +20,6 @@ const (
 	// comparedCommits is the most commits that a comparison lists when it is not paged, the newest ones; paged it lists them all.
 	comparedCommits = 250
 	maxCommits      = 1000 // the most commits that are read; a change with more is cut
-	maxLookups      = 20   // the most co-authors who are looked up
 )
 
 // Content reads what the pull request would change: the comparison from the merge base of the tip of its base branch and its head. One
@@ -291,94 +289,4 @@ func (s *Session) commits(
 		}
 	}
 	return commits, len(commits) < total, nil
-}
-
-// attributed reads who made the commits. GitHub says whose the authors' and committers' addresses are; co-authors are found by the
-// addresses that it gives its users, which hold the account's id and login, by the addresses that it resolved in the same commits, or else
-// by a look at GitHub: one call for an address, twenty at most, and again for one that was nobody's before since. Those who are left are
-// Unresolved.
-func (s *Session) attributed(
-	ctx context.Context, repo change.Repository, listed []*github.RepositoryCommit, since time.Time,
-) ([]change.Commit, error) {
-	known := map[string]change.Account{} // by e-mail address in lower case
-	commits := make([]change.Commit, 0, len(listed))
-	for _, c := range listed {
-		commit := change.Commit{
-			SHA: change.SHA(c.GetSHA()), Author: signature(c.GetCommit().GetAuthor(), c.Author),
-			Committer: signature(c.GetCommit().GetCommitter(), c.Committer), Verified: c.GetCommit().GetVerification().GetVerified(),
-		}
-		for _, parent := range c.Parents {
-			commit.Parents = append(commit.Parents, change.SHA(parent.GetSHA()))
-		}
-		for _, sig := range []change.Signature{commit.Author, commit.Committer} {
-			if sig.Account.Known() && sig.Email != "" {
-				known[strings.ToLower(sig.Email)] = sig.Account
-			}
-		}
-		commit.CoAuthors = coAuthors(c.GetCommit().GetMessage())
-		commits = append(commits, commit)
-	}
-	lookups := 0
-	for i := range commits {
-		for j := range commits[i].CoAuthors {
-			by := &commits[i].CoAuthors[j]
-			email := strings.ToLower(by.Email)
-			if a, ok := known[email]; ok {
-				by.Account = a
-				continue
-			}
-			a, login := s.github.noreplyAccount(by.Email)
-			if !a.Known() && by.Email != "" {
-				if lookups == maxLookups {
-					by.Unresolved = true
-					continue
-				}
-				lookups++
-				var err error
-				if a, err = s.whose(ctx, repo, by.Email, login, since); err != nil {
-					return nil, err
-				}
-			}
-			known[email], by.Account = a, a
-		}
-	}
-	return commits, nil
-}
-
-// whose looks for the account behind an address. Nobody is found where GitHub knows nobody, at since or later; then the zero Account.
-func (s *Session) whose(ctx context.Context, repo change.Repository, email, login string, since time.Time) (change.Account, error) {
-	var missing *NotFound
-	var rejected *Rejected
-	a, err := s.accountBehind(ctx, repo, email, login, time.Time{})
-	if !since.IsZero() && (err == nil && !a.Known() || errors.As(err, &missing)) {
-		a, err = s.accountBehind(ctx, repo, email, login, since)
-	}
-	if errors.As(err, &missing) || login == "" && errors.As(err, &rejected) {
-		return change.Account{}, nil
-	}
-	return a, err
-}
-
-// accountBehind returns the account of the login that an address holds, or of the newest commit of the default branch whose author has the
-// address (repos/list-commits); the zero Account where no commit has it.
-func (s *Session) accountBehind(ctx context.Context, repo change.Repository, email, login string, since time.Time) (change.Account, error) {
-	if login != "" {
-		return s.User(ctx, login, since)
-	}
-	var commits []*github.RepositoryCommit
-	where := listCommits.of(repo).with(values("author", email, "per_page", "1"))
-	if err := s.read(ctx, where, since, &commits, nil); err != nil {
-		return change.Account{}, err
-	}
-	for _, c := range present(commits) {
-		if by := signature(c.GetCommit().GetAuthor(), c.Author); strings.EqualFold(by.Email, email) {
-			return by.Account, nil
-		}
-	}
-	return change.Account{}, nil
-}
-
-// signature joins what a commit says with whom GitHub says that is. GitHub gives null or an empty object for nobody.
-func signature(in *github.CommitAuthor, u *github.User) change.Signature {
-	return change.Signature{Name: in.GetName(), Email: in.GetEmail(), Account: account(u)}
 }
