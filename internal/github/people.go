@@ -80,8 +80,8 @@ func permission(base, role string) (change.Permission, error) {
 }
 
 // Team reads a team of the repository's organization (teams/get-by-name) and, beside it, its members, child teams included
-// (teams/list-members-in-org). Of a team with more than 300 the first 300 are listed, Partial is set, and each of lookFor who is not among them is looked up by name
-// (teams/get-membership-for-user-in-org): a member, or Absent.
+// (teams/list-members-in-org). Of a team with more than 300 members the first 300 are listed and Partial is set; each of lookFor who is not among
+// them is looked up by name (teams/get-membership-for-user-in-org), and is then a member or Absent.
 //
 // A team that GitHub does not show the App (404), and any team of a user's own repository, is no error but Missing; one that the App may
 // not read (403) has a Problem. It is an error if GitHub finds the team and not its members, or the other way round.
@@ -94,14 +94,10 @@ func (s *Session) Team(
 		team.Missing = true
 		return team, nil
 	}
-	var (
-		itself    github.Team
-		listed    listing[*github.User]
-		errs      [2]error
-		both      sync.WaitGroup
-		missing   *NotFound
-		forbidden *Forbidden
-	)
+	var itself github.Team
+	var listed listing[*github.User]
+	var errs [2]error
+	var both sync.WaitGroup
 	teamAt, membersAt := getTeam.ofTeams(repo.Owner, slug), listMembers.ofTeams(repo.Owner, slug)
 	both.Go(func() {
 		whole := func() bool { return itself.GetID() != 0 }
@@ -111,25 +107,17 @@ func (s *Session) Team(
 		listed, errs[1] = readPages(ctx, s, membersAt, since, maxMembers, entries[github.User])
 	})
 	both.Wait()
-	// A team is missing, so that others may stand in for it, if GitHub finds neither it nor its members, and does not say that the App may not read
-	// them.
-	for _, err := range errs {
-		switch {
-		case err == nil, errors.As(err, &missing):
-		case errors.As(err, &forbidden):
-			team.Problem = "the App may not read the organization's teams: grant it " + cmp.Or(forbidden.Needs, "members=read")
-		default:
-			return change.Team{}, err
-		}
-	}
-	if forbidden == nil && missing != nil && (errs[0] == nil || errs[1] == nil) {
+	team.Missing, team.Problem, err = whyNoTeam(errs[:])
+	if errors.Is(err, errHalfFound) {
 		s.drop(teamAt)
 		for n := range maxMembers {
 			s.drop(membersAt.page(n + 1))
 		}
-		return change.Team{}, &Unavailable{Err: errors.New("GitHub finds the team or its members, and not both")}
 	}
-	if team.Missing = missing != nil && forbidden == nil; team.Missing || forbidden != nil {
+	if err != nil {
+		return change.Team{}, err
+	}
+	if team.Missing || team.Problem != "" {
 		return team, nil
 	}
 	for _, u := range listed.items {
@@ -147,6 +135,35 @@ func (s *Session) Team(
 		return cmp.Or(strings.Compare(strings.ToLower(a.Login), strings.ToLower(b.Login)), cmp.Compare(a.ID, b.ID))
 	})
 	return team, nil
+}
+
+var errHalfFound = errors.New("GitHub finds the team or its members, and not both")
+
+// whyNoTeam says why GitHub shows no team, by what became of the two questions, about the team and about its members. It is missing, so that
+// others may stand in for it, only if GitHub finds neither and does not say that the App may not read them.
+func whyNoTeam(errs []error) (isMissing bool, problem string, err error) {
+	var missing *NotFound
+	var forbidden *Forbidden
+	answered := false
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			answered = true
+		case errors.As(err, &missing):
+		case errors.As(err, &forbidden):
+			problem = "the App may not read the organization's teams: grant it " + cmp.Or(forbidden.Needs, "members=read")
+		default:
+			return false, "", err
+		}
+	}
+	switch {
+	case forbidden != nil || missing == nil:
+		return false, problem, nil
+	case answered:
+		return false, "", &Unavailable{Err: errHalfFound}
+	default:
+		return true, "", nil
+	}
 }
 
 // lookUp asks for the membership of those who were not listed. GitHub's answer names no id, so a login that changed hands since it was
