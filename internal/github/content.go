@@ -17,9 +17,7 @@ import (
 const (
 	comparedFiles = 300  // the most files that a comparison lists (repos/compare-commits-with-basehead)
 	maxFiles      = 3000 // the most files that a pull request lists (pulls/list-files)
-	// comparedCommits is the most commits that a comparison lists when it is not paged, the newest ones; paged it lists them all.
-	comparedCommits = 250
-	maxCommits      = 1000 // the most commits that are read; a change with more is cut
+	maxCommits    = 1000 // the most commits that are read; a change with more is cut
 )
 
 // Content reads what the pull request would change: the comparison from the merge base of the tip of its base branch and its head. One

@@ -229,7 +229,10 @@ func TestManyFiles(t *testing.T) {
 	})
 }
 
-// pageOf returns what a comparison shows of its commits: the newest if it is not paged.
+// comparedCommits is the most commits that a comparison lists when it is not paged, the newest ones; paged it lists them all.
+const comparedCommits = 250
+
+// pageOf returns what a comparison shows of its commits.
 func pageOf(r *http.Request, all []any) []any {
 	if r.URL.Query().Get("per_page") == "" {
 		return all[max(0, len(all)-comparedCommits):]

@@ -11,23 +11,15 @@ import (
 	"github.com/changegate/changegate/internal/plan"
 )
 
-// CheckRunWrite is what a check run is to say. GitHub's limits: Summary and Text 65,535 characters each, three actions.
+// CheckRunWrite is what a check run is to say. GitHub takes 65,535 characters of Summary, and as many of Text.
 type CheckRunWrite struct {
 	Head       change.SHA
 	Output     plan.Output
 	ExternalID string
 	At         time.Time // when it started or, if it is completed, when it ended; zero: now, by GitHub's clock
-	Actions    []Action
 }
 
-// Action is a button on a check run. GitHub shows it on completed runs only.
-type Action struct {
-	Label       string `json:"label"`       // 20 characters at most
-	Description string `json:"description"` // 40
-	Identifier  string `json:"identifier"`  // 20
-}
-
-// checkRunBody is the body of both operations. go-github's options cannot start an existing run's time, nor take actions away.
+// checkRunBody is the body of both operations. go-github's options can neither set when a run that exists started nor take its buttons away.
 type checkRunBody struct {
 	Name        string                 `json:"name"`
 	HeadSHA     string                 `json:"head_sha,omitempty"`
@@ -37,19 +29,16 @@ type checkRunBody struct {
 	Conclusion  plan.Conclusion        `json:"conclusion,omitempty"`
 	CompletedAt *github.Timestamp      `json:"completed_at,omitempty"`
 	Output      *github.CheckRunOutput `json:"output"`
-	Actions     []Action               `json:"actions"`
+	Actions     [0]struct{}            `json:"actions"` // no buttons
 }
 
 func (c *Client) checkRunBody(w CheckRunWrite) checkRunBody {
 	body := checkRunBody{
 		Name: c.github.checkName, ExternalID: w.ExternalID, Status: w.Output.Status, Conclusion: w.Output.Conclusion,
-		Output: &github.CheckRunOutput{Title: &w.Output.Title, Summary: &w.Output.Summary}, Actions: w.Actions,
+		Output: &github.CheckRunOutput{Title: &w.Output.Title, Summary: &w.Output.Summary},
 	}
 	if w.Output.Text != "" {
 		body.Output.Text = &w.Output.Text
-	}
-	if body.Actions == nil {
-		body.Actions = []Action{}
 	}
 	if !w.At.IsZero() {
 		stamp := &github.Timestamp{Time: w.At.UTC().Truncate(time.Second)}

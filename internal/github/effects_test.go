@@ -47,7 +47,7 @@ func TestCheckRuns(t *testing.T) {
 	update, body := takes(200, m{"id": 77, "head_sha": headSHA, "status": "completed", "conclusion": "success"})
 	f.on("PATCH /repos/acme/shop/check-runs/77", update)
 	got, err = c.UpdateCheckRun(t.Context(), shop, 77, CheckRunWrite{
-		Head: headSHA, At: noon, Actions: []Action{{"Look again", "Decide it anew", "refresh"}},
+		Head: headSHA, At: noon,
 		Output: plan.Output{Status: plan.Completed, Conclusion: plan.Success, Title: "T", Summary: "S", Text: "X"},
 	})
 	if err != nil {
@@ -56,8 +56,7 @@ func TestCheckRuns(t *testing.T) {
 	diff(t, got, CheckRun{ID: 77, Head: headSHA, Status: "completed", Conclusion: "success"})
 	diff(t, *body, m{
 		"name": "Change policy", "status": "completed", "conclusion": "success",
-		"completed_at": "2026-01-02T12:00:00Z", "output": m{"title": "T", "summary": "S", "text": "X"},
-		"actions": []any{m{"label": "Look again", "description": "Decide it anew", "identifier": "refresh"}},
+		"completed_at": "2026-01-02T12:00:00Z", "output": m{"title": "T", "summary": "S", "text": "X"}, "actions": []any{},
 	})
 }
 

@@ -68,7 +68,6 @@ func (i *issue) value() Issue {
 type IssueWrite struct {
 	Title     string   `json:"title"`
 	Body      string   `json:"body,omitempty"`      // Markdown, 65,536 characters at most
-	Labels    []string `json:"labels,omitempty"`    // GitHub makes those that there are not
 	Assignees []string `json:"assignees,omitempty"` // logins
 }
 

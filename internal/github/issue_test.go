@@ -82,8 +82,8 @@ func TestIssue(t *testing.T) {
 }
 
 func TestCreateIssue(t *testing.T) {
-	issue := IssueWrite{Title: "Explain", Body: "a <b>", Labels: []string{"change-exception"}, Assignees: []string{"bob"}}
-	whole := m{"title": "Explain", "body": "a <b>", "labels": []any{"change-exception"}, "assignees": []any{"bob"}}
+	issue := IssueWrite{Title: "Explain", Body: "a <b>", Assignees: []string{"bob"}}
+	whole := m{"title": "Explain", "body": "a <b>", "assignees": []any{"bob"}}
 	t.Run("with its assignees", func(t *testing.T) {
 		f := newFake(t)
 		create, body := takes(201, m{"number": 7, "state": "open", "assignees": []m{user(bob)}})
@@ -115,7 +115,7 @@ func TestCreateIssue(t *testing.T) {
 		if err != nil || got.Number != 7 || len(got.Assignees) != 0 {
 			t.Errorf("got %+v, %v", got, err)
 		}
-		diff(t, bodies, []m{whole, {"title": "Explain", "body": "a <b>", "labels": []any{"change-exception"}}})
+		diff(t, bodies, []m{whole, {"title": "Explain", "body": "a <b>"}})
 		calls(t, f, newIssueCall, newIssueCall)
 	})
 	for name, tt := range map[string]struct {

@@ -338,7 +338,6 @@ func TestEffectsOnEmbeddedGitHub(t *testing.T) {
 	}
 	run = must[github.CheckRun](t)(c.UpdateCheckRun(ctx, w.repo, run.ID, github.CheckRunWrite{
 		Head: head, ExternalID: "1", Output: output(plan.Completed, plan.Success), At: w.Now(),
-		Actions: []github.Action{{Label: "Look again", Description: "Decide anew", Identifier: "refresh"}},
 	}))
 	if run.Status != "completed" || run.Conclusion != "success" {
 		t.Errorf("updated: %+v", run)
