@@ -39,14 +39,5 @@ func (s *Store) saveCommands(ctx context.Context, tx Tx, group []change.Delivery
 		}
 		values = append(values, []any{c.Comment, c.Pull.Repository, c.Pull.Number, micro(c.At), string(body)})
 	}
-	if len(values) == 0 {
-		return nil
-	}
-	table, arg, err := s.rows(commandColumns, values)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO commands (comment, repository, number, at, body)
-		SELECT comment, repository, number, at, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
-	return err
+	return s.insertNew(ctx, tx, `commands`, commandColumns, values)
 }

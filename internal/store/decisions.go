@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -43,21 +41,7 @@ func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, di
 	if err := s.keep(ctx, tx, c.Lease); err != nil {
 		return err
 	}
-	body, err := json.Marshal(d)
-	if err != nil {
-		return err
-	}
-	n, err := tx.Exec(ctx, `UPDATE pulls SET digest = $1, decided_head = $2, decided_at = $3 WHERE repository = $4 AND number = $5`,
-		digest, string(d.Head), micro(s.now()), d.Pull.Repository, d.Pull.Number)
-	if err == nil && n == 0 {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO pull_decisions (repository, number, decision) VALUES ($1, $2, $3)
-		ON CONFLICT (repository, number) DO UPDATE SET decision = excluded.decision`, d.Pull.Repository, d.Pull.Number, string(body))
-	if err != nil {
+	if err := s.saveStanding(ctx, tx, d, digest); err != nil {
 		return err
 	}
 	if err := s.saveAwaitedChecks(ctx, tx, d, c.Since); err != nil {
@@ -76,18 +60,43 @@ func (s *Store) SaveDecisionIn(ctx context.Context, tx Tx, d change.Decision, di
 		return err
 	}
 	if p := c.Policy; p != nil {
-		n, err := tx.Exec(ctx, `INSERT INTO policies_in_force (repository, branch, digest) VALUES ($1, $2, $3)
-			ON CONFLICT (repository, branch) DO UPDATE SET digest = excluded.digest WHERE policies_in_force.digest <> excluded.digest`,
-			d.Pull.Repository, p.Branch, p.Digest)
+		changed, err := putInForce(ctx, tx, d.Pull.Repository, *p)
 		if err != nil {
 			return err
 		}
-		if n > 0 {
+		if changed {
 			entries = append([]ledger.Draft{p.Entry}, entries...)
 		}
 	}
 	_, err = ledger.Append(ctx, tx, s.now(), entries...)
 	return err
+}
+
+// saveStanding keeps a decision as the one that stands for its pull request.
+func (s *Store) saveStanding(ctx context.Context, tx Tx, d change.Decision, digest string) error {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	n, err := tx.Exec(ctx, `UPDATE pulls SET digest = $1, decided_head = $2, decided_at = $3 WHERE repository = $4 AND number = $5`,
+		digest, string(d.Head), micro(s.now()), d.Pull.Repository, d.Pull.Number)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO pull_decisions (repository, number, decision) VALUES ($1, $2, $3)
+		ON CONFLICT (repository, number) DO UPDATE SET decision = excluded.decision`, d.Pull.Repository, d.Pull.Number, string(body))
+	return err
+}
+
+// putInForce keeps by which policy a branch was decided last, and says whether that is another than before.
+func putInForce(ctx context.Context, tx Tx, repo change.RepositoryID, p PolicyInForce) (changed bool, err error) {
+	n, err := tx.Exec(ctx, `INSERT INTO policies_in_force (repository, branch, digest) VALUES ($1, $2, $3)
+		ON CONFLICT (repository, branch) DO UPDATE SET digest = excluded.digest WHERE policies_in_force.digest <> excluded.digest`,
+		repo, p.Branch, p.Digest)
+	return n > 0, err
 }
 
 func saveDebts(ctx context.Context, tx Tx, list []change.Debt) error {
@@ -109,16 +118,11 @@ func (s *Store) Debts(ctx context.Context, installation change.InstallationID, o
 	if len(owners) == 0 {
 		return nil, nil
 	}
-	args := []any{installation}
-	var in strings.Builder
-	for _, o := range owners {
-		args = append(args, o)
-		fmt.Fprintf(&in, ", $%d", len(args))
-	}
+	in, args := among([]any{installation}, owners)
 	err = s.Read(ctx, func(tx Tx) error {
 		list = nil
 		return tx.Query(ctx, `SELECT repository, number, kind, owner, due_at, settled_at FROM debts
-			WHERE owner IN (`+strings.TrimPrefix(in.String(), ", ")+`) AND repository IN (SELECT id FROM repositories WHERE installation = $1 AND gone = 0)
+			WHERE owner IN (`+in+`) AND repository IN (SELECT id FROM repositories WHERE installation = $1 AND gone = 0)
 			ORDER BY due_at, repository, number, kind`, args, func(scan func(...any) error) error {
 			var d change.Debt
 			var due, settled int64

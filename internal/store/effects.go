@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -146,21 +145,23 @@ func (s *Store) TakeBackAttempt(ctx context.Context, key string, lease Lease, la
 
 // Complete records that an effect happened, with its result, here and in the ledger. Doing so again changes nothing.
 func (s *Store) Complete(ctx context.Context, key string, result any) error {
-	return s.endEffect(ctx, key, EffectDone, ledger.EffectDone, result, nil)
+	return s.endEffect(ctx, key, EffectDone, result, nil)
 }
 
 // CompleteCheckRun is Complete for an effect that wrote a check run, and saves that in the same transaction: otherwise, after a crash in
 // between, the same run would be written again, or even a second one created.
 func (s *Store) CompleteCheckRun(ctx context.Context, key string, result any, run CheckRun) error {
-	return s.endEffect(ctx, key, EffectDone, ledger.EffectDone, result, &run)
+	return s.endEffect(ctx, key, EffectDone, result, &run)
 }
 
 // FailEffect records that an effect was refused for good, and why. What may work another time is left as it is: intended.
 func (s *Store) FailEffect(ctx context.Context, key, why string) error {
-	return s.endEffect(ctx, key, EffectFailed, ledger.EffectFailed, why, nil)
+	return s.endEffect(ctx, key, EffectFailed, why, nil)
 }
 
-func (s *Store) endEffect(ctx context.Context, key string, state EffectState, kind ledger.Kind, detail any, run *CheckRun) (err error) {
+// endEffect makes an effect done or failed, here and in the ledger; detail is its result, or why it failed. Run is the check run that it wrote;
+// nil: none.
+func (s *Store) endEffect(ctx context.Context, key string, state EffectState, detail any, run *CheckRun) (err error) {
 	defer wrap(&err, "note %s as %s", key, state)
 	result, err := json.Marshal(detail)
 	if err != nil {
@@ -187,6 +188,10 @@ func (s *Store) endEffect(ctx context.Context, key string, state EffectState, ki
 				return fmt.Errorf("it is %s already", e.State)
 			}
 			return nil
+		}
+		kind := ledger.EffectDone
+		if state == EffectFailed {
+			kind = ledger.EffectFailed
 		}
 		entry := effectEntry{Key: key, Effect: e.Kind, Detail: result}
 		_, err = ledger.Append(ctx, tx, now, entry.draft(kind, e.Pull, e.Head))
@@ -224,13 +229,8 @@ func effects(ctx context.Context, tx Tx, where string, args ...any) (list []Effe
 // results were lost in a crash, or with GitHub's answer.
 func (s *Store) EffectsOn(ctx context.Context, repo change.RepositoryID, head change.SHA, kinds ...string) (ended int, open []Effect, err error) {
 	defer wrap(&err, "list the effects on %s in repository %d", head, repo)
-	args := []any{repo, string(head)}
-	var in strings.Builder
-	for _, k := range kinds {
-		args = append(args, k)
-		fmt.Fprintf(&in, ", $%d", len(args))
-	}
-	where := "repository = $1 AND sha = $2 AND kind IN (" + strings.TrimPrefix(in.String(), ", ") + ") AND state "
+	in, args := among([]any{repo, string(head)}, kinds)
+	where := "repository = $1 AND sha = $2 AND kind IN (" + in + ") AND state "
 	err = s.Read(ctx, func(tx Tx) error {
 		if _, err := one(ctx, tx, `SELECT count(*) FROM effects WHERE `+where+`<> 'intended'`, args, &ended); err != nil {
 			return err

@@ -132,13 +132,8 @@ func (s *Store) raiseErrands(ctx context.Context, tx Tx, raised raisings) error 
 	_, err = tx.Exec(ctx, `INSERT INTO errands (repository, kind, name, wanted, raised_at)
 		SELECT repository, kind, name, 1, raised_at FROM `+table+` AS new WHERE true
 		ON CONFLICT (repository, kind, name) DO UPDATE SET wanted = errands.wanted + 1, raised_at = excluded.raised_at`, arg)
-	if err != nil || len(notes) == 0 {
+	if err != nil {
 		return err
 	}
-	if table, arg, err = s.rows(noteColumns, notes); err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO errand_notes (repository, kind, name, id, at, arrived, body)
-		SELECT repository, kind, name, id, at, arrived, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
-	return err
+	return s.insertNew(ctx, tx, `errand_notes`, noteColumns, notes)
 }

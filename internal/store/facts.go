@@ -77,9 +77,6 @@ func (s *Store) saveFacts(ctx context.Context, tx Tx, group []change.Delivery) e
 
 // insertFacts keeps facts, each under its own identifier once.
 func (s *Store) insertFacts(ctx context.Context, tx Tx, rows []factRow, arrived time.Time) error {
-	if len(rows) == 0 {
-		return nil
-	}
 	values := make([][]any, len(rows))
 	for i, r := range rows {
 		body, err := json.Marshal(r.body)
@@ -89,13 +86,7 @@ func (s *Store) insertFacts(ctx context.Context, tx Tx, rows []factRow, arrived 
 		// Facts of one second keep the order in which they arrived.
 		values[i] = []any{r.key.Repository, r.key.Number, r.kind, r.id, micro(r.at), micro(arrived) + int64(i), string(body)}
 	}
-	table, arg, err := s.rows(factColumns, values)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO facts (repository, number, kind, id, at, arrived, body)
-		SELECT repository, number, kind, id, at, arrived, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
-	return err
+	return s.insertNew(ctx, tx, `facts`, factColumns, values)
 }
 
 // SavePushes records that GitHub was asked who pushed a head, because a delivery that told of it was missed, and keeps the pushes that were

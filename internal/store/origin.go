@@ -75,16 +75,7 @@ func (s *Store) saveArrivals(ctx context.Context, tx Tx, group []change.Delivery
 		}
 		values = append(values, []any{d.Repository.ID, d.Base, micro(p.At), string(p.Before), string(p.After), micro(d.ReceivedAt), string(body)})
 	}
-	if len(values) == 0 {
-		return nil
-	}
-	table, arg, err := s.rows(arrivalColumns, values)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO branch_pushes (repository, branch, at, was, sha, arrived, body)
-		SELECT repository, branch, at, was, sha, arrived, body FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
-	return err
+	return s.insertNew(ctx, tx, `branch_pushes`, arrivalColumns, values)
 }
 
 // maxArrivals is how many pushes to a branch are looked at, the latest before the opening.

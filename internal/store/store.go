@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -94,6 +95,34 @@ const (
 	text columnType = iota
 	integer
 )
+
+// insertNew inserts rows of the columns into a table, and leaves those alone whose key is there already.
+func (s *Store) insertNew(ctx context.Context, tx Tx, into string, columns []column, values [][]any) error {
+	if len(values) == 0 {
+		return nil
+	}
+	table, arg, err := s.rows(columns, values)
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	list := strings.Join(names, ", ")
+	_, err = tx.Exec(ctx, `INSERT INTO `+into+` (`+list+`) SELECT `+list+` FROM `+table+` AS new WHERE true ON CONFLICT DO NOTHING`, arg)
+	return err
+}
+
+// among returns the placeholders of an IN that holds the values, and the arguments of a statement with these after those that it had.
+func among[T any](args []any, values []T) (placeholders string, all []any) {
+	marks := make([]string, len(values))
+	for i, v := range values {
+		args = append(args, v)
+		marks[i] = fmt.Sprintf("$%d", len(args))
+	}
+	return strings.Join(marks, ", "), args
+}
 
 // now is the time in the precision that the database keeps.
 func (s *Store) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
