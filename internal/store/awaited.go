@@ -96,7 +96,7 @@ func (s *Store) saveToldChecks(ctx context.Context, tx Tx, news []toldCheck) err
 func (s *Store) SaveAwaited(ctx context.Context, d change.Decision, since time.Time) (err error) {
 	defer wrap(&err, "save what pull request %s waits for", d.Pull)
 	return s.Write(ctx, func(tx Tx) error {
-		if _, err := one(ctx, tx, `SELECT 1 FROM pulls WHERE repository = $1 AND number = $2`+s.forUpdate(), []any{d.Pull.Repository, d.Pull.Number}, new(int)); err != nil {
+		if err := s.lockPull(ctx, tx, d.Pull); err != nil {
 			return err
 		}
 		return s.saveAwaitedChecks(ctx, tx, d, since)

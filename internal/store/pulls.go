@@ -114,6 +114,29 @@ func (s *Store) OpenPulls(ctx context.Context, after change.PullKey, limit int) 
 	return pulls, err
 }
 
+// OpenPullsOf returns up to limit open pull requests of an installation after the given key, in order.
+func (s *Store) OpenPullsOf(ctx context.Context, id change.InstallationID, after change.PullKey, limit int) (keys []change.PullKey, err error) {
+	defer wrap(&err, "list the open pull requests of installation %d", id)
+	err = s.Read(ctx, func(tx Tx) error {
+		keys, err = pullKeys(ctx, tx, `state = 'open' AND gone = 0 AND (repository, number) > ($1, $2)
+			AND repository IN (SELECT id FROM repositories WHERE installation = $3 AND gone = 0)
+			ORDER BY repository, number LIMIT $4`, after.Repository, after.Number, id, limit)
+		return err
+	})
+	return keys, err
+}
+
+// pullKeys returns the keys of those pull requests whose rows meet a condition.
+func pullKeys(ctx context.Context, tx Tx, where string, args ...any) (keys []change.PullKey, err error) {
+	err = tx.Query(ctx, `SELECT repository, number FROM pulls WHERE `+where, args, func(scan func(...any) error) error {
+		var k change.PullKey
+		err := scan(&k.Repository, &k.Number)
+		keys = append(keys, k)
+		return err
+	})
+	return keys, err
+}
+
 // KnownPull is what tells one state of a pull request from another.
 type KnownPull struct {
 	State     change.PullState // empty: GitHub told nothing yet
@@ -172,8 +195,7 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 		if _, err := tx.Exec(ctx, `INSERT INTO pulls (repository, number) VALUES ($1, $2) ON CONFLICT DO NOTHING`, key.Repository, key.Number); err != nil {
 			return err
 		}
-		if _, err := one(ctx, tx, `SELECT 1 FROM pulls WHERE repository = $1 AND number = $2`+s.forUpdate(),
-			[]any{key.Repository, key.Number}, new(int)); err != nil {
+		if err := s.lockPull(ctx, tx, key); err != nil {
 			return err
 		}
 		var before string
@@ -212,6 +234,12 @@ func (s *Store) SavePull(ctx context.Context, key change.PullKey, read change.Pu
 		return err
 	})
 	return held, err
+}
+
+// lockPull locks the row of a pull request, if there is one.
+func (s *Store) lockPull(ctx context.Context, tx Tx, key change.PullKey) error {
+	_, err := one(ctx, tx, `SELECT 1 FROM pulls WHERE repository = $1 AND number = $2`+s.forUpdate(), []any{key.Repository, key.Number}, new(int))
+	return err
 }
 
 // SaveGone records that the App has no access to a pull request any more: GitHub answers that it, or its repository, is not there.

@@ -123,14 +123,7 @@ func (s *Store) TakeRecheck(ctx context.Context, tx Tx, key change.PullKey, at t
 // Overdue returns the pull requests whose last run asked for a recheck at a time that has come.
 func (s *Store) Overdue(ctx context.Context, tx Tx) (keys []change.PullKey, err error) {
 	defer wrap(&err, "list the rechecks that are due")
-	err = tx.Query(ctx, `SELECT repository, number FROM pulls WHERE recheck_at > 0 AND recheck_at <= $1 AND gone = 0
-		ORDER BY repository, number`, []any{micro(s.now())}, func(scan func(...any) error) error {
-		var k change.PullKey
-		err := scan(&k.Repository, &k.Number)
-		keys = append(keys, k)
-		return err
-	})
-	return keys, err
+	return pullKeys(ctx, tx, `recheck_at > 0 AND recheck_at <= $1 AND gone = 0 ORDER BY repository, number`, micro(s.now()))
 }
 
 // IsUnsettled says whether a pull request was raised and not yet dealt with.
@@ -143,29 +136,9 @@ func (s *Store) IsUnsettled(ctx context.Context, tx Tx, key change.PullKey) (uns
 func (s *Store) Unsettled(ctx context.Context, after change.PullKey, limit int) (keys []change.PullKey, err error) {
 	defer wrap(&err, "list what is not yet dealt with")
 	err = s.Read(ctx, func(tx Tx) error {
-		return tx.Query(ctx, `SELECT repository, number FROM pulls WHERE wanted <> done AND (repository, number) > ($1, $2)
-			ORDER BY repository, number LIMIT $3`, []any{after.Repository, after.Number, limit}, func(scan func(...any) error) error {
-			var k change.PullKey
-			err := scan(&k.Repository, &k.Number)
-			keys = append(keys, k)
-			return err
-		})
-	})
-	return keys, err
-}
-
-// OpenPullsOf returns up to limit open pull requests of an installation after the given key, in order.
-func (s *Store) OpenPullsOf(ctx context.Context, id change.InstallationID, after change.PullKey, limit int) (keys []change.PullKey, err error) {
-	defer wrap(&err, "list the open pull requests of installation %d", id)
-	err = s.Read(ctx, func(tx Tx) error {
-		return tx.Query(ctx, `SELECT repository, number FROM pulls WHERE state = 'open' AND gone = 0 AND (repository, number) > ($1, $2)
-			AND repository IN (SELECT id FROM repositories WHERE installation = $3 AND gone = 0)
-			ORDER BY repository, number LIMIT $4`, []any{after.Repository, after.Number, id, limit}, func(scan func(...any) error) error {
-			var k change.PullKey
-			err := scan(&k.Repository, &k.Number)
-			keys = append(keys, k)
-			return err
-		})
+		keys, err = pullKeys(ctx, tx, `wanted <> done AND (repository, number) > ($1, $2) ORDER BY repository, number LIMIT $3`,
+			after.Repository, after.Number, limit)
+		return err
 	})
 	return keys, err
 }
