@@ -13,32 +13,31 @@ var baseColumns = []column{{"repository", integer}, {"base", text}}
 // background, except where our check is green.
 const BackgroundFrom = 100
 
-// addBases adds what concerns all open pull requests into a branch, or of a repository, and says so in a.
+// baseKey is a branch of a repository, or with the name * all of them.
+type baseKey struct {
+	repository change.RepositoryID
+	base       string
+}
+
+// addBases adds to raised what concerns all open pull requests into a branch, or of a repository, and says in a which deliveries asked for it
+// and which of them nobody waits for.
 func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern, a *Accepted) error {
-	type baseKey struct {
-		repository change.RepositoryID
-		base       string
-	}
-	concerns, told := map[baseKey]change.Concern{}, map[baseKey][]string{}
-	var keys [][]any
 	for _, d := range group {
-		if d.Base == "" || d.Concerns == 0 {
-			continue
+		if d.Base != "" && d.Concerns != 0 {
+			if err := markPullsInto(ctx, tx, d); err != nil {
+				return err
+			}
 		}
-		if err := markPullsInto(ctx, tx, d); err != nil {
-			return err
-		}
-		k := baseKey{d.Repository.ID, d.Base}
-		if concerns[k] == 0 {
-			keys = append(keys, []any{k.repository, k.base})
-		}
-		concerns[k] |= d.Concerns
-		told[k] = append(told[k], d.ID)
 	}
-	if len(keys) == 0 {
+	bases := gather(group, func(d change.Delivery) (baseKey, bool) { return baseKey{d.Repository.ID, d.Base}, d.Base != "" })
+	if len(bases.keys) == 0 {
 		return nil
 	}
-	table, arg, err := s.rows(baseColumns, keys)
+	values := make([][]any, len(bases.keys))
+	for i, k := range bases.keys {
+		values[i] = []any{k.repository, k.base}
+	}
+	table, arg, err := s.rows(baseColumns, values)
 	if err != nil {
 		return err
 	}
@@ -51,12 +50,10 @@ func (s *Store) addBases(ctx context.Context, tx Tx, group []change.Delivery, ra
 			if err := scan(&key.Repository, &key.Number, &base); err != nil {
 				return err
 			}
-			k := baseKey{key.Repository, base}
 			if a.By.Pulls[key] == nil {
 				only = append(only, key)
 			}
-			raised[key] |= concerns[k]
-			addCause(a.By.Pulls, key, told[k]...)
+			bases.raise(key, baseKey{key.Repository, base}, raised, a.By.Pulls)
 			return nil
 		})
 	if err != nil || len(only) < BackgroundFrom {

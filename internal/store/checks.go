@@ -172,6 +172,15 @@ type headKey struct {
 	head       change.SHA
 }
 
+// heads is rows for heads.
+func (s *Store) heads(list []headKey) (table string, arg any, err error) {
+	values := make([][]any, len(list))
+	for i, h := range list {
+		values[i] = []any{h.repository, h.head}
+	}
+	return s.rows(headColumns, values)
+}
+
 // onHeads is what a group of deliveries about commits comes down to.
 type onHeads struct {
 	raised map[change.PullKey]change.Concern
@@ -185,24 +194,12 @@ type onHeads struct {
 // acceptChecks keeps the checks on heads of open pull requests and returns what they concern. Most checks in a busy repository are on other
 // commits; those cost no more than their part of one look-up.
 func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery, by map[change.PullKey][]string) (onHeads, error) {
-	concerns, told := map[headKey]change.Concern{}, map[headKey][]string{}
-	var keys [][]any
-	for _, d := range group {
-		if d.Head == "" || d.Concerns == 0 {
-			continue
-		}
-		k := headKey{d.Repository.ID, d.Head}
-		if concerns[k] == 0 {
-			keys = append(keys, []any{k.repository, k.head})
-		}
-		concerns[k] |= d.Concerns
-		told[k] = append(told[k], d.ID)
-	}
-	on := onHeads{map[change.PullKey]change.Concern{}, map[change.PullKey]change.Concern{}, map[change.PullKey]Job{}, nil}
-	if len(keys) == 0 {
+	heads := gather(group, func(d change.Delivery) (headKey, bool) { return headKey{d.Repository.ID, d.Head}, d.Head != "" })
+	on := onHeads{raised: map[change.PullKey]change.Concern{}, before: map[change.PullKey]change.Concern{}, jobs: map[change.PullKey]Job{}}
+	if len(heads.keys) == 0 {
 		return on, nil
 	}
-	pulls, err := s.pullsOnHeads(ctx, tx, keys)
+	pulls, err := s.pullsOnHeads(ctx, tx, heads.keys)
 	if err != nil {
 		return onHeads{}, err
 	}
@@ -210,11 +207,10 @@ func (s *Store) acceptChecks(ctx context.Context, tx Tx, group []change.Delivery
 	for _, p := range pulls {
 		k := headKey{p.key.Repository, p.head}
 		open[k] = append(open[k], p)
-		on.raised[p.key] |= concerns[k]
+		heads.raise(p.key, k, on.raised, by)
 		if p.unsettled {
 			on.before[p.key], on.jobs[p.key] = p.gathered, p.job
 		}
-		addCause(by, p.key, told[k]...)
 	}
 	var rows []checkRow
 	var arrived time.Time
@@ -245,9 +241,9 @@ type pullOnHead struct {
 	job       Job
 }
 
-// pullsOnHeads looks up the open pull requests that have one of the heads, given as rows of headColumns, and locks them.
-func (s *Store) pullsOnHeads(ctx context.Context, tx Tx, heads [][]any) (list []pullOnHead, err error) {
-	table, arg, err := s.rows(headColumns, heads)
+// pullsOnHeads looks up the open pull requests that have one of the heads, and locks them.
+func (s *Store) pullsOnHeads(ctx context.Context, tx Tx, heads []headKey) (list []pullOnHead, err error) {
+	table, arg, err := s.heads(heads)
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,36 @@ func addCause[K comparable](by map[K][]string, what K, deliveries ...string) {
 	by[what] = append(by[what], deliveries...)
 }
 
+// gathering is what the deliveries of a group say of the heads, or of the bases, that they name.
+type gathering[K comparable] struct {
+	concerns map[K]change.Concern
+	told     map[K][]string // the identifiers of the deliveries that name it
+	keys     []K            // each once, in the order of the deliveries
+}
+
+// gather returns what deliveries say of what key finds in them, where it finds anything.
+func gather[K comparable](group []change.Delivery, key func(change.Delivery) (_ K, named bool)) gathering[K] {
+	g := gathering[K]{concerns: map[K]change.Concern{}, told: map[K][]string{}}
+	for _, d := range group {
+		k, named := key(d)
+		if !named || d.Concerns == 0 {
+			continue
+		}
+		if g.concerns[k] == 0 {
+			g.keys = append(g.keys, k)
+		}
+		g.concerns[k] |= d.Concerns
+		g.told[k] = append(g.told[k], d.ID)
+	}
+	return g
+}
+
+// raise adds a pull request that has one of the keys to those that are to be raised, and to what deliveries asked for.
+func (g gathering[K]) raise(pull change.PullKey, k K, raised map[change.PullKey]change.Concern, by map[change.PullKey][]string) {
+	raised[pull] |= g.concerns[k]
+	addCause(by, pull, g.told[k]...)
+}
+
 // Floor is an event that may have changed an owner's policy, and with it what is decided of every open pull request of an installation.
 type Floor struct {
 	Installation change.InstallationID
@@ -274,12 +304,13 @@ func (s *Store) acceptFacts(ctx context.Context, tx Tx, group []change.Delivery,
 
 var concernedColumns = []column{{"repository", integer}, {"number", integer}, {"head", text}, {"base", text}}
 
-// lockConcerned locks the pull requests that a group of deliveries will be found to concern, and makes rows for new ones, in the order in which everybody
-// does. They are raised step by step, by their numbers, their heads, their bases and what they owe; without this, two groups that processes accept at the
-// same time would each come to wait for what the other has. Where there is one step, that itself keeps the order.
+// lockConcerned locks the pull requests that a group of deliveries concerns, in the one order in which everybody locks them, and makes rows for
+// new ones. They are raised in several steps, by number, by head, by base and by what they owe, and each step locks in that order only by itself:
+// without this, two processes that accept groups at the same time could each wait for what the other has locked. A group that takes only one
+// step does not need it.
 func (s *Store) lockConcerned(ctx context.Context, tx Tx, group []change.Delivery) error {
 	if s.forUpdate() == "" {
-		return nil // one transaction writes at a time
+		return nil // the database lets one transaction write at a time
 	}
 	var numbers, heads, bases bool
 	told := map[[4]any]bool{}

@@ -27,9 +27,12 @@ const (
 	Stale               // a later run has taken this one's place, and this one counts for nothing
 )
 
+// isErrand says whether the run is over an errand.
+func (r Run) isErrand() bool { return r.Errand != (change.Errand{}) }
+
 // String names what the run is over.
 func (r Run) String() string {
-	if r.Errand != (change.Errand{}) {
+	if r.isErrand() {
 		return "errand " + r.Errand.String()
 	}
 	return "pull request " + r.Key.String()
@@ -73,7 +76,7 @@ func (s *Store) start(ctx context.Context, run Run, query string, args ...any) (
 func (s *Store) Finish(ctx context.Context, tx Tx, run Run, recheckAt time.Time) (next Next, err error) {
 	defer wrap(&err, "finish the run over %s", run)
 	set := `done = $1, failures = 0, problem = '', recheck_at = $2`
-	if run.Errand == (change.Errand{}) {
+	if !run.isErrand() {
 		set += `, taken = 0`
 	}
 	next, _, err = s.end(ctx, tx, run, set, run.wanted, micro(recheckAt))
@@ -87,13 +90,14 @@ func (s *Store) Fail(ctx context.Context, tx Tx, run Run, problem string) (next 
 	return s.end(ctx, tx, run, `failures = failures + $1, problem = $2`, number(problem != ""), problem)
 }
 
+// end writes to the row of what a run is over, unless a later run has taken its place. First and second are the arguments $1 and $2 of set.
 func (s *Store) end(ctx context.Context, tx Tx, run Run, set string, first, second any) (next Next, failures int, err error) {
 	table, where, args := `pulls`, `repository = $4 AND number = $5`, []any{first, second, run.number, run.Key.Repository, run.Key.Number}
-	if e := run.Errand; e == (change.Errand{}) {
-		set += `, job_due = 0, job_trace = ''`
-	} else {
+	if e := run.Errand; run.isErrand() {
 		table, where = `errands`, `repository = $4 AND kind = $5 AND name = $6`
 		args = []any{first, second, run.number, e.Repository, string(e.Kind), e.Name}
+	} else {
+		set += `, job_due = 0, job_trace = ''`
 	}
 	// The update locks the row, so that intake either raised it before this transaction and is seen here, or raises it after and
 	// finds the job ended.

@@ -145,11 +145,7 @@ func (s *Store) forgetReading(ctx context.Context, tx Tx, heads []headKey) error
 	if len(heads) == 0 {
 		return nil
 	}
-	values := make([][]any, len(heads))
-	for i, h := range heads {
-		values[i] = []any{h.repository, h.head}
-	}
-	table, arg, err := s.rows(headColumns, values)
+	table, arg, err := s.heads(heads)
 	if err != nil {
 		return err
 	}
