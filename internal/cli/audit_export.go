@@ -15,10 +15,18 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
+type exportOptions struct {
+	at       place
+	from, to string
+	repo     string
+	pull     int
+	keyFile  string
+	since    string
+	out      string
+}
+
 func newAuditExportCommand() *cobra.Command {
-	var from, to, repo, keyFile, since, out string
-	var pull int
-	var at place
+	var o exportOptions
 	cmd := &cobra.Command{
 		Use:   "export (--database URL | --config FILE) [--from WHEN] [--to WHEN] [--repo REPOSITORY [--pull NUMBER]] [--out FILE]",
 		Short: "Write entries of the ledger with the proof that they are in it",
@@ -38,69 +46,79 @@ That each entry is in the ledger is proven; as with --repo alone it is not that 
 The checkpoint is the newest that the server signed, unless --key-file or --config names the key to sign one now. With --since the bundle also proves that
 this checkpoint extends one that was kept elsewhere, for 'changegate audit verify --since'.`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := inOrder(from, to); err != nil {
-				return err
-			}
-			if err := onePull(cmd, repo, pull); err != nil {
-				return err
-			}
-			s, key, err := at.openToSign(cmd.Context(), keyFile)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			var o audit.ExportOptions
-			if o.Checkpoint, err = checkpoint(cmd.Context(), s, key); err != nil {
-				return err
-			}
-			if since != "" {
-				keys, err := signers(cmd.Context(), s)
-				if err != nil {
-					return err
-				}
-				kept, err := readCheckpoints(cmd, since, keys)
-				if err != nil {
-					return bad(cmd.ErrOrStderr(), since, err)
-				}
-				o.Since = longest(kept)
-			}
-			if o.Repository, err = repository(cmd.Context(), s, repo); err != nil {
-				return err
-			}
-			if o.From, o.To, err = between(cmd.Context(), s, from, to, o.Checkpoint.Size); err != nil {
-				return err
-			}
-			if err := leftOut(cmd, s, from, to, o); err != nil {
-				return err
-			}
-			if o.Number = pull; pull != 0 {
-				if err := hasPull(cmd.Context(), s, o); err != nil {
-					return err
-				}
-			}
-			if out == "" {
-				_, err := audit.Export(cmd.Context(), s, cmd.OutOrStdout(), o)
-				return err
-			}
-			h, err := exportTo(cmd.Context(), s, out, o)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s of %d to %d, signed with %s\n", visible(out), entries(h.Entries), h.From, h.To, h.Key)
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return export(cmd, o) },
 	}
-	at.flags(cmd)
+	o.at.flags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&from, "from", "", "`WHEN` the first entry was appended")
-	flags.StringVar(&to, "to", "", "`WHEN` the last entry was appended")
-	flags.StringVar(&repo, "repo", "", "only entries about this `repository`, OWNER/NAME or GitHub's numeric id")
-	flags.IntVar(&pull, "pull", 0, "only entries about the pull request of this `number`, and the policies in force meanwhile; with --repo")
-	flags.StringVar(&keyFile, "key-file", "", "sign a checkpoint now with the server's key in this `file`")
-	flags.StringVar(&since, "since", "", "a `file` of checkpoints that were kept elsewhere, of which the longest counts")
-	flags.StringVarP(&out, "out", "o", "", "write to this `file`, not to standard output; it is there only once it is whole")
+	flags.StringVar(&o.from, "from", "", "`WHEN` the first entry was appended")
+	flags.StringVar(&o.to, "to", "", "`WHEN` the last entry was appended")
+	flags.StringVar(&o.repo, "repo", "", "only entries about this `repository`, OWNER/NAME or GitHub's numeric id")
+	flags.IntVar(&o.pull, "pull", 0, "only entries about the pull request of this `number`, and the policies in force meanwhile; with --repo")
+	flags.StringVar(&o.keyFile, "key-file", "", "sign a checkpoint now with the server's key in this `file`")
+	flags.StringVar(&o.since, "since", "", "a `file` of checkpoints that were kept elsewhere, of which the longest counts")
+	flags.StringVarP(&o.out, "out", "o", "", "write to this `file`, not to standard output; it is there only once it is whole")
 	return cmd
+}
+
+func export(cmd *cobra.Command, o exportOptions) error {
+	p, err := parsePeriod(o.from, o.to)
+	if err != nil {
+		return err
+	}
+	if err := onePull(cmd, o.repo, o.pull); err != nil {
+		return err
+	}
+	s, key, err := o.at.openToSign(cmd.Context(), o.keyFile)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	what := audit.ExportOptions{Number: o.pull}
+	if what.Checkpoint, err = checkpoint(cmd.Context(), s, key); err != nil {
+		return err
+	}
+	if o.since != "" {
+		if what.Since, err = lastKept(cmd, s, o.since); err != nil {
+			return err
+		}
+	}
+	if what.Repository, err = repository(cmd.Context(), s, o.repo); err != nil {
+		return err
+	}
+	if what.From, what.To, err = p.entries(cmd.Context(), s, what.Checkpoint.Size); err != nil {
+		return err
+	}
+	if err := leftOut(cmd, s, p, what); err != nil {
+		return err
+	}
+	if what.Number != 0 {
+		if err := hasPull(cmd.Context(), s, what); err != nil {
+			return err
+		}
+	}
+	if o.out == "" {
+		_, err := audit.Export(cmd.Context(), s, cmd.OutOrStdout(), what)
+		return err
+	}
+	h, err := exportTo(cmd.Context(), s, o.out, what)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s of %d to %d, signed with %s\n", visible(o.out), entries(h.Entries), h.From, h.To, h.Key)
+	return nil
+}
+
+// lastKept returns the last checkpoint in a file, all of which must be signed with keys of the ledger.
+func lastKept(cmd *cobra.Command, s *store.Store, file string) (c ledger.Checkpoint, err error) {
+	keys, err := signers(cmd.Context(), s)
+	if err != nil {
+		return c, err
+	}
+	kept, err := readCheckpoints(cmd, file, keys)
+	if err != nil {
+		return c, bad(cmd.ErrOrStderr(), file, err)
+	}
+	return longest(kept), nil
 }
 
 // onePull says whether --pull names a pull request.
@@ -156,7 +174,7 @@ func exportTo(ctx context.Context, s *store.Store, path string, o audit.ExportOp
 
 // leftOut says what of the period the bundle cannot have because no checkpoint is over it yet: an error where that is all of the period, or the
 // period has an end that was asked for, and a line for the reader where it has none. It is an error too if there is nothing of the period at all.
-func leftOut(cmd *cobra.Command, s *store.Store, from, to string, o audit.ExportOptions) error {
+func leftOut(cmd *cobra.Command, s *store.Store, p period, o audit.ExportOptions) error {
 	var size int64
 	err := s.ReadLedger(cmd.Context(), func(tx ledger.Tx) (err error) {
 		_, size, err = ledger.Sizes(cmd.Context(), tx)
@@ -166,14 +184,14 @@ func leftOut(cmd *cobra.Command, s *store.Store, from, to string, o audit.Export
 		return err
 	}
 	size = max(size, o.Checkpoint.Size)
-	first, last, err := between(cmd.Context(), s, from, to, size)
+	first, last, err := p.entries(cmd.Context(), s, size)
 	switch {
 	case err != nil:
 		return err
 	case last > size:
 		return fmt.Errorf("the ledger has %s, and none has the number %d", entries(size), last)
 	case first > last:
-		return nothing(cmd.Context(), s, from, to, size)
+		return noEntries(cmd.Context(), s, p, size)
 	}
 	n := last - max(first-1, o.Checkpoint.Size)
 	if n <= 0 {
@@ -181,7 +199,7 @@ func leftOut(cmd *cobra.Command, s *store.Store, from, to string, o audit.Export
 	}
 	missing := fmt.Sprintf("%s after the checkpoint, which is over %s: name the server's key with --key-file or --config to sign one over all",
 		entries(n), entries(o.Checkpoint.Size))
-	if to != "" || o.From > o.To {
+	if p.to.isNamed() || o.From > o.To {
 		return errors.New("the period has " + missing)
 	}
 	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "The ledger has %s.\n", missing)

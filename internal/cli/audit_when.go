@@ -14,12 +14,17 @@ import (
 
 // when is a point in the ledger.
 type when struct {
+	text string    // as it was written; empty: none is named
 	seq  int64     // an entry's number
 	time time.Time // or a time
 	day  bool      // which is a day's beginning
 }
 
 func parseWhen(text string) (w when, err error) {
+	w.text = text
+	if text == "" {
+		return w, nil
+	}
 	if w.seq, err = strconv.ParseInt(text, 10, 64); err == nil && w.seq > 0 {
 		return w, nil
 	}
@@ -34,73 +39,86 @@ func parseWhen(text string) (w when, err error) {
 	return w, usageError{fmt.Errorf("%q is no entry's number, no day (2026-01-31) and no time (2026-01-31T09:00:00Z)", visible(text))}
 }
 
-// inOrder says whether --from is no later than --to, where both are numbers or neither is.
-func inOrder(from, to string) error {
-	if from == "" || to == "" {
-		return nil
+func (w when) isNamed() bool { return w.text != "" }
+
+// ends is the time at which what is meant is over: a day's end, or the time itself.
+func (w when) ends() time.Time {
+	if w.day {
+		return w.time.AddDate(0, 0, 1)
 	}
-	a, err := parseWhen(from)
-	if err != nil {
-		return err
-	}
-	b, err := parseWhen(to)
-	if err != nil {
-		return err
-	}
-	late := a.time.After(b.time)
-	if b.day {
-		late = !a.time.Before(b.time.AddDate(0, 0, 1))
-	}
-	if a.seq > 0 && b.seq > 0 && a.seq > b.seq || a.seq == 0 && b.seq == 0 && late {
-		return usageError{fmt.Errorf("--from %s is after --to %s: swap them", from, to)}
-	}
-	return nil
+	return w.time
 }
 
-// between returns the range of entries among the first size that --from and --to mean; first is greater than last if there is none. An entry's number
+// period is a part of the ledger, as --from and --to name it.
+type period struct{ from, to when }
+
+// parsePeriod reads a period. One whose --from is after its --to is a mistake, where both are numbers or neither is.
+func parsePeriod(from, to string) (p period, err error) {
+	if p.from, err = parseWhen(from); err != nil {
+		return p, err
+	}
+	if p.to, err = parseWhen(to); err != nil {
+		return p, err
+	}
+	if !p.from.isNamed() || !p.to.isNamed() {
+		return p, nil
+	}
+	late := p.from.time.After(p.to.time)
+	if p.to.day {
+		late = !p.from.time.Before(p.to.ends())
+	}
+	if a, b := p.from.seq, p.to.seq; a > 0 && b > 0 && a > b || a == 0 && b == 0 && late {
+		return p, usageError{fmt.Errorf("--from %s is after --to %s: swap them", from, to)}
+	}
+	return p, nil
+}
+
+// String is what follows the name of what the period is of.
+func (p period) String() string {
+	text := ""
+	if p.from.isNamed() {
+		text = " from " + p.from.text
+	}
+	if p.to.isNamed() {
+		text += " to " + p.to.text
+	}
+	return text
+}
+
+// entries returns the range of entries among the first size that are meant; first is greater than last if there is none. An entry's number
 // counts as it is, also beyond these.
-func between(ctx context.Context, s *store.Store, from, to string, size int64) (first, last int64, err error) {
+func (p period) entries(ctx context.Context, s *store.Store, size int64) (first, last int64, err error) {
 	first, last = 1, size
 	begin, end := time.Unix(0, 0), time.Unix(1<<40, 0)
 	timed := false
-	if from != "" {
-		w, err := parseWhen(from)
-		if err != nil {
-			return 0, 0, err
-		}
-		if first = max(w.seq, 1); w.seq == 0 {
-			begin, timed = w.time, true
-		}
+	switch {
+	case p.from.seq > 0:
+		first = p.from.seq
+	case p.from.isNamed():
+		begin, timed = p.from.time, true
 	}
-	if to != "" {
-		w, err := parseWhen(to)
-		if err != nil {
-			return 0, 0, err
-		}
-		switch {
-		case w.seq > 0:
-			last = w.seq
-		case w.day:
-			end, timed = w.time.AddDate(0, 0, 1), true
-		default:
-			end, timed = w.time, true
-		}
+	switch {
+	case p.to.seq > 0:
+		last = p.to.seq
+	case p.to.isNamed():
+		end, timed = p.to.ends(), true
 	}
-	if timed {
-		err := s.ReadLedger(ctx, func(tx ledger.Tx) error {
-			a, b, err := audit.Between(ctx, tx, size, begin, end)
-			first, last = max(first, a), min(last, b)
-			return err
-		})
-		if err != nil {
-			return 0, 0, err
-		}
+	if !timed {
+		return first, last, nil
+	}
+	err = s.ReadLedger(ctx, func(tx ledger.Tx) error {
+		a, b, err := audit.Between(ctx, tx, size, begin, end)
+		first, last = max(first, a), min(last, b)
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
 	}
 	return first, last, nil
 }
 
-// nothing is the error of a period without entries: it says what there is instead, in a ledger of so many.
-func nothing(ctx context.Context, s *store.Store, from, to string, size int64) error {
+// noEntries is the error of a period without entries: it says what there is instead, in a ledger of so many.
+func noEntries(ctx context.Context, s *store.Store, p period, size int64) error {
 	if size == 0 {
 		return errors.New("the ledger has no entries")
 	}
@@ -118,13 +136,6 @@ func nothing(ctx context.Context, s *store.Store, from, to string, size int64) e
 	if err != nil {
 		return err
 	}
-	period := ""
-	if from != "" {
-		period = " from " + from
-	}
-	if to != "" {
-		period += " to " + to
-	}
 	return fmt.Errorf("the ledger has no entries%s: it has 1 to %d, which were appended from %s to %s",
-		period, size, clocked(ends[0].At), clocked(ends[len(ends)-1].At))
+		p, size, clocked(ends[0].At), clocked(ends[len(ends)-1].At))
 }
