@@ -47,7 +47,7 @@ func (q *Queue) raiseDebtors(ctx context.Context, list func(tx store.Tx) ([]chan
 		}
 		subjects := pulls(keys)
 		for _, f := range followers {
-			subjects = append(subjects, errands([]change.Errand{f.Errand})...)
+			subjects = append(subjects, errandSubject(f.Errand))
 		}
 		return q.insertRuns(ctx, tx, subjects, inBackground)
 	})

@@ -195,31 +195,6 @@ func (q *Queue) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Deliver accepts a group of deliveries in one transaction, jobs included. When it returns nil, all of them are durable and those
-// that concern someone will be acted on; if it returns an error, none of them is.
-func (q *Queue) Deliver(ctx context.Context, group []change.Delivery) error {
-	var traces map[string][]string
-	var more bool
-	// GitHub waits for the answer, while the runs that would write before it can wait a little.
-	err := q.Store.Write(store.First(ctx), func(tx store.Tx) error {
-		accepted, err := q.Store.Accept(ctx, tx, group)
-		if err != nil {
-			return err
-		}
-		traces, more, err = q.insertAccepted(ctx, tx, accepted)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("deliver: %w", err)
-	}
-	if more { // otherwise the workers were woken before, or the job is found when it is due
-		q.engine.wake()
-	}
-	q.tell(group, traces)
-	q.signal() // a pull request that is gone needs no run any more
-	return nil
-}
-
 // Raise records that the sources of pull requests may have changed, and has them looked at.
 func (q *Queue) Raise(ctx context.Context, keys []change.PullKey, concerns change.Concern) error {
 	if len(keys) == 0 || concerns == 0 {

@@ -27,9 +27,13 @@ type subject interface {
 func pulls(keys []change.PullKey) []subject {
 	list := make([]subject, len(keys))
 	for i, k := range keys {
-		list[i] = reconcileArgs{Repository: k.Repository, Number: k.Number}
+		list[i] = pullSubject(k)
 	}
 	return list
+}
+
+func pullSubject(k change.PullKey) subject {
+	return reconcileArgs{Repository: k.Repository, Number: k.Number}
 }
 
 func (a reconcileArgs) key() change.PullKey {
@@ -74,10 +78,14 @@ func errands(all []change.Errand) []subject {
 	for _, e := range all {
 		if !seen[e] {
 			seen[e] = true
-			list = append(list, errandArgs{ErrandKind: e.Kind, Repository: e.Repository, Name: e.Name})
+			list = append(list, errandSubject(e))
 		}
 	}
 	return list
+}
+
+func errandSubject(e change.Errand) subject {
+	return errandArgs{ErrandKind: e.Kind, Repository: e.Repository, Name: e.Name}
 }
 
 func (a errandArgs) errand() change.Errand {
