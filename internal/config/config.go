@@ -7,8 +7,12 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/palantir/go-githubapp/githubapp"
 	"github.com/rs/zerolog"
@@ -78,6 +82,9 @@ func (d Database) String() string {
 // Format writes what String returns, whatever the verb.
 func (d Database) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(d.String())) }
 
+// isPostgres says whether a database is one that several servers may share.
+func (d Database) isPostgres() bool { return strings.HasPrefix(d.URL.Reveal(), "postgres") }
+
 // Slack is where announcements are posted. Its zero value posts none, and no host of Slack's is called.
 type Slack struct {
 	Token     Secret // a bot's token; from TokenFile if that is set; empty: nothing is posted
@@ -101,4 +108,18 @@ func (c *Config) GitHubApp() githubapp.Config {
 	out.OAuth.ClientID = c.GitHub.OAuth.ClientID
 	out.OAuth.ClientSecret = c.GitHub.OAuth.ClientSecret.Reveal()
 	return out
+}
+
+// Digest tells two configurations apart, and nothing of what is in them: the SHA-256, in hexadecimal, of all but the secrets, of which only
+// whether they are set is in it.
+func (c *Config) Digest() (string, error) {
+	text, err := json.Marshal(struct {
+		*Config
+		Database string
+	}{c, c.Database.String()})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
 }

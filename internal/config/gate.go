@@ -202,13 +202,8 @@ type field struct {
 
 // fields reads a block of texts. It returns nil, having said why, where there is none.
 func (l *loader) fields(name string, node ast.Node, source string, known []string) map[string]field {
-	var entries []*ast.MappingValueNode
-	switch n := node.(type) {
-	case *ast.MappingNode:
-		entries = n.Values
-	case *ast.MappingValueNode:
-		entries = []*ast.MappingValueNode{n}
-	default:
+	entries, ok := entriesOf(node)
+	if !ok {
 		l.problemAt(name, node, source, "is not a block of keys; write name, repository, environment, and sha256 or token_file")
 		return nil
 	}
@@ -226,17 +221,4 @@ func (l *loader) fields(name string, node ast.Node, source string, known []strin
 		out[key] = field{text, e.Value}
 	}
 	return out
-}
-
-// scalar returns the text of a node that is one. A number is none, because YAML would have read it its own way.
-func scalar(node ast.Node) (string, bool) {
-	switch n := node.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	case *ast.NullNode:
-		return "", true
-	}
-	return "", false
 }

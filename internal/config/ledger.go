@@ -1,9 +1,6 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -21,9 +18,6 @@ type Ledger struct {
 	PublishEvery      time.Duration // at least a minute, at most a day
 	PublishRepository string        // OWNER/NAME of a repository where checkpoints are posted; empty: nowhere
 }
-
-// isPostgres says whether a database is one that several servers may share.
-func (d Database) isPostgres() bool { return strings.HasPrefix(d.URL.Reveal(), "postgres") }
 
 // ledger reads how the ledger is signed and where that is published. Beside an SQLite file there is a place for a key. Servers that share a
 // database have none in common, and need to be given the same; it is wrong not to if a key is needed.
@@ -61,20 +55,6 @@ func (l *loader) ledger(d Database, needed bool) Ledger {
 		l.wrong(ledgerPublishRepository, "is not OWNER/NAME; name one repository that the App is installed on")
 	}
 	return out
-}
-
-// Digest tells two configurations apart, and nothing of what is in them: the SHA-256, in hexadecimal, of all but the secrets, of which only
-// whether they are set is in it.
-func (c *Config) Digest() (string, error) {
-	text, err := json.Marshal(struct {
-		*Config
-		Database string
-	}{c, c.Database.String()})
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 // LoadLedger is LoadDatabase for whoever uses the ledger's key if there is one. Both Key and KeyFile may be empty.

@@ -219,15 +219,12 @@ func unparsed(err error, path string) Problem {
 
 // readNode reads a block into the values of its keys.
 func (l *loader) readNode(prefix string, node ast.Node, path string) {
-	var entries []*ast.MappingValueNode
-	switch n := node.(type) {
-	case *ast.MappingNode:
-		entries = n.Values
-	case *ast.MappingValueNode:
-		entries = []*ast.MappingValueNode{n}
+	switch node.(type) {
 	case *ast.NullNode, *ast.CommentGroupNode:
 		return // a block whose every line is commented out
-	default:
+	}
+	entries, ok := entriesOf(node)
+	if !ok {
 		text := "is not a block of keys; indent its keys below it"
 		if prefix == "" {
 			text = "the file has no keys, so that it is no configuration; name another, or begin it with github:"
@@ -248,7 +245,7 @@ func (l *loader) readNode(prefix string, node ast.Node, path string) {
 		default:
 			text := "is not a key of this configuration; remove it"
 			known := names()
-			if isMapping(e.Value) {
+			if _, ok := entriesOf(e.Value); ok {
 				known = append(blocks(), known...)
 			}
 			if guess := nearest(name, known); guess != "" {
@@ -280,12 +277,28 @@ func blocks() []string {
 	return out
 }
 
-func isMapping(node ast.Node) bool {
-	switch node.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return true
+// entriesOf returns the entries of a node that is a block of keys, and whether it is one.
+func entriesOf(node ast.Node) (entries []*ast.MappingValueNode, ok bool) {
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode: // a block with one entry
+		return []*ast.MappingValueNode{n}, true
 	}
-	return false
+	return nil, false
+}
+
+// scalar returns the text of a node that is one. A number is none, because YAML would have read it its own way.
+func scalar(node ast.Node) (string, bool) {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	case *ast.NullNode:
+		return "", true
+	}
+	return "", false
 }
 
 func isBlock(name string) bool {

@@ -21,8 +21,7 @@ type Secrets struct {
 	readAt    time.Time
 	files     Server
 	tokenFile string
-	current   Secret
-	previous  Secret
+	webhook   webhookSecrets
 	key       Secret
 	token     Secret
 	gate      []GateToken
@@ -38,8 +37,7 @@ func NewSecrets(c *Config, now func() time.Time, report func(error)) *Secrets {
 		readAt:    now(),
 		files:     c.Server,
 		tokenFile: c.Slack.TokenFile,
-		current:   c.GitHub.App.WebhookSecret,
-		previous:  c.Server.PreviousWebhookSecret,
+		webhook:   webhookSecrets{c.GitHub.App.WebhookSecret, c.Server.PreviousWebhookSecret},
 		key:       c.GitHub.App.PrivateKey,
 		token:     c.Slack.Token,
 		gate:      slices.Clone(c.Gate.Tokens),
@@ -52,7 +50,7 @@ func (s *Secrets) Webhook() (current, previous []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reread()
-	return []byte(s.current.Reveal()), []byte(s.previous.Reveal())
+	return []byte(s.webhook.current.Reveal()), []byte(s.webhook.previous.Reveal())
 }
 
 // PrivateKey returns the App's private key in PEM form.
@@ -87,42 +85,31 @@ func (s *Secrets) Unusable() int {
 	return len(s.problems)
 }
 
+// reread reads the files again if it is time to, with mu held.
 func (s *Secrets) reread() {
 	now := s.now()
 	if now.Sub(s.readAt) < rereadEvery {
 		return
 	}
 	s.readAt = now
-	if path := s.files.WebhookSecretFile; path != "" {
-		secrets, err := readSecret(path, parseSecrets)
-		if err == nil {
-			s.current, s.previous = secrets.current, secrets.previous
-		}
-		s.noteProblem(webhookSecretFile, err)
-	}
-	if path := s.files.PrivateKeyFile; path != "" {
-		secret, err := readSecret(path, parsePrivateKey)
-		if err == nil {
-			s.key = secret
-		}
-		s.noteProblem(privateKeyFile, err)
-	}
-	if s.tokenFile != "" {
-		token, err := readSecret(s.tokenFile, parseToken)
-		if err == nil {
-			s.token = token
-		}
-		s.noteProblem(slackTokenFile, err)
-	}
+	rereadFile(s, webhookSecretFile, s.files.WebhookSecretFile, parseSecrets, &s.webhook)
+	rereadFile(s, privateKeyFile, s.files.PrivateKeyFile, parsePrivateKey, &s.key)
+	rereadFile(s, slackTokenFile, s.tokenFile, parseToken, &s.token)
 	for i, t := range s.gate {
-		if t.File != "" {
-			digest, err := readSecret(t.File, parseGateToken)
-			if err == nil {
-				s.gate[i].SHA256 = digest
-			}
-			s.noteProblem(key(fmt.Sprintf("%s[%d].token_file", gateTokens, i)), err)
-		}
+		rereadFile(s, key(fmt.Sprintf("%s[%d].token_file", gateTokens, i)), t.File, parseGateToken, &s.gate[i].SHA256)
 	}
+}
+
+// rereadFile reads the file of a setting into secret, which stays as it is if there is no such file or it cannot be used.
+func rereadFile[T any](s *Secrets, k key, path string, parse func([]byte) (T, error), secret *T) {
+	if path == "" {
+		return
+	}
+	read, err := readSecret(path, parse)
+	if err == nil {
+		*secret = read
+	}
+	s.noteProblem(k, err)
 }
 
 // noteProblem reports a problem when it is new.
