@@ -61,7 +61,12 @@ func (s *Installations) Sweep(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	c := comparison{s, map[change.RepositoryID]change.InstallationID{}, map[change.RepositoryID]github.InstalledRepository{}, map[change.InstallationID]standing{}}
+	c := comparison{
+		Installations: s,
+		known:         map[change.RepositoryID]change.InstallationID{},
+		listed:        map[change.RepositoryID]github.InstalledRepository{},
+		standing:      map[change.InstallationID]standing{},
+	}
 	for _, r := range known {
 		c.known[r.ID] = r.Installation
 	}
@@ -69,23 +74,7 @@ func (s *Installations) Sweep(ctx context.Context) error {
 	for _, in := range installed {
 		failed = append(failed, c.came(ctx, in))
 	}
-	left := map[change.InstallationID]change.Delivery{}
-	for _, r := range known {
-		if now, ok := c.listed[r.ID]; ok && now.Archived {
-			failed = append(failed, s.tell(ctx, archived(now)))
-		} else if gone, err := c.left(ctx, r); err != nil {
-			failed = append(failed, err)
-		} else if gone {
-			d := left[r.Installation]
-			d.Removed, d.Floor = append(d.Removed, r.ID), d.Floor || change.HoldsOwnerPolicy(r.Name)
-			left[r.Installation] = d
-		}
-	}
-	for id, d := range left {
-		d.Installation, d.Event, d.Action = id, "installation_repositories", "removed"
-		failed = append(failed, s.tell(ctx, d))
-	}
-	return errors.Join(failed...)
+	return errors.Join(append(failed, c.left(ctx, known))...)
 }
 
 // standing is what GitHub says of an installation.
@@ -98,11 +87,11 @@ const (
 	gone      standing = "gone"
 )
 
-// comparison is one sweep's.
+// comparison is what one sweep knows.
 type comparison struct {
 	*Installations
-	known    map[change.RepositoryID]change.InstallationID
-	listed   map[change.RepositoryID]github.InstalledRepository
+	known    map[change.RepositoryID]change.InstallationID      // before the sweep
+	listed   map[change.RepositoryID]github.InstalledRepository // by GitHub, in the installations that are listed
 	standing map[change.InstallationID]standing
 }
 
@@ -117,7 +106,7 @@ func (c *comparison) came(ctx context.Context, in github.Installed) error {
 	}
 	repos, err := c.Repositories(ctx, in.ID)
 	if err != nil {
-		return c.passing(err)
+		return c.unlessPassing(err)
 	}
 	c.standing[in.ID] = listed
 	d := change.Delivery{Event: "installation_repositories", Action: "added", Installation: in.ID}
@@ -133,8 +122,34 @@ func (c *comparison) came(ctx context.Context, in github.Installed) error {
 	return c.tell(ctx, d)
 }
 
-// left says whether a repository that was known is out of the App's reach.
-func (c *comparison) left(ctx context.Context, r change.Repository) (bool, error) {
+// left tells of those among the known repositories that are archived or out of the App's reach, once it is known what came.
+func (c *comparison) left(ctx context.Context, known []change.Repository) error {
+	var failed []error
+	removed := map[change.InstallationID]change.Delivery{}
+	for _, r := range known {
+		if now, ok := c.listed[r.ID]; ok && now.Archived {
+			failed = append(failed, c.tell(ctx, archived(now)))
+			continue
+		}
+		gone, err := c.isOutOfReach(ctx, r)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		if gone {
+			d := removed[r.Installation]
+			d.Removed, d.Floor = append(d.Removed, r.ID), d.Floor || change.HoldsOwnerPolicy(r.Name)
+			removed[r.Installation] = d
+		}
+	}
+	for id, d := range removed {
+		d.Installation, d.Event, d.Action = id, "installation_repositories", "removed"
+		failed = append(failed, c.tell(ctx, d))
+	}
+	return errors.Join(failed...)
+}
+
+// isOutOfReach says whether a repository that was known is out of the App's reach.
+func (c *comparison) isOutOfReach(ctx context.Context, r change.Repository) (bool, error) {
 	if _, ok := c.listed[r.ID]; ok || r.Installation == 0 {
 		return false, nil
 	}
@@ -145,7 +160,7 @@ func (c *comparison) left(ctx context.Context, r change.Repository) (bool, error
 		return false, nil
 	case listed:
 		reached, err := c.Reaches(ctx, r.Installation, r.ID)
-		return err == nil && !reached, c.passing(err)
+		return err == nil && !reached, c.unlessPassing(err)
 	}
 	c.standing[r.Installation] = unread
 	if ours, err := c.IsOurs(ctx, r.Installation); err != nil || !ours {
@@ -159,7 +174,7 @@ func (c *comparison) left(ctx context.Context, r change.Repository) (bool, error
 	if err == nil && !reached {
 		c.standing[r.Installation] = gone
 	}
-	return err == nil && !reached, c.passing(err)
+	return err == nil && !reached, c.unlessPassing(err)
 }
 
 // archived is what a delivery would have told of a repository that is listed as archived. The list may be minutes old: with the repository's time, what
@@ -171,10 +186,9 @@ func archived(r github.InstalledRepository) change.Delivery {
 	}
 }
 
-// passing returns an error that the next sweep may find gone as none.
-func (c *comparison) passing(err error) error {
-	var suspended *github.Suspended
-	if !github.IsRefusal(err) && !errors.As(err, &suspended) && !isLimited(err) {
+// unlessPassing returns an error, or nil for one that the next sweep may find gone.
+func (c *comparison) unlessPassing(err error) error {
+	if !isPassing(err) {
 		return err
 	}
 	c.Log.Debug().Err(err).Msg("an installation cannot be read now")

@@ -9,7 +9,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -103,9 +102,8 @@ func (s *Pulls) compare(ctx context.Context, repos []change.Repository) error {
 			continue
 		}
 		err := s.repository(ctx, repo)
-		var suspended *github.Suspended
 		switch {
-		case github.IsRefusal(err), errors.As(err, &suspended), isLimited(err):
+		case isPassing(err):
 			s.Log.Debug().Stringer("repository", repo).Err(err).Msg("its pull requests cannot be listed now")
 		case err != nil:
 			failed = append(failed, err)

@@ -146,6 +146,13 @@ func (d *Deliveries) lookBehind(ctx context.Context) error {
 	return nil
 }
 
+// isPassing says whether an error tells of what GitHub does not show now and may show another time: it refuses, limits us, or has suspended the
+// installation.
+func isPassing(err error) bool {
+	var suspended *github.Suspended
+	return github.IsRefusal(err) || errors.As(err, &suspended) || isLimited(err)
+}
+
 func isLimited(err error) bool {
 	var limited *github.RateLimited
 	return errors.As(err, &limited)
