@@ -121,50 +121,39 @@ func (s *sweeps) all(ctx context.Context) error {
 
 // raise raises those pull requests whose installations have calls to spare. The others have their turn again.
 func (s *sweeps) raise(ctx context.Context, keys []change.PullKey, concerns change.Concern) error {
-	spare := s.among()
-	var some []change.PullKey
-	for _, k := range keys {
-		ok, err := spare(ctx, k.Repository)
-		if err != nil {
-			return err
-		}
-		if ok {
-			some = append(some, k)
-		}
+	some, err := affordable(ctx, s, keys, func(k change.PullKey) change.RepositoryID { return k.Repository })
+	if err != nil {
+		return err
 	}
 	return s.queue.RaiseInBackground(ctx, some, concerns)
 }
 
+// raiseErrands is raise for errands.
 func (s *sweeps) raiseErrands(ctx context.Context, raised []change.Raised) error {
-	spare := s.among()
-	var some []change.Raised
-	for _, r := range raised {
-		ok, err := spare(ctx, r.Errand.Repository)
-		if err != nil {
-			return err
-		}
-		if ok {
-			some = append(some, r)
-		}
+	some, err := affordable(ctx, s, raised, func(r change.Raised) change.RepositoryID { return r.Errand.Repository })
+	if err != nil {
+		return err
 	}
 	return s.queue.RaiseErrandsInBackground(ctx, some)
 }
 
-// among returns a function that says whether a repository's installation has calls to spare, asked once for each repository.
-func (s *sweeps) among() func(ctx context.Context, id change.RepositoryID) (bool, error) {
-	known := map[change.RepositoryID]bool{}
-	return func(ctx context.Context, id change.RepositoryID) (bool, error) {
-		spare, ok := known[id]
-		if ok {
-			return spare, nil
+// affordable returns what in a list is of repositories whose installations have calls to spare, asked once for each repository.
+func affordable[T any](ctx context.Context, s *sweeps, list []T, in func(T) change.RepositoryID) (some []T, err error) {
+	spare := map[change.RepositoryID]bool{}
+	for _, one := range list {
+		id := in(one)
+		if _, asked := spare[id]; !asked {
+			repo, err := s.store.Repository(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			spare[id] = s.github.Spare(repo.Installation)
 		}
-		repo, err := s.store.Repository(ctx, id)
-		if err != nil {
-			return false, err
+		if spare[id] {
+			some = append(some, one)
 		}
-		known[id] = s.github.Spare(repo.Installation)
-		return known[id], nil
 	}
+	return some, nil
 }
 
 // urgent tells GitHub's budgets whether anybody waits for a run.
