@@ -116,7 +116,7 @@ func lastKept(cmd *cobra.Command, s *store.Store, file string) (c ledger.Checkpo
 	}
 	kept, err := readCheckpoints(cmd, file, keys)
 	if err != nil {
-		return c, bad(cmd.ErrOrStderr(), file, err)
+		return c, tellBroken(cmd.ErrOrStderr(), file, err)
 	}
 	return longest(kept), nil
 }

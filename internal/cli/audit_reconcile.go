@@ -103,7 +103,7 @@ func recordOfBundle(cmd *cobra.Command, file string, keys []string, repo string,
 	}
 	r, err := audit.Verify(in, audit.VerifyOptions{Keys: keys, Each: each})
 	if err != nil {
-		return bad(cmd.OutOrStdout(), file, err)
+		return tellBroken(cmd.OutOrStdout(), file, err)
 	}
 	if n := r.Header.Number; n != 0 {
 		return usageError{fmt.Errorf("%s has what is about pull request %d only, and knows no other commit: name a bundle of the whole repository, or of all", visible(file), n)}

@@ -69,7 +69,7 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 	defer in.Close()
 	r, err := audit.Verify(in, audit.VerifyOptions{Keys: keys})
 	if err != nil {
-		return bad(cmd.OutOrStdout(), file, err)
+		return tellBroken(cmd.OutOrStdout(), file, err)
 	}
 	out, h, own := cmd.OutOrStdout(), r.Header, len(keys) == 0
 	if own {
@@ -78,10 +78,10 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 	for _, kept := range since {
 		list, err := readCheckpoints(cmd, kept, keys)
 		if err != nil {
-			return bad(out, kept, err)
+			return tellBroken(out, kept, err)
 		}
 		if err := extends(r, kept, longest(list)); err != nil {
-			return bad(out, file, err)
+			return tellBroken(out, file, err)
 		}
 	}
 	fmt.Fprintf(out, "%s: holds\n", visible(file))
@@ -196,7 +196,7 @@ func holds(cmd *cobra.Command, s *store.Store, keys []string, check func(context
 	}
 	head, err := check(cmd.Context(), from)
 	if err != nil {
-		err = bad(cmd.OutOrStdout(), "the ledger", err)
+		err = tellBroken(cmd.OutOrStdout(), "the ledger", err)
 	}
 	return head, err
 }
@@ -223,7 +223,7 @@ func verifySince(cmd *cobra.Command, s *store.Store, file string, keys []string)
 		err = audit.CheckSince(cmd.Context(), s, list...)
 	}
 	if err != nil {
-		return bad(out, file, err)
+		return tellBroken(out, file, err)
 	}
 	first, last := list[0], list[len(list)-1]
 	if len(list) == 1 {
@@ -244,8 +244,8 @@ func signers(ctx context.Context, s *store.Store) (keys []string, err error) {
 	return keys, err
 }
 
-// bad prints what does not hold. What could not be read is not known to be bad, and is an error of its own.
-func bad(out io.Writer, what string, err error) error {
+// tellBroken prints what does not hold, and returns errBadAnswer. What could not be read is not known to be broken: its error is returned as it is.
+func tellBroken(out io.Writer, what string, err error) error {
 	var broken *audit.Broken
 	if !errors.As(err, &broken) {
 		return err

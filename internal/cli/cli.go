@@ -12,18 +12,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
 )
-
-// Streams are the standard streams of a command.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
-}
 
 // The exit codes.
 const (
@@ -83,18 +76,6 @@ func run(ctx context.Context, args []string, streams Streams, c clock) int {
 // isTold says whether an error's explanation has already been printed.
 func isTold(err error) bool {
 	return errors.Is(err, errBadInput) || errors.Is(err, errBadAnswer) || errors.Is(err, errNotYet)
-}
-
-// output is standard output. It knows whether something could not be written, because most of what prints does not look.
-type output struct {
-	io.Writer
-	err error // the first one
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	n, err := o.Writer.Write(p)
-	o.err = cmp.Or(o.err, err)
-	return n, err
 }
 
 func newRoot(c clock) *cobra.Command {

@@ -3,9 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -54,17 +52,4 @@ the next start begins anew.`,
 	flags.StringVar(&o.Address, "address", demo.DefaultAddress, "where the server listens, as `host:port`; with --once a free port unless told")
 	flags.StringVar(&o.GitHubAddress, "github-address", demo.DefaultGitHubAddress, "where the embedded GitHub listens, as `host:port`; with --once a free port unless told")
 	return cmd
-}
-
-// isTerminal says whether w is a terminal that shows colours and whose user did not ask for none.
-func isTerminal(w io.Writer) bool {
-	if out, ok := w.(*output); ok {
-		w = out.Writer
-	}
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -1,15 +1,10 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"strconv"
-	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -159,52 +154,4 @@ func loadPolicy(cmd *cobra.Command, file string, floor *policy.Policy) (*policy.
 		return nil, errBadAnswer
 	}
 	return p, err
-}
-
-// open opens a file for reading, which is no directory; - is standard input.
-func open(cmd *cobra.Command, file string) (io.ReadCloser, error) {
-	if file == "-" {
-		return until(cmd.Context(), cmd.InOrStdin()), nil
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			err = fmt.Errorf("%s %s: %w", pathErr.Op, visible(file), pathErr.Err)
-		}
-		return nil, err
-	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		f.Close()
-		return nil, fmt.Errorf("%s is a directory: name a file in it", visible(file))
-	}
-	return f, nil
-}
-
-// until is a reader whose reads end with ctx, also where the one under it waits for who types: a signal could not end the command otherwise.
-func until(ctx context.Context, r io.Reader) io.ReadCloser {
-	out, in := io.Pipe()
-	go func() {
-		_, err := io.Copy(in, r)
-		in.CloseWithError(err)
-	}()
-	context.AfterFunc(ctx, func() { in.CloseWithError(context.Cause(ctx)) })
-	return out
-}
-
-// visible shows what strangers wrote: control characters, and those that reorder or hide text, are written out.
-func visible(s string) string {
-	clean := func(r rune) bool { return unicode.IsPrint(r) && r != unicode.ReplacementChar }
-	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if clean(r) {
-			b.WriteRune(r)
-			continue
-		}
-		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-	}
-	return b.String()
 }
