@@ -21,7 +21,7 @@ const (
 // String is what metrics call it.
 func (c class) String() string { return [...]string{"write", "going", "starting", "background"}[c] }
 
-// hourly is which part of an hour's budget is left to more urgent calls.
+// hourly is how much of an hour's budget is kept for more urgent calls.
 func (c class) hourly(limit int) int {
 	switch c {
 	case going:
@@ -100,8 +100,8 @@ type budget struct {
 	said     said // for whoever looks at the metrics
 }
 
-// refuses returns until when nothing is left for a class of calls; nil: a call of so many points is let through. Of a minute it is for a share
-// in what GitHub allows, because other processes have theirs.
+// refuses returns the limit that keeps back a call of a class that costs so many points; nil: it may be made. Of what GitHub allows in a minute only
+// a share is this process' own, because other processes have theirs.
 func (b *budget) refuses(c class, points int, share func(int) int, now time.Time) *RateLimited {
 	if b.isKnown(now) && b.left() <= c.hourly(b.limit) {
 		return &RateLimited{Until: b.reset, Kept: true}
@@ -152,10 +152,10 @@ type spending struct {
 	points int
 }
 
-// ends is when what was spent does not count any more: after the period, and the second that its time was cut by.
+// ends is when a spending counts no longer: after the period, and a second more because its time was cut to the second.
 func (w *window) ends(s spending) time.Time { return s.at.Add(w.period + time.Second) }
 
-// room says whether points may be spent so that no more than most are then, or when they may.
+// room says whether so many points may be spent now without more than most being spent within the period; if not, until is when they may.
 func (w *window) room(points, most int, now time.Time) (until time.Time, ok bool) {
 	if w.limit == 0 {
 		return now, true

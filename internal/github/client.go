@@ -55,7 +55,7 @@ func (c *Client) Begin() *Session {
 	return &Session{Client: c, began: c.github.now(), asked: map[string]*answer{}, lookFor: map[string][]change.Account{}}
 }
 
-// Began returns when the session began. As a read's since it asks for what was read from GitHub, or revalidated, in this session.
+// Began returns when the session began. Given as a read's since, it asks for an answer that GitHub gave or revalidated within this session.
 func (s *Session) Began() time.Time { return s.began }
 
 // Now returns the time by GitHub's clock; see GitHub.Now.

@@ -26,9 +26,8 @@ const (
 // files, and beyond 1,000 commits, FilesCut and CommitsCut say that there may be more. A co-author whose address is neither GitHub's own nor
 // an author's of the same commits costs a call, the first time.
 //
-// Since is about the tip, and about whom GitHub could not name: with a zero since the tip that is held is taken even if the base branch has
-// moved, and whoever had no account has none. Modes and PreviousBlob are
-// not read; see Tree.
+// Since is about the tip, and about authors whom GitHub could not name: with a zero since the tip that is held is taken even if the base branch has
+// moved, and an address that was nobody's when it was read still is. Modes and PreviousBlob are not read; see Tree.
 func (s *Session) Content(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (_ change.Content, err error) {
 	defer wrap(&err, "comparing %s#%d with its base", repo, p.Number)
 	tip, err := s.tipOf(ctx, repo, p, since)
@@ -151,7 +150,7 @@ func (s *Session) compare(ctx context.Context, repo change.Repository, base, hea
 	return compared, err
 }
 
-// comparison is compare, where a commit that was not there after since is not there.
+// comparison is compare without its second look: a commit that GitHub did not find at since or later is a *NotFound.
 func (s *Session) comparison(ctx context.Context, repo change.Repository, base, head change.SHA, since time.Time) (*github.CommitsComparison, error) {
 	compared := new(github.CommitsComparison)
 	err := s.read(ctx, comparisonOf(repo, base, head), since, compared, func() bool {

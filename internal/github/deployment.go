@@ -66,9 +66,9 @@ type DeploymentFilter struct {
 	Newest      bool      // of more than 1,000 the newest will do
 }
 
-// Deployments reads deployments, oldest first (repos/list-deployments): one call for each 100, of the commit if the filter names one, that were
-// made since the filter's time; ten at most, beyond which it fails unless the newest will do. Environments are compared here, because GitHub does not say whether
-// its own filter folds case, as its environments do.
+// Deployments reads deployments, oldest first (repos/list-deployments): one call for each 100 back to the filter's time, of the commit alone if the
+// filter names one. After ten calls it fails, unless the newest will do. Environments are compared here, because GitHub does not say whether its own
+// filter folds case, as its environments do.
 //
 // Via of what our App deployed is the App, whether or not GitHub says so; see BotLogin.
 func (s *Session) Deployments(ctx context.Context, repo change.Repository, f DeploymentFilter, since time.Time) (_ []change.Deployment, err error) {

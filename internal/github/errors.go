@@ -122,8 +122,8 @@ func IsRefusal(err error) bool {
 	return errors.As(err, &rejected) || errors.As(err, &forbidden) || errors.As(err, &missing)
 }
 
-// NoGraphQL says that GitHub does not tell something by GraphQL, which no other part of its API tells: it has no such field, or none for this
-// App, or the configuration names no GraphQL API. Asking again does not help.
+// NoGraphQL says that GitHub does not tell by GraphQL what no other part of its API tells: it has no such field, does not show it to this App, or the
+// configuration names no GraphQL API. Asking again does not help.
 type NoGraphQL struct{ Message string }
 
 // Error implements error.

@@ -58,8 +58,8 @@ type Config struct {
 	PointsPerMinute int
 	// Limits is what all processes that act for the App know of GitHub's limits; nil: each finds out for itself.
 	Limits Limits
-	// Processes is how many act for the App now. Of what only we can count, because GitHub does not tell what is left of it, each takes an
-	// equal share. nil: this one alone.
+	// Processes is how many act for the App now. GitHub does not tell what is left of a minute; each process counts for itself, and takes an equal
+	// share. nil: this one alone.
 	Processes func() int
 }
 
@@ -229,8 +229,7 @@ func (g *GitHub) Spare(id change.InstallationID) bool {
 	return !g.Installation(id).transport.isScarce()
 }
 
-// Room says whether a call of an installation that nobody waits for would be let through now. Beside what Spare looks at, the minute's budget may be
-// spent.
+// Room says whether a call of an installation that nobody waits for would be let through now. Unlike Spare it looks at the minute's budget too.
 func (g *GitHub) Room(id change.InstallationID) bool {
 	return g.Installation(id).transport.admits(background)
 }

@@ -34,8 +34,8 @@ func isLimited(body []byte) bool {
 	})
 }
 
-// query asks GraphQL with a token of the scope, and reads the data of the answer into data. Nothing is held. An answer with errors is an error, even if it has data
-// as well: *NoGraphQL for what asking again would not mend.
+// query asks GraphQL with a token of the scope, and reads the data of the answer into data. Nothing is held. An answer with errors is an error, even
+// if it has data as well: *NoGraphQL for what asking again would not mend.
 func (c *Client) query(ctx context.Context, s scope, query string, variables map[string]any, data any) error {
 	if c.github.graphql == nil {
 		return &NoGraphQL{Message: "github.v4_api_url is not set"}

@@ -87,9 +87,9 @@ func (s *Session) Range(ctx context.Context, repo change.Repository, base, head 
 	return r, nil
 }
 
-// IsAncestor says whether a commit is another, or is reachable from it: on a branch whose tip the other is
-// (repos/compare-commits-with-basehead). One call, and none for what is held, since how two commits relate never changes. A commit that
-// GitHub does not have, or that has nothing in common with the other, is no ancestor; that is asked again in each session.
+// IsAncestor says whether a commit is another one or is reachable from it, and so is on a branch whose tip that one is
+// (repos/compare-commits-with-basehead). One call, and none for what is held, since how two commits relate never changes. A commit that GitHub does
+// not have, or that has nothing in common with the other, is no ancestor; that is asked again in each session.
 func (s *Session) IsAncestor(ctx context.Context, repo change.Repository, commit, of change.SHA) (_ bool, err error) {
 	defer wrap(&err, "looking for %s behind %s in %s", commit.Short(), of.Short(), repo)
 	// In this direction there is nothing to list if it is one.

@@ -24,7 +24,8 @@ type saidOfLimits struct {
 	remaining int
 	limit     int            // of the hour; 0: not said
 	reset     *time.Duration // until the hour ends
-	// The answer may be a refusal because of a limit. It is one if it says how long to wait, that no call is left, or that it is.
+	// The answer may be a refusal because of a limit, by its status. It is one if it also says how long to wait, or that no call is left, or, as
+	// refuses has it, that a limit is the reason.
 	mayRefuse bool
 	retry     *time.Duration // until the call may be repeated
 	refuses   bool           // it says by its words or its status that it is one
@@ -140,7 +141,7 @@ func (t *transport) block(what *RateLimited, until time.Time, secondary bool) *R
 	return &limited
 }
 
-// tell tells other processes of a limit of all calls.
+// tell lets other processes know of a limit on all calls of the installation. A limit on one of its budgets they find out for themselves.
 func (t *transport) tell(ctx context.Context, limited RateLimited) {
 	if t.github.limits == nil || t.id == 0 {
 		return
@@ -160,7 +161,7 @@ func (t *transport) tell(ctx context.Context, limited RateLimited) {
 
 const tellTime = 2 * time.Second
 
-// recallEvery is how often it is looked up what other processes, or this one before it was started again, heard of an installation's limits.
+// recallEvery is how often the limits of an installation are looked up that other processes, or this one before a restart, were told of.
 const recallEvery = 5 * time.Second
 
 func (t *transport) recall(ctx context.Context) {

@@ -55,7 +55,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// rates collects what is left of the hourly budgets when it is asked for: one that GitHub has said nothing of since it ended is whole again.
+// rates collects what is left of the hourly budgets when it is asked for. A budget whose hour has ended is whole again until GitHub says otherwise.
 type rates struct{ github *GitHub }
 
 var (

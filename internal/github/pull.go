@@ -71,12 +71,12 @@ func (s *Session) CommitPulls(ctx context.Context, repo change.Repository, sha c
 	return found, nil
 }
 
-// OpenPulls reads the open pull requests of a repository (pulls/list) page by page, so that none needs room for a list of ten thousand; into base
-// only unless that is empty. After an error there is nothing more. ChangedFiles is not said there.
+// OpenPulls reads the open pull requests of a repository (pulls/list) page by page, so that nobody has to hold a list of ten thousand; if base is not
+// empty, only those into it. After an error there is nothing more. ChangedFiles is not said there.
 //
-// They are in the order in which they were opened, and the pages are read from the last to the first: one that is closed meanwhile moves those after it
-// to the front, onto a page that is still to be read. So one may come twice, and none is missing that was open all the time, unless an older one is
-// reopened meanwhile. That costs one call more, and where GitHub does not say how many pages there are a second one for each.
+// They are listed in the order in which they were opened, and the pages are read from the last to the first: one that is closed meanwhile moves those
+// after it towards the front, onto a page that is still to be read. So one may come twice, but none is missing that was open all the time, unless an
+// older one is reopened meanwhile. That costs one call more, and where GitHub does not say how many pages there are, a second call for each page.
 func (s *Session) OpenPulls(ctx context.Context, repo change.Repository, base string, since time.Time) iter.Seq2[[]change.Pull, error] {
 	list := listPulls.of(repo).with(values("state", "open", "sort", "created", "direction", "asc"))
 	if base != "" {

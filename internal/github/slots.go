@@ -20,7 +20,7 @@ type slots struct {
 	turns []*line                         // of those that wait, in order
 }
 
-// line is one installation's.
+// line is what one installation has under way, and what it waits with.
 type line struct {
 	busy    int
 	waiting []*caller

@@ -44,9 +44,9 @@ type event struct {
 	} `json:"dismissed_review"`
 }
 
-// Timeline reads the reviews of a pull request, with who dismissed which, and who set and took off which label, and when the base branch was changed: in one list
-// (issues/list-events-for-timeline), or where a GitHub has no such route in two (pulls/list-reviews and issues/list-events). One call for
-// each 100 events.
+// Timeline reads the reviews of a pull request and who dismissed them, who set and took off which label, and when the base branch was last changed:
+// from one list (issues/list-events-for-timeline), or from two where a GitHub has no such route (pulls/list-reviews and issues/list-events). One call
+// for each 100 events.
 func (s *Session) Timeline(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ Timeline, err error) {
 	defer wrap(&err, "reading the timeline of %s#%d", repo, n)
 	if !s.noTimeline.Load() {

@@ -36,7 +36,7 @@ type scope struct {
 type scopeKind string
 
 const (
-	// knowing is of every repository in the installation that it is there, and reads nothing in it.
+	// knowing tells which repositories are in the installation, and reads nothing in them.
 	knowing scopeKind = ""
 	// members reads the organization's teams.
 	members scopeKind = "members"
@@ -78,10 +78,10 @@ type token struct {
 	text    string
 	made    time.Time // when it was asked for
 	until   time.Time // when it is not used any more
-	instead *token    // it is this one, in the place of one that GitHub does not give; nil: it is its own
+	instead *token    // whose text it borrows, because GitHub gives none for the scope; nil: it is one of its own
 }
 
-// doubts says whether another token might be told another thing than this one was.
+// doubts says whether GitHub might answer a new token otherwise than it answered this one.
 func (t *token) doubts(s scope, status int, now time.Time) bool {
 	age := now.Sub(t.made)
 	switch {
@@ -90,7 +90,7 @@ func (t *token) doubts(s scope, status int, now time.Time) bool {
 	case s == scope{}:
 		return false
 	case status == http.StatusForbidden:
-		return age >= doubtForbidden || t.instead != nil // which is told so when what was not there is
+		return age >= doubtForbidden || t.instead != nil // a borrowed one is refused so once what was not there has come
 	case status == http.StatusNotFound:
 		return age >= doubtMissing && s.kind != members
 	default:
