@@ -54,7 +54,7 @@ type App struct {
 	queue  *queue.Queue
 	notary *notary.Notary
 
-	// What looks at pull requests and errands.
+	// They look at pull requests and errands.
 	reconciler *reconcile.Reconciler
 	lander     *landing.Lander
 	keeper     *emergency.Keeper

@@ -65,7 +65,7 @@ func (a *App) rememberInstallation(ctx context.Context, id change.InstallationID
 	return err
 }
 
-// hasInstallation says whether that was ever kept of an installation.
+// hasInstallation says whether rememberInstallation ever kept an installation.
 func (a *App) hasInstallation(ctx context.Context, id change.InstallationID) (bool, error) {
 	_, known, err := a.store.Identity(ctx, "installation", a.appScope(), strconv.FormatInt(int64(id), 10))
 	return known, err

@@ -46,8 +46,8 @@ type App struct {
 	PrivateKey    Secret // an RSA private key in PEM form; from Server.PrivateKeyFile if that is set
 }
 
-// OAuth is what go-githubapp's block has for signing in to pages by the App. The server has none that ask for it, and does not use it. Both
-// fields are set, or neither is.
+// OAuth is what go-githubapp's block holds for people to sign in by the App. No page of the server asks them to, so that it is not used. Both fields
+// are set, or neither is.
 type OAuth struct {
 	ClientID     string
 	ClientSecret Secret
@@ -110,8 +110,8 @@ func (c *Config) GitHubApp() githubapp.Config {
 	return out
 }
 
-// Digest tells two configurations apart, and nothing of what is in them: the SHA-256, in hexadecimal, of all but the secrets, of which only
-// whether they are set is in it.
+// Digest tells two configurations apart and discloses nothing of either: it is the SHA-256, in hexadecimal, of everything but the secrets, which
+// count only as set or not set.
 func (c *Config) Digest() (string, error) {
 	text, err := json.Marshal(struct {
 		*Config

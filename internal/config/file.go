@@ -22,8 +22,8 @@ func readSmall(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// readSecret returns what is in the file of a secret, as parse reads it. The error says which file it is, in words that go on after the setting's name.
-// A path at which nothing is may be the secret itself, in the wrong place: of that one only the directory is told in which it would be.
+// readSecret returns what is in the file of a secret, as parse reads it. The error names the file, and continues a sentence that begins with the
+// setting's name. A path with nothing at it may be the secret itself in the wrong place, so only the directory is named in which it would be.
 func readSecret[T any](path string, parse func(text []byte) (T, error)) (secret T, err error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {

@@ -19,8 +19,8 @@ type Ledger struct {
 	PublishRepository string        // OWNER/NAME of a repository where checkpoints are posted; empty: nowhere
 }
 
-// ledger reads how the ledger is signed and where that is published. Beside an SQLite file there is a place for a key. Servers that share a
-// database have none in common, and need to be given the same; it is wrong not to if a key is needed.
+// ledger reads how the ledger is signed and where that is published. Beside an SQLite file there is a place for a key. Servers that share a database
+// have no such place in common and must all be given the same key; that none is given is a mistake if one is needed.
 func (l *loader) ledger(d Database, needed bool) Ledger {
 	out := Ledger{
 		Key: NewSecret(strings.TrimSpace(l.text(ledgerKey, ""))), KeyFile: l.text(ledgerKeyFile, ""), PublishFile: l.text(ledgerPublishFile, ""),

@@ -106,8 +106,8 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 	return c, nil
 }
 
-// LoadDatabase is Load for whoever needs the database and nothing else. Other settings may be missing, or have
-// values that are no good; keys that there are none of are a mistake all the same, because one may be meant for the database's.
+// LoadDatabase is Load for whoever needs the database and nothing else. Other settings may be missing or wrong; an unknown key is a mistake all the
+// same, because it may be the database's misspelt.
 func LoadDatabase(path string, env func(string) (string, bool)) (Database, error) {
 	l, err := read(path, env)
 	if err != nil {
@@ -120,8 +120,8 @@ func LoadDatabase(path string, env func(string) (string, bool)) (Database, error
 	return d, nil
 }
 
-// LoadAddress is LoadDatabase for whoever asks the server that runs, and needs to know where it listens: a file with a secret may have been
-// replaced since by what cannot be used, and the server goes on with what it has.
+// LoadAddress is LoadDatabase for server.address, which whoever asks a running server needs. Nothing else is checked: a file with a secret may hold
+// by now what cannot be used, and the server goes on with what it has.
 func LoadAddress(path string, env func(string) (string, bool)) (string, error) {
 	l, err := read(path, env)
 	if err != nil {
@@ -151,10 +151,10 @@ func read(path string, env func(string) (string, bool)) (*loader, error) {
 	return l, nil
 }
 
-// serviceVariable is what Kubernetes tells of services in each container, also of one that is named changegate or changegate-db.
+// serviceVariable matches the names by which Kubernetes tells each container of services, which may themselves be named changegate or changegate-db.
 var serviceVariable = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
 
-// strays notes the variables that begin as this program's do and are none of them: one may be meant for the database's.
+// strays notes the variables that begin as this program's do and are none of its own: one may be the database's misspelt.
 func (l *loader) strays(env func(string) (string, bool)) {
 	known := []string{"CHANGEGATE_SERVER"} // the command gate's
 	for _, k := range keys() {
@@ -288,7 +288,7 @@ func entriesOf(node ast.Node) (entries []*ast.MappingValueNode, ok bool) {
 	return nil, false
 }
 
-// scalar returns the text of a node that is one. A number is none, because YAML would have read it its own way.
+// scalar returns the text of a node, and whether it is a text. A number is not, because YAML would have read it its own way.
 func scalar(node ast.Node) (string, bool) {
 	switch n := node.(type) {
 	case *ast.StringNode:

@@ -22,8 +22,9 @@ type Installations struct {
 	Repositories func(ctx context.Context, id change.InstallationID) ([]github.InstalledRepository, error)
 	// Reaches says whether GitHub still gives a token for a repository, or for an installation (repository 0); see github.Client.
 	Reaches func(ctx context.Context, id change.InstallationID, repo change.RepositoryID) (bool, error)
-	// Remember keeps that an installation is the App's, and IsOurs says whether that was ever kept of one, here or by whoever was answered by it. GitHub
-	// answers of another App's installation as of one that is gone, and it is another's if the server was started as another App.
+	// Remember keeps that an installation is the App's, and IsOurs says whether that was ever kept of one, here or by whoever was answered by it.
+	// GitHub answers about another App's installation as about one that is gone, and the installations that are known are another App's if the server
+	// was started as the wrong one.
 	Remember func(ctx context.Context, id change.InstallationID) error
 	IsOurs   func(ctx context.Context, id change.InstallationID) (bool, error)
 	// Known lists the repositories that the App is known to have access to; see store.Store.
@@ -195,7 +196,7 @@ func (c *comparison) unlessPassing(err error) error {
 	return nil
 }
 
-// tell has it taken as a delivery of repositories that came or left. Each is one of its own: the same may happen again.
+// tell has it taken as a delivery of repositories that came or left, each time under a new ID: the same may happen again.
 func (s *Installations) tell(ctx context.Context, d change.Delivery) error {
 	d.ID, d.ReceivedAt = "found-"+rand.Text(), s.Clock()
 	left := len(d.Removed)

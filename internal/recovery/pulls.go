@@ -37,8 +37,8 @@ type Pulls struct {
 
 	mu    sync.Mutex
 	began bool
-	next  int // the place of the next repository to list
-	all   int // the same of All
+	next  int // the place of the next repository that Sweep lists
+	all   int // the place of the next that All lists
 }
 
 // Sweep lists the next repositories; the first time all, from where an earlier sweep ran out of time.

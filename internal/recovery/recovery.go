@@ -27,15 +27,15 @@ import (
 const (
 	// keptFor is how long GitHub keeps a delivery so that it can be had again. GitHub Enterprise Server keeps it longer.
 	keptFor = 3 * 24 * time.Hour
-	// overlap is how much of what was looked at is looked at again: deliveries come to the log when they ended, in another order than they
-	// began.
+	// overlap is how much of what was looked at is looked at again: deliveries appear in the log when they end, in another order than that in which
+	// they began.
 	overlap = 5 * time.Minute
-	// underWay is how long one may be under way.
+	// underWay is how long an attempt to deliver that has no answer counts as still under way.
 	underWay = time.Minute
 	// maxPages is how much of the log one look reads; the next one goes on from there.
 	maxPages = 100
-	// firstWait is how long a delivery is given the first time that it is asked for. It is given twice the time with each, up to maxWait, for as
-	// long as GitHub keeps it.
+	// firstWait is how long a delivery may take to come after it was asked for the first time. It may take twice as long each further time, up to
+	// maxWait, for as long as GitHub keeps it.
 	firstWait = 2 * time.Minute
 	maxWait   = 2 * time.Hour
 	// maxBatch is how many one look asks for.
@@ -67,12 +67,13 @@ type Config struct {
 	Clock func() time.Time
 	// Reads says whether deliveries of an event can concern anybody; nil: all can.
 	Reads func(event string) bool
-	// Behind is called when the log cannot tell what was missed: once after a start if it cannot be read, and whenever it does not reach back
-	// to where it was read before. It has looked at what can be looked at without it. If it fails it is called again at the next look. That it
-	// is owed a process does not remember that ends first: after its start Pulls compares all pull requests, and other sweeps see to the rest in turn.
+	// Behind is called when the log cannot tell what was missed: once after a start if the log cannot be read, and whenever it does not reach back to
+	// where it was read before. It has everything looked at that can be looked at without the log. If it fails it is called again at the next look; a
+	// process that ends before that does not remember, but after the next start Pulls compares all pull requests, and other sweeps see to the rest in
+	// turn.
 	Behind func(ctx context.Context) error
-	// Moved is called when a delivery has come late that tells which repositories the App has: they do not say when that was so, and a newer one may
-	// have come before. It compares with what GitHub lists; see Installations. If it fails it is called again at the next look.
+	// Moved is called when a delivery that tells which repositories the App has came late. Such deliveries do not say when that was so, and a newer
+	// one may have come before. It compares what is known with what GitHub lists; see Installations. If it fails it is called again at the next look.
 	Moved  func(ctx context.Context) error
 	Logger zerolog.Logger
 	// Metrics is what the metrics are registered with; nil: nothing.
@@ -356,7 +357,7 @@ func (d *Deliveries) redeliver(ctx context.Context, m store.Missing) error {
 	return nil
 }
 
-// wait is how long a delivery is given that was asked for so often before.
+// wait is how long a delivery may take to come if it was asked for so often before.
 func wait(asked int) time.Duration {
 	w := firstWait
 	for range asked {

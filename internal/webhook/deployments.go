@@ -10,7 +10,7 @@ import (
 // What follows reads events about what is deployed. All of them raise a repository's one errand for that. What our own App deployed comes
 // back to us too and is not told apart: GitHub does not name the App in it, and the errand finds in it what it knows already.
 
-// raiseDeployments makes the turn of the repository's deployments come.
+// raiseDeployments has the repository's deployments looked at, with a note.
 func raiseDeployments(d *change.Delivery, n change.ReleaseNote) {
 	raise(d, change.ErrandDeployments, change.DeploymentsName, note(d, n))
 }

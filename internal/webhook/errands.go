@@ -13,7 +13,7 @@ import (
 // open, edit or close, a comment of ours): they are not told apart, because an errand that is raised looks at what is there and finds
 // nothing to do.
 
-// raise makes an errand's turn come, with notes for it if there are any.
+// raise has an errand of the delivery's repository looked at, with notes for it if there are any.
 func raise(d *change.Delivery, kind change.ErrandKind, name string, notes ...change.Note) {
 	d.Raised = append(d.Raised, change.Raised{
 		Errand: change.Errand{Kind: kind, Repository: d.Repository.ID, Name: name},
@@ -102,7 +102,7 @@ func setIssue(d *change.Delivery, number change.Number) error {
 // readProtection reads events that change what a branch requires. Which branches a ruleset is about is a matter of patterns; the default
 // branch is looked at for all of them, and the others in their daily turn.
 func readProtection(d *change.Delivery, _ *envelope) error {
-	if d.Repository.ID != 0 && d.Repository.DefaultBranch != "" { // an organization's ruleset is about no repository by key
+	if d.Repository.ID != 0 && d.Repository.DefaultBranch != "" { // an organization's ruleset names no repository
 		raise(d, change.ErrandProtection, d.Repository.DefaultBranch)
 	}
 	return nil

@@ -261,7 +261,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffe
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(time.Now().Add(h.config.ReadFor))
 
-	// A claimed length costs next to nothing: memory is taken as bytes arrive, each time for as many again, where it is not there from before.
+	// A length that is only claimed costs next to nothing: memory is taken as bytes arrive, each time for as many again as are here.
 	body := http.MaxBytesReader(w, r.Body, h.config.MaxBody)
 	into.Grow(firstRead)
 	step, held := int64(smallBody), int64(0)

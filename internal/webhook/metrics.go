@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the intake's. The zero registerer leaves them uncollected.
+// metrics are the intake's. A nil registerer leaves them uncollected.
 type metrics struct {
 	deliveries *prometheus.CounterVec
 	duration   *prometheus.HistogramVec

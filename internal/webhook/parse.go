@@ -333,7 +333,7 @@ func readStatus(d *change.Delivery, e *statusEvent) error {
 // readPeople reads events that change who may do what in one repository.
 func readPeople(d *change.Delivery, _ *envelope) error {
 	if d.Repository.ID == 0 {
-		return nil // a team that was created, renamed or deleted: nobody's by key
+		return nil // a team that was created, renamed or deleted concerns no one repository
 	}
 	return setBase(d, "*", change.ConcernPeople)
 }
