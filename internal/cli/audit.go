@@ -20,7 +20,7 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// databaseVariable is where the server's configuration has its database too; a URL in it is not seen by who lists processes.
+// databaseVariable names the database, as it does for the server. Unlike a flag, it is not seen by whoever lists processes.
 const databaseVariable = "CHANGEGATE_DATABASE_URL"
 
 func newAuditCommand() *cobra.Command {
@@ -40,7 +40,7 @@ type place struct {
 	file     string // the server's configuration
 }
 
-// flags adds the flags that say it.
+// flags adds the flags that name it.
 func (p *place) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.database, "database", "", "the server's database, as `URL`; "+databaseVariable+" unless told")
 	cmd.Flags().StringVarP(&p.file, "config", "c", "", "the server's configuration `file`, which names its database and the key")
@@ -54,7 +54,8 @@ func (p *place) open(ctx context.Context) (*store.Store, error) {
 	return p.openBy(ctx, store.OpenToRead)
 }
 
-// openToSign opens the database and returns the key that a checkpoint is to be signed with; nil, and nothing can be written, if there is none.
+// openToSign opens the database, and returns the key that a checkpoint is to be signed with. If there is none it is nil, and the database is open to
+// read only.
 func (p *place) openToSign(ctx context.Context, keyFile string) (*store.Store, *ledger.Key, error) {
 	key, err := p.key(keyFile)
 	if err != nil {

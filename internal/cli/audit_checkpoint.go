@@ -71,8 +71,8 @@ func checkpoint(ctx context.Context, s *store.Store, key *ledger.Key) (c ledger.
 	return c, err
 }
 
-// signedBefore refuses a key that others than it have signed the ledger with so far. What is signed stays, so that by a wrong key the whole ledger
-// would not hold any more for who names the server's.
+// signedBefore refuses a key if the ledger was signed so far, and never with this one. A signature stays: once a wrong key has signed, the whole
+// ledger no longer holds for whoever verifies it by the server's key.
 func signedBefore(ctx context.Context, s *store.Store, key *ledger.Key) error {
 	var before []string
 	err := s.ReadLedger(ctx, func(tx ledger.Tx) (err error) {

@@ -119,8 +119,8 @@ func sentence(r gate.Reply) string {
 	return line
 }
 
-// oneLine is what a stranger may have written, for the log of a job: it cannot move the cursor, and is no command to the runner, which takes
-// ##[…] for one anywhere in a line, and :: at its beginning, where our own words are.
+// oneLine makes what a stranger may have written fit for the log of a job: it cannot move the cursor, and is no command to the runner, which takes
+// ##[…] for one anywhere in a line, and :: at the beginning of a line, where our own words are.
 func oneLine(s string) string { return strings.ReplaceAll(visible(s), "##[", "# #[") }
 
 // client checks the options, and returns whom to ask and what.

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// littleMemory is what the Go runtime stays within as long as what is in use leaves it the choice, in bytes. The program itself and SQLite take
-	// some 55 MB besides.
+	// littleMemory is what the Go runtime is to stay within as long as what is in use leaves room for that, in bytes. The program itself and SQLite
+	// take some 55 MB besides.
 	littleMemory = 80 << 20
 	// otherMemory is what the runtime has besides the heap, in bytes.
 	otherMemory = 16 << 20
-	// muchGarbage is how much may be kept until it is collected, in percent of what is in use, where the runtime stays within its goal: little is in use
-	// and much goes through, so that Go's own 100 would have a tenth of the processor collect it.
+	// muchGarbage is how much garbage may gather before it is collected, in percent of what is in use, while the runtime stays within its goal.
+	// Little is in use and much goes through: with Go's own 100, collecting would take a tenth of the processor.
 	muchGarbage = 400
 )
 

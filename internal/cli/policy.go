@@ -117,7 +117,7 @@ func problemLine(file string, p policy.Problem) string {
 	return fmt.Sprintf("%s: %s: %s: %s", place, p.Severity, visible(p.Message), visible(p.Mend))
 }
 
-// readPolicy reads a policy's text, one byte more than a policy may have at most.
+// readPolicy reads a policy's text, up to one byte more than a policy may have, by which one that is too long is noticed.
 func readPolicy(cmd *cobra.Command, file string) ([]byte, error) {
 	in, err := open(cmd, file)
 	if errors.Is(err, fs.ErrNotExist) && file == change.PolicyPath {

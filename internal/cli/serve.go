@@ -66,8 +66,9 @@ status, 0 or 1, and a line.`,
 // probeTime is how long a server may take to say whether it is ready: a little longer than it gives itself.
 const probeTime = 4 * time.Second
 
-// probe asks the server that listens where a configuration says whether it is ready. It is for who keeps the server running, where no other
-// program is. Nothing else of the configuration matters to it, or what cannot be used any more would end a server that does without.
+// probe asks the server that listens where a configuration says whether it is ready. It is for whatever keeps the server running, in an image without
+// any other program. Nothing else of the configuration is looked at: what has become unusable must not have a server restarted that goes on without
+// it.
 func probe(cmd *cobra.Command, file string) error {
 	address, err := config.LoadAddress(file, os.LookupEnv)
 	if err != nil {

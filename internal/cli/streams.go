@@ -66,7 +66,7 @@ func open(cmd *cobra.Command, file string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// until is a reader whose reads end with ctx, also where the one under it waits for who types: a signal could not end the command otherwise.
+// until returns a reader whose reads end with ctx, even while r waits for somebody to type: otherwise no signal could end the command.
 func until(ctx context.Context, r io.Reader) io.ReadCloser {
 	out, in := io.Pipe()
 	go func() {

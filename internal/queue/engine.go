@@ -92,7 +92,7 @@ func newRiverEngine[T any](driver riverdriver.Driver[T], c Config, workers *rive
 	return &riverEngine[T]{client, driver}, nil
 }
 
-// soon says when River repeats a job that ended outside our hands.
+// soon is how long River waits before it repeats a job whose failure was outside our hands.
 type soon struct{}
 
 func (soon) NextRetry(*rivertype.JobRow) time.Time { return time.Now().Add(2 * time.Second) }

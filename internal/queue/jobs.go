@@ -25,8 +25,8 @@ const (
 // maxAttempts is for failures outside our hands: a panic in River, a database that is away. Our own use up none.
 const maxAttempts = 10_000
 
-// unfinished are the states of a job in which no other is inserted for the same subject. A job that has ended is in none of them, or what
-// is raised after it would get no job.
+// unfinished are the states of a job in which no other is inserted for the same subject. No state of a job that has ended may be among them: what is
+// raised after it would get no job.
 func unfinished() []rivertype.JobState {
 	return []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateScheduled, rivertype.JobStateRetryable,
@@ -46,7 +46,7 @@ type jobArgs interface {
 	owner() owner
 }
 
-// owner is who uses up a turn by a job: the installation of a repository, or an installation.
+// owner is whose turn a job takes: that of a repository's installation, or of an installation. One of the two is set.
 type owner struct {
 	repository   change.RepositoryID
 	installation change.InstallationID
@@ -216,8 +216,8 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]in
 	return list, nil
 }
 
-// hurry sees to it that a job, which was inserted now or was there already, runs as soon as it should. It returns when that is, zero if
-// that is not known or the job is a background run, and whether there is more to be run now than before.
+// hurry sees to it that a job, inserted now or there already, runs as soon as it should. It returns when the job is due, zero if that is not known or
+// the job is a background run, and whether there is more to be run now than there was.
 func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, j insertion, now time.Time) (due time.Time, more bool, err error) {
 	u := j.urgency
 	if !r.UniqueSkippedAsDuplicate {

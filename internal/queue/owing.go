@@ -9,8 +9,8 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// owingEvery is how often those that owe something are looked for that are gone though their repository is not: that often GitHub is asked again for
-// one that it does not find.
+// owingEvery is how often pull requests are looked for that owe something and are gone though their repository is not. GitHub is asked again that
+// often for one that it does not find.
 const owingEvery = time.Hour
 
 // raiseOwing raises what owes something in a repository that came back.

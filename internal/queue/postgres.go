@@ -18,8 +18,8 @@ const (
 	goneAfter = 3 * time.Second
 )
 
-// clocksAgree is how far a replica's clock may be from the database's. Of two replicas one may be twice as far behind the other, and still waits as long as
-// it has to for what the other sent; see effect.MayActFor.
+// clocksAgree is how far a replica's clock may be from the database's. Two replicas may be twice as far apart, and each still waits as long as it has
+// to for what the other sent; see effect.MayActFor.
 const clocksAgree = 2 * time.Second
 
 // postgresEngine is River on PostgreSQL, where any number of processes run jobs. River itself announces new ones.
@@ -28,7 +28,7 @@ type postgresEngine struct {
 	store   *store.Store
 	config  Config
 	replica string
-	alive   atomic.Int64
+	alive   atomic.Int64 // how many replicas there were at the last heartbeat
 	// Only free uses these, once at a time.
 	beaten time.Time // when this replica last said that it is alive; zero: not yet
 	off    bool      // it has said that its clock is not the database's, and it still is not
@@ -86,7 +86,7 @@ func ahead(before, database, after time.Time) time.Duration {
 	}
 }
 
-// compareClocks warns once of a clock that is not the database's.
+// compareClocks warns of a clock that does not agree with the database's, once until it does again.
 func (e *postgresEngine) compareClocks(ahead time.Duration) {
 	off := ahead.Abs() > clocksAgree
 	if off && !e.off {
@@ -96,6 +96,7 @@ func (e *postgresEngine) compareClocks(ahead time.Duration) {
 	e.off = off
 }
 
+// takeFromTheGone makes the running jobs of replicas that are gone available, and ends their leases.
 func takeFromTheGone(ctx context.Context, tx store.Tx) error {
 	if _, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM replicas WHERE seen_at < now() - interval '%d seconds'`, int(goneAfter.Seconds()))); err != nil {
 		return err
@@ -142,8 +143,8 @@ func (e *postgresEngine) beat(ctx context.Context) {
 	}
 }
 
-// stop takes this replica off the list once its last job has ended. If ctx ends first, the replica only stops to say that it is alive, and the others
-// take what it has.
+// stop takes this replica off the list once its last job has ended. If ctx ends first, the replica only stops saying that it is alive, and the others
+// take over what it has.
 func (e *postgresEngine) stop(ctx context.Context) error {
 	err := e.riverEngine.stop(ctx)
 	e.quit()

@@ -199,6 +199,7 @@ func (s *Store) endEffect(ctx context.Context, key string, state EffectState, de
 	})
 }
 
+// effect returns an effect by its key, or ErrNotFound.
 func effect(ctx context.Context, tx Tx, key string) (Effect, error) {
 	list, err := effects(ctx, tx, `key = $1`, key)
 	if err == nil && len(list) == 0 {

@@ -152,6 +152,7 @@ func (s *Store) saveRejections(ctx context.Context, tx Tx, key change.PullKey, l
 	return nil
 }
 
+// scanFacts reads into w the facts of a pull request, whose snapshot it holds already.
 func scanFacts(ctx context.Context, tx Tx, key change.PullKey, w *Work) error {
 	return tx.Query(ctx, `SELECT kind, body FROM facts WHERE repository = $1 AND number = $2 ORDER BY at, arrived, id`,
 		[]any{key.Repository, key.Number}, func(scan func(...any) error) error {

@@ -4,8 +4,8 @@ import (
 	"context"
 )
 
-// Identity returns the numeric id that a name was first resolved to, and whether it ever was. A name is of a kind ("user", "team", "installation")
-// within a scope (an organization's id, for teams; an App's, for installations). Later bearers of the name are someone else.
+// Identity returns the numeric id that a name was first resolved to, and whether it ever was: a later bearer of the name is someone else. A name is
+// of a kind ("user", "team", "installation") within a scope (an organization's id, for teams; an App's, for installations).
 func (s *Store) Identity(ctx context.Context, kind, scope, name string) (id int64, known bool, err error) {
 	defer wrap(&err, "look up the %s %q", kind, name)
 	err = s.Read(ctx, func(tx Tx) error {

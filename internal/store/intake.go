@@ -15,7 +15,7 @@ type Accepted struct {
 	Raised []change.PullKey      // pull requests to look at, ordered
 	Added  []change.RepositoryID // repositories whose open pull requests are not known yet
 	Floors []Floor               // owners whose policy may have changed
-	// CanWait are those of Raised that can be looked at later; see Store.CanWait. Of one whose job is known it may not be said what it waits for.
+	// CanWait are those of Raised that can be looked at later; see Store.CanWait. What it waits for may be left out for one whose job is known.
 	CanWait map[change.PullKey]Awaited
 	// Background are those of Raised that nobody waits for: an event concerns them only through their branch, along with many others, and our
 	// check on them is not green; see BackgroundFrom.
@@ -116,8 +116,8 @@ func (s *Store) Accept(ctx context.Context, tx Tx, group []change.Delivery) (a A
 	return a, err
 }
 
-// canWait returns which of the pull requests that a group of deliveries raised can be looked at later, as Store.CanWait does. That a check began
-// brings no run forward: if nothing else was told of a pull request, and its job is known, it is not looked up what the decision waits for.
+// canWait returns which of the pull requests that a group of deliveries raised can be looked at later, as Store.CanWait does. The beginning of a
+// check brings no run forward: if nothing else was told of a pull request whose job is known, what its decision waits for is not looked up.
 func (s *Store) canWait(ctx context.Context, tx Tx, group []change.Delivery, a Accepted) (map[change.PullKey]Awaited, error) {
 	began := map[string]bool{} // deliveries of checks, and whether they tell no more than that
 	for _, d := range group {

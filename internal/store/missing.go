@@ -105,9 +105,9 @@ func (s *Store) Asked(ctx context.Context, id string, times int, due time.Time) 
 	})
 }
 
-// ForgetMissing forgets the missing deliveries that have come, and those attempted before a time, which will never come; it returns of what events the
-// first were, and how many of the latter there were. If some have come, deliveries get through again, so those that were asked for repeatedly are due
-// at once.
+// ForgetMissing forgets the missing deliveries that have come, and those that GitHub attempted before a time, which will never come. It returns the
+// events of the former, each once, and the number of the latter. If some have come, deliveries get through again, so those that were asked for
+// repeatedly are due at once.
 func (s *Store) ForgetMissing(ctx context.Context, before time.Time) (came []string, lost int, err error) {
 	defer wrap(&err, "forget deliveries that are missing no more")
 	err = s.Write(ctx, func(tx Tx) error {

@@ -9,10 +9,10 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// Origin is what is kept of who pushed, to a pull request's branch, what it was opened with.
+// Origin is what is kept of the pushes by which a pull request's branch got what the pull request was opened with.
 type Origin struct {
 	Pushes []change.Push // to its branch, until it was opened, with what each found there
-	Roots  []OriginRoot  // commits on the branch that a base was seen to have: what came before them is none of it there
+	Roots  []OriginRoot  // commits on the branch that a base was seen to have: into that base, nothing before them is part of the pull request
 	Read   []OriginRead  // when the repository's activity was read for it, oldest first
 }
 

@@ -8,22 +8,23 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// OwingIn returns the pull requests of a repository that owe something, if the repository is ours, and the errands that follow what they owe. When
-// it comes back all of them are to be raised, those that were merged too: their issues were closed and their reviews given without a delivery.
+// OwingIn returns the pull requests of a repository that owe something, if the repository is ours, and the errands that follow what they owe. When it
+// comes back all of them are to be raised, those that were merged too: their issues may have been closed and their reviews given without a delivery.
 func (s *Store) OwingIn(ctx context.Context, tx Tx, repo change.RepositoryID) (keys []change.PullKey, followers []change.Raised, err error) {
 	defer wrap(&err, "list what is owed in repository %d", repo)
 	return owing(ctx, tx, `d.repository = $1`, repo)
 }
 
-// OwingAndGone returns the pull requests that owe something and are gone though their repository is ours, and the errands that follow what they
-// owe: no delivery told that the repository came back, or GitHub did not find them once. Nothing else would look at them again, and their debts go
-// on to count.
+// OwingAndGone returns the pull requests that owe something and are gone though their repository is ours, and the errands that follow what they owe.
+// They are gone because no delivery told that the repository came back, or because GitHub once did not find them. Nothing else would look at them
+// again, while their debts go on counting.
 func (s *Store) OwingAndGone(ctx context.Context, tx Tx) (keys []change.PullKey, followers []change.Raised, err error) {
 	defer wrap(&err, "list what is owed by pull requests that are gone")
 	return owing(ctx, tx, `p.gone <> 0`)
 }
 
-// addOwing adds what owes something in a repository that may have come back, and says so in a and in the group.
+// addOwing adds to raised what owes something in a repository that may have come back. It says in a which delivery asked for it, and adds the errands
+// that follow it to that delivery in the group.
 func (s *Store) addOwing(ctx context.Context, tx Tx, group []change.Delivery, raised map[change.PullKey]change.Concern, a *Accepted) error {
 	for i, d := range group {
 		if d.Base != "*" || !d.Concerns.Has(change.ConcernVerify) {

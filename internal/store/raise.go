@@ -11,9 +11,9 @@ import (
 
 var raiseColumns = []column{{"repository", integer}, {"number", integer}, {"concerns", integer}, {"raised", integer}}
 
-// raise adds concerns to pull requests, makes rows for those that have none, and locks them all. A pull request that is raised is ours
-// again, even if it was gone. For each that jobs does not name yet, what is known of its job is added there, zero if nothing is: a job that
-// is known is waiting or running.
+// raise adds concerns to pull requests, makes rows for those that have none, and locks them all. A pull request that is raised is ours again, even if
+// it was gone. What is known of the job of each is added to jobs, unless jobs names it already: zero if nothing is known. A job that is known waits
+// or runs.
 func (s *Store) raise(ctx context.Context, tx Tx, concerns map[change.PullKey]change.Concern, jobs map[change.PullKey]Job) error {
 	if len(concerns) == 0 {
 		return nil

@@ -15,7 +15,7 @@ var (
 	textColumns = []column{{"repository", integer}, {"number", integer}, {"snapshot", text}}
 )
 
-// saveSnapshots keeps of each pull request the newest description; see fold. Its row is there and locked.
+// saveSnapshots keeps the newest description of each pull request; see fold. Their rows are there and locked.
 func (s *Store) saveSnapshots(ctx context.Context, tx Tx, group []change.Delivery) error {
 	told := map[change.PullKey][]change.Delivery{}
 	var keys []change.PullKey

@@ -85,6 +85,7 @@ func (s *Store) Begin(ctx context.Context, key change.PullKey) (w Work, err erro
 	return w, err
 }
 
+// scanWork reads the row of a pull request into w, and says whether there is one.
 func scanWork(ctx context.Context, tx Tx, key change.PullKey, w *Work) (found bool, err error) {
 	var concerns, taken int64
 	err = tx.Query(ctx, `SELECT `+pullColumns+`, p.concerns, p.taken FROM `+pullTables+` WHERE p.repository = $1 AND p.number = $2`,
