@@ -151,11 +151,21 @@ func (c *Client) mint(ctx context.Context, r *sending, s scope) (*token, error) 
 // withoutPolicies returns the token that takes the place of one for the owner's .github, for a minute: it reads a public one.
 func (c *Client) withoutPolicies(ctx context.Context, r *sending) (*token, error) {
 	known, err := c.token(ctx, r, scope{})
+	var missing *NotFound
+	if errors.As(err, &missing) {
+		return nil, c.noInstallation()
+	}
 	if err != nil {
 		return nil, err
 	}
 	now := c.github.now()
 	return &token{text: known.text, made: now, until: now.Add(absentFor), instead: known}, nil
+}
+
+// noInstallation is the error of a call about the teams or the policies of an installation that is gone. It is no *NotFound: that there is no team,
+// or no policy, is not what GitHub says.
+func (c *Client) noInstallation() error {
+	return &Unauthorized{Message: fmt.Sprintf("there is no installation %d of the App", c.id)}
 }
 
 // refused says why GitHub gives no token: 404 is of the installation, and 422 of what the token is to reach.
@@ -167,8 +177,7 @@ func (c *Client) refused(s scope, err error) error {
 	case errors.As(err, &unauthorized):
 		return &Unauthorized{Message: "GitHub answered 401 to the App's request for a token"}
 	case errors.As(err, &missing) && s.kind != knowing:
-		// That there is no team, or no policy, is not what this says.
-		return &Unauthorized{Message: fmt.Sprintf("there is no installation %d of the App", c.id)}
+		return c.noInstallation()
 	case errors.As(err, &missing):
 		return &NotFound{Message: fmt.Sprintf("installation %d of the App", c.id)}
 	case !errors.As(err, &rejected) || rejected.Status != http.StatusUnprocessableEntity:

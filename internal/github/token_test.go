@@ -377,3 +377,25 @@ func TestTheKeyIsReadForEachToken(t *testing.T) {
 	key = privateKey()
 	read(t, g.Installation(5), verified)
 }
+
+// TestAnInstallationThatGoesAwayHasNoPolicyToTell: GitHub gives no token for .github, and by the time that another is asked for there is no
+// installation. That says nothing of the owner's policy.
+func TestAnInstallationThatGoesAwayHasNoPolicyToTell(t *testing.T) {
+	f := newFake(t)
+	c := f.client()
+	f.token = func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		asked := f.asked[len(f.asked)-1]
+		f.mu.Unlock()
+		if asked == ofPolicies {
+			refuse(422, notGranted)(w, r)
+			return
+		}
+		refuse(404, "Not Found")(w, r)
+	}
+	file, err := c.Begin().OwnerPolicy(t.Context(), "acme", "policy.yml", time.Time{})
+	var unauthorized *Unauthorized
+	if !errors.As(err, &unauthorized) {
+		t.Errorf("got %+v, %v", file, err)
+	}
+}
