@@ -75,7 +75,7 @@ func (l *loader) checkURLs(g *GitHub) {
 	switch {
 	case elsewhere && !l.isSet(v3APIURL):
 		l.wrong(v3APIURL, "is missing although %s is not GitHub.com; on Enterprise Server it is https://HOST/api/v3, and on GHE.com https://api.NAME.ghe.com", webURL)
-	case g.V3APIURL != "" && g.V3APIURL == g.WebURL:
+	case g.V3APIURL != "" && g.V3APIURL == g.WebURL && !isLocal(g.V3APIURL):
 		l.wrong(v3APIURL, "is the address of the pages, where no API is; on Enterprise Server that is at https://HOST/api/v3, and on GHE.com at https://api.NAME.ghe.com")
 	case !elsewhere && g.V3APIURL != gitHubAPI && !l.isSet(webURL):
 		l.wrong(webURL, "is missing although %s is not that of GitHub.com; set the address that people open in a browser", v3APIURL)
@@ -105,6 +105,12 @@ func (l *loader) url(k key, text string) string {
 	}
 	u.Host = strings.ToLower(u.Host)
 	return u.String()
+}
+
+// isLocal says whether a URL is of this very host, where no GitHub is but what stands in for one, which may have all at one address.
+func isLocal(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && isLoopback(u.Hostname())
 }
 
 func isLoopback(host string) bool {

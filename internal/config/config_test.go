@@ -155,6 +155,14 @@ log: {level: debug, format: console}
 	}
 }
 
+func TestWhatStandsInForGitHubHasOneAddress(t *testing.T) {
+	const address = "http://127.0.0.1:8000"
+	c, err := Load("", lookup(working("GITHUB_WEB_URL", address, "GITHUB_V3_API_URL", address+"/")))
+	if err != nil || c.GitHub.V3APIURL != address || c.GitHub.V4APIURL != address+"/graphql" {
+		t.Errorf("got %+v, %v", c.GitHub, err)
+	}
+}
+
 func TestProblems(t *testing.T) {
 	tests := map[string]struct {
 		file string
