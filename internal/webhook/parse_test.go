@@ -266,6 +266,16 @@ func TestParse(t *testing.T) {
 			about("pull_request_review", "submitted", onPull(timeline), func(d *change.Delivery) {
 				d.Review = &change.Review{ID: 21, By: alice, State: change.Approved, SHA: "headsha", At: day2, Into: "main", Base: "basesha"}
 			})},
+		{"by a login that does not say of what kind it is", "pull_request_review", `{"action":"submitted","pull_request":` + pull + `,"review":{"id":21,"user":{"id":101,"login":"alice"},
+			"state":"approved","commit_id":"headsha","submitted_at":"2026-03-02T00:00:00Z"},` + where + `}`,
+			about("pull_request_review", "submitted", onPull(timeline), func(d *change.Delivery) {
+				d.Review = &change.Review{ID: 21, By: alice, State: change.Approved, SHA: "headsha", At: day2, Into: "main", Base: "basesha"}
+			})},
+		{"by a bot's login that does not say it", "pull_request_review", `{"action":"submitted","pull_request":` + pull + `,"review":{"id":21,"user":{"id":70,"login":"helper[bot]"},
+			"state":"approved","commit_id":"headsha","submitted_at":"2026-03-02T00:00:00Z"},` + where + `}`,
+			about("pull_request_review", "submitted", onPull(timeline), func(d *change.Delivery) {
+				d.Review = &change.Review{ID: 21, By: change.Account{ID: 70, Login: "helper[bot]", Kind: change.KindBot}, State: change.Approved, SHA: "headsha", At: day2, Into: "main", Base: "basesha"}
+			})},
 		{"a commit that is gone, a reviewer who is gone", "pull_request_review", `{"action":"submitted","pull_request":` + pull + `,"review":{"id":21,"user":null,
 			"state":"CHANGES_REQUESTED","commit_id":null,"submitted_at":"2026-03-02T00:00:00Z"},` + where + `}`,
 			about("pull_request_review", "submitted", onPull(timeline), func(d *change.Delivery) {

@@ -33,13 +33,14 @@ type account struct {
 	Type  string           `json:"type"`
 }
 
-// value returns the account; a deleted one is nobody. Whatever GitHub does not call a user is not a person.
+// value returns the account; a deleted one is nobody. Whatever is called something else than a user is not a person; where nothing is said, a bot's
+// login tells.
 func (a *account) value() change.Account {
 	if a == nil || a.ID == 0 {
 		return change.Account{}
 	}
 	kind := change.KindBot
-	if a.Type == "User" {
+	if a.Type == "User" || a.Type == "" && !strings.HasSuffix(a.Login, "[bot]") {
 		kind = change.KindUser
 	}
 	return change.Account{ID: a.ID, Login: a.Login, Kind: kind}
