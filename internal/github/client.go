@@ -141,11 +141,12 @@ type answer struct {
 	unpacked int     // how long the body is without that
 	etag     string
 	hasNext  bool
-	lastPage int // 0: GitHub did not say
-	message  string
+	lastPage int    // 0: GitHub did not say
+	message  string // with a 404
+	call     string // with a 404: what it was the answer to
 }
 
-func (a *answer) size() int { return len(a.body) + len(a.etag) + len(a.message) }
+func (a *answer) size() int { return len(a.body) + len(a.etag) + len(a.message) + len(a.call) }
 
 // packed returns the answer as it is held.
 func (a *answer) packed(p *packer) *answer {
@@ -168,7 +169,7 @@ func (a *answer) text() ([]byte, error) {
 // open takes the answer apart, or says that there is none.
 func (a *answer) open(accept func(*answer) error) error {
 	if a.status == http.StatusNotFound {
-		return &NotFound{Message: a.message}
+		return &NotFound{Message: a.message, Call: a.call}
 	}
 	return accept(a)
 }
@@ -202,7 +203,7 @@ func (s *Session) get(ctx context.Context, to address, since time.Time, accept f
 	}
 	err = fresh.open(accept)
 	if err != nil && fresh.status != http.StatusNotFound {
-		return nil, err
+		return nil, fmt.Errorf("%w (%s /%s)", err, to.route.method(), to.path)
 	}
 	held = fresh.packed(s.github.packer)
 	s.github.answers.put(key, held, held.size())
@@ -249,7 +250,7 @@ func (c *Client) ask(ctx context.Context, r *sending, to address, held *answer) 
 	if err != nil {
 		var missing *NotFound
 		if errors.As(err, &missing) && resp != nil && resp.Response != nil {
-			a.status, a.message = http.StatusNotFound, missing.Message
+			a.status, a.message, a.call = http.StatusNotFound, missing.Message, missing.Call
 			return a, nil
 		}
 		return nil, err

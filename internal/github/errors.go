@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,6 +62,8 @@ func (e *Unavailable) Unwrap() error { return e.Err }
 // NotFound says that what was asked for does not exist, or is not shown to the App; GitHub does not tell these apart.
 type NotFound struct {
 	Message string
+	// Call is what GitHub answered so; empty: none.
+	Call string
 	// Gone says of a write that GitHub is sure: what it is about is there no more, or is turned off (410).
 	Gone bool
 }
@@ -72,7 +75,12 @@ func (e *NotFound) NothingHappened() bool { return true }
 func (e *NotFound) MayPass() bool { return !e.Gone }
 
 // Error implements error.
-func (e *NotFound) Error() string { return "not found on GitHub: " + e.Message }
+func (e *NotFound) Error() string {
+	if e.Call != "" {
+		return "not found on GitHub: " + e.Message + " (" + e.Call + ")"
+	}
+	return "not found on GitHub: " + e.Message
+}
 
 // Forbidden says that the App may not do this.
 type Forbidden struct {
@@ -236,7 +244,12 @@ func answerError(e *github.ErrorResponse, wrote bool) error {
 	case status == http.StatusForbidden || status == http.StatusUnavailableForLegalReasons:
 		return &Forbidden{Message: message, Needs: e.Response.Header.Get("X-Accepted-GitHub-Permissions")}
 	case status == http.StatusNotFound || status == http.StatusGone:
-		return &NotFound{Message: message, Gone: status == http.StatusGone}
+		return &NotFound{Message: message, Call: callOf(e.Response), Gone: status == http.StatusGone}
+	case status == http.StatusNotImplemented && wrote:
+		return &Rejected{Status: status, Message: message}
+	case status == http.StatusNotImplemented:
+		// What a GitHub does not have at all is not there.
+		return &NotFound{Message: cmp.Or(message, "it is not implemented there"), Call: callOf(e.Response)}
 	case status >= 500 || status == http.StatusRequestTimeout || busy(status, message):
 		return &Unavailable{Status: status, MayHaveHappened: wrote}
 	case status >= 300 && status < 400:
@@ -244,6 +257,14 @@ func answerError(e *github.ErrorResponse, wrote bool) error {
 	default:
 		return &Rejected{Status: status, Message: message}
 	}
+}
+
+// callOf names the call that was answered, without its query.
+func callOf(resp *http.Response) string {
+	if resp.Request == nil || resp.Request.URL == nil {
+		return ""
+	}
+	return resp.Request.Method + " " + resp.Request.URL.Path
 }
 
 // noApp is how GitHub answers an App whose id it does not know, whatever it asked for.

@@ -29,6 +29,8 @@ const (
 	// looksForGone is how many runs in a row must have failed, which takes some minutes, before a pull request that GitHub does not find is taken for
 	// gone: a 404 may be a mistake, and nobody looks at what is gone.
 	looksForGone = 8
+	// tellsLacking is after how many failed runs in a row, which is some seconds, a check says which call GitHub does not answer.
+	tellsLacking = 2
 	// maxMoves is how often in a row a run begins anew because the pull request has moved on, before others have their turn.
 	maxMoves = 3
 )
@@ -236,6 +238,9 @@ func (r *run) open(ctx context.Context, head change.SHA, again bool) (queue.Resu
 		r.main.decision, subjects, err = keepKnown(d, w.Decision), []*subject{r.main}, nil
 	}
 	if err != nil {
+		if tellErr := r.tellLacking(ctx, head, err, again); tellErr != nil {
+			return queue.Result{}, tellErr
+		}
 		return queue.Result{}, err
 	}
 	if r.unanswered != nil && strictest(subjects).Verdict == change.Satisfied {
