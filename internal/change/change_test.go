@@ -57,6 +57,28 @@ func TestSubmodules(t *testing.T) {
 	}
 }
 
+func TestWhatAPatchShowsOfAFile(t *testing.T) {
+	for _, row := range []struct {
+		name, patch string
+		plain       bool
+	}{
+		{"lines", "@@ -1,2 +1,2 @@\n a\n-b\n+c", true},
+		{"one line", "@@ -0,0 +1 @@\n+a", true},
+		{"a line, and one without an end", "@@ -0,0 +1,2 @@\n+a\n+b\n\\ No newline at end of file", true},
+		{"a line in the place of a link", "@@ -1 +1 @@\n-/etc/passwd\n\\ No newline at end of file\n+a", true},
+		{"a link", "@@ -0,0 +1 @@\n+/etc/passwd\n\\ No newline at end of file", false},
+		{"a link in the place of lines", "@@ -1,2 +1 @@\n-a\n-b\n+/etc/passwd\n\\ No newline at end of file", false},
+		{"a submodule", "@@ -0,0 +1 @@\n+Subproject commit 0123456789012345678901234567890123456789", false},
+		{"nothing left", "@@ -1 +0,0 @@\n-a", false},
+		{"lines of no hunk", "+a\n+b", false},
+		{"no patch", "", false},
+	} {
+		if got := (File{Patch: row.patch}).IsPlain(); got != row.plain {
+			t.Errorf("%s: %v", row.name, got)
+		}
+	}
+}
+
 func TestNamesSurviveJSON(t *testing.T) {
 	for c := Uncategorized; c <= Emergency; c++ {
 		checkName(t, c)

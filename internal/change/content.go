@@ -103,6 +103,26 @@ func (f File) IsSubmodule() bool {
 	return false
 }
 
+// IsPlain says whether the patch shows that the file is no symlink and no submodule at the head: it has a whole line there, which a symlink has
+// only if what it points to has the end of a line in its name. False where the patch does not tell.
+func (f File) IsPlain() bool {
+	lines, inHunk, there := 0, false, false
+	for line := range strings.Lines(f.Patch) {
+		switch {
+		case strings.HasPrefix(line, "@@"):
+			inHunk, there = true, false
+		case !inHunk:
+		case line[0] == '+' || line[0] == ' ':
+			lines, there = lines+1, true
+		case line[0] == '\\' && there: // no newline at the end of the file
+			lines--
+		default:
+			there = false
+		}
+	}
+	return lines > 0 && !f.IsSubmodule()
+}
+
 // Signature is a name and an e-mail address in a commit, with the account that GitHub says it belongs to, if any.
 type Signature struct {
 	Name    string  `json:"name,omitempty"`

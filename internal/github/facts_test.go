@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -281,6 +282,37 @@ func TestTimeline(t *testing.T) {
 		}
 		equal(t, "calls, once that is known", len(f.took()), 2)
 	})
+	t.Run("of the reviews alone, where there is nothing else", func(t *testing.T) {
+		f := newFake(t)
+		f.json("GET /repos/acme/shop/pulls/1/reviews", 200, []m{review(1, user(bob), "approved", 2)})
+		f.on("GET /repos/acme/shop/issues/1/timeline", refuse(501, ""))
+		c := f.client()
+		for range 2 { // it is looked for each time
+			session := c.Begin()
+			got, err := session.Timeline(t.Context(), shop, 1, session.Began())
+			var missing *NotFound
+			if err != nil || !errors.As(got.Unlisted, &missing) || missing.Call != "GET /repos/acme/shop/issues/1/events" {
+				t.Fatalf("got %+v, %v", got, err)
+			}
+			got.Unlisted = nil
+			diff(t, got, Timeline{Reviews: want.Reviews[:1]})
+			equal(t, "calls", len(f.took()), 3)
+			f.clock.advance(time.Hour)
+		}
+	})
+	t.Run("of the reviews alone is an error, where there was more before", func(t *testing.T) {
+		f := newFake(t)
+		f.json("GET /repos/acme/shop/issues/2/timeline", 200, events)
+		f.json("GET /repos/acme/shop/pulls/1/reviews", 200, []m{review(1, user(bob), "approved", 2)})
+		s := f.client().Begin()
+		if _, err := s.Timeline(t.Context(), shop, 2, s.Began()); err != nil {
+			t.Fatal(err)
+		}
+		var missing *NotFound
+		if got, err := s.Timeline(t.Context(), shop, 1, s.Began()); !errors.As(err, &missing) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	})
 	t.Run("a pull request that is gone", func(t *testing.T) {
 		f := newFake(t)
 		c := f.client()
@@ -313,7 +345,7 @@ func TestPermission(t *testing.T) {
 		"no role, on an old server":          {level("write", "", 12), change.PermissionWrite, ""},
 		"a permission that is new":           {level("super", "super", 12), change.PermissionNone, "unknown permission"},
 		"the name is another's by now":       {level("admin", "admin", 99), change.PermissionNone, "another account"},
-		"the account is null":                {answerWith(200, m{"permission": "admin", "role_name": "admin", "user": nil}), change.PermissionNone, "another account"},
+		"the account is null":                {answerWith(200, m{"permission": "admin", "role_name": "admin", "user": nil}), change.PermissionNone, "no account of this name"},
 		"the name is nobody's":               {refuse(404, "bob is not a user"), change.PermissionNone, "renamed or deleted"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -332,6 +364,17 @@ func TestPermission(t *testing.T) {
 			}
 		})
 	}
+	t.Run("whose it is, where the answer does not say", func(t *testing.T) {
+		for id, want := range map[change.AccountID]change.Permission{12: change.PermissionWrite, 99: change.PermissionNone} {
+			f := newFake(t)
+			f.json(call, 200, m{"permission": "write"})
+			f.json("GET /users/bob", 200, m{"id": id, "login": "bob"})
+			got, err := f.client().Begin().Permission(t.Context(), shop, bob, time.Time{})
+			if err != nil || got.Permission != want || (got.Problem == "") != (want == change.PermissionWrite) {
+				t.Errorf("where %d has the login: %+v, %v", id, got, err)
+			}
+		}
+	})
 	t.Run("bots and nobody are not asked about", func(t *testing.T) {
 		f := newFake(t)
 		s := f.client().Begin()
@@ -622,12 +665,22 @@ func TestOwnerPolicy(t *testing.T) {
 	})
 	t.Run("not found, where GitHub gives a token for it", func(t *testing.T) {
 		f := newFake(t)
+		f.token = answerWith(201, m{"token": "ghs_1", "repositories": []m{{"id": 3, "name": ".github"}}})
 		c := f.client()
 		if got, err := c.Begin().OwnerPolicy(t.Context(), "acme", "change-policy.yml", time.Time{}); !Temporary(err) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 		f.json(list, 200, []m{{"name": "README.md", "type": "file"}})
 		diff(t, read(t, c, true), PolicyFile{})
+	})
+	t.Run("not found, where a token is given for whatever is asked for", func(t *testing.T) {
+		f := newFake(t)
+		diff(t, read(t, f.client(), true), PolicyFile{})
+	})
+	t.Run("a GitHub that does not have the call", func(t *testing.T) {
+		f := newFake(t)
+		f.on(list, refuse(501, ""))
+		diff(t, read(t, f.client(), true), PolicyFile{})
 	})
 	t.Run("empty", func(t *testing.T) {
 		f := newFake(t)
@@ -753,6 +806,49 @@ func TestPolicyFile(t *testing.T) {
 			}
 		}
 		calls(t, f, dirCall+"?ref="+string(baseSHA), rootCall)
+	})
+	t.Run("by its name, where GitHub lists no directory and has no blobs", func(t *testing.T) {
+		const fileCall = "GET /repos/acme/shop/contents/.github/change-policy.yml"
+		whole := m{"type": "file", "sha": "f00d", "size": 11, "encoding": "base64", "content": base64.StdEncoding.EncodeToString([]byte(text))}
+		other := maps.Clone(whole)
+		other["sha"] = "beef"
+		link := m{"type": "symlink", "sha": "f00d"}
+		for what, tt := range map[string]struct {
+			dir, file http.HandlerFunc
+			want      PolicyFile
+			problem   string
+		}{
+			"there":                     {nil, answerWith(200, whole), PolicyFile{Found: true, Text: text, Blob: "f00d"}, ""},
+			"listed":                    {answerWith(200, []m{unnamed}), answerWith(200, whole), PolicyFile{Found: true, Text: text, Blob: "f00d"}, ""},
+			"listed as another":         {answerWith(200, []m{unnamed}), answerWith(200, other), PolicyFile{Found: true, Blob: "f00d"}, "no such file content"},
+			"a symlink":                 {nil, answerWith(200, link), PolicyFile{Found: true, Blob: "f00d"}, "a symlink"},
+			"not there, at a known one": {nil, refuse(404, "Not Found"), PolicyFile{}, ""},
+		} {
+			f := newFake(t)
+			f.json("GET /repos/acme/shop/commits/"+string(baseSHA)+"/check-runs", 200, m{"total_count": 0, "check_runs": []m{}})
+			f.on(fileCall, tt.file)
+			if tt.dir != nil {
+				f.on(dirCall, tt.dir)
+			}
+			got, err := f.client().Begin().PolicyFile(t.Context(), shop, baseSHA, name)
+			if err != nil || !strings.Contains(got.Problem, tt.problem) || (tt.problem == "") != (got.Problem == "") {
+				t.Errorf("%s: problem %q, %v", what, got.Problem, err)
+			}
+			got.Problem, got.Mend = "", ""
+			diff(t, got, tt.want)
+		}
+	})
+	t.Run("nothing is found by its name where there were trees before", func(t *testing.T) {
+		f := newFake(t)
+		f.json("GET /repos/acme/shop/commits/"+string(baseSHA)+"/check-runs", 200, m{"total_count": 0, "check_runs": []m{}})
+		f.json("GET /repos/acme/shop/git/trees/"+string(headSHA), 200, root("src"))
+		s := f.client().Begin()
+		if got, err := s.PolicyFile(t.Context(), shop, headSHA, name); err != nil || got.Found {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if got, err := s.PolicyFile(t.Context(), shop, baseSHA, name); err == nil {
+			t.Errorf("got %+v", got)
+		}
 	})
 	for what, broken := range map[string]func(f *fake){
 		"a directory that GitHub does not find, and lists": func(f *fake) { f.json(rootCall, 200, root("src", ".github")) },

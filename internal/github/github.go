@@ -88,6 +88,7 @@ type GitHub struct {
 	limits    Limits
 	processes func() int
 
+	has     sync.Map      // of each route that was ever answered with what was asked for: what GitHub has it does not lack later
 	itself  *transport    // for what the App asks about itself, with its key and not with an installation's token
 	tokens  *lru[*token]  // by installation and scope
 	answers *lru[*answer] // by installation, scope and URL: revalidated
@@ -193,6 +194,12 @@ func parseAddress(key, value, use string) (*url.URL, error) {
 func (g *GitHub) isConfigured(u *url.URL) bool {
 	is := func(api *url.URL) bool { return api != nil && u.Host == api.Host && u.Scheme == api.Scheme }
 	return is(g.api) || is(g.graphql)
+}
+
+// ever says whether GitHub was ever seen to have a route. If so, that it does not find something there says nothing of the route.
+func (g *GitHub) ever(r route) bool {
+	_, has := g.has.Load(r)
+	return has
 }
 
 func isLoopback(host string) bool {

@@ -39,7 +39,8 @@ type PolicyFile struct {
 //
 // Two calls for a commit seen for the first time, one if the file is the same as at another commit, none otherwise. A commit without the
 // directory costs two: that GitHub does not find it may be a mistake, and another policy would hold in place of the one that is there, so
-// that what the commit has at its root is listed too.
+// that what the commit has at its root is listed too. Where a GitHub lists neither, and was never seen to have trees, the file is read by its name; it is not
+// there if GitHub does not find that either, and knows the commit.
 func (s *Session) PolicyFile(ctx context.Context, repo change.Repository, commit change.SHA, name string) (_ PolicyFile, err error) {
 	defer wrap(&err, "reading %s of %s at %s", name, repo, commit.Short())
 	key := s.objectKey("policy", repo, string(commit), name)
@@ -106,8 +107,7 @@ func (r fileReader) file(ctx context.Context, name string, since time.Time) (_ P
 	var missing *NotFound
 	switch {
 	case errors.As(err, &missing):
-		proven, err := r.lacks(ctx, dir, told, missing, since)
-		return PolicyFile{}, proven, err
+		return r.lacks(ctx, name, dir, told, missing, since)
 	case err != nil:
 		return PolicyFile{}, false, err
 	case !isDir:
@@ -118,7 +118,7 @@ func (r fileReader) file(ctx context.Context, name string, since time.Time) (_ P
 	}
 	for _, e := range present(entries) {
 		if e.GetName() == path.Base(name) {
-			file, err := r.regularFile(ctx, e)
+			file, err := r.regularFile(ctx, e, name)
 			return file, err == nil, err
 		}
 	}
@@ -140,25 +140,28 @@ func (r fileReader) contents(dir string) address {
 	return to
 }
 
-// lacks says what follows where GitHub told that it does not find a directory: nothing (nil), or an error if it is known to be there. Proven
-// says that a listing bears out that it is not.
-func (r fileReader) lacks(ctx context.Context, dir string, told *answer, missing *NotFound, since time.Time) (proven bool, err error) {
+// lacks says what follows where GitHub told that it does not find a file's directory: that there is no file, or an error if the directory is known
+// to be there. Where nothing tells, because this GitHub was never seen to have trees, the file is looked for by its name.
+func (r fileReader) lacks(ctx context.Context, name, dir string, told *answer, missing *NotFound, since time.Time) (file PolicyFile, proven bool, err error) {
 	switch {
 	case strings.HasPrefix(missing.Message, "No commit found"):
-		return false, missing
+		return PolicyFile{}, false, missing
 	case strings.HasPrefix(missing.Message, emptyRepository):
-		return false, nil
+		return PolicyFile{}, false, nil
 	case dir == "" && told.sent.Before(r.began): // it was borne out when it was asked for
-		return false, nil
+		return PolicyFile{}, false, nil
 	case dir == "":
 		err = r.lacksRepository(ctx)
 	default:
 		proven, err = r.lacksDirectory(ctx, dir, since)
+		if errors.As(err, &missing) && !r.github.ever(getTree) {
+			file, err = r.byName(ctx, name, since)
+		}
 	}
 	if err != nil {
 		r.drop(r.contents(dir)) // it is asked again
 	}
-	return proven, err
+	return file, proven, err
 }
 
 // lacksDirectory says whether what GitHub lists at the commit's root bears out that the commit has no such directory; false: the list does not
@@ -180,8 +183,8 @@ func (r fileReader) lacksDirectory(ctx context.Context, dir string, since time.T
 	return !root.GetTruncated(), nil
 }
 
-// lacksRepository returns an error if GitHub gives a token for the repository that it did not find: then it is there. Whether one is there that
-// only the installation's other tokens could read, nothing tells.
+// lacksRepository returns an error if the owner's .github, which GitHub did not find, is what it gives a token for, and says so: then it is there.
+// Whether one is there that only the installation's other tokens could read, nothing tells, nor does a token that is for whatever was asked for.
 func (r fileReader) lacksRepository(ctx context.Context) error {
 	if r.scope.kind != policies {
 		return nil
@@ -193,14 +196,30 @@ func (r fileReader) lacksRepository(ctx context.Context) error {
 	}
 	r.forget(r.scope, refused)
 	again, err := r.token(ctx, why, r.scope)
-	if err == nil && again.instead == nil {
+	if err == nil && slices.Contains(again.reaches, ownerRepository) {
 		err = &Unavailable{Err: errors.New("GitHub does not find the repository, and gives a token for it")}
 	}
 	return err
 }
 
-// regularFile reads what is listed as e, if it is a regular file.
-func (r fileReader) regularFile(ctx context.Context, e *github.RepositoryContent) (PolicyFile, error) {
+// byName reads a file of a commit where GitHub lists neither its directory nor the commit's root. That there is none is believed of a
+// commit that GitHub knows, which lists its check runs.
+func (r fileReader) byName(ctx context.Context, name string, since time.Time) (PolicyFile, error) {
+	var e github.RepositoryContent
+	err := r.read(ctx, r.contents(name), since, &e, func() bool { return e.GetType() != "" && e.GetSHA() != "" })
+	var missing *NotFound
+	if errors.As(err, &missing) {
+		_, err = r.checkRuns(ctx, r.repo, r.commit, since)
+		return PolicyFile{}, err
+	}
+	if err != nil {
+		return PolicyFile{}, err
+	}
+	return r.regularFile(ctx, &e, name)
+}
+
+// regularFile reads the file that GitHub listed as e, if it is a regular file.
+func (r fileReader) regularFile(ctx context.Context, e *github.RepositoryContent, name string) (PolicyFile, error) {
 	file := PolicyFile{Found: true, Blob: change.SHA(e.GetSHA())}
 	irregular := func(what string) {
 		file.Problem, file.Mend = what+" and must be a regular file", "put a regular file in its place"
@@ -221,6 +240,11 @@ func (r fileReader) regularFile(ctx context.Context, e *github.RepositoryContent
 	}
 	text, err := r.blob(ctx, file.Blob)
 	var missing *NotFound
+	if errors.As(err, &missing) {
+		if same, ok := r.contentOf(ctx, name, file.Blob); ok {
+			text, err = same, nil
+		}
+	}
 	switch {
 	case errors.As(err, &missing) && e.GitURL != nil:
 		return PolicyFile{}, &Unavailable{Err: errors.New("GitHub lists the file, and does not find its content")}
@@ -234,6 +258,17 @@ func (r fileReader) regularFile(ctx context.Context, e *github.RepositoryContent
 		file.Text = text
 	}
 	return file, nil
+}
+
+// contentOf reads a file by its name where GitHub does not find its blob: ok if that is what it has there.
+func (r fileReader) contentOf(ctx context.Context, name string, blob change.SHA) (text string, ok bool) {
+	var e github.RepositoryContent
+	err := r.read(ctx, r.contents(name), r.began, &e, func() bool { return e.GetType() == "file" })
+	if err != nil || e.GetSHA() != string(blob) {
+		return "", false
+	}
+	text, err = e.GetContent()
+	return text, err == nil && (e.Size == nil || len(text) == e.GetSize())
 }
 
 // blob reads a blob's content. It is held for as long as memory allows: its name is its content's.

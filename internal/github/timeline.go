@@ -22,6 +22,8 @@ type Timeline struct {
 	Labels  []change.LabelEvent // Head is not known here
 	// Retargeted is when the base branch was last changed, zero if it was not.
 	Retargeted time.Time
+	// Unlisted is why there is nothing here but the reviews, without who dismissed them: this GitHub has no list of the rest. It is a *NotFound, or nil.
+	Unlisted error
 }
 
 // event is an entry of a timeline or of an issue's events, with the fields of the kinds that matter here; go-github's type lacks
@@ -45,8 +47,8 @@ type event struct {
 }
 
 // Timeline reads the reviews of a pull request and who dismissed them, who set and took off which label, and when the base branch was last changed:
-// from one list (issues/list-events-for-timeline), or from two where a GitHub has no such route (pulls/list-reviews and issues/list-events). One call
-// for each 100 events.
+// from one list (issues/list-events-for-timeline), or from two where a GitHub has no such route (pulls/list-reviews and issues/list-events). Where it
+// has but the reviews, and was never seen to have more, the Timeline says so. One call for each 100 events.
 func (s *Session) Timeline(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (_ Timeline, err error) {
 	defer wrap(&err, "reading the timeline of %s#%d", repo, n)
 	if !s.noTimeline.Load() {
@@ -57,6 +59,7 @@ func (s *Session) Timeline(ctx context.Context, repo change.Repository, n change
 		}
 	}
 	var reviews, events []event
+	var unlisted error
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		reviews, err = s.events(gctx, listReviews, repo, n, since)
@@ -64,16 +67,25 @@ func (s *Session) Timeline(ctx context.Context, repo change.Repository, n change
 	})
 	group.Go(func() (err error) {
 		events, err = s.events(gctx, listEvents, repo, n, since)
+		var missing *NotFound
+		if errors.As(err, &missing) && !s.github.ever(listTimeline) && !s.github.ever(listEvents) {
+			unlisted = err
+			return nil
+		}
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return Timeline{}, err
 	}
-	s.noTimeline.Store(true) // the pull request exists, so it is the route that is missing
+	if unlisted == nil {
+		s.noTimeline.Store(true) // the pull request exists, so it is the route that is missing
+	}
 	for i := range reviews {
 		reviews[i].Event = "reviewed"
 	}
-	return timeline(slices.Concat(reviews, events)), nil
+	t := timeline(slices.Concat(reviews, events))
+	t.Unlisted = unlisted
+	return t, nil
 }
 
 func (s *Session) events(ctx context.Context, r route, repo change.Repository, n change.Number, since time.Time) ([]event, error) {

@@ -79,6 +79,7 @@ type token struct {
 	made    time.Time // when it was asked for
 	until   time.Time // when it is not used any more
 	instead *token    // whose text it borrows, because GitHub gives none for the scope; nil: it is one of its own
+	reaches []string  // the names of the repositories that GitHub said it is for, where it was asked to be for some
 }
 
 // doubts says whether GitHub might answer a new token otherwise than it answered this one.
@@ -145,7 +146,11 @@ func (c *Client) mint(ctx context.Context, r *sending, s scope) (*token, error) 
 	if got.GetToken() == "" {
 		return nil, unreadable(errors.New("GitHub's answer holds no token"), false)
 	}
-	return &token{text: got.GetToken(), made: now, until: now.Add(tokenLife)}, nil
+	made := &token{text: got.GetToken(), made: now, until: now.Add(tokenLife)}
+	for _, repo := range present(got.Repositories) {
+		made.reaches = append(made.reaches, repo.GetName())
+	}
+	return made, nil
 }
 
 // withoutPolicies returns the token that takes the place of one for the owner's .github, for a minute: it reads a public one.

@@ -273,7 +273,7 @@ func (q *inquiry) plainFiles() bool {
 			if q.questions != nil {
 				q.questions.modes = true
 			}
-			plain = false
+			plain = plain && f.IsPlain()
 		case f.Mode != change.ModeRegular && f.Mode != change.ModeExecutable:
 			plain = false
 		}

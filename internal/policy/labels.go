@@ -65,7 +65,7 @@ func (q *inquiry) remarkHeldOn(label string) {
 	lowerer := q.role(q.policy.Labels.LoweredBy)
 	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" still counts"))
 	switch {
-	case stuck.Label == "":
+	case !stuck.By.Known():
 		q.remark(name, change.Words(": it was added, and nobody is known to have removed it. That ends once it is added again and removed by whoever added it first, or by "),
 			q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
 	case q.holds(lowerer, stuck.By) == unknown:

@@ -94,12 +94,15 @@ func (r *run) readTogether(
 		return err
 	})
 	// Deliveries are enough for a pull request followed from its opening, unless one is known to be missing or the order of its label events
-	// is ambiguous; otherwise read the timeline.
+	// is ambiguous; otherwise read the timeline. Where GitHub lists nothing but reviews they have to be enough.
 	told := t == trustHeld && w.PushesKnown && !w.Untold && !w.Concerns.Has(change.ConcernVerify) && inOrder(w.LabelEvents)
 	if !told {
 		group.Go(func() error {
 			read, err := r.github.Timeline(ctx, w.Repository, w.Key.Number, r.sinceFor(change.ConcernTimeline, s, t))
 			timeline = &read
+			if err == nil && !(w.PushesKnown && !w.Untold) {
+				err = read.Unlisted
+			}
 			return err
 		})
 	}
@@ -126,9 +129,14 @@ func (r *run) noteUntold(ctx context.Context, s *subject, timeline *github.Timel
 func mergeTold(f *change.Facts, s *subject, timeline *github.Timeline, t trust) {
 	w := &s.work
 	var retargeted time.Time
-	if timeline == nil {
+	switch {
+	case timeline == nil:
 		f.Reviews, f.LabelEvents = foldReviews(w.Reviews), w.LabelEvents
-	} else {
+	case timeline.Unlisted != nil:
+		f.Reviews, s.left = withToldReviews(withDismissers(timeline.Reviews, w.Reviews), w.Reviews, t, f.Now)
+		f.LabelEvents = withPresent(w.LabelEvents, w.Snapshot)
+		retargeted = f.Now // it may have been at any time
+	default:
 		f.Reviews, f.LabelEvents, s.left = withTold(*timeline, w.Reviews, w.LabelEvents, t, f.Now)
 		retargeted = timeline.Retargeted
 	}

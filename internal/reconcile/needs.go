@@ -158,7 +158,12 @@ func (g *gathering) files(need change.Needs) (reads []read) {
 	if head := content.Head; need.Modes && !g.trees[head] {
 		g.trees[head] = true
 		reads = append(reads, func(ctx context.Context) error {
-			return g.readTree(ctx, head, files, pathAtHead, func(c *change.File, e github.TreeEntry) { c.Mode = e.Mode })
+			err := g.readTree(ctx, head, files, pathAtHead, func(c *change.File, e github.TreeEntry) { c.Mode = e.Mode })
+			var missing *github.NotFound
+			if errors.As(err, &missing) && !slices.ContainsFunc(files, mayBeLink) {
+				return nil // what the modes would tell, the patches do
+			}
+			return err
 		})
 	}
 	if base := content.MergeBase; need.Blobs && !g.trees[base] {
@@ -279,6 +284,9 @@ func (g *gathering) readTree(
 	})
 	return nil
 }
+
+// mayBeLink says whether only a tree tells that a changed file is not a symlink or a submodule.
+func mayBeLink(f change.File) bool { return pathAtHead(f) != "" && !f.IsPlain() }
 
 // pathAtHead is where a changed file is at the head; empty if it was removed.
 func pathAtHead(f change.File) string {

@@ -85,6 +85,46 @@ func withToldLabels(listed, toldLabels []change.LabelEvent, t trust, now time.Ti
 	return labels, left
 }
 
+// withDismissers says of reviews that GitHub lists as dismissed what deliveries told of that, where it does not say itself.
+func withDismissers(listed, toldReviews []change.Review) []change.Review {
+	listed = slices.Clone(listed)
+	for _, told := range foldReviews(toldReviews) {
+		for i := range listed {
+			if r := &listed[i]; r.ID == told.ID && r.State.Is(change.Dismissed) && told.State.Is(change.Dismissed) {
+				r.Was, r.DismissedBy, r.DismissedAt = told.Was, told.DismissedBy, told.DismissedAt
+			}
+		}
+	}
+	return listed
+}
+
+// withPresent returns the label events that deliveries told of a pull request, for a GitHub that lists none. Where the labels that it carries are
+// others than these leave, and where the order of two is not known, nobody is known to have set or taken them off.
+func withPresent(told []change.LabelEvent, p change.Pull) []change.LabelEvent {
+	labels := slices.Clone(told)
+	slices.SortStableFunc(labels, func(a, b change.LabelEvent) int { return a.At.Compare(b.At) })
+	named := func(name string) []change.LabelEvent {
+		return slices.DeleteFunc(slices.Clone(labels), func(l change.LabelEvent) bool { return !change.SameLabel(l.Label, name) })
+	}
+	for i := range labels {
+		if !inOrder(named(labels[i].Label)) {
+			labels[i].By = change.Account{}
+		}
+	}
+	last := map[string]bool{}
+	for _, l := range slices.Backward(labels) {
+		name := strings.ToLower(l.Label)
+		if _, later := last[name]; later {
+			continue
+		}
+		last[name] = l.Added
+		if l.Added != p.HasLabel(l.Label) {
+			labels = append(labels, change.LabelEvent{Label: l.Label, Added: !l.Added, At: l.At})
+		}
+	}
+	return labels
+}
+
 // asTold returns a label event for the record: by whom its delivery told it, where withTold left out who that was.
 func asTold(l change.LabelEvent, told []change.LabelEvent) change.LabelEvent {
 	i := slices.IndexFunc(told, func(t change.LabelEvent) bool {

@@ -107,6 +107,29 @@ func TestALabelThatGitHubDoesNotListYet(t *testing.T) {
 	}
 }
 
+func TestLabelsOfAGitHubThatListsNoEvents(t *testing.T) {
+	event := func(added bool, by change.Account, minute float64) change.LabelEvent {
+		return change.LabelEvent{Label: "EMERGENCY", Added: added, By: by, At: at(minute)}
+	}
+	nobody := change.Account{}
+	for name, row := range map[string]struct {
+		told    []change.LabelEvent
+		carries []string
+		want    []change.LabelEvent
+	}{
+		"as they were told":            {[]change.LabelEvent{event(true, alice, 1)}, []string{"emergency"}, []change.LabelEvent{event(true, alice, 1)}},
+		"in their order":               {[]change.LabelEvent{event(false, bob, 2), event(true, alice, 1)}, nil, []change.LabelEvent{event(true, alice, 1), event(false, bob, 2)}},
+		"taken off, and nobody told":   {[]change.LabelEvent{event(true, alice, 1)}, nil, []change.LabelEvent{event(true, alice, 1), event(false, nobody, 1)}},
+		"set again, and nobody told":   {[]change.LabelEvent{event(true, alice, 1), event(false, bob, 2)}, []string{"EMERGENCY"}, []change.LabelEvent{event(true, alice, 1), event(false, bob, 2), event(true, nobody, 2)}},
+		"in an order that is not told": {[]change.LabelEvent{event(false, bob, 1), event(true, alice, 1)}, []string{"EMERGENCY"}, []change.LabelEvent{event(false, nobody, 1), event(true, nobody, 1)}},
+		"of which nothing was told":    {nil, []string{"EMERGENCY"}, nil},
+	} {
+		if diff := cmp.Diff(row.want, withPresent(row.told, change.Pull{Labels: row.carries})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestALabelIsRecordedAsItWasTold(t *testing.T) {
 	on := change.LabelEvent{Label: "EMERGENCY", Added: true, By: alice, At: at(1), Head: "a1"}
 	told := []change.LabelEvent{on}
