@@ -324,6 +324,27 @@ func TestTimeline(t *testing.T) {
 	})
 }
 
+func TestDescribed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer m
+		want   string // its default branch; empty: an error
+	}{
+		"as it is":         {m{"id": 1, "name": "shop", "owner": m{"login": "acme", "type": "Organization"}, "default_branch": "trunk"}, "trunk"},
+		"another by now":   {m{"id": 2, "name": "shop", "owner": m{"login": "acme"}, "default_branch": "trunk"}, ""},
+		"without a branch": {m{"id": 1, "name": "shop", "owner": m{"login": "acme"}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.json("GET /repos/acme/shop", 200, tt.answer)
+			s := f.client().Begin()
+			got, err := s.Described(t.Context(), shop, s.Began())
+			if (err != nil) != (tt.want == "") || got.DefaultBranch != tt.want || err == nil && (got.ID != shop.ID || got.Installation != s.id || got.OwnerIsUser) {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
 func TestPermission(t *testing.T) {
 	const call = "GET /repos/acme/shop/collaborators/bob/permission"
 	level := func(permission, role string, id change.AccountID) http.HandlerFunc {

@@ -160,12 +160,31 @@ func (s *Session) Repositories(ctx context.Context, since time.Time) (_ []Instal
 	}
 	repos := make([]InstalledRepository, 0, len(listed.items))
 	for _, r := range listed.items {
-		repos = append(repos, InstalledRepository{change.Repository{
-			ID: change.RepositoryID(r.GetID()), Owner: r.GetOwner().GetLogin(), Name: r.GetName(), DefaultBranch: r.GetDefaultBranch(),
-			OwnerIsUser: r.GetOwner().GetType() == "User", Installation: s.id,
-		}, r.GetArchived(), r.GetUpdatedAt().Time})
+		repos = append(repos, InstalledRepository{s.repository(r), r.GetArchived(), r.GetUpdatedAt().Time})
 	}
 	return repos, nil
+}
+
+// Described reads a repository as it is now (repos/get), by its name: what is another one there is a *NotFound.
+func (s *Session) Described(ctx context.Context, repo change.Repository, since time.Time) (_ change.Repository, err error) {
+	defer wrap(&err, "reading %s", repo)
+	var r github.Repository
+	whole := func() bool { return r.GetID() != 0 && r.GetName() != "" && r.GetDefaultBranch() != "" }
+	if err := s.read(ctx, getRepository.of(repo), since, &r, whole); err != nil {
+		return change.Repository{}, err
+	}
+	if change.RepositoryID(r.GetID()) != repo.ID {
+		return change.Repository{}, &NotFound{Message: "the repository of this name is another by now"}
+	}
+	return s.repository(&r), nil
+}
+
+// repository returns what GitHub says of a repository of the installation.
+func (s *Session) repository(r *github.Repository) change.Repository {
+	return change.Repository{
+		ID: change.RepositoryID(r.GetID()), Owner: r.GetOwner().GetLogin(), Name: r.GetName(), DefaultBranch: r.GetDefaultBranch(),
+		OwnerIsUser: r.GetOwner().GetType() == "User", Installation: s.id,
+	}
 }
 
 func pull(p *github.PullRequest) change.Pull {

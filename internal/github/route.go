@@ -15,6 +15,7 @@ type route string
 
 // The routes that the adapter calls.
 const (
+	getRepository    route = "GET /repos/{owner}/{repo}"
 	getPull          route = "GET /repos/{owner}/{repo}/pulls/{pull_number}"
 	listPulls        route = "GET /repos/{owner}/{repo}/pulls"
 	listPullsOf      route = "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls"

@@ -17,6 +17,7 @@ type GitHub interface {
 	Began() time.Time
 	Now() time.Time
 
+	Described(ctx context.Context, repo change.Repository, since time.Time) (change.Repository, error)
 	Pull(ctx context.Context, repo change.Repository, n change.Number, since time.Time) (change.Pull, error)
 	PullsWithHead(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]change.Pull, error)
 	Content(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) (change.Content, error)
@@ -49,6 +50,7 @@ type GitHub interface {
 // Store is what the loop remembers; see store.Store.
 type Store interface {
 	Begin(ctx context.Context, key change.PullKey) (store.Work, error)
+	SaveRepository(ctx context.Context, r change.Repository) error
 	PullsWithHead(ctx context.Context, repo change.RepositoryID, head change.SHA) ([]change.PullKey, error)
 	SavePull(ctx context.Context, key change.PullKey, read change.Pull) (change.Pull, error)
 	SaveGone(ctx context.Context, key change.PullKey) error

@@ -9,7 +9,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -123,13 +122,27 @@ func (rc *Reconciler) runOnce(ctx context.Context, key change.PullKey) (queue.Re
 	if work.Gone {
 		return queue.Result{}, nil
 	}
-	if work.Repository.DefaultBranch == "" {
-		// Whether the branch is governed cannot be said, which is no reason to take its check away.
-		return queue.Result{}, fmt.Errorf("the default branch of %s is not known yet", work.Repository)
-	}
 	r := rc.begin(ctx, work)
+	if err := r.describe(ctx); err != nil {
+		return r.outcome(ctx, queue.Result{}, err)
+	}
 	result, err := r.reconcile(ctx)
 	return r.outcome(ctx, result, err)
+}
+
+// describe reads the default branch of a repository of which no delivery named it: without it nobody can say whether a branch is governed, which is no
+// reason to take its check away.
+func (r *run) describe(ctx context.Context) error {
+	repo := &r.main.work.Repository
+	if repo.DefaultBranch != "" {
+		return nil
+	}
+	read, err := r.github.Described(ctx, *repo, r.github.Began())
+	if err != nil {
+		return err
+	}
+	*repo = read
+	return r.Store.SaveRepository(ctx, read)
 }
 
 // outcome tells waiting and the end of a pull request from failures.
