@@ -258,9 +258,7 @@ func (c *Client) ask(ctx context.Context, r *sending, to address, held *answer) 
 	if a.body, err = readAll(resp.Response); err != nil {
 		return nil, unreadable(err, false)
 	}
-	if !c.github.ever(r.route) {
-		c.github.has.Store(r.route, true)
-	}
+	c.github.has.LoadOrStore(r.route, true)
 	a.etag = resp.Header.Get("ETag")
 	a.hasNext, a.lastPage = resp.NextPage != 0, resp.LastPage
 	return a, nil

@@ -82,6 +82,15 @@ func (e *NotFound) Error() string {
 	return "not found on GitHub: " + e.Message
 }
 
+// Lacking is a NotFound from a GitHub that was never seen to have what was asked for, of whatever: it may have no such call.
+type Lacking struct{ Err error }
+
+// Error implements error.
+func (e *Lacking) Error() string { return e.Err.Error() }
+
+// Unwrap returns the NotFound.
+func (e *Lacking) Unwrap() error { return e.Err }
+
 // Forbidden says that the App may not do this.
 type Forbidden struct {
 	Message string

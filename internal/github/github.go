@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -196,10 +197,13 @@ func (g *GitHub) isConfigured(u *url.URL) bool {
 	return is(g.api) || is(g.graphql)
 }
 
-// ever says whether GitHub was ever seen to have a route. If so, that it does not find something there says nothing of the route.
-func (g *GitHub) ever(r route) bool {
-	_, has := g.has.Load(r)
-	return has
+// lacks says whether an error is that GitHub did not find something, where it was never seen to have one of some routes: it may have none of them.
+func (g *GitHub) lacks(err error, routes ...route) bool {
+	var missing *NotFound
+	return errors.As(err, &missing) && !slices.ContainsFunc(routes, func(r route) bool {
+		_, has := g.has.Load(r)
+		return has
+	})
 }
 
 func isLoopback(host string) bool {

@@ -154,7 +154,7 @@ func (r fileReader) lacks(ctx context.Context, name, dir string, told *answer, m
 		err = r.lacksRepository(ctx)
 	default:
 		proven, err = r.lacksDirectory(ctx, dir, since)
-		if errors.As(err, &missing) && !r.github.ever(getTree) {
+		if r.github.lacks(err, getTree) {
 			file, err = r.byName(ctx, name, since)
 		}
 	}

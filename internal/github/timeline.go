@@ -67,8 +67,7 @@ func (s *Session) Timeline(ctx context.Context, repo change.Repository, n change
 	})
 	group.Go(func() (err error) {
 		events, err = s.events(gctx, listEvents, repo, n, since)
-		var missing *NotFound
-		if errors.As(err, &missing) && !s.github.ever(listTimeline) && !s.github.ever(listEvents) {
+		if s.github.lacks(err, listTimeline, listEvents) {
 			unlisted = err
 			return nil
 		}

@@ -26,7 +26,8 @@ type TreeEntry struct {
 }
 
 // Tree reads the entries of paths in a commit's tree (git/get-tree). A path that is no file there is left out. Complete is false where
-// GitHub cut the tree and the directories needed are too many (60) to read one by one: then a path left out may exist.
+// GitHub cut the tree and the directories needed are too many (60) to read one by one: then a path left out may exist. A commit that is not found by a
+// GitHub that was never seen to have a tree is a *Lacking.
 //
 // One call for a commit, none once its paths are known. GitHub cuts a tree at 100,000 entries or 7 MB.
 func (s *Session) Tree(
@@ -56,6 +57,9 @@ func (s *Session) Tree(
 	found, complete, err := s.wholeTree(ctx, repo, commit, unknown)
 	if err == nil && !complete {
 		found, complete, err = s.walkTree(ctx, repo, commit, unknown)
+	}
+	if s.github.lacks(err, getTree) {
+		err = &Lacking{err}
 	}
 	if err != nil {
 		return nil, false, err

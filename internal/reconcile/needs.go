@@ -159,8 +159,8 @@ func (g *gathering) files(need change.Needs) (reads []read) {
 		g.trees[head] = true
 		reads = append(reads, func(ctx context.Context) error {
 			err := g.readTree(ctx, head, files, pathAtHead, func(c *change.File, e github.TreeEntry) { c.Mode = e.Mode })
-			var missing *github.NotFound
-			if errors.As(err, &missing) && !slices.ContainsFunc(files, mayBeLink) {
+			var lacking *github.Lacking
+			if errors.As(err, &lacking) && !slices.ContainsFunc(files, mayBeLink) {
 				return nil // what the modes would tell, the patches do
 			}
 			return err
