@@ -314,9 +314,9 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	case short == w.count:
 		what = strconv.Itoa(short) + " approvals from "
 	case short == 1:
-		what = "one more from "
+		what = "one more approval from "
 	default:
-		what = strconv.Itoa(short) + " more from "
+		what = strconv.Itoa(short) + " more approvals from "
 	}
 	var approved []change.Account
 	for _, o := range q.opinions {

@@ -167,7 +167,7 @@ categories: {normal: {record: [], unattributed: block}}
 		{name: "three people and security", facts: pullRequest(risky, approved("bob", "carol", "lea", "sam")),
 			want: []string{"high-risk, satisfied", "met 2 reviewers bob and carol", "met Tech lead lea", "met Security review sam"}},
 		{name: "nobody fills two places", facts: pullRequest(risky, approved("bob", "lea", "sam")),
-			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more from anyone with write access", "met Tech lead lea", "met Security review sam"}},
+			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more approval from anyone with write access", "met Tech lead lea", "met Security review sam"}},
 		{name: "nor the review of a role that approves as well", policy: `
 version: 1
 roles: {security: {teams: [security]}}
@@ -281,7 +281,7 @@ func TestWhoeverCountsIsNotAskedAgain(t *testing.T) {
 		{name: "the latest is of other content", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead)),
 			want: []string{"high-risk, waiting", "ask security of [security][] round 1"}, never: []string{"ask reviewer"}},
 		{name: "back to what was approved before", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead), pushed(head)),
-			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more from anyone with write access", "bob counts for reviewer"}, never: []string{"ask "}},
+			want: []string{"high-risk, waiting", "awaited 2 reviewers [1 of 2 approvals] bob → one more approval from anyone with write access", "bob counts for reviewer"}, never: []string{"ask "}},
 		{name: "on to something else", facts: pullRequest(risky, approved("bob", "lea", "sam"), pushed(oldHead), review(change.Approved, "bob", oldHead), pushed("3333333333333333333333333333333333333333")),
 			want: []string{"high-risk, waiting", "ask reviewer of [][bob]"}},
 	})
@@ -307,7 +307,7 @@ categories:
 	play(t, twoOfThree, []scenario{
 		{name: "who is asked by name", facts: pullRequest(risky, approved("carol")),
 			want: []string{"high-risk, waiting", "awaited 2 from qa [1 of 2 approvals] carol → bob and dan have been asked to review", "ask qa of [][bob dan]"}},
-		{name: "who may be asked by name", facts: pullRequest(files("docs/a.md"), approved("carol")), want: []string{"standard, waiting", "awaited 2 from qa [1 of 2 approvals] carol → one more from bob or dan"}},
+		{name: "who may be asked by name", facts: pullRequest(files("docs/a.md"), approved("carol")), want: []string{"standard, waiting", "awaited 2 from qa [1 of 2 approvals] carol → one more approval from bob or dan"}},
 	})
 }
 

@@ -162,7 +162,7 @@ func TestExpectations(t *testing.T) {
 			"record: expected met, got Rollback plan missing (add a ## Rollback plan section to the description) and Testing missing (add a ## Testing section to the description)",
 		}},
 		{migration + "expect: {requirements: {2 reviewers: met}}", []string{
-			"2 reviewers: expected met, got awaited (one more from anyone with write access, except alice (author))",
+			"2 reviewers: expected met, got awaited (one more approval from anyone with write access, except alice (author))",
 		}},
 		{"expect: {requirements: {reviewer: absent, security-review: absent}}", []string{"reviewer: expected absent, got met"}},
 		{"expect: {requirements: {x: met}}", []string{"x: expected met, and there is no such requirement: use one of Reviewer"}},

@@ -45,7 +45,7 @@ func example() change.Decision {
 			tenant(change.KindRecord, change.Missing, "Rollback plan", "rollback plan missing", change.Words("missing"),
 				change.Say(change.Words("add a "), change.Code("## Rollback plan"), change.Words(" section to the description"))),
 			tenant(change.KindApprovals, change.Awaited, "2 reviewers", "1 of 2 approvals", change.Login(bob),
-				change.Say(change.Words("one more from anyone with write access, except "), change.Login(alice), change.Words(" (author)"))),
+				change.Say(change.Words("one more approval from anyone with write access, except "), change.Login(alice), change.Words(" (author)"))),
 			tenant(change.KindApprovals, change.Awaited, "Tech lead", "tech lead", nil, change.Say(change.TeamName("acme", "tech-leads"), change.Words(" has been asked to review"))),
 			tenant(change.KindSecurityReview, change.Awaited, "Security review", "security review", nil, change.Say(change.TeamName("acme", "security"),
 				change.Words(" has been asked to review, because "), change.Code("internal/auth/token.go"), change.Words(" matches "), change.Quote("authentication"))),
@@ -94,7 +94,7 @@ func TestSummary(t *testing.T) {
 |---|---|---|---|
 | ✅ | Risk assessment | high |  |
 | ❌ | Rollback plan | missing | add a ` + "`## Rollback plan`" + ` section to the description |
-| ⏳ | 2 reviewers | bob | one more from anyone with write access, except alice (author) |
+| ⏳ | 2 reviewers | bob | one more approval from anyone with write access, except alice (author) |
 | ⏳ | Tech lead | – | ` + "`@acme/tech-leads`" + ` has been asked to review |
 | ⏳ | Security review | – | ` + "`@acme/security` has been asked to review, because `internal/auth/token.go`" + ` matches authentication |
 
@@ -144,7 +144,7 @@ pull request 41 at 9e8d7c6 is failing
 ├─ requirements
 │  ├─ ✅ Risk assessment: high
 │  ├─ ❌ Rollback plan: missing → add a ## Rollback plan section to the description
-│  ├─ ⏳ 2 reviewers: bob → one more from anyone with write access, except alice (author)
+│  ├─ ⏳ 2 reviewers: bob → one more approval from anyone with write access, except alice (author)
 │  ├─ ⏳ Tech lead → @acme/tech-leads has been asked to review
 │  └─ ⏳ Security review → @acme/security has been asked to review, because internal/auth/token.go matches authentication
 ├─ reviews
