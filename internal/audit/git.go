@@ -59,6 +59,16 @@ func (g Git) isOn(ctx context.Context, sha, tip string) bool {
 	return err == nil
 }
 
+// aside returns the commits on the line of first parents of a commit that are not on another. However many they are, git runs once.
+func (g Git) aside(ctx context.Context, tip, other string) (map[string]bool, error) {
+	out, err := g.run(ctx, nil, "rev-list", "--first-parent", tip, "^"+other, "--")
+	commits := map[string]bool{}
+	for _, sha := range strings.Fields(string(out)) {
+		commits[sha] = true
+	}
+	return commits, err
+}
+
 // isShallow says whether the clone was made without what came before some commits.
 func (g Git) isShallow(ctx context.Context) (bool, error) {
 	out, err := g.run(ctx, nil, "rev-parse", "--is-shallow-repository")

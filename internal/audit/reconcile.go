@@ -297,8 +297,12 @@ func (m *mapper) follow(ctx context.Context, line []Commit) error {
 		if _, ok := m.index[onto]; ok || onto == "" || !m.git.isOn(ctx, onto, last) {
 			continue
 		}
+		aside, err := m.git.aside(ctx, last, onto)
+		if err != nil {
+			return err
+		}
 		own := i + 1
-		for own < len(m.line) && !m.git.isOn(ctx, m.line[own].SHA, onto) {
+		for own < len(m.line) && (aside[m.line[own].SHA] || !m.git.isOn(ctx, m.line[own].SHA, onto)) {
 			own++
 		}
 		before, err := m.git.line(ctx, onto)

@@ -281,6 +281,46 @@ func TestABranchThatIsNoFirstParent(t *testing.T) {
 	}
 }
 
+// TestALongBranchAside has git run no more often for the more commits that the branch was merged into.
+func TestALongBranchAside(t *testing.T) {
+	runs := func(commits int) int {
+		g := newClone(t)
+		first := g.commit("squashed")
+		g.git("checkout", "-q", "-b", "topic")
+		for range commits {
+			g.git("commit", "-q", "--allow-empty", "-m", "its own")
+		}
+		g.git("checkout", "-q", "main")
+		onto := g.commit("squashed as well")
+		g.git("checkout", "-q", "topic")
+		g.git("merge", "-q", "-m", "main into topic", "main")
+		head := g.git("rev-parse", "HEAD")
+		g.git("checkout", "-q", "main")
+		g.git("merge", "-q", "--ff-only", "topic")
+		record := recordOf(t, merged(1, "", first, "main"), merged(2, "", onto, "main"),
+			entry(ledger.DecisionChanged, 3, head, map[string]string{"head": head, "merge_base": onto}), merged(3, head, head, "main"))
+		real, err := exec.LookPath("git")
+		must(t, err)
+		bin := t.TempDir()
+		log := filepath.Join(bin, "log")
+		must(t, os.WriteFile(filepath.Join(bin, "git"), []byte("#!/bin/sh\necho >>'"+log+"'\nexec '"+real+"' \"$@\"\n"), 0o700))
+		path := os.Getenv("PATH")
+		t.Setenv("PATH", bin+":"+path)
+		r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+		must(t, err)
+		t.Setenv("PATH", path)
+		if len(r.Landed) != commits+3 || len(r.Unknown()) != 0 {
+			t.Errorf("%d commits, unknown: %+v", len(r.Landed), r.Unknown())
+		}
+		count, err := os.ReadFile(log)
+		must(t, err)
+		return len(count)
+	}
+	if few, many := runs(2), runs(12); few != many {
+		t.Errorf("git ran %d times, and %d times", few, many)
+	}
+}
+
 // TestABranchThatWasRenamed has what landed under the name before be known to who names it.
 func TestABranchThatWasRenamed(t *testing.T) {
 	g := newClone(t)
