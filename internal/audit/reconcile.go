@@ -186,7 +186,8 @@ type Reconciliation struct {
 	// Unfetched are the pull requests whose own commits the clone does not have, and whose commit on the branch follows one that is unknown: if they were
 	// rebased, that one is theirs as well. Newest first.
 	Unfetched []Pull
-	// Elsewhere are the branches that pull requests brought commits of this one to that are not known here: other branches, or former names of this one.
+	// Elsewhere are branches that pull requests brought commits of this one to that are not known here: other branches, or former names of this one. A
+	// branch that the clone has is named for commits of the range only: what is before may be what this one began with.
 	Elsewhere []string
 	// Policies are those that the branch was decided by, one after the other.
 	Policies []InForce
@@ -242,7 +243,7 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 		return out, err
 	}
 	m.exceptions()
-	out.Missing, out.Elsewhere = m.missing(), m.elsewhere()
+	out.Missing = m.missing()
 	if out.Policies, err = m.policies(ctx); err != nil {
 		return out, err
 	}
@@ -251,6 +252,7 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 	if err != nil {
 		return out, err
 	}
+	out.Elsewhere = m.elsewhere(ctx, from, to)
 	for _, i := range m.unfetched {
 		if i >= from && i+1 < to && !m.landed[i+1].Known() {
 			out.Unfetched = append(out.Unfetched, *m.landed[i].Pull)
@@ -480,11 +482,18 @@ func (m *mapper) missing() (list []Pull) {
 	return list
 }
 
-// elsewhere returns the other branches that pull requests brought commits of the line to which are not known here.
-func (m *mapper) elsewhere() (branches []string) {
+// elsewhere returns the other branches that pull requests brought commits of the line to which are not known here: commits of the range, or, if the clone
+// does not have that branch, whichever.
+func (m *mapper) elsewhere(ctx context.Context, from, to int) (branches []string) {
+	inRange := map[string]bool{} // by branch, whether one of its commits is
 	for at := range m.record.pulls {
-		if i, ok := m.index[at.commit]; ok && !m.landed[i].Known() && !slices.Contains(branches, at.branch) {
-			branches = append(branches, at.branch)
+		if i, ok := m.index[at.commit]; ok && !m.landed[i].Known() {
+			inRange[at.branch] = inRange[at.branch] || i >= from && i < to
+		}
+	}
+	for branch, is := range inRange {
+		if _, err := m.git.tip(ctx, branch); is || err != nil {
+			branches = append(branches, branch)
 		}
 	}
 	slices.Sort(branches)

@@ -351,6 +351,23 @@ func TestABranchThatWasRenamed(t *testing.T) {
 	}
 }
 
+// TestABranchThatLeftAnother has a branch that was made from another one, which is still there, not be taken for that one under a new name.
+func TestABranchThatLeftAnother(t *testing.T) {
+	g := newClone(t)
+	first := g.commit("squashed on main")
+	second := g.commit("squashed on main as well")
+	g.git("checkout", "-q", "-b", "release")
+	fix := g.commit("squashed on release")
+	record := recordOf(t, merged(1, "", first, "main"), merged(2, "", second, "main"), merged(3, "", fix, "release"))
+	for after, want := range map[string][]string{"": nil, first: {"main"}} {
+		r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{Branch: "release", After: after})
+		must(t, err)
+		if !slices.Equal(r.Elsewhere, want) {
+			t.Errorf("after %q: %q, want %q", after, r.Elsewhere, want)
+		}
+	}
+}
+
 // TestRebasesWithCommitsThatChangeNothing has those be known, and the ones around them, whether or not they were rebased as well.
 func TestRebasesWithCommitsThatChangeNothing(t *testing.T) {
 	for _, kept := range []bool{true, false} {
