@@ -416,17 +416,16 @@ func (m *mapper) rebased(ctx context.Context, at int, p *Pull) error {
 	if err != nil {
 		return err
 	}
-	changing := slices.DeleteFunc(slices.Clone(own), func(id string) bool { return id == "" })
-	for _, own := range [][]string{own, changing} { // those that change nothing may have been left out
-		if same, err := m.landedAs(ctx, at, own); err != nil {
-			return err
-		} else if !same {
-			continue
-		}
-		for i := at + 1; i < at+len(own); i++ {
-			m.landed[i].Pull = p
-		}
-		return nil
+	same, err := m.landedAs(ctx, at, own)
+	if changing := slices.DeleteFunc(slices.Clone(own), func(id string) bool { return id == "" }); err == nil && !same && len(changing) < len(own) {
+		own = changing // those that change nothing may have been left out
+		same, err = m.landedAs(ctx, at, own)
+	}
+	if err != nil || !same {
+		return err
+	}
+	for i := at + 1; i < at+len(own); i++ {
+		m.landed[i].Pull = p
 	}
 	return nil
 }
