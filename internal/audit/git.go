@@ -123,10 +123,8 @@ func (g Git) patches(ctx context.Context, revisions ...string) (ids []string, er
 	if err != nil {
 		return nil, err
 	}
-	args := []string{
-		"log", "-p", "--no-merges", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--ignore-submodules=none", "--submodule=short", "--format=%H",
-	}
-	text, err := g.run(ctx, nil, append(append(args, revisions...), "--")...)
+	// Unlike log, diff-tree goes by none of what a clone's configuration says of differences but what is switched off here.
+	text, err := g.run(ctx, bytes.NewReader(commits), "diff-tree", "--stdin", "--root", "-p", "--full-index", "--no-ext-diff", "--ignore-submodules=none")
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,16 @@ func (c *clone) git(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// before has lines of shell be run before git is, with its arguments.
+func before(t *testing.T, lines string) {
+	t.Helper()
+	git, err := exec.LookPath("git")
+	must(t, err)
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "git"), []byte("#!/bin/sh\n"+lines+"\nexec '"+git+"' \"$@\"\n"), 0o700))
+	t.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+}
+
 // commit commits another file and returns the commit.
 func (c *clone) commit(subject string) string {
 	c.t.Helper()
@@ -299,13 +309,8 @@ func TestALongBranchAside(t *testing.T) {
 		g.git("merge", "-q", "--ff-only", "topic")
 		record := recordOf(t, merged(1, "", first, "main"), merged(2, "", onto, "main"),
 			entry(ledger.DecisionChanged, 3, head, map[string]string{"head": head, "merge_base": onto}), merged(3, head, head, "main"))
-		real, err := exec.LookPath("git")
-		must(t, err)
-		bin := t.TempDir()
-		log := filepath.Join(bin, "log")
-		must(t, os.WriteFile(filepath.Join(bin, "git"), []byte("#!/bin/sh\necho >>'"+log+"'\nexec '"+real+"' \"$@\"\n"), 0o700))
-		path := os.Getenv("PATH")
-		t.Setenv("PATH", bin+":"+path)
+		log, path := filepath.Join(t.TempDir(), "log"), os.Getenv("PATH")
+		before(t, "echo >>'"+log+"'")
 		r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
 		must(t, err)
 		t.Setenv("PATH", path)
@@ -449,6 +454,27 @@ func TestContentThatGitWouldNotCompare(t *testing.T) {
 		if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "past the policy" {
 			t.Errorf("%s: unknown: %+v", name, unknown)
 		}
+	}
+}
+
+// TestAClonesDirectory has what was pushed past the policy be found from a directory of a clone whose git shows only what changes in that.
+func TestAClonesDirectory(t *testing.T) {
+	g := newClone(t)
+	must(t, os.Mkdir(filepath.Join(g.Dir, "doc"), 0o700))
+	g.write(filepath.Join("doc", "page"), "text\n")
+	first := g.commit("before")
+	g.git("checkout", "-q", "-b", "topic")
+	g.commit("one of two")
+	head := g.commit("two of two")
+	g.git("checkout", "-q", "main")
+	g.commit("past the policy")
+	g.git("cherry-pick", head)
+	g.git("config", "diff.relative", "true")
+	record := recordOf(t, merged(1, "", first, "main"), merged(2, head, g.git("rev-parse", "HEAD"), "main"))
+	r, err := audit.Reconcile(t.Context(), audit.Git{Dir: filepath.Join(g.Dir, "doc")}, record, audit.ReconcileOptions{})
+	must(t, err)
+	if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "past the policy" {
+		t.Errorf("unknown: %+v", unknown)
 	}
 }
 
