@@ -130,7 +130,7 @@ func (g Git) patches(ctx context.Context, revisions ...string) (ids []string, er
 	}
 	out, err := g.run(ctx, bytes.NewReader(text), "patch-id", "--verbatim")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("to compare what commits change takes Git 2.39 or later: %w", err)
 	}
 	known := map[string]string{}
 	for text := range strings.Lines(string(out)) {

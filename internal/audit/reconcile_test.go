@@ -398,6 +398,24 @@ func TestRebasesWithCommitsThatChangeNothing(t *testing.T) {
 	}
 }
 
+// TestAnOldGit has whoever has one be told what to do.
+func TestAnOldGit(t *testing.T) {
+	g := newClone(t)
+	first := g.commit("before")
+	g.git("checkout", "-q", "-b", "topic")
+	g.commit("one of two")
+	head := g.commit("two of two")
+	g.git("checkout", "-q", "main")
+	g.commit("past the policy")
+	g.git("cherry-pick", first+".."+head)
+	record := recordOf(t, merged(1, "", first, "main"), merged(2, head, g.git("rev-parse", "HEAD"), "main"))
+	before(t, `case "$*" in *" patch-id --verbatim"*) echo 'usage: git patch-id [--stable | --unstable]' >&2; exit 129;; esac`)
+	_, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+	if err == nil || !strings.HasPrefix(err.Error(), "to compare what commits change takes Git 2.39 or later: git patch-id in ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestSignedCommits has them be read by who has Git print each signature.
 func TestSignedCommits(t *testing.T) {
 	g := newClone(t)
