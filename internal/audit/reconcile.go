@@ -378,12 +378,13 @@ func (m *mapper) pulls(ctx context.Context) error {
 	for i := range m.landed {
 		// Where what is before a pull request's commit is not accounted for, that may have been the last of several.
 		if p := m.landed[i].Pull; p != nil && p.Commit == m.line[i].SHA && i+1 < len(m.line) && m.landed[i+1].Pull == nil {
-			if p.Commit == p.Head {
+			switch {
+			case p.Commit == p.Head:
 				m.forwarded(i, p)
-			} else if m.line[i].Merge {
-				continue
-			} else if err := m.rebased(ctx, i, p); err != nil {
-				return err
+			case !m.line[i].Merge:
+				if err := m.rebased(ctx, i, p); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -78,7 +78,7 @@ func export(cmd *cobra.Command, o exportOptions) error {
 		return err
 	}
 	if o.since != "" {
-		if what.Since, err = lastKept(cmd, s, o.since); err != nil {
+		if what.Since, err = longestKept(cmd, s, o.since); err != nil {
 			return err
 		}
 	}
@@ -108,8 +108,8 @@ func export(cmd *cobra.Command, o exportOptions) error {
 	return nil
 }
 
-// lastKept returns the last checkpoint in a file, all of which must be signed with keys of the ledger.
-func lastKept(cmd *cobra.Command, s *store.Store, file string) (c ledger.Checkpoint, err error) {
+// longestKept returns the longest checkpoint in a file, all of which must be signed with keys of the ledger.
+func longestKept(cmd *cobra.Command, s *store.Store, file string) (c ledger.Checkpoint, err error) {
 	keys, err := signers(cmd.Context(), s)
 	if err != nil {
 		return c, err

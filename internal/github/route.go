@@ -112,8 +112,8 @@ func (r route) at(params ...string) string {
 	return b.String() + path
 }
 
-// address is a route with its parameters filled in: where a call goes, and with a token of which scope. It is a value: its methods change no
-// other.
+// address is a route with its parameters filled in: where a call goes, and with a token of which scope. Its methods return an address
+// and change none.
 type address struct {
 	route route
 	path  string // relative to the API's

@@ -45,14 +45,14 @@ func addCause[K comparable](by map[K][]string, what K, deliveries ...string) {
 	by[what] = append(by[what], deliveries...)
 }
 
-// gathering is what the deliveries of a group say of the heads, or of the bases, that they name.
+// gathering is what a group of deliveries says of each of the heads, or of the bases, that they name.
 type gathering[K comparable] struct {
 	concerns map[K]change.Concern
 	told     map[K][]string // the identifiers of the deliveries that name it
 	keys     []K            // each once, in the order of the deliveries
 }
 
-// gather returns what deliveries say of what key finds in them, where it finds anything.
+// gather returns what a group of deliveries says of each key. Key returns the one that a delivery names, if it names one.
 func gather[K comparable](group []change.Delivery, key func(change.Delivery) (_ K, named bool)) gathering[K] {
 	g := gathering[K]{concerns: map[K]change.Concern{}, told: map[K][]string{}}
 	for _, d := range group {
@@ -69,7 +69,7 @@ func gather[K comparable](group []change.Delivery, key func(change.Delivery) (_ 
 	return g
 }
 
-// raise adds a pull request that has one of the keys to those that are to be raised, and to what deliveries asked for.
+// raise adds what was said of a key to what is raised for a pull request that has it, and to the deliveries that asked for that.
 func (g gathering[K]) raise(pull change.PullKey, k K, raised map[change.PullKey]change.Concern, by map[change.PullKey][]string) {
 	raised[pull] |= g.concerns[k]
 	addCause(by, pull, g.told[k]...)
