@@ -684,16 +684,18 @@ func TestOwnerPolicy(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
-	t.Run("not found, where GitHub gives a token for it", func(t *testing.T) {
-		f := newFake(t)
-		f.token = answerWith(201, m{"token": "ghs_1", "repositories": []m{{"id": 3, "name": ".github"}}})
-		c := f.client()
-		if got, err := c.Begin().OwnerPolicy(t.Context(), "acme", "change-policy.yml", time.Time{}); !Temporary(err) {
-			t.Errorf("got %+v, %v", got, err)
-		}
-		f.json(list, 200, []m{{"name": "README.md", "type": "file"}})
-		diff(t, read(t, c, true), PolicyFile{})
-	})
+	for _, repo := range []string{".github", ".GitHub"} {
+		t.Run("not found, where GitHub gives a token for "+repo, func(t *testing.T) {
+			f := newFake(t)
+			f.token = answerWith(201, m{"token": "ghs_1", "repositories": []m{{"id": 3, "name": repo}}})
+			c := f.client()
+			if got, err := c.Begin().OwnerPolicy(t.Context(), "acme", "change-policy.yml", time.Time{}); !Temporary(err) {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			f.json(list, 200, []m{{"name": "README.md", "type": "file"}})
+			diff(t, read(t, c, true), PolicyFile{})
+		})
+	}
 	t.Run("not found, where a token is given for whatever is asked for", func(t *testing.T) {
 		f := newFake(t)
 		diff(t, read(t, f.client(), true), PolicyFile{})

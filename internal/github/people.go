@@ -30,7 +30,8 @@ func (s *Session) User(ctx context.Context, login string, since time.Time) (_ ch
 }
 
 // Permission reads what an account may do in the repository (repos/get-collaborator-permission-level). Bots and nobody have none,
-// without a call. Where the answer does not say whose it is, another tells whose the login is (users/get-by-username). An account that GitHub does not know by this login (404), or whose login belongs to another account by now, has a Problem.
+// without a call. Where the answer does not say whose it is, another tells whose the login is (users/get-by-username). An account that
+// GitHub does not know by this login (404), or whose login belongs to another account by now, has a Problem.
 func (s *Session) Permission(ctx context.Context, repo change.Repository, a change.Account, since time.Time) (_ change.Person, err error) {
 	defer wrap(&err, "reading the permission of %s in %s", a.Login, repo)
 	if !a.Known() || a.IsBot() {

@@ -196,7 +196,7 @@ func (r fileReader) lacksRepository(ctx context.Context) error {
 	}
 	r.forget(r.scope, refused)
 	again, err := r.token(ctx, why, r.scope)
-	if err == nil && slices.Contains(again.reaches, ownerRepository) {
+	if err == nil && slices.ContainsFunc(again.reaches, change.HoldsOwnerPolicy) {
 		err = &Unavailable{Err: errors.New("GitHub does not find the repository, and gives a token for it")}
 	}
 	return err
