@@ -11,19 +11,22 @@ import (
 )
 
 // checkRules returns the automated tests that the change must pass, each once. An emergency waits only for those that it names itself.
-func (q *inquiry) checkRules() []CheckRule {
-	if q.declaration != nil {
-		return q.emergency().Checks
-	}
-	rules := q.checkRulesOf(0)
-	for i := 1; i < len(q.layers); i++ {
-		for _, rule := range q.checkRulesOf(i) {
-			if !slices.ContainsFunc(rules, rule.same) {
-				rules = append(slices.Clip(rules), rule)
+func (q *inquiry) checkRules() (all []CheckRule) {
+	add := func(rules []CheckRule) {
+		for _, rule := range rules {
+			if !slices.ContainsFunc(all, rule.same) {
+				all = append(all, rule)
 			}
 		}
 	}
-	return rules
+	if q.declaration != nil {
+		add(q.emergency().Checks)
+		return all
+	}
+	for i := range q.layers {
+		add(q.checkRulesOf(i))
+	}
+	return all
 }
 
 // checkRulesOf returns the automated tests that one of the policies asks for.

@@ -162,6 +162,35 @@ checks:
   - {none_failing: "ci/*"}
 `
 
+// A check that the policy asks for in two places is one requirement, unless it may end otherwise in one of them.
+func TestACheckIsAskedForOnce(t *testing.T) {
+	p := mustParse(t, `
+version: 1
+roles: {reviewer: {permission: write}}
+checks:
+  - {name: build, app: github-actions, workflow: .github/workflows/ci.yml, accept: [skipped, neutral]}
+  - {none_failing: "ci/*"}
+categories:
+  normal:
+    record: []
+    checks:
+      - {name: build, app: github-actions, workflow: .github/workflows/ci.yml, accept: [skipped, neutral]}
+      - {none_failing: "ci/*"}
+      - {name: build, app: github-actions, workflow: .github/workflows/ci.yml}
+      - {name: lint}
+      - {name: lint}
+`)
+	var got []string
+	for _, r := range p.Decide(pullRequest(files("a.go"))).Requirements {
+		if r.Kind == change.KindChecks {
+			got = append(got, r.Name.String())
+		}
+	}
+	if want := []string{"Check build", "No failed check of ci/*", "Check build", "Check lint"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestChecks(t *testing.T) {
 	ok := approved("bob")
 	build, legal := ran("build", change.CheckSuccess), ran("legal", change.CheckSuccess)
