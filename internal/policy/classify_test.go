@@ -114,13 +114,18 @@ categories:
 
 func TestLabelAuthority(t *testing.T) {
 	small := files("a.go")
+	const unlowered = "version: 1\nroles: {reviewer: {permission: write}}\ncategories: {high-risk: {when: {any: [{labels: [high-risk]}]}}}\n"
 	play(t, classes, []scenario{
 		{name: "a label that raises counts from anyone", facts: pullRequest(small, label("HIGH-risk", "eve")), want: []string{"high-risk, waiting", "a label matches high-risk"}},
 		{name: "even from nobody known", facts: pullRequest(small, label("high-risk", "")), want: []string{"high-risk, waiting"}},
 		{name: "taken off by who set it", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "eve")), want: []string{"normal, waiting"}, never: []string{"note"}},
 		{name: "taken off by a holder", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea")), want: []string{"normal, waiting"}},
 		{name: "taken off by somebody else", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice")),
-			want: []string{"high-risk, waiting", "note: The label high-risk still counts: alice removed it, who neither added it nor may lower the risk (only @acme/tech-leads may)."}},
+			want: []string{"high-risk, waiting", "note: The label high-risk still counts: alice removed it, who neither added it nor may lower the risk: only @acme/tech-leads may."}},
+		{name: "taken off by somebody else, where nobody may lower", policy: unlowered, facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice")),
+			want: []string{"high-risk, waiting", "alice removed it, who neither added it nor may lower the risk: the policy names no role under labels that may."}},
+		{name: "renamed away, where nobody may lower", policy: unlowered, facts: pullRequest(small, label("high-risk", "eve"), func(f *change.Facts) { f.Pull.Labels = []string{"whatever"} }),
+			want: []string{"high-risk, waiting", "added again and removed by whoever added it first."}},
 		{name: "taken off by nobody known", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "nobody")), want: []string{"high-risk, waiting"}},
 		{name: "renamed to it, and taken off by nobody known", facts: pullRequest(small, unlabel("high-risk", "nobody")), want: []string{"high-risk, waiting"}},
 		{name: "set again by somebody who then takes it off", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "alice"), label("high-risk", "alice"), unlabel("high-risk", "alice")),
@@ -141,7 +146,7 @@ func TestLabelAuthority(t *testing.T) {
 		{name: "nor does a label of risk come off then", facts: pullRequest(small, label("high-risk", "eve"), unlabel("high-risk", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403"}
 		}), want: []string{"high-risk, waiting", "note: The label high-risk still counts so far: whether lea, who removed it and had not added it, may lower the risk could not be read, because " +
-			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"may lower the risk ("}},
+			"@acme/tech-leads cannot be read: 403; let the App read the members of @acme/tech-leads, or name others, on line 5 of the policy."}, never: []string{"lower the risk: only"}},
 		{name: "not from somebody who has lost the role since", facts: pullRequest(small, label("trivial", "lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Members: []change.Account{account("carol")}}
 		}), want: []string{"normal, waiting", "added by lea, and counts only once it is removed and added again by @acme/tech-leads"}},

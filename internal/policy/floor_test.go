@@ -92,7 +92,7 @@ func TestBesideAFloor(t *testing.T) {
 		{name: "an objection of somebody who holds a role of either", own: "version: 1\nroles: {own: {users: [stranger]}}\ncategories:\n  high-risk: {approvals: [{role: own}], record: []}\n  normal: {approvals: [], record: []}\n",
 			facts: pullRequest(files("a.go"), built, approved("bob"), objected("stranger")), want: []string{"normal, failing", "stranger objects"}},
 		{name: "a label taken off by whom one of the two lets", own: "version: 1\nroles: {lifter: {users: [dan]}}\nlabels: {lowered_by: lifter}\n" + quiet,
-			facts: pullRequest(files("a.go"), built, label("danger", "carol"), unlabel("danger", "dan")), want: []string{"high-risk, waiting", "lower the risk (only @acme/tech-leads may)"}},
+			facts: pullRequest(files("a.go"), built, label("danger", "carol"), unlabel("danger", "dan")), want: []string{"high-risk, waiting", "lower the risk: only @acme/tech-leads may."}},
 		{name: "checks of both, each once", own: "version: 1\nchecks: [{name: build}, {name: lint}]\n" + quiet,
 			facts: pullRequest(files("a.go"), built, approved("bob")), want: []string{"normal, waiting", "met Check build", "awaited Check lint"}},
 		{name: "a check of one name that another App is to post is another", own: "version: 1\nchecks: [{name: build, app: jenkins}]\n" + quiet,

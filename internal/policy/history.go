@@ -68,8 +68,7 @@ func (q *inquiry) riskHeldHigh() bool {
 			change.Words(", who lowered it in the description after an approval and had not stated it, may lower the risk "), q.unknowable(lowerer, in.by), change.Words("."))
 		return true
 	}
-	q.remark(change.Words("The risk is still high: "), change.Login(in.by), change.Words(" lowered it in the description after an approval, and neither had stated it nor may lower the risk ("),
-		q.whoMay(q.policy.Labels.LoweredBy), change.Words(")."))
+	q.remark(change.Words("The risk is still high: "), change.Login(in.by), change.Words(" lowered it in the description after an approval, and neither had stated it nor may lower the risk: "), q.onlyLowerer())
 	return true
 }
 

@@ -66,15 +66,31 @@ func (q *inquiry) remarkHeldOn(label string) {
 	name := change.Say(change.Words("The label "), change.Code(label), change.Words(" still counts"))
 	switch {
 	case !stuck.By.Known():
-		q.remark(name, change.Words(": it was added, and nobody is known to have removed it. That ends once it is added again and removed by whoever added it first, or by "),
-			q.whoMay(q.policy.Labels.LoweredBy), change.Words("."))
+		q.remark(name, change.Words(": it was added, and nobody is known to have removed it. That ends once it is added again and removed by whoever added it first"),
+			q.orLowerer(), change.Words("."))
 	case q.holds(lowerer, stuck.By) == unknown:
 		q.remark(name, change.Words(" so far: whether "), change.Login(stuck.By), change.Words(", who removed it and had not added it, may lower the risk "),
 			q.unknowable(lowerer, stuck.By), change.Words("."))
 	default:
 		q.remark(name, change.Words(": "), change.Login(stuck.By),
-			change.Words(" removed it, who neither added it nor may lower the risk (only "), q.whoMay(q.policy.Labels.LoweredBy), change.Words(" may)."))
+			change.Words(" removed it, who neither added it nor may lower the risk: "), q.onlyLowerer())
 	}
+}
+
+// onlyLowerer says who may lower the risk, in a clause that ends a sentence.
+func (q *inquiry) onlyLowerer() change.Text {
+	if q.role(q.policy.Labels.LoweredBy) == nil {
+		return change.Say(change.Words("the policy names no role under "), change.Code("labels"), change.Words(" that may."))
+	}
+	return change.Say(change.Words("only "), q.whoMay(q.policy.Labels.LoweredBy), change.Words(" may."))
+}
+
+// orLowerer adds whoever may lower the risk to somebody else, if the policy lets anyone.
+func (q *inquiry) orLowerer() change.Text {
+	if q.role(q.policy.Labels.LoweredBy) == nil {
+		return nil
+	}
+	return change.Say(change.Words(", or by "), q.whoMay(q.policy.Labels.LoweredBy))
 }
 
 // mayRelax says whether the change carries a label that lowers its risk, set by someone who may, and remarks who set it if not.
