@@ -88,7 +88,7 @@ func (r *Rules) roles(roles []string) change.Text {
 		if n == 1 {
 			all = append(all, r.who(role))
 		} else {
-			all = append(all, change.Say(change.Words(fmt.Sprintf("%d of ", n)), r.who(role)))
+			all = append(all, change.Say(change.Words(fmt.Sprintf("%d people in ", n)), r.who(role)))
 		}
 	}
 	return change.Join(" and ", all)

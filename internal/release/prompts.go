@@ -64,7 +64,7 @@ func (t *Turn) askVerified(tr *Track, e *Environment, d *Deployment) {
 	}
 	var verifier change.Text
 	if e.Verify.Role != "" {
-		verifier = change.Say(change.Words(", which is for "), t.rules.whose(e.Verify.Role, " and "))
+		verifier = change.Say(change.Words(", which "), t.rules.holderOf(e.Verify.Role), change.Words(" has to do"))
 	}
 	t.prompt(d, "verify", d.Number, change.Say(t.whom(d), d.name(), is, change.Words(". Does it work? If so, comment "),
 		change.Code(`/change verified `+tr.Environment+` "what was looked at"`), verifier, change.Words("; if not, "), t.takeBack(tr, d.Number),

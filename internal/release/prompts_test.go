@@ -161,6 +161,10 @@ func TestNamesEachRoleOfTwoPolicies(t *testing.T) {
 	if says := s.at("staging", 1).Waits.For.String(); says != "somebody in qa (@acme/qa) and in crew to comment /change verified staging" {
 		t.Error(says)
 	}
+	s.told(1, "merle: 1111111 (#1) is in staging. Does it work? If so, comment "+
+		`/change verified staging "what was looked at", which somebody in qa (@acme/qa) and in crew has to do; if not, `+
+		"fix it with another change: no earlier version was verified there. If nobody says so by 2 March 12:00 UTC, it becomes an exception.", merger)
+	s.refused("Only somebody in qa (@acme/qa) and in crew may say that something works in staging.", carol, 1, "verified", "staging", holding("qa"))
 }
 
 func TestCallsForASayWhenNothingElseIsMissing(t *testing.T) {

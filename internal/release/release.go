@@ -60,13 +60,13 @@ type Rules struct {
 // Sayer is who may give a command: the holders of Role or, where that is empty, whoever has Access to the repository ("write").
 type Sayer struct{ Role, Access string }
 
-// whose names each role of a list that is separated by commas, with who holds it, and puts between in the middle of two.
-func (r *Rules) whose(roles, between string) change.Text {
+// holderOf names somebody who holds every role of a list that is separated by commas.
+func (r *Rules) holderOf(roles string) change.Text {
 	var all []change.Text
 	for name := range strings.SplitSeq(roles, ", ") {
-		all = append(all, r.who(name))
+		all = append(all, change.Say(change.Words("in "), r.who(name)))
 	}
-	return change.Join(between, all)
+	return change.Say(change.Words("somebody "), change.Join(" and ", all))
 }
 
 // who names a role with who holds it, as far as that is known.

@@ -22,7 +22,7 @@ func TestPromotesTheSameCommitOnceItIsVerified(t *testing.T) {
 	s := play(t, Create, normal)
 	s.env("staging").Verify = Verify{Role: "qa", Checks: []Check{{Name: "smoke", App: "github-actions"}}}
 	s.land(1).succeed("staging", 1).is("staging", 1, Watching)
-	s.refused("Only qa may say", bob, 1, "verified", "staging")
+	s.refused("Only somebody in qa may say", bob, 1, "verified", "staging")
 	s.does(bob, 1, "verified", "staging", holding("qa")).is("staging", 1, Watching)
 	if w := s.at("staging", 1).Waits.For.String(); w != "the check smoke" {
 		t.Errorf("it waits for %s", w)
@@ -100,6 +100,8 @@ func TestWhoSaysDeployLaterCannotHaveAccepted(t *testing.T) {
 	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
 	s.land(1).verify("staging", 1).does(bob, 1, "accept", "production", holding("rm"))
 	s.does(bob, 1, "deploy", "production").waits("production", 1, "release approval from rm")
+	s.env("production").Release[0].Count = 2
+	s.turn().waits("production", 1, "release approval from 2 people in rm: /change accept production")
 }
 
 func TestWhoMergesCannotAcceptWhatThatHasDeployed(t *testing.T) {
@@ -584,7 +586,10 @@ func TestOneAtATimeInOrder(t *testing.T) {
 		t.Fatal("the places are wrong")
 	}
 	s.report("staging", 1, change.DeploymentFailure).is("staging", 1, Failed).is("staging", 2, Deploying)
-	s.does(bob, 2, "cancel", "staging").is("staging", 2, Cancelled).is("staging", 3, Deploying)
+	if r := s.say(bob, 2, "cancel", "staging"); r.Says.String() != "Other deployments no longer wait for it. Whatever is deploying it is not stopped by this." {
+		t.Fatal(r.Says)
+	}
+	s.is("staging", 2, Cancelled).is("staging", 3, Deploying)
 	s.later(2*time.Hour).is("staging", 3, Failed).is("staging", 4, Deploying)
 	if d := s.at("staging", 3); d.Shown != change.DeploymentErrored {
 		t.Fatalf("what timed out shows %s", d.Shown)
@@ -1125,7 +1130,7 @@ func TestVerifiedWithoutAnEnvironmentTakesTheRoleOfTheOneThatIsMeant(t *testing.
 		{"by the role of the environment, without that of the command", "staging", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, ""},
 		{"by the role of another environment", "production", func(o *Order) { o.May, o.Role, o.Holds = false, "reviewer", []string{"qa"} }, "Not permitted: this command is for nobody"},
 		{"by neither", "staging", func(o *Order) { o.May, o.Role = false, "qa" }, "Not permitted: this command is for nobody"},
-		{"by the role of the command", "staging", func(o *Order) { o.Role = "reviewer" }, "Only qa may say"},
+		{"by the role of the command", "staging", func(o *Order) { o.Role = "reviewer" }, "Only somebody in qa may say"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := play(t, Create, normal)

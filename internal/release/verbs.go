@@ -354,7 +354,7 @@ func (t *Turn) cancel(o Order, p *pending, tr *Track) {
 	under := d.Phase == Deploying
 	t.end(tr, d, Cancelled, why, o.By)
 	if under {
-		p.done("cancelled", change.Words("Its place in the queue is free. Whatever is deploying it is not stopped by this."))
+		p.done("cancelled", change.Words("Other deployments no longer wait for it. Whatever is deploying it is not stopped by this."))
 		return
 	}
 	p.done("cancelled")

@@ -152,7 +152,7 @@ func (t *Turn) awaits(tr *Track, d *Deployment) Waits {
 	if e.hasPerson() && d.Verified == nil {
 		who := change.Words("somebody who may give the command ")
 		if e.Verify.Role != "" {
-			who = change.Say(change.Words("somebody in "), t.rules.whose(e.Verify.Role, " and in "), change.Words(" to comment "))
+			who = change.Say(t.rules.holderOf(e.Verify.Role), change.Words(" to comment "))
 		}
 		what = append(what, change.Say(who, change.Code("/change verified "+e.Name)))
 	}
@@ -203,7 +203,7 @@ func (t *Turn) sayVerified(o Order, p *pending, tr *Track, e *Environment) {
 		p.refuse("verified before", change.Login(d.Verified.By), change.Words(" said so already."))
 		return
 	case e.Verify.Role != "" && !isVerifier:
-		p.refuse("no role", change.Words("Only "), t.rules.whose(e.Verify.Role, " and "), change.Words(" may say that something works in "+tr.Environment+"."))
+		p.refuse("no role", change.Words("Only "), t.rules.holderOf(e.Verify.Role), change.Words(" may say that something works in "+tr.Environment+"."))
 		return
 	case e.Verify.Role == "" && !o.May:
 		p.notPermitted(o)
