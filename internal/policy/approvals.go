@@ -152,13 +152,13 @@ func (q *inquiry) whyUnused(slots []slot, by change.Account) change.Text {
 		return change.Words("no approval is needed")
 	}
 	if !slices.ContainsFunc(slots, func(s slot) bool { return !s.by.Known() }) {
-		return change.Words("not needed: every approval is there already")
+		return change.Words("not needed, because every approval is there already")
 	}
 	held := no
 	var roles []string
 	for _, s := range slots {
 		if held = max(held, q.fills(s, by)); held == yes {
-			return change.Words("not needed: all that it could count for is approved already")
+			return change.Words("not needed, because all that it could count for is approved already")
 		}
 		if !slices.Contains(roles, s.role.Name) {
 			roles = append(roles, s.role.Name)

@@ -38,8 +38,8 @@ func TestApprovals(t *testing.T) {
 			f.People[account("bob").ID] = change.Person{Permission: change.PermissionAdmin, Problem: "502"}
 		}), want: []string{"normal, waiting", "bob does not count: what this person may do could not be read: 502"}},
 		{name: "a deleted account", facts: pullRequest(normal, approved("nobody")), want: []string{"normal, waiting"}, never: []string{"counts"}},
-		{name: "more than needed", facts: pullRequest(normal, approved("bob", "carol")), want: []string{"normal, satisfied", "carol does not count: not needed: every approval is there already"}},
-		{name: "more than one role needs", facts: pullRequest(risky, approved("bob", "carol", "dan")), want: []string{"high-risk, waiting", "dan does not count: not needed: all that it could count for is approved already"}},
+		{name: "more than needed", facts: pullRequest(normal, approved("bob", "carol")), want: []string{"normal, satisfied", "carol does not count: not needed, because every approval is there already"}},
+		{name: "more than one role needs", facts: pullRequest(risky, approved("bob", "carol", "dan")), want: []string{"high-risk, waiting", "dan does not count: not needed, because all that it could count for is approved already"}},
 
 		{name: "a comment is no opinion", facts: pullRequest(normal, review(change.Commented, "bob", head)), want: []string{"normal, waiting"}, never: []string{"bob"}},
 		{name: "a comment takes nothing back", facts: pullRequest(normal, approved("bob"), review(change.Commented, "bob", head)), want: []string{"normal, satisfied"}},

@@ -75,7 +75,7 @@ func TestMergedEmergency(t *testing.T) {
 		{name: "without its content no approval is known to be of it", facts: pullRequest(declared, func(f *change.Facts) { f.Content = change.Content{} }, reviewedAt(change.Approved, "bob", morning)),
 			want: []string{"emergency, satisfied", "owed Reviewer", "owed Security review"}},
 		{name: "nobody is left to settle it: it stays owed, and says so", facts: pullRequest(files("auth/a.go"), authoredBy("sam"), declared, approved("bob"), gone),
-			want: []string{"emergency, waiting", "awaited Security review [security review] the only person in security cannot approve: not sam (author) → add people to @acme/security"}},
+			want: []string{"emergency, waiting", "awaited Security review [security review] the only person in security cannot approve: sam (author) → add people to @acme/security"}},
 		{name: "a policy that knows emergencies no more asks for what it would have needed", policy: `
 version: 1
 roles: {reviewer: {permission: write}}

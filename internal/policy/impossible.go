@@ -113,8 +113,12 @@ func (q *inquiry) nobodyLeft(w asked) (found, mend change.Text) {
 	default:
 		found = change.Say(change.Words("none of the "+strconv.Itoa(len(seen))+" people in "), role, change.Words(" can approve"))
 	}
-	if len(out) > 0 {
-		found = change.Say(found, change.Words(": not "), enumerated(abridged(out, 5), "or"))
+	switch who := enumerated(abridged(out, 5), "and"); {
+	case len(out) == 0:
+	case left == 0:
+		found = change.Say(found, change.Words(": "), who)
+	default:
+		found = change.Say(found, change.Words("; "), who, change.Words(" cannot"))
 	}
 	mend = change.Words("name others, who did not contribute, in the role on " + q.rolePlace(w.role))
 	if gone, renamed := q.namesAmiss(w.role); gone != nil {

@@ -37,7 +37,7 @@ security_review: {role: security, triggers: {login: {paths: ["**/auth/**"]}}}
 		{name: "somebody is left", facts: pullRequest(auth), want: []string{"normal, waiting", "awaited Security review"}},
 		{name: "an empty team", facts: pullRequest(auth, team("security")), want: []string{"normal, failing", "blocked Security review", "nobody holds security", "line 5 of the policy"}},
 		{name: "all of a team made co-authors", facts: pullRequest(auth, coauthored("sam")),
-			want: []string{"normal, failing", "blocked Security review", "not sam (co-authored 9e8d7c6, pushed by alice)", "without the trailers"}},
+			want: []string{"normal, failing", "blocked Security review", "cannot approve: sam (co-authored 9e8d7c6, pushed by alice)", "without the trailers"}},
 		{name: "one person for two places", facts: pullRequest(risky, team("tech-leads", "lea"), team("security", "lea")),
 			want: []string{"high-risk, failing", "enough people in security can approve, but other roles need the same people, and nobody counts for two → add people"}},
 		{name: "and for the other where it is filled", facts: pullRequest(risky, team("tech-leads", "lea"), team("security", "lea"), approved("lea")),
@@ -54,9 +54,15 @@ categories:
   normal: {approvals: [{role: reviewer}]}
 `, []scenario{
 		{name: "a role that names people, who have contributed", facts: pullRequest(files("a.go"), coauthored("bob")), want: []string{
-			"normal, failing", "blocked Reviewer [0 of 1 approval (nobody can approve)] the only person in reviewer cannot approve: not bob (co-authored 9e8d7c6, pushed by alice) → " +
+			"normal, failing", "blocked Reviewer [0 of 1 approval (nobody can approve)] the only person in reviewer cannot approve: bob (co-authored 9e8d7c6, pushed by alice) → " +
 				"name others, who did not contribute, in the role on line 3 of the policy; or push"},
 			never: []string{"add people to bob"}},
+	})
+	play(t, "version: 1\nroles: {qa: {users: [bob, dan]}}\ncategories: {normal: {approvals: [{role: qa, count: 2}], record: []}}\n", []scenario{
+		{name: "too few of those", facts: pullRequest(files("a.go"), coauthored("bob")), want: []string{"normal, failing",
+			"blocked 2 from qa [0 of 2 approvals (too few can approve)] only 1 of 2 people in qa can approve, and 2 must; bob (co-authored 9e8d7c6, pushed by alice) cannot → name others"}},
+		{name: "none of those", facts: pullRequest(files("a.go"), coauthored("bob"), coauthored("dan")), want: []string{"normal, failing",
+			"none of the 2 people in qa can approve: bob (co-authored 9e8d7c6, pushed by alice) and dan (co-authored 9e8d7c6, pushed by alice) → name others"}},
 	})
 	gone := func(logins ...string) edit {
 		return func(f *change.Facts) {

@@ -40,7 +40,7 @@ func (q *inquiry) present() *shown {
 			q.now.commits = append(q.now.commits, c.Commits[i].SHA)
 		}
 		if c.FilesCut {
-			q.now.unknown = change.Words("GitHub lists only a part of the present content")
+			q.now.unknown = change.Words("and GitHub lists only a part of the present content")
 		}
 	}
 	return q.now
@@ -77,11 +77,11 @@ func (q *inquiry) look(v view) *shown {
 	}
 	switch {
 	case seen.Gone:
-		s.unknown = change.Words("which GitHub has no more")
+		s.unknown = change.Words("which GitHub no longer has")
 	case seen.FilesCut:
 		s.unknown = change.Words("of which GitHub lists only a part")
 	case v.mergeBase != "" && seen.MergeBase != v.mergeBase:
-		s.unknown = change.Words("which has another merge base by now")
+		s.unknown = change.Words("which now has another merge base")
 	case s.head == c.Head && s.mergeBase == c.MergeBase:
 		s = q.present()
 	}
@@ -168,7 +168,7 @@ func (q *inquiry) differ(a, b change.SHA, paths []string, all map[string]bool) d
 	paths = slices.Compact(paths)
 	for _, commit := range [...]change.SHA{a, b} {
 		if commit == "" {
-			return difference{why: change.Words("its merge base is not known")}
+			return difference{why: change.Words("whose merge base is not known")}
 		}
 		if tree, ok := q.facts.Trees[commit]; !ok || !tree.Cut && !holdsAll(tree, paths) {
 			d.known = false

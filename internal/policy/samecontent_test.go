@@ -82,7 +82,7 @@ func TestContentBoundApprovals(t *testing.T) {
 		{name: "two trees on one base are not", facts: pullRequest(old, moved("alice"), tree(otherApp, oldBase), file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice has since pushed")},
 		{name: "a tree that is cut", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Trees[oldHead] = change.Tree{Commit: oldHead, Cut: true} }),
 			want: waits(", of whose tree GitHub shows only a part")},
-		{name: "a head that is gone", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].Gone = true }), want: waits(", which GitHub has no more")},
+		{name: "a head that is gone", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].Gone = true }), want: waits(", which GitHub no longer has")},
 		{name: "a head with too many files", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].FilesCut = true }), want: waits(", of which GitHub lists only a part")},
 		{name: "what it saw has not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen = nil }), want: waits("; alice has since pushed 9e8d7c6")},
 		{name: "the same head against another base", facts: pullRequest(approved("bob"), moved("alice"), func(f *change.Facts) {
