@@ -66,7 +66,7 @@ func label(who, name string) step {
 }
 
 func unlabel(who, name string) step {
-	return step{who: who, what: "takes the label off", do: func(s *scene) error { return s.as(who).RemoveLabel(s.pull, name) }}
+	return step{who: who, what: "removes the label", do: func(s *scene) error { return s.as(who).RemoveLabel(s.pull, name) }}
 }
 
 // fillIn writes something in place of a part of the description.

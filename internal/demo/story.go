@@ -82,7 +82,7 @@ func migration() chapter {
 		steps: []step{
 			open("bob").checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review · waiting for test"),
 			tests().checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review"),
-			label("sam", emergency).called("sets EMERGENCY to save time").
+			label("sam", emergency).called("adds EMERGENCY to save time").
 				checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review").
 				noting("EMERGENCY is ignored: sam added it, and may not declare an emergency. It counts once it is removed and added again by @acme/on-call."),
 			unlabel("sam", emergency).checks(yellow, "High-risk: 0 of 2 approvals · tech lead · security review"),
@@ -99,7 +99,7 @@ func migration() chapter {
 			command("frank", "says that it works", `/change verified "coupons work, no slow queries"`).ships(green, "staging verified · production verified"),
 		},
 		lesson: "Four roles are four people, and the author is none of them. Their teams were asked without anyone's doing. A label relaxes something only if " +
-			"it was set by someone who may. It ships when a person says so, and the next change waits for as long as it is watched.",
+			"it was added by someone who may. It ships when a person says so, and the next change waits for as long as it is watched.",
 	}
 }
 
@@ -109,7 +109,7 @@ func incident() chapter {
 		steps: []step{
 			open("carol").checks(red, "Normal: 0 of 1 approval · risk missing · rollback plan missing · testing missing · waiting for test"),
 			command("dave", "freezes production", `/change freeze production until 2026-11-17T16:00 "nobody touches it during the incident"`).answers("production is frozen until 17 November 16:00 UTC."),
-			label("carol", emergency).called("is on call: sets EMERGENCY").checks(green, "Emergency: 1 approval due by …"),
+			label("carol", emergency).called("is on call: adds EMERGENCY").checks(green, "Emergency: 1 approval due by …"),
 			approve("dave").called("is at hand, and approves").checks(green, "Emergency: approved by dave"),
 			merge("carol"),
 			deploys("staging").ships(yellow, "staging verified · production deploying"),

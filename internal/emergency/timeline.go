@@ -35,9 +35,9 @@ func (l *look) timeline(after time.Time) []moment {
 		if !change.SameLabel(e.Label, l.m.Terms.Label) {
 			continue
 		}
-		what := " took off "
+		what := " removed "
 		if e.Added {
-			what = " set "
+			what = " added "
 		}
 		add(e.At, change.Login(e.By), words(what), change.Code(e.Label))
 		if e.Added && e.At.Equal(declared) {

@@ -172,7 +172,7 @@ func (l *linter) rule(category change.Category, r ruleShape) {
 		l.tooWide(r.OnlyPaths, guarded)
 		l.newDependencies(r)
 		if r.Labels.present() && l.policy.Labels.LoweredBy == "" {
-			l.warn(r.Labels.at, "this label lowers the risk, and nobody has the authority to set it", "write `labels: {lowered_by: …}` at the top level")
+			l.warn(r.Labels.at, "this label lowers the risk, and nobody has the authority to add it", "write `labels: {lowered_by: …}` at the top level")
 		}
 		// bumps_only says nothing of files that list no dependencies.
 		if (r.Authors.present() || r.BumpsOnly.present()) && !r.OnlyPaths.present() && !r.Expression.present() {
@@ -210,7 +210,7 @@ var readsProse = regexp.MustCompile(`\bchange\.(title|body)\b`)
 // prose warns of an expression that lowers the risk by what the author wrote.
 func (l *linter) prose(expression text) {
 	if readsProse.MatchString(expression.value) {
-		l.warn(expression.at, "whoever opens or edits the pull request writes its title and body, and so makes it standard", "rest it on files, or on a label that only some may set")
+		l.warn(expression.at, "whoever opens or edits the pull request writes its title and body, and so makes it standard", "rest it on files, or on a label that counts only from some")
 	}
 }
 
@@ -426,7 +426,7 @@ func (l *linter) freezes() {
 		case !holds && !comes && s.Every.present():
 			l.warn(s.Every.at, fmt.Sprintf("the freeze %q does not come again, in ten years at least", f.Name), "remove it, or fix its rule")
 		case !holds && !comes:
-			l.warn(s.Until.at, fmt.Sprintf("the freeze %q is over since %s", f.Name, s.Until.value), "take it away, or give it its next days")
+			l.warn(s.Until.at, fmt.Sprintf("the freeze %q has been over since %s", f.Name, s.Until.value), "remove it, or give it its next days")
 		case frozen && until.IsZero():
 			l.warn(s.Lasts.at, fmt.Sprintf("the freeze %q never ends: it lasts until it comes again", f.Name), "let it last for less")
 		case f.Until.Sub(f.From) > 366*24*time.Hour:

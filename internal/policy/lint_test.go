@@ -60,7 +60,7 @@ func TestLint(t *testing.T) {
 		{"an account is exempt", strings.Replace(minimal, `paths: ["db/**"]`, `paths: ["db/**"], unless: {authors: [x]}`, 1),
 			[]string{"5: unless does not say which files may change"}},
 		{"a label that nobody may set", minimal + "  standard: {when: {any: [{labels: [trivial]}]}}\n",
-			[]string{"6: this label lowers the risk, and nobody has the authority to set it"}},
+			[]string{"6: this label lowers the risk, and nobody has the authority to add it"}},
 		{"the emergency's label", minimal + "  standard: {}\nemergency: {declared_by: security, announce: ['slack:#x'], label: high}\n" +
 			"labels: {lowered_by: security}\n", nil},
 		{"the emergency's label in a rule", strings.Replace(minimal, `paths: ["db/**"]`, `labels: [emergency]`, 1) + "emergency: {declared_by: security, announce: ['slack:#x']}\n",
@@ -117,7 +117,7 @@ func TestLint(t *testing.T) {
 		{"freezes that are over", minimal + "freezes:\n  - {name: last year, from: 2024-12-18, until: 2025-01-04, merging: true}\n" +
 			"  - {name: now, from: 2026-02-28, until: 2026-03-02, merging: true}\n  - {name: until noon, from: 2026-02-28, until: 2026-03-02 12:00, merging: true}\n" +
 			"  - {name: no more, every: 'FREQ=DAILY;UNTIL=20260228T000000Z', lasts: 1d, merging: true}\n  - {name: last, every: 'FREQ=DAILY;UNTIL=20260302T000000Z', lasts: 1d, merging: true}\n",
-			[]string{`7: the freeze "last year" is over since 2025-01-04`, `9: the freeze "until noon" is over since 2026-03-02 12:00`,
+			[]string{`7: the freeze "last year" has been over since 2025-01-04`, `9: the freeze "until noon" has been over since 2026-03-02 12:00`,
 				`10: the freeze "no more" does not come again, in ten years at least`}},
 		{"holidays that are over", minimal + "environments:\n  live: {hours: 'Mon-Fri 09:00-16:00', holidays: [2025-12-25, 2026-03-01]}\n" +
 			"  west: {hours: 'Mon-Fri 09:00-16:00', holidays: [2025-12-25, 2026-03-02], timezone: America/New_York}\n  east: {hours: 'Mon-Fri 09:00-16:00'}\n",

@@ -135,7 +135,7 @@ type triggerShape struct {
 
 type labelsShape struct {
 	at
-	LoweredBy text `key:"lowered_by" jsonschema:"required" jsonschema_description:"The role that may take off a label of risk that someone else set, and lower the record's risk after an approval."`
+	LoweredBy text `key:"lowered_by" jsonschema:"required" jsonschema_description:"The role that may remove a label of risk that someone else added, and lower the record's risk after an approval."`
 }
 
 type dismissalsShape struct {
