@@ -253,7 +253,7 @@ func (q *inquiry) unattributed() (found, mends []change.Text) {
 	}
 	if !f.PushesKnown || unknownPush {
 		found = append(found, change.Words("it is not known who made every push"))
-		mends = append(mends, change.Words("push the same commits to a new branch and open a pull request from that: deliveries of push tell of it from its start, or else GitHub at /repos/OWNER/REPO/activity"))
+		mends = append(mends, change.Words("push the same commits to a new branch and open a pull request from that: who pushes there is known from the start, by GitHub's push deliveries or else its /repos/OWNER/REPO/activity"))
 	}
 	return found, mends
 }
