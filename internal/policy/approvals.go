@@ -333,8 +333,6 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 			who = change.Say(asked, change.Words(" again; "), who)
 		}
 		q.asks = append(q.asks, ask)
-	} else if q.facts.Pull.Draft && q.isAskedFor(w) {
-		who = change.Say(q.candidates(w.role), change.Words(", once this is ready for review"))
 	}
 	if except := q.exceptions(w.role); except != nil {
 		who = change.Say(who, change.Words(", except "), except)
@@ -344,6 +342,9 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	}
 	if w.extra != nil {
 		who = change.Say(who, change.Words(" ("), w.extra, change.Words(")"))
+	}
+	if q.facts.Pull.Draft && q.isAskedFor(w) && len(q.teamsOf(w.role))+len(w.role.Users) > 0 {
+		who = change.Say(who, change.Words("; asked once this is ready for review"))
 	}
 	return who
 }

@@ -191,7 +191,8 @@ security_review: {role: security}
 		{name: "watching pings nobody", policy: fourEyes + "mode: observe\n", facts: pullRequest(risky),
 			want: []string{"high-risk, waiting", "awaited Security review [security review] → an approval from @acme/security, because it is high-risk"}, never: []string{"ask ", "been asked"}},
 		{name: "a draft asks nobody", facts: pullRequest(risky, draft), want: []string{"high-risk, waiting", "awaited Ready for review [draft]",
-			"awaited Security review [security review] → @acme/security, once this is ready for review, because it is high-risk"}, never: []string{"ask ", "been asked"}},
+			"awaited Security review [security review] → an approval from @acme/security, because it is high-risk; asked once this is ready for review",
+			"awaited Tech lead [tech lead] → an approval from @acme/tech-leads; asked once this is ready for review"}, never: []string{"ask ", "been asked"}},
 		{name: "a draft is never green", facts: pullRequest(normal, draft, approved("bob")), want: []string{"normal, waiting"}},
 		{name: "a draft is never red", facts: pullRequest(normal, draft, objected("bob")), want: []string{"normal, waiting", "whether the request of bob counts is decided once this is ready for review"}},
 
