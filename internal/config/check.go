@@ -67,10 +67,14 @@ func isPort(text string) bool {
 }
 
 // checkURLs reads the three URLs. For GitHub itself all have a default. For another host the first two must be told, because an App
-// that talks to the wrong GitHub would find nothing there and say so to nobody.
+// that talks to the wrong GitHub would find nothing there and say so to nobody; on this very host the API's is enough.
 func (l *loader) checkURLs(g *GitHub) {
-	g.WebURL = l.url(webURL, l.text(webURL, gitHubWeb))
-	g.V3APIURL = l.url(v3APIURL, l.text(v3APIURL, gitHubAPI))
+	api, pages := l.text(v3APIURL, gitHubAPI), gitHubWeb
+	if isLocal(api) {
+		pages = strings.TrimSuffix(strings.TrimRight(api, "/"), "/api/v3")
+	}
+	g.WebURL = l.url(webURL, l.text(webURL, pages))
+	g.V3APIURL = l.url(v3APIURL, api)
 	elsewhere := g.WebURL != gitHubWeb
 	switch {
 	case elsewhere && !l.isSet(v3APIURL):

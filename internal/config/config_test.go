@@ -157,8 +157,17 @@ log: {level: debug, format: console}
 
 func TestWhatStandsInForGitHubHasOneAddress(t *testing.T) {
 	const address = "http://127.0.0.1:8000"
-	c, err := Load("", lookup(working("GITHUB_WEB_URL", address, "GITHUB_V3_API_URL", address+"/")))
-	if err != nil || c.GitHub.V3APIURL != address || c.GitHub.V4APIURL != address+"/graphql" {
+	for name, set := range map[string][]string{
+		"said of both":    {"GITHUB_WEB_URL", address, "GITHUB_V3_API_URL", address + "/"},
+		"said of the API": {"GITHUB_V3_API_URL", address},
+	} {
+		c, err := Load("", lookup(working(set...)))
+		if err != nil || c.GitHub.WebURL != address || c.GitHub.V3APIURL != address || c.GitHub.V4APIURL != address+"/graphql" {
+			t.Errorf("%s: got %+v, %v", name, c.GitHub, err)
+		}
+	}
+	c, err := Load("", lookup(working("GITHUB_V3_API_URL", address+"/api/v3")))
+	if err != nil || c.GitHub.WebURL != address || c.GitHub.V4APIURL != address+"/api/graphql" {
 		t.Errorf("got %+v, %v", c.GitHub, err)
 	}
 }
