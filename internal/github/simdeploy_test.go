@@ -131,7 +131,7 @@ func TestGatesOnEmbeddedGitHub(t *testing.T) {
 	if err := c.ReviewGate(ctx, w.repo, callback, "production", github.GateApproved, "Go."); !errors.As(err, &closed) {
 		t.Errorf("a second answer: %v", err)
 	}
-	if err := c.ReviewGate(ctx, w.repo, strings.Replace(callback, fmt.Sprint(run.ID), "987654321", 1), "production", github.GateRejected, ""); !errors.As(err, &closed) {
+	if err := c.ReviewGate(ctx, w.repo, strings.Replace(callback, fmt.Sprintf("/runs/%d/", run.ID), "/runs/987654321/", 1), "production", github.GateRejected, ""); !errors.As(err, &closed) {
 		t.Errorf("no such run: %v", err)
 	}
 	s = c.Begin()
