@@ -287,7 +287,7 @@ func TestJobs_SayWhoTheyAre(t *testing.T) {
 	if _, has := claims["environment"]; has || claims["sha"] != "0" || claims["aud"] != "a" {
 		t.Errorf("the claims are %v", claims)
 	}
-	for what, try := range map[string]struct{ url, bearer string }{"no bearer": {url, ""}, "another's": {url, "x"}, "another run": {strings.Replace(url, fmt.Sprint(run.ID), "1", 1), bearer}} {
+	for what, try := range map[string]struct{ url, bearer string }{"no bearer": {url, ""}, "another's": {url, "x"}, "another run": {strings.Replace(url, fmt.Sprintf("/%d/", run.ID), "/1/", 1), bearer}} {
 		if status, _ := ask(t, try.url, try.bearer); status != http.StatusUnauthorized {
 			t.Errorf("%s: %d", what, status)
 		}
