@@ -24,7 +24,8 @@ const (
 // call for the tip (see Tip) and, once for the two SHAs, one for their comparison (repos/compare-commits-with-basehead); more for large
 // changes: 300 files and more are listed by pages (pulls/list-files), over 250 commits by pages of the comparison. At GitHub's limit of 3,000
 // files, and beyond 1,000 commits, FilesCut and CommitsCut say that there may be more. A co-author whose address is neither GitHub's own nor
-// an author's of the same commits costs a call, the first time.
+// an author's of the same commits costs a call, the first time. A GitHub that compares no commits at all is asked what the pull request lists; see
+// listedContent.
 //
 // Since is about the tip, and about authors whom GitHub could not name: with a zero since the tip that is held is taken even if the base branch has
 // moved, and an address that was nobody's when it was read still is. Modes and PreviousBlob are not read; see Tree.
@@ -72,6 +73,12 @@ func (s *Session) content(
 	if err == nil && !since.IsZero() && slices.ContainsFunc(compared.Commits, hasStranger) {
 		// What two commits differ in never changes, but whose an address is does: somebody may have added it to their account since.
 		compared, err = s.compare(ctx, repo, base, p.Head.SHA, since)
+	}
+	if s.comparesNothing(ctx, repo, base, err) {
+		content, listed, listedErr := s.listedContent(ctx, repo, p, base)
+		if missing := (*NotFound)(nil); !errors.As(listedErr, &missing) {
+			return content, listed, listedErr
+		}
 	}
 	if err == nil {
 		err = isAgainst(compared, base)
@@ -160,6 +167,15 @@ func (s *Session) comparison(ctx context.Context, repo change.Repository, base, 
 	return compared, err
 }
 
+// comparesNothing says whether an error is that a GitHub did not find a comparison which was never seen to have one, and has none of a commit with
+// itself either.
+func (s *Session) comparesNothing(ctx context.Context, repo change.Repository, commit change.SHA, err error) bool {
+	if s.github.lacks(err, compare) {
+		_, err = s.comparison(ctx, repo, commit, commit, time.Time{})
+	}
+	return s.github.lacks(err, compare)
+}
+
 // treeOf returns the tree of the head, which is one of the commits that are compared, or the merge base if there are none.
 func treeOf(compared *github.CommitsComparison, head change.SHA) change.SHA {
 	if base := compared.GetMergeBaseCommit(); base.GetSHA() == string(head) {
@@ -218,33 +234,41 @@ func (s *Session) files(
 ) (files []change.File, cut bool, err error) {
 	listed := present(compared)
 	if len(compared) >= comparedFiles { // how many the pull request says it has may be from before it had more
-		where := listFiles.of(repo, itoa(p.Number))
-		list := func(since time.Time) (all listing[*github.CommitFile], moved bool, err error) {
-			all, err = readPages(ctx, s, where, since, maxFiles/perPage, entries[github.CommitFile])
-			return all, slices.ContainsFunc(all.items, func(f *github.CommitFile) bool { return !isAt(f, p.Head.SHA) }), err
-		}
-		// This list belongs to the pull request and not to a SHA, so that one that is held may be of another head.
-		all, moved, err := list(since)
-		if err == nil && moved && since.Before(s.began) {
-			all, moved, err = list(s.began)
-		}
-		if err != nil {
+		if listed, err = s.pullFiles(ctx, repo, p, since); err != nil {
 			return nil, false, err
 		}
-		if moved {
-			return nil, false, &Unavailable{Err: errors.New("the pull request moved while its files were listed")}
-		}
-		listed = all.items
 		cut = len(listed) >= maxFiles || len(listed) < max(len(compared), p.ChangedFiles)
 	}
-	files = make([]change.File, 0, len(listed))
+	return changedFiles(listed), cut, nil
+}
+
+// pullFiles lists the files of a pull request (pulls/list-files). The list belongs to it and not to a SHA, so that one that is held may be of another
+// head: then it is listed anew.
+func (s *Session) pullFiles(ctx context.Context, repo change.Repository, p change.Pull, since time.Time) ([]*github.CommitFile, error) {
+	list := func(since time.Time) (all listing[*github.CommitFile], moved bool, err error) {
+		all, err = readPages(ctx, s, listFiles.of(repo, itoa(p.Number)), since, maxFiles/perPage, entries[github.CommitFile])
+		return all, slices.ContainsFunc(all.items, func(f *github.CommitFile) bool { return !isAt(f, p.Head.SHA) }), err
+	}
+	all, moved, err := list(since)
+	if err == nil && moved && since.Before(s.began) {
+		all, moved, err = list(s.began)
+	}
+	if err == nil && moved {
+		err = &Unavailable{Err: errors.New("the pull request moved while its files were listed")}
+	}
+	return all.items, err
+}
+
+// changedFiles reads files as GitHub lists them.
+func changedFiles(listed []*github.CommitFile) []change.File {
+	files := make([]change.File, 0, len(listed))
 	for _, f := range listed {
 		files = append(files, change.File{
 			Path: f.GetFilename(), PreviousPath: f.GetPreviousFilename(), Status: change.FileStatus(f.GetStatus()),
 			Additions: f.GetAdditions(), Deletions: f.GetDeletions(), Blob: change.SHA(f.GetSHA()), Patch: f.GetPatch(),
 		})
 	}
-	return files, cut, nil
+	return files
 }
 
 // isAt says whether a listed file is of the commit: its address on the API ends in ?ref=SHA. A file without an address passes, and one that

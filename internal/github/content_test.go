@@ -119,7 +119,8 @@ func TestContentGoesByTheTip(t *testing.T) {
 	if !errors.As(err, &missing) {
 		t.Errorf("a head that GitHub does not know: %v", err)
 	}
-	calls(t, f, compareCall("0ld"), compareCall(string(baseSHA)), tipCall)
+	self := fmt.Sprintf("GET /repos/acme/shop/compare/%s...%s", baseSHA, baseSHA)
+	calls(t, f, compareCall("0ld"), compareCall(string(baseSHA)), self, tipCall, "GET /repos/acme/shop/pulls/1/files?per_page=100")
 	f.json(compareCall(string(baseSHA)), 200, comparison([]any{}, []any{}, 0))
 	if got := content(t, c, noted, time.Time{}); got.BaseTip != baseSHA {
 		t.Errorf("compared with %s", got.BaseTip)

@@ -48,12 +48,15 @@ type LandedCommit struct {
 // each 100 up to 1,000. What is between two commits never changes, so that with a zero since an answer that is held is good for ever; with
 // another since it is asked whose the commits' addresses are now.
 //
-// Where GitHub has one of the commits no more, or the two have nothing in common, it is a *NotFound.
+// Where GitHub has one of the commits no more, or the two have nothing in common, it is a *NotFound, and a *Lacking where it compares no commits.
 func (s *Session) Range(ctx context.Context, repo change.Repository, base, head change.SHA, since time.Time) (_ Range, err error) {
 	defer wrap(&err, "comparing %s with %s in %s", base.Short(), head.Short(), repo)
 	compared, err := s.compare(ctx, repo, base, head, since)
 	if err == nil {
 		err = isAgainst(compared, base)
+	}
+	if s.comparesNothing(ctx, repo, head, err) {
+		err = &Lacking{err}
 	}
 	if err != nil {
 		return Range{}, err

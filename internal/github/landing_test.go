@@ -92,20 +92,25 @@ func TestRangesThatCannotBeRead(t *testing.T) {
 		gone   bool
 		calls  int
 	}{
-		"a commit that is gone": {refuse(404, "Not Found"), true, 1},
+		"a commit that is gone": {refuse(404, "Not Found"), true, 2}, // it is the first comparison: another tells that there are any
 		"without a status":      {answerWith(200, comparison([]any{}, []any{}, 0)), false, 1},
 		"with another commit":   {answerWith(200, m{"base_commit": m{"sha": "0ther"}, "merge_base_commit": m{"sha": "b"}, "total_commits": 0, "files": []any{}, "status": "ahead"}), false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
 			f.on(compareCall(string(baseSHA)), tt.answer)
+			f.json(fmt.Sprintf("GET /repos/acme/shop/compare/%s...%s", headSHA, headSHA), 200, comparison([]any{}, []any{}, 0))
 			s := f.client().Begin()
 			_, err := s.Range(t.Context(), shop, baseSHA, headSHA, time.Time{})
-			equal(t, "gone", errors.As(err, &missing), tt.gone)
+			var lacking *Lacking
+			equal(t, "gone", errors.As(err, &missing) && !errors.As(err, &lacking), tt.gone)
 			equal(t, "temporary", Temporary(err), !tt.gone)
 			equal(t, "calls", len(f.took()), tt.calls)
 		})
 	}
+	_, err := newFake(t).client().Begin().Range(t.Context(), shop, baseSHA, headSHA, time.Time{})
+	var lacking *Lacking
+	equal(t, "of a GitHub that compares nothing: lacking", errors.As(err, &lacking), true)
 }
 
 func TestCommitPulls(t *testing.T) {

@@ -20,6 +20,7 @@ const (
 	listPulls        route = "GET /repos/{owner}/{repo}/pulls"
 	listPullsOf      route = "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls"
 	listFiles        route = "GET /repos/{owner}/{repo}/pulls/{pull_number}/files"
+	listPullCommits  route = "GET /repos/{owner}/{repo}/pulls/{pull_number}/commits"
 	listReviews      route = "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews"
 	requestReviewers route = "POST /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
 	compare          route = "GET /repos/{owner}/{repo}/compare/{basehead}"

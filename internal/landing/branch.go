@@ -64,6 +64,10 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 	}
 	r.missed = state.Missed
 	result, err := r.branchFrom(ctx, state)
+	var lacking *github.Lacking
+	if errors.As(err, &lacking) {
+		return r.refused(err), nil // what landed is not known, and nobody has to explain that
+	}
 	if !errors.Is(err, errMissed) {
 		return result, err
 	}
@@ -79,6 +83,13 @@ func (r *run) branch(ctx context.Context) (queue.Result, error) {
 
 // errMissed says that GitHub does not find commits that are compared, and may find them again.
 var errMissed = errors.New("GitHub does not find commits that were there")
+
+// isGone says whether an error is that GitHub did not find commits, and not that it compares none.
+func isGone(err error) bool {
+	var missing *github.NotFound
+	var lacking *github.Lacking
+	return errors.As(err, &missing) && !errors.As(err, &lacking)
+}
 
 // areGone returns errMissed until GitHub has not found commits for so long that they are taken for gone.
 func (r *run) areGone() error {
@@ -302,8 +313,7 @@ func (r *run) start(ctx context.Context, moved *Moved, left bool) (change.SHA, e
 // inCommon returns the merge base of two commits, empty if there is none.
 func (r *run) inCommon(ctx context.Context, a, b change.SHA) (change.SHA, error) {
 	between, err := r.github.Range(ctx, r.work.Repository, a, b, time.Time{})
-	var missing *github.NotFound
-	if errors.As(err, &missing) {
+	if isGone(err) {
 		return "", r.areGone()
 	}
 	return between.MergeBase, err
@@ -361,8 +371,7 @@ func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, 
 		return walk, true, nil
 	}
 	between, err := r.github.Range(ctx, repo, moved.Known, moved.Tip, time.Time{})
-	var missing *github.NotFound
-	if errors.As(err, &missing) {
+	if isGone(err) {
 		// The last commit known is gone, or the branch was put onto another history: what landed since cannot be told. Not kept says so.
 		return walk, true, r.areGone()
 	}

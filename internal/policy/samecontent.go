@@ -55,10 +55,10 @@ func byPath(files []change.File) map[string]change.File {
 }
 
 // look returns what a view shows, or nil if that has yet to be read. A head against a base with which it has the same in common as the
-// present one shows the present content, and costs nothing.
+// present one, such as the merge base itself, shows the present content, and costs nothing.
 func (q *inquiry) look(v view) *shown {
 	c := &q.facts.Content
-	if v.Head == c.Head && (v.mergeBase == c.MergeBase || v.Base == c.BaseTip || v.Base == "" && v.mergeBase == "") {
+	if v.Head == c.Head && (v.mergeBase == c.MergeBase || v.Base == c.BaseTip || v.Base != "" && v.Base == c.MergeBase || v.Base == "" && v.mergeBase == "") {
 		return q.present()
 	}
 	if s, ok := q.looked[v.View]; ok {
