@@ -95,10 +95,14 @@ func (s *Session) Checks(
 	return checks, ours, nil
 }
 
-// OwnRuns reads our check runs on a commit, newest first, completed and replaced ones too (checks/list-for-ref).
+// OwnRuns reads our check runs on a commit, newest first, completed and replaced ones too (checks/list-for-ref). If GitHub, which was never seen to
+// list any, does not find them, it is a *Lacking.
 func (s *Session) OwnRuns(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) (_ []CheckRun, err error) {
 	defer wrap(&err, "reading our check runs on %s in %s", sha.Short(), repo)
 	runs, err := s.runsNamed(ctx, repo, sha, s.github.checkName, since)
+	if s.github.lacks(err, listCheckRuns) {
+		err = &Lacking{err}
+	}
 	if err != nil {
 		return nil, err
 	}

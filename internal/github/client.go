@@ -123,6 +123,7 @@ func (c *Client) write(ctx context.Context, to address, body, v any) error {
 	if err != nil {
 		return err
 	}
+	c.github.has.LoadOrStore(to.route, true)
 	if v == nil {
 		return nil
 	}

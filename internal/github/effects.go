@@ -69,11 +69,16 @@ func (c *Client) CreateCheckRun(ctx context.Context, repo change.Repository, w C
 }
 
 // UpdateCheckRun changes a check run and returns it as GitHub has it then (checks/update). A completed run stays completed: GitHub
-// accepts an update that would take that back and does nothing, which is an *AlreadyCompleted here.
+// accepts an update that would take that back and does nothing, which is an *AlreadyCompleted here. A run that is not found by a GitHub that never
+// changed one is a *Lacking.
 func (c *Client) UpdateCheckRun(ctx context.Context, repo change.Repository, id int64, w CheckRunWrite) (_ CheckRun, err error) {
 	defer wrap(&err, "updating check run %d in %s", id, repo)
 	var made checkRun
-	if err := c.write(ctx, updateCheckRun.of(repo, itoa(id)), c.checkRunBody(w), &made); err != nil {
+	err = c.write(ctx, updateCheckRun.of(repo, itoa(id)), c.checkRunBody(w), &made)
+	if c.github.lacks(err, updateCheckRun) {
+		err = &Lacking{err}
+	}
+	if err != nil {
 		return CheckRun{}, err
 	}
 	c.expire(listCheckRuns.of(repo, string(w.Head)))

@@ -861,6 +861,15 @@ func TestPolicyFile(t *testing.T) {
 			diff(t, got, tt.want)
 		}
 	})
+	t.Run("there is none at the tip of the default branch, where no check runs are listed", func(t *testing.T) {
+		s := newFake(t).client().Begin()
+		if got, err := s.PolicyFile(t.Context(), shop, baseSHA, name); err != nil || got.Found {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if got, err := s.PolicyFile(t.Context(), shop, headSHA, name); err == nil {
+			t.Errorf("another commit: got %+v", got)
+		}
+	})
 	t.Run("nothing is found by its name where there were trees before", func(t *testing.T) {
 		f := newFake(t)
 		f.json("GET /repos/acme/shop/commits/"+string(baseSHA)+"/check-runs", 200, m{"total_count": 0, "check_runs": []m{}})
@@ -875,7 +884,7 @@ func TestPolicyFile(t *testing.T) {
 	})
 	for what, broken := range map[string]func(f *fake){
 		"a directory that GitHub does not find, and lists": func(f *fake) { f.json(rootCall, 200, root("src", ".github")) },
-		"nothing is found for a while":                     func(f *fake) {},
+		"nothing is found for a while":                     func(f *fake) { f.json(tipCall, 404, m{"message": "Not Found"}) },
 		"a list of nothing": func(f *fake) {
 			f.json(dirCall, 200, []m{})
 			f.json(rootCall, 200, root(".github"))

@@ -46,7 +46,11 @@ func (s *Session) Permission(ctx context.Context, repo change.Repository, a chan
 	answer, err := s.get(ctx, getPermission.of(repo, a.Login), since, into(&level, whole))
 	var missing *NotFound
 	if answer != nil && errors.As(err, &missing) {
-		return change.Person{Account: a, ReadAt: answer.sent, Problem: "GitHub knows no account of this name: it was renamed or deleted"}, nil
+		problem := "GitHub knows no account of this name: it was renamed or deleted"
+		if s.github.lacks(err, getPermission) {
+			problem += ", or this GitHub never tells: " + missing.Call
+		}
+		return change.Person{Account: a, ReadAt: answer.sent, Problem: problem}, nil
 	}
 	if err != nil {
 		return change.Person{}, err

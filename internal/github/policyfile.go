@@ -203,13 +203,17 @@ func (r fileReader) lacksRepository(ctx context.Context) error {
 }
 
 // byName reads a file of a commit where GitHub lists neither its directory nor the commit's root. That there is none is believed of a
-// commit that GitHub knows, which lists its check runs.
+// commit that GitHub knows: it lists its check runs or, where it was never seen to list any, names it as the tip of the default branch.
 func (r fileReader) byName(ctx context.Context, name string, since time.Time) (PolicyFile, error) {
 	var e github.RepositoryContent
 	err := r.read(ctx, r.contents(name), since, &e, func() bool { return e.GetType() != "" && e.GetSHA() != "" })
 	var missing *NotFound
 	if errors.As(err, &missing) {
-		_, err = r.checkRuns(ctx, r.repo, r.commit, since)
+		if _, err = r.checkRuns(ctx, r.repo, r.commit, since); r.github.lacks(err, listCheckRuns) && r.repo.DefaultBranch != "" {
+			if tip, tipErr := r.Tip(ctx, r.repo, r.repo.DefaultBranch, since); tipErr != nil || tip == r.commit {
+				err = tipErr
+			}
+		}
 		return PolicyFile{}, err
 	}
 	if err != nil {

@@ -251,6 +251,10 @@ func (r *run) act(ctx context.Context, e plan.Effect) (result, error) {
 		return result{RunID: made.ID}, err
 	case plan.UpdateCheckRun:
 		made, err := r.github.UpdateCheckRun(ctx, repo, e.RunID, write())
+		var lacking *github.Lacking
+		if errors.As(err, &lacking) { // the newest of a name is the one that counts
+			made, err = r.github.CreateCheckRun(ctx, repo, write())
+		}
 		return result{RunID: made.ID}, err
 	case plan.RequestReview:
 		return result{}, r.github.RequestReviewers(ctx, repo, e.Pull.Number, e.Teams, e.Users)
@@ -285,7 +289,14 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 	}
 	runs, ok := r.seen[head]
 	if !ok {
-		if runs, err = r.github.OwnRuns(ctx, w.Repository, head, r.github.Began()); err != nil {
+		runs, err = r.github.OwnRuns(ctx, w.Repository, head, r.github.Began())
+		var lacking *github.Lacking
+		switch {
+		case errors.As(err, &lacking) && held != nil:
+			return &held.Posted, nil
+		case errors.As(err, &lacking):
+			return nil, nil // a new one takes the place of whatever is there
+		case err != nil:
 			return nil, err
 		}
 	}
