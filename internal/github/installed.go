@@ -52,6 +52,20 @@ func (g *GitHub) installations(ctx context.Context, list []Installed, page int) 
 	return list, resp.NextPage, nil
 }
 
+// InstallationOf reads which installation of the App a repository is in (apps/get-repo-installation), by its name. It is asked for where no delivery
+// said it, by the App and not by an installation. None is a *NotFound.
+func (s *Session) InstallationOf(ctx context.Context, repo change.Repository) (_ change.InstallationID, err error) {
+	defer wrap(&err, "looking for the installation of %s", repo)
+	var in github.Installation
+	if _, err := s.github.readAsApp(ctx, getInstalled.of(repo), &in); err != nil {
+		return 0, err
+	}
+	if in.GetID() == 0 {
+		return 0, unreadable(errors.New("GitHub's answer has no id"), false)
+	}
+	return change.InstallationID(in.GetID()), nil
+}
+
 // Reaches says whether GitHub gives the App a token for a repository of the installation, which it has to be in; with 0, whether there is
 // the installation. One that is held from before is as good: what it says is less than an hour old.
 func (c *Client) Reaches(ctx context.Context, repo change.RepositoryID) (bool, error) {

@@ -63,6 +63,7 @@ const (
 	createDeployed   route = "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
 	getApp           route = "GET /app"
 	listInstalled    route = "GET /app/installations"
+	getInstalled     route = "GET /repos/{owner}/{repo}/installation"
 	listHooked       route = "GET /app/hook/deliveries"
 	redeliver        route = "POST /app/hook/deliveries/{delivery_id}/attempts"
 	listRepositories route = "GET /installation/repositories"

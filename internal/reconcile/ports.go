@@ -25,6 +25,7 @@ type GitHub interface {
 	Seen(ctx context.Context, repo change.Repository, v change.View, since time.Time) (change.Seen, error)
 	Pushes(ctx context.Context, repo change.Repository, branch string, since time.Time) ([]change.Push, error)
 	Tip(ctx context.Context, repo change.Repository, branch string, since time.Time) (change.SHA, error)
+	InstallationOf(ctx context.Context, repo change.Repository) (change.InstallationID, error)
 	HeldTip(repo change.Repository, branch string) (change.SHA, bool)
 	PolicyFile(ctx context.Context, repo change.Repository, commit change.SHA, path string) (github.PolicyFile, error)
 	OwnerPolicy(ctx context.Context, owner, path string, since time.Time) (github.PolicyFile, error)

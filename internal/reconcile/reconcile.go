@@ -130,10 +130,19 @@ func (rc *Reconciler) runOnce(ctx context.Context, key change.PullKey) (queue.Re
 	return r.outcome(ctx, result, err)
 }
 
-// describe reads the default branch of a repository of which no delivery named it: without it nobody can say whether a branch is governed, which is no
-// reason to take its check away.
-func (r *run) describe(ctx context.Context) error {
+// describe reads what no delivery told of a repository: which installation it is in, and its default branch, without which nobody can say whether a
+// branch is governed. That is no reason to take a check away.
+func (r *run) describe(ctx context.Context) (err error) {
 	repo := &r.main.work.Repository
+	if repo.Installation == 0 {
+		if repo.Installation, err = r.github.InstallationOf(ctx, *repo); err != nil {
+			return err
+		}
+		r.github = r.Session(repo.Installation)
+		if err := r.Store.SaveRepository(ctx, *repo); err != nil {
+			return err
+		}
+	}
 	if repo.DefaultBranch != "" {
 		return nil
 	}

@@ -84,11 +84,11 @@ func (r *repository) value(installation change.InstallationID) change.Repository
 	if r == nil {
 		return change.Repository{}
 	}
-	out := change.Repository{ID: r.ID, Name: r.Name, DefaultBranch: r.DefaultBranch, Installation: installation}
+	out := change.Repository{ID: r.ID, DefaultBranch: r.DefaultBranch, Installation: installation}
+	out.Owner, out.Name, _ = strings.Cut(r.FullName, "/") // the short form in installation events has no owner
+	out.Name = cmp.Or(r.Name, out.Name)
 	if r.Owner != nil {
-		out.Owner, out.OwnerIsUser = r.Owner.Login, r.Owner.Type == "User"
-	} else {
-		out.Owner, _, _ = strings.Cut(r.FullName, "/") // the short form in installation events has no owner
+		out.Owner, out.OwnerIsUser = cmp.Or(r.Owner.Login, out.Owner), r.Owner.Type == "User"
 	}
 	return out
 }
