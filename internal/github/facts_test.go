@@ -424,6 +424,26 @@ func TestPermission(t *testing.T) {
 	})
 }
 
+func TestCollaborator(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer any
+		want   change.Account
+	}{
+		"named":            {m{"permission": "read", "user": m{"id": 12, "login": "Bob"}}, change.Account{ID: 12, Login: "Bob", Kind: change.KindUser}},
+		"named otherwise":  {m{"permission": "read", "user": user(carol)}, change.Account{}},
+		"named without id": {m{"permission": "read", "user": m{"login": "bob"}}, change.Account{}},
+		"nobody is named":  {m{"permission": "admin"}, change.Account{}},
+	} {
+		f := newFake(t)
+		f.json("GET /repos/acme/shop/collaborators/bob/permission", 200, tt.answer)
+		got, err := f.client().Begin().Collaborator(t.Context(), shop, "bob", time.Time{})
+		var missing *NotFound
+		if got != tt.want || (err != nil) != (tt.want == change.Account{}) || err != nil && !errors.As(err, &missing) {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+		}
+	}
+}
+
 func TestTeam(t *testing.T) {
 	const (
 		itself = "GET /orgs/acme/teams/security"

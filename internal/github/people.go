@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -18,15 +20,36 @@ import (
 // maxMembers is how many pages of a team's members are read before those who matter are looked up one by one.
 const maxMembers = 3
 
-// User reads the account that has a login now (users/get-by-username); a login that nobody has is a *NotFound.
+// User reads the account that has a login now (users/get-by-username); a login that nobody has is a *NotFound, and a *Lacking if GitHub was never seen to
+// have anybody.
 func (s *Session) User(ctx context.Context, login string, since time.Time) (_ change.Account, err error) {
 	defer wrap(&err, "reading the account %q", login)
 	var u github.User
 	whole := func() bool { return u.GetID() != 0 }
-	if err := s.read(ctx, getUser.general(login), since, &u, whole); err != nil {
+	err = s.read(ctx, getUser.general(login), since, &u, whole)
+	if s.github.lacks(err, getUser) {
+		err = &Lacking{err}
+	}
+	if err != nil {
 		return change.Account{}, err
 	}
 	return account(&u), nil
+}
+
+// Collaborator reads the account that has a login now, as GitHub names it with its permission in the repository
+// (repos/get-collaborator-permission-level). Where nobody is named who has this login, it is a *NotFound.
+func (s *Session) Collaborator(ctx context.Context, repo change.Repository, login string, since time.Time) (_ change.Account, err error) {
+	defer wrap(&err, "reading the account %q in %s", login, repo)
+	var level struct {
+		User *github.User `json:"user"`
+	}
+	if err := s.read(ctx, getPermission.of(repo, login), since, &level, nil); err != nil {
+		return change.Account{}, err
+	}
+	if a := account(level.User); a.Known() && strings.EqualFold(a.Login, login) {
+		return a, nil
+	}
+	return change.Account{}, &NotFound{Message: "GitHub's answer does not say whose it is"}
 }
 
 // Permission reads what an account may do in the repository (repos/get-collaborator-permission-level). Bots and nobody have none,
@@ -177,7 +200,7 @@ func whyNoTeam(errs []error) (isMissing bool, problem string, err error) {
 	case forbidden != nil || missing == nil:
 		return false, problem, nil
 	case answered:
-		return false, "", &Unavailable{Err: errHalfFound}
+		return false, "", &Unavailable{Status: http.StatusOK, Err: fmt.Errorf("%w (%s)", errHalfFound, missing.Call)}
 	default:
 		return true, "", nil
 	}

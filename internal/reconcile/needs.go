@@ -222,8 +222,13 @@ func (g *gathering) readChecks(ctx context.Context, workflows bool) error {
 // resolve returns the account behind a login that a policy names, as it was first resolved. A name that nobody has, or that someone
 // else has by now, is nobody.
 func (r *run) resolve(ctx context.Context, login string) (change.Account, error) {
-	account, err := r.github.User(ctx, login, r.github.Began().Add(-peopleAge))
+	recent := r.github.Began().Add(-peopleAge)
+	account, err := r.github.User(ctx, login, recent)
 	var missing *github.NotFound
+	var lacking *github.Lacking
+	if errors.As(err, &lacking) {
+		account, err = r.github.Collaborator(ctx, r.main.work.Repository, login, recent)
+	}
 	if errors.As(err, &missing) {
 		return change.Account{}, nil
 	}

@@ -34,6 +34,7 @@ type GitHub interface {
 	OwnRuns(ctx context.Context, repo change.Repository, sha change.SHA, since time.Time) ([]github.CheckRun, error)
 	Permission(ctx context.Context, repo change.Repository, a change.Account, since time.Time) (change.Person, error)
 	Team(ctx context.Context, repo change.Repository, slug string, lookFor []change.Account, since time.Time) (change.Team, error)
+	Collaborator(ctx context.Context, repo change.Repository, login string, since time.Time) (change.Account, error)
 	User(ctx context.Context, login string, since time.Time) (change.Account, error)
 	Tree(ctx context.Context, repo change.Repository, commit change.SHA, paths []string) (map[string]github.TreeEntry, bool, error)
 
