@@ -496,10 +496,20 @@ func TestTeam(t *testing.T) {
 		f := newFake(t)
 		diff(t, team(t, f), change.Team{Slug: "security", Missing: true, ReadAt: f.clock.Now()})
 	})
+	t.Run("by its members, where no team was ever shown", func(t *testing.T) {
+		f := newFake(t)
+		f.json(call, 200, []m{user(bob)})
+		diff(t, team(t, f), change.Team{Slug: "security", Members: []change.Account{bob}, ReadAt: f.clock.Now()})
+	})
 	for _, found := range []string{itself, call} {
 		t.Run("found in part, for a moment", func(t *testing.T) {
 			f := newFake(t)
 			c := f.client()
+			f.json("GET /orgs/acme/teams/leads", 200, m{"id": 78, "slug": "leads"})
+			f.json("GET /orgs/acme/teams/leads/members", 200, []m{})
+			if _, err := c.Begin().Team(t.Context(), shop, "leads", nil, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
 			answers := map[string]any{itself: described, call: []m{user(bob)}}
 			f.json(found, 200, answers[found])
 			if got, err := c.Begin().Team(t.Context(), shop, "security", nil, time.Time{}); !Temporary(err) {

@@ -124,7 +124,8 @@ func permission(base, role string) (change.Permission, error) {
 // them is looked up by name (teams/get-membership-for-user-in-org), and is then a member or Absent.
 //
 // A team that GitHub does not show the App (404), and any team of a user's own repository, is no error but Missing; one that the App may
-// not read (403) has a Problem. It is an error if GitHub finds the team and not its members, or the other way round.
+// not read (403) has a Problem. It is an error if GitHub finds the team and not its members, or the other way round; but where a GitHub was never seen
+// to show a team, the members are enough, and its ID is 0.
 func (s *Session) Team(
 	ctx context.Context, repo change.Repository, slug string, lookFor []change.Account, since time.Time,
 ) (team change.Team, err error) {
@@ -147,6 +148,10 @@ func (s *Session) Team(
 		listed, errs[1] = readPages(ctx, s, membersAt, since, maxMembers, entries[github.User])
 	})
 	both.Wait()
+	if errs[1] == nil && s.github.lacks(errs[0], getTeam) {
+		errs[0] = nil
+		s.drop(teamAt) // it is asked again
+	}
 	team.Missing, team.Problem, err = whyNoTeam(errs[:])
 	if errors.Is(err, errHalfFound) {
 		s.drop(teamAt)

@@ -19,6 +19,7 @@ import (
 
 // Identities remembers which account a name was first resolved to; see store.Store.
 type Identities interface {
+	Identity(ctx context.Context, kind, scope, name string) (id int64, known bool, err error)
 	RememberIdentity(ctx context.Context, kind, scope, name string, id int64) (kept int64, err error)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -246,14 +247,22 @@ func (r *run) resolve(ctx context.Context, login string) (change.Account, error)
 }
 
 // team reads a team that a policy names. One that is another than when it was first seen by this name cannot be read: whoever may make
-// teams must not step into the place of a team that was renamed or deleted. What was first seen is forgotten with the installation.
+// teams must not step into the place of a team that was renamed or deleted. What was first seen is forgotten with the installation. Where GitHub shows
+// no team by itself, one is believed as long as none was ever seen by its name.
 func (r *run) team(ctx context.Context, repo change.Repository, slug string, lookFor []change.Account, since time.Time) (change.Team, error) {
 	team, err := r.github.Team(ctx, repo, slug, lookFor, since)
 	if err != nil || team.Missing || team.Problem != "" {
 		return team, err
 	}
-	scope := strconv.FormatInt(int64(repo.Installation), 10)
-	first, err := r.Identities.RememberIdentity(ctx, "team", scope, strings.ToLower(slug), int64(team.ID))
+	scope, name := strconv.FormatInt(int64(repo.Installation), 10), strings.ToLower(slug)
+	if team.ID == 0 {
+		_, seen, err := r.Identities.Identity(ctx, "team", scope, name)
+		if err == nil && seen {
+			err = &github.Unavailable{Status: http.StatusOK, Err: fmt.Errorf("GitHub lists the members of %s, and does not show which team it is", slug)}
+		}
+		return team, err
+	}
+	first, err := r.Identities.RememberIdentity(ctx, "team", scope, name, int64(team.ID))
 	if err != nil {
 		return change.Team{}, err
 	}
