@@ -258,7 +258,7 @@ func answerError(e *github.ErrorResponse, wrote bool) error {
 		return &Rejected{Status: status, Message: message}
 	case status == http.StatusNotImplemented:
 		// What a GitHub does not have at all is not there.
-		return &NotFound{Message: cmp.Or(message, "it is not implemented there"), Call: callOf(e.Response)}
+		return &NotFound{Message: cmp.Or(message, "there is no such call"), Call: callOf(e.Response)}
 	case status >= 500 || status == http.StatusRequestTimeout || busy(status, message):
 		return &Unavailable{Status: status, MayHaveHappened: wrote}
 	case status >= 300 && status < 400:
