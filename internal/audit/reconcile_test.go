@@ -237,10 +237,16 @@ func TestRebasesAreKnownByWhatTheyChange(t *testing.T) {
 	g.commit("one of two") // of another content
 	g.git("cherry-pick", head)
 	record := recordOf(t, merged(1, "", base, "main"), merged(2, head, g.git("rev-parse", "HEAD"), "main"))
-	r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
+	onlyUnknown(t, "the branch", g.Git, record, "one of two")
+}
+
+// onlyUnknown reconciles a clone and wants all commits to be known but the one with a subject.
+func onlyUnknown(t *testing.T, what string, g audit.Git, record *audit.Record, subject string) {
+	t.Helper()
+	r, err := audit.Reconcile(t.Context(), g, record, audit.ReconcileOptions{})
 	must(t, err)
-	if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "one of two" {
-		t.Errorf("unknown: %+v", unknown)
+	if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != subject {
+		t.Errorf("%s: only %q is unknown, got %+v", what, subject, unknown)
 	}
 }
 
@@ -467,11 +473,7 @@ func TestContentThatGitWouldNotCompare(t *testing.T) {
 		g.git("commit", "-q", "-m", "past the policy")
 		g.git("cherry-pick", head)
 		record := recordOf(t, merged(1, "", before, "main"), merged(2, head, g.git("rev-parse", "HEAD"), "main"))
-		r, err := audit.Reconcile(t.Context(), g.Git, record, audit.ReconcileOptions{})
-		must(t, err)
-		if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "past the policy" {
-			t.Errorf("%s: unknown: %+v", name, unknown)
-		}
+		onlyUnknown(t, name, g.Git, record, "past the policy")
 	}
 }
 
@@ -489,11 +491,7 @@ func TestAClonesDirectory(t *testing.T) {
 	g.git("cherry-pick", head)
 	g.git("config", "diff.relative", "true")
 	record := recordOf(t, merged(1, "", first, "main"), merged(2, head, g.git("rev-parse", "HEAD"), "main"))
-	r, err := audit.Reconcile(t.Context(), audit.Git{Dir: filepath.Join(g.Dir, "doc")}, record, audit.ReconcileOptions{})
-	must(t, err)
-	if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "past the policy" {
-		t.Errorf("unknown: %+v", unknown)
-	}
+	onlyUnknown(t, "the branch", audit.Git{Dir: filepath.Join(g.Dir, "doc")}, record, "past the policy")
 }
 
 // TestCommitsAreAsTheyWereMade has a commit be found that a clone was told to leave out: with a mirror come replacements that somebody pushed.
@@ -511,11 +509,7 @@ func TestCommitsAreAsTheyWereMade(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(grafts, ".git", "info", "grafts"), []byte(last+" "+first+"\n"), 0o600))
 	record := recordOf(t, merged(1, "", first, "main"), merged(2, "", last, "main"))
 	for _, clone := range []audit.Git{mirror, {Dir: grafts}} {
-		r, err := audit.Reconcile(t.Context(), clone, record, audit.ReconcileOptions{})
-		must(t, err)
-		if unknown := r.Unknown(); len(unknown) != 1 || unknown[0].Subject != "nobody knows this" {
-			t.Errorf("unknown: %+v", unknown)
-		}
+		onlyUnknown(t, clone.Dir, clone, record, "nobody knows this")
 	}
 }
 

@@ -253,7 +253,7 @@ func (r *run) act(ctx context.Context, e plan.Effect) (result, error) {
 	case plan.UpdateCheckRun:
 		made, err := r.github.UpdateCheckRun(ctx, repo, e.RunID, write())
 		var lacking *github.Lacking
-		if errors.As(err, &lacking) { // the newest of a name is the one that counts
+		if errors.As(err, &lacking) { // nothing was written; of several of a name the newest is the one that counts
 			made, err = r.github.CreateCheckRun(ctx, repo, write())
 		}
 		return result{RunID: made.ID}, err
