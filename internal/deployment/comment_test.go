@@ -20,7 +20,7 @@ func TestRows(t *testing.T) {
 		return d
 	}
 	its := brings(release.Deployment{Number: 3}, 3)
-	back := brings(release.Deployment{Number: 2, Undoes: "d3", Why: "slow"}, 1, 2)
+	back := brings(release.Deployment{Number: 2, Why: "slow", Rollback: release.Rollback{Undoes: "d3"}}, 1, 2)
 	for _, tt := range []struct {
 		name           string
 		row            release.Row
@@ -47,8 +47,8 @@ func TestRows(t *testing.T) {
 			"↩️ rolled back", "back to the version before: “slow”"},
 		{"it is being rolled back", release.Row{Phase: release.Deploying, Deployment: back}, "🚀 deploying", "back to the version before: “slow”"},
 		{"the rollback failed", release.Row{Phase: release.Failed, Deployment: back}, "❌ failed", "back to the version before: “slow”"},
-		{"a rollback went to it", release.Row{Phase: release.Verified, Deployment: release.Deployment{Number: 3, Undoes: "d4", Why: "slow"}}, "✅ verified", ""},
-		{"a rollback went to what it was part of", release.Row{Phase: release.Verified, Deployment: brings(release.Deployment{Number: 4, Undoes: "d5", Why: "slow"}, 3, 4)},
+		{"a rollback went to it", release.Row{Phase: release.Verified, Deployment: release.Deployment{Number: 3, Why: "slow", Rollback: release.Rollback{Undoes: "d4"}}}, "✅ verified", ""},
+		{"a rollback went to what it was part of", release.Row{Phase: release.Verified, Deployment: brings(release.Deployment{Number: 4, Why: "slow", Rollback: release.Rollback{Undoes: "d5"}}, 3, 4)},
 			"✅ verified", ""},
 	} {
 		if got := phase(tt.row, 3); got != tt.phase {

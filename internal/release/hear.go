@@ -348,8 +348,8 @@ func (t *Turn) lose(tr *Track, d *Deployment) {
 // again begins a deployment for what was deployed once more by a deployment on GitHub that had ended.
 func (t *Turn) again(tr *Track, was *Deployment, id int64, s change.DeploymentStatus, how string) {
 	n := Deployment{
-		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer, OnGitHub: OnGitHub{GitHub: id, LogURL: was.LogURL},
-		Seen: Seen{StatusAt: s.At, StatusID: s.ID},
+		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer,
+		OnGitHub: OnGitHub{GitHub: id, LogURL: was.LogURL, StatusAt: s.At, StatusID: s.ID},
 	}
 	if o := was.other(id); o != nil {
 		n.setPrimary(*o)

@@ -23,62 +23,34 @@ const (
 	Overtaken  Phase = "overtaken" // a later deployment brought what it would have brought
 )
 
-// Deployment is one deployment of one commit to one environment. Its JSON is flat and stored: members may be added, and keep their order.
+// Deployment is one deployment of one commit to one environment: what goes there, how far it is, and what it waits for. Its parts say the rest.
+// Its JSON is flat and stored: members may be added, never renamed.
 type Deployment struct {
-	ID       string        `json:"id"` // ours: unique in the repository, never reused; the key of its effects
-	Commit   change.SHA    `json:"commit"`
-	Number   change.Number `json:"number,omitempty"` // the pull request that the commit came with; 0: none is known
-	Phase    Phase         `json:"phase"`
-	Since    time.Time     `json:"since"`     // when the phase began
-	QueuedAt time.Time     `json:"queued_at"` // its place in the queue
-	OnGitHub
+	ID       string         `json:"id"` // ours: unique in the repository, never reused; the key of its effects
+	Commit   change.SHA     `json:"commit"`
+	Number   change.Number  `json:"number,omitempty"`  // the pull request that the commit came with; 0: none is known
 	Deployer change.Account `json:"deployer,omitzero"` // who asked for it or caused it, if anybody did
-	Began    time.Time      `json:"began,omitzero"`    // let through
-	Ended    time.Time      `json:"ended,omitzero"`    // succeeded or failed
+	Phase    Phase          `json:"phase"`
+	Since    time.Time      `json:"since"`           // when the phase began
+	Why      string         `json:"why,omitempty"`   // the reason of a rollback, a failure, a cancellation, in somebody's words or ours
+	Class    Class          `json:"class,omitempty"` // of a rollback and of what failed, what kind of reason that is
+	QueuedAt time.Time      `json:"queued_at"`       // its place in the queue
+	Waits    Waits          `json:"waits,omitzero"`  // while it waits or is watched; of a refused one, why
+	Asks     []Ask          `json:"asks,omitempty"`  // the gates that wait for it, or were answered
 	Shipment
 	Consent
-	Asks          []Ask     `json:"asks,omitempty"`     // the gates that wait for it, or were answered
-	Verified      *Say      `json:"verified,omitempty"` // somebody said that it works
-	AskedToVerify time.Time `json:"asked,omitzero"`     // when its deployer was asked whether it works
-
-	Undoes             string        `json:"undoes,omitempty"` // the ID of the deployment that it rolls back
-	UndoneBy           string        `json:"undone_by,omitempty"`
-	Why                string        `json:"why,omitempty"`   // the reason of a rollback, a failure, a cancellation, in somebody's words or ours
-	Class              Class         `json:"class,omitempty"` // of a rollback and of what it undoes
-	Waits              Waits         `json:"waits,omitzero"`  // while it waits or is watched; of a refused one, why
-	AskedOn            change.Number `json:"on,omitempty"`    // of a rollback, the pull request on which it was asked for
-	BeforeLastVerified bool          `json:"old,omitempty"`   // a rollback further back than to what was verified last: it must be said and accepted
-
-	Seen
 	Course
-	BypassedPolicy bool   `json:"past,omitempty"`   // it was deployed past the policy
-	Policy         string `json:"policy,omitempty"` // the digest of the policy by which it was let through
-	Floor          string `json:"floor,omitempty"`
-	ForRecord      bool   `json:"record,omitempty"`    // the deployment on GitHub is made for the record: nothing is to be started by it
-	TimedOut       bool   `json:"timed_out,omitempty"` // nothing was heard of it for too long
-	NotCreated     string `json:"gave_up,omitempty"`   // why GitHub would not create it
+	Watch
+	Rollback
+	OnGitHub
 	Posts
-	NothingToRollBackTo bool `json:"stuck,omitempty"`  // it failed, and no earlier version was verified
-	Prompted            bool `json:"called,omitempty"` // people were told that nothing but their say is missing
-
-	TakesOff []change.Number `json:"takes_off,omitempty"` // of a rollback: the pull requests whose changes it takes off, so that it is evidence about each
 }
 
-// OnGitHub is the deployment on GitHub that stands for this one there. There may be others, of which Seen tells.
-type OnGitHub struct {
-	GitHub int64                  `json:"github,omitempty"`  // its id; 0: none yet
-	Own    bool                   `json:"own,omitempty"`     // it is ours to make or was made by us; else it was adopted, or GitHub makes it
-	Shown  change.DeploymentState `json:"shown,omitempty"`   // the last status known there
-	LogURL string                 `json:"log_url,omitempty"` // where its log is, as the last status that said so
-}
-
-// Shipment is what ships with a deployment, as of when it was let through, and for how long that is watched.
+// Shipment is what ships with a deployment, as of when it was let through.
 type Shipment struct {
 	Changes  []Change        `json:"changes,omitempty"` // since the commit before
 	From     change.SHA      `json:"from,omitempty"`    // the commit before; empty: it is the first
 	Category change.Category `json:"category,omitzero"` // the riskiest of them
-	Monitor  time.Duration   `json:"monitor,omitempty"`
-	High     bool            `json:"high,omitempty"` // while it is watched the next one waits
 }
 
 // Consent is what people said of a deployment that was to go.
@@ -87,25 +59,59 @@ type Consent struct {
 	Started  *Say  `json:"started,omitempty"`  // somebody had it queued again: /change start
 	Accepted []Say `json:"accepted,omitempty"` // release approvals, one a person
 	Override *Say  `json:"override,omitempty"` // of hours and freezes
+	Prompted bool  `json:"called,omitempty"`   // people were told that nothing but their say is missing
 }
 
-// Seen is what GitHub told of a deployment: which others stand for it there, and the newest statuses on all of them.
-type Seen struct {
-	Also          []Other   `json:"also,omitempty"`      // other deployments on GitHub that are this one: those that jobs make of themselves
-	CameToNothing []Other   `json:"dead,omitempty"`      // those on GitHub that were this one, and ended while it waited
-	StatusAt      time.Time `json:"status_at,omitzero"`  // of the newest status by others that is known, by GitHub's clock
-	StatusID      int64     `json:"status_id,omitempty"` // its id
-	ShownAt       time.Time `json:"shown_at,omitzero"`   // of the newest status by anybody that was told of, or that we posted
-	ShownID       int64     `json:"shown_id,omitempty"`
-	Each          []Other   `json:"each,omitempty"` // by deployment on GitHub the newest status by others: their jobs end in any order
-}
-
-// Course is how far a deployment came, and when.
+// Course is how a deployment was let through, and how it went.
 type Course struct {
-	LastHeard    time.Time `json:"heard,omitzero"`    // when something was heard of it last
-	SeenUnderWay time.Time `json:"moved,omitzero"`    // when it was first seen under way without having been let through
-	Step         int       `json:"step,omitempty"`    // its place among all that began or succeeded in the repository; 0: it did not begin
-	Success      int       `json:"success,omitempty"` // the same of its success; 0: it did not succeed
+	Began          time.Time `json:"began,omitzero"`      // let through
+	Policy         string    `json:"policy,omitempty"`    // the digest of the policy by which it was let through
+	Floor          string    `json:"floor,omitempty"`     // the same of the owner's
+	BypassedPolicy bool      `json:"past,omitempty"`      // it was deployed past the policy
+	SeenUnderWay   time.Time `json:"moved,omitzero"`      // when it was first seen under way without having been let through
+	LastHeard      time.Time `json:"heard,omitzero"`      // when something was heard of it last
+	TimedOut       bool      `json:"timed_out,omitempty"` // nothing was heard of it for too long
+	Ended          time.Time `json:"ended,omitzero"`      // succeeded or failed
+	Step           int       `json:"step,omitempty"`      // its place among all that began or succeeded in the repository; 0: it did not begin
+	Success        int       `json:"success,omitempty"`   // the same of its success; 0: it did not succeed
+}
+
+// Watch is how it is found out whether what was deployed works.
+type Watch struct {
+	Monitor       time.Duration `json:"monitor,omitempty"`  // how long it is watched at least, from its success on
+	High          bool          `json:"high,omitempty"`     // while it is watched the next one waits
+	AskedToVerify time.Time     `json:"asked,omitzero"`     // when its deployer was asked whether it works
+	Verified      *Say          `json:"verified,omitempty"` // somebody said that it works
+}
+
+// Rollback is what a deployment takes back, and what takes it back.
+type Rollback struct {
+	Undoes             string          `json:"undoes,omitempty"`    // the ID of the deployment that it rolls back; empty: it is no rollback
+	TakesOff           []change.Number `json:"takes_off,omitempty"` // the pull requests whose changes it takes off, so that it is evidence about each
+	AskedOn            change.Number   `json:"on,omitempty"`        // the pull request on which it was asked for, or that came with what failed
+	BeforeLastVerified bool            `json:"old,omitempty"`       // it goes further back than to what was verified last: it must be said and accepted
+
+	UndoneBy            string `json:"undone_by,omitempty"` // the ID of the rollback of this one
+	NothingToRollBackTo bool   `json:"stuck,omitempty"`     // it failed, and no earlier version was verified
+}
+
+// OnGitHub is what stands for a deployment on GitHub, as far as GitHub told: one deployment there on which we post, and what others there may be.
+type OnGitHub struct {
+	GitHub     int64                  `json:"github,omitempty"`   // its id; 0: none yet
+	Own        bool                   `json:"own,omitempty"`      // it is ours to make or was made by us; else it was adopted, or GitHub makes it
+	ForRecord  bool                   `json:"record,omitempty"`   // it is made for the record: nothing is to be started by it
+	NotCreated string                 `json:"gave_up,omitempty"`  // why GitHub would not create it
+	LogURL     string                 `json:"log_url,omitempty"`  // where its log is, as the last status that said so
+	Shown      change.DeploymentState `json:"shown,omitempty"`    // the newest status on it by anybody that was told of, or that we posted
+	ShownAt    time.Time              `json:"shown_at,omitzero"`  // when that was posted, by GitHub's clock
+	ShownID    int64                  `json:"shown_id,omitempty"` // its id
+
+	Also          []Other `json:"also,omitempty"` // other deployments on GitHub that are this one: those that jobs make of themselves
+	CameToNothing []Other `json:"dead,omitempty"` // those on GitHub that were this one, and ended while it waited
+
+	StatusAt time.Time `json:"status_at,omitzero"`  // of the newest status by others on any of them, by GitHub's clock
+	StatusID int64     `json:"status_id,omitempty"` // its id
+	Each     []Other   `json:"each,omitempty"`      // on each of them the newest status by others: their jobs end in any order
 }
 
 // Posts is what became of the statuses that we post on a deployment.
@@ -127,7 +133,7 @@ type Other struct {
 	StatusID int64                  `json:"status_id,omitempty"`
 }
 
-// Class is why something is rolled back.
+// Class is how a deployment failed, or why it is rolled back.
 type Class string
 
 // The classes. They are recorded: a class's name or meaning never changes.

@@ -26,7 +26,7 @@ func TestPayloadIsShortEnoughToBeReadBack(t *testing.T) {
 		"many approvers":     {"x", logins(300, strings.Repeat("a", 39)), 1},
 		"much of all":        {strings.Repeat("<", 256), logins(300, strings.Repeat("<", 100)), 300},
 	} {
-		d := &Deployment{ID: "d12", Number: 1, Commit: sha(1), Policy: strings.Repeat("p", 71), Floor: strings.Repeat("f", 71)}
+		d := &Deployment{ID: "d12", Number: 1, Commit: sha(1), Course: Course{Policy: strings.Repeat("p", 71), Floor: strings.Repeat("f", 71)}}
 		for i := range c.changes {
 			d.Changes = append(d.Changes, Change{Number: change.Number(1 << 30), Commit: sha(min(i, 9))})
 			d.Accepted = append(d.Accepted, Say{By: person(change.AccountID(i), strings.Repeat("<", 39))})

@@ -794,7 +794,7 @@ func TestStatusThatTurnsOutToHaveBeenPosted(t *testing.T) {
 		{"inactive, nobody knows when", change.DeploymentStatus{State: change.DeploymentInactive}, change.DeploymentInactive, true},
 		{"something else, nobody knows when", change.DeploymentStatus{State: change.DeploymentSuccess}, change.DeploymentSuccess, false},
 	} {
-		d := &Deployment{ID: "d1", OnGitHub: OnGitHub{GitHub: 1, Shown: change.DeploymentInProgress}, Seen: Seen{ShownAt: newest, ShownID: 7}, Posts: Posts{Posting: change.DeploymentSuccess}}
+		d := &Deployment{ID: "d1", OnGitHub: OnGitHub{GitHub: 1, Shown: change.DeploymentInProgress, ShownAt: newest, ShownID: 7}, Posts: Posts{Posting: change.DeploymentSuccess}}
 		s := State{Tracks: map[string]*Track{"staging": {Environment: "staging", Deployments: []*Deployment{d}}}}
 		s.WasPosted("d1", row.status)
 		if d.Shown != row.want || d.MaybeInactive != row.silent || d.Posting != "" || d.PostsDone != 1 {

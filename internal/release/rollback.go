@@ -21,7 +21,7 @@ func (t *Turn) fail(tr *Track, d *Deployment, class Class, why string) {
 	}
 	if holds && d.Undoes == "" && e.RollBack && tr.rollback() == nil {
 		if to, older := t.goesBackTo(tr, d); to != nil {
-			back, undone := t.rollBack(tr, rollback{undo: d, to: to, class: class, why: why, by: d.Deployer, on: d.Number, beforeLastVerified: older})
+			back, undone := t.rollBack(tr, wayBack{undo: d, to: to, class: class, why: why, by: d.Deployer, on: d.Number, beforeLastVerified: older})
 			t.tellUndone(tr, d, back, undone)
 			return
 		}
@@ -65,8 +65,8 @@ func (tr *Track) lastVerified(t *Turn, from *Deployment, gone ...change.SHA) *De
 	return last
 }
 
-// rollback is what an environment goes back from and to, and on whose word.
-type rollback struct {
+// wayBack is what an environment goes back from and to, and on whose word.
+type wayBack struct {
 	undo, to           *Deployment
 	beforeLastVerified bool // to is older than what was verified last
 	class              Class
@@ -78,18 +78,20 @@ type rollback struct {
 // rollBack queues the deployment of an earlier version, before all else. What it takes off the environment has failed: the deployment that it
 // undoes, and those since the earlier version that were not verified. Deployments that wait need their go-ahead again: people gave it while
 // another version was there. It returns what it queued, and all that it takes off.
-func (t *Turn) rollBack(tr *Track, r rollback) (queued *Deployment, undone []*Deployment) {
+func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*Deployment) {
 	queued = t.add(tr, Deployment{
-		Commit: r.to.Commit, Number: r.to.Number, Deployer: r.by, OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
-		Undoes: r.undo.ID, Why: r.why, Class: r.class, AskedOn: r.on, BeforeLastVerified: r.beforeLastVerified,
-		Shipment: Shipment{Changes: slices.Clone(r.to.Changes), Category: r.to.Category, Monitor: r.undo.Monitor}, TakesOff: tr.since(r.to),
+		Commit: way.to.Commit, Number: way.to.Number, Deployer: way.by, Why: way.why, Class: way.class,
+		Shipment: Shipment{Changes: slices.Clone(way.to.Changes), Category: way.to.Category},
+		Watch:    Watch{Monitor: way.undo.Monitor},
+		Rollback: Rollback{Undoes: way.undo.ID, TakesOff: tr.since(way.to), AskedOn: way.on, BeforeLastVerified: way.beforeLastVerified},
+		OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
 	})
 	for _, o := range tr.Deployments {
 		switch {
-		case o == r.undo || (o.Phase == Watching || o.Phase == Unverified) && o.Success > r.to.Success && o.Commit != r.to.Commit:
+		case o == way.undo || (o.Phase == Watching || o.Phase == Unverified) && o.Success > way.to.Success && o.Commit != way.to.Commit:
 			if o.Phase != Failed {
-				t.end(tr, o, Failed, r.why, r.by)
-				o.Class = r.class
+				t.end(tr, o, Failed, way.why, way.by)
+				o.Class = way.class
 			}
 			if o.UndoneBy == "" {
 				o.UndoneBy = queued.ID
@@ -178,7 +180,7 @@ func (t *Turn) askRollback(o Order, p *pending, tr *Track) {
 	if to == nil || t.isUnknown(to.Commit, p) {
 		return
 	}
-	d, undone := t.rollBack(tr, rollback{
+	d, undone := t.rollBack(tr, wayBack{
 		undo: undo, to: to, class: cmp.Or(o.Class, Errors), why: o.Reason, by: o.By, on: o.Pull.Number, beforeLastVerified: beforeLastVerified,
 	})
 	t.entry("rollback asked for", tr, d, o.By, o.Reason)
