@@ -161,14 +161,8 @@ func (r *run) openOnGitHub() (list []change.Deployment) {
 			if d.Phase.IsFinal() && d != holds {
 				continue
 			}
-			ids := []int64{d.GitHub}
-			for _, o := range d.Also {
-				ids = append(ids, o.ID)
-			}
-			for _, id := range ids {
-				if id != 0 {
-					list = append(list, change.Deployment{ID: id, SHA: d.Commit, Environment: tr.Environment, By: d.Deployer, At: d.QueuedAt})
-				}
+			for _, id := range d.IDs() {
+				list = append(list, change.Deployment{ID: id, SHA: d.Commit, Environment: tr.Environment, By: d.Deployer, At: d.QueuedAt})
 			}
 		}
 	}

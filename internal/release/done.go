@@ -16,7 +16,7 @@ func (s *State) Created(id string, github int64) {
 	switch _, d := s.find(id); {
 	case d == nil:
 	case d.GitHub != 0:
-		d.Also = append(d.Also, Other{ID: github})
+		d.Also = append(d.Also, Counterpart{ID: github})
 	case d.Own:
 		d.GitHub = github
 	}

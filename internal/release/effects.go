@@ -122,7 +122,7 @@ func (d *Deployment) describePayload(most int) payload {
 
 // post asks for the status that a deployment on GitHub should show.
 func (t *Turn) post(tr *Track, d *Deployment) {
-	state := d.shows(tr)
+	state := d.shouldShow(tr)
 	if d.GitHub == 0 || d.TakesNoStatus {
 		return
 	}
@@ -136,7 +136,7 @@ func (t *Turn) post(tr *Track, d *Deployment) {
 	if d.Posting != "" && d.Posting != state {
 		d.PostsDone++
 		d.Shown, d.MaybeInactive, d.Posting = "", d.Posting == change.DeploymentInactive, ""
-		state = d.shows(tr)
+		state = d.shouldShow(tr)
 	}
 	if state == "" || state == d.Shown {
 		return
@@ -152,10 +152,10 @@ func (t *Turn) post(tr *Track, d *Deployment) {
 	t.out.Effects = append(t.out.Effects, e)
 }
 
-// shows returns the status that a deployment on GitHub should have; empty: it may have any, because others know better.
+// shouldShow returns the status that a deployment on GitHub should have; empty: it may have any, because others know better.
 //
 // Where GitHub itself makes what is replaced inactive, it does not tell; it is done once more then.
-func (d *Deployment) shows(tr *Track) change.DeploymentState {
+func (d *Deployment) shouldShow(tr *Track) change.DeploymentState {
 	switch {
 	case d.Began.IsZero():
 		return ""

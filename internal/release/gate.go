@@ -71,11 +71,7 @@ func (t *Turn) ask(environment string, commit change.SHA, github int64, by chang
 	}
 	_, named := t.environment(tr)
 	if _, o := t.state.onGitHub(github); named && github != 0 && o == nil {
-		if d.GitHub == 0 && !d.Own {
-			d.GitHub = github
-		} else {
-			d.Also = append(d.Also, Other{ID: github})
-		}
+		d.adopt(github)
 	}
 	switch {
 	case d.Phase != Deploying:
@@ -100,7 +96,7 @@ func (t *Turn) askedAbout(tr *Track, commit change.SHA, a Ask) *Deployment {
 		return tr.newest(func(d *Deployment) bool { return d.Commit == commit && is(d) })
 	}
 	d := newest(func(d *Deployment) bool {
-		return a.GitHub != 0 && (d.GitHub == a.GitHub || d.other(a.GitHub) != nil) && (d.Phase.waits() || d.Phase == Deploying)
+		return d.isOrWas(a.GitHub) && (d.Phase.waits() || d.Phase == Deploying)
 	})
 	if d == nil {
 		d = newest(func(d *Deployment) bool { return d.Phase == Deploying && d.isOf(a) })

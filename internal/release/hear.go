@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -127,12 +126,7 @@ func (t *Turn) recognise(g change.Deployment) {
 func (t *Turn) adopt(tr *Track, g change.Deployment) *Deployment {
 	if d := tr.open(g.SHA); d != nil {
 		d.Deployer = cmp.Or(d.Deployer, g.By)
-		// Where we create one, the job that carries it out may make another of itself.
-		if d.GitHub == 0 && !d.Own {
-			d.GitHub = g.ID
-		} else {
-			d.Also = append(d.Also, Other{ID: g.ID})
-		}
+		d.adopt(g.ID)
 		return d
 	}
 	// Somebody said that it was deployed before GitHub did, or a job did so whose gate was not told that GitHub knows.
@@ -166,7 +160,7 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 		tr, d = t.state.onGitHub(g.ID)
 	}
 	if d != nil {
-		d.shown(g.ID, s)
+		d.noteShown(g.ID, s)
 	}
 	if t.app != 0 && s.Via == t.app {
 		return
@@ -198,7 +192,7 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 		})
 		return
 	}
-	was := d.heard(g.ID, s)
+	was := d.noteFromOthers(g.ID, s)
 	switch {
 	case s.IsAfter(d.StatusAt, d.StatusID):
 		d.StatusAt, d.StatusID = s.At, s.ID
@@ -211,55 +205,6 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 		return // it was under way together with what failed
 	}
 	t.follow(tr, d, g.ID, s)
-}
-
-// heard notes a status by others on a deployment on GitHub, and returns the newest of those before.
-func (d *Deployment) heard(id int64, s change.DeploymentStatus) (was Other) {
-	i := slices.IndexFunc(d.Each, func(o Other) bool { return o.ID == id })
-	switch {
-	case i >= 0:
-		was = d.Each[i]
-	case len(d.Each) == 0: // an older version of ours kept no more
-		was = Other{ID: id, StatusAt: d.StatusAt, StatusID: d.StatusID}
-	}
-	if s.IsAfter(was.StatusAt, was.StatusID) {
-		now := Other{ID: id, Shown: s.State, StatusAt: s.At, StatusID: s.ID}
-		if i >= 0 {
-			d.Each[i] = now
-		} else {
-			d.Each = append(d.Each, now)
-		}
-	}
-	return was
-}
-
-// anotherFailed says whether another deployment on GitHub than the given one stands for this one, and failed.
-func (d *Deployment) anotherFailed(id int64) bool {
-	ids := d.ids()
-	return slices.ContainsFunc(d.Each, func(o Other) bool { return o.ID != id && hasFailed(o.Shown) && slices.Contains(ids, o.ID) })
-}
-
-// hasFailed says whether a state is one of GitHub's two for what failed.
-func hasFailed(s change.DeploymentState) bool {
-	return s == change.DeploymentFailure || s == change.DeploymentErrored
-}
-
-// isEnd says whether nothing is under way any more in a state.
-func isEnd(s change.DeploymentState) bool {
-	return s == change.DeploymentSuccess || s == change.DeploymentInactive || hasFailed(s)
-}
-
-// shown notes what GitHub shows of a deployment.
-func (d *Deployment) shown(id int64, s change.DeploymentStatus) {
-	switch o := d.other(id); {
-	case o != nil && s.IsAfter(o.StatusAt, o.StatusID):
-		o.Shown, o.StatusAt, o.StatusID = s.State, s.At, s.ID
-	case o == nil && d.GitHub == id && s.IsAfter(d.ShownAt, d.ShownID):
-		d.Shown, d.ShownAt, d.ShownID = s.State, s.At, s.ID
-		if d.MaybeInactive {
-			d.Shown = ""
-		}
-	}
 }
 
 // follow moves a deployment on as a status says.
@@ -305,7 +250,7 @@ func (t *Turn) follow(tr *Track, d *Deployment, id int64, s change.DeploymentSta
 // which one is its own is taken to be of this one, if there is no other and it has not asked since. With the last job that asks, the rest is
 // lost too.
 func (t *Turn) loseJob(tr *Track, d *Deployment, id int64, at time.Time) {
-	ids := d.ids()
+	ids := d.IDs()
 	if !slices.Contains(ids, id) {
 		return // it was lost before
 	}
@@ -333,12 +278,7 @@ func (t *Turn) lose(tr *Track, d *Deployment) {
 	}
 	d.SeenUnderWay = time.Time{}
 	if d.isWanted() {
-		if d.GitHub != 0 {
-			d.CameToNothing = append(d.CameToNothing, d.primary())
-		}
-		d.CameToNothing = append(d.CameToNothing, d.Also...)
-		d.setPrimary(Other{})
-		d.Also = nil
+		d.allCameToNothing()
 		t.moved = true
 		return
 	}
@@ -353,7 +293,7 @@ func (t *Turn) again(tr *Track, was *Deployment, id int64, s change.DeploymentSt
 	}
 	if o := was.other(id); o != nil {
 		n.setPrimary(*o)
-		is := func(o Other) bool { return o.ID == id }
+		is := func(o Counterpart) bool { return o.ID == id }
 		was.Also, was.CameToNothing = slices.DeleteFunc(was.Also, is), slices.DeleteFunc(was.CameToNothing, is)
 	} else {
 		// What we posted on it in the meantime may have come later. Where it is not known what GitHub shows, it is told once more.
@@ -447,13 +387,6 @@ func (t *Turn) cameToNothing(tr *Track, d *Deployment, r change.RunEnded) {
 	} else {
 		t.fail(tr, d, FailedDeployment, "its workflow run ended as "+r.Conclusion)
 	}
-}
-
-// logIsOf says whether a deployment's log is that of a workflow run: …/actions/runs/ID, or a page below it.
-func (d *Deployment) logIsOf(run int64) bool {
-	_, id, ok := strings.Cut(d.LogURL, "/actions/runs/")
-	id, _, _ = strings.Cut(id, "/")
-	return ok && id == strconv.FormatInt(run, 10)
 }
 
 // isOf says whether a job was one of a run that ended. Of a protection rule's the attempt is not told: it must have asked before the end.

@@ -95,42 +95,12 @@ type Rollback struct {
 	NothingToRollBackTo bool   `json:"stuck,omitempty"`     // it failed, and no earlier version was verified
 }
 
-// OnGitHub is what stands for a deployment on GitHub, as far as GitHub told: one deployment there on which we post, and what others there may be.
-type OnGitHub struct {
-	GitHub     int64                  `json:"github,omitempty"`   // its id; 0: none yet
-	Own        bool                   `json:"own,omitempty"`      // it is ours to make or was made by us; else it was adopted, or GitHub makes it
-	ForRecord  bool                   `json:"record,omitempty"`   // it is made for the record: nothing is to be started by it
-	NotCreated string                 `json:"gave_up,omitempty"`  // why GitHub would not create it
-	LogURL     string                 `json:"log_url,omitempty"`  // where its log is, as the last status that said so
-	Shown      change.DeploymentState `json:"shown,omitempty"`    // the newest status on it by anybody that was told of, or that we posted
-	ShownAt    time.Time              `json:"shown_at,omitzero"`  // when that was posted, by GitHub's clock
-	ShownID    int64                  `json:"shown_id,omitempty"` // its id
-
-	Also          []Other `json:"also,omitempty"` // other deployments on GitHub that are this one: those that jobs make of themselves
-	CameToNothing []Other `json:"dead,omitempty"` // those on GitHub that were this one, and ended while it waited
-
-	StatusAt time.Time `json:"status_at,omitzero"`  // of the newest status by others on any of them, by GitHub's clock
-	StatusID int64     `json:"status_id,omitempty"` // its id
-	Each     []Other   `json:"each,omitempty"`      // on each of them the newest status by others: their jobs end in any order
-}
-
 // Posts is what became of the statuses that we post on a deployment.
 type Posts struct {
 	TakesNoStatus bool                   `json:"mute,omitempty"`     // GitHub refuses them
 	PostsDone     int                    `json:"posts,omitempty"`    // how many were to be posted, and are done with
 	Posting       change.DeploymentState `json:"posting,omitempty"`  // the one that is to be posted: it may have been, without anybody knowing
 	PostKey       string                 `json:"post_key,omitempty"` // that of the effect which is to post it
-	// MaybeInactive says that we posted inactive, or may have, and do not know when, as GitHub tells nobody of it: what is told of later may be
-	// older.
-	MaybeInactive bool `json:"silent,omitempty"`
-}
-
-// Other is a further deployment on GitHub, with the newest status on it that was told of.
-type Other struct {
-	ID       int64                  `json:"id"`
-	Shown    change.DeploymentState `json:"shown,omitempty"`
-	StatusAt time.Time              `json:"status_at,omitzero"`
-	StatusID int64                  `json:"status_id,omitempty"`
 }
 
 // Class is how a deployment failed, or why it is rolled back.

@@ -615,7 +615,7 @@ func (w *world) agree() {
 		if n := len(r.statuses); n > 0 {
 			shown = r.statuses[n-1]
 		}
-		if want := d.shows(tr); want != "" && want != shown {
+		if want := d.shouldShow(tr); want != "" && want != shown {
 			w.fail("%s is %s, GitHub shows %q for %d, not %q", d.ID, d.Phase, shown, r.ID, want)
 		}
 		if d.Phase == Failed && !d.Began.IsZero() && shown != change.DeploymentFailure && shown != change.DeploymentErrored {

@@ -180,7 +180,7 @@ func (t *Turn) start(tr *Track, d *Deployment) {
 		// Others made one of it while it waited: that is the one to follow.
 		o := d.Also[0]
 		d.Also, d.Own = d.Also[1:], false
-		d.isAlso(o)
+		d.join(o)
 	}
 	ours := d.Own && t.rules.Mode == Create
 	if ours && slices.ContainsFunc(d.Asks, t.asksStill) {
@@ -240,7 +240,7 @@ func (t *Turn) split(tr *Track, d *Deployment) {
 		next := queued[i]
 		next.Asks = append(next.Asks, a)
 		if o, ok := d.leave(a.GitHub); ok {
-			next.isAlso(o)
+			next.join(o)
 		}
 	}
 }
@@ -256,47 +256,6 @@ func (d *Deployment) wentPast() change.Text {
 // ranFor says whether a deployment was seen under way, or to have ended, as the job that asks: on GitHub, or in the run of its log.
 func (d *Deployment) ranFor(a Ask) bool {
 	return d.ranAs(a.GitHub) || a.GitHub == 0 && d.logIsOf(a.Run)
-}
-
-// ranAs says whether a deployment on GitHub that stands for this one was seen under way, or to have ended.
-func (d *Deployment) ranAs(id int64) bool {
-	var shown change.DeploymentState
-	if o := d.other(id); o != nil {
-		shown = o.Shown
-	} else if id != 0 && id == d.GitHub {
-		shown = d.Shown
-	}
-	return shown != "" && shown != change.DeploymentPending && shown != change.DeploymentQueued && shown != "waiting"
-}
-
-// leave takes a deployment on GitHub from those that stand for this one, and returns what is known of it; false: it is none of them.
-func (d *Deployment) leave(id int64) (Other, bool) {
-	is := func(o Other) bool { return o.ID == id }
-	if i := slices.IndexFunc(d.Also, is); i >= 0 {
-		o := d.Also[i]
-		d.Also = slices.Delete(d.Also, i, i+1)
-		return o, true
-	}
-	if id == 0 || id != d.GitHub {
-		return Other{}, false
-	}
-	o := d.primary()
-	d.setPrimary(Other{})
-	if len(d.Also) > 0 {
-		first := d.Also[0]
-		d.Also = slices.Delete(d.Also, 0, 1)
-		d.isAlso(first)
-	}
-	return o, true
-}
-
-// isAlso adds a deployment on GitHub to those that stand for this one.
-func (d *Deployment) isAlso(o Other) {
-	if d.GitHub != 0 {
-		d.Also = append(d.Also, o)
-		return
-	}
-	d.setPrimary(o)
 }
 
 // settle fixes what ships with a deployment, how risky that is, and for how long it will be watched.

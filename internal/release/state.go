@@ -60,12 +60,7 @@ func (s *State) find(id string) (*Track, *Deployment) {
 
 // onGitHub returns the deployment that one on GitHub stands for, or stood for; nil: it is not known.
 func (s *State) onGitHub(id int64) (*Track, *Deployment) {
-	if id == 0 {
-		return nil, nil
-	}
-	return s.where(func(d *Deployment) bool {
-		return d.GitHub == id || d.other(id) != nil
-	})
+	return s.where(func(d *Deployment) bool { return d.isOrWas(id) })
 }
 
 // where returns the newest deployment that is as asked for, in the first track that has one, with that track.
@@ -179,37 +174,6 @@ func (d *Deployment) ask(key string) *Ask {
 		}
 	}
 	return nil
-}
-
-// other returns what is known of a further deployment on GitHub that stands for this one, or did; nil: it is none of those.
-func (d *Deployment) other(id int64) *Other {
-	for _, list := range [...][]Other{d.Also, d.CameToNothing} {
-		if i := slices.IndexFunc(list, func(o Other) bool { return o.ID == id }); i >= 0 {
-			return &list[i]
-		}
-	}
-	return nil
-}
-
-// primary returns the deployment on GitHub that statuses are posted on, in the form of the others; its ID is 0 if there is none.
-func (d *Deployment) primary() Other {
-	return Other{ID: d.GitHub, Shown: d.Shown, StatusAt: d.ShownAt, StatusID: d.ShownID}
-}
-
-// setPrimary has statuses posted on a deployment on GitHub; the zero Other: on none.
-func (d *Deployment) setPrimary(o Other) {
-	d.GitHub, d.Shown, d.ShownAt, d.ShownID = o.ID, o.Shown, o.StatusAt, o.StatusID
-}
-
-// ids returns the deployments on GitHub that stand for this one now.
-func (d *Deployment) ids() (ids []int64) {
-	if d.GitHub != 0 {
-		ids = append(ids, d.GitHub)
-	}
-	for _, o := range d.Also {
-		ids = append(ids, o.ID)
-	}
-	return ids
 }
 
 // asks says whether a gate waits for its answer.
