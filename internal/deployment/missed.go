@@ -156,9 +156,9 @@ func (r *run) missedStatuses(ctx context.Context, events []event, d change.Deplo
 // openOnGitHub returns the deployments on GitHub whose statuses matter still: of what is not at its end, and of what each environment holds.
 func (r *run) openOnGitHub() (list []change.Deployment) {
 	for _, tr := range r.state.Tracks {
-		holds := tr.Holds()
+		current := tr.Current()
 		for _, d := range tr.Deployments {
-			if d.Phase.IsFinal() && d != holds {
+			if d.Phase.IsFinal() && d != current {
 				continue
 			}
 			for _, id := range d.IDs() {

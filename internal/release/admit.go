@@ -10,16 +10,16 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// unreadable is how long it takes until something that could not be read is looked at again.
-const unreadable = time.Minute
+// rereadAfter is how long it takes until something that could not be read is looked at again.
+const rereadAfter = time.Minute
 
 // verdict is what the policy says of a deployment now. The zero verdict lets it go.
 type verdict struct {
-	never []change.Text // what waiting alone does not mend
-	waits []wait        // what it waits for
-	until time.Time     // when all of that is over; zero: when somebody does something
-	some  bool          // at least one of waits ends only when somebody does something
-	hands int           // how many of waits are for nothing but somebody's go-ahead
+	never    []change.Text // what waiting alone does not mend
+	waits    []wait        // what it waits for
+	until    time.Time     // when all of that is over; zero: when somebody does something
+	some     bool          // at least one of waits ends only when somebody does something
+	goAheads int           // how many of waits are for nothing but somebody's go-ahead
 }
 
 // wait is something that is waited for.
@@ -38,10 +38,10 @@ func (v *verdict) wait(what ...change.Text) {
 	v.some = true
 }
 
-// hand is wait for nothing but somebody's go-ahead.
-func (v *verdict) hand(what ...change.Text) {
+// waitForGoAhead is wait for nothing but somebody's go-ahead.
+func (v *verdict) waitForGoAhead(what ...change.Text) {
 	v.wait(what...)
-	v.hands++
+	v.goAheads++
 }
 
 // waitUntil notes what is waited for until a time; then says what that does: see wait.
@@ -52,9 +52,9 @@ func (v *verdict) waitUntil(at time.Time, then string, what ...change.Text) {
 	}
 }
 
-// isByHand says whether nothing is missing but somebody's go-ahead.
-func (v *verdict) isByHand() bool {
-	return len(v.never) == 0 && v.hands > 0 && v.hands == len(v.waits)
+// lacksGoAheadOnly says whether nothing is missing but somebody's go-ahead.
+func (v *verdict) lacksGoAheadOnly() bool {
+	return len(v.never) == 0 && v.goAheads > 0 && v.goAheads == len(v.waits)
 }
 
 // answer is what a gate is told by the verdict.
@@ -105,8 +105,8 @@ func (t *Turn) admit(tr *Track, d *Deployment) verdict {
 	switch {
 	case !read:
 	case c.Unread:
-		t.wakeAt(t.now.Add(unreadable))
-		v.waitUntil(t.now.Add(unreadable), "", change.Words("whether "), change.Code(d.Commit.Short()), change.Words(" is on a governed branch, which cannot be read just now"))
+		t.wakeAt(t.now.Add(rereadAfter))
+		v.waitUntil(t.now.Add(rereadAfter), "", change.Words("whether "), change.Code(d.Commit.Short()), change.Words(" is on a governed branch, which cannot be read just now"))
 	case !c.Known:
 		v.no(change.Code(d.Commit.Short()), change.Words(" is not reachable from a governed branch"))
 	}
@@ -136,8 +136,8 @@ func (t *Turn) admitForward(v *verdict, tr *Track, e *Environment, d *Deployment
 			change.Code("/change rollback "+tr.Environment+" "+d.Commit.Short()+` "reason"`))
 		return
 	}
-	if why := t.byHand(tr, e, d, b); why != nil && d.Say == nil {
-		v.hand(t.hands(e), change.Words(", because it holds "), why)
+	if why := t.whyByHand(tr, e, d, b); why != nil && d.GoAhead == nil {
+		v.waitForGoAhead(t.whoMaySayDeploy(e), change.Words(", because it holds "), why)
 	}
 	if slices.ContainsFunc(b.Changes, func(c Change) bool { return c.Category != change.Emergency }) || b.Cut {
 		t.admitApprovals(v, e, d, b.Changes)
@@ -154,14 +154,14 @@ func (t *Turn) admitForward(v *verdict, tr *Track, e *Environment, d *Deployment
 // admitRollback asks for what a rollback owes: nothing, if it is to what was verified last; else what a high-risk change owes, but neither
 // an environment before nor a time, because that version ran here.
 func (t *Turn) admitRollback(v *verdict, tr *Track, e *Environment, d *Deployment) {
-	if tr.newest(func(o *Deployment) bool { return o.Commit == d.Commit && o.Success > 0 }) == nil {
+	if tr.newest(func(o *Deployment) bool { return o.Commit == d.Commit && o.SucceededStep > 0 }) == nil {
 		v.no(change.Code(d.Commit.Short()), change.Words(" never ran in "+e.Name))
 	}
 	if !d.BeforeLastVerified {
 		return
 	}
-	if d.Say == nil {
-		v.hand(t.hands(e), change.Words(", because it goes further back than to what was verified last"))
+	if d.GoAhead == nil {
+		v.waitForGoAhead(t.whoMaySayDeploy(e), change.Words(", because it goes further back than to what was verified last"))
 	}
 	t.admitApprovals(v, e, d, d.Changes)
 }
@@ -178,7 +178,7 @@ func (t *Turn) admitPlace(v *verdict, tr *Track, d *Deployment) {
 	if o := tr.rollback(); o != nil && o.Phase == Waiting {
 		v.wait(change.Words("the rollback to "), o.name(), change.Words(", which goes first"))
 	}
-	if c := tr.current(); c != nil && c.High && c.Phase == Watching && c.Commit != d.Commit {
+	if c := tr.Current(); c != nil && c.High && c.Phase == Watching && c.Commit != d.Commit {
 		if b, _, _ := t.batch(tr, d); isEmergency(b, d.Commit) {
 			return
 		}
@@ -218,34 +218,34 @@ func ended(p Phase) string {
 	return "was " + string(p)
 }
 
-// hasHands says whether anything ships by hand to an environment. To the first of several nothing does: what ships by hand must be tried somewhere
+// shipsByHand says whether anything ships by hand to an environment. To the first of several nothing does: what ships by hand must be tried somewhere
 // before people say that it may go on.
-func (t *Turn) hasHands(e *Environment) bool {
+func (t *Turn) shipsByHand(e *Environment) bool {
 	return len(e.After) > 0 || !slices.ContainsFunc(t.rules.Environments, func(o Environment) bool {
 		return slices.ContainsFunc(o.After, func(name string) bool { return strings.EqualFold(name, e.Name) })
 	})
 }
 
-// byHand returns why a deployment needs somebody's go-ahead; nil: it needs none. It needs one for what ships by hand; for what was never decided
+// whyByHand returns why a deployment needs somebody's go-ahead; nil: it needs none. It needs one for what ships by hand; for what was never decided
 // green, in every environment; and for what was rolled back, which would come back with whatever is built on it.
-func (t *Turn) byHand(tr *Track, e *Environment, d *Deployment, b Batch) change.Text {
+func (t *Turn) whyByHand(tr *Track, e *Environment, d *Deployment, b Batch) change.Text {
 	var why []change.Text
-	hands := t.hasHands(e)
-	if hands && b.Cut {
+	byHand := t.shipsByHand(e)
+	if byHand && b.Cut {
 		why = append(why, change.Words("more than can be listed"))
 	}
 	for _, c := range b.Changes {
 		switch {
 		case !c.Green:
 			why = append(why, change.Say(c.name(), change.Words(" (not decided green)")))
-		case !hands:
+		case !byHand:
 		case c.Category != change.Emergency && t.ships(c.Category).ByHand:
 			why = append(why, change.Say(c.name(), change.Words(" ("+c.Category.String()+")")))
 		case wasUndone(tr, c.Commit, c.Number):
 			why = append(why, change.Say(c.name(), change.Words(" (was rolled back there)")))
 		}
 	}
-	if hands && len(why) == 0 && wasUndone(tr, d.Commit, d.Number) {
+	if byHand && len(why) == 0 && wasUndone(tr, d.Commit, d.Number) {
 		why = append(why, change.Words("what was rolled back there"))
 	}
 	const most = 3
@@ -266,15 +266,15 @@ func wasUndone(tr *Track, commit change.SHA, n change.Number) bool {
 		switch {
 		case !d.Began.IsZero() && n != 0 && slices.Contains(d.TakesOff, n):
 			off = max(off, d.order())
-		case d.Success > 0 && d.brings(n):
+		case d.SucceededStep > 0 && d.brings(n):
 			on = max(on, d.order())
 		}
 	}
 	return off > on
 }
 
-// hands says who is waited for where something ships by hand.
-func (t *Turn) hands(e *Environment) change.Text {
+// whoMaySayDeploy says who is waited for where something ships by hand.
+func (t *Turn) whoMaySayDeploy(e *Environment) change.Text {
 	var is []change.Text
 	for _, s := range t.rules.Deploys {
 		if s.Role != "" {

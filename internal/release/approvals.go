@@ -29,7 +29,7 @@ func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships [
 		}
 		accepted = append(accepted, h.Roles)
 		if h.Unread {
-			t.wakeAt(t.now.Add(unreadable))
+			t.wakeAt(t.now.Add(rereadAfter))
 			unread = " (which roles are held by those who gave some cannot be read just now)"
 		}
 	}
@@ -42,7 +42,7 @@ func (t *Turn) admitApprovals(v *verdict, e *Environment, d *Deployment, ships [
 		v.wait(what)
 		return
 	}
-	v.hand(what, change.Words(": "), change.Code("/change accept "+e.Name))
+	v.waitForGoAhead(what, change.Words(": "), change.Code("/change accept "+e.Name))
 }
 
 // barred returns why somebody's release approval does not count; empty: it does.
@@ -50,10 +50,10 @@ func barred(d *Deployment, ships []Change, by change.Account) string {
 	switch {
 	case !by.Known():
 		return "nobody known"
-	case d.Say != nil && d.Say.By.ID == by.ID, d.Started != nil && d.Started.By.ID == by.ID, d.Undoes != "" && d.Deployer.ID == by.ID,
+	case d.GoAhead != nil && d.GoAhead.By.ID == by.ID, d.Started != nil && d.Started.By.ID == by.ID, d.Undoes != "" && d.Deployer.ID == by.ID,
 		slices.ContainsFunc(d.Asks, func(a Ask) bool { return a.By.ID == by.ID }):
 		return "asked for the deployment"
-	case d.Own && d.Say == nil && d.Started == nil && d.Deployer.ID == by.ID:
+	case d.Own && d.GoAhead == nil && d.Started == nil && d.Deployer.ID == by.ID:
 		return "asked for the deployment by merging"
 	case slices.ContainsFunc(ships, func(c Change) bool { return slices.Contains(c.Contributors, by.ID) }):
 		return "contributed to what ships"

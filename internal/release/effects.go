@@ -12,12 +12,12 @@ import (
 
 // What GitHub takes, in characters; of a comment a part only, because escaping what strangers wrote makes it longer.
 const (
-	description = 140
-	comment     = 480
+	maxDescription = 140
+	maxComment     = 480
 )
 
-// progress is how many progress comments a protection rule is sent at most: it takes ten, and one is left for the answer.
-const progress = 9
+// maxProgress is how many progress comments a protection rule is sent at most: it takes ten, and one is left for the answer.
+const maxProgress = 9
 
 // act asks for all that should be true on GitHub and is not known to be.
 //
@@ -61,9 +61,9 @@ func (t *Turn) create(tr *Track, d *Deployment) {
 		e.Task = TaskRecord
 	}
 	e.Payload = d.payload()
-	e.Says = limit(change.Words("Deployed by changegate"), description)
+	e.Says = limit(change.Words("Deployed by changegate"), maxDescription)
 	if d.Undoes != "" {
-		e.Says = limit(change.Words("Rolled back by changegate"), description)
+		e.Says = limit(change.Words("Rolled back by changegate"), maxDescription)
 	}
 	t.out.Effects = append(t.out.Effects, e)
 }
@@ -148,7 +148,7 @@ func (t *Turn) post(tr *Track, d *Deployment) {
 	d.Posting = state
 	e := t.effect(PostStatus, tr, d, d.PostKey)
 	e.GitHub, e.State, e.After = d.GitHub, state, Newest{d.ShownID, d.ShownAt}
-	e.Says = limit(d.status(state), description)
+	e.Says = limit(d.status(state), maxDescription)
 	t.out.Effects = append(t.out.Effects, e)
 }
 
@@ -164,7 +164,7 @@ func (d *Deployment) shouldShow(tr *Track) change.DeploymentState {
 			return change.DeploymentQueued
 		}
 		return ""
-	case d.Phase.succeeded() && d == tr.current():
+	case d.Phase.succeeded() && d == tr.Current():
 		return change.DeploymentSuccess
 	case d.Phase.succeeded():
 		return change.DeploymentInactive
@@ -206,7 +206,7 @@ func (t *Turn) tell(tr *Track, d *Deployment, a *Ask) {
 	}
 	answer, says, _ := d.answers(tr, a)
 	if a.Answer != "" {
-		t.answer(tr, d, a, "answer:"+a.Key, a.Answer, limit(d.toldOnce(tr, a), comment))
+		t.answer(tr, d, a, "answer:"+a.Key, a.Answer, limit(d.toldOnce(tr, a), maxComment))
 		return
 	}
 	if answer != NotYet || says.IsEmpty() {
@@ -215,10 +215,10 @@ func (t *Turn) tell(tr *Track, d *Deployment, a *Ask) {
 	if until := d.Waits.Until; !until.IsZero() {
 		says = change.Say(says, change.Words(", until "+t.stamp(until)))
 	}
-	says = limit(change.Say(change.Words("Waiting for "), says), comment)
+	says = limit(change.Say(change.Words("Waiting for "), says), maxComment)
 	last := len(a.Told) - 1
 	if last < 0 || a.Told[last] != says.String() {
-		if len(a.Told) == progress {
+		if len(a.Told) == maxProgress {
 			return
 		}
 		a.Told = append(a.Told, says.String())

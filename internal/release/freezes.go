@@ -7,8 +7,8 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// longest is how far ahead a command may freeze an environment.
-const longest = 366 * 24 * time.Hour
+// maxFreeze is how far ahead a command may freeze an environment.
+const maxFreeze = 366 * 24 * time.Hour
 
 // freeze freezes an environment until a time.
 func (t *Turn) freeze(o Order, p *pending, tr *Track) {
@@ -16,11 +16,11 @@ func (t *Turn) freeze(o Order, p *pending, tr *Track) {
 	case !o.Until.After(t.now):
 		p.refuse("past", change.Words("The freeze would have ended "+t.stamp(o.Until)+" already."))
 		return
-	case o.Until.After(t.now.Add(longest)):
+	case o.Until.After(t.now.Add(maxFreeze)):
 		p.refuse("too long", change.Words("A freeze by command lasts for a year at most. What lasts longer belongs in the policy."))
 		return
 	}
-	tr.Freezes = append(tr.Freezes, ByCommand{Say: Say{By: o.By, Role: o.Role, At: t.now, Text: o.Reason, Comment: o.Comment}, Until: o.Until})
+	tr.Freezes = append(tr.Freezes, ByCommand{Say: *t.said(o), Until: o.Until})
 	t.trackEntry(Entry{Step: "frozen", Environment: tr.Environment, By: o.By, Says: o.Reason, Until: o.Until.UTC()})
 	p.done("frozen", change.Words(tr.Environment+" is frozen until "+t.stamp(o.Until)+"."))
 }

@@ -167,7 +167,7 @@ func (s *State) Answer(ask string) (Answer, change.Text, bool) {
 
 func (d *Deployment) answers(tr *Track, a *Ask) (Answer, change.Text, bool) {
 	switch {
-	case a.Answer == Go && (d.Phase == Deploying || d == tr.current() && tr.deploying() == nil):
+	case a.Answer == Go && (d.Phase == Deploying || d == tr.Current() && tr.deploying() == nil):
 		return Go, change.Say(d.name(), change.Words(" may go to "), change.Code(tr.Environment)), true
 	case a.Answer == "" && d.Phase.waits():
 		return NotYet, d.Waits.For, true

@@ -181,13 +181,13 @@ func TestAnswersAGateInItsOwnSpelling(t *testing.T) {
 
 func TestForgetsEnvironmentsThatAnyJobCanAskOf(t *testing.T) {
 	s := play(t, Record, normal)
-	for i := range strangers + 20 {
+	for i := range maxStrangers + 20 {
 		s.now = s.now.Add(time.Second)
 		if a := s.gate(fmt.Sprint("k", i), fmt.Sprint("env", i), 1, int64(i+1)); a != No {
 			t.Fatal(a)
 		}
 	}
-	if n := len(s.state.Tracks); n != strangers {
+	if n := len(s.state.Tracks); n != maxStrangers {
 		t.Fatalf("%d environments are remembered", n)
 	}
 }
@@ -226,7 +226,7 @@ func TestRunsOfOneCommitDeployOneAtATime(t *testing.T) {
 	}
 	report(80, change.DeploymentFailure)
 	s.is("staging", 1, Failed).found(change.DeployedPastPolicy, 0)
-	if c := s.state.Tracks["staging"].current(); c == nil || c.GitHub != 70 {
+	if c := s.state.Tracks["staging"].Current(); c == nil || c.GitHub != 70 {
 		t.Fatalf("%+v", c)
 	}
 }
@@ -358,7 +358,7 @@ func TestRunThatDidNotWaitIsNotQueuedAgain(t *testing.T) {
 	// What becomes of the run that waits says nothing of the one that went past.
 	s.later(time.Hour).opened("70")
 	s.turn(s.statusOf(change.Deployment{ID: 70, SHA: sha(1), Environment: "staging", By: actions}, change.DeploymentFailure, actions))
-	if c := s.state.Tracks["staging"].current(); c == nil || c.GitHub != 80 || !c.BypassedPolicy {
+	if c := s.state.Tracks["staging"].Current(); c == nil || c.GitHub != 80 || !c.BypassedPolicy {
 		t.Errorf("staging holds %+v", c)
 	}
 }
@@ -398,7 +398,7 @@ func TestWhatGoesPastThePolicyOpensNoGate(t *testing.T) {
 	t.Run("somebody says that it was deployed", func(t *testing.T) {
 		s := asks(begin(t), "70", 7, 70)
 		s.does(bob, 1, "deployed", "production").found(change.DeployedPastPolicy, 1)
-		if c := s.state.Tracks["production"].current(); c == nil || c.GitHub == 70 {
+		if c := s.state.Tracks["production"].Current(); c == nil || c.GitHub == 70 {
 			t.Fatalf("production holds %+v", c)
 		}
 		// Neither is it let through as one that is there already: nobody said that it may be.

@@ -10,8 +10,8 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// landings is how many pull requests are remembered that landed.
-const landings = 500
+// maxLandings is how many pull requests are remembered that landed.
+const maxLandings = 500
 
 // Landed tells that a pull request was merged into a governed branch. Where we deploy, its commit is queued in each environment that comes
 // after none. Whether its branch is governed is asked of the commit.
@@ -21,7 +21,7 @@ func (t *Turn) Landed(l change.Landed) {
 	}
 	if !slices.ContainsFunc(t.state.Landed, func(o Landing) bool { return o.Number == l.Number }) {
 		t.state.Landed = append(t.state.Landed, Landing{Number: l.Number, Commit: l.Commit, By: l.By})
-		t.state.Landed = t.state.Landed[max(0, len(t.state.Landed)-landings):]
+		t.state.Landed = t.state.Landed[max(0, len(t.state.Landed)-maxLandings):]
 	}
 	if t.rules.Mode != Create {
 		return
@@ -130,7 +130,7 @@ func (t *Turn) adopt(tr *Track, g change.Deployment) *Deployment {
 		return d
 	}
 	// Somebody said that it was deployed before GitHub did, or a job did so whose gate was not told that GitHub knows.
-	if d := tr.current(); d != nil && d.Commit == g.SHA && d.GitHub == 0 && !d.Own {
+	if d := tr.Current(); d != nil && d.Commit == g.SHA && d.GitHub == 0 && !d.Own {
 		d.GitHub = g.ID
 		return d
 	}
@@ -223,7 +223,7 @@ func (t *Turn) follow(tr *Track, d *Deployment, id int64, s change.DeploymentSta
 			t.past(tr, d, nil)
 			t.succeed(tr, d)
 		case d.Phase.succeeded():
-			if c := tr.current(); c != d && s.At.After(c.Began) {
+			if c := tr.Current(); c != d && s.At.After(c.Began) {
 				t.again(tr, d, id, s, "was replaced")
 			}
 		default:
@@ -331,8 +331,8 @@ func (t *Turn) past(tr *Track, d *Deployment, reason change.Text) {
 	t.start(tr, d)
 }
 
-// runs is how many workflow runs are remembered that ended, for jobs of theirs that are told of later.
-const runs = 200
+// maxRuns is how many workflow runs are remembered that ended, for jobs of theirs that are told of later.
+const maxRuns = 200
 
 // Run tells that a workflow run ended. It ends what its jobs were let through for, where GitHub knows no deployment of theirs, and what they
 // still wait for. A run that carries out a deployment of ours, as is seen by where its statuses say that the log is, posts nothing more once it
@@ -343,7 +343,7 @@ func (t *Turn) Run(r change.RunEnded) {
 	}
 	if !slices.ContainsFunc(t.state.Ended, func(o change.RunEnded) bool { return o.Run == r.Run && o.Attempt == r.Attempt }) {
 		t.state.Ended = append(t.state.Ended, r)
-		t.state.Ended = t.state.Ended[max(0, len(t.state.Ended)-runs):]
+		t.state.Ended = t.state.Ended[max(0, len(t.state.Ended)-maxRuns):]
 	}
 	for _, name := range t.tracks() {
 		tr := t.state.Tracks[name]

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// kept is how many ended deployments of an environment are remembered, besides those that are needed for something.
-const kept = 50
+// maxEnded is how many ended deployments of an environment are remembered, besides those that are needed for something.
+const maxEnded = 50
 
-// settled is how long something is kept after it is over: until then it could matter again if a wrong clock is put right.
-const settled = 60 * 24 * time.Hour
+// forgetAfter is how long something is kept after it is over: until then it could matter again if a wrong clock is put right.
+const forgetAfter = 60 * 24 * time.Hour
 
-// asked is how many of a deployment's answered gates are remembered.
-const asked = 50
+// maxAsks is how many of a deployment's answered gates are remembered.
+const maxAsks = 50
 
-// strangers is how many environments that the policy does not name are remembered: a job can ask about any name.
-const strangers = 50
+// maxStrangers is how many environments that the policy does not name are remembered: a job can ask about any name.
+const maxStrangers = 50
 
-// remembered is how many commands are kept with their answers.
-const remembered = 200
+// maxGiven is how many commands are kept with their answers.
+const maxGiven = 200
 
 // prune forgets what ended long ago. It keeps all that is open, all that GitHub is yet to be told of, what an environment holds and would be
 // rolled back to, and what decides whether something that waits elsewhere may go.
@@ -35,14 +35,14 @@ func (t *Turn) prune() {
 		}
 	}
 	t.pruneStrangers(pending)
-	t.state.Given = t.state.Given[max(0, len(t.state.Given)-remembered):]
+	t.state.Given = t.state.Given[max(0, len(t.state.Given)-maxGiven):]
 }
 
 // pruneTrack forgets freezes, deployments and gates of an environment that are over. Pending are the IDs of the deployments that GitHub is yet to
 // be told of.
 func (t *Turn) pruneTrack(tr *Track, pending map[string]bool) {
 	// Not at once: the clock may be ahead.
-	tr.Freezes = slices.DeleteFunc(tr.Freezes, func(f ByCommand) bool { return t.now.Sub(f.Until) > settled })
+	tr.Freezes = slices.DeleteFunc(tr.Freezes, func(f ByCommand) bool { return t.now.Sub(f.Until) > forgetAfter })
 	needed := t.needed(tr)
 	ended := 0
 	var keep []*Deployment
@@ -51,7 +51,7 @@ func (t *Turn) pruneTrack(tr *Track, pending map[string]bool) {
 			ended++
 		}
 		d.pruneAsks()
-		if !d.Phase.IsFinal() || ended <= kept || needed[d.ID] || pending[d.ID] {
+		if !d.Phase.IsFinal() || ended <= maxEnded || needed[d.ID] || pending[d.ID] {
 			keep = append(keep, d)
 		}
 	}
@@ -61,7 +61,7 @@ func (t *Turn) pruneTrack(tr *Track, pending map[string]bool) {
 
 // pruneAsks forgets all but the latest of the gates that were answered.
 func (d *Deployment) pruneAsks() {
-	n := len(d.Asks) - asked
+	n := len(d.Asks) - maxAsks
 	if n <= 0 {
 		return
 	}
@@ -71,7 +71,7 @@ func (d *Deployment) pruneAsks() {
 
 // isOver says whether nothing is open in an environment, and nothing has happened there lately.
 func (t *Turn) isOver(tr *Track, pending map[string]bool) bool {
-	lately := func(at time.Time) bool { return t.now.Sub(at) < settled }
+	lately := func(at time.Time) bool { return t.now.Sub(at) < forgetAfter }
 	return len(tr.Freezes) == 0 && !slices.ContainsFunc(tr.Deployments, func(d *Deployment) bool {
 		return !d.Phase.IsFinal() || pending[d.ID] || lately(d.Since) || slices.ContainsFunc(d.Asks, func(a Ask) bool { return lately(a.At) })
 	})
@@ -92,7 +92,7 @@ func (t *Turn) pruneStrangers(pending map[string]bool) {
 		}
 	}
 	slices.SortStableFunc(over, func(a, b string) int { return last(a).Compare(last(b)) })
-	for _, name := range over[:max(0, len(over)-strangers)] {
+	for _, name := range over[:max(0, len(over)-maxStrangers)] {
 		delete(t.state.Tracks, name)
 	}
 }
@@ -105,7 +105,7 @@ func (t *Turn) needed(tr *Track) map[string]bool {
 			needed[d.ID] = true
 		}
 	}
-	c := tr.current()
+	c := tr.Current()
 	need(c)
 	if c != nil {
 		last := tr.lastVerified(t, c)

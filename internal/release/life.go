@@ -55,7 +55,7 @@ type Shipment struct {
 
 // Consent is what people said of a deployment that was to go.
 type Consent struct {
-	Say      *Say  `json:"say,omitempty"`      // somebody said that it may go: /change deploy
+	GoAhead  *Say  `json:"say,omitempty"`      // somebody said that it may go: /change deploy
 	Started  *Say  `json:"started,omitempty"`  // somebody had it queued again: /change start
 	Accepted []Say `json:"accepted,omitempty"` // release approvals, one a person
 	Override *Say  `json:"override,omitempty"` // of hours and freezes
@@ -72,8 +72,8 @@ type Course struct {
 	LastHeard      time.Time `json:"heard,omitzero"`      // when something was heard of it last
 	TimedOut       bool      `json:"timed_out,omitempty"` // nothing was heard of it for too long
 	Ended          time.Time `json:"ended,omitzero"`      // succeeded or failed
-	Step           int       `json:"step,omitempty"`      // its place among all that began or succeeded in the repository; 0: it did not begin
-	Success        int       `json:"success,omitempty"`   // the same of its success; 0: it did not succeed
+	BeganStep      int       `json:"step,omitempty"`      // its place among all that began or succeeded in the repository; 0: it did not begin
+	SucceededStep  int       `json:"success,omitempty"`   // the same of its success; 0: it did not succeed
 }
 
 // Watch is how it is found out whether what was deployed works.

@@ -59,7 +59,7 @@ func (t *Turn) askVerified(tr *Track, e *Environment, d *Deployment) {
 	if d.Monitor > 0 {
 		is = change.Say(is, change.Words(", and has been watched for long enough"))
 	}
-	if c := tr.current(); c != d {
+	if c := tr.Current(); c != d {
 		is = change.Say(change.Words(" was deployed to "+tr.Environment+", and runs on there as part of "), c.name())
 	}
 	var verifier change.Text
@@ -96,7 +96,7 @@ func (d *Deployment) failedIn(tr *Track) change.Text {
 // tellFailed tells that a deployment failed which is not rolled back, and what can be done about it.
 func (t *Turn) tellFailed(tr *Track, e *Environment, d *Deployment) {
 	what := change.Say(d.failedIn(tr), change.Words(". "))
-	c, r := tr.current(), tr.rollback()
+	c, r := tr.Current(), tr.rollback()
 	switch {
 	case d.Undoes != "":
 		what = change.Say(change.Words("the rollback to "), what, change.Words("To try that again, comment "),
@@ -120,7 +120,7 @@ func (t *Turn) tellFailed(tr *Track, e *Environment, d *Deployment) {
 // tryAgain says how what failed is tried again, in words that can follow others. What the environment holds by an earlier deployment is not
 // queued again.
 func (tr *Track) tryAgain(d *Deployment, m Mode) change.Text {
-	if c := tr.current(); m == Create && (c == nil || c.Commit != d.Commit) {
+	if c := tr.Current(); m == Create && (c == nil || c.Commit != d.Commit) {
 		return change.Say(change.Words("try it again with "), change.Code("/change start "+tr.Environment))
 	}
 	return change.Words("have it deployed again")
@@ -128,7 +128,7 @@ func (tr *Track) tryAgain(d *Deployment, m Mode) change.Text {
 
 // isLast says whether nothing succeeded in the environment since a deployment began or succeeded.
 func (tr *Track) isLast(d *Deployment) bool {
-	c := tr.current()
+	c := tr.Current()
 	return c == nil || c == d || c.order() < d.order()
 }
 
@@ -182,9 +182,9 @@ func (t *Turn) haveRun(tr *Track, d *Deployment) change.Text {
 		change.Words(" (the policy has us follow deployments, not make them). It goes before all else"+goes+"."))
 }
 
-// call tells once that nothing is missing but that somebody says that a deployment may go. Whoever said something of it just now is told so by
+// promptGoAhead tells once that nothing is missing but that somebody says that a deployment may go. Whoever said something of it just now is told so by
 // the answer, on the same pull request.
-func (t *Turn) call(tr *Track, d *Deployment, v verdict) {
+func (t *Turn) promptGoAhead(tr *Track, d *Deployment, v verdict) {
 	if d.Prompted {
 		return
 	}

@@ -358,7 +358,7 @@ func (w *world) check(before *State, out *Outcome) {
 		}
 		ran := func(name string) bool {
 			tr := out.State.Tracks[strings.ToLower(name)]
-			return tr != nil && tr.newest(func(d *Deployment) bool { return d.Commit == e.Deployment.Commit && d.Success > 0 }) != nil
+			return tr != nil && tr.newest(func(d *Deployment) bool { return d.Commit == e.Deployment.Commit && d.SucceededStep > 0 }) != nil
 		}
 		if e.Deployment.Undoes != "" {
 			if !ran(e.Environment) {
@@ -531,7 +531,7 @@ func (w *world) act() {
 	case "time":
 		jump := pick(t, "jump", time.Minute, 10*time.Minute, 40*time.Minute, 3*time.Hour, 20*time.Hour, -2*time.Hour, -time.Minute, 40*24*time.Hour, -39*24*time.Hour)
 		// What was told before that long may be forgotten; and people are told the year of a time where it is not now's, which nothing waits for.
-		if to := w.now.Add(jump); to.Sub(w.clock) < settled && to.Year() == w.clock.Year() {
+		if to := w.now.Add(jump); to.Sub(w.clock) < forgetAfter && to.Year() == w.clock.Year() {
 			w.now = to
 		}
 		w.say("now %s", w.now)

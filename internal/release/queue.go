@@ -67,7 +67,7 @@ func (t *Turn) expire(tr *Track, d *Deployment) {
 
 // skip takes out of the queue what the environment holds already. What somebody is deploying stays, because it is to be seen what becomes of it.
 func (t *Turn) skip(tr *Track) {
-	c := tr.current()
+	c := tr.Current()
 	if c == nil {
 		return
 	}
@@ -174,7 +174,7 @@ func (t *Turn) start(tr *Track, d *Deployment) {
 	t.settle(tr, d)
 	t.phase(d, Deploying)
 	t.state.Steps++
-	d.Step, d.Began, d.LastHeard, d.SeenUnderWay = t.state.Steps, t.now, t.now, time.Time{}
+	d.BeganStep, d.Began, d.LastHeard, d.SeenUnderWay = t.state.Steps, t.now, t.now, time.Time{}
 	d.Policy, d.Floor = t.rules.Ref.Digest, t.rules.Floor.Digest
 	if d.Own && d.GitHub == 0 && len(d.Also) > 0 {
 		// Others made one of it while it waited: that is the one to follow.
@@ -267,7 +267,7 @@ func (t *Turn) settle(tr *Track, d *Deployment) {
 		return // it is watched for as long as what it undoes; see rollBack
 	}
 	d.Changes, d.Category, d.Monitor, d.High = b.Changes, 0, 0, false
-	if c := tr.current(); c != nil && c.Commit == d.Commit {
+	if c := tr.Current(); c != nil && c.Commit == d.Commit {
 		d.Category, d.Monitor, d.High = c.Category, c.Monitor, c.High
 	}
 	risk := func(c change.Category) {
@@ -299,8 +299,8 @@ func (t *Turn) describeTrack(tr *Track) {
 	var first *Deployment
 	for i, d := range tr.queue() {
 		v := t.admit(tr, d)
-		if v.isByHand() && t.carrier(d) != nobody {
-			t.call(tr, d, v)
+		if v.lacksGoAheadOnly() && t.carrier(d) != nobody {
+			t.promptGoAhead(tr, d, v)
 		}
 		if v.answer() == Go {
 			switch {

@@ -726,7 +726,7 @@ func TestProgressLeavesRoomForTheAnswer(t *testing.T) {
 			told++
 		}
 	}
-	if told != progress+1 {
+	if told != maxProgress+1 {
 		t.Fatalf("%d comments", told)
 	}
 }
@@ -831,7 +831,7 @@ func TestWhatGitHubCreatedTwiceIsFollowedTwice(t *testing.T) {
 		s, late := begin(t)
 		s.land(2).succeed("staging", 2)
 		s.turn(s.statusOf(late, change.DeploymentSuccess, actions)).found(change.DeployedPastPolicy, 1)
-		if c := s.state.Tracks["staging"].Holds(); c.Commit != sha(1) {
+		if c := s.state.Tracks["staging"].Current(); c.Commit != sha(1) {
 			t.Errorf("staging holds %s", c.Commit)
 		}
 	})
@@ -1050,7 +1050,7 @@ func TestForgetsWhatIsNotNeeded(t *testing.T) {
 		d := s.state.Tracks["staging"].deploying()
 		s.turn(s.statusOf(change.Deployment{ID: d.GitHub, SHA: c, Environment: "staging", By: actions}, change.DeploymentSuccess, actions))
 	}
-	if n := len(s.state.Tracks["staging"].Deployments); n < kept || n > kept+20 {
+	if n := len(s.state.Tracks["staging"].Deployments); n < maxEnded || n > maxEnded+20 {
 		t.Fatalf("%d of 80 are remembered", n)
 	}
 }
@@ -1058,7 +1058,7 @@ func TestForgetsWhatIsNotNeeded(t *testing.T) {
 func TestRemembersWhatIsNeededElsewhere(t *testing.T) {
 	s := play(t, Create, high)
 	s.land(1).verify("staging", 1).waits("production", 1, "/change deploy production")
-	for i := range kept + 20 {
+	for i := range maxEnded + 20 {
 		c := change.SHA(fmt.Sprintf("a%09d", i))
 		s.changes = append(s.changes, Change{Number: change.Number(i + 2), Commit: c, Category: high, Green: true})
 		s.turn(func(t *Turn) { t.Landed(change.Landed{Number: change.Number(i + 2), Commit: c, By: carol, At: s.now}) })

@@ -13,7 +13,7 @@ import (
 // environment holds or was about to, it is rolled back; a rollback that failed is not, so that no two versions take turns.
 func (t *Turn) fail(tr *Track, d *Deployment, class Class, why string) {
 	e, named := t.environment(tr)
-	holds := d.Phase == Deploying || d == tr.current()
+	holds := d.Phase == Deploying || d == tr.Current()
 	t.end(tr, d, Failed, why, change.Account{})
 	d.Class = class
 	if !named {
@@ -55,7 +55,7 @@ func (tr *Track) lastVerified(t *Turn, from *Deployment, gone ...change.SHA) *De
 	}
 	var last *Deployment
 	for _, d := range tr.Deployments {
-		if d.Phase != Verified || d == from || d.Commit == from.Commit || d.Commit == undone || slices.Contains(gone, d.Commit) || last != nil && last.Success > d.Success {
+		if d.Phase != Verified || d == from || d.Commit == from.Commit || d.Commit == undone || slices.Contains(gone, d.Commit) || last != nil && last.SucceededStep > d.SucceededStep {
 			continue
 		}
 		if ran := tr.ran(d.Commit); ran.Phase != Failed {
@@ -88,7 +88,7 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 	})
 	for _, o := range tr.Deployments {
 		switch {
-		case o == way.undo || (o.Phase == Watching || o.Phase == Unverified) && o.Success > way.to.Success && o.Commit != way.to.Commit:
+		case o == way.undo || (o.Phase == Watching || o.Phase == Unverified) && o.SucceededStep > way.to.SucceededStep && o.Commit != way.to.Commit:
 			if o.Phase != Failed {
 				t.end(tr, o, Failed, way.why, way.by)
 				o.Class = way.class
@@ -98,7 +98,7 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 			}
 			undone = append(undone, o)
 		case o.Phase.waits() && o != queued:
-			o.Say = nil
+			o.GoAhead = nil
 		}
 	}
 	return queued, undone
@@ -133,7 +133,7 @@ func (tr *Track) version(prefix string) (*Deployment, change.Text) {
 	}
 	var found *Deployment
 	for _, d := range tr.Deployments {
-		if d.Success == 0 || len(d.Commit) < len(prefix) || !sameName(string(d.Commit[:len(prefix)]), prefix) {
+		if d.SucceededStep == 0 || len(d.Commit) < len(prefix) || !sameName(string(d.Commit[:len(prefix)]), prefix) {
 			continue
 		}
 		if found != nil && found.Commit != d.Commit {
@@ -162,7 +162,7 @@ func (tr *Track) head() *Deployment {
 }
 
 // order is a deployment's place among those that began or succeeded.
-func (d *Deployment) order() int { return max(d.Step, d.Success) }
+func (d *Deployment) order() int { return max(d.BeganStep, d.SucceededStep) }
 
 // askRollback rolls back by command.
 func (t *Turn) askRollback(o Order, p *pending, tr *Track) {

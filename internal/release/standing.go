@@ -82,7 +82,7 @@ func (d *Deployment) says(tr *Track, m Mode, now time.Time) change.Text {
 			says = change.Say(change.Words("verified by "), change.Login(d.Verified.By), change.Words(": "), quoted(d.Verified.Text))
 		}
 		switch {
-		case d == tr.current():
+		case d == tr.Current():
 			return says
 		case d.Verified == nil:
 			return change.Words("nobody was to say that it works; replaced since")
@@ -122,12 +122,12 @@ func (t *Turn) listing(only string) change.Text {
 	return change.Join("\n\n", all)
 }
 
-// listed is how many of a queue are listed.
-const listed = 20
+// maxListed is how many of a queue are listed.
+const maxListed = 20
 
 func (t *Turn) listTrack(tr *Track) change.Text {
 	lines := []change.Text{nil}
-	if c := tr.current(); c != nil {
+	if c := tr.Current(); c != nil {
 		lines[0] = change.Say(change.Words(tr.Environment+" holds "), c.name(), change.Words(", since "+t.stamp(c.Ended)+", "+string(c.Phase)))
 	} else {
 		lines[0] = change.Words(tr.Environment + " holds nothing that is known")
@@ -145,8 +145,8 @@ func (t *Turn) listTrack(tr *Track) change.Text {
 	}
 	queue := tr.queue()
 	for i, d := range queue {
-		if i == listed {
-			lines = append(lines, change.Words(fmt.Sprintf("and %d more", len(queue)-listed)))
+		if i == maxListed {
+			lines = append(lines, change.Words(fmt.Sprintf("and %d more", len(queue)-maxListed)))
 			break
 		}
 		line := change.Say(change.Words(fmt.Sprintf("%d. ", i+1)), d.name(), change.Words(" "), d.Waits.phrase(t.now))
@@ -165,7 +165,7 @@ func (t *Turn) listTrack(tr *Track) change.Text {
 
 // lastFailed returns the last deployment that failed since what the environment holds was deployed, or that this rolled back. Nil: there is none.
 func (tr *Track) lastFailed() *Deployment {
-	c := tr.current()
+	c := tr.Current()
 	var last *Deployment
 	for _, d := range tr.Deployments {
 		since := tr.isLast(d) || c != nil && c.Undoes == d.ID

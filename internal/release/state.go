@@ -34,7 +34,7 @@ func (d *Deployment) clone() *Deployment {
 	for i := range c.Asks {
 		c.Asks[i].Told = slices.Clone(c.Asks[i].Told)
 	}
-	for _, say := range []**Say{&c.Say, &c.Started, &c.Override, &c.Verified} {
+	for _, say := range []**Say{&c.GoAhead, &c.Started, &c.Override, &c.Verified} {
 		if *say != nil {
 			copied := **say
 			*say = &copied
@@ -92,20 +92,17 @@ func (tr *Track) newest(is func(*Deployment) bool) *Deployment {
 	return nil
 }
 
-// current is Holds, by the shorter name that fits within this package.
-func (tr *Track) current() *Deployment {
+// Current returns what the environment holds: the last deployment that succeeded and was not found to be wrong since. Nil: nothing is known to be
+// there.
+func (tr *Track) Current() *Deployment {
 	var last *Deployment
 	for _, d := range tr.Deployments {
-		if d.Phase.succeeded() && (last == nil || d.Success > last.Success) {
+		if d.Phase.succeeded() && (last == nil || d.SucceededStep > last.SucceededStep) {
 			last = d
 		}
 	}
 	return last
 }
-
-// Holds returns what the environment holds: the last deployment that succeeded and was not found to be wrong since. Nil: nothing is known to be
-// there.
-func (tr *Track) Holds() *Deployment { return tr.current() }
 
 // deploying returns what is under way in the environment.
 func (tr *Track) deploying() *Deployment {
@@ -183,7 +180,7 @@ func (d *Deployment) asks() bool {
 
 // isWanted says whether people said something about it, which outlives the jobs that asked for it.
 func (d *Deployment) isWanted() bool {
-	return d.Own || d.Say != nil || len(d.Accepted) > 0 || d.Override != nil || d.Undoes != "" || d.Phase == Held
+	return d.Own || d.GoAhead != nil || len(d.Accepted) > 0 || d.Override != nil || d.Undoes != "" || d.Phase == Held
 }
 
 // brings says whether a pull request's change ships with it.

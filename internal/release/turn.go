@@ -106,15 +106,15 @@ func (t *Turn) track(environment string) *Track {
 	return tr
 }
 
-// unnamed is the timeout, and the grace, of deployments to an environment that the policy no longer names.
-const unnamed = 2 * time.Hour
+// unnamedTimeout is the timeout, and the grace, of deployments to an environment that the policy no longer names.
+const unnamedTimeout = 2 * time.Hour
 
 // environment returns what the rules say of an environment. One that they do not name asks for nothing, and nothing new goes there.
 func (t *Turn) environment(tr *Track) (e *Environment, named bool) {
 	if e, ok := t.rules.Find(tr.Environment); ok && t.rules.Mode != Off {
 		return e, true
 	}
-	return &Environment{Name: tr.Environment, Timeout: unnamed, Grace: unnamed}, false
+	return &Environment{Name: tr.Environment, Timeout: unnamedTimeout, Grace: unnamedTimeout}, false
 }
 
 // add begins a deployment.
@@ -222,7 +222,7 @@ func (t *Turn) between(from, to change.SHA) (Batch, bool) {
 // first. Where the same commit went past the policy, what shipped with it counts as shipping now: what that owes was not asked for yet.
 func (t *Turn) batch(tr *Track, d *Deployment) (Batch, change.SHA, bool) {
 	from := change.SHA("")
-	switch c := tr.current(); {
+	switch c := tr.Current(); {
 	case c == nil || c == d:
 	case c.Commit == d.Commit && t.isPast(c):
 		from = c.From

@@ -18,7 +18,7 @@ type target struct {
 
 // isThere says whether the environment holds the commit, and nothing is begun to deploy it again.
 func (g target) isThere() bool {
-	c := g.track.current()
+	c := g.track.Current()
 	return g.open == nil && c != nil && c.Commit == g.commit
 }
 
@@ -77,7 +77,7 @@ func (t *Turn) mayBegin(o Order, p *pending, g target) bool {
 		p.refuse("ended", ran.name(), change.Words(" "+ended(ran.Phase)+" in "+in+". To try again: "), change.Code("/change start "+in), change.Words("."))
 		return false
 	}
-	current := g.track.current()
+	current := g.track.Current()
 	if current == nil {
 		return true
 	}
@@ -163,10 +163,10 @@ func (t *Turn) sayDeploy(o Order, p *pending, tr *Track) {
 	case d.Phase == Held:
 		p.refuse("held", d.name(), change.Words(" is held. To let it go on: "), change.Code("/change start "+tr.Environment), change.Words("."))
 		return
-	case d.Say != nil:
-		p.refuse("said before", change.Login(d.Say.By), change.Words(" said so already."))
+	case d.GoAhead != nil:
+		p.refuse("said before", change.Login(d.GoAhead.By), change.Words(" said so already."))
 	default:
-		d.Say = t.said(o)
+		d.GoAhead = t.said(o)
 		t.step("said", tr, d, o)
 		p.done("said")
 	}

@@ -20,7 +20,7 @@ func sameName(a, b string) bool { return strings.EqualFold(a, b) }
 // succeed notes that a deployment succeeded. Its watch begins, if there is one; where nothing is to be verified it is verified at once.
 func (t *Turn) succeed(tr *Track, d *Deployment) {
 	t.state.Steps++
-	d.Success, d.Ended = t.state.Steps, t.now
+	d.SucceededStep, d.Ended = t.state.Steps, t.now
 	t.phase(d, Watching)
 	t.entry("succeeded", tr, d, change.Account{}, "")
 	t.watch(tr, d)
@@ -130,7 +130,7 @@ func (t *Turn) verified(tr *Track, e *Environment, d *Deployment) {
 	if d.Verified != nil {
 		by, says = d.Verified.By, d.Verified.Text
 		for _, o := range tr.Deployments {
-			if (o.Phase == Watching || o.Phase == Unverified) && o.Verified == nil && o.Success < d.Success && !t.now.Before(o.watchEnds()) {
+			if (o.Phase == Watching || o.Phase == Unverified) && o.Verified == nil && o.SucceededStep < d.SucceededStep && !t.now.Before(o.watchEnds()) {
 				said := *d.Verified
 				o.Verified = &said
 			}
