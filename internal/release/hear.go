@@ -57,9 +57,12 @@ func (e *Environment) creators() change.Text {
 	return change.Join(" or ", names)
 }
 
+// isOurs says whether it is by our own App that something was done on GitHub.
+func (t *Turn) isOurs(via change.AppID) bool { return t.app != 0 && via == t.app }
+
 // counts says whether what an account does about deployments to an environment counts.
 func (t *Turn) counts(e *Environment, by change.Account, via change.AppID, app string) bool {
-	if t.app != 0 && via == t.app {
+	if t.isOurs(via) {
 		return true
 	}
 	if !by.Known() {
@@ -85,7 +88,7 @@ func (t *Turn) Deployment(g change.Deployment) {
 	if t.rules.Mode == Off {
 		return
 	}
-	if t.app != 0 && g.Via == t.app {
+	if t.isOurs(g.Via) {
 		t.recognise(g)
 		return
 	}
@@ -153,46 +156,19 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 	if t.rules.Mode == Off {
 		return
 	}
-	g := s.Deployment
-	tr, d := t.state.onGitHub(g.ID)
+	id := s.Deployment.ID
+	tr, d := t.state.onGitHub(id)
 	if d == nil {
-		t.Deployment(g)
-		tr, d = t.state.onGitHub(g.ID)
+		t.Deployment(s.Deployment)
+		tr, d = t.state.onGitHub(id)
 	}
 	if d != nil {
-		d.noteShown(g.ID, s)
+		d.noteShown(id, s)
 	}
-	if t.app != 0 && s.Via == t.app {
+	if t.isOurs(s.Via) || !t.statusCounts(tr, d, s) || d == nil {
 		return
 	}
-	in := g.Environment
-	if d != nil {
-		in = tr.Environment // not where the status says that it is: who counts there need not count here
-	}
-	e, named := t.rules.Find(in)
-	if !named {
-		return
-	}
-	if !t.counts(e, s.By, s.Via, s.App) {
-		t.exception(fmt.Sprintf("%d:%d", g.ID, s.By.ID), change.Exception{
-			Kind: change.UnknownDeployer, Environment: e.Name, After: g.SHA, At: s.At, By: []change.Account{s.By},
-			What: change.Say(change.Login(s.By), change.Words(" said how a deployment of "), change.Code(g.SHA.Short()),
-				change.Words(" to "+e.Name+" stands, where only "), e.creators(), change.Words(" can say so")),
-		})
-		return
-	}
-	if d == nil {
-		return
-	}
-	if !sameName(g.Environment, tr.Environment) {
-		t.exception(fmt.Sprintf("%d:moved", g.ID), change.Exception{
-			Kind: change.DeployedPastPolicy, Environment: tr.Environment, After: g.SHA, Number: d.Number, At: s.At, By: []change.Account{s.By},
-			What: change.Say(change.Login(s.By), change.Words(" said that the deployment of "), d.name(),
-				change.Words(" to "+tr.Environment+" is one to "), change.Code(g.Environment)),
-		})
-		return
-	}
-	was := d.noteFromOthers(g.ID, s)
+	was := d.noteFromOthers(id, s)
 	switch {
 	case s.IsAfter(d.StatusAt, d.StatusID):
 		d.StatusAt, d.StatusID = s.At, s.ID
@@ -201,10 +177,41 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 		return
 	}
 	d.LastHeard = t.now
-	if s.State == change.DeploymentSuccess && d.Phase == Failed && !isEnd(was.Shown) && d.anotherFailed(g.ID) {
+	if s.State == change.DeploymentSuccess && d.Phase == Failed && !isEnd(was.Shown) && d.anotherFailed(id) {
 		return // it was under way together with what failed
 	}
-	t.follow(tr, d, g.ID, s)
+	t.follow(tr, d, id, s)
+}
+
+// statusCounts says whether a status of others counts, of what it is on as far as that is known: if it is by an account that counts in an environment that
+// the policy names, and leaves the deployment there. What does not, where the policy names the environment, is an exception.
+func (t *Turn) statusCounts(tr *Track, d *Deployment, s change.DeploymentStatus) bool {
+	g := s.Deployment
+	in := g.Environment
+	if d != nil {
+		in = tr.Environment // not where the status says that it is: who counts there need not count here
+	}
+	e, named := t.rules.Find(in)
+	if !named {
+		return false
+	}
+	if !t.counts(e, s.By, s.Via, s.App) {
+		t.exception(fmt.Sprintf("%d:%d", g.ID, s.By.ID), change.Exception{
+			Kind: change.UnknownDeployer, Environment: e.Name, After: g.SHA, At: s.At, By: []change.Account{s.By},
+			What: change.Say(change.Login(s.By), change.Words(" said how a deployment of "), change.Code(g.SHA.Short()),
+				change.Words(" to "+e.Name+" stands, where only "), e.creators(), change.Words(" can say so")),
+		})
+		return false
+	}
+	if d != nil && !sameName(g.Environment, tr.Environment) {
+		t.exception(fmt.Sprintf("%d:moved", g.ID), change.Exception{
+			Kind: change.DeployedPastPolicy, Environment: tr.Environment, After: g.SHA, Number: d.Number, At: s.At, By: []change.Account{s.By},
+			What: change.Say(change.Login(s.By), change.Words(" said that the deployment of "), d.name(),
+				change.Words(" to "+tr.Environment+" is one to "), change.Code(g.Environment)),
+		})
+		return false
+	}
+	return true
 }
 
 // follow moves a deployment on as a status says.

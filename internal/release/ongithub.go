@@ -13,19 +13,21 @@ import (
 // because each job that carries it out may make one of itself.
 type OnGitHub struct {
 	// Of the primary counterpart:
-	GitHub        int64                  `json:"github,omitempty"`   // its id; 0: there is none yet
-	Own           bool                   `json:"own,omitempty"`      // it is ours to make or was made by us; else it was adopted, or GitHub makes it
-	ForRecord     bool                   `json:"record,omitempty"`   // it is made for the record: nothing is to be started by it
-	NotCreated    string                 `json:"gave_up,omitempty"`  // why GitHub would not create it
-	Shown         change.DeploymentState `json:"shown,omitempty"`    // the newest status on it that was told of or that we posted; empty: not known
-	ShownAt       time.Time              `json:"shown_at,omitzero"`  // when that was posted, by GitHub's clock
-	ShownID       int64                  `json:"shown_id,omitempty"` // its id
-	MaybeInactive bool                   `json:"silent,omitempty"`   // we posted inactive, or may have, which GitHub tells nobody: what is told of later may be older
+	GitHub     int64                  `json:"github,omitempty"`   // its id; 0: there is none yet
+	Own        bool                   `json:"own,omitempty"`      // it is ours to make or was made by us; else it was adopted, or GitHub makes it
+	ForRecord  bool                   `json:"record,omitempty"`   // it is made for the record: nothing is to be started by it
+	NotCreated string                 `json:"gave_up,omitempty"`  // why GitHub would not create it
+	Shown      change.DeploymentState `json:"shown,omitempty"`    // the newest status on it that was told of or that we posted; empty: not known
+	ShownAt    time.Time              `json:"shown_at,omitzero"`  // when that was posted, by GitHub's clock
+	ShownID    int64                  `json:"shown_id,omitempty"` // its id
+	// MaybeInactive says that we posted inactive on it, or may have, and do not know when, as GitHub tells nobody of it: what is told of later may
+	// be older.
+	MaybeInactive bool `json:"silent,omitempty"`
 
 	Also          []Counterpart `json:"also,omitempty"` // the others
 	CameToNothing []Counterpart `json:"dead,omitempty"` // those that were counterparts, and ended while the deployment waited
 
-	Each     []Counterpart `json:"each,omitempty"`      // the same ones by the newest statuses that others than us posted: their jobs end in any order
+	Each     []Counterpart `json:"each,omitempty"`      // all of them with the newest status on each by others than us: their jobs end in any order
 	StatusAt time.Time     `json:"status_at,omitzero"`  // of the newest of these statuses
 	StatusID int64         `json:"status_id,omitempty"` // its id
 	LogURL   string        `json:"log_url,omitempty"`   // where the log is, as the last of them that said so

@@ -94,21 +94,15 @@ func (t *Turn) next(tr *Track) {
 		v := t.admit(tr, d)
 		answer := v.answer()
 		d.Waits = t.describe(v)
-		switch {
-		case answer == No:
+		if answer == No {
 			t.refuse(tr, d)
-			fallthrough
-		case answer == NotYet:
-			if t.rules.Observing && d.asks() && t.carrier(d) == ready {
-				t.past(tr, d, nil)
-				return
-			}
-			continue
 		}
-		if t.carrier(d) == nobody {
-			continue
-		}
-		if chosen == nil || t.before(tr, e, d, chosen) {
+		switch {
+		case answer != Go && t.rules.Observing && d.asks() && t.carrier(d) == ready:
+			t.past(tr, d, nil) // nothing is held up
+			return
+		case answer != Go, t.carrier(d) == nobody:
+		case chosen == nil || t.before(tr, e, d, chosen):
 			chosen = d
 		}
 	}
