@@ -56,6 +56,7 @@ type Shipment struct {
 // Consent is what people said of a deployment that was to go.
 type Consent struct {
 	GoAhead  *Say  `json:"say,omitempty"`      // somebody said that it may go: /change deploy
+	Lapsed   *Say  `json:"lapsed,omitempty"`   // the last say of that kind which a rollback took away
 	Started  *Say  `json:"started,omitempty"`  // somebody had it queued again: /change start
 	Accepted []Say `json:"accepted,omitempty"` // release approvals, one a person
 	Override *Say  `json:"override,omitempty"` // of hours and freezes

@@ -182,8 +182,8 @@ func (t *Turn) haveRun(tr *Track, d *Deployment) change.Text {
 		change.Words(" (the policy has us follow deployments, not make them). It goes before all else"+goes+"."))
 }
 
-// promptGoAhead tells once that nothing is missing but that somebody says that a deployment may go. Whoever said something of it just now is told so by
-// the answer, on the same pull request.
+// promptGoAhead tells once that nothing is missing but that somebody says that a deployment may go; once more, and who said so before as well, if a
+// rollback took that away. Whoever said something of it just now is told so by the answer, on the same pull request.
 func (t *Turn) promptGoAhead(tr *Track, d *Deployment, v verdict) {
 	if d.Prompted {
 		return
@@ -192,6 +192,15 @@ func (t *Turn) promptGoAhead(tr *Track, d *Deployment, v verdict) {
 	if slices.ContainsFunc(t.pending, func(p *pending) bool { return p.of == d }) {
 		return
 	}
-	t.prompt(d, "hands", cmp.Or(d.AskedOn, d.Number), change.Say(t.whom(d), d.name(), change.Words(" can go to "+tr.Environment+" once people say so. It waits for "), t.describe(v).For,
-		change.Words(".")), t.deployer(d))
+	key, of := "hands", []change.Account{t.deployer(d)}
+	again := change.Words(". ")
+	if d.Lapsed != nil {
+		key = fmt.Sprintf("hands:%d", d.Lapsed.Comment)
+		if d.GoAhead == nil {
+			again = change.Say(change.Words(" again: "), change.Login(d.Lapsed.By), change.Words(" said so before the last version there was rolled back. "))
+			of = append(of, d.Lapsed.By)
+		}
+	}
+	t.prompt(d, key, cmp.Or(d.AskedOn, d.Number), change.Say(t.whom(d), d.name(), change.Words(" can go to "+tr.Environment+" once people say so"), again,
+		change.Words("It waits for "), t.describe(v).For, change.Words(".")), of...)
 }

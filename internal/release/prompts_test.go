@@ -203,6 +203,29 @@ func TestCallsNobodyWhoWasToldJustNow(t *testing.T) {
 	s.later(time.Hour).quiet()
 }
 
+// TestCallsAgainWhenARollbackTookTheGoAhead has people know that their say is gone: they gave it when they were told that it is missing, and would wait
+// for ever.
+func TestCallsAgainWhenARollbackTookTheGoAhead(t *testing.T) {
+	s := play(t, Create, normal, high, high)
+	s.land(1).verify("staging", 1).verify("production", 1)
+	const waits = " can go to production once people say so. It waits for somebody who may give the command /change deploy production, because it holds "
+	s.all.Prompts = nil
+	s.land(2).verify("staging", 2).told(2, "merle: 2222222 (#2)"+waits+"#2 (high-risk).", merger)
+	s.land(3).verify("staging", 3)
+	first := s.told(3, "merle: 3333333 (#3)"+waits+"#2 (high-risk), #3 (high-risk).", merger)
+	s.does(bob, 2, "deploy", "production").does(carol, 3, "deploy", "production").succeed("production", 2).waits("production", 3, "the verification of 2222222 (#2)")
+	s.all.Prompts = nil
+	s.report("production", 2, change.DeploymentFailure)
+	s.all.Prompts = nil // of the rollback
+	s.succeed("production", 1).waits("production", 3, "/change deploy production")
+	again := s.told(3, "merle: 3333333 (#3) can go to production once people say so again: carol said so before the last version there was rolled back. "+
+		"It waits for somebody who may give the command /change deploy production, because it holds #2 (high-risk), #3 (high-risk).", merger, carol)
+	if again.Key == first.Key {
+		t.Errorf("%s was posted before, and would not be again", again.Key)
+	}
+	s.later(time.Minute).quiet().does(carol, 3, "deploy", "production").is("production", 3, Deploying)
+}
+
 func TestNobodyIsCalledWhereNobodyNeedSayAnything(t *testing.T) {
 	s := play(t, Create, normal, change.Standard)
 	for n := 1; n <= 2; n++ {

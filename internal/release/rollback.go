@@ -97,8 +97,8 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 				o.UndoneBy = queued.ID
 			}
 			undone = append(undone, o)
-		case o.Phase.waits() && o != queued:
-			o.GoAhead = nil
+		case o.Phase.waits() && o != queued && o.GoAhead != nil:
+			o.GoAhead, o.Lapsed, o.Prompted = nil, o.GoAhead, false
 		}
 	}
 	return queued, undone

@@ -34,7 +34,7 @@ func (d *Deployment) clone() *Deployment {
 	for i := range c.Asks {
 		c.Asks[i].Told = slices.Clone(c.Asks[i].Told)
 	}
-	for _, say := range []**Say{&c.GoAhead, &c.Started, &c.Override, &c.Verified} {
+	for _, say := range []**Say{&c.GoAhead, &c.Lapsed, &c.Started, &c.Override, &c.Verified} {
 		if *say != nil {
 			copied := **say
 			*say = &copied
