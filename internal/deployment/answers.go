@@ -40,11 +40,11 @@ func answerOf(r release.Reply) answer {
 	return a
 }
 
-// reply has a command answered once the state is saved.
-func (r *run) reply(a answer) { r.state.Answers = append(r.state.Answers, a) }
+// keepAnswer has a command answered once the state is saved.
+func (r *run) keepAnswer(a answer) { r.state.Answers = append(r.state.Answers, a) }
 
-// ask has somebody asked once the state is saved. What came with no pull request leaves no place to ask at.
-func (r *run) ask(p release.Prompt) {
+// keepPrompt has somebody asked once the state is saved. What came with no pull request leaves no place to ask at.
+func (r *run) keepPrompt(p release.Prompt) {
 	if p.Number == 0 {
 		r.log.Warn().Str("prompt", p.Key).Msg("there is no pull request to ask on")
 		return

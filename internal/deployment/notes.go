@@ -37,8 +37,8 @@ func (l notes) ids() (ids []string) {
 	return ids
 }
 
-// ask says whether anybody waits for an answer.
-func (l notes) ask() bool {
+// wantAnswer says whether anybody waits for an answer.
+func (l notes) wantAnswer() bool {
 	for _, n := range l {
 		if n.body.Command != nil || n.body.Rule != nil || n.body.Gate != nil {
 			return true

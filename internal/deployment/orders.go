@@ -45,7 +45,7 @@ func (r *run) order(ctx context.Context, c change.Command) (*release.Order, erro
 func (r *run) answered(c change.Command, a command.Answer) (*release.Order, error) {
 	r.log.Info().Int64("comment", c.Comment).Str("outcome", a.Outcome).Msg("a command about deployments counts for nothing")
 	if a.Reaction != "" {
-		r.reply(answer{Comment: c.Comment, Number: c.Pull.Number, Reaction: a.Reaction, Says: a.Says})
+		r.keepAnswer(answer{Comment: c.Comment, Number: c.Pull.Number, Reaction: a.Reaction, Says: a.Says})
 	}
 	return nil, nil
 }

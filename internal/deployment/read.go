@@ -291,8 +291,8 @@ func (r *run) pullsOf(ctx context.Context, sha change.SHA) ([]change.Pull, error
 // listPulls asks GitHub for a commit's pull requests. That one was merged is true for ever, so what is held may say so; that none was, may
 // not be true any more.
 func (r *run) listPulls(ctx context.Context, sha change.SHA) ([]change.Pull, error) {
-	for _, p := range []time.Time{{}, r.github.Began()} {
-		listed, err := r.github.CommitPulls(ctx, r.repo, sha, p)
+	for _, since := range []time.Time{{}, r.github.Began()} {
+		listed, err := r.github.CommitPulls(ctx, r.repo, sha, since)
 		if err != nil {
 			return nil, err
 		}

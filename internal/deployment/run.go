@@ -85,7 +85,7 @@ func (r *run) look(ctx context.Context) (queue.Result, error) {
 		return r.refused(err), nil
 	case err != nil:
 		return queue.Result{}, err
-	case r.rules.Mode == release.Off && r.state.isNothing() && !notes.ask():
+	case r.rules.Mode == release.Off && r.state.isNothing() && !notes.wantAnswer():
 		r.state.Unusable = false
 		return queue.Result{}, r.save(ctx, store.ErrandSave{Taken: notes.ids()})
 	}
@@ -124,7 +124,7 @@ func (r *run) unusable(ctx context.Context, notes notes) (queue.Result, error) {
 	var taken []string
 	for _, n := range notes {
 		if c := n.body.Command; c != nil {
-			r.reply(answer{Comment: c.Comment, Number: c.Pull.Number, Reaction: command.Refused, Says: change.Words(
+			r.keepAnswer(answer{Comment: c.Comment, Number: c.Pull.Number, Reaction: command.Refused, Says: change.Words(
 				"The policy of the default branch cannot be used, so that nobody knows who may do this. Give the command again once it can be.")})
 			taken = append(taken, n.id)
 		}
@@ -241,10 +241,10 @@ func (r *run) keep(ctx context.Context, out release.Outcome, taken []string) err
 		s.Entries, s.Raise = append(s.Entries, draft), append(s.Raise, raised...)
 	}
 	for _, reply := range out.Replies {
-		r.reply(answerOf(reply))
+		r.keepAnswer(answerOf(reply))
 	}
 	for _, p := range out.Prompts {
-		r.ask(p)
+		r.keepPrompt(p)
 	}
 	return r.save(ctx, s)
 }
