@@ -1,9 +1,7 @@
 package release
 
 import (
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -20,17 +18,7 @@ func (t *Turn) Rule(key string, r change.RuleAsked) {
 	if at.IsZero() || at.After(t.now) {
 		at = t.now
 	}
-	t.ask(r.Environment, r.SHA, r.Deployment, r.By, Ask{Key: key, Callback: r.Callback, Named: r.Environment, Run: runOf(r.Callback), By: r.By, OnGitHub: true, At: at})
-}
-
-// runOf returns the workflow run in the URL to which a protection rule's answer goes; 0: there is none.
-func runOf(callback string) int64 {
-	m := regexp.MustCompile(`/actions/runs/([0-9]+)/`).FindStringSubmatch(callback)
-	if m == nil {
-		return 0
-	}
-	id, _ := strconv.ParseInt(m[1], 10, 64) // too long a number is no run
-	return id
+	t.ask(r.Environment, r.SHA, r.Deployment, r.By, Ask{Key: key, Callback: r.Callback, Named: r.Environment, Run: runIn(r.Callback), By: r.By, OnGitHub: true, At: at})
 }
 
 // Gate tells that a job asks at the gate. It asks again for as long as it waits, and is let through only when it does, because otherwise

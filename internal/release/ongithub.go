@@ -175,11 +175,18 @@ func (g *OnGitHub) ranAs(id int64) bool {
 	return shown != "" && shown != change.DeploymentPending && shown != change.DeploymentQueued && shown != "waiting"
 }
 
-// logIsOf says whether the log is that of a workflow run: …/actions/runs/ID, or a page below it.
-func (g *OnGitHub) logIsOf(run int64) bool {
-	_, id, ok := strings.Cut(g.LogURL, "/actions/runs/")
+// logIsOf says whether the log is that of a workflow run.
+func (g *OnGitHub) logIsOf(run int64) bool { return run != 0 && runIn(g.LogURL) == run }
+
+// runIn returns the workflow run that is named by the address of its page, or of what is below: …/actions/runs/ID; 0: none is.
+func runIn(address string) int64 {
+	_, id, _ := strings.Cut(address, "/actions/runs/")
 	id, _, _ = strings.Cut(id, "/")
-	return ok && id == strconv.FormatInt(run, 10)
+	run, err := strconv.ParseUint(id, 10, 63)
+	if err != nil {
+		return 0
+	}
+	return int64(run)
 }
 
 // hasFailed says whether a state is one of GitHub's two for what failed.
