@@ -18,7 +18,7 @@ type verdict struct {
 	never    []change.Text // what waiting alone does not mend
 	waits    []wait        // what it waits for
 	until    time.Time     // when all of that is over; zero: when somebody does something
-	some     bool          // at least one of waits ends only when somebody does something
+	endless  bool          // at least one of waits ends only when somebody does something
 	goAheads int           // how many of waits are for nothing but somebody's go-ahead
 }
 
@@ -35,7 +35,7 @@ func (v *verdict) no(why ...change.Text) { v.never = append(v.never, change.Say(
 // wait notes what is waited for until somebody does something.
 func (v *verdict) wait(what ...change.Text) {
 	v.waits = append(v.waits, wait{what: change.Say(what...)})
-	v.some = true
+	v.endless = true
 }
 
 // waitForGoAhead is wait for nothing but somebody's go-ahead.
@@ -78,12 +78,12 @@ func (t *Turn) describe(v verdict) Waits {
 	each := make([]change.Text, len(v.waits))
 	for i, w := range v.waits {
 		each[i] = w.what
-		if v.some && w.then != "" {
+		if v.endless && w.then != "" {
 			each[i] = change.Say(w.what, change.Words(", "+w.then+" "+t.stamp(w.at)))
 		}
 	}
 	w := Waits{For: change.Join("; ", each)}
-	if !v.some {
+	if !v.endless {
 		w.Until = v.until
 	}
 	return w
