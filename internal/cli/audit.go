@@ -42,7 +42,7 @@ type place struct {
 
 // flags adds the flags that name it.
 func (p *place) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.database, "database", "", "the server's database, as `URL`; "+databaseVariable+" unless told")
+	cmd.Flags().StringVar(&p.database, "database", "", "the server's database, as a `URL`; "+databaseVariable+" unless given")
 	cmd.Flags().StringVarP(&p.file, "config", "c", "", "the server's configuration `file`, which names its database and the key")
 }
 

@@ -23,8 +23,8 @@ func newAuditCheckpointCommand() *cobra.Command {
 		Use:   "checkpoint (--database URL | --config FILE) [--key-file FILE] [--publish FILE]",
 		Short: "Print a signed checkpoint of the ledger, to be kept elsewhere",
 		Long: `Print the newest checkpoint that the server signed; with --key-file, or where --config names the key, sign one now. The public
-key is printed as well, on standard error. Who keeps it where the holder of the database cannot
-rewrite it can tell later, by 'changegate audit verify --since', whether anything that it is over was altered.`,
+key is printed as well, on standard error. Whoever keeps the checkpoint where the holder of the database cannot rewrite it can tell later,
+by 'changegate audit verify --since', whether anything that it is over was altered.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, key, err := at.openToSign(cmd.Context(), keyFile)

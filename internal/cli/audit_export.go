@@ -34,14 +34,14 @@ func newAuditExportCommand() *cobra.Command {
 verify it with nothing else at hand.
 
 WHEN is an entry's number, a day (2026-01-31, in UTC; --to includes all of it) or a time (2026-01-31T09:00:00Z). With days or times the
-entry before and the one after are in the bundle as well, if there are such, so that it shows by itself that nothing of the period is left out; with
---repo they are in the range, and in the bundle only if they are about that repository. Without --from
-it begins with the first entry, without --to it ends with the last one that the checkpoint is over.
+entry before and the one after are in the bundle as well, if there are such, so that it shows by itself that nothing of the period is left
+out; with --repo they are in the range, and in the bundle only if they are about that repository. Without --from it begins with the first
+entry, without --to it ends with the last one that the checkpoint is over.
 
-With --repo and --pull it has the entries about one pull request: its decisions with all that they rest on, its merge, its deployments, those of another
-pull request that it shipped with and the rollbacks that took it off included, and exceptions. The entries that say which policies were in force from the first of them to the last, on
-the branches that it was to be merged into, are there as well.
-That each entry is in the ledger is proven; as with --repo alone it is not that none was left out, which only a bundle of all repositories shows.
+With --repo and --pull it has the entries about one pull request: its decisions with all that they rest on, its merge, its exceptions and its
+deployments, those of another pull request that it shipped with and the rollbacks that took it off included; and the entries that say which
+policies were in force meanwhile on the branches that it was to be merged into. That each entry is in the ledger is proven. That none was
+left out is not, with --pull as with --repo alone: only a bundle of all repositories shows it.
 
 The checkpoint is the newest that the server signed, unless --key-file or --config names the key to sign one now. With --since the bundle also proves that
 this checkpoint extends one that was kept elsewhere, for 'changegate audit verify --since'.`,

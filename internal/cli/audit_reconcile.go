@@ -77,11 +77,11 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 	flags := cmd.Flags()
 	flags.StringVar(&dir, "git", "", "a clone of the repository in this `directory`")
 	flags.StringVar(&repo, "repo", "", "the `repository`, GitHub's numeric id or, with --database, OWNER/NAME; needed where the ledger knows several")
-	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed, for each that there is; that of the bundle unless told")
-	flags.StringVar(&o.Branch, "branch", "", "the `branch`; the default one unless told")
-	flags.StringArrayVar(&o.Formerly, "formerly", nil, "a `name` that the branch had before, for each that there was")
-	flags.StringVar(&o.After, "after", "", "the last `commit` that is not looked at")
-	flags.StringVar(&o.Until, "until", "", "the last `commit` that is looked at; the last one of the branch unless told")
+	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed; repeat it for each. That of the bundle unless given")
+	flags.StringVar(&o.Branch, "branch", "", "the `branch`; the default one unless given")
+	flags.StringArrayVar(&o.Formerly, "formerly", nil, "a `name` that the branch had before; repeat it for each")
+	flags.StringVar(&o.After, "after", "", "the `commit` before the first that is looked at")
+	flags.StringVar(&o.Until, "until", "", "the last `commit` that is looked at; the last one of the branch unless given")
 	return cmd
 }
 

@@ -26,12 +26,13 @@ func newAuditVerifyCommand() *cobra.Command {
 hold is named, and the exit code is 1.
 
 With --database or --config the whole ledger is read: each entry's record, its hash and its columns, the tree over them, and every checkpoint that was
-signed of it. With --since it must also begin with all that the checkpoints in a file are over, as it was then: so is found what who holds
+signed of it. With --since it must also begin with all that the checkpoints in a file are over, as it was then: that finds what the holder of
 the database altered and signed anew, and a backup that was restored. With --key it must be signed, and with no other keys than those.
 
-With --since a bundle must be exported so that it proves the same for the longest checkpoint in the file, which is the one over the most entries.
+With --since a bundle must prove the same of the longest checkpoint in the file, which is the one over the most entries: 'changegate audit
+export --since' has it do so.
 
-A key is what vouches for all that: name the one that the server printed with --key, as you have it from somewhere else. Where the ledger's key
+A key is what vouches for all that: with --key name the one that the server printed, as you noted it somewhere else. Where the ledger's key
 was replaced, name each: a bundle and the checkpoints in a file may be signed with any of them.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,7 +57,7 @@ was replaced, name each: a bundle and the checkpoints in a file may be signed wi
 	at.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&since, "since", nil, "a `file` of checkpoints that were kept elsewhere")
-	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed, for each that there is; those of the bundle or the database unless told")
+	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed; repeat it for each. Those of the bundle or the database unless given")
 	flags.BoolVar(&quick, "quick", false, "read only the end of the ledger, as the server does when it starts")
 	return cmd
 }

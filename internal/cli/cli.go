@@ -4,7 +4,7 @@
 // whether or not it is a terminal, so that it can be piped. Exit codes: 0 it worked, 1 it ran and the answer is bad (a policy with
 // errors, a story that failed, a server that stopped with an error) or could not be written, 2 it was called wrongly, or a policy's tests
 // cannot be run. Of gate, which scripts build on, they are 0 go, 75 not yet (EX_TEMPFAIL of sysexits), and 1 for everything else. An error
-// is one paragraph: what was attempted, what is wrong, and the mend.
+// is one paragraph: what was attempted, what is wrong, and how to fix it.
 package cli
 
 import (

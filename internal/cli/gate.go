@@ -80,9 +80,9 @@ Elsewhere a static token of the server's configuration asks, about a commit that
 	flags.StringVar(&o.environment, "environment", "", "the `name` of the environment to deploy to")
 	flags.DurationVar(&o.wait, "wait", 0, "while it is not yet, ask again for at most this `time`")
 	flags.Lookup("wait").NoOptDefVal = defaultWait
-	flags.StringVar(&o.audience, "audience", "", "the `text` that the server's gate.audience is; the server's URL if none is named")
+	flags.StringVar(&o.audience, "audience", "", "the server's gate.audience, a `text`; the server's URL if none is named")
 	flags.StringVar(&o.tokenFile, "token-file", "", "a `file` with a static token, instead of the job's OIDC token")
-	flags.StringVar(&o.commit, "commit", "", "the whole `name` of the commit; with a static token only")
+	flags.StringVar(&o.commit, "commit", "", "the full SHA of the `commit`; with a static token only")
 	return cmd
 }
 

@@ -33,7 +33,7 @@ func newPolicyLintCommand(c clock) *cobra.Command {
 		Long: `Check a policy file, ` + change.PolicyPath + ` unless another is named; - is standard input.
 
 Every problem is a line: file, line, column, error or warning, what is wrong, and how to fix it. A policy with errors decides nothing, and
-its pull requests fail; warnings are what is probably not meant, today. The exit code is 1 if there are errors.
+its pull requests fail. Warnings are about what is probably not meant, some of them by today's date. The exit code is 1 if there are errors.
 
 With --floor it is checked as a repository's policy beside its owner's, the change-policy.yml of the owner's repository .github.`,
 		Args: atMostOneFile,
@@ -84,7 +84,7 @@ func newPolicySchemaCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&tests, "tests", false, "that of a file of tests")
+	cmd.Flags().BoolVar(&tests, "tests", false, "print the schema of a file of tests instead")
 	return cmd
 }
 

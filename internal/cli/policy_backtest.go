@@ -28,11 +28,11 @@ func newPolicyBacktestCommand() *cobra.Command {
 		Long: `Show what a policy would have done to pull requests that were merged: the share of each category in each repository, how often each
 rule fired and which never, with examples.
 
-A file has a JSON object a line: repository, number, title, author_is_bot, and files with path, previous_path, status, additions and
+A file has one JSON object on each line: repository, number, title, author_is_bot, and files with path, previous_path, status, additions and
 deletions; - is standard input. Contents, labels and approvals are not known, so that rules on them stay unmeasured.
 
-With --against, the pull requests are listed of which another policy would make something else. The exit code is 1 if a line could not
-be read or an expression failed.`,
+With --against, it lists the pull requests that another policy would decide otherwise. The exit code is 1 if a line could not be read or an
+expression failed.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("no file is named (see '%s --help')", cmd.CommandPath())}
@@ -87,7 +87,7 @@ be read or an expression failed.`,
 	}
 	cmd.Flags().StringVar(&policyFile, "policy", "", "the policy `file`; the built-in default if none is named")
 	cmd.Flags().StringVar(&againstFile, "against", "", "list what the policy in this `file` would decide otherwise")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object a pull request")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each pull request")
 	return cmd
 }
 

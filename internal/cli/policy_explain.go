@@ -32,7 +32,7 @@ func newPolicyExplainCommand() *cobra.Command {
 
 The facts are a JSON file of what is true of the pull request; - is standard input. Without --policy the built-in default decides.
 
-With --floor the owner's policy decides beside the policy, and alone where no policy is named, as for a repository without one.`,
+With --floor the owner's policy decides beside the one of --policy; without --policy it decides alone, as for a repository that has none.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if factsFile == "" {

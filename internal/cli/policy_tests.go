@@ -25,8 +25,8 @@ func newPolicyTestCommand() *cobra.Command {
 		Long: `Run the tests in files, ` + testsPath + ` unless others are named; - is standard input.
 
 A file names the policy that it tests, from its own directory, and has tests: each has a name, the facts of a pull request, in the form that
-explain takes, and what is expected of the decision on it. What the file itself has under facts is true in each of its tests but for what that
-says otherwise.
+explain takes, and what is expected of the decision on it. What the file itself has under facts is true in each test that does not say
+otherwise.
 
   policy: change-policy.yml
   facts: {now: 2026-03-02T10:00:00Z, repository: …, pull: …}

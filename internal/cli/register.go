@@ -79,14 +79,14 @@ Next:
 		},
 	}
 	appFlags(cmd, &c)
-	cmd.Flags().StringVar(&c.Organization, "organization", "", "the organization that is to own the App; without one, whoever confirms it")
-	cmd.Flags().StringVar(&c.GitHubURL, "github-url", gitHubWeb, "the GitHub, as `URL`; for Enterprise Server https://HOST, for GHE.com https://NAME.ghe.com")
-	cmd.Flags().StringVar(&c.Directory, "directory", ".", "where to write to, a `directory`")
-	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:0", "where GitHub's answer comes to, `host:port` of this machine")
+	cmd.Flags().StringVar(&c.Organization, "organization", "", "the `name` of the organization that is to own the App; without one, whoever confirms it does")
+	cmd.Flags().StringVar(&c.GitHubURL, "github-url", gitHubWeb, "the `URL` of the GitHub; for Enterprise Server https://HOST, for GHE.com https://NAME.ghe.com")
+	cmd.Flags().StringVar(&c.Directory, "directory", ".", "the `directory` to write to")
+	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:0", "where GitHub's answer comes back to, a `host:port` of this machine")
 	return cmd
 }
 
 func appFlags(cmd *cobra.Command, c *register.Config) {
 	cmd.Flags().StringVar(&c.PublicURL, "public-url", os.Getenv("CHANGEGATE_SERVER_PUBLIC_URL"), "where GitHub reaches the server, as `https://HOST`")
-	cmd.Flags().StringVar(&c.Name, "name", "", "the App's `name`, which must be unique on GitHub; changegate unless told")
+	cmd.Flags().StringVar(&c.Name, "name", "", "the App's `name`, which must be unique on GitHub; changegate unless given")
 }

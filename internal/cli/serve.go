@@ -22,12 +22,12 @@ func newServeCommand() *cobra.Command {
 	var file string
 	var ask bool
 	cmd := &cobra.Command{
-		Use:   "serve --config FILE",
+		Use:   "serve [--config FILE]",
 		Short: "Run the server",
 		Long: `Run the server until it is interrupted.
 
-The configuration is a YAML file; every key can also come from the environment, which wins. Without --config it all comes from the
-environment. A configuration with mistakes is refused before anything starts, with all of them at once.
+The configuration is a YAML file; every key can also come from the environment, which wins. Without --config all of them come from there.
+A configuration with mistakes is refused before anything starts, and all mistakes are named at once.
 
 With --probe nothing is served: the server that runs with the same server.address is asked whether it is ready. The answer is the exit
 status, 0 or 1, and a line.`,
