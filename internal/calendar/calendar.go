@@ -1,5 +1,5 @@
-// Package calendar says when something is frozen: until when, and when that changes next. It is a pure function of the freezes and of
-// the time that it is given.
+// Package calendar says when something is open or frozen, until when, and when that changes next. It is a pure function of the hours, the
+// freezes and the time that it is given.
 //
 // What recurs is found with github.com/teambition/rrule-go, but only ever within one year or month at a time and on dates without a zone:
 // so no rule costs more than its horizon, and what daylight saving makes of a date is decided here (see Local).
