@@ -264,7 +264,7 @@ func (l *linter) patterns(all list[text], raises bool) {
 		case strings.Contains(t.value, `\`) && !strings.ContainsAny(t.value, `*?[]{}`), strings.Contains(t.value, `\**`):
 			l.warn(t.at, fmt.Sprintf("the pattern %q has a backslash", t.value), "paths have slashes: /")
 		case len(splitCommas(t.value)) > 1 && strings.Contains(t.value, "*"):
-			l.warn(t.at, fmt.Sprintf("the pattern %q has a comma outside of braces, where it parts nothing", t.value), "make two patterns of it, or take the comma out")
+			l.warn(t.at, fmt.Sprintf("the pattern %q has a comma outside of braces, where it separates nothing", t.value), "make two patterns of it, or take the comma out")
 		case raises && strings.ContainsAny(t.value, "*") && !strings.ContainsAny(t.value, `/\`) && t.value != "**":
 			l.warn(t.at, fmt.Sprintf("the pattern %q matches at the root of the repository only", t.value), fmt.Sprintf(`write "**/%s" for any folder`, t.value))
 		default:

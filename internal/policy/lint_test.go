@@ -77,7 +77,7 @@ func TestLint(t *testing.T) {
 				`5: the pattern "(a|b)/c" looks like a regular expression`,
 			}},
 		{"patterns of Windows, and two in one", strings.Replace(minimal, `"db/**"`, `'shop\**', "*.sql,*.py", 'a\*b'`, 1),
-			[]string{`5: the pattern "shop\\**" has a backslash`, `5: the pattern "*.sql,*.py" has a comma outside of braces, where it parts nothing`}},
+			[]string{`5: the pattern "shop\\**" has a backslash`, `5: the pattern "*.sql,*.py" has a comma outside of braces, where it separates nothing`}},
 		{"any small change is standard", minimal + "  standard: {when: {any: [{changed_lines: \"< 5\"}, {changed_files: \"= 1\"}, {only_paths: [\"**\"], changed_lines: \"< 9\"}]}}\n",
 			[]string{"6: any small change is standard, one line of a sign-in too", "6: any small change is standard, one line of a sign-in too", "6: any small change is standard, one line of a sign-in too"}},
 		{"small, and of a trusted bot's", minimal + "  standard: {when: {any: [{changed_lines: \"< 5\", authors: [\"x[bot]\"], only_paths: [\"go.sum\"]}]}}\n", nil},

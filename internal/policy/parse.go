@@ -265,7 +265,7 @@ func (c *compiler) roles(n names[roleShape]) map[string]*Role {
 		}
 		for _, t := range s.Users.items {
 			if strings.HasSuffix(t.value, "[bot]") {
-				c.problem(t.at, fmt.Sprintf("%q is a bot, and approvals of bots do not count", t.value), "list it under `bots` if it shall hold the role")
+				c.problem(t.at, fmt.Sprintf("%q is a bot, and approvals of bots do not count", t.value), "list it under `bots` if it is to hold the role")
 			}
 		}
 		for _, t := range s.Bots.items {

@@ -71,7 +71,7 @@ func patternFault(p string, foldCase bool) fault {
 	case driveForm.MatchString(p):
 		return refuse("can never match", "paths start at the repository's root, with no drive before it", slashed(p[len("C:"):]))
 	case escapedName.MatchString(p):
-		return refuse("has a backslash before a name", "folders are parted by slashes", slashed(p))
+		return refuse("has a backslash before a name", "folders are separated by slashes", slashed(p))
 	case strings.HasPrefix(p, "/"), strings.HasPrefix(p, "./"):
 		bare := strings.TrimPrefix(strings.TrimLeft(p, "/"), "./")
 		return refuse("can never match", "paths start at the repository's root without a slash", bare, bare+"**")
@@ -129,7 +129,7 @@ func withoutDots(p string) string {
 // apart says how to write a pattern whose ** is not alone between slashes, and what may be meant by it.
 func apart(p string) (mend string, better []string) {
 	if parts := splitCommas(p); len(parts) > 1 {
-		return fmt.Sprintf("a comma parts nothing outside of braces: make %d patterns of it", len(parts)), nil
+		return fmt.Sprintf("a comma separates nothing outside of braces: make %d patterns of it", len(parts)), nil
 	}
 	two := manyStars.ReplaceAllString(p, "**")
 	names := strings.ReplaceAll(strings.ReplaceAll(two, "**", "**/*"), "**/*/", "**/")
