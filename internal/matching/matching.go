@@ -11,20 +11,16 @@ func Assign(places, people int, fits func(place, person int) bool) []int {
 	for i := range has {
 		has[i] = -1
 	}
-	if people == 0 {
-		return has
-	}
 	holder := make([]int, people) // the place that a person has
 	for i := range holder {
 		holder[i] = -1
 	}
-	tried := make([]bool, people)
+	tried := make([]bool, people) // of those who have a place: whether they were asked to move for the one that is served
 	var seat func(place int) bool
 	seat = func(place int) bool {
 		// Whoever has no place yet is asked first: what the others hold besides the place that they have need not be known then.
 		for person := range people {
-			if holder[person] < 0 && !tried[person] && fits(place, person) {
-				tried[person] = true
+			if holder[person] < 0 && fits(place, person) {
 				holder[person], has[place] = place, person
 				return true
 			}

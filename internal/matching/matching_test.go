@@ -7,6 +7,22 @@ import (
 	"pgregory.net/rapid"
 )
 
+// The last place can be filled only if those who have others move.
+func TestPeopleMoveForOneAnother(t *testing.T) {
+	for name, row := range map[string]struct {
+		fits [][]int // who fits which place
+		want []int
+	}{
+		"each to the next place":          {[][]int{{0, 1}, {1, 2}, {0}}, []int{1, 2, 0}},
+		"one who moved for another place": {[][]int{{2, 3}, {0, 1}, {0, 2}, {0}}, []int{3, 1, 2, 0}},
+	} {
+		got := Assign(len(row.fits), len(row.fits), func(place, person int) bool { return slices.Contains(row.fits[place], person) })
+		if !slices.Equal(got, row.want) {
+			t.Errorf("%s: %v, want %v", name, got, row.want)
+		}
+	}
+}
+
 // As many places are filled as by trying every assignment.
 func TestAsManyPlacesAsPossibleAreFilled(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -31,6 +47,9 @@ func TestAsManyPlacesAsPossibleAreFilled(t *testing.T) {
 			return most
 		}
 		got := Assign(places, people, func(place, person int) bool { return fits[place][person] })
+		if len(got) != places {
+			t.Fatalf("%d places, and %v", places, got)
+		}
 		filled := 0
 		for place, person := range got {
 			if person < 0 {
