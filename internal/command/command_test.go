@@ -68,8 +68,11 @@ func TestParseRefuses(t *testing.T) {
 		{"half a character", "/change reject \"\xff\"", "the comment is not text in UTF-8"},
 
 		{"a verb mistyped", `/change explian "x"`, "unknown command explian: did you mean explain?"},
+		{"a letter in three mistyped", "/change cencal", "unknown command cencal: did you mean cancel?"},
+		{"more than that", "/change hard", "unknown command hard: " + all},
 		{"a verb begun", "/change ref", "unknown command ref: did you mean refresh?"},
-		{"a verb in capitals", "/change Refresh", "unknown command Refresh: did you mean refresh?"},
+		{"a verb hardly begun", "/change re", "unknown command re: " + all},
+		{"a verb in capitals", "/change REFRESH", "unknown command REFRESH: did you mean refresh?"},
 		{"a verb of its own", "/change merge", "unknown command merge: " + all},
 		{"a verb that runs into its reason", `/change reject"no"`, `unknown command reject"no": ` + all},
 		{"a verb without end", "/change " + strings.Repeat("ü", 100), "unknown command " + strings.Repeat("ü", 20) + "…: " + all},
@@ -152,6 +155,7 @@ func TestArguments(t *testing.T) {
 		{`/change ship "now"`, `ship needs ENVIRONMENT: write /change ship ENVIRONMENT ["why now"]`},
 		{`/change hold production "now"`, `hold needs UNTIL: write /change hold ENVIRONMENT UNTIL "why"`},
 		{"/change ship @acme/all", `@acme/all cannot be ENVIRONMENT: write /change ship ENVIRONMENT ["why now"]`},
+		{"/change ship " + strings.Repeat("x", 100), "/change ship " + strings.Repeat("x", 100)},
 		{"/change ship " + strings.Repeat("x", 101), strings.Repeat("x", 40) + `… cannot be ENVIRONMENT: write /change ship ENVIRONMENT ["why now"]`},
 		{"/change ship staging production", `the reason goes in quotation marks: write /change ship ENVIRONMENT ["why now"]`},
 	}
@@ -176,6 +180,9 @@ func TestUsagesAreCommands(t *testing.T) {
 		}
 		if u.Does == "" || (u.Ask == "") != (u.Reason == NoReason) {
 			t.Errorf("%s does not say what it does or asks for", u.Verb)
+		}
+		if takes := len(u.Args) > 0 && strings.Trim(u.Args[0], "[]") == environment; takes != u.Verb.IsAboutDeployments() {
+			t.Errorf("%s takes an environment: %v; it is about deployments: %v", u.Verb, takes, !takes)
 		}
 	}
 }
