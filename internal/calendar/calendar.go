@@ -64,20 +64,14 @@ func Frozen(freezes []Freeze, t time.Time) (which []int, until time.Time) {
 	}
 	until = t
 	for range joins {
-		latest := until
-		for _, f := range freezes {
-			end, frozen := f.At(until)
-			if frozen && end.IsZero() {
-				return which, time.Time{}
-			}
-			if frozen && end.After(latest) {
-				latest = end
-			}
+		later, found := step(nil, freezes, until)
+		switch {
+		case !found:
+			return which, time.Time{}
+		case later.Equal(until):
+			return which, until
 		}
-		if latest.Equal(until) {
-			break
-		}
-		until = latest
+		until = later
 	}
 	return which, until
 }

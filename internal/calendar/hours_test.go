@@ -134,6 +134,8 @@ func TestWhen(t *testing.T) {
 		{"frozen, and closed then", []Hours{office}, []Freeze{quarter, yearEnd}, "2026-12-17T16:00Z", "2027-01-05T09:00Z", true, "2027-01-05T09:00Z", true},
 		{"it freezes soon", nil, []Freeze{quarter, yearEnd}, "2026-12-17T16:00Z", "2026-12-17T16:00Z", true, "2026-12-18T00:00Z", true},
 		{"frozen for ever", []Hours{office}, []Freeze{ever}, "2026-03-04T12:00Z", "for ever", false, "no", false},
+		{"frozen for longer than is looked", nil, []Freeze{{From: yearEnd.From, Until: at(t, "2037-01-05T00:00Z")}}, "2026-12-24T12:00Z", "for ever", false, "no", false},
+		{"a freeze that is past", []Hours{office}, []Freeze{yearEnd}, "2027-02-03T12:00Z", "2027-02-03T12:00Z", true, "2027-02-03T16:00Z", true},
 		{"never open", []Hours{office, {}}, nil, "2026-03-04T12:00Z", "for ever", false, "no", false},
 		{"never both: as far as it is looked", []Hours{office, night}, nil, "2026-03-04T12:00Z", "2028-02-01T20:00Z", false, "2028-02-01T20:00Z", true},
 		{"frozen whenever it is open", []Hours{office}, []Freeze{mornings}, "2026-03-04T12:00Z", "2028-02-01T16:00Z", false, "2028-02-01T16:00Z", true},

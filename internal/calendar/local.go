@@ -9,11 +9,7 @@ func Local(wall time.Time, zone *time.Location) time.Time {
 	shown := asShown(wall)
 	// No zone is further from UTC than a day, so one offset holds before the instant and the other after it.
 	before, after := offset(shown.Add(-24*time.Hour), zone), offset(shown.Add(24*time.Hour), zone)
-	first, second := shown.Add(-before), shown.Add(-after)
-	if second.Before(first) {
-		first, second = second, first
-	}
-	for _, t := range [...]time.Time{first, second} {
+	for _, t := range [...]time.Time{shown.Add(-before), shown.Add(-after)} {
 		if asShown(t.In(zone)).Equal(shown) {
 			return t.In(zone)
 		}
