@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +45,8 @@ func TestApprovals(t *testing.T) {
 		{name: "a comment is no opinion", facts: pullRequest(normal, review(change.Commented, "bob", head)), want: []string{"normal, waiting"}, never: []string{"bob"}},
 		{name: "a comment takes nothing back", facts: pullRequest(normal, approved("bob"), review(change.Commented, "bob", head)), want: []string{"normal, satisfied"}},
 		{name: "the latest opinion counts", facts: pullRequest(normal, approved("bob"), objected("bob")), want: []string{"normal, failing", "failed No changes requested [changes requested by bob]", "bob objects"}},
+		{name: "whatever order they are listed in", facts: pullRequest(normal, approved("bob"), objected("bob"), func(f *change.Facts) { slices.Reverse(f.Reviews) }),
+			want: []string{"normal, failing", "bob objects"}},
 		{name: "an approval ends one's own objection", facts: pullRequest(normal, objected("bob"), approved("bob")), want: []string{"normal, satisfied"}},
 		{name: "payloads in lower case", facts: pullRequest(normal, review("approved", "bob", head)), want: []string{"normal, satisfied"}},
 		{name: "a dismissed approval is no opinion", facts: pullRequest(normal, approved("bob"), dismissed("carol")), want: []string{"normal, waiting"}, never: []string{"bob"}},

@@ -76,6 +76,8 @@ categories:
 		{name: "only paths for an executable", facts: pullRequest(files("docs/a.sh"), mode(change.ModeExecutable)), want: []string{"standard, waiting"}},
 		{name: "only paths for a file that is removed", facts: pullRequest(files("docs/a"), theFile(func(f *change.File) { f.Status, f.Mode = change.FileRemoved, "" })),
 			want: []string{"standard, waiting"}},
+		{name: "only paths never for a symlink beside files that are none", want: []string{"normal, waiting"}, facts: pullRequest(files("docs/a"), mode(change.ModeSymlink), files("docs/b"), mode(""),
+			files("docs/c"), theFile(func(f *change.File) { f.Status, f.Mode = change.FileRemoved, "" }))},
 		{name: "an empty diff is normal", facts: pullRequest(), want: []string{"normal, waiting"}},
 		{name: "an empty diff with a label that lowers is normal", facts: pullRequest(label("trivial", "lea")), want: []string{"normal, waiting"}},
 
@@ -85,6 +87,11 @@ categories:
 		{name: "authors and a push by a person", facts: pullRequest(bumps, authoredBy("renovate[bot]"), pushedBy("carol")), want: []string{"normal, waiting"}},
 		{name: "authors and a commit by a person", facts: pullRequest(bumps, authoredBy("renovate[bot]"), commit(change.Commit{SHA: oldHead, Author: by("carol"), Committer: by("carol")})),
 			want: []string{"normal, waiting"}},
+		{name: "authors and a person's commit that one of them committed", facts: pullRequest(bumps, authoredBy("renovate[bot]"), commit(change.Commit{SHA: oldHead, Author: by("carol"), Committer: by("renovate[bot]")})),
+			want: []string{"normal, waiting"}},
+		{name: "authors and a commit that a person committed", facts: pullRequest(bumps, authoredBy("renovate[bot]"), commit(change.Commit{SHA: oldHead, Author: by("renovate[bot]"), Committer: by("carol")})),
+			want: []string{"normal, waiting"}},
+		{name: "authors and commits that are not all known", facts: pullRequest(bumps, authoredBy("renovate[bot]"), func(f *change.Facts) { f.Content.CommitsCut = true }), want: []string{"normal, failing"}},
 		{name: "authors and pushes that are not known", facts: pullRequest(bumps, authoredBy("renovate[bot]"), func(f *change.Facts) { f.PushesKnown = false }), want: []string{"normal, waiting"}},
 		{name: "authors and an account that took the name over", facts: pullRequest(bumps, authoredBy("renovate[bot]"), func(f *change.Facts) { f.Pull.Author.ID = 999 }),
 			want: []string{"normal, waiting"}},
@@ -110,6 +117,18 @@ categories:
 			want: []string{"normal, waiting", "awaited The whole change [waiting for file modes]"}},
 		{name: "many changed lines are no submodule", facts: pullRequest(files("lib"), unreadable, mode(""), lines(9), approved("bob")), want: []string{"normal, satisfied"}},
 	})
+}
+
+func TestComparisons(t *testing.T) {
+	for op, want := range map[string][3]bool{ // of one less, as many, and one more
+		"<": {true, false, false}, "<=": {true, true, false}, "=": {false, true, false},
+		"!=": {true, false, true}, ">=": {false, true, true}, ">": {false, false, true}, "~": {},
+	} {
+		c := Comparison{Op: op, Number: 3}
+		if got := [3]bool{c.holds(2), c.holds(3), c.holds(4)}; got != want {
+			t.Errorf("%s: %v, want %v", c.String(), got, want)
+		}
+	}
 }
 
 func TestLabelAuthority(t *testing.T) {
@@ -313,6 +332,8 @@ func TestEmergency(t *testing.T) {
 		{name: "without the pushes nobody knows what it saw", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.LabelEvents[0].Head, f.PushesKnown = "", false
 		}), want: []string{"normal, failing", "which content olga declared it on is not known"}, never: []string{"ended"}},
+		{name: "set before it got another base branch, and nobody knows on which", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) { f.Retargeted = f.Now }),
+			want: []string{"normal, failing", "which content olga declared it on is not known"}, never: []string{"ended"}},
 		{name: "set by a program", facts: pullRequest(files("a.go"), justified, smoke, label("EMERGENCY", "renovate[bot]")), want: []string{"normal, failing", "renovate[bot] added it, and may not declare an emergency"}},
 		{name: "set by somebody who has lost the role since", facts: pullRequest(files("a.go"), justified, smoke, declared, func(f *change.Facts) {
 			f.Teams["on-call"] = change.Team{Slug: "on-call", Members: []change.Account{account("carol")}}

@@ -51,6 +51,20 @@ func TestWhatWasPushedAndMoved(t *testing.T) {
 			}
 		})
 	}
+	// committed adds a commit of alice's that bob committed and that came with his push.
+	committed := func(f change.Facts) change.Facts {
+		f.Content.Commits = append(f.Content.Commits, change.Commit{SHA: pushed, Author: by("alice"), Committer: by("bob")})
+		f.Seen[1].Commits = []change.SHA{pushed}
+		return f
+	}
+	later := func(f change.Facts) change.Facts {
+		f.Seen[1].Commits = nil
+		return f
+	}
+	unread := func(commit change.SHA, f change.Facts) change.Facts {
+		delete(f.Trees, commit)
+		return f
+	}
 	waits, passes := []string{"normal, waiting", "bob does not count: pushed 2222222"}, []string{"normal, satisfied", "bob counts"}
 	play(t, fourEyes, []scenario{
 		{name: "it is there", facts: history(files{a}, files{a, file("f", his)}, files{a, file("f", his)}), want: waits},
@@ -66,8 +80,18 @@ func TestWhatWasPushedAndMoved(t *testing.T) {
 		{name: "it put a file back as the base has it", facts: history(files{a, file("f", hers)}, files{a}, files{a}), want: waits},
 		{name: "one file is as it was before, and another's mode is not", want: waits,
 			facts: history(files{a, file("f", hers)}, files{runs(a), file("f", his)}, files{runs(a), file("f", hers)})},
+		{name: "another's mode is as it made it, and a file is changed since", want: waits,
+			facts: history(files{a, file("f", hers)}, files{runs(a), file("f", hers)}, files{runs(a), file("f", other)})},
+		{name: "it is gone, as far as is known of what it did", facts: unread(pushed, history(files{a}, files{a, file("f", his)}, files{file("a", other)})), want: waits},
+		{name: "it is gone, as far as is known of what is there", want: waits,
+			facts: unread(head, history(files{a, file("g", hers)}, files{a, file("g", hers), file("f", his)}, files{file("a", other), file("g", hers)}))},
 
 		{name: "it is gone", facts: history(files{a}, files{a, file("f", his)}, files{a}), want: passes},
+		{name: "it is gone, and what bob committed with it is there", facts: committed(history(files{a}, files{a, file("f", his)}, files{a})),
+			want: []string{"normal, waiting", "bob does not count: committed 2222222"}},
+		{name: "it changed nothing, and what bob committed came later", facts: later(committed(history(files{a}, files{a}, files{a, file("f", other)}))),
+			want: []string{"normal, waiting", "bob does not count: committed 2222222"}},
+		{name: "it changed a file that is gone", facts: history(files{a, file("f", hers)}, files{a, file("f", his)}, files{a}), want: passes},
 		{name: "it is gone, and what was there is changed", facts: history(files{a}, files{a, file("f", his)}, files{file("a", other)}), want: passes},
 		{name: "it is gone, and a file is removed", facts: history(files{a}, files{a, file("f", his)}, files{a, as(change.FileRemoved, "", file("g", other))}), want: passes},
 		{name: "it took a file away, which is there again beside another", facts: history(files{a, file("f", hers)}, files{a}, files{a, file("f", hers), file("g", other)}), want: passes},

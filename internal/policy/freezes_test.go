@@ -33,7 +33,7 @@ func TestFreezes(t *testing.T) {
 		{name: "a day before it", facts: pullRequest(a, ok, at(2, 8)), want: []string{"normal, satisfied", "note: Merging is frozen from Mon 2 Mar 10:00 CET on: year end (line 8 of the policy)."}},
 		{name: "the moment it begins", facts: pullRequest(a, ok, at(2, 9)), want: []string{"normal, waiting", row, "bob counts for reviewer"}, never: []string{"note"}},
 		{name: "its last day", facts: pullRequest(a, ok, at(4, 22)), want: []string{"normal, waiting", row}},
-		{name: "the moment it ends", facts: pullRequest(a, ok, at(4, 23)), want: []string{"normal, satisfied"}, never: []string{"freeze"}},
+		{name: "the moment it ends", facts: pullRequest(a, ok, at(4, 23)), want: []string{"normal, satisfied"}, never: []string{"freeze", "frozen"}},
 		{name: "one that comes again, in UTC", facts: pullRequest(a, ok, at(31, 5)),
 			want: []string{"normal, waiting", "quarter close, line 9 of the policy, freezes merging until Wed 1 Apr 00:00 UTC →"}},
 		{name: "what else is missing is said as well", facts: pullRequest(a, at(3, 0)), want: []string{"normal, waiting", row, "awaited Reviewer"}},

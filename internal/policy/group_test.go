@@ -48,7 +48,11 @@ func TestGroups(t *testing.T) {
 		{"one of them waits for its checks", func(g *change.Group) { g.Members[1].Decision = waiting(change.KindChecks) }, change.Waiting, ""},
 		{"one of them is red", func(g *change.Group) { g.Members[0].Decision.Verdict = change.Failing }, change.Failing, ""},
 		{"one of them has another head by now", func(g *change.Group) { g.Members[0].Decision.Head = "bbb" }, change.Failing, "its head is now bbb"},
-		{"one of them is not governed", func(g *change.Group) { g.Members[0].Decision = change.Decision{Head: "aaa"} }, change.Failing, ""},
+		{"one of them is not governed", func(g *change.Group) { g.Members[0].Decision.Governed = false }, change.Failing, ""},
+		{"of one of them nothing is decided", func(g *change.Group) { g.Members[0].Decision.Verdict = change.Undecided }, change.Failing, ""},
+		{"one of them was closed meanwhile", func(g *change.Group) {
+			g.Members[0].Decision = change.Decision{Head: "aaa", State: change.Closed, Verdict: change.Failing}
+		}, change.Failing, "it is already closed"},
 		{"one of them was merged meanwhile", func(g *change.Group) {
 			g.Members[0].Decision = change.Decision{Head: "aaa", State: change.Merged, Verdict: change.Failing}
 		}, change.Failing, "it is already merged"},

@@ -84,6 +84,13 @@ func TestContentBoundApprovals(t *testing.T) {
 			want: waits(", of whose tree GitHub shows only a part")},
 		{name: "a head that is gone", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].Gone = true }), want: waits(", which GitHub no longer has")},
 		{name: "a head with too many files", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].FilesCut = true }), want: waits(", of which GitHub lists only a part")},
+		{name: "a head that has another merge base by now", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].MergeBase = newBase }), want: waits(", which now has another merge base")},
+		{name: "a head whose merge base is not known", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen[0].MergeBase, f.Reviews[0].MergeBase = "", "" }),
+			want: waits(", whose merge base is not known")},
+		{name: "one tree, on bases that are not known", facts: pullRequest(old, moved("alice"), tree(app, ""), func(f *change.Facts) { f.Seen[0].MergeBase, f.Reviews[0].MergeBase = "", "" },
+			file(func(f *change.File) { f.Blob = otherApp })), want: waits("; alice has since pushed")},
+		{name: "too many files at present", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Content.FilesCut = true }),
+			want: []string{"normal, failing", "bob does not count: it was for 3f2c1aa, and GitHub lists only a part of the present content"}},
 		{name: "what it saw has not been read", facts: pullRequest(old, moved("alice"), func(f *change.Facts) { f.Seen = nil }), want: waits("; alice has since pushed 9e8d7c6")},
 		{name: "the same head against another base", facts: pullRequest(approved("bob"), moved("alice"), func(f *change.Facts) {
 			f.Reviews[0].Base, f.Reviews[0].MergeBase = oldBase, oldBase
@@ -114,6 +121,10 @@ func TestContentBoundApprovals(t *testing.T) {
 		{name: "nor of a commit that was there before", facts: pullRequest(approved("carol"), moved("carol"), func(f *change.Facts) {
 			f.Content.Commits[0].Committer = by("carol")
 			f.Seen[0].Commits = []change.SHA{head}
+		}), want: []string{"normal, waiting", "carol does not count: committed 9e8d7c6"}},
+		{name: "nor where not every commit before it is known", facts: pullRequest(approved("carol"), moved("carol"), func(f *change.Facts) {
+			f.Content.Commits[0].Committer = by("carol")
+			f.Seen[0].CommitsCut = true
 		}), want: []string{"normal, waiting", "carol does not count: committed 9e8d7c6"}},
 		{name: "a push that changed it", facts: pullRequest(approved("carol"), moved("carol"), file(func(f *change.File) { f.Blob = otherApp })),
 			want: []string{"normal, waiting", "carol does not count: pushed 9e8d7c6"}},
