@@ -169,7 +169,7 @@ func (l *look) begin() {
 // merge follows what is owed in reviews once it was merged.
 func (l *look) merge() {
 	m := &l.m
-	if !l.stands() || m.Withdrawn || l.Decision.State != change.Merged {
+	if !l.stands() || l.Decision.State != change.Merged {
 		return
 	}
 	unmet := l.unmet()
@@ -271,7 +271,7 @@ func (l *look) write() {
 	case !m.owes() || l.Issue == nil:
 	case !l.current():
 		add(l.numbered("resume"), Write{Body: l.resumedComment(), State: Reopened, Assign: m.Declaration.By.Login})
-	case !open && len(l.Issue.Empty) > 0 && !m.did(reopen):
+	case !open && !m.did(reopen):
 		add(reopen, Write{Body: l.reopenedComment(), State: Reopened})
 	case m.Merged && l.Pull.MergedAt.After(m.Told) && !m.did(tell):
 		add(tell, Write{Body: l.mergedComment(), Through: l.Now})

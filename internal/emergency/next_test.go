@@ -195,6 +195,18 @@ func unreadable(w *world) {
 	w.f.Decision = &change.Decision{Pull: w.f.Decision.Pull, Head: w.f.Decision.Head, Governed: true, State: w.f.Decision.State}
 }
 
+func ungovern(w *world) {
+	w.f.Decision = &change.Decision{Pull: w.f.Decision.Pull, Head: w.f.Decision.Head}
+}
+
+// declareFor declares it for so many hours.
+func declareFor(by change.Account, hours int) act {
+	return func(w *world) {
+		declare(by)(w)
+		w.f.Decision.Declaration.Due = start.Add(time.Duration(hours) * time.Hour)
+	}
+}
+
 // at moves time to so many hours after the declaration.
 func at(hours float64) act {
 	return func(w *world) { w.f.Now = start.Add(time.Duration(hours * float64(time.Hour))) }
@@ -269,6 +281,11 @@ func TestNext(t *testing.T) {
 		{"a push, then the label goes", []act{at(0), declare(carol), at(1), push, at(2), unlabel}, [][]string{declared, withdrawn}},
 		{"withdrawn and declared again", []act{at(0), declare(carol), at(1), unlabel, at(2), declare(dave), at(20), at(24)},
 			[][]string{declared, withdrawn, {"announce declared:2", "write resume:2"}, {"write remind"}, {"record retrospective overdue", "announce overdue:2"}}},
+		{"no policy governs its new base branch", []act{at(0), declare(carol), at(1), ungovern}, [][]string{declared, withdrawn}},
+		{"written before the merge, which the issue is not told of then", []act{at(0), declare(carol), write, closeIssue, at(1), merge, review},
+			[][]string{declared, closed, {"announce merged"}, {"announce reviewed"}}},
+		{"deleted when it was withdrawn: opened anew, and not resumed", []act{at(0), declare(carol), at(1), unlabel, deleteIssue, at(2), declare(dave), later},
+			[][]string{declared, withdrawn, {"announce declared:2"}, {"record retrospective lost", "announce lost:1", "write open:2"}}},
 		{"closed, reopened, and still declared", []act{at(0), declare(carol), at(1), closePull, at(2), reopenPull},
 			[][]string{declared, withdrawn, {"announce declared:2", "write resume:2"}}},
 		{"declared again when it was late already", []act{at(0), declare(carol), at(1), unlabel, at(30), declare(carol)},
@@ -313,6 +330,19 @@ func TestNext(t *testing.T) {
 	}
 }
 
+// TestAnOpeningThatWasBegunIsFinished: after a crash the issue may be there, and is to be closed.
+func TestAnOpeningThatWasBegunIsFinished(t *testing.T) {
+	w := newWorld()
+	at(0)(w)
+	declare(carol)(w)
+	w.m, _ = Next(w.f, w.m)
+	unlabel(w)
+	w.look(t)
+	if want := []string{"record emergency withdrawn", "announce withdrawn:1", "write open:1", "write withdraw:1"}; !slices.Equal(w.steps, want) {
+		t.Errorf("steps %q, want %q", w.steps, want)
+	}
+}
+
 // TestTheTimeThatIsDueIsLookedAt has an emergency looked at when something is due that nothing else would tell of.
 func TestTheTimeThatIsDueIsLookedAt(t *testing.T) {
 	for _, r := range []struct {
@@ -322,6 +352,9 @@ func TestTheTimeThatIsDueIsLookedAt(t *testing.T) {
 	}{
 		{"the retrospective is owed", []act{at(0), declare(carol)}, 20},
 		{"the declarer was reminded", []act{at(0), declare(carol), at(20)}, 24},
+		{"declared again for longer", []act{at(0), declare(carol), at(1), push, at(2), declareFor(carol, 36)}, 30},
+		{"the issue is not found", []act{at(0), declare(carol), func(w *world) { at(1)(w); hideIssue(w) }}, 1 + change.MissedFor.Hours()},
+		{"GitHub refuses to open the issue", []act{refuse, func(w *world) { declare(carol)(w); at(1)(w) }, at(24)}, 25},
 		{"merged and written, reviews are owed", []act{at(0), declare(carol), at(1), merge, at(2), write, closeIssue}, 24},
 		{"merged, reviewed and written", []act{at(0), declareApproved, at(1), merge, at(2), write, closeIssue}, 0},
 		{"reviewed after the merge, and written", []act{at(0), declare(carol), at(1), merge, at(2), write, closeIssue, review}, 0},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,6 +32,21 @@ func TestTexts(t *testing.T) {
 		{at(0), func(w *world) {
 			declare(carol)(w)
 			w.decide(w.f.Decision.Declaration, append(owed(), change.Requirement{Kind: change.KindDraft, Short: change.Words("draft"), State: change.Awaited})...)
+		}},
+		{at(0), func(w *world) {
+			declare(carol)(w)
+			event := func(label string, added bool, by change.Account, minutes int) change.LabelEvent {
+				return change.LabelEvent{Label: label, Added: added, By: by, At: start.Add(time.Duration(minutes) * time.Minute)}
+			}
+			w.f.Decision.Labels = []change.LabelEvent{
+				event("emergency", true, bob, -20), event("emergency", false, bob, -10), event("emergency", true, carol, 0), event("bug", true, dave, -5),
+			}
+			opinion := func(state change.ReviewState, by change.Account, counts bool, minutes int) change.Opinion {
+				return change.Opinion{By: by, State: state, SHA: "aaaaaaaaaa", Counts: counts, At: start.Add(time.Duration(minutes) * time.Minute)}
+			}
+			w.f.Decision.Opinions = []change.Opinion{
+				opinion(change.Approved, sec, true, -15), opinion(change.Approved, dave, false, -14), opinion(change.ChangesRequested, bob, true, -13),
+			}
 		}},
 	} {
 		w := newWorld()
