@@ -149,6 +149,9 @@ categories: {standard: {when: {any: [{only_paths: ["*.go"]}]}, approvals: []}, n
 			want:  []string{"high-risk, satisfied"}},
 		{name: "a committer whom nobody knows blocks high-risk", facts: pullRequest(risky, commit(change.Commit{SHA: oldHead, Author: by("alice"), Committer: change.Signature{Name: "Bob", Email: "bob@home"}}), approved("bob", "carol", "lea", "sam")),
 			want: []string{"high-risk, failing", "3f2c1aa was committed by Bob <bob@home>, who has no GitHub account → link its e-mail address to a GitHub account"}},
+		{name: "GitHub's own signed commit, which it gives no account", facts: pullRequest(risky, commit(change.Commit{
+			SHA: oldHead, Author: by("alice"), Committer: change.Signature{Name: "GitHub", Email: "NoReply@github.com"}, Verified: true,
+		}), approved("bob", "carol", "lea", "sam")), want: []string{"high-risk, satisfied"}},
 		{name: "a push by nobody known blocks high-risk", facts: pullRequest(risky, func(f *change.Facts) { f.PushesKnown = false }, approved("bob", "carol", "lea", "sam")),
 			want: []string{"high-risk, failing", "it is not known who made every push"}},
 		{name: "one of several by nobody known too", facts: pullRequest(risky, pushedBy("nobody"), func(f *change.Facts) {

@@ -294,13 +294,10 @@ func (q *inquiry) attribution() {
 	})
 }
 
-// blocksUnattributed says what the category makes of contributions by nobody known. High-risk blocks unless the policy says otherwise.
+// blocksUnattributed says whether the category is blocked by contributions of nobody known.
 func (q *inquiry) blocksUnattributed() bool {
 	c := q.policy.Categories[q.category]
-	if c == nil || c.Unattributed == "" {
-		return q.category == change.HighRisk
-	}
-	return c.Unattributed == "block"
+	return c != nil && c.Unattributed == "block"
 }
 
 // abridged returns at most n texts, the last saying how many more there are.

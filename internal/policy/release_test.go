@@ -156,6 +156,14 @@ func TestReleaseDefaults(t *testing.T) {
 	}
 }
 
+func TestReleaseObserves(t *testing.T) {
+	for mode, want := range map[string]bool{"observe": true, "enforce": false} {
+		if got := mustParse(t, "version: 1\nmode: "+mode+"\nenvironments: {production: {}}\n").Release().Observing; got != want {
+			t.Errorf("%s: observing is %v", mode, got)
+		}
+	}
+}
+
 func TestReleaseBesideAFloor(t *testing.T) {
 	for _, tt := range []struct {
 		name, floor, own string
@@ -196,6 +204,10 @@ freezes: [{name: ours, from: 2026-03-01, until: 2026-03-02, environments: [produ
 		{"both verify", "version: 1\nroles: {qa: {teams: [qa]}}\nenvironments: {production: {verify: {role: qa, checks: [{name: a}]}}}\n",
 			crew + "environments: {production: {verify: {role: crew, checks: [{name: b}, {name: a}]}}}\n", release.Record,
 			"check a by , check b by , verified by qa, crew, watched"},
+		{"the repository tightens what the floor says", "version: 1\nroles: {qa: {teams: [qa]}}\n" +
+			"environments: {production: {creators: [\"a[bot]\", \"b[bot]\"], grace: 3h, queue: newest, verify: {role: qa, checks: [{name: a}]}}}\n",
+			crew + "environments: {production: {creators: [\"B[bot]\"], grace: 1h, verify: {role: qa}}}\n", release.Record,
+			`creators ["b[bot]"], check a by , verified by qa, watched, newest, 2h0m0s and 1h0m0s`},
 		{"the floor's deployments hold", "version: 1\ndeployments: off\n", crew + "deployments: create\nenvironments: {production: {}}\n", release.Off, "watched"},
 		{"the repository's, where the floor has none", "version: 1\n", crew + "deployments: create\nenvironments: {production: {}}\n", release.Create, "watched, rolled back"},
 		{"the repository's own may be off", "version: 1\n", crew + "deployments: off\nenvironments: {production: {}}\n", release.Off, "watched"},

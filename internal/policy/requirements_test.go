@@ -177,6 +177,7 @@ categories:
       - {name: build, app: github-actions, workflow: .github/workflows/ci.yml, accept: [skipped, neutral]}
       - {none_failing: "ci/*"}
       - {name: build, app: github-actions, workflow: .github/workflows/ci.yml}
+      - {none_failing: "e2e/*"}
       - {name: lint}
       - {name: lint}
 `)
@@ -186,7 +187,7 @@ categories:
 			got = append(got, r.Name.String())
 		}
 	}
-	if want := []string{"Check build", "No failed check of ci/*", "Check build", "Check lint"}; !slices.Equal(got, want) {
+	if want := []string{"Check build", "No failed check of ci/*", "Check build", "No failed check of e2e/*", "Check lint"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -403,6 +404,8 @@ func TestRecordIsEditedAfterAnApproval(t *testing.T) {
 		{name: "lowered after an objection that was dismissed", facts: pullRequest(files("a.go"), described(highRisk, "alice"), objected("bob"), dismissed("bob"), described(lowRisk, "carol")), want: []string{"normal, waiting"}},
 		{name: "lowered by who left it as another had stated it", facts: pullRequest(files("a.go"), described(highRisk, "alice"), described(highRisk+"\n", "carol"), ok, described(lowRisk, "carol")),
 			want: []string{"high-risk, failing", "The risk is still high: carol lowered it"}},
+		{name: "left as it was by who stated it, then lowered by somebody else", facts: pullRequest(files("a.go"), described(highRisk, "alice"), ok, described(highRisk+"\n", "alice"), described(lowRisk, "carol")),
+			want: []string{"high-risk, failing", "note: The risk is still high: carol lowered it"}},
 		{name: "edited after an approval, and not emptied", facts: pullRequest(files("a.tf"), described(planned, "alice"), ok, described(planned+" And restart.", "carol")), want: []string{"high-risk, satisfied"}},
 		{name: "emptied after an approval", facts: pullRequest(files("a.tf"), described(planned, "alice"), ok, described(unplanned, "carol")),
 			want: []string{"high-risk, failing", "bob does not count: the section Rollback plan was emptied since, by carol"}},
