@@ -9,8 +9,10 @@ type Group struct {
 	MembersKnown bool
 	// Ahead is what was decided of the group that this one was built on; Satisfied where it was built on the branch itself.
 	Ahead Verdict
-	// Content is what the group would change: its head against the commit that it was built on.
-	Content Seen
+	// Content is what the group would change: its head against the commit that it was built on. ModesKnown says that all the modes were
+	// read, of these files and of the members', as far as this GitHub shows modes.
+	Content    Seen
+	ModesKnown bool
 }
 
 // GroupMember is a pull request in a merge group.

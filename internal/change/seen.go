@@ -14,7 +14,7 @@ type Seen struct {
 	Gone      bool   `json:"gone,omitempty"`
 	MergeBase SHA    `json:"merge_base,omitempty"`
 	Tree      SHA    `json:"tree,omitempty"`    // of the head, where it is known
-	Files     []File `json:"files,omitempty"`   // Path, PreviousPath, Status and Blob only
+	Files     []File `json:"files,omitempty"`   // Path, PreviousPath, Status and Blob only; of a merge group Mode too
 	Commits   []SHA  `json:"commits,omitempty"` // those that are in the head and not in the base
 	// FilesCut says that GitHub listed only some of the files, CommitsCut that it listed only some of the commits.
 	FilesCut   bool `json:"files_cut,omitempty"`

@@ -60,6 +60,9 @@ func foreign(g change.Group) []change.Text {
 		return []change.Text{change.Words("GitHub does not show what this group changes. Queue its pull requests again; if that recurs, merge them one at a time.")}
 	case g.Content.FilesCut:
 		return []change.Text{change.Words("This group changes so many files that GitHub does not list them all. Merge its pull requests one at a time.")}
+	case !g.ModesKnown && len(g.Members) > 0:
+		return []change.Text{change.Words(
+			"GitHub does not show the modes of all the files that this group changes, because the repository has so many. Merge its pull requests one at a time.")}
 	}
 	var problems []change.Text
 	for _, f := range g.Content.Files {
@@ -71,7 +74,8 @@ func foreign(g change.Group) []change.Text {
 				continue
 			}
 			in = append(in, m)
-			same = same || m.Files[i].Blob == f.Blob && (m.Files[i].Status == change.FileRemoved) == (f.Status == change.FileRemoved)
+			same = same || m.Files[i].Blob == f.Blob && m.Files[i].Mode == f.Mode &&
+				(m.Files[i].Status == change.FileRemoved) == (f.Status == change.FileRemoved)
 		}
 		switch {
 		case same:

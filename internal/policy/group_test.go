@@ -16,14 +16,14 @@ func stateOf(d change.Decision) string { return d.Verdict.String() }
 func member(n change.Number, paths ...string) change.GroupMember {
 	m := change.GroupMember{Number: n, Queued: "aaa", Decision: change.Decision{Head: "aaa", Governed: true, Verdict: change.Satisfied}}
 	for _, p := range paths {
-		m.Files = append(m.Files, change.File{Path: p, Status: change.FileModified, Blob: change.SHA(fmt.Sprintf("%s by %d", p, n))})
+		m.Files = append(m.Files, change.File{Path: p, Status: change.FileModified, Blob: change.SHA(fmt.Sprintf("%s by %d", p, n)), Mode: change.ModeRegular})
 	}
 	return m
 }
 
 // groupOf returns a group of members that changes what they change.
 func groupOf(members ...change.GroupMember) change.Group {
-	g := change.Group{Members: members, MembersKnown: true, Ahead: change.Satisfied}
+	g := change.Group{Members: members, MembersKnown: true, ModesKnown: true, Ahead: change.Satisfied}
 	for _, m := range members {
 		g.Content.Files = append(g.Content.Files, m.Files...)
 	}
@@ -68,6 +68,12 @@ func TestGroups(t *testing.T) {
 		}, change.Failing, "by another pull request"},
 		{"the members are not known, and the named one explains it all", func(g *change.Group) { g.MembersKnown = false }, change.Satisfied, ""},
 		{"a file became another", func(g *change.Group) { g.Content.Files[0].Blob = "x" }, change.Failing, "not what was decided for #1"},
+		{"a file became executable", func(g *change.Group) { g.Content.Files[0].Mode = change.ModeExecutable }, change.Failing, "not what was decided for #1"},
+		{"one member makes executable what the other edits", func(g *change.Group) {
+			g.Members[1].Files[0].Path, g.Members[1].Files[0].Mode = "a", change.ModeExecutable
+			g.Content.Files = []change.File{{Path: "a", Status: change.FileModified, Blob: "a by 1", Mode: change.ModeExecutable}}
+		}, change.Failing, "by #1 and by #2"},
+		{"modes that GitHub does not show", func(g *change.Group) { g.ModesKnown = false }, change.Failing, "does not show the modes"},
 		{"a file was removed instead", func(g *change.Group) { g.Content.Files[0].Status = change.FileRemoved }, change.Failing, "not what was decided for #1"},
 		{"two change one file", func(g *change.Group) {
 			g.Members[1].Files[0].Path, g.Content.Files[1].Path = "a", "a"
@@ -118,18 +124,19 @@ func TestAGroupIsNoMoreThanItsMembers(t *testing.T) {
 			m.Decision.Verdict = rapid.SampledFrom([]change.Verdict{change.Undecided, change.Satisfied, change.Satisfied, change.Satisfied, change.Waiting, change.Failing}).Draw(t, "verdict")
 			members = append(members, m)
 		}
-		g := change.Group{Members: members, MembersKnown: rapid.Bool().Draw(t, "known"), Ahead: change.Satisfied}
+		g := change.Group{Members: members, MembersKnown: rapid.Bool().Draw(t, "known"), ModesKnown: rapid.Bool().Draw(t, "modes known"), Ahead: change.Satisfied}
 		explained := true
 		for _, path := range []string{"a", "b", "c", "d"} {
 			if !rapid.Bool().Draw(t, "changes "+path) {
 				continue
 			}
 			blob := change.SHA(path + rapid.SampledFrom([]string{" by 1", " by 2", " by 3", " otherwise"}).Draw(t, "blob"))
-			g.Content.Files = append(g.Content.Files, change.File{Path: path, Status: change.FileModified, Blob: blob})
+			mode := rapid.SampledFrom([]change.Mode{change.ModeRegular, change.ModeRegular, change.ModeExecutable}).Draw(t, "mode")
+			g.Content.Files = append(g.Content.Files, change.File{Path: path, Status: change.FileModified, Blob: blob, Mode: mode})
 			found := false
 			for _, m := range members {
 				for _, f := range m.Files {
-					found = found || f.Path == path && f.Blob == blob
+					found = found || f.Path == path && f.Blob == blob && f.Mode == mode
 				}
 			}
 			explained = explained && found
@@ -140,7 +147,7 @@ func TestAGroupIsNoMoreThanItsMembers(t *testing.T) {
 				t.Fatalf("green, and #%d is %s", m.Number, m.Decision.Verdict)
 			}
 		}
-		if green && (!explained || len(members) == 0) {
+		if green && (!explained || !g.ModesKnown || len(members) == 0) {
 			t.Fatal("green, and some content of it was not decided")
 		}
 	})

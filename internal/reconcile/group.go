@@ -125,9 +125,6 @@ func (r *run) group(ctx context.Context, e change.Errand, work groupWork) (queue
 	if err == nil {
 		facts.Content, err = r.groupContent(ctx, g, isNew)
 	}
-	if errors.Is(err, errNotShown) {
-		return queue.Result{RetryAt: r.Clock().Add(lookSoon)}, nil
-	}
 	if err != nil {
 		return queue.Result{}, err
 	}
@@ -198,7 +195,7 @@ func (r *run) groupEnded(ctx context.Context, e change.Errand, state groupState,
 	return r.Store.SaveErrand(ctx, e, store.ErrandSave{Lease: r.lease, State: state, Taken: taken})
 }
 
-// errNotShown says that GitHub does not list a group in its queue yet, or does not show its commit.
+// errNotShown says that GitHub does not list a group in its queue yet, or does not show a commit of it.
 var errNotShown = errors.New("the group is not shown yet")
 
 // groupRef is the end of a merge group's branch: the pull request that it is named after.
@@ -258,8 +255,60 @@ func (r *run) groupFacts(ctx context.Context, facts *change.Group, branch string
 		}
 		members = append(members, m)
 	}
+	if err := r.groupModes(ctx, facts, members); err != nil {
+		return nil, err
+	}
 	facts.Ahead, err = r.ahead(ctx, facts.MergeGroup, branch)
 	return members, err
+}
+
+// groupModes reads the modes of what a group and each of its members change, which no list of files tells.
+func (r *run) groupModes(ctx context.Context, facts *change.Group, members []member) (err error) {
+	if facts.Content.Gone || facts.Content.FilesCut {
+		return nil // it fails as it is
+	}
+	if facts.ModesKnown, err = r.readModes(ctx, facts.Head, &facts.Content.Files); err != nil {
+		return err
+	}
+	for i, m := range members {
+		if m.run == nil {
+			continue // nothing could be decided of it
+		}
+		decided := &m.run.main.facts.Content
+		known, err := r.readModes(ctx, decided.Head, &decided.Files)
+		if err != nil {
+			return err
+		}
+		facts.Members[i].Files, facts.ModesKnown = decided.Files, facts.ModesKnown && known
+	}
+	return nil
+}
+
+// readModes reads the modes that files have at a commit, and says whether it could read all of them. From a GitHub that shows no trees it
+// reads none.
+func (r *run) readModes(ctx context.Context, commit change.SHA, files *[]change.File) (known bool, err error) {
+	var paths []string
+	for _, f := range *files {
+		if p := pathAtHead(f); p != "" {
+			paths = append(paths, p)
+		}
+	}
+	entries, known, err := r.github.Tree(ctx, r.main.work.Repository, commit, paths)
+	var lacking *github.Lacking
+	var missing *github.NotFound
+	switch {
+	case errors.As(err, &lacking):
+		return true, nil
+	case errors.As(err, &missing):
+		return false, errNotShown // it compares the commit already
+	case err != nil:
+		return false, err
+	}
+	*files = slices.Clone(*files) // they belong to an answer that others hold too
+	for i, f := range *files {
+		(*files)[i].Mode = entries[pathAtHead(f)].Mode
+	}
+	return known, nil
 }
 
 // membersOf returns the entries of a group: the one that its head is of, and those before it down to the commit that the group was built on.

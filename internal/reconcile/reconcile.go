@@ -160,7 +160,7 @@ func (r *run) outcome(ctx context.Context, result queue.Result, err error) (queu
 	result, err = errand.Outcome(result, err, now, &r.log)
 	var missing *github.NotFound
 	switch {
-	case errors.Is(err, errUnanswered):
+	case errors.Is(err, errUnanswered), errors.Is(err, errNotShown):
 		return queue.Result{RetryAt: now.Add(lookSoon)}, nil
 	case errors.As(err, &missing):
 		return queue.Result{}, r.missing(ctx, err)
