@@ -318,13 +318,11 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	default:
 		what = strconv.Itoa(short) + " more approvals from "
 	}
-	var approved []change.Account
-	for _, o := range q.opinions {
-		if o.Counts {
-			approved = append(approved, o.By)
-		}
+	left := q.candidatesWho(w.role, func(a change.Account) bool { return !q.isCounted(a) && q.mayYetApprove(a) })
+	if len(left) == 0 {
+		left = []change.Text{change.Say(change.Words("people in "), change.Quote(w.role.Name), change.Words(" who did not contribute"))}
 	}
-	who := change.Say(change.Words(what), enumerated(q.eachCandidate(w.role, approved...), "or"))
+	who := change.Say(change.Words(what), enumerated(left, "or"))
 	if ask, ok := q.ask(w); ok {
 		asked := change.Say(enumerated(q.askedNames(ask), "and"), change.Words(hasOrHave(ask)+" been asked to review"))
 		if q.isAskedFor(w) {
@@ -359,15 +357,23 @@ func hasOrHave(a change.Ask) string {
 // candidates names who holds a role, as far as that is known without asking.
 func (q *inquiry) candidates(role *Role) change.Text { return enumerated(q.eachCandidate(role), "or") }
 
-// eachCandidate is candidates one by one, without those people whom the role names and who have approved.
-func (q *inquiry) eachCandidate(role *Role, approved ...change.Account) []change.Text {
+// eachCandidate is candidates one by one.
+func (q *inquiry) eachCandidate(role *Role) []change.Text {
+	if who := q.candidatesWho(role, func(change.Account) bool { return true }); len(who) > 0 {
+		return who
+	}
+	return []change.Text{change.Words("nobody")}
+}
+
+// candidatesWho is eachCandidate, with only those of the people whom the role names who can. It may be empty.
+func (q *inquiry) candidatesWho(role *Role, can func(change.Account) bool) []change.Text {
 	f := q.facts
 	who := q.teamsOf(role)
 	existing := len(who)
 	for _, login := range role.Users {
 		a := f.Users[strings.ToLower(login)]
 		switch {
-		case q.isNobody(login), a.Known() && slices.ContainsFunc(approved, func(b change.Account) bool { return a.ID == b.ID }):
+		case q.isNobody(login), a.Known() && !can(a):
 			continue
 		case a.Known():
 			login = a.Login
@@ -379,9 +385,6 @@ func (q *inquiry) eachCandidate(role *Role, approved ...change.Account) []change
 	}
 	if role.Fallback > change.PermissionNone && existing == 0 {
 		who = append(who, change.Words("anyone with "+role.Fallback.String()+" access"))
-	}
-	if len(who) == 0 {
-		return []change.Text{change.Words("nobody")}
 	}
 	return who
 }
@@ -401,18 +404,19 @@ func (q *inquiry) teamsOf(role *Role) (all []change.Text) {
 }
 
 // exceptions names those who would be asked for a role and cannot approve because they contributed: all of them where a permission
-// gives the role, because looking each up would cost more than it tells; members only where a team does.
+// gives the role, because looking each up would cost more than it tells; members only where a team does. Those whom the role
+// names are left out from the start.
 func (q *inquiry) exceptions(role *Role) change.Text {
 	open := role.Permission > change.PermissionNone || role.Fallback > change.PermissionNone && q.knownWithoutTeams(role)
 	var who []change.Text
 	for _, i := range q.inOrder() {
-		if i.account.IsBot() || !open && !q.knownMember(role, i.account) {
+		if i.account.IsBot() || !open && !q.knownInTeam(role, i.account) {
 			continue
 		}
 		who = append(who, change.Say(change.Login(i.account), change.Words(" ("), i.text(), change.Words(")")))
 	}
 	for _, d := range q.declarers {
-		if _, contributed := q.contributors[d.ID]; !contributed && !d.IsBot() && (open || q.knownMember(role, d)) {
+		if _, contributed := q.contributors[d.ID]; !contributed && !d.IsBot() && (open || q.knownInTeam(role, d)) {
 			who = append(who, change.Say(change.Login(d), change.Words(" (declared it)")))
 		}
 	}
@@ -427,5 +431,9 @@ func (q *inquiry) knownWithoutTeams(role *Role) bool {
 // knownMember says whether someone is known to be in one of a role's teams, or is named by it.
 func (q *inquiry) knownMember(role *Role, a change.Account) bool {
 	named := func(login string) bool { return q.facts.Users[strings.ToLower(login)].ID == a.ID }
-	return slices.ContainsFunc(role.Teams, func(slug string) bool { return q.facts.Teams[slug].Has(a.ID) }) || slices.ContainsFunc(role.Users, named)
+	return q.knownInTeam(role, a) || slices.ContainsFunc(role.Users, named)
+}
+
+func (q *inquiry) knownInTeam(role *Role, a change.Account) bool {
+	return slices.ContainsFunc(role.Teams, func(slug string) bool { return q.facts.Teams[slug].Has(a.ID) })
 }

@@ -315,6 +315,9 @@ categories:
 		{name: "who is asked by name", facts: pullRequest(risky, approved("carol")),
 			want: []string{"high-risk, waiting", "awaited 2 from qa [1 of 2 approvals] carol → bob and dan have been asked to review", "ask qa of [][bob dan]"}},
 		{name: "who may be asked by name", facts: pullRequest(files("docs/a.md"), approved("carol")), want: []string{"standard, waiting", "awaited 2 from qa [1 of 2 approvals] carol → one more approval from bob or dan"}},
+		{name: "who contributed is not named", facts: pullRequest(files("docs/a.md"), authoredBy("bob"), approved("carol")), want: []string{"standard, waiting", "one more approval from dan"}, never: []string{"bob", "except"}},
+		{name: "who contributed to a draft, and nobody else is left", facts: pullRequest(files("docs/a.md"), authoredBy("bob"), pushedBy("carol"), pushedBy("dan"), draft),
+			want: []string{"standard, waiting", "2 approvals from people in qa who did not contribute"}, never: []string{"except"}},
 	})
 }
 

@@ -145,7 +145,7 @@ version: 1
 roles: {reviewer: {permission: write}, guard: {users: [sam, olga]}}
 categories: {normal: {record: []}}
 security_review: {role: guard, triggers: {auth: {paths: ["auth/**"]}}}
-`, facts: pullRequest(files("auth/a.go"), authoredBy("sam"), ok), want: []string{"normal, waiting", "ask guard of [][olga] round 0", "olga has been asked to review, except sam (author)"}},
+`, facts: pullRequest(files("auth/a.go"), authoredBy("sam"), ok), want: []string{"normal, waiting", "ask guard of [][olga] round 0", "olga has been asked to review, because"}, never: []string{"except"}},
 		{name: "nobody is asked of a pull request that is closed", facts: pullRequest(files("auth/a.go"), func(f *change.Facts) { f.Pull.State = change.Closed }), want: []string{"normal, waiting"}, never: []string{"ask "}},
 	})
 }
