@@ -80,7 +80,7 @@ func row(kind change.RequirementKind, short string, state change.RequirementStat
 
 func owed() []change.Requirement {
 	rows := []change.Requirement{row(change.KindApprovals, "1 approval", change.Owed), row(change.KindSecurityReview, "security review", change.Owed)}
-	rows[1].Next = change.Say(change.TeamName("acme", "security"), change.Words(" has been asked to review"))
+	rows[1].Next = change.Say(change.TeamName("acme", "security"), change.Words(" is asked to review"))
 	return rows
 }
 

@@ -324,7 +324,7 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	}
 	who := change.Say(change.Words(what), enumerated(left, "or"))
 	if ask, ok := q.ask(w); ok {
-		asked := change.Say(enumerated(q.askedNames(ask), "and"), change.Words(hasOrHave(ask)+" been asked to review"))
+		asked := change.Say(enumerated(q.askedNames(ask), "and"), change.Words(isOrAre(ask)+" asked to review"))
 		if q.isAskedFor(w) {
 			who = asked
 		} else {
@@ -347,11 +347,11 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	return who
 }
 
-func hasOrHave(a change.Ask) string {
+func isOrAre(a change.Ask) string {
 	if len(a.Teams)+len(a.Users) > 1 {
-		return " have"
+		return " are"
 	}
-	return " has"
+	return " is"
 }
 
 // candidates names who holds a role, as far as that is known without asking.

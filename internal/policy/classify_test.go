@@ -311,7 +311,7 @@ func TestEmergency(t *testing.T) {
 		{name: "it keeps what it would have been, and owes its security review", facts: pullRequest(files("a.tf"), justified, smoke, declared),
 			want: []string{"emergency, satisfied", "high-risk: a.tf", "owed Security review"}, never: []string{"tech lead", "Rollback"}},
 		{name: "a trigger's security review is owed", facts: pullRequest(files("auth/a.go"), justified, smoke, declared),
-			want: []string{"emergency, satisfied", "owed Security review [security review] → @acme/security has been asked to review, because auth/a.go matches authentication", "ask security of [security]"}},
+			want: []string{"emergency, satisfied", "owed Security review [security review] → @acme/security is asked to review, because auth/a.go matches authentication", "ask security of [security]"}},
 		{name: "its own checks are waited for", facts: pullRequest(files("a.go"), justified, ran("smoke", change.CheckPending), declared), want: []string{"emergency, waiting"}},
 		{name: "a contribution by nobody known holds none up", facts: pullRequest(files("a.tf"), justified, smoke, declared, commit(change.Commit{SHA: oldHead, Author: change.Signature{Name: "Bob"}, Committer: by("alice")})),
 			want: []string{"emergency, satisfied", "note: 3f2c1aa was written by Bob"}},

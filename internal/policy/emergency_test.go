@@ -199,7 +199,7 @@ emergency: {declared_by: incident, record: []}
 categories: {normal: {record: []}}
 security_review: {role: guard, triggers: {auth: {paths: ["auth/**"]}}}
 `, []scenario{{name: "whom the role names", facts: pullRequest(files("auth/a.go"), label("EMERGENCY", "olga")),
-		want: []string{"emergency, satisfied", "owed Security review [security review] → sam has been asked to review, because", "ask guard of [][sam] round 0"}, never: []string{"except olga"}}})
+		want: []string{"emergency, satisfied", "owed Security review [security review] → sam is asked to review, because", "ask guard of [][sam] round 0"}, never: []string{"except olga"}}})
 }
 
 // owes adds a debt that nobody has settled.

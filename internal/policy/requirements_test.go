@@ -103,7 +103,7 @@ func TestSecurityReview(t *testing.T) {
 	play(t, secured, []scenario{
 		{name: "nothing triggers it", facts: pullRequest(files("a.go"), ok), want: []string{"normal, satisfied"}, never: []string{"Security"}},
 		{name: "a path", facts: pullRequest(files("app/Auth/token.go"), ok),
-			want: []string{"normal, waiting", "authentication: app/Auth/token.go matches **/auth/**", "awaited Security review [security review] → @acme/security has been asked to review, because app/Auth/token.go matches authentication", "ask security of [security]"}},
+			want: []string{"normal, waiting", "authentication: app/Auth/token.go matches **/auth/**", "awaited Security review [security review] → @acme/security is asked to review, because app/Auth/token.go matches authentication", "ask security of [security]"}},
 		{name: "in a standard change too", facts: pullRequest(files("docs/auth/a.md"), ok), want: []string{"standard, waiting", "security review"}},
 		{name: "an added line", facts: pullRequest(patch("a.rb", "+token = JWT.encode"), ok), want: []string{"normal, waiting", `authentication: a.rb matches (?i)\b(jwt|oauth|password)\b`}},
 		{name: "a removed line", facts: pullRequest(patch("a.rb", "-check_password!", "-verify password"), ok), want: []string{"normal, waiting", "authentication: a.rb"}},
@@ -145,7 +145,7 @@ version: 1
 roles: {reviewer: {permission: write}, guard: {users: [sam, olga]}}
 categories: {normal: {record: []}}
 security_review: {role: guard, triggers: {auth: {paths: ["auth/**"]}}}
-`, facts: pullRequest(files("auth/a.go"), authoredBy("sam"), ok), want: []string{"normal, waiting", "ask guard of [][olga] round 0", "olga has been asked to review, because"}, never: []string{"except"}},
+`, facts: pullRequest(files("auth/a.go"), authoredBy("sam"), ok), want: []string{"normal, waiting", "ask guard of [][olga] round 0", "olga is asked to review, because"}, never: []string{"except"}},
 		{name: "nobody is asked of a pull request that is closed", facts: pullRequest(files("auth/a.go"), func(f *change.Facts) { f.Pull.State = change.Closed }), want: []string{"normal, waiting"}, never: []string{"ask "}},
 	})
 }

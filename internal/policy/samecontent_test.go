@@ -59,7 +59,7 @@ func TestContentBoundApprovals(t *testing.T) {
 		}
 	}
 	waits := func(why string) []string {
-		return []string{"normal, waiting", "bob does not count: it was for 3f2c1aa" + why, "bob has been asked to review again"}
+		return []string{"normal, waiting", "bob does not count: it was for 3f2c1aa" + why, "bob is asked to review again"}
 	}
 	play(t, fourEyes, []scenario{
 		{name: "the same on another base", facts: pullRequest(old, moved("alice")), want: []string{"normal, satisfied", "bob counts"}},

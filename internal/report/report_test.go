@@ -46,9 +46,9 @@ func example() change.Decision {
 				change.Say(change.Words("add a "), change.Code("## Rollback plan"), change.Words(" section to the description"))),
 			tenant(change.KindApprovals, change.Awaited, "2 reviewers", "1 of 2 approvals", change.Login(bob),
 				change.Say(change.Words("one more approval from anyone with write access, except "), change.Login(alice), change.Words(" (author)"))),
-			tenant(change.KindApprovals, change.Awaited, "Tech lead", "tech lead", nil, change.Say(change.TeamName("acme", "tech-leads"), change.Words(" has been asked to review"))),
+			tenant(change.KindApprovals, change.Awaited, "Tech lead", "tech lead", nil, change.Say(change.TeamName("acme", "tech-leads"), change.Words(" is asked to review"))),
 			tenant(change.KindSecurityReview, change.Awaited, "Security review", "security review", nil, change.Say(change.TeamName("acme", "security"),
-				change.Words(" has been asked to review, because "), change.Code("internal/auth/token.go"), change.Words(" matches "), change.Quote("authentication"))),
+				change.Words(" is asked to review, because "), change.Code("internal/auth/token.go"), change.Words(" matches "), change.Quote("authentication"))),
 		},
 		Matches: []change.Match{{
 			Category: change.HighRisk, Rule: change.Code("**/db/migrate/**"), Subject: change.Code("db/migrate/20260102_add_index.rb"), Because: "schema",
@@ -95,8 +95,8 @@ func TestSummary(t *testing.T) {
 | ✅ | Risk assessment | high |  |
 | ❌ | Rollback plan | missing | add a ` + "`## Rollback plan`" + ` section to the description |
 | ⏳ | 2 reviewers | bob | one more approval from anyone with write access, except alice (author) |
-| ⏳ | Tech lead | – | ` + "`@acme/tech-leads`" + ` has been asked to review |
-| ⏳ | Security review | – | ` + "`@acme/security` has been asked to review, because `internal/auth/token.go`" + ` matches authentication |
+| ⏳ | Tech lead | – | ` + "`@acme/tech-leads`" + ` is asked to review |
+| ⏳ | Security review | – | ` + "`@acme/security` is asked to review, because `internal/auth/token.go`" + ` matches authentication |
 
 **Why high-risk:** ` + "`db/migrate/20260102_add_index.rb` matches `**/db/migrate/**`" + ` (schema), line 41 of the policy.
 
@@ -145,8 +145,8 @@ pull request 41 at 9e8d7c6 is failing
 │  ├─ ✅ Risk assessment: high
 │  ├─ ❌ Rollback plan: missing → add a ## Rollback plan section to the description
 │  ├─ ⏳ 2 reviewers: bob → one more approval from anyone with write access, except alice (author)
-│  ├─ ⏳ Tech lead → @acme/tech-leads has been asked to review
-│  └─ ⏳ Security review → @acme/security has been asked to review, because internal/auth/token.go matches authentication
+│  ├─ ⏳ Tech lead → @acme/tech-leads is asked to review
+│  └─ ⏳ Security review → @acme/security is asked to review, because internal/auth/token.go matches authentication
 ├─ reviews
 │  └─ alice approved at 9e8d7c6, which does not count: the author cannot approve
 └─ notes
