@@ -55,7 +55,7 @@ func (p *place) open(ctx context.Context) (*store.Store, error) {
 }
 
 // openToSign opens the database, and returns the key that a checkpoint is to be signed with. If there is none it is nil, and the database is open to
-// read only.
+// read only. A ledger that the configuration's file of published checkpoints contradicts is not to be signed.
 func (p *place) openToSign(ctx context.Context, keyFile string) (*store.Store, *ledger.Key, error) {
 	key, err := p.key(keyFile)
 	if err != nil {
@@ -66,7 +66,36 @@ func (p *place) openToSign(ctx context.Context, keyFile string) (*store.Store, *
 		how = store.OpenExisting
 	}
 	s, err := p.openBy(ctx, how)
-	return s, key, err
+	if err != nil || key == nil {
+		return s, nil, err
+	}
+	if err := p.holdToPublished(ctx, s, key); err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return s, key, nil
+}
+
+// holdToPublished says whether the ledger bears out the checkpoints in the configuration's file of them, as a server does before it signs: a backup
+// that was restored would be signed as a second history. Without such a file it says nothing.
+func (p *place) holdToPublished(ctx context.Context, s *store.Store, key *ledger.Key) error {
+	if p.file == "" {
+		return nil
+	}
+	_, c, err := config.LoadLedger(p.file, os.LookupEnv)
+	if err != nil || c.PublishFile == "" {
+		return err
+	}
+	_, err = audit.Publisher{Ledger: s, Key: key, Sinks: []audit.Sink{audit.FileSink{Path: c.PublishFile}}}.Verify(ctx)
+	var broken *audit.Broken
+	switch {
+	case errors.As(err, &broken):
+		return fmt.Errorf("nothing is signed of a ledger that does not hold: %w. If an old backup was restored on purpose, publish to a new file from now on "+
+			"(ledger.publish_file); if not, take it for tampering and keep the database as it is. --database in place of --config signs nothing", err)
+	case err != nil:
+		return fmt.Errorf("nothing is signed before it was compared with what was published: %w. --database in place of --config signs nothing", err)
+	}
+	return nil
 }
 
 func (p *place) openBy(ctx context.Context, how func(context.Context, store.Config) (*store.Store, error)) (*store.Store, error) {
