@@ -380,7 +380,8 @@ func (c *compiler) checks(l list[checkShape]) []CheckRule {
 		if !s.present() {
 			continue
 		}
-		rule := CheckRule{Name: s.Name.value, NoneFailing: s.NoneFailing.value, App: s.App.value, Workflow: s.Workflow.value, Accept: values(s.Accept), Line: s.line}
+		rule := CheckRule{Name: s.Name.value, NoneFailing: s.NoneFailing.value, App: s.App.value, Workflow: s.Workflow.value, Line: s.line}
+		rule.Accept = slices.Compact(slices.Sorted(slices.Values(values(s.Accept)))) // two rules that differ in their order ask for the same
 		switch {
 		case s.Name.unread || s.NoneFailing.unread:
 		case rule.Name == "" && rule.NoneFailing == "":

@@ -132,7 +132,7 @@ type CheckRule struct {
 	NoneFailing string   // doublestar pattern: a match must not be unfinished or failed
 	App         string   // the slug of the App that must have posted it; empty: anyone
 	Workflow    string   // the path of the workflow that must have posted it; empty: any
-	Accept      []string // "skipped", "neutral": count as success
+	Accept      []string // "skipped", "neutral": count as success; ordered, each once
 	Line        int
 }
 
