@@ -77,7 +77,7 @@ type GitHub struct {
 	key       func() []byte
 	api       *url.URL
 	graphql   *url.URL // nil: there is none
-	noreply   string   // the domain of the e-mail addresses that GitHub gives its users
+	noreply   []string // the domains of the e-mail addresses that GitHub gives its users
 	checkName string
 	base      http.RoundTripper
 	now       func() time.Time
@@ -159,8 +159,12 @@ func New(c Config) (*GitHub, error) {
 	if c.PointsPerMinute == 0 && isPublic(api) {
 		points = pointsPerMinute
 	}
+	noreply := []string{"users.noreply." + web.Hostname()}
+	if isLoopback(web.Hostname()) {
+		noreply = append(noreply, "users.noreply.github.com")
+	}
 	g := &GitHub{
-		app: c.App, key: c.Key, api: api, graphql: graphql, noreply: "users.noreply." + web.Hostname(), checkName: c.CheckName,
+		app: c.App, key: c.Key, api: api, graphql: graphql, noreply: noreply, checkName: c.CheckName,
 		base: c.Transport, now: c.Now, log: c.Logger, metrics: m, timeout: c.Timeout,
 		slots: newSlots(allInFlight, inFlight), points: points, limits: c.Limits, processes: c.Processes,
 		tokens: newLRU[*token](maxTokens), answers: newLRU[*answer](c.CacheBytes - c.CacheBytes/4), packer: newPacker(), objects: newLRU[any](c.CacheBytes / 4),

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,10 +48,10 @@ func parseSignature(s string) change.Signature {
 }
 
 // noreplyAccount reads an address that GitHub gave: ID+LOGIN@users.noreply.HOST names the account, and LOGIN@users.noreply.HOST, as
-// given until 2017, the login alone. For any other address both are empty.
+// given until 2017, the login alone. For any other address both are empty. What stands in for GitHub on this host may give those of GitHub.com.
 func (g *GitHub) noreplyAccount(email string) (a change.Account, login string) {
 	local, domain, ok := strings.Cut(email, "@")
-	if !ok || !strings.EqualFold(domain, g.noreply) || local == "" {
+	if !ok || !slices.ContainsFunc(g.noreply, func(d string) bool { return strings.EqualFold(domain, d) }) || local == "" {
 		return change.Account{}, ""
 	}
 	number, login, ok := strings.Cut(local, "+")

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +77,29 @@ func TestNoreplyAddresses(t *testing.T) {
 		a, login := g.noreplyAccount(email)
 		if a != tt.account || login != tt.login {
 			t.Errorf("%q: got %v, %q", email, a, login)
+		}
+	}
+}
+
+func TestNoreplyAddressesOfWhatStandsInForGitHub(t *testing.T) {
+	for web, domains := range map[string][]string{
+		"http://127.0.0.1:8000":    {"users.noreply.127.0.0.1", "users.noreply.github.com"},
+		"https://github.acme.test": {"users.noreply.github.acme.test"},
+	} {
+		config := newFake(t).config()
+		config.App.WebURL = web
+		g, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, domain := range []string{"users.noreply.127.0.0.1", "users.noreply.github.acme.test", "users.noreply.github.com"} {
+			want := change.Account{}
+			if slices.Contains(domains, domain) {
+				want = bob
+			}
+			if a, _ := g.noreplyAccount("12+bob@" + domain); a != want {
+				t.Errorf("%s at %s: got %v", domain, web, a)
+			}
 		}
 	}
 }
