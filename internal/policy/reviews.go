@@ -259,8 +259,9 @@ func (q *inquiry) objectionHolds(s standing) (held bool, why change.Text) {
 
 // objections requires that those who requested changes are satisfied.
 func (q *inquiry) objections(standings []standing) {
-	var who, approvers, notes []change.Text
+	var who, approvers, dismissed, notes []change.Text
 	var by []change.Account
+	gone := false
 	for _, s := range standings {
 		if !s.objects {
 			continue
@@ -270,10 +271,18 @@ func (q *inquiry) objections(standings []standing) {
 			continue
 		}
 		name := change.Words("an account that is gone")
-		if s.review.By.Known() {
-			by = append(by, s.review.By)
+		switch {
+		case !s.review.By.Known():
+			gone = true
+		case s.dismisser.Known() && s.doubt == nil:
+			name = change.Login(s.review.By)
+			dismissed = append(dismissed, name)
+		default:
 			name = change.Login(s.review.By)
 			approvers = append(approvers, name)
+		}
+		if s.review.By.Known() {
+			by = append(by, s.review.By)
 		}
 		who = append(who, name)
 		if q.facts.Pull.Draft && !s.review.Held {
@@ -304,13 +313,25 @@ func (q *inquiry) objections(standings []standing) {
 		Name:  change.Words("No changes requested"),
 		Short: short,
 		Found: change.Say(change.Words("requested by "), change.Join(", ", who), change.Words(withPrefix("; ", notes)), change.Join("; ", notes)),
-		Next:  q.lifting(approvers, len(approvers) < len(who)),
+		Next:  q.lifting(approvers, dismissed, gone),
 	})
 }
 
 // lifting says what lifts objections: an approval by each objector or, where the policy names a role for it, a dismissal. An account
-// that is gone cannot approve any more.
-func (q *inquiry) lifting(approvers []change.Text, gone bool) change.Text {
+// that is gone cannot approve any more, and GitHub lets nobody dismiss a review again that somebody who may not has dismissed.
+func (q *inquiry) lifting(approvers, dismissed []change.Text, gone bool) change.Text {
+	var ways []change.Text
+	if len(approvers) > 0 || gone {
+		ways = append(ways, q.approvalOrDismissal(approvers, gone))
+	}
+	if len(dismissed) > 0 {
+		ways = append(ways, change.Say(change.Words("an approval from "), change.Join(" and ", dismissed), change.Words(", because GitHub lets nobody dismiss a review twice")))
+	}
+	return change.Join("; ", ways)
+}
+
+// approvalOrDismissal says what lifts objections of which nobody dismissed the review.
+func (q *inquiry) approvalOrDismissal(approvers []change.Text, gone bool) change.Text {
 	var dismissal change.Text
 	if lifters := q.lifters(); len(lifters) > 0 {
 		dismissal = change.Say(change.Words("a dismissal by "), change.Join(" who is also ", lifters), change.Words(" who did not contribute"))
