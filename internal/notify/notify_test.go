@@ -285,6 +285,14 @@ func TestThread(t *testing.T) {
 	equal(t, "looks into the history", f.slack.count("conversations.history"), 0)
 }
 
+func TestThreadWhereAnswersShowNoMessage(t *testing.T) {
+	f := newFixture(t)
+	f.slack.withheld = "message"
+	f.leave(opening("declared"), announcement("merged"), announcement("approved"))
+	f.settle()
+	equal(t, "posts", f.keys(), []string{"declared", "(merged)", "(approved)"})
+}
+
 func TestSeveralChannels(t *testing.T) {
 	f := newFixture(t)
 	a, b := opening("declared"), announcement("merged")

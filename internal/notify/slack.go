@@ -121,7 +121,11 @@ func postTo(ctx context.Context, api *slack.Client, to, thread string, a change.
 	if channel == "" || ts == "" {
 		return posted{}, fmt.Errorf("%w: it names no message", errNonsense)
 	}
-	return posted{Channel: channel, TS: ts, Thread: sent.ThreadTimestamp}, nil
+	at := posted{Channel: channel, TS: ts, Thread: sent.ThreadTimestamp}
+	if sent.Timestamp == "" { // the answer shows no message, and so does not say that it was posted on its own
+		at.Thread = thread
+	}
+	return at, nil
 }
 
 // errUnreadable says that a post cannot be looked for.
