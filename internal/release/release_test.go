@@ -444,6 +444,36 @@ func TestRollbackByCommand(t *testing.T) {
 	s.refused("No earlier version", bob, 3, "rollback", "production")
 }
 
+func TestRollbackThatCameToNothingCanBeAskedForAgain(t *testing.T) {
+	version := func(n int) func(*Order) { return func(o *Order) { o.Version = string(sha(n)) } }
+	for name, first := range map[string][]func(*Order){"that had begun": nil, "that waited": {version(1)}} {
+		for how, again := range map[string][]func(*Order){"asked alike": nil, "asked by name": {version(2)}} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				s := play(t, Create, normal, normal, normal)
+				for n := 1; n <= 2; n++ {
+					s.land(n).verify("staging", n).verify("production", n)
+				}
+				s.land(3).verify("staging", 3).succeed("production", 3).does(bob, 3, "rollback", "production", first...).does(carol, 3, "cancel", "production")
+				row := Standing(&s.state, &s.rules, 3, s.now)[1]
+				if says := row.Says.String(); row.Deployment.Commit != sha(3) || row.Phase != Failed || !strings.Contains(says, "its rollback came to nothing") {
+					t.Errorf("it stands as %s: %s", row.Phase, says)
+				}
+				if row := Standing(&s.state, &s.rules, 2, s.now)[1]; row.Phase != Verified {
+					t.Errorf("what it was to go back to stands as %s: %s", row.Phase, row.Says)
+				}
+				s.does(bob, 3, "rollback", "production", again...).is("production", 2, Deploying)
+				if r := s.at("production", 2); !slices.Equal(r.TakesOff, []change.Number{3}) {
+					t.Errorf("it takes off %v", r.TakesOff)
+				}
+				s.succeed("production", 2)
+				if says := s.say(bob, 3, "queue", "production").Says.String(); !strings.Contains(says, "3333333 (#3) was rolled back") {
+					t.Error(says)
+				}
+			})
+		}
+	}
+}
+
 func TestRollbackNamesWhatItTakesOff(t *testing.T) {
 	begin := func(t *testing.T) *scene {
 		s := play(t, Create, normal, normal, normal, normal)

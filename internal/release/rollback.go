@@ -93,7 +93,7 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 				t.end(tr, o, Failed, way.why, way.by)
 				o.Class = way.class
 			}
-			if o.UndoneBy == "" {
+			if !tr.isUndone(o) {
 				o.UndoneBy = queued.ID
 			}
 			undone = append(undone, o)
@@ -111,7 +111,7 @@ func (tr *Track) since(to *Deployment) []change.Number {
 	for _, d := range tr.Deployments {
 		list := came
 		switch earlier := d.order() <= to.order(); {
-		case d.Began.IsZero(), d.UndoneBy != "" && d != to, earlier && !d.Phase.succeeded() && d != to:
+		case d.Began.IsZero(), tr.isUndone(d) && d != to, earlier && !d.Phase.succeeded() && d != to:
 			continue
 		case earlier:
 			list = had
@@ -154,11 +154,27 @@ func (tr *Track) head() *Deployment {
 	}
 	var last *Deployment
 	for _, d := range tr.Deployments {
-		if !d.Began.IsZero() && (d.Phase.succeeded() || d.Phase == Failed && d.UndoneBy == "") && (last == nil || d.order() > last.order()) {
+		if !d.Began.IsZero() && (d.Phase.succeeded() || d.Phase == Failed && !tr.isUndone(d)) && (last == nil || d.order() > last.order()) {
 			last = d
 		}
 	}
 	return last
+}
+
+// isUndone says whether a rollback took a deployment off, or is about to.
+func (tr *Track) isUndone(d *Deployment) bool {
+	return d.UndoneBy != "" && !tr.wasKept(d)
+}
+
+// wasKept says whether the rollback that was to take a deployment off came to nothing, so that it can be asked for again.
+func (tr *Track) wasKept(d *Deployment) bool {
+	back := tr.newest(func(o *Deployment) bool { return o.ID == d.UndoneBy })
+	return back != nil && back.isVoid()
+}
+
+// isVoid says whether a deployment ended without having been carried out to its end.
+func (d *Deployment) isVoid() bool {
+	return d.Phase == Cancelled || d.Phase == Refused || d.Phase == Overtaken
 }
 
 // order is a deployment's place among those that began or succeeded.

@@ -44,9 +44,12 @@ func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
 
 // about returns the newest deployment that tells how a pull request's change stands: its own, a rollback that was asked for on it or takes it off, or
 // another's that brought the change along, since a change that failed or was rolled back comes with the next. Where there is none of these, it is the
-// newest that was to bring it.
+// newest that was to bring it. A rollback that came to nothing tells nothing.
 func (tr *Track) about(n change.Number) *Deployment {
 	own := func(d *Deployment) bool {
+		if d.Undoes != "" && d.isVoid() {
+			return false
+		}
 		return d.Number == n || d.Undoes != "" && (d.AskedOn == n || slices.Contains(d.TakesOff, n))
 	}
 	if d := tr.newest(func(d *Deployment) bool {
@@ -90,6 +93,10 @@ func (d *Deployment) says(tr *Track, m Mode, now time.Time) change.Text {
 			return change.Say(says, change.Words(", and replaced since"))
 		}
 	case Failed:
+		if tr.wasKept(d) && tr.isLast(d) && tr.rollback() == nil {
+			return change.Say(change.Quote(d.Why), change.Words("; its rollback came to nothing: ask for it again with "),
+				change.Code(`/change rollback `+tr.Environment+` "what went wrong"`))
+		}
 		if d.Undoes != "" || d.UndoneBy != "" || tr.rollback() != nil || !tr.isLast(d) {
 			return change.Quote(d.Why)
 		}
