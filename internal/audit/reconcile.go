@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/changegate/changegate/internal/ledger"
 )
@@ -19,6 +20,7 @@ type Record struct {
 	explained  map[string]bool
 	decided    map[int]decision // of open pull requests the last
 	policies   []InForce        // of all branches, in order
+	last       time.Time        // when the newest entry was appended, whatever it is about
 }
 
 // place is a commit on a branch. Another pull request may have brought it to another branch.
@@ -87,6 +89,9 @@ const tooManyCommits = "too many commits"
 // Add takes note of an entry; those about other repositories than the record's, and those of kinds that say nothing of what landed, are passed over.
 // It is an error if the entry cannot be read, or if it is about another repository than those before and Repository does not say which one counts.
 func (r *Record) Add(e ledger.Entry) error {
+	if e.At.After(r.last) {
+		r.last = e.At
+	}
 	note, err := r.noteOf(e)
 	if err != nil {
 		return fmt.Errorf("read entry %d: %w", e.Seq, err)
@@ -191,6 +196,17 @@ type Reconciliation struct {
 	Elsewhere []string
 	// Policies are those that the branch was decided by, one after the other.
 	Policies []InForce
+	// Last is when the newest entry was appended that is known: of what came later the ledger may know more.
+	Last time.Time
+}
+
+// Later returns the newest commits, as far as all of them are neither a change's nor an exception's and are dated after the newest entry.
+func (r Reconciliation) Later() []Landed {
+	n := len(r.Landed)
+	for n > 0 && !r.Landed[n-1].Known() && r.Landed[n-1].At.After(r.Last) {
+		n--
+	}
+	return r.Landed[n:]
 }
 
 // Unknown returns the commits that are neither a change's nor an exception's.
@@ -243,7 +259,7 @@ func Reconcile(ctx context.Context, g Git, r *Record, o ReconcileOptions) (out R
 		return out, err
 	}
 	m.exceptions()
-	out.Missing = m.missing()
+	out.Missing, out.Last = m.missing(), r.last
 	if out.Policies, err = m.policies(ctx); err != nil {
 		return out, err
 	}

@@ -185,6 +185,10 @@ func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
 	for _, name := range r.Elsewhere {
 		fmt.Fprintf(out, "some commits of %s are of pull requests into %s: if the branch was called so before, ask again with --formerly %[2]s\n", visible(r.Branch), visible(name))
 	}
+	if n := len(r.Later()); n > 0 && n < len(r.Landed) {
+		fmt.Fprintf(out, "UNKNOWN commits at the end that are dated after the last entry that was read, of %s: %d. A later bundle may know them; --until %.12s leaves them out\n",
+			clocked(r.Last), n, r.Landed[len(r.Landed)-n-1].SHA)
+	}
 	fmt.Fprintf(out, "%s: %d commits: %d of changes, %d of exceptions, %d of neither", visible(r.Branch), len(r.Landed), pulls, exceptions, len(r.Unknown()))
 	if r.Before > 0 {
 		fmt.Fprintf(out, "; %d before them were not looked at", r.Before)
@@ -194,11 +198,11 @@ func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
 
 // writePolicy says from when to when a policy was in force, and who approved it.
 func writePolicy(out io.Writer, p audit.InForce) {
-	until := "now"
+	until := "on"
 	if !p.Until.IsZero() {
-		until = clocked(p.Until)
+		until = "to " + clocked(p.Until)
 	}
-	fmt.Fprintf(out, "policy from %s to %s: %s %.12s", clocked(p.From), until, visible(p.Source), visible(p.Digest))
+	fmt.Fprintf(out, "policy from %s %s: %s %.12s", clocked(p.From), until, visible(p.Source), visible(p.Digest))
 	if p.Owner != "" {
 		fmt.Fprintf(out, ", with %s %.12s", visible(p.Owner), visible(p.OwnerDigest))
 	}
