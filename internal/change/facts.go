@@ -44,6 +44,8 @@ type Facts struct {
 	Debts []Debt `json:"debts,omitempty"`
 	// Rejections are those by command, oldest first, withdrawn ones included.
 	Rejections []Rejection `json:"rejections,omitempty"`
+	// AsksRefused are the asks of the decision before that GitHub refused to make: by role the round.
+	AsksRefused map[string]int `json:"asks_refused,omitempty"`
 
 	// Users are the accounts behind the logins that the policy names, by login in lower case, as they were first resolved: an
 	// account that took over a name later is another one. A name that is nobody's any more has the zero Account.

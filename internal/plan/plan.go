@@ -152,7 +152,7 @@ func Decided(d change.Decision, asks map[change.PullKey][]change.Ask, present Pr
 	slices.SortFunc(pulls, func(a, b change.PullKey) int { return int(a.Number - b.Number) })
 	for _, pull := range pulls {
 		for _, ask := range asks[pull] {
-			key := askKey(pull, ask)
+			key := AskKey(pull, ask)
 			if present.Done[key] {
 				continue
 			}
@@ -162,8 +162,8 @@ func Decided(d change.Decision, asks map[change.PullKey][]change.Ask, present Pr
 	return effects
 }
 
-// askKey is the key of the effect that makes an ask: one for each round of a role.
-func askKey(pull change.PullKey, ask change.Ask) string {
+// AskKey is the key of the effect that makes an ask: one for each round of a role.
+func AskKey(pull change.PullKey, ask change.Ask) string {
 	return fmt.Sprintf("ask:%s:%s:%d", pull, ask.Role, ask.Round)
 }
 

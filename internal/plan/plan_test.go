@@ -157,7 +157,7 @@ func TestAsksAreMadeOnceARound(t *testing.T) {
 	asks := map[change.PullKey][]change.Ask{pull: {ask}}
 	d := decision(change.Waiting)
 	first := Decided(d, asks, Present{Run: posted(d, 1), Now: now}, render)
-	want := []Effect{{Kind: RequestReview, Pull: pull, Key: askKey(pull, ask), Teams: ask.Teams, Users: ask.Users}}
+	want := []Effect{{Kind: RequestReview, Pull: pull, Key: AskKey(pull, ask), Teams: ask.Teams, Users: ask.Users}}
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}

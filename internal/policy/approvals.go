@@ -323,14 +323,18 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 		left = []change.Text{change.Say(change.Words("people in "), change.Quote(w.role.Name), change.Words(" who did not contribute"))}
 	}
 	who := change.Say(change.Words(what), enumerated(left, "or"))
-	if ask, ok := q.ask(w); ok {
+	ask, ok := q.ask(w)
+	refused := ok && q.isRefused(ask)
+	if ok {
+		q.asks = append(q.asks, ask)
+	}
+	if ok && !refused {
 		asked := change.Say(enumerated(q.askedNames(ask), "and"), change.Words(isOrAre(ask)+" asked to review"))
 		if q.isAskedFor(w) {
 			who = asked
 		} else {
 			who = change.Say(asked, change.Words(" again; "), who)
 		}
-		q.asks = append(q.asks, ask)
 	}
 	if except := q.exceptions(w.role); except != nil {
 		who = change.Say(who, change.Words(", except "), except)
@@ -343,6 +347,10 @@ func (q *inquiry) nextApprover(w asked, short int) change.Text {
 	}
 	if q.facts.Pull.Draft && q.isAskedFor(w) && len(q.teamsOf(w.role))+len(w.role.Users) > 0 {
 		who = change.Say(who, change.Words("; asked once this is ready for review"))
+	}
+	if refused {
+		who = change.Say(who, change.Words("; GitHub refused to ask "), enumerated(q.askedNames(ask), "and"),
+			change.Words(": ask them yourself, and see that they have access to this repository"))
 	}
 	return who
 }

@@ -142,6 +142,12 @@ func (q *inquiry) departures(r change.Review, next time.Time) int {
 	return n
 }
 
+// isRefused says whether GitHub refused to make an ask, so that nobody heard of it.
+func (q *inquiry) isRefused(ask change.Ask) bool {
+	round, refused := q.facts.AsksRefused[ask.Role]
+	return refused && round == ask.Round
+}
+
 // askedNames names those who are asked.
 func (q *inquiry) askedNames(a change.Ask) []change.Text {
 	var who []change.Text

@@ -171,6 +171,11 @@ func approved(by ...string) edit {
 	}
 }
 
+// notAsked has GitHub refuse to ask a role in a round.
+func notAsked(role string, round int) edit {
+	return func(f *change.Facts) { f.AsksRefused = map[string]int{role: round} }
+}
+
 func objected(by string) edit { return review(change.ChangesRequested, by, head) }
 
 // dismissed dismisses the last review.

@@ -94,8 +94,8 @@ func (r *run) applyOne(ctx context.Context, e plan.Effect) error {
 func (r *run) applyEffectOnce(ctx context.Context, intent store.Intent, e plan.Effect) error {
 	do := effect.Action[result]{
 		Do: func(ctx context.Context) (result, error) { return r.act(ctx, e) },
-		// The team has no access to the repository, the plan has no team reviews, the comment was deleted. The check run says what is needed all
-		// the same; asking again would not help.
+		// The team has no access to the repository, the plan has no team reviews, the comment was deleted. Asking again would not help; of a review
+		// the next decision says that nobody was asked.
 		Refused: github.IsRefusal,
 	}
 	if e.Kind == plan.Comment {
@@ -107,6 +107,9 @@ func (r *run) applyEffectOnce(ctx context.Context, intent store.Intent, e plan.E
 	_, err := effect.Once(ctx, r.Store, intent, do)
 	if failed := new(effect.Failed); errors.As(err, &failed) {
 		r.log.Warn().Err(err).Stringer("effect", e).Msg("GitHub refused")
+		if e.Kind == plan.RequestReview {
+			r.lookAt = r.github.Now()
+		}
 		return nil
 	}
 	return err
