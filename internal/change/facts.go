@@ -44,6 +44,8 @@ type Facts struct {
 	Debts []Debt `json:"debts,omitempty"`
 	// Rejections are those by command, oldest first, withdrawn ones included.
 	Rejections []Rejection `json:"rejections,omitempty"`
+	// Unusable are the policy files that nothing could be decided by, as the pull request leaves them.
+	Unusable []UnusablePolicy `json:"unusable,omitempty"`
 	// AsksRefused are the asks of the decision before that GitHub refused to make: by role the round.
 	AsksRefused map[string]int `json:"asks_refused,omitempty"`
 
@@ -52,6 +54,12 @@ type Facts struct {
 	Users  map[string]Account   `json:"users,omitempty"`
 	People map[AccountID]Person `json:"people,omitempty"` // those whose permission matters
 	Teams  map[string]Team      `json:"teams,omitempty"`  // by slug, those that the policy names
+}
+
+// UnusablePolicy is a policy file that cannot be used.
+type UnusablePolicy struct {
+	Path     string   `json:"path"`
+	Problems []string `json:"problems"` // each with its line and how to fix it
 }
 
 // Needs is what a policy must know of the world beyond the pull request itself before it can decide. The shell reads it and

@@ -190,6 +190,9 @@ security_review: {role: security}
 		{name: "who is asked", facts: pullRequest(risky),
 			want: []string{"high-risk, waiting", "awaited Tech lead [tech lead] → @acme/tech-leads is asked to review",
 				"awaited Security review [security review] → @acme/security is asked to review, because it is high-risk", "ask security of [security][] round 0", "ask tech-lead of [tech-leads][] round 0"}},
+		{name: "it breaks the policy", facts: pullRequest(files("docs/a.md"), func(f *change.Facts) {
+			f.Unusable = []change.UnusablePolicy{{Path: change.PolicyPath, Problems: []string{"line 1: no", "line 2: no"}}}
+		}), want: []string{"normal, waiting", "note: Do not merge this yet: with it .github/change-policy.yml cannot be used, and every check would fail, even that of the pull request that fixes it. “line 1: no”, and 1 more. changegate policy lint lists all."}},
 		{name: "GitHub refused to ask", facts: pullRequest(risky, notAsked("security", 0)),
 			want: []string{"high-risk, waiting", "awaited Tech lead [tech lead] → @acme/tech-leads is asked to review",
 				"awaited Security review [security review] → an approval from @acme/security, because it is high-risk; GitHub refused to ask @acme/security: ask them yourself, and see that they have access to this repository",

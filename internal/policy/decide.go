@@ -110,6 +110,7 @@ func (q *inquiry) decide() change.Decision {
 		}
 	}
 
+	q.remarkUnusable()
 	d.Requirements = append(d.Requirements, q.requirements...)
 	slices.SortStableFunc(d.Requirements, func(a, b change.Requirement) int { return cmp.Compare(kindOrder(a.Kind), kindOrder(b.Kind)) })
 	d.Matches = append(d.Matches, q.matches...)
@@ -141,6 +142,24 @@ func (q *inquiry) remark(parts ...change.Text) {
 	r := change.Say(parts...)
 	if !slices.ContainsFunc(q.remarks, func(old change.Text) bool { return slices.Equal(old, r) }) {
 		q.remarks = append(q.remarks, r)
+	}
+}
+
+// remarkUnusable warns of a policy that would fail every pull request once it is merged, even the one that fixes it.
+func (q *inquiry) remarkUnusable() {
+	if q.facts.Pull.State == change.Merged {
+		return
+	}
+	for _, u := range q.facts.Unusable {
+		if len(u.Problems) == 0 {
+			continue
+		}
+		more := "”."
+		if n := len(u.Problems) - 1; n > 0 {
+			more = fmt.Sprintf("”, and %d more.", n)
+		}
+		q.remark(change.Words("Do not merge this yet: with it "), change.Code(u.Path), change.Words(" cannot be used, and every check would fail, even that of the pull request "+
+			"that fixes it. “"), change.Quote(u.Problems[0]), change.Words(more+" "), change.Code("changegate policy lint"), change.Words(" lists all."))
 	}
 }
 

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/changegate/changegate/internal/change"
@@ -134,4 +136,40 @@ func (r *run) compile(floor *policy.Policy, source string, file github.PolicyFil
 		return nil, problems, nil
 	}
 	return p, nil, err
+}
+
+// unusable returns the policy file that a pull request changes, if it cannot be used as the head has it. It only warns, so a file that GitHub does
+// not show is passed over.
+func (r *run) unusable(ctx context.Context, s *subject, t trust) ([]change.UnusablePolicy, error) {
+	path := change.PolicyPath
+	if strings.EqualFold(s.work.Repository.Name, ".github") {
+		path = change.OwnerPolicyPath
+	}
+	files := s.facts.Content.Files
+	i := slices.IndexFunc(files, func(f change.File) bool { return f.Path == path && f.Status != change.FileRemoved })
+	if i < 0 {
+		return nil, nil
+	}
+	file, err := r.github.PolicyFile(ctx, s.work.Repository, s.facts.Content.Head, path)
+	if err != nil && !github.IsRefusal(err) {
+		return nil, err
+	}
+	if err != nil || !file.Found {
+		return nil, nil
+	}
+	var floor *policy.Policy
+	if path == change.PolicyPath {
+		if floor, _, err = r.floorOf(ctx, s, t); err != nil {
+			return nil, err
+		}
+	}
+	_, problems, err := r.compile(floor, path, file)
+	if err != nil || problems == nil {
+		return nil, err
+	}
+	u := change.UnusablePolicy{Path: path}
+	for _, p := range problems.Errors() {
+		u.Problems = append(u.Problems, p.String())
+	}
+	return []change.UnusablePolicy{u}, nil
 }

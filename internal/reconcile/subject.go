@@ -114,6 +114,9 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 		s.decision = change.Decision{Pull: s.work.Key, Head: s.pull().Head.SHA, Requirements: []change.Requirement{}, Matches: []change.Match{}}
 		return nil
 	}
+	if s.facts.Unusable, err = r.unusable(ctx, s, t); err != nil {
+		return err
+	}
 	recent := r.github.Began().Add(-peopleAge)
 	// What cannot turn a check green may rest on what was known of people before.
 	since := time.Time{}
