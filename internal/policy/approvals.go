@@ -373,7 +373,8 @@ func (q *inquiry) eachCandidate(role *Role) []change.Text {
 	return []change.Text{change.Words("nobody")}
 }
 
-// candidatesWho is eachCandidate, with only those of the people whom the role names who can. It may be empty.
+// candidatesWho is eachCandidate, with only those of the people whom the role names who can, and with its programs where nobody else is left. It
+// may be empty.
 func (q *inquiry) candidatesWho(role *Role, can func(change.Account) bool) []change.Text {
 	f := q.facts
 	who := q.teamsOf(role)
@@ -393,6 +394,11 @@ func (q *inquiry) candidatesWho(role *Role, can func(change.Account) bool) []cha
 	}
 	if role.Fallback > change.PermissionNone && existing == 0 {
 		who = append(who, change.Words("anyone with "+role.Fallback.String()+" access"))
+	}
+	if len(who) == 0 {
+		for _, login := range role.Bots {
+			who = append(who, change.Text{{Kind: change.PartLogin, Text: login}})
+		}
 	}
 	return who
 }

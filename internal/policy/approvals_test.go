@@ -77,6 +77,8 @@ func TestApprovals(t *testing.T) {
 		{name: "an objection that a contributor dismissed who holds the role", facts: pullRequest(normal, objected("bob"), dismissed("dan"), pushedBy("dan"), approved("carol")), want: []string{"normal, failing"}},
 		{name: "a dismissed review of which nobody knows what it was", facts: pullRequest(normal, objected("bob"), dismissed("carol"), func(f *change.Facts) { f.Reviews[0].Was = "" }, approved("carol")),
 			want: []string{"normal, failing"}},
+		{name: "an objection that was dismissed by nobody known", facts: pullRequest(normal, objected("bob"), dismissed("nobody"), approved("carol")),
+			want: []string{"normal, failing", "requested by bob → an approval from bob, because GitHub lets nobody dismiss a review twice"}, never: []string{"a dismissal by"}},
 
 		{name: "an objection by an account that is gone", facts: pullRequest(normal, objected("nobody"), approved("bob")),
 			want: []string{"normal, failing", "requested by an account that is gone → a dismissal by dan who did not contribute"}, never: []string{"an approval by"}},
@@ -85,7 +87,8 @@ func TestApprovals(t *testing.T) {
 			want: []string{"normal, failing", "→ an approval from carol, and for the account that is gone a dismissal by dan who did not contribute"}},
 		{name: "that a holder dismissed", facts: pullRequest(normal, objected("nobody"), dismissed("dan"), approved("bob")), want: []string{"normal, satisfied"}},
 		{name: "that somebody else dismissed", facts: pullRequest(normal, objected("nobody"), dismissed("carol"), approved("bob")),
-			want: []string{"normal, failing", "carol dismissed what an account that is gone asked for, and may not"}},
+			want:  []string{"normal, failing", "carol dismissed what an account that is gone asked for, and may not → another pull request in the place of this one, because the account"},
+			never: []string{"a dismissal by"}},
 		{name: "that nobody may dismiss", policy: `
 version: 1
 roles: {reviewer: {permission: write}}
@@ -232,7 +235,7 @@ categories: {normal: {record: []}}
 `, facts: pullRequest(normal, objected("bob"), dismissed("lea"), approved("carol"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Problem: "403 Forbidden"}
 		}), want: []string{"normal, failing", "lea dismissed what bob asked for; whether lea may could not be read, because @acme/tech-leads cannot be read: 403 Forbidden; " +
-			"let the App read the members of @acme/tech-leads, or name others, on line 3 of the policy → an approval from bob"}, never: []string{"may not"}},
+			"let the App read the members of @acme/tech-leads, or name others, on line 3 of the policy → an approval from bob, because GitHub lets nobody dismiss a review twice"}, never: []string{"may not", "a dismissal by"}},
 		{name: "a team that took another's name", facts: pullRequest(risky, approved("bob", "carol", "lea", "sam"), func(f *change.Facts) {
 			f.Teams["security"] = change.Team{ID: 9, Slug: "security", Replaced: true, Problem: "another"}
 		}), want: []string{"high-risk, failing", "blocked Security review [security review (nobody can approve)] @acme/security is not the team that first had this name → if this team is meant, an owner of the organization removes the App and installs it again"}},
@@ -330,6 +333,14 @@ categories:
 		{name: "who contributed is not named", facts: pullRequest(files("docs/a.md"), authoredBy("bob"), approved("carol")), want: []string{"standard, waiting", "one more approval from dan"}, never: []string{"bob", "except"}},
 		{name: "who contributed to a draft, and nobody else is left", facts: pullRequest(files("docs/a.md"), authoredBy("bob"), pushedBy("carol"), pushedBy("dan"), draft),
 			want: []string{"standard, waiting", "2 approvals from people in qa who did not contribute"}, never: []string{"except"}},
+	})
+	const aProgram = `version: 1
+roles: {reviewer: {permission: write}, robot: {users: [bob], bots: ["renovate[bot]"]}}
+categories: {normal: {approvals: [{role: robot}], record: []}}
+`
+	play(t, aProgram, []scenario{
+		{name: "a program that the role names, where none of its people is left", facts: pullRequest(files("a.go"), pushedBy("bob")),
+			want: []string{"normal, waiting", "awaited Robot [0 of 1 approval] → an approval from renovate[bot]"}, never: []string{"people in robot"}},
 	})
 }
 

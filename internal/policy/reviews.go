@@ -261,7 +261,7 @@ func (q *inquiry) objectionHolds(s standing) (held bool, why change.Text) {
 func (q *inquiry) objections(standings []standing) {
 	var who, approvers, dismissed, notes []change.Text
 	var by []change.Account
-	gone := false
+	gone, lost := false, false
 	for _, s := range standings {
 		if !s.objects {
 			continue
@@ -271,18 +271,17 @@ func (q *inquiry) objections(standings []standing) {
 			continue
 		}
 		name := change.Words("an account that is gone")
-		switch {
-		case !s.review.By.Known():
-			gone = true
-		case s.dismisser.Known() && s.doubt == nil:
-			name = change.Login(s.review.By)
-			dismissed = append(dismissed, name)
-		default:
-			name = change.Login(s.review.By)
-			approvers = append(approvers, name)
-		}
 		if s.review.By.Known() {
 			by = append(by, s.review.By)
+			name = change.Login(s.review.By)
+		}
+		switch again := s.review.State.Is(change.Dismissed); {
+		case !s.review.By.Known():
+			gone, lost = gone || !again, lost || again
+		case again:
+			dismissed = append(dismissed, name)
+		default:
+			approvers = append(approvers, name)
 		}
 		who = append(who, name)
 		if q.facts.Pull.Draft && !s.review.Held {
@@ -313,19 +312,22 @@ func (q *inquiry) objections(standings []standing) {
 		Name:  change.Words("No changes requested"),
 		Short: short,
 		Found: change.Say(change.Words("requested by "), change.Join(", ", who), change.Words(withPrefix("; ", notes)), change.Join("; ", notes)),
-		Next:  q.lifting(approvers, dismissed, gone),
+		Next:  q.lifting(approvers, dismissed, gone, lost),
 	})
 }
 
 // lifting says what lifts objections: an approval by each objector or, where the policy names a role for it, a dismissal. An account
-// that is gone cannot approve any more, and GitHub lets nobody dismiss a review again that somebody who may not has dismissed.
-func (q *inquiry) lifting(approvers, dismissed []change.Text, gone bool) change.Text {
+// that is gone cannot approve any more, and GitHub lets nobody dismiss a review again that was dismissed in vain. What is both is lost.
+func (q *inquiry) lifting(approvers, dismissed []change.Text, gone, lost bool) change.Text {
 	var ways []change.Text
 	if len(approvers) > 0 || gone {
 		ways = append(ways, q.approvalOrDismissal(approvers, gone))
 	}
 	if len(dismissed) > 0 {
 		ways = append(ways, change.Say(change.Words("an approval from "), change.Join(" and ", dismissed), change.Words(", because GitHub lets nobody dismiss a review twice")))
+	}
+	if lost {
+		ways = append(ways, change.Words("another pull request in the place of this one, because the account that is gone cannot approve, and GitHub lets nobody dismiss a review twice"))
 	}
 	return change.Join("; ", ways)
 }
