@@ -262,12 +262,40 @@ func (r *run) groupFacts(ctx context.Context, facts *change.Group, branch string
 	return members, err
 }
 
-// groupModes reads the modes of what a group and each of its members change, which no list of files tells.
-func (r *run) groupModes(ctx context.Context, facts *change.Group, members []member) (err error) {
+// groupModes reads the modes of what a group and each of its members change, which no list of files tells. From a GitHub that shows no trees it
+// reads none.
+func (r *run) groupModes(ctx context.Context, facts *change.Group, members []member) error {
 	if facts.Content.Gone || facts.Content.FilesCut {
 		return nil // it fails as it is
 	}
-	if facts.ModesKnown, err = r.readModes(ctx, facts.Head, &facts.Content.Files); err != nil {
+	facts.ModesKnown = true
+	trees, lacking := 0, 0 // how many were asked for, and how many of them a GitHub that has none would not find
+	read := func(commit change.SHA, files *[]change.File) error {
+		paths := pathsAtHead(*files)
+		if len(paths) == 0 {
+			return nil
+		}
+		trees++
+		entries, known, err := r.github.Tree(ctx, r.main.work.Repository, commit, paths)
+		var none *github.Lacking
+		var missing *github.NotFound
+		switch {
+		case errors.As(err, &none):
+			lacking++
+			return nil
+		case errors.As(err, &missing):
+			return errNotShown // it compares the commit already
+		case err != nil:
+			return err
+		}
+		*files = slices.Clone(*files) // they belong to an answer that others hold too
+		for i, f := range *files {
+			(*files)[i].Mode = entries[pathAtHead(f)].Mode
+		}
+		facts.ModesKnown = facts.ModesKnown && known
+		return nil
+	}
+	if err := read(facts.Head, &facts.Content.Files); err != nil {
 		return err
 	}
 	for i, m := range members {
@@ -275,40 +303,24 @@ func (r *run) groupModes(ctx context.Context, facts *change.Group, members []mem
 			continue // nothing could be decided of it
 		}
 		decided := &m.run.main.facts.Content
-		known, err := r.readModes(ctx, decided.Head, &decided.Files)
-		if err != nil {
+		if err := read(decided.Head, &decided.Files); err != nil {
 			return err
 		}
-		facts.Members[i].Files, facts.ModesKnown = decided.Files, facts.ModesKnown && known
+		facts.Members[i].Files = decided.Files
+	}
+	if lacking > 0 && lacking < trees {
+		return errNotShown // it has trees, and did not show one of them
 	}
 	return nil
 }
 
-// readModes reads the modes that files have at a commit, and says whether it could read all of them. From a GitHub that shows no trees it
-// reads none.
-func (r *run) readModes(ctx context.Context, commit change.SHA, files *[]change.File) (known bool, err error) {
-	var paths []string
-	for _, f := range *files {
+func pathsAtHead(files []change.File) (paths []string) {
+	for _, f := range files {
 		if p := pathAtHead(f); p != "" {
 			paths = append(paths, p)
 		}
 	}
-	entries, known, err := r.github.Tree(ctx, r.main.work.Repository, commit, paths)
-	var lacking *github.Lacking
-	var missing *github.NotFound
-	switch {
-	case errors.As(err, &lacking):
-		return true, nil
-	case errors.As(err, &missing):
-		return false, errNotShown // it compares the commit already
-	case err != nil:
-		return false, err
-	}
-	*files = slices.Clone(*files) // they belong to an answer that others hold too
-	for i, f := range *files {
-		(*files)[i].Mode = entries[pathAtHead(f)].Mode
-	}
-	return known, nil
+	return paths
 }
 
 // membersOf returns the entries of a group: the one that its head is of, and those before it down to the commit that the group was built on.
