@@ -55,14 +55,18 @@ func memberVerdict(d change.Decision) change.Verdict {
 // foreign returns what a group changes that was not decided so for any of its members. Where two of them change one file, the group
 // has a third content of it, which nobody has seen.
 func foreign(g change.Group) []change.Text {
+	smaller := "Merge its pull requests one at a time."
+	if g.MembersKnown && len(g.Members) == 1 {
+		smaller = "Split its pull request."
+	}
 	switch {
 	case g.Content.Gone:
 		return []change.Text{change.Words("GitHub does not show what this group changes. Queue its pull requests again; if that recurs, merge them one at a time.")}
 	case g.Content.FilesCut:
-		return []change.Text{change.Words("This group changes so many files that GitHub does not list them all. Merge its pull requests one at a time.")}
+		return []change.Text{change.Words("This group changes so many files that GitHub does not list them all. " + smaller)}
 	case !g.ModesKnown && len(g.Members) > 0:
 		return []change.Text{change.Words(
-			"GitHub does not show the modes of all the files that this group changes, because the repository has so many. Merge its pull requests one at a time.")}
+			"GitHub does not show the modes of all the files that this group changes, because the repository has so many. " + smaller)}
 	}
 	var problems []change.Text
 	for _, f := range g.Content.Files {

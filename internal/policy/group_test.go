@@ -73,14 +73,18 @@ func TestGroups(t *testing.T) {
 			g.Members[1].Files[0].Path, g.Members[1].Files[0].Mode = "a", change.ModeExecutable
 			g.Content.Files = []change.File{{Path: "a", Status: change.FileModified, Blob: "a by 1", Mode: change.ModeExecutable}}
 		}, change.Failing, "by #1 and by #2"},
-		{"modes that GitHub does not show", func(g *change.Group) { g.ModesKnown = false }, change.Failing, "does not show the modes"},
+		{"modes that GitHub does not show", func(g *change.Group) { g.ModesKnown = false }, change.Failing, "has so many. Merge its pull requests one at a time."},
+		{"modes that GitHub does not show, of a group of one", func(g *change.Group) {
+			g.Members, g.Content.Files, g.ModesKnown = g.Members[:1], g.Content.Files[:1], false
+		}, change.Failing, "has so many. Split its pull request."},
 		{"a file was removed instead", func(g *change.Group) { g.Content.Files[0].Status = change.FileRemoved }, change.Failing, "not what was decided for #1"},
 		{"two change one file", func(g *change.Group) {
 			g.Members[1].Files[0].Path, g.Content.Files[1].Path = "a", "a"
 			g.Content.Files = []change.File{{Path: "a", Blob: "x"}}
 		}, change.Failing, "by #1 and by #2"},
 		{"a file that the branch has by now", func(g *change.Group) { g.Content.Files = g.Content.Files[:1] }, change.Satisfied, ""},
-		{"files that GitHub does not list", func(g *change.Group) { g.Content.FilesCut = true }, change.Failing, "one at a time"},
+		{"files that GitHub does not list", func(g *change.Group) { g.Content.FilesCut = true }, change.Failing, "them all. Merge its pull requests one at a time."},
+		{"files that GitHub does not list, of a group of one", func(g *change.Group) { g.Members, g.Content.FilesCut = g.Members[:1], true }, change.Failing, "them all. Split its pull request."},
 		{"commits that GitHub does not have", func(g *change.Group) { g.Content.Gone = true }, change.Failing, "does not show what this group changes. Queue its pull requests again"},
 	} {
 		g := groupOf(member(1, "a"), member(2, "b"))
