@@ -217,9 +217,11 @@ func commitOf(row release.Row) change.Text {
 // details says what a deployment waits for, until when, what else ships with it, and where its log is; of a rollback, why it is.
 func (r *run) details(row release.Row, n change.Number, now time.Time) string {
 	var parts []string
-	switch d := row.Deployment; {
-	case isUndone(row, n) && row.Phase == release.Failed: // why it was asked for gave way to why it failed
+	switch d := row.Deployment; { // once it ended otherwise than well, why it was asked for gave way to why it ended
+	case isUndone(row, n) && row.Phase == release.Failed:
 		row.Says = change.Say(change.Words("back to the version before, which failed: "), row.Says)
+	case isUndone(row, n) && (row.Phase == release.Cancelled || row.Phase == release.Refused):
+		row.Says = change.Say(change.Words("back to the version before, which came to nothing: "), row.Says)
 	case isUndone(row, n):
 		parts = append(parts, r.Markdown(change.Say(change.Words("back to the version before: “"), change.Quote(d.Why), change.Words("”"))))
 	}

@@ -47,6 +47,8 @@ func TestRows(t *testing.T) {
 			"↩️ rolled back", "back to the version before: “slow”"},
 		{"it is being rolled back", release.Row{Phase: release.Deploying, Deployment: back}, "🚀 deploying", "back to the version before: “slow”"},
 		{"the rollback failed", release.Row{Phase: release.Failed, Deployment: back, Says: change.Words("slow")}, "❌ failed", "back to the version before, which failed: slow"},
+		{"the rollback was cancelled", release.Row{Phase: release.Cancelled, Deployment: back, Says: change.Words("slow")}, "⏹️ cancelled",
+			"back to the version before, which came to nothing: slow"},
 		{"a rollback went to it", release.Row{Phase: release.Verified, Deployment: release.Deployment{Number: 3, Why: "slow", Rollback: release.Rollback{Undoes: "d4"}}}, "✅ verified", ""},
 		{"a rollback went to what it was part of", release.Row{Phase: release.Verified, Deployment: brings(release.Deployment{Number: 4, Why: "slow", Rollback: release.Rollback{Undoes: "d5"}}, 3, 4)},
 			"✅ verified", ""},

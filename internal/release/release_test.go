@@ -474,6 +474,20 @@ func TestRollbackThatCameToNothingCanBeAskedForAgain(t *testing.T) {
 	}
 }
 
+// A rollback that came to nothing is all that tells of an environment to a pull request which never went there: its comment would say for ever that the
+// rollback is under way.
+func TestRollbackThatCameToNothingIsToldWhereItWasAskedFor(t *testing.T) {
+	s := play(t, Create, normal, normal, normal, normal)
+	for n := 1; n <= 3; n++ {
+		s.land(n).verify("staging", n).verify("production", n)
+	}
+	s.land(4).does(bob, 4, "rollback", "production", func(o *Order) { o.Version = string(sha(2)) }).does(carol, 4, "cancel", "production")
+	row := Standing(&s.state, &s.rules, 4, s.now)[1]
+	if says := row.Says.String(); row.Deployment.Commit != sha(2) || row.Phase != Cancelled || says != "because" {
+		t.Errorf("it stands as %s: %s", row.Phase, says)
+	}
+}
+
 func TestRollbackNamesWhatItTakesOff(t *testing.T) {
 	begin := func(t *testing.T) *scene {
 		s := play(t, Create, normal, normal, normal, normal)

@@ -44,16 +44,13 @@ func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
 
 // about returns the newest deployment that tells how a pull request's change stands: its own, a rollback that was asked for on it or takes it off, or
 // another's that brought the change along, since a change that failed or was rolled back comes with the next. Where there is none of these, it is the
-// newest that was to bring it. A rollback that came to nothing tells nothing.
+// newest that was to bring it. What was overtaken, and a rollback that came to nothing, tell something only where nothing else does.
 func (tr *Track) about(n change.Number) *Deployment {
 	own := func(d *Deployment) bool {
-		if d.Undoes != "" && d.isVoid() {
-			return false
-		}
 		return d.Number == n || d.Undoes != "" && (d.AskedOn == n || slices.Contains(d.TakesOff, n))
 	}
 	if d := tr.newest(func(d *Deployment) bool {
-		return d.Phase != Overtaken && (own(d) || d.brings(n) && (d.Phase == Deploying || d.Phase.succeeded()))
+		return d.Phase != Overtaken && (own(d) && (d.Undoes == "" || !d.isVoid()) || d.brings(n) && (d.Phase == Deploying || d.Phase.succeeded()))
 	}); d != nil {
 		return d
 	}
