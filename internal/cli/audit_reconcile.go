@@ -63,7 +63,7 @@ git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
 					len(r.Missing), visible(r.Branch))
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
-			writeReconciliation(out, r, dir)
+			writeReconciliation(out, r, dir, len(args) == 1)
 			if err := out.Flush(); err != nil {
 				return err
 			}
@@ -142,7 +142,8 @@ func recordOfDatabase(cmd *cobra.Command, at *place, keys []string, repo string,
 	return err
 }
 
-func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
+// writeReconciliation says what each commit is. What landed after the end of a bundle a later one may know; a database has all that the server heard of.
+func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string, bundle bool) {
 	pulls, exceptions := 0, 0
 	for _, l := range r.Landed {
 		fmt.Fprintf(out, "%.12s %s", l.SHA, l.At.Format("2006-01-02"))
@@ -185,7 +186,7 @@ func writeReconciliation(out io.Writer, r audit.Reconciliation, dir string) {
 	for _, name := range r.Elsewhere {
 		fmt.Fprintf(out, "some commits of %s are of pull requests into %s: if the branch was called so before, ask again with --formerly %[2]s\n", visible(r.Branch), visible(name))
 	}
-	if n := len(r.Later()); n > 0 && n < len(r.Landed) {
+	if n := len(r.Later()); bundle && n > 0 && n < len(r.Landed) {
 		fmt.Fprintf(out, "UNKNOWN commits at the end that are dated after the last entry that was read, of %s: %d. A later bundle may know them; --until %.12s leaves them out\n",
 			clocked(r.Last), n, r.Landed[len(r.Landed)-n-1].SHA)
 	}
