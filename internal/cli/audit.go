@@ -55,8 +55,9 @@ func (p *place) open(ctx context.Context) (*store.Store, error) {
 }
 
 // openToSign opens the database, and returns the key that a checkpoint is to be signed with. If there is none it is nil, and the database is open to
-// read only. A ledger that the configuration's file of published checkpoints contradicts is not to be signed.
-func (p *place) openToSign(ctx context.Context, keyFile string) (*store.Store, *ledger.Key, error) {
+// read only. A ledger that published checkpoints contradict is not to be signed: those in the configuration's file, and in the one that what is signed is
+// to be added to, unless that is empty or not there yet.
+func (p *place) openToSign(ctx context.Context, keyFile, publish string) (*store.Store, *ledger.Key, error) {
 	key, err := p.key(keyFile)
 	if err != nil {
 		return nil, nil, err
@@ -69,31 +70,40 @@ func (p *place) openToSign(ctx context.Context, keyFile string) (*store.Store, *
 	if err != nil || key == nil {
 		return s, nil, err
 	}
-	if err := p.holdToPublished(ctx, s, key); err != nil {
+	if err := p.holdToPublished(ctx, s, key, publish); err != nil {
 		s.Close()
 		return nil, nil, err
 	}
 	return s, key, nil
 }
 
-// holdToPublished says whether the ledger bears out the checkpoints in the configuration's file of them, as a server does before it signs: a backup
-// that was restored would be signed as a second history. Without such a file it says nothing.
-func (p *place) holdToPublished(ctx context.Context, s *store.Store, key *ledger.Key) error {
-	if p.file == "" {
+// holdToPublished says whether the ledger bears out the checkpoints in the configuration's file of them and in another, as a server does before it signs: a
+// backup that was restored would be signed as a second history. Without such files it says nothing.
+func (p *place) holdToPublished(ctx context.Context, s *store.Store, key *ledger.Key, publish string) error {
+	var sinks []audit.Sink
+	if p.file != "" {
+		_, c, err := config.LoadLedger(p.file, os.LookupEnv)
+		if err != nil {
+			return err
+		}
+		if c.PublishFile != "" {
+			sinks = append(sinks, audit.FileSink{Path: c.PublishFile})
+		}
+	}
+	if _, err := os.Stat(publish); publish != "" && !errors.Is(err, fs.ErrNotExist) {
+		sinks = append(sinks, audit.FileSink{Path: publish})
+	}
+	if len(sinks) == 0 {
 		return nil
 	}
-	_, c, err := config.LoadLedger(p.file, os.LookupEnv)
-	if err != nil || c.PublishFile == "" {
-		return err
-	}
-	_, err = audit.Publisher{Ledger: s, Key: key, Sinks: []audit.Sink{audit.FileSink{Path: c.PublishFile}}}.Verify(ctx)
+	_, err := audit.Publisher{Ledger: s, Key: key, Sinks: sinks}.Verify(ctx)
 	var broken *audit.Broken
 	switch {
 	case errors.As(err, &broken):
 		return fmt.Errorf("nothing is signed of a ledger that does not hold: %w. If an old backup was restored on purpose, publish to a new file from now on "+
-			"(ledger.publish_file); if not, take it for tampering and keep the database as it is. --database in place of --config signs nothing", err)
+			"(ledger.publish_file, --publish); if not, take it for tampering and keep the database as it is. With --database and no key nothing is signed", err)
 	case err != nil:
-		return fmt.Errorf("nothing is signed before it was compared with what was published: %w. --database in place of --config signs nothing", err)
+		return fmt.Errorf("nothing is signed before it was compared with what was published: %w. With --database and no key nothing is signed", err)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ key is printed as well, on standard error. Whoever keeps the checkpoint where th
 by 'changegate audit verify --since', whether anything that it is over was altered.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, key, err := at.openToSign(cmd.Context(), keyFile)
+			s, key, err := at.openToSign(cmd.Context(), keyFile, publish)
 			if err != nil {
 				return err
 			}

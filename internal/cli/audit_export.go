@@ -68,7 +68,7 @@ func export(cmd *cobra.Command, o exportOptions) error {
 	if err := onePull(cmd, o.repo, o.pull); err != nil {
 		return err
 	}
-	s, key, err := o.at.openToSign(cmd.Context(), o.keyFile)
+	s, key, err := o.at.openToSign(cmd.Context(), o.keyFile, "")
 	if err != nil {
 		return err
 	}
