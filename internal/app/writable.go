@@ -35,21 +35,7 @@ func (w *writable) check(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("an earlier look is still waiting: %w", context.Cause(ctx))
 	}
-	found := make(chan error, 1)
-	go func() {
-		defer func() { <-w.turn }()
-		found <- w.try(ctx)
-	}()
-	select {
-	case err := <-found:
-		return err
-	case <-ctx.Done(): // SQLite goes on waiting for its lock
-		return fmt.Errorf("the database does not answer in time: %w", context.Cause(ctx))
-	}
-}
-
-// try is check for whoever has the turn.
-func (w *writable) try(ctx context.Context) error {
+	defer func() { <-w.turn }()
 	if time.Since(w.at) < writeAgain {
 		return w.err
 	}

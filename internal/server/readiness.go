@@ -80,13 +80,23 @@ func (r *readiness) missing(ctx context.Context) []string {
 	return names
 }
 
-func probe(ctx context.Context, p Probe) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
-		}
+// probe asks a probe, and waits no longer for it than the context allows, which it may not hear of: SQLite waits ten seconds for a lock.
+func probe(ctx context.Context, p Probe) error {
+	found := make(chan error, 1)
+	go func() {
+		defer func() {
+			if cause := recover(); cause != nil {
+				found <- fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+			}
+		}()
+		found <- p.Check(ctx)
 	}()
-	return p.Check(ctx)
+	select {
+	case err := <-found:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("no answer in time: %w", context.Cause(ctx))
+	}
 }
 
 // say logs a change of readiness, once, and not each of the many times that somebody asks.

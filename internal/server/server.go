@@ -49,8 +49,8 @@ type Config struct {
 	ShutdownFor time.Duration // how long requests under way may take when the server ends; 0: 10 s
 }
 
-// Probe is one thing that must work for the server to be ready. Check returns why it does not, or nil; it must return when its
-// context ends, and is called by many goroutines. The reason goes to the log; the name is shown to whoever asks.
+// Probe is one thing that must work for the server to be ready. Check returns why it does not, or nil; nobody waits for it
+// once its context has ended, and it is called by many goroutines. The reason goes to the log; the name is shown to whoever asks.
 type Probe struct {
 	Name  string // "store", "queue", "private key"
 	Check func(context.Context) error

@@ -84,6 +84,7 @@ func TestRoutes(t *testing.T) {
 
 func TestReadinessSaysWhatIsMissing(t *testing.T) {
 	var broken sync.Map // name → error
+	var ended chan struct{}
 	probe := func(name string) Probe {
 		return Probe{name, func(ctx context.Context) error {
 			err, ok := broken.Load(name)
@@ -93,6 +94,9 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 			case err == nil:
 				<-ctx.Done()
 				return ctx.Err()
+			case err == "deaf":
+				<-ended // and hears of nothing else
+				return nil
 			case err == "panic":
 				panic("at the probe")
 			}
@@ -100,6 +104,8 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 		}}
 	}
 	synctest.Test(t, func(t *testing.T) {
+		ended = make(chan struct{})
+		defer close(ended)
 		s, log := newServer(t, func(c *Config) { c.Ready = []Probe{probe("store"), probe("queue"), probe("private key")} })
 		expect := func(status int, body string) {
 			t.Helper()
@@ -116,6 +122,9 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 		if n := strings.Count(log.String(), "dial 10.0.0.1: refused"); n != 1 {
 			t.Errorf("the reason is logged %d times, want once:\n%s", n, log)
 		}
+		broken.Clear()
+		broken.Store("store", any("deaf"))
+		expect(503, `{"ready":false,"missing":["store"]}`)
 		broken.Clear()
 		broken.Store("private key", any("panic"))
 		expect(503, `{"ready":false,"missing":["private key"]}`)
