@@ -197,7 +197,7 @@ func (t *Turn) promptGoAhead(tr *Track, d *Deployment, v verdict) {
 	if d.Lapsed != nil {
 		key = fmt.Sprintf("hands:%d", d.Lapsed.Comment)
 		if d.GoAhead == nil {
-			again = change.Say(change.Words(" again: "), change.Login(d.Lapsed.By), change.Words(" said so before the last version there was rolled back. "))
+			again = change.Say(change.Words(" again: "), change.Login(d.Lapsed.By), change.Words(" said so before the last rollback there. "))
 			of = append(of, d.Lapsed.By)
 		}
 	}

@@ -218,12 +218,26 @@ func TestCallsAgainWhenARollbackTookTheGoAhead(t *testing.T) {
 	s.report("production", 2, change.DeploymentFailure)
 	s.all.Prompts = nil // of the rollback
 	s.succeed("production", 1).waits("production", 3, "/change deploy production")
-	again := s.told(3, "merle: 3333333 (#3) can go to production once people say so again: carol said so before the last version there was rolled back. "+
+	again := s.told(3, "merle: 3333333 (#3) can go to production once people say so again: carol said so before the last rollback there. "+
 		"It waits for somebody who may give the command /change deploy production, because it holds #2 (high-risk), #3 (high-risk).", merger, carol)
 	if again.Key == first.Key {
 		t.Errorf("%s was posted before, and would not be again", again.Key)
 	}
 	s.later(time.Minute).quiet().does(carol, 3, "deploy", "production").is("production", 3, Deploying)
+}
+
+// A rollback that was cancelled took the go-ahead too, and rolled nothing back.
+func TestCallsAgainWhenACancelledRollbackTookTheGoAhead(t *testing.T) {
+	s := play(t, Create, normal, high, high)
+	s.land(1).verify("staging", 1).verify("production", 1)
+	s.land(2).verify("staging", 2)
+	s.land(3).verify("staging", 3)
+	s.does(bob, 2, "deploy", "production").does(carol, 3, "deploy", "production").succeed("production", 2)
+	s.does(bob, 2, "rollback", "production")
+	s.all.Prompts = nil
+	s.does(bob, 2, "cancel", "production")
+	s.told(3, "merle: 3333333 (#3) can go to production once people say so again: carol said so before the last rollback there. "+
+		"It waits for somebody who may give the command /change deploy production, because it holds #2 (high-risk), #3 (high-risk).", merger, carol)
 }
 
 func TestNobodyIsCalledWhereNobodyNeedSayAnything(t *testing.T) {
