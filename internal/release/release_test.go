@@ -474,6 +474,27 @@ func TestRollbackThatCameToNothingCanBeAskedForAgain(t *testing.T) {
 	}
 }
 
+// Of several that a rollback was to take off, only what the environment was left with can be rolled back by a command without a version.
+func TestOnlyTheLastIsToldToBeRolledBackAgain(t *testing.T) {
+	s := play(t, Create, normal, normal, normal, normal)
+	for n := 1; n <= 2; n++ {
+		s.land(n).verify("staging", n).verify("production", n)
+	}
+	for n := 3; n <= 4; n++ {
+		s.land(n).verify("staging", n).succeed("production", n)
+	}
+	s.does(bob, 4, "rollback", "production").does(carol, 4, "cancel", "production")
+	for n := change.Number(3); n <= 4; n++ {
+		row := Standing(&s.state, &s.rules, n, s.now)[1]
+		asks := strings.Contains(row.Says.String(), "ask for it again with /change rollback production")
+		if row.Phase != Failed || asks != (n == 4) {
+			t.Errorf("#%d stands as %s: %s", n, row.Phase, row.Says)
+		}
+	}
+	s.refused("production holds 4444444 (#4) by now", bob, 3, "rollback", "production")
+	s.does(bob, 4, "rollback", "production")
+}
+
 // A rollback that came to nothing is all that tells of an environment to a pull request which never went there: its comment would say for ever that the
 // rollback is under way.
 func TestRollbackThatCameToNothingIsToldWhereItWasAskedFor(t *testing.T) {

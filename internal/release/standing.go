@@ -90,7 +90,7 @@ func (d *Deployment) says(tr *Track, m Mode, now time.Time) change.Text {
 			return change.Say(says, change.Words(", and replaced since"))
 		}
 	case Failed:
-		if tr.wasKept(d) && tr.isLast(d) && tr.rollback() == nil {
+		if tr.wasKept(d) && d == tr.head() && tr.rollback() == nil {
 			return change.Say(change.Quote(d.Why), change.Words("; its rollback came to nothing: ask for it again with "),
 				change.Code(`/change rollback `+tr.Environment+` "what went wrong"`))
 		}
