@@ -76,9 +76,6 @@ func (q *Queue) jobsFor(a store.Accepted, t traces) (list []causedJob) {
 	add := func(args jobArgs, causes []string, u urgency, p patience) {
 		opts := args.InsertOpts()
 		opts.Metadata = origin{Raised: now.UnixMicro(), Trace: causes[0]}.metadata()
-		if u == inBackground {
-			opts.Priority = backgroundPriority
-		}
 		list = append(list, causedJob{insertion{args, opts, u, p}, causes})
 	}
 	for _, id := range a.Added {

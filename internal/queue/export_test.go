@@ -33,6 +33,24 @@ func InsertJob(ctx context.Context, q *Queue, key change.PullKey) error {
 	return q.Store.Write(ctx, func(tx store.Tx) error { return q.insertRuns(ctx, tx, pulls([]change.PullKey{key}), atOnce) })
 }
 
+// urgencies are all that there are, by name.
+var urgencies = map[string]urgency{"at once": atOnce, "early": early, "patient": patient, "when due": whenDue, "in background": inBackground}
+
+// InsertUrgent inserts the job of a pull request with an urgency, named in words. A patient one can be put off by an hour. It returns when the job is
+// due, zero if that is not known, and whether there is more to be run now.
+func InsertUrgent(ctx context.Context, q *Queue, key change.PullKey, urgency string, most time.Duration) (due time.Time, more bool, err error) {
+	s := pullSubject(key)
+	job := insertion{s, s.InsertOpts(), urgencies[urgency], patience{time.Hour, most}}
+	err = q.Store.Write(ctx, func(tx store.Tx) error {
+		list, err := q.insert(ctx, tx, []insertion{job})
+		if err == nil {
+			due, more = list[0].due, list[0].more
+		}
+		return err
+	})
+	return due, more, err
+}
+
 // DeleteJobs deletes all jobs, and has nothing left to do.
 func DeleteJobs(ctx context.Context, q *Queue) error {
 	return q.Store.Write(ctx, func(tx store.Tx) error {

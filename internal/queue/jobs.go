@@ -130,15 +130,25 @@ type sweepArgs struct {
 func (sweepArgs) Kind() string                 { return "sweep" }
 func (sweepArgs) InsertOpts() river.InsertOpts { return once(sweepQueue) }
 
-// urgency says what becomes of a job that is there already and waits for a later time.
+// urgency says what becomes of the job of what was raised, by whether there is one already. Of one that is there for a later time and for the background,
+// both columns hold.
+//
+//	              no job                       a job for later                        a job for the background
+//	atOnce        is inserted, to run now      runs now                               becomes urgent
+//	early         is inserted, to run now      runs now                               stays one
+//	patient       is put off: patience.wait    runs now if later: patience.most       stays one
+//	whenDue       is inserted for its time     goes on waiting                        stays one
+//	inBackground  is inserted as one           goes on waiting                        stays one
+//
+// A job that is being run is left alone: at its end it sees what was raised.
 type urgency int
 
 const (
-	atOnce       urgency = iota // it is made available now, and is no background run any more
-	early                       // it is made available now
-	whenDue                     // it goes on waiting
-	patient                     // it goes on waiting as its patience says; see patience
-	inBackground                // it goes on waiting; one that is not there yet is inserted as a background run
+	atOnce       urgency = iota // somebody waits for it
+	early                       // what it waited for may be over
+	patient                     // more is expected to be raised soon
+	whenDue                     // there need only be a job
+	inBackground                // nobody waits for it
 )
 
 // insertRuns sees to it that each subject, which was raised now, has a job, and only one.
@@ -155,9 +165,6 @@ func (q *Queue) insertRunsOf(ctx context.Context, tx store.Tx, subjects []subjec
 	for i, s := range subjects {
 		opts := s.InsertOpts()
 		opts.Metadata = origin
-		if u == inBackground {
-			opts.Priority = backgroundPriority
-		}
 		jobs[i] = insertion{s, opts, u, patience{}}
 	}
 	_, err := q.insert(ctx, tx, jobs)
@@ -176,7 +183,7 @@ func (q *Queue) insertNext(ctx context.Context, tx store.Tx, s subject, p patien
 type inserted struct {
 	*rivertype.JobRow
 	more bool      // there is more to be run now than there was
-	due  time.Time // when it waits for nothing but a worker, or is being run; zero: that is not known
+	due  time.Time // when it waits for nothing but a worker, or is being run; zero: that is not known, or it is a background run's
 }
 
 // insert inserts jobs, each into the lane of its owner, and returns for each the one that is there now: it, or another that was there
@@ -196,8 +203,11 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]in
 	now := time.Now() // by River's clock
 	for i, j := range jobs {
 		o := j.args.owner()
-		if j.urgency == patient {
+		switch j.urgency {
+		case patient:
 			j.opts.ScheduledAt = now.Add(j.patience.wait)
+		case inBackground:
+			j.opts.Priority = backgroundPriority
 		}
 		j.opts.Queue = laneOf(j.opts.Queue, cmp.Or(o.installation, installations[o.repository]))
 		params[i] = river.InsertManyParams{Args: j.args, InsertOpts: &j.opts}
@@ -208,49 +218,58 @@ func (q *Queue) insert(ctx context.Context, tx store.Tx, jobs []insertion) ([]in
 	}
 	list := make([]inserted, len(results))
 	for i, r := range results {
-		list[i].JobRow = r.Job
-		if list[i].due, list[i].more, err = q.hurry(ctx, tx, r, jobs[i], now); err != nil {
+		if r.UniqueSkippedAsDuplicate {
+			list[i], err = q.hurry(ctx, tx, r.Job, jobs[i], now)
+		} else {
+			list[i], err = justInserted(ctx, tx, r.Job, jobs[i].urgency, now)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
 }
 
-// hurry sees to it that a job, inserted now or there already, runs as soon as it should. It returns when the job is due, zero if that is not known or
-// the job is a background run, and whether there is more to be run now than there was.
-func (q *Queue) hurry(ctx context.Context, tx store.Tx, r *rivertype.JobInsertResult, j insertion, now time.Time) (due time.Time, more bool, err error) {
-	u := j.urgency
-	if !r.UniqueSkippedAsDuplicate {
-		switch u {
-		case patient:
-			return r.Job.ScheduledAt, false, beReady(ctx, tx, r.Job)
-		case atOnce, early:
-			return now, true, nil
+// justInserted returns a job that was not there before, and sees to it that it is taken when its time has come.
+func justInserted(ctx context.Context, tx store.Tx, job *rivertype.JobRow, u urgency, now time.Time) (inserted, error) {
+	switch u {
+	case atOnce, early:
+		return inserted{JobRow: job, more: true, due: now}, nil
+	case patient:
+		return inserted{JobRow: job, due: job.ScheduledAt}, beReady(ctx, tx, job)
+	default:
+		return inserted{JobRow: job}, nil
+	}
+}
+
+// hurry returns a job that was there before, and sees to it that it is run as soon as what was raised demands; see urgency.
+func (q *Queue) hurry(ctx context.Context, tx store.Tx, job *rivertype.JobRow, j insertion, now time.Time) (inserted, error) {
+	there := inserted{JobRow: job}
+	if j.urgency == whenDue || j.urgency == inBackground {
+		return there, nil
+	}
+	background := isBackground(job) && job.State != rivertype.JobStateRunning
+	if background && j.urgency == atOnce {
+		if err := q.hasten(ctx, tx, job, now); err != nil {
+			return inserted{}, err
 		}
-		return time.Time{}, false, nil
+		background = false
 	}
-	if u == whenDue || u == inBackground {
-		return time.Time{}, false, nil
-	}
-	slow := isBackground(r.Job) && r.Job.State != rivertype.JobStateRunning
-	if u == atOnce && slow {
-		if err := q.hasten(ctx, tx, r.Job, now); err != nil {
-			return time.Time{}, false, err
+	there.due = now
+	switch {
+	case !waits(job, now):
+	case j.urgency == patient && !job.ScheduledAt.After(now.Add(j.patience.most)):
+		there.due = job.ScheduledAt
+	default:
+		if err := q.engine.retry(ctx, tx, job.ID); err != nil {
+			return inserted{}, err
 		}
-		slow = false
+		there.more = true
 	}
-	due = now
-	if waits(r.Job, now) {
-		if u == patient && !r.Job.ScheduledAt.After(now.Add(j.patience.most)) {
-			due = r.Job.ScheduledAt
-		} else if more, err = true, q.engine.retry(ctx, tx, r.Job.ID); err != nil {
-			return time.Time{}, false, err
-		}
+	if background {
+		there.due = time.Time{} // it waits for all that is urgent, too
 	}
-	if slow {
-		due = time.Time{}
-	}
-	return due, more, nil
+	return there, nil
 }
 
 // patience is how long a run can be put off; the zero value: not at all.

@@ -33,6 +33,7 @@ func suite(t *testing.T, open func(t testing.TB, clock func() time.Time) *store.
 		{"stopping hands over", stoppingHandsOver},
 		{"deliveries before the start", deliveriesBeforeTheStart},
 		{"a run is followed by its recheck", aRunIsFollowedByItsRecheck},
+		{"a job is run when it is urgent", aJobIsRunWhenItIsUrgent},
 		{"background runs come after all others", backgroundRunsComeAfterAllOthers},
 		{"a background run is waited for from an event on", aBackgroundRunIsWaitedForFromAnEventOn},
 		{"a background run waits for room", aBackgroundRunWaitsForRoom},
