@@ -18,6 +18,9 @@ type Push struct {
 	At time.Time // when it was, as GitHub tells, else when we were told of it
 }
 
+// isMove says whether it may have taken commits off the branch: it was a forced one, or deleted the branch.
+func (p Push) isMove() bool { return p.After == "" || p.Forced && p.Before != "" }
+
 // is says whether a push that was told of is the known one, which the activity shows.
 func (p Push) is(known Push) bool {
 	return p.Before == known.Before && p.After == known.After && (p.Pushed.IsZero() || p.Pushed.Sub(known.At).Abs() <= sameEvent)

@@ -44,10 +44,18 @@ type branchState struct {
 	Heading change.SHA `json:"heading,omitempty"`
 	// Untold are the moves that were found before a push told of them, kept for as long as one may.
 	Untold []move `json:"untold,omitempty"`
-	// Unseen is how many moves were found so.
-	Unseen int `json:"unseen,omitempty"`
+	// UntoldEver is how many moves were found so, since the branch was looked at first.
+	UntoldEver int `json:"unseen,omitempty"`
 	// Missed is since when GitHub does not find commits that are compared, which may be a mistake; zero: it finds them, or they are known to be gone.
 	Missed time.Time `json:"missed,omitzero"`
+}
+
+// isWalked says whether the branch was governed when it was looked at last, so that it is walked from Known.
+func (s *branchState) isWalked() bool { return s.Known != "" && !s.Left }
+
+// isSettled says whether a branch that is walked needs no look: nothing happened to it, and nothing was left over.
+func (s *branchState) isSettled(m *Moved, isDefault bool) bool {
+	return s.Known == m.Tip && len(m.Pushes) == 0 && !s.Deleted && s.Default == isDefault && s.Open == nil && s.Missed.IsZero()
 }
 
 // untold returns the moves that a push may tell of that comes late.
@@ -121,13 +129,15 @@ func (r *run) branchFrom(ctx context.Context, state branchState) (queue.Result, 
 		return queue.Result{}, err
 	}
 	isDefault := name == repo.DefaultBranch
-	if !rules.Governed && !(rules.Unusable && (isDefault || state.Known != "" && !state.Left)) {
+	if !rules.Governed && !(rules.Unusable && (isDefault || state.isWalked())) {
 		return queue.Result{}, r.leave(ctx, state, taken)
 	}
 
-	moved := &Moved{Repository: repo.ID, Branch: name, Now: r.github.Now(), Known: state.Known, Deleted: state.Deleted, Pushes: pushes}
-	moved.Untold, moved.Unseen, moved.Heading = state.untold(moved.Now), state.Unseen, state.Heading
-	moved.Judged = state.Found
+	now := r.github.Now()
+	moved := &Moved{
+		Repository: repo.ID, Branch: name, Now: now, Pushes: pushes, Known: state.Known, Heading: state.Heading, Deleted: state.Deleted,
+		Judged: state.Found, Untold: state.untold(now), UntoldEver: state.UntoldEver,
+	}
 	moved.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
@@ -139,7 +149,7 @@ func (r *run) branchFrom(ctx context.Context, state branchState) (queue.Result, 
 	if err != nil {
 		return queue.Result{}, err
 	}
-	if state.Known == "" || state.Left {
+	if !state.isWalked() {
 		moved.Known, err = r.start(ctx, moved, state.Left)
 		if github.IsRefusal(err) {
 			return r.refused(err), nil
@@ -150,7 +160,7 @@ func (r *run) branchFrom(ctx context.Context, state branchState) (queue.Result, 
 		if moved.Known == "" {
 			moved.Orphan, moved.Known = true, moved.Tip
 		}
-	} else if state.Known == moved.Tip && len(pushes) == 0 && !state.Deleted && state.Default == isDefault && state.Open == nil && state.Missed.IsZero() {
+	} else if state.isSettled(moved, isDefault) {
 		return queue.Result{}, nil
 	}
 	return r.walk(ctx, state, moved, taken)
@@ -184,7 +194,7 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 		result.RetryAt = r.Clock()
 	}
 	landed, open := walk.goesOn(landed, unexplained, wait > 0)
-	moved.begunElsewhere(&state)
+	moved.noteBeside(&state)
 	moves, err := r.moves(ctx, moved)
 	if err != nil {
 		return queue.Result{}, err
@@ -194,12 +204,12 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 		return queue.Result{}, err
 	}
 	save.Raise = append(save.Raise, r.unheard...)
-	next := branchState{Known: moved.Tip, Default: moved.Branch == r.work.Repository.DefaultBranch, Untold: moved.Untold, Unseen: moved.Unseen}
+	next := branchState{Known: moved.Tip, Default: moved.Branch == r.work.Repository.DefaultBranch, Untold: moved.Untold, UntoldEver: moved.UntoldEver}
 	if save.Taken = taken; !whole {
 		// The other notes tell who pushed what is still to come; what they told of the branch itself is not to be found again.
 		next.Known, next.Waits, save.Taken = walk.Line[n-1].SHA, state.Waits, moved.behind(walk, taken)
-		next.Open, next.Beside, next.Heading = open, moved.Base, moved.Tip
-		next.Found = moved.told()
+		next.Open, next.Beside, next.Heading = open, moved.Beside, moved.Tip
+		next.Found = moved.toldKeys()
 		for _, e := range moves {
 			next.Found = append(next.Found, e.Key)
 		}
@@ -228,9 +238,9 @@ func (r *run) refused(err error) queue.Result {
 // is judged.
 func (r *run) leave(ctx context.Context, state branchState, taken []string) error {
 	var save store.ErrandSave
-	if state.Known != "" && !state.Left {
+	if state.isWalked() {
 		if state.Open != nil { // what was found already is told all the same
-			moved := &Moved{Branch: r.work.Errand.Name, Known: state.Known, Base: state.Beside}
+			moved := &Moved{Branch: r.work.Errand.Name, Known: state.Known, Beside: state.Beside}
 			var err error
 			if save, err = r.leaving(ctx, &state, moved, []change.Exception{*state.Open}); err != nil {
 				return err
@@ -259,7 +269,7 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 	if err != nil {
 		return queue.Result{}, err
 	}
-	if moved.Base = state.Beside; state.Open != nil {
+	if moved.Beside = state.Beside; state.Open != nil {
 		exceptions = append(exceptions, *state.Open)
 	}
 	save, err := r.leaving(ctx, &state, moved, exceptions)
@@ -267,7 +277,7 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 		return queue.Result{}, err
 	}
 	save.Taken = taken
-	state.Deleted, state.Waits, state.Found, state.Untold, state.Unseen = true, nil, nil, moved.Untold, moved.Unseen
+	state.Deleted, state.Waits, state.Found, state.Untold, state.UntoldEver = true, nil, nil, moved.Untold, moved.UntoldEver
 	state.Open, state.Beside, state.Missed = nil, "", time.Time{}
 	save.State = state
 	return queue.Result{}, r.save(ctx, save)
@@ -351,7 +361,7 @@ func Walked(errands []store.ErrandWork) (branches []string, err error) {
 		if err := json.Unmarshal(w.State, &s); err != nil {
 			return nil, fmt.Errorf("reading the state of %s: %w", w.Errand, err)
 		}
-		if s.Known != "" && !s.Left && !s.Deleted {
+		if s.isWalked() && !s.Deleted {
 			branches = append(branches, w.Errand.Name)
 		}
 	}
@@ -387,7 +397,7 @@ func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, 
 		commits[i] = Commit{SHA: c.SHA, Parents: c.Parents, By: known(c.Author, c.Committer)}
 	}
 	walk.Line = change.FirstParents(moved.Tip, commits, Commit.line)
-	moved.Beside = len(walk.Line) > 0 && walk.Line[0].onto() != moved.Known
+	moved.Elsewhere = len(walk.Line) > 0 && walk.Line[0].onto() != moved.Known
 	n, err := r.part(ctx, walk)
 	if err != nil {
 		return nil, false, err
@@ -405,7 +415,7 @@ func (r *run) leaving(ctx context.Context, state *branchState, moved *Moved, exc
 			continue
 		}
 		if len(e.Commits) > 0 {
-			e.Beside = moved.Base
+			e.Beside = moved.Beside
 		}
 		rules := Rules{}
 		if before := moved.before(e); before != "" {

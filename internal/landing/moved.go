@@ -9,37 +9,48 @@ import (
 	"github.com/changegate/changegate/internal/change"
 )
 
-// Moved is how a branch's tip came to be where it is, as far as that is not about single commits.
+// Moved is how a branch's tip came from the last commit known to where it is. Walk judges the commits that landed on the way; Judge judges the moves, which
+// may have taken commits off: forced pushes and deletions. A delivery tells of a push, and the repository's activity shows it. A move of which neither
+// knows is seen by where the branch is.
 type Moved struct {
 	Repository change.RepositoryID
 	Branch     string
 	Now        time.Time
-	Known      change.SHA // the last commit known; empty: there is none
-	Tip        change.SHA // empty: the branch is gone
+
+	// What is remembered; see branchState.
+
+	Known change.SHA // the last commit known; empty: there is none
 	// Heading is where the tip was in the part of a walk before this one, which came as far as Known; empty: that came to the tip.
 	Heading change.SHA
-	// Kept says that Known is an ancestor of Tip, or Tip itself. Not looked at if one of them is empty.
-	Kept    bool
-	Deleted bool   // it was known before that the branch is gone
-	Pushes  []Push // those that were told of, oldest first
+	Deleted bool // it was known before that the branch is gone
 	// Judged are the keys of the moves that earlier parts of this walk judged, made with the times that the pushes gave which told of them.
 	Judged []string
+	// Untold are moves that were found before a push told of them. The first push that tells of one later is not another move.
+	Untold []move
+	// UntoldEver is how many moves were found before a push told of them, since the branch was looked at first.
+	UntoldEver int
+
+	// What is told and read.
+
+	Pushes []Push     // those that were told of, oldest first
+	Tip    change.SHA // empty: the branch is gone
+	// Kept says that Known is an ancestor of Tip, or Tip itself. Not looked at if one of them is empty.
+	Kept bool
 	// Activity is what the repository's activity shows of the branch, oldest first. It is read if something is found.
 	Activity []Push
 	// Origin is the commit of the default branch, or of the former one, that the branch was compared with when it was looked at for the first time;
 	// empty: none. Orphan says that the two have no history in common; Known is Tip then.
 	Origin change.SHA
 	Orphan bool
-	// Beside says that what landed does not go on from Known along first parents: it was begun elsewhere, and then merged with it or put in its place.
-	Beside bool
-	// Base is the commit whose policy says how commits that were begun elsewhere are reported; empty: there are none.
-	Base change.SHA
+	// Elsewhere says that what landed does not go on from Known along first parents: it was begun elsewhere, and then merged with it or put in its place.
+	Elsewhere bool
 	// TooMany says that more commits landed since Known than GitHub lists.
 	TooMany bool
-	// Untold are moves that were found before a push told of them. The first push that tells of one later is not another move.
-	Untold []move
-	// Unseen is how many moves were found before a push told of them, since the branch was looked at first.
-	Unseen int
+
+	// What comes of it.
+
+	// Beside is the commit whose policy says how commits that were begun elsewhere are reported; empty: there are none. See noteBeside.
+	Beside change.SHA
 	// Named is what is left for exceptions that were found before it was known who did them: by now it is.
 	Named []change.Raised
 }
@@ -58,10 +69,15 @@ type move struct {
 	Observed bool   `json:"observed,omitempty"`
 }
 
-// is says whether it is the move that a push tells of.
+// is says whether it is the move that a push tells of: one between the same commits, for which the times speak.
+//
+//	a push told of it before                it is that push, told of once more
+//	the push does not say when it was       it is the move
+//	both say when they were                 it is the move if that was at the same time
+//	only the push does                      it is the move unless it came after that was found
 func (m move) is(p Push) bool {
 	switch {
-	case p.Before != m.Before || p.After != m.After || !p.Forced && p.After != "":
+	case !p.isMove() || p.Before != m.Before || p.After != m.After:
 		return false
 	case !m.Told.IsZero():
 		return m.Told.Equal(p.At)
@@ -73,52 +89,64 @@ func (m move) is(p Push) bool {
 	return !p.Pushed.After(m.Found.Add(sameEvent))
 }
 
-// Judge returns the exceptions: a history of its own, each forced push, each deletion, what no push told of, and more commits than GitHub lists.
-// Untold are the moves that were found before, with those of them noted that a push told of now, and the new ones that no push told of.
+// Judge returns the exceptions: a history of its own, each move, and more commits than GitHub lists. Untold are the moves that were found before, with those
+// of them noted that a push told of now, and the new ones that no push told of. Those are looked for only where what was told does not explain where the
+// branch is: first in the activity; and where that does not explain it either, it is one that is seen.
 func (m *Moved) Judge() (found []change.Exception, untold []move) {
-	forced, deleted := false, m.Deleted
 	untold = slices.Clone(m.Untold)
 	if m.Orphan {
 		found = append(found, m.orphan())
 	}
 	for _, p := range m.Pushes {
-		if e, is := m.moved(p, p.At); is && slices.Contains(m.Judged, e.Key) {
-			continue // and Known is beyond it
+		if !p.isMove() || slices.Contains(m.Judged, m.exception(p, p.At).Key) {
+			continue // Known is beyond what was judged
 		}
-		if i := slices.IndexFunc(untold, func(m move) bool { return m.is(p) }); i >= 0 {
+		if i := slices.IndexFunc(untold, func(before move) bool { return before.is(p) }); i >= 0 {
 			untold[i].Told = p.At
 			if p.By.Known() {
 				untold[i].By = p.By
 			}
 			continue
 		}
-		if e, is := m.moved(p, p.when(m.Activity)); is {
-			forced, deleted = forced || p.After != "", deleted || p.After == ""
-			found = append(found, e)
-		}
-	}
-	isLost := func() bool {
-		return m.Known != "" && (m.Tip == "" && !deleted || m.Tip != "" && !m.Kept && !forced)
+		found = append(found, m.exception(p, p.when(m.Activity)))
 	}
 	lose := func(p Push, e change.Exception) {
 		found = append(found, e)
 		untold = append(untold, move{Before: p.Before, After: p.After, Found: m.Now, Pushed: p.Pushed, By: p.By, Key: e.Key})
 	}
-	if isLost() {
-		for _, p := range m.missed() {
-			if e, is := m.moved(p, p.At); is {
-				forced, deleted = forced || p.After != "", deleted || p.After == ""
-				lose(p, e)
+	if !m.isExplained(found) {
+		for _, p := range m.shown() {
+			if p.isMove() {
+				lose(p, m.exception(p, p.At))
 			}
 		}
 	}
-	if isLost() {
-		lose(m.unseen())
+	if !m.isExplained(found) {
+		lose(m.seen())
 	}
 	if m.TooMany {
 		found = append(found, m.tooMany())
 	}
 	return found, untold
+}
+
+// isExplained says whether the branch can be where it is with no more moves than were found.
+//
+//	Known is in the tip's history   without any
+//	it is not                       after a forced push
+//	the branch is gone              after a deletion, found now or before
+func (m *Moved) isExplained(found []change.Exception) bool {
+	has := func(kind change.ExceptionKind) bool {
+		return slices.ContainsFunc(found, func(e change.Exception) bool { return e.Kind == kind })
+	}
+	switch {
+	case m.Known == "":
+		return true
+	case m.Tip == "":
+		return m.Deleted || has(change.BranchDeleted)
+	default:
+		return m.Kept || has(change.ForcedUpdate)
+	}
 }
 
 // first returns the first of the pushes, in whatever order they were told of: the one that began where no other had led. The zero Push: there is none.
@@ -139,18 +167,18 @@ func (m *Moved) first() (first Push) {
 // last is where the branch was last, as far as is known.
 func (m *Moved) last() change.SHA { return cmp.Or(m.Heading, m.Known) }
 
-// told returns the keys of the moves that pushes told of, made with the times that these gave: so they are the same whatever the activity shows.
-func (m *Moved) told() (keys []string) {
+// toldKeys returns the keys of the moves that pushes told of, made with the times that these gave: so they are the same whatever the activity shows.
+func (m *Moved) toldKeys() (keys []string) {
 	for _, p := range m.Pushes {
-		if e, is := m.moved(p, p.At); is {
-			keys = append(keys, e.Key)
+		if p.isMove() {
+			keys = append(keys, m.exception(p, p.At).Key)
 		}
 	}
 	return keys
 }
 
-// missed returns the pushes of the activity, since the branch was where it was last, of which nobody told.
-func (m *Moved) missed() []Push {
+// shown returns the pushes that only the activity shows, since the branch was where it was last.
+func (m *Moved) shown() []Push {
 	activity, _ := since(m.Activity, m.last())
 	if m.Deleted && len(activity) > 0 && activity[0].After == "" {
 		activity = activity[1:] // that was found
@@ -160,20 +188,17 @@ func (m *Moved) missed() []Push {
 	})
 }
 
-// moved returns the exception of a push that is a forced one or a deletion.
-func (m *Moved) moved(p Push, at time.Time) (e change.Exception, is bool) {
-	switch {
-	case p.After == "":
-		return m.deleted(p.Before, p.By, at), true
-	case p.Forced && p.Before != "":
-		return m.forced(p.Before, p.After, p.By, at), true
+// exception returns that of a push which is a move.
+func (m *Moved) exception(p Push, at time.Time) change.Exception {
+	if p.After == "" {
+		return m.deleted(p.Before, p.By, at)
 	}
-	return e, false
+	return m.forced(p.Before, p.After, p.By, at)
 }
 
-// unseen returns the exception of a move that is seen by where the branch is: nobody told of it, or it was deleted and made again elsewhere. Then
+// seen returns a move that is seen by where the branch is, and its exception: nobody told of it, or the branch was deleted and made again elsewhere, and then
 // it is by whoever made it. Where it is not known when that was, what tells the move from another one like it is how many were found so before.
-func (m *Moved) unseen() (Push, change.Exception) {
+func (m *Moved) seen() (Push, change.Exception) {
 	p := Push{change.BranchPush{Branch: m.Branch, Before: m.last(), After: m.Tip, Forced: m.Tip != ""}, m.Now}
 	activity, _ := since(m.Activity, m.last())
 	at := m.Tip
@@ -187,9 +212,9 @@ func (m *Moved) unseen() (Push, change.Exception) {
 		}
 		at = last.Before // what was pushed onto it was not what moved it
 	}
-	e, _ := m.moved(p, p.At)
+	e := m.exception(p, p.At)
 	if p.Pushed.IsZero() {
-		e.Key = keyOf(e.Kind, m.Repository, m.Branch, p.Before, p.After, "unseen", m.Unseen+1)
+		e.Key = keyOf(e.Kind, m.Repository, m.Branch, p.Before, p.After, "unseen", m.UntoldEver+1)
 	}
 	return p, e
 }
@@ -223,16 +248,16 @@ func (m *Moved) behind(w *Walk, notes []string) (taken []string) {
 	return taken
 }
 
-// begunElsewhere notes the commit whose policy says how commits that were begun elsewhere are reported: the last one known. In a later part of a walk that is the
-// last one that was known before it began, or before what is open.
-func (m *Moved) begunElsewhere(state *branchState) {
-	switch {
-	case m.Beside && state.Open != nil:
-		m.Base = cmp.Or(state.Beside, state.Open.Before, m.Known)
-	case m.Beside:
-		m.Base = cmp.Or(state.Beside, m.Known)
-	default:
-		m.Base = state.Beside
+// noteBeside notes the commit whose policy says how commits that were begun elsewhere are reported: the last one that was known before what is open, or
+// before this walk. An earlier part of the walk may have noted it.
+func (m *Moved) noteBeside(state *branchState) {
+	m.Beside = state.Beside
+	if !m.Elsewhere || m.Beside != "" {
+		return
+	}
+	m.Beside = m.Known
+	if state.Open != nil {
+		m.Beside = cmp.Or(state.Open.Before, m.Known)
 	}
 }
 
@@ -241,8 +266,8 @@ func (m *Moved) before(e change.Exception) change.SHA {
 	switch {
 	case e.Before == "" && m.Orphan:
 		return m.Origin
-	case m.Base != "" && len(e.Commits) > 0:
-		return m.Base
+	case m.Beside != "" && len(e.Commits) > 0:
+		return m.Beside
 	case e.Before == "":
 		return m.Known
 	}

@@ -46,7 +46,7 @@ func (r *run) moves(ctx context.Context, moved *Moved) ([]change.Exception, erro
 		found, untold = moved.Judge()
 	}
 	moved.Named = moved.named(untold)
-	moved.Unseen += len(untold) - len(moved.Untold)
+	moved.UntoldEver += len(untold) - len(moved.Untold)
 	moved.Untold = untold
 	return found, nil
 }
