@@ -177,9 +177,21 @@ func (m *Moved) toldKeys() (keys []string) {
 	return keys
 }
 
+// way returns what the activity shows of how the branch came from where it was last to the tip. What comes after that was pushed since the tip was read,
+// and is for the walk that follows.
+func (m *Moved) way() []Push {
+	activity, _ := since(m.Activity, m.last())
+	for i, p := range slices.Backward(activity) {
+		if p.After == m.Tip {
+			return activity[:i+1]
+		}
+	}
+	return activity
+}
+
 // shown returns the pushes that only the activity shows, since the branch was where it was last.
 func (m *Moved) shown() []Push {
-	activity, _ := since(m.Activity, m.last())
+	activity := m.way()
 	if m.Deleted && len(activity) > 0 && activity[0].After == "" {
 		activity = activity[1:] // that was found
 	}
@@ -200,9 +212,8 @@ func (m *Moved) exception(p Push, at time.Time) change.Exception {
 // it is by whoever made it. Where it is not known when that was, what tells the move from another one like it is how many were found so before.
 func (m *Moved) seen() (Push, change.Exception) {
 	p := Push{change.BranchPush{Branch: m.Branch, Before: m.last(), After: m.Tip, Forced: m.Tip != ""}, m.Now}
-	activity, _ := since(m.Activity, m.last())
 	at := m.Tip
-	for _, last := range slices.Backward(withActivity(m.Pushes, activity)) {
+	for _, last := range slices.Backward(withActivity(m.Pushes, m.way())) {
 		if last.After != at || at == "" {
 			continue
 		}
@@ -299,8 +310,7 @@ func (m *Moved) tooMany() change.Exception {
 			change.Words(fmt.Sprintf(" at once, from %s to %s. They were not compared with what was decided.", m.Known.Short(), m.Tip.Short()))),
 	}
 	var last *Push
-	missed, _ := since(m.Activity, m.last())
-	pushes := withActivity(m.Pushes, missed)
+	pushes := withActivity(m.Pushes, m.way())
 	for i, p := range pushes {
 		if e.By = known(append(e.By, p.By)...); p.After == m.Tip {
 			last = &pushes[i]

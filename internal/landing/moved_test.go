@@ -147,6 +147,31 @@ func TestForcedAndThenMergedInto(t *testing.T) {
 	r.want(change.NoPullRequest, change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest)
 }
 
+// TestMovedAgainDuringTheWalk has a move be found once that is made after a walk read where the branch is, though the activity shows it that walk already.
+func TestMovedAgainDuringTheWalk(t *testing.T) {
+	for name, look := range map[string]func(*rig, change.BranchPush){
+		"told":  func(r *rig, p change.BranchPush) { r.delivered(time.Second, p) },
+		"swept": func(r *rig, _ change.BranchPush) { r.branch(release1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := on(t, release1)
+			a := r.tip
+			r.delivered(0, r.pushed(release1, r.commit(r.with(a, files{"x.txt": blob("x")}), alice, a), alice))
+			first := r.pushed(release1, r.commit(r.with(a, files{"y.txt": blob("y")}), bob, a), bob)
+			second := r.pushed(release1, r.commit(r.with(a, files{"z.txt": blob("z")}), carol, a), carol)
+			r.branches[release1] = first.After
+			r.branch(release1)
+			r.want(change.NoPullRequest, change.ForcedUpdate, change.NoPullRequest)
+			r.branches[release1] = second.After
+			look(r, second)
+			r.want(change.NoPullRequest, change.ForcedUpdate, change.NoPullRequest, change.ForcedUpdate, change.NoPullRequest)
+			if e := r.found()[3]; e.Before != first.After || len(e.By) != 1 || e.By[0].ID != carol.ID {
+				t.Errorf("the second is from %s by %v", e.Before, e.By)
+			}
+		})
+	}
+}
+
 // TestMergedIntoSomethingElse has an exception tell what the branch was, where the merge that was pushed has another first parent.
 func TestMergedIntoSomethingElse(t *testing.T) {
 	r := on(t, release1)
