@@ -40,7 +40,7 @@ type branchState struct {
 	// branch was known to be when a walk began of what was begun elsewhere, while it has not come to the tip.
 	Open   *change.Exception `json:"open,omitempty"`
 	Beside change.SHA        `json:"beside,omitempty"`
-	// Heading is where the branch's tip was when it was last looked at, while the walk has not come there.
+	// Heading is where the branch's tip was when it was last looked at, or when it was deleted, while the walk has not come there.
 	Heading change.SHA `json:"heading,omitempty"`
 	// Untold are the moves that were found before a push told of them, kept for as long as one may.
 	Untold []move `json:"untold,omitempty"`
@@ -278,7 +278,7 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 	}
 	save.Taken = taken
 	state.Deleted, state.Waits, state.Found, state.Untold, state.UntoldEver = true, nil, nil, moved.Untold, moved.UntoldEver
-	state.Open, state.Beside, state.Missed = nil, "", time.Time{}
+	state.Open, state.Beside, state.Missed, state.Heading = nil, "", time.Time{}, moved.left()
 	save.State = state
 	return queue.Result{}, r.save(ctx, save)
 }

@@ -20,7 +20,7 @@ type Moved struct {
 	// What is remembered; see branchState.
 
 	Known change.SHA // the last commit known; empty: there is none
-	// Heading is where the tip was in the part of a walk before this one, which came as far as Known; empty: that came to the tip.
+	// Heading is where the tip was in the part of a walk before this one, which came as far as Known, or when the branch was deleted; empty: it was at Known.
 	Heading change.SHA
 	Deleted bool // it was known before that the branch is gone
 	// Judged are the keys of the moves that earlier parts of this walk judged, made with the times that the pushes gave which told of them.
@@ -166,6 +166,16 @@ func (m *Moved) first() (first Push) {
 
 // last is where the branch was last, as far as is known.
 func (m *Moved) last() change.SHA { return cmp.Or(m.Heading, m.Known) }
+
+// left is where the branch was when it was deleted, as far as is known.
+func (m *Moved) left() change.SHA {
+	for _, p := range slices.Backward(withActivity(m.Pushes, m.way())) {
+		if p.After == "" {
+			return p.Before
+		}
+	}
+	return m.last()
+}
 
 // toldKeys returns the keys of the moves that pushes told of, made with the times that these gave: so they are the same whatever the activity shows.
 func (m *Moved) toldKeys() (keys []string) {

@@ -219,6 +219,42 @@ func TestDeletedAndMadeElsewhere(t *testing.T) {
 	}
 }
 
+// TestDeletedWithWhatWasPushedLast has what was pushed last and the deletion, which were looked at together, be found no second time when the branch is made
+// elsewhere, and the move be from where it was when it was deleted.
+func TestDeletedWithWhatWasPushedLast(t *testing.T) {
+	for name, look := range map[string]struct {
+		gone, made func(*rig, ...change.BranchPush)
+	}{
+		"told": {
+			func(r *rig, p ...change.BranchPush) { r.delivered(time.Second, p...) },
+			func(r *rig, p ...change.BranchPush) { r.delivered(time.Second, p...) },
+		},
+		"told, and then swept": {
+			func(r *rig, p ...change.BranchPush) { r.delivered(time.Second, p...) },
+			func(r *rig, _ ...change.BranchPush) { r.branch(release1) },
+		},
+		"swept": {
+			func(r *rig, _ ...change.BranchPush) { r.branch(release1) },
+			func(r *rig, _ ...change.BranchPush) { r.branch(release1) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := on(t, release1)
+			a := r.tip
+			r.delivered(0, r.pushed(release1, r.commit(r.with(a, files{"x.txt": blob("x")}), alice, a), alice))
+			forced := r.pushed(release1, r.commit(r.with(a, files{"y.txt": blob("y")}), bob, a), bob)
+			look.gone(r, forced, r.pushed(release1, "", bob))
+			r.want(change.NoPullRequest, change.ForcedUpdate, change.BranchDeleted)
+			made := r.pushed(release1, r.commit(r.with(a, files{"z.txt": blob("z")}), carol, a), carol)
+			look.made(r, made)
+			r.want(change.NoPullRequest, change.ForcedUpdate, change.BranchDeleted, change.ForcedUpdate, change.NoPullRequest)
+			if e := r.found()[3]; e.Before != forced.After || e.After != made.After || len(e.By) != 1 || e.By[0].ID != carol.ID {
+				t.Errorf("moved from %s to %s by %v", e.Before, e.After, e.By)
+			}
+		})
+	}
+}
+
 // wantNamed says who did something, as the record says that it became known after it was found.
 func (r *rig) wantNamed(e change.Exception, by ...change.Account) {
 	r.t.Helper()
