@@ -135,8 +135,8 @@ func (r *run) branchFrom(ctx context.Context, state branchState) (queue.Result, 
 
 	now := r.github.Now()
 	moved := &Moved{
-		Repository: repo.ID, Branch: name, Now: now, Pushes: pushes, Known: state.Known, Heading: state.Heading, Deleted: state.Deleted,
-		Judged: state.Found, Untold: state.untold(now), UntoldEver: state.UntoldEver,
+		Repository: repo.ID, Branch: name, Now: now, Pushes: pushes, Known: state.Known, Anew: !state.isWalked(), Heading: state.Heading,
+		Deleted: state.Deleted, Judged: state.Found, Untold: state.untold(now), UntoldEver: state.UntoldEver,
 	}
 	moved.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
 	var missing *github.NotFound

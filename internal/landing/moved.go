@@ -20,6 +20,7 @@ type Moved struct {
 	// What is remembered; see branchState.
 
 	Known change.SHA // the last commit known; empty: there is none
+	Anew  bool       // it is walked for the first time, or was not governed for a while: it need not have been at Known
 	// Heading is where the tip was in the part of a walk before this one, which came as far as Known, or when the branch was deleted; empty: it was at Known.
 	Heading change.SHA
 	Deleted bool // it was known before that the branch is gone
@@ -90,8 +91,8 @@ func (m move) is(p Push) bool {
 }
 
 // Judge returns the exceptions: a history of its own, each move, and more commits than GitHub lists. Untold are the moves that were found before, with those
-// of them noted that a push told of now, and the new ones that no push told of. Those are looked for only where what was told does not explain where the
-// branch is: first in the activity; and where that does not explain it either, it is one that is seen.
+// of them noted that a push told of now, and the new ones that no push told of: those that the activity shows, and if these do not explain where the branch
+// is either, one that is seen. The activity of a branch that is walked anew is not looked at for more than to explain that.
 func (m *Moved) Judge() (found []change.Exception, untold []move) {
 	untold = slices.Clone(m.Untold)
 	if m.Orphan {
@@ -114,7 +115,7 @@ func (m *Moved) Judge() (found []change.Exception, untold []move) {
 		found = append(found, e)
 		untold = append(untold, move{Before: p.Before, After: p.After, Found: m.Now, Pushed: p.Pushed, By: p.By, Key: e.Key})
 	}
-	if !m.isExplained(found) {
+	if !m.Anew || !m.isExplained(found) {
 		for _, p := range m.shown() {
 			if p.isMove() {
 				lose(p, m.exception(p, p.At))
@@ -202,8 +203,8 @@ func (m *Moved) way() []Push {
 // shown returns the pushes that only the activity shows, since the branch was where it was last.
 func (m *Moved) shown() []Push {
 	activity := m.way()
-	if m.Deleted && len(activity) > 0 && activity[0].After == "" {
-		activity = activity[1:] // that was found
+	if m.Deleted { // what there was up to the deletion was found
+		activity = activity[1+slices.IndexFunc(activity, func(p Push) bool { return p.After == "" }):]
 	}
 	return slices.DeleteFunc(slices.Clone(activity), func(p Push) bool {
 		return slices.ContainsFunc(m.Pushes, func(told Push) bool { return told.is(p) })

@@ -147,6 +147,29 @@ func TestForcedAndThenMergedInto(t *testing.T) {
 	r.want(change.NoPullRequest, change.ForcedUpdate, change.NoPullRequest, change.NoPullRequest)
 }
 
+// TestForcedTwiceAndToldOnce has a forced push of which nobody told be found beside another one that was told of, and not again when its delivery comes.
+func TestForcedTwiceAndToldOnce(t *testing.T) {
+	for told, name := range []string{"of the first", "of the second"} {
+		t.Run(name, func(t *testing.T) {
+			r := on(t, release1)
+			a := r.tip
+			r.delivered(0, r.pushed(release1, r.commit(r.with(a, files{"x.txt": blob("x")}), alice, a), alice))
+			pushes := []change.BranchPush{
+				r.pushed(release1, r.commit(r.with(a, files{"y.txt": blob("y")}), bob, a), bob),
+				r.pushed(release1, r.commit(r.with(a, files{"z.txt": blob("z")}), carol, a), carol),
+			}
+			r.delivered(2*time.Hour+time.Second, pushes[told])
+			want := []change.ExceptionKind{change.NoPullRequest, change.ForcedUpdate, change.ForcedUpdate, change.NoPullRequest}
+			r.want(want...)
+			if e := r.found()[2]; e.Before != pushes[1-told].Before || len(e.By) != 1 || e.By[0].ID != pushes[1-told].By.ID {
+				t.Errorf("the one that nobody told of is from %s by %v", e.Before, e.By)
+			}
+			r.delivered(3*time.Hour, pushes[1-told])
+			r.want(want...)
+		})
+	}
+}
+
 // TestMovedAgainDuringTheWalk has a move be found once that is made after a walk read where the branch is, though the activity shows it that walk already.
 func TestMovedAgainDuringTheWalk(t *testing.T) {
 	for name, look := range map[string]func(*rig, change.BranchPush){
