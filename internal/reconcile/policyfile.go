@@ -138,38 +138,42 @@ func (r *run) compile(floor *policy.Policy, source string, file github.PolicyFil
 	return p, nil, err
 }
 
-// unusable returns the policy file that a pull request changes, if it cannot be used as the head has it. It only warns, so a file that GitHub does
-// not show is passed over.
-func (r *run) unusable(ctx context.Context, s *subject, t trust) ([]change.UnusablePolicy, error) {
-	path := change.PolicyPath
+// unusable returns the policy files that a pull request changes and that cannot be used as the head has them. It only warns, so a file that GitHub
+// does not show is passed over.
+func (r *run) unusable(ctx context.Context, s *subject, t trust) (list []change.UnusablePolicy, err error) {
+	paths := []string{change.PolicyPath}
 	if strings.EqualFold(s.work.Repository.Name, ".github") {
-		path = change.OwnerPolicyPath
+		paths = append(paths, change.OwnerPolicyPath)
 	}
-	files := s.facts.Content.Files
-	i := slices.IndexFunc(files, func(f change.File) bool { return f.Path == path && f.Status != change.FileRemoved })
-	if i < 0 {
-		return nil, nil
-	}
-	file, err := r.github.PolicyFile(ctx, s.work.Repository, s.facts.Content.Head, path)
-	if err != nil && !github.IsRefusal(err) {
-		return nil, err
-	}
-	if err != nil || !file.Found {
-		return nil, nil
-	}
-	var floor *policy.Policy
-	if path == change.PolicyPath {
-		if floor, _, err = r.floorOf(ctx, s, t); err != nil {
+	for _, path := range paths {
+		if !slices.ContainsFunc(s.facts.Content.Files, func(f change.File) bool { return f.Path == path && f.Status != change.FileRemoved }) {
+			continue
+		}
+		file, err := r.github.PolicyFile(ctx, s.work.Repository, s.facts.Content.Head, path)
+		if github.IsRefusal(err) || err == nil && !file.Found {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
+		var floor *policy.Policy // beside the owner's there is no other
+		if path == change.PolicyPath {
+			if floor, _, err = r.floorOf(ctx, s, t); err != nil {
+				return nil, err
+			}
+		}
+		_, problems, err := r.compile(floor, path, file)
+		if err != nil {
+			return nil, err
+		}
+		if problems == nil {
+			continue
+		}
+		u := change.UnusablePolicy{Path: path}
+		for _, p := range problems.Errors() {
+			u.Problems = append(u.Problems, p.String())
+		}
+		list = append(list, u)
 	}
-	_, problems, err := r.compile(floor, path, file)
-	if err != nil || problems == nil {
-		return nil, err
-	}
-	u := change.UnusablePolicy{Path: path}
-	for _, p := range problems.Errors() {
-		u.Problems = append(u.Problems, p.String())
-	}
-	return []change.UnusablePolicy{u}, nil
+	return list, nil
 }
