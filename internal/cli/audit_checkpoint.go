@@ -20,12 +20,13 @@ func newAuditCheckpointCommand() *cobra.Command {
 	var keyFile, publish string
 	var at place
 	cmd := &cobra.Command{
-		Use:   "checkpoint (--database URL | --config FILE) [--key-file FILE] [--publish FILE]",
+		Use:   "checkpoint (--database URL | --config FILE)",
 		Short: "Print a signed checkpoint of the ledger, to be kept elsewhere",
 		Long: `Print the newest checkpoint that the server signed; with --key-file, or where --config names the key, sign one now. The public
 key is printed as well, on standard error. Whoever keeps the checkpoint where the holder of the database cannot rewrite it can tell later,
 by 'changegate audit verify --since', whether anything that it is over was altered.`,
-		Args: noArguments,
+		Example: `  changegate audit checkpoint --config changegate.yml --publish kept-checkpoints`,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, key, err := at.openToSign(cmd.Context(), keyFile, publish)
 			if err != nil {

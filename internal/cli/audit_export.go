@@ -28,7 +28,7 @@ type exportOptions struct {
 func newAuditExportCommand() *cobra.Command {
 	var o exportOptions
 	cmd := &cobra.Command{
-		Use:   "export (--database URL | --config FILE) [--from WHEN] [--to WHEN] [--repo REPOSITORY [--pull NUMBER]] [--out FILE]",
+		Use:   "export (--database URL | --config FILE) [--out FILE]",
 		Short: "Write entries of the ledger with the proof that they are in it",
 		Long: `Write a bundle: entries of the ledger, the proof that each is in it, and the signed checkpoint that the proofs lead to. Whoever has it can
 verify it with nothing else at hand.
@@ -45,6 +45,10 @@ left out is not, with --pull as with --repo alone: only a bundle of all reposito
 
 The checkpoint is the newest that the server signed, unless --key-file or --config names the key to sign one now. With --since the bundle also proves that
 this checkpoint extends one that was kept elsewhere, for 'changegate audit verify --since'.`,
+		Example: `  changegate audit export --config changegate.yml \
+    --from 2026-01-01 --to 2026-03-31 --out q1.jsonl
+  changegate audit export --database sqlite:changegate.db \
+    --repo acme/shop --pull 12 --out change.jsonl`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return export(cmd, o) },
 	}

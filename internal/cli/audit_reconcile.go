@@ -21,7 +21,7 @@ func newAuditReconcileCommand() *cobra.Command {
 	var keys []string
 	var o audit.ReconcileOptions
 	cmd := &cobra.Command{
-		Use:   "reconcile --git DIR (BUNDLE | --database URL | --config FILE) [--repo REPOSITORY]",
+		Use:   "reconcile --git DIR (BUNDLE | --database URL)",
 		Short: "Map every commit of a branch to a change or an exception",
 		Long: `Compare a branch, as a clone of the repository has it, with what the ledger knows: every commit on its line of first parents came through a
 pull request that was merged, or is an exception that was found. Each is printed with what it is. A commit that is neither is UNKNOWN, and
@@ -32,7 +32,11 @@ With --key a database is verified first, as by 'changegate audit verify', and a 
 
 Unless --after says otherwise, it begins with the oldest commit that the ledger knows of. Of a pull request that was rebased, the commits before
 the last one are known by their content, for which the clone needs the pull requests' own commits:
-git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
+
+  git fetch origin 'refs/pull/*/head:refs/pull/*/head'`,
+		Example: `  changegate audit reconcile --git shop --repo 1296269 q1.jsonl
+  changegate audit reconcile --git shop --repo acme/shop \
+    --config changegate.yml --key NAME+HASH+KEY`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {

@@ -20,7 +20,7 @@ func newAuditVerifyCommand() *cobra.Command {
 	var keys, since []string
 	var quick bool
 	cmd := &cobra.Command{
-		Use:   "verify (BUNDLE | --database URL | --config FILE) [--since FILE]",
+		Use:   "verify (BUNDLE | --database URL | --config FILE)",
 		Short: "Verify a bundle, or the whole ledger in a database",
 		Long: `Verify a bundle that 'changegate audit export' wrote; - is standard input. Neither a database nor the network is needed. What does not
 hold is named, and the exit code is 1.
@@ -34,6 +34,8 @@ export --since' has it do so.
 
 A key is what vouches for all that: with --key name the one that the server printed, as you noted it somewhere else. Where the ledger's key
 was replaced, name each: a bundle and the checkpoints in a file may be signed with any of them.`,
+		Example: `  changegate audit verify --key NAME+HASH+KEY q1.jsonl
+  changegate audit verify --config changegate.yml --since kept-checkpoints`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && quick && !at.isNamed() {

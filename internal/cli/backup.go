@@ -22,7 +22,8 @@ Of SQLite the copy is a database file, of PostgreSQL a dump, for which pg_dump m
 its owner can read it, and no file is overwritten.
 
 Of the configuration only database.url is needed, or the variable CHANGEGATE_DATABASE_URL.`,
-		Args: noArguments,
+		Example: `  changegate setup backup --config changegate.yml --to 2026-01-31.copy`,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			database, err := databaseFor(configuration, "to", file)
 			if err != nil {
@@ -54,7 +55,8 @@ It also refuses if the ledger of that database has entries, unless --force says 
 it was. For PostgreSQL pg_restore and psql must be installed, and the database must be there.
 
 Of the configuration only database.url is needed, or the variable CHANGEGATE_DATABASE_URL.`,
-		Args: noArguments,
+		Example: `  changegate setup restore --config changegate.yml --from 2026-01-31.copy`,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			database, err := databaseFor(configuration, "from", file)
 			if err != nil {

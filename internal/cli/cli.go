@@ -45,11 +45,9 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 }
 
 func run(ctx context.Context, args []string, streams Streams, c clock) int {
-	root, out := newRoot(c), &output{Writer: streams.Out}
+	out := &output{Writer: streams.Out}
+	root := newRoot(c, Streams{In: streams.In, Out: out, Err: streams.Err})
 	root.SetArgs(args)
-	root.SetIn(streams.In)
-	root.SetOut(out)
-	root.SetErr(streams.Err)
 	err := root.ExecuteContext(ctx)
 	if out.err != nil && (err == nil || isTold(err) || errors.Is(err, out.err)) {
 		err = fmt.Errorf("the output is not complete: %w", out.err)
@@ -78,15 +76,23 @@ func isTold(err error) bool {
 	return errors.Is(err, errBadInput) || errors.Is(err, errBadAnswer) || errors.Is(err, errNotYet)
 }
 
-func newRoot(c clock) *cobra.Command {
+func newRoot(c clock, streams Streams) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "changegate",
-		Short:         "Enforce a change policy on pull requests",
+		Use:   "changegate",
+		Short: "Enforce a change policy on pull requests",
+		Long:  "Enforce a company's change policy on pull requests and on what is deployed, as a GitHub App.",
+		Example: `  changegate demo                            see it at work on this machine
+  changegate policy lint                     check a repository's policy
+  changegate setup register --help           make the App and a configuration
+  changegate serve --config changegate.yml   run the server`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
 	root.Version = Version()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -97,6 +103,16 @@ func newRoot(c clock) *cobra.Command {
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Args = aboutACommand
 	}
+	root.InitDefaultCompletionCmd() // which writes to what is standard output by now
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		completion.Args = noArguments
+		for _, shell := range completion.Commands() {
+			shell.Args = noArguments
+		}
+	}
+	root.SetUsageTemplate(usage)
+	layOut(root)
 	return root
 }
 

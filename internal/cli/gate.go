@@ -46,18 +46,23 @@ get one:
   jobs:
     deploy:
       runs-on: ubuntu-latest
-      environment: production        # where the plan has environments; the gate then answers for this one only
+      environment: production  # where the plan has environments; the gate
+                               # then answers for this one only
       permissions:
         contents: read
         id-token: write
       steps:
-        - run: changegate gate --server https://changegate.example.com --environment production --wait=2h
-        - uses: actions/checkout@v4  # the job's own commit, which the gate answered for
+        - run: |
+            changegate gate --server https://changegate.example.com \
+              --environment production --wait=2h
+        - uses: actions/checkout@v4  # the commit that the gate answered for
         - run: ./deploy.sh
 
 Elsewhere a static token of the server's configuration asks, about a commit that its bearer names:
 
-  changegate gate --server https://changegate.example.com --environment production --token-file token --commit "$(git rev-parse HEAD)"`,
+  changegate gate --server https://changegate.example.com \
+    --environment production --token-file token \
+    --commit "$(git rev-parse HEAD)"`,
 		// 2, of other commands that are called wrongly, is none of this command's answers.
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.Flags().Changed("wait") {

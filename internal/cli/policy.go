@@ -36,6 +36,8 @@ Every problem is a line: file, line, column, error or warning, what is wrong, an
 its pull requests fail. Warnings are about what is probably not meant, some of them by today's date. The exit code is 1 if there are errors.
 
 With --floor it is checked as a repository's policy beside its owner's, the change-policy.yml of the owner's repository .github.`,
+		Example: `  changegate policy lint
+  changegate policy lint --floor ../.github/change-policy.yml`,
 		Args: atMostOneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := change.PolicyPath
@@ -73,7 +75,7 @@ func newPolicySchemaCommand() *cobra.Command {
 	var tests bool
 	cmd := &cobra.Command{
 		Use:   "schema [--tests]",
-		Short: "Print the JSON schema of a policy file, or of its tests, for editors",
+		Short: "Print the JSON schema of a policy, or of its tests, for editors",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			schema := policies.Schema()

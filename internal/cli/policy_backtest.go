@@ -24,7 +24,7 @@ func newPolicyBacktestCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "backtest FILE.jsonl…",
-		Short: "Show what a policy would have done to pull requests that were merged",
+		Short: "Show what a policy would have done to what was merged",
 		Long: `Show what a policy would have done to pull requests that were merged: the share of each category in each repository, how often each
 rule fired and which never, with examples.
 
@@ -33,6 +33,8 @@ deletions; - is standard input. Contents, labels and approvals are not known, so
 
 With --against, it lists the pull requests that another policy would decide otherwise. The exit code is 1 if a line could not be read or an
 expression failed.`,
+		Example: `  changegate policy backtest --policy .github/change-policy.yml merged.jsonl
+  changegate policy backtest --policy old.yml --against new.yml merged.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("no file is named (see '%s --help')", cmd.CommandPath())}

@@ -48,6 +48,8 @@ configuration that names them, for its owner's eyes only.
 
 It prints an address to open in a browser on this machine. From there GitHub is sent the manifest, shows what the App may do, and has you
 confirm it; its answer comes back to this machine. To do so on a machine without a browser, forward the port of --listen to it.`,
+		Example: `  changegate setup register --public-url https://changegate.example.com \
+    --organization acme --directory github-app`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := c.Check(); err != nil {

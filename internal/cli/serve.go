@@ -31,6 +31,8 @@ A configuration with mistakes is refused before anything starts, and all mistake
 
 With --probe nothing is served: the server that runs with the same server.address is asked whether it is ready. The answer is the exit
 status, 0 or 1, and a line.`,
+		Example: `  changegate serve --config changegate.yml
+  changegate serve --config changegate.yml --probe`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && file == "" {
 				return usageError{fmt.Errorf("name the configuration with --config %s (see '%s --help')", visible(args[0]), cmd.CommandPath())}
