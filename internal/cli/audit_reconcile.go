@@ -63,7 +63,7 @@ the last one are known by their content, for which the clone needs the pull requ
 				return err
 			}
 			if len(r.Missing) > 0 && len(r.Unknown()) == len(r.Landed) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "The ledger knows none of these commits, and %d pull requests that were merged into %s elsewhere: this may be a clone of another repository.\n",
+				fmt.Fprintf(cmd.ErrOrStderr(), "The ledger knows none of these commits, and %d pull requests that were merged into\n%s elsewhere: this may be a clone of another repository.\n",
 					len(r.Missing), visible(r.Branch))
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,8 +97,9 @@ func verifyBundle(cmd *cobra.Command, file string, keys, since []string) error {
 			about = fmt.Sprintf("pull request %d of %s, and the policies in force meanwhile", h.Number, about)
 		}
 		fmt.Fprintf(out, "  entries     %d about %s\n", r.Entries, about)
-		fmt.Fprintf(out, "  not proven  that the range is %d to %d, as it claims, and that what is left out of that (%d) is about others: only a bundle of all repositories shows it\n",
+		doubt := fmt.Sprintf("that the range is %d to %d, as it claims, and that what is left out of that (%d) is about others: only a bundle of all repositories shows it",
 			h.From, h.To, h.To-h.From+1-r.Entries)
+		fmt.Fprintln(out, filled(append([]string{"  not proven "}, strings.Fields(doubt)...), "              "))
 	}
 	if r.Entries > 0 {
 		fmt.Fprintf(out, "  appended    %s to %s\n", clocked(r.Oldest), clocked(r.Newest))

@@ -85,8 +85,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, d.stop()) }()
 
 	began := time.Now()
-	fmt.Fprintf(o.Out, "\nThe story of six pull requests in %s, from the first commit to production. On the right is what changegate says.\n"+
-		"The story has a clock of its own: it begins on %s.\n\n", repo, d.clock.Now().Format("Monday, 2 January 2006, at 15:04 MST"))
+	fmt.Fprintf(o.Out, "\nThe story of six pull requests in %s, from the first commit to production.\n"+
+		"On the right is what changegate says.\nThe story has a clock of its own: it begins on %s.\n\n", repo, d.clock.Now().Format("Monday, 2 January 2006, at 15:04 MST"))
 	t := &teller{sim: d.sim, clock: d.clock, elapse: d.app.Elapse, idle: d.app.Idle, story: story(), out: o.Out, color: o.Color}
 	if err := t.play(ctx); err != nil {
 		if ctx.Err() != nil && !o.Once {

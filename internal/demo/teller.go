@@ -121,7 +121,7 @@ func orNothing(refused string) string {
 // The story is told in two columns: who does what, and from column on what the check says. Lines are no longer than width.
 const (
 	column = 42
-	width  = 105
+	width  = 100
 )
 
 // line tells a step: when, who does what, and what is seen of it.
@@ -135,12 +135,12 @@ func (t *teller) line(st step, mark, says string) {
 	fmt.Fprintln(t.out, strings.TrimRight(did, " "))
 }
 
-// wrap breaks pieces into lines, each with the indent before it.
+// wrap breaks pieces into lines, each with the indent before it. What is between pieces ends the line where it is broken.
 func wrap(pieces []string, sep, indent string) string {
 	var lines []string
 	line := indent + pieces[0]
 	for _, piece := range pieces[1:] {
-		if utf8.RuneCountInString(line+sep+piece) > width {
+		if utf8.RuneCountInString(line+sep+piece+strings.TrimRight(sep, " ")) > width {
 			lines = append(lines, line+strings.TrimRight(sep, " "))
 			line = indent + piece
 			continue
