@@ -141,7 +141,7 @@ func SplitCheckpoints(text []byte) (texts [][]byte, err error) {
 		texts = append(texts, text[:end])
 		text = text[end:]
 		if len(text) > 0 && text[0] != '\n' {
-			return nil, fmt.Errorf("no empty line follows checkpoint %d", len(texts))
+			return nil, fmt.Errorf("no empty line follows checkpoint %d: put one between two", len(texts))
 		}
 		text = bytes.TrimPrefix(text, []byte("\n"))
 	}

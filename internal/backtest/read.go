@@ -81,7 +81,17 @@ func Read(file string, r io.Reader) ([]Pull, error) {
 
 func parseLine(line []byte) (Pull, error) {
 	var p Pull
-	if err := json.Unmarshal(line, &p); err != nil {
+	err := json.Unmarshal(line, &p)
+	var kind *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &kind) && kind.Field != "":
+		return Pull{}, fmt.Errorf("this is not a pull request: %q may not be of type %s", kind.Field, kind.Value)
+	case err != nil && !bytes.HasPrefix(line, []byte("{")):
+		return Pull{}, errors.New("this is not a pull request: write a JSON object, {…}, on one line")
+	case errors.As(err, &syntax):
+		return Pull{}, fmt.Errorf("this is not a pull request: %w: write the whole JSON object on one line, as jq -c does", err)
+	case err != nil:
 		return Pull{}, fmt.Errorf("this is not a pull request: %w", err)
 	}
 	switch {

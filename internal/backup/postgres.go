@@ -88,7 +88,7 @@ func (p *postgres) connected(ctx context.Context, f func(*pgx.Conn) error) error
 	}
 	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: see that it runs and lets this user in, or name another in database.url", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	return f(conn)

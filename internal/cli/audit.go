@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,7 +108,10 @@ func (p *place) holdToPublished(ctx context.Context, s *store.Store, key *ledger
 }
 
 func (p *place) openBy(ctx context.Context, how func(context.Context, store.Config) (*store.Store, error)) (*store.Store, error) {
-	url := cmp.Or(p.database, os.Getenv(databaseVariable))
+	url, by := p.database, "--database"
+	if url == "" {
+		url, by = os.Getenv(databaseVariable), databaseVariable
+	}
 	switch {
 	case p.database != "" && p.file != "":
 		return nil, usageError{errors.New("a database is named twice: use --database or --config")}
@@ -118,11 +120,15 @@ func (p *place) openBy(ctx context.Context, how func(context.Context, store.Conf
 		if err != nil {
 			return nil, err
 		}
-		url = d.URL.Reveal()
+		url, by = d.URL.Reveal(), p.file
 	case url == "":
 		return nil, usageError{fmt.Errorf("no database is named: use --database or --config, or set %s", databaseVariable)}
 	}
-	return how(ctx, store.Config{URL: url})
+	s, err := how(ctx, store.Config{URL: url})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", by, err)
+	}
+	return s, nil
 }
 
 // key returns the key in a file, or that of the configuration; nil if neither is there.
@@ -174,7 +180,7 @@ func repository(ctx context.Context, s *store.Store, name string) (int64, error)
 	if i := slices.IndexFunc(known, func(r change.Repository) bool { return strings.EqualFold(r.String(), name) }); !isNumber && i >= 0 {
 		id = int64(known[i].ID)
 	} else if !isNumber {
-		return 0, usageError{fmt.Errorf("no repository %s is known: name it by GitHub's numeric id", visible(name))}
+		return 0, usageError{fmt.Errorf("no repository %s is known: name it by GitHub's numeric id, which 'gh api repos/%[1]s --jq .id' prints", visible(name))}
 	}
 	if s == nil {
 		return id, nil

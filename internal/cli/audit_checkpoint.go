@@ -40,7 +40,7 @@ by 'changegate audit verify --since', whether anything that it is over was alter
 			if publish != "" {
 				sink := audit.FileSink{Path: publish}
 				if err := sink.Begin(); err != nil {
-					return err
+					return fmt.Errorf("--publish: %w: its directory must be there, and let you write to it", err)
 				}
 				if err := sink.Publish(cmd.Context(), c); err != nil {
 					return err
@@ -131,7 +131,7 @@ func newAuditKeyCommand() *cobra.Command {
 		Long: `Make a key that signs the ledger, in a file that only its owner can read, and print its public part; if the file is there already, only print
 that. Several servers that share a database must have the same key, so none of them can make it.`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			if len(args) != 1 || args[0] == "" {
 				return usageError{fmt.Errorf("name one file (see '%s --help')", cmd.CommandPath())}
 			}
 			return nil

@@ -96,6 +96,9 @@ func newRoot(c clock, streams Streams) *cobra.Command {
 	root.Version = Version()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if before := cmd.Flags().Args(); cmd.HasAvailableSubCommands() && len(before) > 0 {
+			return noArguments(cmd, before) // the flag is of the command that was meant
+		}
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServeCommand(), newDemoCommand(), newPolicyCommand(c), newGateCommand(c), newAuditCommand(), newSetupCommand(), newVersionCommand())

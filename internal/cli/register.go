@@ -24,7 +24,7 @@ func newSetupManifestCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := register.Manifest(c.PublicURL, c.Name)
 			if err != nil {
-				return usageError{fmt.Errorf("--public-url: %w", err)}
+				return usageError{err}
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
 			return err

@@ -45,9 +45,13 @@ func Parse(text []byte) (facts change.Facts, err error) {
 func placed(text []byte, err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
-	switch {
+	switch trimmed := bytes.TrimSpace(text); {
+	case len(trimmed) == 0:
+		return errors.New("there are none: write them as one JSON object, {…}")
+	case errors.As(err, &syntax) && trimmed[0] != '{':
+		return fmt.Errorf("line %d: this is not JSON: write the facts as one JSON object, {…}", lineAt(text, syntax.Offset))
 	case errors.As(err, &syntax):
-		return fmt.Errorf("line %d: %w", lineAt(text, syntax.Offset), err)
+		return fmt.Errorf("line %d: this is not JSON: %w: fix it here, or on the line before", lineAt(text, syntax.Offset), err)
 	case errors.As(err, &kind) && kind.Field == "":
 		return fmt.Errorf("line %d: there is %s: write the facts as one JSON object, {…}", lineAt(text, kind.Offset), kinds[kind.Value])
 	case errors.As(err, &kind):
@@ -57,7 +61,7 @@ func placed(text []byte, err error) error {
 		}
 		return fmt.Errorf("line %d: %s is %s: write %s", lineAt(text, kind.Offset), kind.Field, cmp.Or(kinds[value], value), wanted(kind.Type))
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return fmt.Errorf("line %d: the file ends before they do", lineAt(text, int64(len(bytes.TrimRight(text, " \t\r\n")))))
+		return fmt.Errorf("line %d: the file ends before they do: close what is open", lineAt(text, int64(len(bytes.TrimRight(text, " \t\r\n")))))
 	}
 	return cmp.Or(keysAndTimes(text), err)
 }

@@ -18,6 +18,8 @@ func TestParse(t *testing.T) {
 		{`{"people": {"bob": {"permission": "write"}}}`, `line 1: the key "bob" in people is no number: write the id of an account`},
 		{"{\n" + `"now": "2026-03-02T10:00:00Z", "pushes": [{"at": "today"}]}`, `line 2: at is no time: `},
 		{"[]", "line 1: there is a list: write the facts as one JSON object, {…}"},
+		{"", "there are none: write them as one JSON object, {…}"},
+		{"now: 2026-03-02", "line 1: this is not JSON: write the facts as one JSON object, {…}"},
 		{`{"pull": {"state": 12}}`, "line 1: pull.state is a number: write a text, in quotes"},
 		{`{"pull": []}`, "line 1: pull is a list: write an object, {…}"},
 		{`{"reviews": {}}`, "line 1: reviews is an object: write a list, […]"},

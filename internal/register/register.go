@@ -47,7 +47,7 @@ func Manifest(publicURL, name string) ([]byte, error) {
 
 // manifest keeps all that the file says but for what is the server's own.
 func manifest(publicURL, name string) (map[string]any, error) {
-	base, err := checked(publicURL)
+	base, err := own(publicURL, name)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +61,21 @@ func manifest(publicURL, name string) (map[string]any, error) {
 		m["name"] = name
 	}
 	return m, nil
+}
+
+// own checks what is the server's own, and returns its address without a trailing slash. The name may be empty.
+func own(publicURL, name string) (string, error) {
+	if publicURL == "" {
+		return "", errors.New("--public-url is missing: where GitHub will reach the server, as https://HOST")
+	}
+	if utf8.RuneCountInString(name) > maxName {
+		return "", fmt.Errorf("--name: %q is longer than the %d characters that an App's name may have", name, maxName)
+	}
+	base, err := checked(publicURL)
+	if err != nil {
+		return "", fmt.Errorf("--public-url: %w", err)
+	}
+	return base, nil
 }
 
 // checked returns an address without a trailing slash. Secrets travel over it, so that plain HTTP is for this very machine only.
@@ -83,12 +98,9 @@ var organization = regexp.MustCompile(`^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$`)
 
 // Check says what GitHub would refuse of the configuration, or what is missing, and takes the slash off the ends of the addresses.
 func (c *Config) Check() error {
-	if c.PublicURL == "" {
-		return errors.New("--public-url is missing: where GitHub will reach the server, as https://HOST")
-	}
-	public, err := checked(c.PublicURL)
+	public, err := own(c.PublicURL, c.Name)
 	if err != nil {
-		return fmt.Errorf("--public-url: %w", err)
+		return err
 	}
 	web, err := checked(c.GitHubURL)
 	if err != nil {
@@ -107,8 +119,6 @@ func (c *Config) Check() error {
 		return fmt.Errorf("--public-url: %s is this machine, which GitHub cannot reach: name the address of the proxy before the server", public)
 	case c.Organization != "" && (!organization.MatchString(c.Organization) || len(c.Organization) > 39):
 		return fmt.Errorf("--organization: %q is no name that an organization can have: write it as in https://github.com/NAME", c.Organization)
-	case utf8.RuneCountInString(c.Name) > maxName:
-		return fmt.Errorf("--name: %q is longer than the %d characters that an App's name may have", c.Name, maxName)
 	}
 	c.PublicURL, c.GitHubURL = public, web
 	return nil

@@ -41,12 +41,12 @@ func connect(
 	case scheme == "sqlite" && rest != "":
 		b, err = openFile(ctx, rest)
 	case scheme == "sqlite":
-		return nil, fmt.Errorf(`database.url %q names no file: use "sqlite:PATH"`, c.URL)
+		return nil, fmt.Errorf(`%q names no file: use "sqlite:PATH"`, c.URL)
 	case scheme == "postgres" || scheme == "postgresql":
 		b, err = openServer(ctx, c.URL)
 	default:
 		// The URL may hold a password, so it is not repeated.
-		return nil, errors.New(`database.url: unknown kind of database: use "sqlite:PATH" or "postgres://…"`)
+		return nil, errors.New(`unknown kind of database: use "sqlite:PATH" or "postgres://…"`)
 	}
 	if err != nil {
 		return nil, err
@@ -72,8 +72,14 @@ func OpenToRead(ctx context.Context, c Config) (*Store, error) {
 
 func openExisting(ctx context.Context, c Config, openFile func(ctx context.Context, path string) (*sqlite, error)) (*Store, error) {
 	if path, ok := strings.CutPrefix(c.URL, "sqlite:"); ok {
-		if _, err := os.Stat(path); err != nil {
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("open SQLite database: %w: name the file that a server made, from the directory that this runs in", err)
+		case err != nil:
 			return nil, fmt.Errorf("open SQLite database: %w", err)
+		case info.IsDir():
+			return nil, fmt.Errorf("open SQLite database: %s is a directory: name a file in it", path)
 		}
 	}
 	s, err := connect(ctx, c, openFile, openPostgres)
