@@ -45,7 +45,8 @@ status, 0 or 1, and a line.`,
 			}
 			c, err := config.Load(file, os.LookupEnv)
 			if err != nil && file == "" {
-				return fmt.Errorf("%w\nno file is named with --config, so that all of it is taken from the environment (see '%s --help')", err, cmd.CommandPath())
+				return fmt.Errorf("%w\nno file is named with --config, so that all of it is taken from the environment (see '%s --help'). "+
+					"'changegate setup register' makes the App and a configuration", err, cmd.CommandPath())
 			}
 			if err != nil {
 				return err
