@@ -363,6 +363,32 @@ func checksRead(t *testing.T, f *fixture) {
 	equal(t, "checks", w.Checks, []change.Check{built, test})
 	equal(t, "read at", w.ChecksReadAt, began)
 
+	// What is read as it is held is kept as long as what was read anew.
+	f.wait(time.Second)
+	again := f.clock()
+	for _, c := range []struct {
+		what          string
+		readAt, since time.Time
+		list, told    []change.Check
+	}{
+		{"as it is held", again, again.Add(-time.Minute), []change.Check{test, built}, nil},
+		{"without what was read before", again.Add(time.Second), again, []change.Check{built}, []change.Check{test}},
+		{"without what was read too long before", again.Add(time.Second), again.Add(time.Microsecond), []change.Check{built}, nil},
+		{"as another holds it", again.Add(time.Second), again, []change.Check{test}, []change.Check{built}},
+		{"as it is held, and one more", again.Add(time.Second), again, []change.Check{built, test, lint}, nil},
+	} {
+		lacks, err := f.SaveChecks(t.Context(), shop.ID, "h1", c.list, c.readAt, c.since)
+		must(t, err)
+		var told []change.Check
+		for _, l := range lacks {
+			told = append(told, l.Check)
+		}
+		equal(t, "told of a list "+c.what, told, c.told)
+	}
+	w = f.begin(t, 1)
+	equal(t, "checks", w.Checks, []change.Check{built, lint, test})
+	equal(t, "read at", w.ChecksReadAt, again.Add(time.Second))
+
 	// A commit that stops being a head and becomes one again is to be read again: nothing was kept of it meanwhile.
 	f.accept(t, f.described(1, "h2", at(3)))
 	equal(t, "read at, of another head", f.begin(t, 1).ChecksReadAt, time.Time{})
