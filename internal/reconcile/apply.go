@@ -182,14 +182,9 @@ func (r *run) settleWrite(ctx context.Context, lost store.Effect, runs []github.
 	// Each write leaves its key on the run, so that the run says which write was the last.
 	i := slices.IndexFunc(runs, func(c github.CheckRun) bool { return c.ExternalID == e.Key })
 	if i < 0 {
-		written := lost.IntendedAt
-		if lost.AttemptedAt.After(written) {
-			written = lost.AttemptedAt
-		}
+		written := later(lost.IntendedAt, lost.AttemptedAt)
 		if until := written.Add(effect.MayActFor); r.began.Before(until) { // the list may miss what was acted on after the run began
-			if r.unsettled.Before(until) {
-				r.unsettled = until
-			}
+			r.unsettled = later(r.unsettled, until)
 			return nil
 		}
 		return r.Store.FailEffect(ctx, e.Key, "its answer was lost, and GitHub shows nothing of it")

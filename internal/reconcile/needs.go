@@ -207,15 +207,13 @@ func (g *gathering) readChecks(ctx context.Context, workflows bool) error {
 		return err
 	}
 	checks, left := withToldChecks(listed, told, g.trust)
-	if at := withoutWorkflow(checks); workflows && at.After(left) {
-		left = at
+	if workflows {
+		left = later(left, withoutWorkflow(checks))
 	}
 	g.note(func(f *change.Facts) {
 		f.Checks, f.ChecksKnown = checks, true
 		g.seen[head] = ours
-		if left.After(g.s.left) {
-			g.s.left = left
-		}
+		g.s.left = later(g.s.left, left)
 	})
 	return nil
 }

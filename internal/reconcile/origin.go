@@ -47,8 +47,8 @@ func (r *run) learnOrigin(ctx context.Context, s *subject, content change.Conten
 		found = walkBack(opened, slices.Concat(branch, read), commits.roots(kept))
 		reads = append(reads, store.OriginRead{Base: p.Base.Name, At: r.github.Now()})
 	}
-	if again := arrivedBy(p); !found.complete && r.github.Now().Before(again) && (r.originAt.IsZero() || again.Before(r.originAt)) {
-		r.originAt = again
+	if again := arrivedBy(p); !found.complete && r.github.Now().Before(again) {
+		r.originAt = sooner(r.originAt, again)
 	}
 	if err := r.saveOrigin(ctx, w, found, reads); err != nil {
 		return nil, false, err

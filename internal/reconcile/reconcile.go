@@ -279,9 +279,7 @@ func (r *run) open(ctx context.Context, head change.SHA, again bool) (queue.Resu
 // soon has the run repeated when it can be found out what became of writes whose answers were lost, who pushed, and what people may do.
 func (r *run) soon(result queue.Result) queue.Result {
 	for _, at := range [...]time.Time{r.unsettled, r.wakeAt(r.originAt), r.wakeAt(r.peopleAt)} {
-		if !at.IsZero() && (result.RecheckAt.IsZero() || at.Before(result.RecheckAt)) {
-			result.RecheckAt = at
-		}
+		result.RecheckAt = sooner(result.RecheckAt, at)
 	}
 	return result
 }

@@ -80,18 +80,13 @@ func (r *run) asks(ctx context.Context, subjects []*subject) (asks map[change.Pu
 // recheck returns when time alone calls for another run: at an edge that the decision names, when GitHub's lists may have caught up with its
 // deliveries, or to refresh a check run before GitHub calls it stale. The decision's times are GitHub's; the queue's are ours.
 func (r *run) recheck(ctx context.Context, d change.Decision, head change.SHA) (queue.Result, error) {
-	at := d.RecheckAt
-	if !r.lookAt.IsZero() && (at.IsZero() || r.lookAt.Before(at)) {
-		at = r.lookAt
-	}
+	at := sooner(d.RecheckAt, r.lookAt)
 	posted, err := r.Store.CheckRun(ctx, d.Pull.Repository, head)
 	if err != nil {
 		return queue.Result{}, err
 	}
 	if posted != nil {
-		if stale := plan.RefreshAt(posted.Posted); !stale.IsZero() && (at.IsZero() || stale.Before(at)) {
-			at = stale
-		}
+		at = sooner(at, plan.RefreshAt(posted.Posted))
 	}
 	return queue.Result{RecheckAt: r.wakeAt(at)}, nil
 }

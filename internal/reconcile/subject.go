@@ -151,11 +151,7 @@ func (r *run) doubt(s *subject, made time.Time) {
 			continue
 		}
 		// By then what was read is too old to be held; see satisfy.
-		for _, at := range [...]time.Time{made.Add(peopleAge), p.ReadAt.Add(peopleAge)} {
-			if at.After(r.peopleAt) {
-				r.peopleAt = at
-			}
-		}
+		r.peopleAt = later(r.peopleAt, later(made, p.ReadAt).Add(peopleAge))
 	}
 }
 

@@ -32,14 +32,6 @@ func withTold(listed github.Timeline, toldReviews []change.Review, toldLabels []
 	return reviews, labels, later(left, unknown)
 }
 
-// later returns the later of two times.
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 // withToldReviews is withTold for reviews.
 func withToldReviews(listed, toldReviews []change.Review, t trust, now time.Time) (reviews []change.Review, left time.Time) {
 	reviews = slices.Clone(listed)
@@ -146,9 +138,7 @@ func withToldChecks(listed []change.Check, told []store.Told, t trust) (checks [
 		}
 		if t == trustVerified && c.State != change.CheckFailure && c.State != change.CheckPending {
 			c.State = change.CheckPending
-			if c.Arrived.After(left) {
-				left = c.Arrived
-			}
+			left = later(left, c.Arrived)
 		}
 		if i := slices.IndexFunc(checks, func(l change.Check) bool { return isSameCheck(l, c.Check) }); i >= 0 {
 			c.Workflow = cmp.Or(c.Workflow, checks[i].Workflow)
@@ -167,8 +157,8 @@ func withToldChecks(listed []change.Check, told []store.Told, t trust) (checks [
 // of all.
 func withoutWorkflow(checks []change.Check) (left time.Time) {
 	for _, c := range checks {
-		if lacksWorkflow(c) && c.At.After(left) {
-			left = c.At
+		if lacksWorkflow(c) {
+			left = later(left, c.At)
 		}
 	}
 	return left
@@ -315,9 +305,7 @@ func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }
 func caughtUp(subjects []*subject, now time.Time) time.Time {
 	var left time.Time
 	for _, s := range subjects {
-		if s.left.After(left) {
-			left = s.left
-		}
+		left = later(left, s.left)
 	}
 	if age := now.Sub(left); age < longestLag {
 		return now.Add(max(age, soonest))
