@@ -10,9 +10,6 @@ import (
 	"github.com/changegate/changegate/internal/store"
 )
 
-// ErrUnusable says that the policy which governs a branch cannot be used, so that nobody may do anything by it.
-var ErrUnusable = errors.New("the policy that governs the branch cannot be used")
-
 // Policy returns the policy at the present tip of a branch, beside the owner's; nil if none governs it, which costs no call as long as the
 // default branch's policy is held. It returns ErrUnusable if one does and cannot be used.
 func (rc *Reconciler) Policy(ctx context.Context, repo change.Repository, branch string) (*policy.Policy, error) {
@@ -22,11 +19,7 @@ func (rc *Reconciler) Policy(ctx context.Context, repo change.Repository, branch
 // PolicyAt is Policy with the branch's file as it was at a commit. Whether the branch is governed is what is true now all the same.
 func (rc *Reconciler) PolicyAt(ctx context.Context, repo change.Repository, branch string, commit change.SHA) (*policy.Policy, error) {
 	r := rc.begin(ctx, onBranch(repo, branch))
-	p, problem, err := r.policyOf(ctx, r.main, trustHeld, commit)
-	if problem != nil {
-		return nil, ErrUnusable
-	}
-	return p, err
+	return r.policyOf(ctx, r.main, trustHeld, commit)
 }
 
 // MayCommand says whether somebody may give a command about a branch, by the policy that governs it and what they may do now. It returns
@@ -124,13 +117,11 @@ func permitted(a policy.Authority, err error) (policy.Authority, error) {
 
 // judge asks the policy of a subject about people, once what it needs to know of them was read.
 func judge[T any](ctx context.Context, r *run, s *subject, questions func(*policy.Policy) (needsOf, answerOf[T])) (answer T, err error) {
-	p, problem, err := r.policyOf(ctx, s, trustVerified, "")
-	switch {
-	case err != nil:
+	p, err := r.policyOf(ctx, s, trustVerified, "")
+	if err != nil {
 		return answer, err
-	case problem != nil:
-		return answer, ErrUnusable
-	case p == nil:
+	}
+	if p == nil {
 		return answer, errUngoverned
 	}
 	needs, ask := questions(p)

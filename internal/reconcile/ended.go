@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/changegate/changegate/internal/change"
@@ -84,8 +85,8 @@ func (r *run) undecided(ctx context.Context, last change.Decision) (change.Decis
 		}
 	}
 	if len(news) > 0 {
-		p, _, err := r.policyOf(ctx, &subject{work: *w}, trustHeld, last.BaseTip)
-		if err != nil && !github.IsRefusal(err) {
+		p, err := r.policyOf(ctx, &subject{work: *w}, trustHeld, last.BaseTip)
+		if err != nil && !errors.Is(err, ErrUnusable) && !github.IsRefusal(err) {
 			return d, nil, err
 		}
 		if p != nil { // where it is not known which labels are of consequence, each is

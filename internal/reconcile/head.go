@@ -186,12 +186,12 @@ func (r *run) isHeldUngoverned(ctx context.Context) bool {
 	}
 	s := r.basis(r.main)
 	s.work.Concerns = 0
-	floor, problem, err := r.floorOf(ctx, s, trustHeld)
-	if err != nil || problem != nil {
+	floor, err := r.floorOf(ctx, s, trustHeld)
+	if err != nil {
 		return false
 	}
-	governed, problem, err := r.governed(ctx, s, trustHeld, floor)
-	return err == nil && problem == nil && !governed
+	governed, err := r.governed(ctx, s, trustHeld, floor)
+	return err == nil && !governed
 }
 
 // raiseLeft has the pull requests that still have a head looked at again when the main subject leaves it: the check there may show what

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -13,23 +14,22 @@ import (
 )
 
 // policyOf returns the policy that governs a pull request: the file at the tip of its base branch, beside the owner's where there is one;
-// the owner's alone where the repository has none; the server's default where neither has one. Both results are nil where no policy
-// governs the base; where one does, the subject's facts say so. A file that cannot be used gives a decision that says so, and never
-// another policy in its stead. An empty tip is looked up, if it matters.
-func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA) (*policy.Policy, *change.Decision, error) {
+// the owner's alone where the repository has none; the server's default where neither has one. It is nil where no policy governs the
+// base; where one does, the subject's facts say so. A file that cannot be used is an *unusableError, and never has another policy in its
+// stead. An empty tip is looked up, if it matters.
+func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA) (*policy.Policy, error) {
 	w := &s.work
-	floor, problem, err := r.floorOf(ctx, s, t)
-	if err != nil || problem != nil {
-		return nil, problem, err
+	floor, err := r.floorOf(ctx, s, t)
+	if err != nil {
+		return nil, err
 	}
-	governed, problem, err := r.governed(ctx, s, t, floor)
-	if err != nil || problem != nil || !governed {
-		return nil, problem, err
+	if governed, err := r.governed(ctx, s, t, floor); err != nil || !governed {
+		return nil, err
 	}
 	s.facts.Governed = true
 	if tip == "" {
 		if tip, err = r.github.Tip(ctx, w.Repository, w.Snapshot.Base.Name, r.since(s, t)); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	return r.policyAt(ctx, s, floor, w.Snapshot.Base.Name, tip)
@@ -37,25 +37,25 @@ func (r *run) policyOf(ctx context.Context, s *subject, t trust, tip change.SHA)
 
 // governed says whether the base is a governed branch. Which branches are, besides the default one, is the default branch's to say, and the
 // owner's: a branch of one's own gives nothing.
-func (r *run) governed(ctx context.Context, s *subject, t trust, floor *policy.Policy) (bool, *change.Decision, error) {
+func (r *run) governed(ctx context.Context, s *subject, t trust, floor *policy.Policy) (bool, error) {
 	w := &s.work
 	base := w.Snapshot.Base.Name
 	if base == w.Repository.DefaultBranch {
-		return true, nil, nil
+		return true, nil
 	}
 	tip, err := r.github.Tip(ctx, w.Repository, w.Repository.DefaultBranch, r.since(s, t))
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
-		return false, nil, nil
+		return false, nil
 	}
 	if err != nil {
-		return false, nil, err
+		return false, err
 	}
-	p, problem, err := r.policyAt(ctx, s, floor, w.Repository.DefaultBranch, tip)
-	if err != nil || problem != nil {
-		return false, problem, err
+	p, err := r.policyAt(ctx, s, floor, w.Repository.DefaultBranch, tip)
+	if err != nil {
+		return false, err
 	}
-	return p.Governs(w.Repository, base), nil, nil
+	return p.Governs(w.Repository, base), nil
 }
 
 // since says how old what is read of a branch may be: as it is held, where nothing says that it moved and no green rests on it.
@@ -67,52 +67,40 @@ func (r *run) since(s *subject, t trust) time.Time {
 }
 
 // policyAt returns the policy in a commit of a branch, beside the owner's if that is not nil.
-func (r *run) policyAt(
-	ctx context.Context, s *subject, floor *policy.Policy, branch string, commit change.SHA,
-) (*policy.Policy, *change.Decision, error) {
+func (r *run) policyAt(ctx context.Context, s *subject, floor *policy.Policy, branch string, commit change.SHA) (*policy.Policy, error) {
 	file, err := r.github.PolicyFile(ctx, s.work.Repository, commit, change.PolicyPath)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !file.Found {
-		if floor != nil {
-			return floor, nil, nil
-		}
-		return r.Default, nil, nil
+		return cmp.Or(floor, r.Default), nil
 	}
 	ref := change.PolicyRef{Source: change.PolicyPath, SHA: file.Blob}
 	s.keepText(ref, file)
 	p, problems, err := r.compile(floor, change.PolicyPath, file)
-	if err != nil {
-		return nil, nil, err
-	}
 	if problems != nil {
 		d := policy.Unreadable(ref, branch, s.work.Key, s.pull().Head.SHA, problems)
 		if floor != nil {
 			d.Floor = floor.Ref
 		}
-		return nil, &d, nil
+		return nil, &unusableError{d}
 	}
-	return p, nil, nil
+	return p, err
 }
 
 // floorOf returns the owner's policy, nil if there is none.
-func (r *run) floorOf(ctx context.Context, s *subject, t trust) (*policy.Policy, *change.Decision, error) {
+func (r *run) floorOf(ctx context.Context, s *subject, t trust) (*policy.Policy, error) {
 	file, err := r.ownerPolicy(ctx, s, t)
 	if err != nil || !file.Found {
-		return nil, nil, err
+		return nil, err
 	}
 	ref := change.PolicyRef{Source: s.work.Repository.Owner + "/.github/" + change.OwnerPolicyPath, SHA: file.Blob}
 	s.keepText(ref, file)
 	p, problems, err := r.compile(nil, ref.Source, file)
-	if err != nil {
-		return nil, nil, err
-	}
 	if problems != nil {
-		d := policy.UnreadableFloor(ref, s.work.Key, s.pull().Head.SHA, problems)
-		return nil, &d, nil
+		return nil, &unusableError{policy.UnreadableFloor(ref, s.work.Key, s.pull().Head.SHA, problems)}
 	}
-	return p, nil, nil
+	return p, err
 }
 
 // ownerPolicy reads the owner's policy: anew where a green could rest on it or something says that it changed, and as it was read last
@@ -124,6 +112,15 @@ func (r *run) ownerPolicy(ctx context.Context, s *subject, t trust) (github.Poli
 	}
 	return r.github.OwnerPolicy(ctx, s.work.Repository.Owner, change.OwnerPolicyPath, since)
 }
+
+// ErrUnusable says that the policy which governs a branch cannot be used, so that nobody may do anything by it.
+var ErrUnusable = errors.New("the policy that governs the branch cannot be used")
+
+// unusableError is ErrUnusable with the decision of a pull request that says what is wrong with the file.
+type unusableError struct{ decision change.Decision }
+
+func (*unusableError) Error() string { return ErrUnusable.Error() }
+func (*unusableError) Unwrap() error { return ErrUnusable }
 
 // compile returns the policy in a file, or why it cannot be used.
 func (r *run) compile(floor *policy.Policy, source string, file github.PolicyFile) (*policy.Policy, policy.Problems, error) {
@@ -158,7 +155,7 @@ func (r *run) unusable(ctx context.Context, s *subject, t trust) (list []change.
 		}
 		var floor *policy.Policy // beside the owner's there is no other
 		if path == change.PolicyPath {
-			if floor, _, err = r.floorOf(ctx, s, t); err != nil {
+			if floor, err = r.floorOf(ctx, s, t); err != nil && !errors.Is(err, ErrUnusable) {
 				return nil, err
 			}
 		}

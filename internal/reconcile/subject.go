@@ -101,16 +101,15 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 			return err
 		}
 	}
-	p, problem, err := r.policyOf(ctx, s, t, f.Content.BaseTip)
+	p, err := r.policyOf(ctx, s, t, f.Content.BaseTip)
+	if unusable := new(unusableError); errors.As(err, &unusable) {
+		s.policy, s.decision = nil, unusable.decision
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	s.policy = p
-	switch {
-	case problem != nil:
-		s.decision = *problem
-		return nil
-	case p == nil:
+	if s.policy = p; p == nil {
 		s.decision = change.Decision{Pull: s.work.Key, Head: s.pull().Head.SHA, Requirements: []change.Requirement{}, Matches: []change.Match{}}
 		return nil
 	}
