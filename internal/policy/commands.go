@@ -33,35 +33,19 @@ type Authority struct {
 	Who  change.Text // who may
 }
 
-// MayCommand says whether somebody may give a command (refresh, reject, explain): whoever holds the role that the policy names for it, and
+// MayCommand asks whether somebody may give a command (refresh, reject, explain): whoever holds the role that the policy names for it, and
 // that of its owner's floor if both name one. Where none is named the author and anyone with write access refresh, and
 // whoever has maintain access does the rest. It rests on who the people are, and of the pull request on its author only. Nobody may give a
 // command that is not known.
-func (p *Policy) MayCommand(verb command.Verb, f change.Facts, by change.Account) Authority {
-	return newInquiry(&f, p.Layers()...).authority(verb, by)
+func (p *Policy) MayCommand(verb command.Verb, by change.Account) Question[Authority] {
+	return question(p, func(q *inquiry) Authority { return q.authority(verb, by) })
 }
 
-// NeedsForCommand returns what MayCommand must know of the world; see Needs.
-func (p *Policy) NeedsForCommand(verb command.Verb, f change.Facts, by change.Account) change.Needs {
-	q := newInquiry(&f, p.Layers()...)
-	q.questions = &questions{}
-	q.authority(verb, by)
-	return q.questions.needs()
-}
-
-// MayWithdraw says whether somebody may withdraw a rejection: whoever holds the role by which it counts, and did not contribute or rejected it.
+// MayWithdraw asks whether somebody may withdraw a rejection: whoever holds the role by which it counts, and did not contribute or rejected it.
 // Where the policy has that role no more it is for those who may reject. Unlike MayCommand it rests on the content, the pushes and what
 // they show; without the content of the head it is not known who contributed.
-func (p *Policy) MayWithdraw(r change.Rejection, f change.Facts, by change.Account) Authority {
-	return newInquiry(&f, p.Layers()...).withdrawal(r, by)
-}
-
-// NeedsToWithdraw returns what MayWithdraw must know of the world; see Needs.
-func (p *Policy) NeedsToWithdraw(r change.Rejection, f change.Facts, by change.Account) change.Needs {
-	q := newInquiry(&f, p.Layers()...)
-	q.questions = &questions{}
-	q.withdrawal(r, by)
-	return q.questions.needs()
+func (p *Policy) MayWithdraw(r change.Rejection, by change.Account) Question[Authority] {
+	return question(p, func(q *inquiry) Authority { return q.withdrawal(r, by) })
 }
 
 // AnnounceEmergency returns where emergencies are announced, as in "slack:#engineering".

@@ -77,11 +77,12 @@ func TestMayCommand(t *testing.T) {
 				p = mustParseBeside(t, test.floor, test.own)
 			}
 			f := pullRequest(files("a.go"), test.facts)
-			a := p.MayCommand(test.verb, f, account(test.by))
+			may := p.MayCommand(test.verb, account(test.by))
+			a := may.Answer(f)
 			if got := fmt.Sprintf("%s %s: %s", answered(a), a.Role, a.Who); got != test.want {
 				t.Errorf("%s\nwant %s", got, test.want)
 			}
-			if b := p.MayCommand(test.verb, known(f, func(f change.Facts) change.Needs { return p.NeedsForCommand(test.verb, f, account(test.by)) }), account(test.by)); answered(b) != answered(a) {
+			if b := may.Answer(known(f, may.Needs)); answered(b) != answered(a) {
 				t.Errorf("%s with everything, %s with what was needed", answered(a), answered(b))
 			}
 		})
@@ -148,11 +149,12 @@ func TestMayWithdraw(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := mustParse(t, commanded)
 			f := pullRequest(files("a.go"), test.facts)
-			a := p.MayWithdraw(test.r, f, account(test.by))
+			may := p.MayWithdraw(test.r, account(test.by))
+			a := may.Answer(f)
 			if got := answered(a); got != test.want || a.Who.IsEmpty() {
 				t.Errorf("%s, want %s (%s)", got, test.want, a.Who)
 			}
-			if b := p.MayWithdraw(test.r, known(f, func(f change.Facts) change.Needs { return p.NeedsToWithdraw(test.r, f, account(test.by)) }), account(test.by)); answered(b) != answered(a) {
+			if b := may.Answer(known(f, may.Needs)); answered(b) != answered(a) {
 				t.Errorf("%s with everything, %s with what was needed", answered(a), answered(b))
 			}
 		})

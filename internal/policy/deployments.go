@@ -8,7 +8,7 @@ import (
 	"github.com/changegate/changegate/internal/command"
 )
 
-// MayRelease says whether somebody may give a command about deployments to an environment, whose name folds case; it may be empty, or one
+// MayRelease asks whether somebody may give a command about deployments to an environment, whose name folds case; it may be empty, or one
 // that the policy does not know. As with MayCommand, where the policy and its owner's floor both name a role both are needed, and where the
 // floor names none what holds without one is:
 //
@@ -21,30 +21,19 @@ import (
 //   - accept: one of the roles of the environment's release approvals, and Role names those that are held; see HeldOf.
 //
 // A program may only what a role allows that names it. Nobody may give a command that is not known. It rests on who the people are.
-func (p *Policy) MayRelease(verb command.Verb, environment string, f change.Facts, by change.Account) Authority {
-	return newInquiry(&f, p.Layers()...).releaseAuthority(verb, environment, by)
+func (p *Policy) MayRelease(verb command.Verb, environment string, by change.Account) Question[Authority] {
+	return question(p, func(q *inquiry) Authority { return q.releaseAuthority(verb, environment, by) })
 }
 
-// NeedsForRelease returns what MayRelease must know of the world; see Needs.
-func (p *Policy) NeedsForRelease(verb command.Verb, environment string, f change.Facts, by change.Account) change.Needs {
-	q := newInquiry(&f, p.Layers()...)
-	q.questions = &questions{}
-	q.releaseAuthority(verb, environment, by)
-	return q.questions.needs()
+// Held says which of some roles somebody holds.
+type Held struct {
+	Roles   []string // those that are held, in the order in which they were asked about
+	Unknown bool     // of another one it could not be read
 }
 
-// HeldOf returns those of the roles that somebody holds, in their order. Unknown says that of another one it could not be read; a role that
-// the policy does not have is held by nobody.
-func (p *Policy) HeldOf(roles []string, f change.Facts, by change.Account) (held []string, unknown bool) {
-	return newInquiry(&f, p.Layers()...).heldOf(roles, by)
-}
-
-// NeedsForHeldOf returns what HeldOf must know of the world; see Needs.
-func (p *Policy) NeedsForHeldOf(roles []string, f change.Facts, by change.Account) change.Needs {
-	q := newInquiry(&f, p.Layers()...)
-	q.questions = &questions{}
-	q.heldOf(roles, by)
-	return q.questions.needs()
+// HeldOf asks which of the roles somebody holds. A role that the policy does not have is held by nobody.
+func (p *Policy) HeldOf(roles []string, by change.Account) Question[Held] {
+	return question(p, func(q *inquiry) Held { return q.heldOf(roles, by) })
 }
 
 func (q *inquiry) releaseAuthority(verb command.Verb, environment string, by change.Account) Authority {
@@ -127,25 +116,27 @@ func (q *inquiry) acceptor(environment string, by change.Account) Authority {
 	if len(names) == 0 {
 		return Authority{Who: change.Say(change.Words("nobody: "), change.Code(environment), change.Words(" asks for no release approval"))}
 	}
-	held, unknown := q.heldOf(names, by)
-	a := Authority{May: len(held) > 0, Unknown: unknown && len(held) == 0, Who: change.Join(" or ", who)}
+	held := q.heldOf(names, by)
+	a := Authority{May: len(held.Roles) > 0, Who: change.Join(" or ", who)}
 	if a.May {
-		names = held
+		names = held.Roles
+	} else {
+		a.Unknown = held.Unknown
 	}
 	a.Role = strings.Join(names, roleSeparator)
 	return a
 }
 
-func (q *inquiry) heldOf(roles []string, by change.Account) (held []string, isUnknown bool) {
+func (q *inquiry) heldOf(roles []string, by change.Account) (held Held) {
 	for _, name := range roles {
 		switch q.holds(q.roleOfAny(name), by) {
 		case yes:
-			held = append(held, name)
+			held.Roles = append(held.Roles, name)
 		case unknown:
-			isUnknown = true
+			held.Unknown = true
 		}
 	}
-	return held, isUnknown
+	return held
 }
 
 // roleOfAny returns the role of a name in any of the layers: a repository's policy has those of its floor. Nil: there is none.

@@ -341,7 +341,7 @@ func TestReleaseLoosensNothing(t *testing.T) {
 				continue // for more roles there are more holders
 			}
 			for _, e := range []string{"staging", "Production", "nowhere"} {
-				if p.MayRelease(verb, e, f, by).May && !floor.MayRelease(verb, e, f, by).May {
+				if p.MayRelease(verb, e, by).Answer(f).May && !floor.MayRelease(verb, e, by).Answer(f).May {
 					t.Fatalf("%s may %s %s with both and not alone", by.Login, verb, e)
 				}
 			}
@@ -520,13 +520,12 @@ func TestMayRelease(t *testing.T) {
 				p = mustParse(t, tt.own)
 			}
 			f := pullRequest(files("a.go"), tt.facts)
-			by := account(tt.by)
-			a := p.MayRelease(tt.verb, tt.environment, f, by)
+			may := p.MayRelease(tt.verb, tt.environment, account(tt.by))
+			a := may.Answer(f)
 			if got := fmt.Sprintf("%s %s: %s", answered(a), a.Role, a.Who); got != tt.want {
 				t.Errorf("%s\nwant %s", got, tt.want)
 			}
-			needed := known(f, func(f change.Facts) change.Needs { return p.NeedsForRelease(tt.verb, tt.environment, f, by) })
-			if b := p.MayRelease(tt.verb, tt.environment, needed, by); answered(b) != answered(a) || b.Role != a.Role {
+			if b := may.Answer(known(f, may.Needs)); answered(b) != answered(a) || b.Role != a.Role {
 				t.Errorf("%s with everything, %s with what was needed", answered(a), answered(b))
 			}
 		})
@@ -550,14 +549,13 @@ func TestHeldOf(t *testing.T) {
 		{"nobody", "crew qa", "", false},
 		{"dependabot[bot]", "crew reviewer", "", false},
 	} {
-		roles := strings.Fields(tt.roles)
-		held, unknown := p.HeldOf(roles, f, account(tt.by))
-		if got := strings.Join(held, " "); got != tt.held || unknown != tt.unknown {
-			t.Errorf("%s holds %q of %q (%t)", tt.by, got, tt.roles, unknown)
+		of := p.HeldOf(strings.Fields(tt.roles), account(tt.by))
+		held := of.Answer(f)
+		if got := strings.Join(held.Roles, " "); got != tt.held || held.Unknown != tt.unknown {
+			t.Errorf("%s holds %q of %q (%t)", tt.by, got, tt.roles, held.Unknown)
 		}
-		needed := known(f, func(f change.Facts) change.Needs { return p.NeedsForHeldOf(roles, f, account(tt.by)) })
-		if again, u := p.HeldOf(roles, needed, account(tt.by)); !slices.Equal(again, held) || u != unknown {
-			t.Errorf("%s holds %q with what was needed", tt.by, again)
+		if again := of.Answer(known(f, of.Needs)); !slices.Equal(again.Roles, held.Roles) || again.Unknown != held.Unknown {
+			t.Errorf("%s holds %q with what was needed", tt.by, again.Roles)
 		}
 	}
 }

@@ -34,9 +34,8 @@ func (rc *Reconciler) MayRelease(
 	ctx context.Context, repo change.Repository, branch string, verb command.Verb, environment string, by change.Account,
 ) (policy.Authority, error) {
 	r := rc.begin(ctx, onBranch(repo, branch))
-	return permitted(judge(ctx, r, r.basis(r.main), func(p *policy.Policy) (needsOf, answerOf[policy.Authority]) {
-		return func(f change.Facts) change.Needs { return p.NeedsForRelease(verb, environment, f, by) },
-			func(f change.Facts) policy.Authority { return p.MayRelease(verb, environment, f, by) }
+	return permitted(judge(ctx, r, r.basis(r.main), func(p *policy.Policy) policy.Question[policy.Authority] {
+		return p.MayRelease(verb, environment, by)
 	}))
 }
 
@@ -45,22 +44,12 @@ func (rc *Reconciler) MayRelease(
 func (rc *Reconciler) HeldOf(
 	ctx context.Context, repo change.Repository, branch string, roles []string, by change.Account,
 ) (held []string, unknown bool, err error) {
-	type answer struct {
-		held    []string
-		unknown bool
-	}
 	r := rc.begin(ctx, onBranch(repo, branch))
-	a, err := judge(ctx, r, r.basis(r.main), func(p *policy.Policy) (needsOf, answerOf[answer]) {
-		return func(f change.Facts) change.Needs { return p.NeedsForHeldOf(roles, f, by) },
-			func(f change.Facts) answer {
-				held, unknown := p.HeldOf(roles, f, by)
-				return answer{held, unknown}
-			}
-	})
+	a, err := judge(ctx, r, r.basis(r.main), func(p *policy.Policy) policy.Question[policy.Held] { return p.HeldOf(roles, by) })
 	if errors.Is(err, errUngoverned) {
 		return nil, false, nil
 	}
-	return a.held, a.unknown, err
+	return a.Roles, a.Unknown, err
 }
 
 func onBranch(repo change.Repository, branch string) store.Work {
@@ -72,10 +61,7 @@ func onBranch(repo change.Repository, branch string) store.Work {
 // authority says whether somebody may give a command on a pull request, by the policy at the present tip of its base and by what they may do
 // now.
 func (r *run) authority(ctx context.Context, s *subject, verb command.Verb, by change.Account) (policy.Authority, error) {
-	return permitted(judge(ctx, r, r.basis(s), func(p *policy.Policy) (needsOf, answerOf[policy.Authority]) {
-		return func(f change.Facts) change.Needs { return p.NeedsForCommand(verb, f, by) },
-			func(f change.Facts) policy.Authority { return p.MayCommand(verb, f, by) }
-	}))
+	return permitted(judge(ctx, r, r.basis(s), func(p *policy.Policy) policy.Question[policy.Authority] { return p.MayCommand(verb, by) }))
 }
 
 // mayWithdraw says whether somebody may withdraw a rejection, which nobody may who contributed.
@@ -86,10 +72,7 @@ func (r *run) mayWithdraw(ctx context.Context, s *subject, k change.Rejection, b
 		return policy.Authority{}, err
 	}
 	asked.facts = f
-	return permitted(judge(ctx, r, asked, func(p *policy.Policy) (needsOf, answerOf[policy.Authority]) {
-		return func(f change.Facts) change.Needs { return p.NeedsToWithdraw(k, f, by) },
-			func(f change.Facts) policy.Authority { return p.MayWithdraw(k, f, by) }
-	}))
+	return permitted(judge(ctx, r, asked, func(p *policy.Policy) policy.Question[policy.Authority] { return p.MayWithdraw(k, by) }))
 }
 
 // basis returns a subject of its own to ask about people with: the facts that the pull request is decided on are gathered separately.
@@ -98,11 +81,6 @@ func (r *run) basis(s *subject) *subject {
 	asked.facts = change.Facts{Now: r.github.Now(), Repository: s.work.Repository, Pull: s.pull()}
 	return asked
 }
-
-type (
-	needsOf         = func(change.Facts) change.Needs
-	answerOf[T any] = func(change.Facts) T
-)
 
 // errUngoverned says that no policy governs the branch.
 var errUngoverned = errors.New("no policy governs the branch")
@@ -116,7 +94,7 @@ func permitted(a policy.Authority, err error) (policy.Authority, error) {
 }
 
 // judge asks the policy of a subject about people, once what it needs to know of them was read.
-func judge[T any](ctx context.Context, r *run, s *subject, questions func(*policy.Policy) (needsOf, answerOf[T])) (answer T, err error) {
+func judge[T any](ctx context.Context, r *run, s *subject, about func(*policy.Policy) policy.Question[T]) (answer T, err error) {
 	p, err := r.policyOf(ctx, s, trustVerified, "")
 	if err != nil {
 		return answer, err
@@ -124,15 +102,15 @@ func judge[T any](ctx context.Context, r *run, s *subject, questions func(*polic
 	if p == nil {
 		return answer, errUngoverned
 	}
-	needs, ask := questions(p)
+	question := about(p)
 	began := r.github.Began()
-	if err := r.satisfy(ctx, s, trustVerified, began.Add(-peopleAge), needs); err != nil {
+	if err := r.satisfy(ctx, s, trustVerified, began.Add(-peopleAge), question.Needs); err != nil {
 		return answer, err
 	}
 	if s.lacksPeople() { // what is held of that may be a mistake of GitHub's: it is asked once more
-		if err := r.satisfy(ctx, s, trustVerified, began, needs); err != nil {
+		if err := r.satisfy(ctx, s, trustVerified, began, question.Needs); err != nil {
 			return answer, err
 		}
 	}
-	return ask(s.facts), nil
+	return question.Answer(s.facts), nil
 }
