@@ -18,8 +18,7 @@ type standing struct {
 	doubt     change.Text     // why it is not known whether that person might; nil: it is known
 }
 
-// standings returns the latest opinion of each person, oldest first. A comment is no opinion; a dismissed review takes its place and
-// leaves none, unless it was an objection and whoever dismissed it may not lift it.
+// standings returns the latest opinion of each person, oldest first. A comment is no opinion, and leaves the one before it as it is.
 func (q *inquiry) standings() []standing {
 	reviews := q.facts.Reviews
 	if len(reviews) == 0 {
@@ -31,21 +30,8 @@ func (q *inquiry) standings() []standing {
 	}
 	var latest []standing
 	for _, r := range reviews {
-		s := standing{review: r}
-		switch {
-		case r.State.Is(change.Approved):
-		case r.State.Is(change.ChangesRequested):
-			s.objects = true
-		case r.State.Is(change.Dismissed):
-			// Where it is not known what was dismissed, it may have been an objection.
-			if r.Was.Is(change.Approved) || r.Was.Is(change.Commented) {
-				break
-			}
-			may, doubt := q.mayLift(r)
-			if s.objects = may != yes; s.objects {
-				s.dismisser, s.doubt = r.DismissedBy, doubt
-			}
-		default:
+		s, ok := q.opinionIn(r)
+		if !ok {
 			continue
 		}
 		if !r.By.Known() {
@@ -66,6 +52,27 @@ func (q *inquiry) standings() []standing {
 		}
 	}
 	return latest
+}
+
+// opinionIn returns what a review says; ok is false if that is no opinion. A dismissed review says nothing any more, unless it was an objection, or
+// may have been, and whoever dismissed it may not lift it.
+func (q *inquiry) opinionIn(r change.Review) (s standing, ok bool) {
+	s.review = r
+	switch {
+	case r.State.Is(change.Approved):
+	case r.State.Is(change.ChangesRequested):
+		s.objects = true
+	case r.State.Is(change.Dismissed):
+		if r.Was.Is(change.Approved) || r.Was.Is(change.Commented) {
+			return s, true
+		}
+		if may, doubt := q.mayLift(r); may != yes {
+			s.objects, s.dismisser, s.doubt = true, r.DismissedBy, doubt
+		}
+	default:
+		return s, false
+	}
+	return s, true
 }
 
 func bySubmission(a, b change.Review) int {
@@ -259,9 +266,9 @@ func (q *inquiry) objectionHolds(s standing) (held bool, why change.Text) {
 
 // objections requires that those who requested changes are satisfied.
 func (q *inquiry) objections(standings []standing) {
-	var who, approvers, dismissed, notes []change.Text
+	var left objectors
+	var notes []change.Text
 	var by []change.Account
-	gone, lost := false, false
 	for _, s := range standings {
 		if !s.objects {
 			continue
@@ -270,69 +277,98 @@ func (q *inquiry) objections(standings []standing) {
 		if why != nil {
 			continue
 		}
-		name := change.Words("an account that is gone")
 		if s.review.By.Known() {
 			by = append(by, s.review.By)
-			name = change.Login(s.review.By)
 		}
-		switch again := s.review.State.Is(change.Dismissed); {
-		case !s.review.By.Known():
-			gone, lost = gone || !again, lost || again
-		case again:
-			dismissed = append(dismissed, name)
-		default:
-			approvers = append(approvers, name)
-		}
-		who = append(who, name)
-		if q.facts.Pull.Draft && !s.review.Held {
-			notes = append(notes, change.Say(change.Words("whether the request of "), name, change.Words(" counts is decided once this is ready for review")))
-		}
-		if !held && !q.facts.Pull.Draft && s.review.By.Known() {
-			notes = append(notes, change.Say(change.Words("it counts, because whether "), name, change.Words(" holds a role "), q.anyUnknowable(s.review.By)))
-		}
-		if s.dismisser.Known() {
-			may := change.Words(", and may not")
-			if s.doubt != nil {
-				may = change.Say(change.Words("; whether "), change.Login(s.dismisser), change.Words(" may "), s.doubt)
-			}
-			notes = append(notes, change.Say(change.Login(s.dismisser), change.Words(" dismissed what "), name, change.Words(" asked for"), may))
-		}
+		left.add(s.review)
+		notes = append(notes, q.notesOn(s, held)...)
 	}
-	if len(who) == 0 {
+	if len(left.all) == 0 {
 		return
 	}
 	state, due := change.Failed, time.Time{}
-	short := change.Say(change.Words("changes requested by "), change.Join(", ", abridged(who, 3)))
+	short := change.Say(change.Words("changes requested by "), change.Join(", ", abridged(left.all, 3)))
 	if q.merged { // it is too late to hold anything up, and what was asked for is still to be settled
 		state, due = q.owed(), q.due()
-		short = change.Say(change.Words("what "), enumerated(abridged(who, 3), "and"), change.Words(" asked for"))
+		short = change.Say(change.Words("what "), enumerated(abridged(left.all, 3), "and"), change.Words(" asked for"))
 	}
 	q.require(change.Requirement{
 		Kind: change.KindChangesRequested, State: state, Due: due, By: by,
 		Name:  change.Words("No changes requested"),
 		Short: short,
-		Found: change.Say(change.Words("requested by "), change.Join(", ", who), change.Words(withPrefix("; ", notes)), change.Join("; ", notes)),
-		Next:  q.lifting(approvers, dismissed, gone, lost),
+		Found: change.Say(change.Words("requested by "), change.Join(", ", left.all), change.Words(withPrefix("; ", notes)), change.Join("; ", notes)),
+		Next:  q.lifting(left),
 	})
 }
 
-// lifting says what lifts objections: an approval by each objector or, where the policy names a role for it, a dismissal. An account
-// that is gone cannot approve any more, and GitHub lets nobody dismiss a review again that was dismissed in vain. What is both is lost.
-func (q *inquiry) lifting(approvers, dismissed []change.Text, gone, lost bool) change.Text {
+// notesOn says what a reader should know of an objection that counts. Held is what objectionHolds says of it.
+func (q *inquiry) notesOn(s standing, held bool) (notes []change.Text) {
+	name := objector(s.review)
+	if q.facts.Pull.Draft && !s.review.Held {
+		notes = append(notes, change.Say(change.Words("whether the request of "), name, change.Words(" counts is decided once this is ready for review")))
+	}
+	if !held && !q.facts.Pull.Draft && s.review.By.Known() {
+		notes = append(notes, change.Say(change.Words("it counts, because whether "), name, change.Words(" holds a role "), q.anyUnknowable(s.review.By)))
+	}
+	if s.dismisser.Known() {
+		may := change.Words(", and may not")
+		if s.doubt != nil {
+			may = change.Say(change.Words("; whether "), change.Login(s.dismisser), change.Words(" may "), s.doubt)
+		}
+		notes = append(notes, change.Say(change.Login(s.dismisser), change.Words(" dismissed what "), name, change.Words(" asked for"), may))
+	}
+	return notes
+}
+
+// objector names who submitted a review that objects.
+func objector(r change.Review) change.Text {
+	if !r.By.Known() {
+		return change.Words("an account that is gone")
+	}
+	return change.Login(r.By)
+}
+
+// objectors are those whose objections count, by what can still lift them: an approval of their own, unless the account is gone, and a dismissal,
+// unless the review was dismissed in vain, because GitHub lets nobody dismiss a review twice.
+type objectors struct {
+	all         []change.Text // everyone, in order
+	byEither    []change.Text
+	byApproval  []change.Text // by nothing else
+	byDismissal bool          // there is one that nothing else lifts
+	byNothing   bool          // there is one that nothing lifts
+}
+
+func (o *objectors) add(r change.Review) {
+	name := objector(r)
+	o.all = append(o.all, name)
+	switch known, dismissed := r.By.Known(), r.State.Is(change.Dismissed); {
+	case known && dismissed:
+		o.byApproval = append(o.byApproval, name)
+	case known:
+		o.byEither = append(o.byEither, name)
+	case dismissed:
+		o.byNothing = true
+	default:
+		o.byDismissal = true
+	}
+}
+
+// lifting says what lifts objections: an approval by each objector or, where the policy names a role for it, a dismissal.
+func (q *inquiry) lifting(left objectors) change.Text {
 	var ways []change.Text
-	if len(approvers) > 0 || gone {
-		ways = append(ways, q.approvalOrDismissal(approvers, gone))
+	if len(left.byEither) > 0 || left.byDismissal {
+		ways = append(ways, q.approvalOrDismissal(left.byEither, left.byDismissal))
 	}
-	if len(dismissed) > 0 {
-		ways = append(ways, change.Say(change.Words("an approval from "), change.Join(" and ", dismissed), change.Words(", because GitHub lets nobody dismiss a review twice")))
+	if len(left.byApproval) > 0 {
+		ways = append(ways, change.Say(change.Words("an approval from "), change.Join(" and ", left.byApproval), change.Words(", because GitHub lets nobody dismiss a review twice")))
 	}
-	if lost {
+	if left.byNothing {
 		ways = append(ways, change.Words("another pull request in the place of this one, because the account that is gone cannot approve, and GitHub lets nobody dismiss a review twice"))
 	}
 	return change.Join("; ", ways)
 }
 
-// approvalOrDismissal says what lifts objections of which nobody dismissed the review.
+// approvalOrDismissal says what lifts objections of which nobody dismissed the review. Gone says that one is by an account that is gone.
 func (q *inquiry) approvalOrDismissal(approvers []change.Text, gone bool) change.Text {
 	var dismissal change.Text
 	if lifters := q.lifters(); len(lifters) > 0 {
