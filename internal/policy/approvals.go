@@ -17,7 +17,7 @@ type slot struct {
 	by   change.Account // who fills it
 }
 
-// asked is a requirement for people before it is known who fills it.
+// asked is a requirement for people.
 type asked struct {
 	kind      change.RequirementKind
 	role      *Role
@@ -25,7 +25,11 @@ type asked struct {
 	line      int
 	extra     change.Text    // why one more is asked for than the policy's count
 	triggered []change.Match // what asks for a security review besides the category
-	short     int            // how many people are missing
+
+	// Once it is known who fills it:
+	by    []change.Account // by their logins
+	short int              // how many people are missing
+	stuck bool             // some place would stay empty even if everyone approved who still can; see inquiry.stuck
 }
 
 // wanted returns whose approvals the change needs: what each policy asks for, and for one role the larger count.
@@ -177,36 +181,35 @@ func (q *inquiry) whyUnused(slots []slot, by change.Account) change.Text {
 // approvalRows makes a requirement of each role that is asked for, and asks those who are to be asked.
 func (q *inquiry) approvalRows(slots []slot) {
 	stuck := q.stuck(slots)
-	filled := make([][]change.Account, len(q.wants))
 	for _, s := range slots {
-		if s.by.Known() {
-			filled[s.row] = append(filled[s.row], s.by)
+		if w := &q.wants[s.row]; s.by.Known() {
+			w.by = append(w.by, s.by)
 		}
 	}
 	for row := range q.wants {
-		q.wants[row].short = q.wants[row].count - len(filled[row])
-	}
-	for row, w := range q.wants {
-		by := filled[row]
-		slices.SortFunc(by, func(a, b change.Account) int {
+		w := &q.wants[row]
+		w.short, w.stuck = w.count-len(w.by), stuck[row]
+		slices.SortFunc(w.by, func(a, b change.Account) int {
 			return strings.Compare(strings.ToLower(a.Login), strings.ToLower(b.Login))
 		})
-		q.require(q.approvalRow(w, row == 0, by, stuck[row]))
+	}
+	for row, w := range q.wants {
+		q.require(q.approvalRow(w, row == 0))
 	}
 }
 
-func (q *inquiry) approvalRow(w asked, first bool, by []change.Account, stuck bool) change.Requirement {
-	short := w.short
-	r := change.Requirement{Kind: w.kind, Role: w.role.Name, Need: w.count, By: by, State: change.Met, Found: logins(by), Due: q.due()}
-	r.Name, r.Short = approvalNames(w, first, len(by))
-	if short <= 0 {
+// approvalRow makes a requirement of a role that is asked for. The first of them is called by the number of approvals in the title.
+func (q *inquiry) approvalRow(w asked, first bool) change.Requirement {
+	r := change.Requirement{Kind: w.kind, Role: w.role.Name, Need: w.count, By: w.by, State: change.Met, Found: logins(w.by), Due: q.due()}
+	r.Name, r.Short = approvalNames(w, first)
+	if w.short <= 0 {
 		return r
 	}
 	if r.State = q.owed(); q.declaration != nil && w.kind == change.KindApprovals {
-		r.Short = change.Words(plural(short, "approval", "approvals"))
+		r.Short = change.Words(plural(w.short, "approval", "approvals"))
 	}
 	found, mend, others := q.unfillable(w.role)
-	if others && stuck && (r.State == change.Awaited || q.merged) {
+	if others && w.stuck && (r.State == change.Awaited || q.merged) {
 		found, mend = q.nobodyLeft(w)
 		others = false
 	}
@@ -226,7 +229,7 @@ func (q *inquiry) approvalRow(w asked, first bool, by []change.Account, stuck bo
 	if found != nil {
 		q.remark(found, change.Words("; "), mend, change.Words("."))
 	}
-	r.Next = q.nextApprover(w, short)
+	r.Next = q.nextApprover(w)
 	return r
 }
 
@@ -239,7 +242,8 @@ func nobodyCan(count int) string {
 }
 
 // approvalNames returns what a requirement for people is called in the table and in the title.
-func approvalNames(w asked, first bool, have int) (name, short change.Text) {
+func approvalNames(w asked, first bool) (name, short change.Text) {
+	have := len(w.by)
 	if w.kind == change.KindSecurityReview {
 		name, short = change.Words("Security review"), change.Words("security review")
 		if w.count > 1 {
@@ -306,17 +310,17 @@ func enumerated(texts []change.Text, conjunction string) change.Text {
 }
 
 // nextApprover says whom one could still ask.
-func (q *inquiry) nextApprover(w asked, short int) change.Text {
+func (q *inquiry) nextApprover(w asked) change.Text {
 	what := ""
 	switch {
-	case short == w.count && short == 1:
+	case w.short == w.count && w.short == 1:
 		what = "an approval from "
-	case short == w.count:
-		what = strconv.Itoa(short) + " approvals from "
-	case short == 1:
+	case w.short == w.count:
+		what = strconv.Itoa(w.short) + " approvals from "
+	case w.short == 1:
 		what = "one more approval from "
 	default:
-		what = strconv.Itoa(short) + " more approvals from "
+		what = strconv.Itoa(w.short) + " more approvals from "
 	}
 	left := q.candidatesWho(w.role, func(a change.Account) bool { return !q.isCounted(a) && q.mayYetApprove(a) })
 	if len(left) == 0 {

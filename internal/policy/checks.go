@@ -93,7 +93,7 @@ func (q *inquiry) checkRow(rule *CheckRule) change.Requirement {
 		r.State = change.Awaited
 		r.Short = change.Say(change.Words("waiting for "), rule.title())
 		r.Strangers = t.byStranger && !t.byUnknown
-		r.Found, r.Next = rule.missing(r.Strangers, t.byUnknown)
+		r.Found, r.Next = rule.missing(t)
 	case t.passed == 0:
 		r.Found = change.Words("none posted")
 	case rule.Name != "":
@@ -156,11 +156,11 @@ func (q *inquiry) failedCheck(rule *CheckRule, ended []change.CheckState) (short
 }
 
 // missing says that nobody posted a check whom the rule names, though perhaps somebody else did, and what to do.
-func (r *CheckRule) missing(byStranger, byUnknown bool) (found, next change.Text) {
+func (r *CheckRule) missing(t checkTally) (found, next change.Text) {
 	switch {
-	case byUnknown:
+	case t.byUnknown:
 		return change.Words("passed, and GitHub does not say yet which workflow posted it"), nil
-	case byStranger:
+	case t.byStranger:
 		return change.Words("posted by someone other than the policy names"),
 			change.Say(change.Words("it must come from "), r.poster(), change.Words(": have that run on this commit"))
 	}
