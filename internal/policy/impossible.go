@@ -77,44 +77,10 @@ func (q *inquiry) stuck(slots []slot) map[int]bool {
 
 // nobodyLeft says why a role's places cannot be filled, and what would mend it.
 func (q *inquiry) nobodyLeft(w asked) (found, mend change.Text) {
-	all, _ := q.holders(w.role)
-	var out []change.Text
-	left, trailers := 0, false
-	seen := map[change.AccountID]bool{}
-	for _, a := range all {
-		if seen[a.ID] {
-			continue
-		}
-		seen[a.ID] = true
-		i, contributed := q.contributors[a.ID]
-		switch {
-		case contributed:
-			trailers = trailers || i.how == coauthored
-			out = append(out, change.Say(change.Login(a), change.Words(" ("), i.text(), q.broughtBy(i), change.Words(")")))
-		case q.declared(a):
-			out = append(out, change.Say(change.Login(a), change.Words(" (declared it)")))
-		default:
-			left++
-		}
-	}
-	role := change.Quote(w.role.Name)
-	switch {
-	case len(seen) == 0:
-		found = change.Say(change.Words("nobody holds "), role)
-	case left >= w.count:
-		found = change.Say(change.Words("enough people in "), role,
-			change.Words(" can approve, but other roles need the same people, and nobody counts for two"))
-	case left == len(seen):
-		found = change.Say(change.Words("only "+plural(left, "person is", "people are")+" in "), role, change.Words(", and "+strconv.Itoa(w.count)+" must approve"))
-	case left > 0:
-		found = change.Say(change.Words("only "+strconv.Itoa(left)+" of "+strconv.Itoa(len(seen))+" people in "), role, change.Words(" can approve, and "+strconv.Itoa(w.count)+" must"))
-	case len(seen) == 1:
-		found = change.Say(change.Words("the only person in "), role, change.Words(" cannot approve"))
-	default:
-		found = change.Say(change.Words("none of the "+strconv.Itoa(len(seen))+" people in "), role, change.Words(" can approve"))
-	}
-	switch who := enumerated(abridged(out, 5), "and"); {
-	case len(out) == 0:
+	left, barred, trailers := q.leftOf(w.role)
+	found = tooFew(w, left, left+len(barred))
+	switch who := enumerated(abridged(barred, 5), "and"); {
+	case len(barred) == 0:
 	case left == 0:
 		found = change.Say(found, change.Words(": "), who)
 	default:
@@ -132,6 +98,48 @@ func (q *inquiry) nobodyLeft(w asked) (found, mend change.Text) {
 		mend = change.Say(mend, change.Words("; or push the commits without the trailers that name people who did not write them"))
 	}
 	return found, mend
+}
+
+// leftOf returns how many of those who are known to hold a role can still approve, and who cannot, with why. Trailers says that
+// one of these cannot because a commit's trailer names them as a co-author.
+func (q *inquiry) leftOf(role *Role) (left int, barred []change.Text, trailers bool) {
+	all, _ := q.holders(role)
+	seen := map[change.AccountID]bool{}
+	for _, a := range all {
+		if seen[a.ID] {
+			continue
+		}
+		seen[a.ID] = true
+		i, contributed := q.contributors[a.ID]
+		switch {
+		case contributed:
+			trailers = trailers || i.how == coauthored
+			barred = append(barred, change.Say(change.Login(a), change.Words(" ("), i.text(), q.broughtBy(i), change.Words(")")))
+		case q.declared(a):
+			barred = append(barred, change.Say(change.Login(a), change.Words(" (declared it)")))
+		default:
+			left++
+		}
+	}
+	return left, barred, trailers
+}
+
+// tooFew says that a role's places cannot be filled by those who hold it, of whom so many can still approve.
+func tooFew(w asked, left, holders int) change.Text {
+	role, of, count := change.Quote(w.role.Name), strconv.Itoa(holders), strconv.Itoa(w.count)
+	switch {
+	case holders == 0:
+		return change.Say(change.Words("nobody holds "), role)
+	case left >= w.count:
+		return change.Say(change.Words("enough people in "), role, change.Words(" can approve, but other roles need the same people, and nobody counts for two"))
+	case left == holders:
+		return change.Say(change.Words("only "+plural(left, "person is", "people are")+" in "), role, change.Words(", and "+count+" must approve"))
+	case left > 0:
+		return change.Say(change.Words("only "+strconv.Itoa(left)+" of "+of+" people in "), role, change.Words(" can approve, and "+count+" must"))
+	case holders == 1:
+		return change.Say(change.Words("the only person in "), role, change.Words(" cannot approve"))
+	}
+	return change.Say(change.Words("none of the "+of+" people in "), role, change.Words(" can approve"))
 }
 
 // broughtBy says who pushed the commit by which someone contributed, where that is known: whoever pushed the first head, at the commit or
