@@ -13,7 +13,7 @@ import (
 func (s *Sim) emitPull(i *issue, action string, by actor, extra obj) {
 	body := obj{"number": i.number, "pull_request": s.pullJSON(i, true)}
 	maps.Copy(body, extra)
-	s.emit(i.repo.owner, i.repo, "pull_request", action, body, by.account, nil)
+	s.emit(i.repo, "pull_request", action, body, by.account)
 }
 
 func (s *Sim) emitReview(i *issue, rv *review, action string, by actor, extra obj) {
@@ -23,19 +23,19 @@ func (s *Sim) emitReview(i *issue, rv *review, action string, by actor, extra ob
 	r["updated_at"] = r["submitted_at"]
 	body := obj{"review": r, "pull_request": s.pullJSON(i, false)}
 	maps.Copy(body, extra)
-	s.emit(i.repo.owner, i.repo, "pull_request_review", action, body, by.account, nil)
+	s.emit(i.repo, "pull_request_review", action, body, by.account)
 }
 
 func (s *Sim) emitComment(c *comment, action string, by actor, extra obj) {
 	body := obj{"issue": s.issueJSON(c.issue), "comment": s.commentJSON(c)}
 	maps.Copy(body, extra)
-	s.emit(c.issue.repo.owner, c.issue.repo, "issue_comment", action, body, by.account, nil)
+	s.emit(c.issue.repo, "issue_comment", action, body, by.account)
 }
 
 func (s *Sim) emitIssue(i *issue, action string, by actor, extra obj) {
 	body := obj{"issue": s.issueJSON(i)}
 	maps.Copy(body, extra)
-	s.emit(i.repo.owner, i.repo, "issues", action, body, by.account, nil)
+	s.emit(i.repo, "issues", action, body, by.account)
 }
 
 func (s *Sim) emitMergeGroup(q *queue, g *mergeGroup, action string, extra obj, by actor) {
@@ -43,13 +43,13 @@ func (s *Sim) emitMergeGroup(q *queue, g *mergeGroup, action string, extra obj, 
 	body := obj{"merge_group": obj{"head_sha": g.head, "head_ref": "refs/heads/" + g.branch, "base_sha": g.base,
 		"base_ref": "refs/heads/" + q.branch, "head_commit": s.simpleCommit(r.st.commits[g.head])}}
 	maps.Copy(body, extra)
-	s.emit(r.owner, r, "merge_group", action, body, by.account, nil)
+	s.emit(r, "merge_group", action, body, by.account)
 }
 
 func (s *Sim) emitLabel(r *repository, l *label, action string, by *account, extra obj) {
 	body := obj{"label": s.labelJSON(r, l)}
 	maps.Copy(body, extra)
-	s.emit(r.owner, r, "label", action, body, by, nil)
+	s.emit(r, "label", action, body, by)
 }
 
 // pushedCommits is how many commits a push event carries at most.
@@ -78,11 +78,11 @@ func (s *Sim) emitPush(r *repository, branch, before, after string, forced bool,
 	owner["name"], owner["email"] = r.owner.login, nil
 	repo["owner"] = owner
 	pusher := orGhost(s, by.account)
-	s.emit(r.owner, r, "push", "", obj{
+	s.emit(r, "push", "", obj{
 		"ref": "refs/heads/" + branch, "before": orZero(before), "after": orZero(after), "created": before == "", "deleted": after == "",
 		"forced": forced, "base_ref": nil, "compare": s.htmlURL("/%s/compare/%.12s...%.12s", r.fullName(), orZero(before), orZero(after)),
 		"commits": commits, "head_commit": head, "repository": repo, "pusher": obj{"name": pusher.login, "email": pusher.email},
-	}, by.account, nil)
+	}, by.account)
 }
 
 func (s *Sim) pushedCommit(r *repository, c *commit) obj {
@@ -127,7 +127,7 @@ func (s *Sim) emitRef(r *repository, event, branch string, by actor) {
 	if event == "create" {
 		body["master_branch"], body["description"] = r.defaultBranch, orNull(r.description)
 	}
-	s.emit(r.owner, r, event, "", body, by.account, nil)
+	s.emit(r, event, "", body, by.account)
 }
 
 // emitCheckRun sends to all who subscribed, or to one App only.
@@ -138,11 +138,11 @@ func (s *Sim) emitCheckRun(run *checkRun, action string, by actor, extra obj, on
 	o["check_suite"] = suite
 	body := obj{"check_run": o}
 	maps.Copy(body, extra)
-	s.emit(run.suite.repo.owner, run.suite.repo, "check_run", action, body, by.account, only)
+	s.emitTo(only, run.suite.repo, "check_run", action, body, by.account)
 }
 
 func (s *Sim) emitCheckSuite(cs *checkSuite, action string, by actor, only *app) {
-	s.emit(cs.repo.owner, cs.repo, "check_suite", action, obj{"check_suite": s.suiteJSON(cs)}, by.account, only)
+	s.emitTo(only, cs.repo, "check_suite", action, obj{"check_suite": s.suiteJSON(cs)}, by.account)
 }
 
 func (s *Sim) emitStatus(r *repository, sha string, st *status, by actor) {
@@ -154,16 +154,16 @@ func (s *Sim) emitStatus(r *repository, sha string, st *status, by actor) {
 				"commit": obj{"sha": sha, "url": s.repoAPI(r) + "/commits/" + sha}})
 		}
 	}
-	s.emit(r.owner, r, "status", "", obj{
+	s.emit(r, "status", "", obj{
 		"id": st.id, "sha": sha, "name": r.fullName(), "state": st.state, "description": text(st.description), "target_url": text(st.url),
 		"context": st.context, "created_at": stamp(st.at), "updated_at": stamp(st.at), "commit": s.commitJSON(r, c), "branches": branches,
 		"avatar_url": s.htmlURL("/avatars/%d", orGhost(s, st.creator).id),
-	}, by.account, nil)
+	}, by.account)
 }
 
 func (s *Sim) emitWorkflowRun(w *workflowRun, action string) {
 	r := w.suite.repo
-	s.emit(r.owner, r, "workflow_run", action, obj{"workflow_run": s.workflowJSON(w), "workflow": s.workflowFile(w)}, w.actor, nil)
+	s.emit(r, "workflow_run", action, obj{"workflow_run": s.workflowJSON(w), "workflow": s.workflowFile(w)}, w.actor)
 }
 
 // workflowFile returns the workflow that a run is of.
@@ -178,7 +178,7 @@ func (s *Sim) workflowFile(w *workflowRun) obj {
 func (s *Sim) emitRepository(r *repository, action string, by *account, extra obj) {
 	body := obj{}
 	maps.Copy(body, extra)
-	s.emit(r.owner, r, "repository", action, body, by, nil)
+	s.emit(r, "repository", action, body, by)
 }
 
 func (s *Sim) emitOrganization(o *organization, action string, who *account) {
@@ -188,7 +188,7 @@ func (s *Sim) emitOrganization(o *organization, action string, who *account) {
 	}
 	membership := obj{"url": s.apiURL("/orgs/%s/memberships/%s", o.account.login, who.login), "state": "active", "role": role,
 		"organization_url": s.apiURL("/orgs/%s", o.account.login), "user": s.userJSON(who)}
-	s.emit(o.account, nil, "organization", action, obj{"membership": membership}, s.someOwner(o), nil)
+	s.emitIn(o, "organization", action, obj{"membership": membership}, s.someOwner(o))
 }
 
 // someOwner stands for whoever changed the organization.
@@ -211,12 +211,11 @@ func (s *Sim) emitTeam(t *team, action string, r *repository, extra obj) {
 		body["repository"] = s.repoJSON(r)
 	}
 	maps.Copy(body, extra)
-	s.emit(t.org.account, nil, "team", action, body, s.someOwner(t.org), nil)
+	s.emitIn(t.org, "team", action, body, s.someOwner(t.org))
 }
 
 func (s *Sim) emitMembership(t *team, action string, who *account) {
-	s.emit(t.org.account, nil, "membership", action, obj{"scope": "team", "team": s.teamJSON(t), "member": s.userJSON(who)},
-		s.someOwner(t.org), nil)
+	s.emitIn(t.org, "membership", action, obj{"scope": "team", "team": s.teamJSON(t), "member": s.userJSON(who)}, s.someOwner(t.org))
 }
 
 func (s *Sim) emitMember(r *repository, action string, who *account, changes obj) {
@@ -224,7 +223,7 @@ func (s *Sim) emitMember(r *repository, action string, who *account, changes obj
 	if changes != nil {
 		body["changes"] = changes
 	}
-	s.emit(r.owner, r, "member", action, body, r.owner, nil)
+	s.emit(r, "member", action, body, r.owner)
 }
 
 // Events about an installation go to its App only, whatever it subscribed to and even while it is suspended.
@@ -235,7 +234,7 @@ func (s *Sim) emitInstallation(in *installation, action string) {
 		body["repositories"] = s.installedRepos(s.reposOf(in))
 		body["requester"] = nil
 	}
-	s.enqueue(in.app, in, nil, "installation", action, &payload{value: body})
+	s.enqueue(in, nil, "installation", action, &payload{value: body})
 }
 
 func (s *Sim) emitInstallationChange(in *installation, action string, changed []*repository) {
@@ -246,7 +245,7 @@ func (s *Sim) emitInstallationChange(in *installation, action string, changed []
 		removed = s.installedRepos(changed)
 	}
 	o := s.installationJSON(in)
-	s.enqueue(in.app, in, nil, "installation_repositories", action, &payload{value: obj{
+	s.enqueue(in, nil, "installation_repositories", action, &payload{value: obj{
 		"action": action, "installation": o, "repository_selection": o["repository_selection"], "repositories_added": added,
 		"repositories_removed": removed, "requester": nil, "sender": s.userJSON(s.installer(in)),
 	}})

@@ -80,7 +80,7 @@ func (s *Sim) startedBy(d *deployment, body obj) obj {
 }
 
 func (s *Sim) emitDeployment(d *deployment) {
-	s.emit(d.repo.owner, d.repo, "deployment", "created", s.startedBy(d, obj{"deployment": s.deploymentJSON(d)}), d.creator, nil)
+	s.emit(d.repo, "deployment", "created", s.startedBy(d, obj{"deployment": s.deploymentJSON(d)}), d.creator)
 }
 
 func (s *Sim) emitDeploymentStatus(d *deployment, st *deploymentStatus, by actor) {
@@ -92,7 +92,7 @@ func (s *Sim) emitDeploymentStatus(d *deployment, st *deploymentStatus, by actor
 		}
 		body["check_run"] = check
 	}
-	s.emit(d.repo.owner, d.repo, "deployment_status", "created", body, by.account, nil)
+	s.emit(d.repo, "deployment_status", "created", body, by.account)
 }
 
 // emitProtectionRule asks the App that has a rule on the environment of a job, if it listens.
@@ -112,5 +112,5 @@ func (s *Sim) emitProtectionRule(w *workflowRun, a *app) {
 	if j.deployment != nil {
 		body["deployment"] = s.deploymentJSON(j.deployment)
 	}
-	s.emit(r.owner, r, "deployment_protection_rule", "requested", body, w.actor, a)
+	s.emitTo(a, r, "deployment_protection_rule", "requested", body, w.actor)
 }

@@ -153,7 +153,7 @@ func (p *Person) OpenPull(repo string, o PullOptions) (Pull, error) {
 		if o.Title == "" {
 			o.Title = o.Branch
 		}
-		i, err := s.openPull(r, head, o.Branch, o.Base, by, o.Title, o.Body, o.Draft)
+		i, err := s.openPull(r, head, o, by)
 		if err != nil {
 			return err
 		}

@@ -172,12 +172,12 @@ func (s *Sim) emitProtection(r *repository, p *protection, action string, before
 		if before != nil {
 			body["changes"] = rulesetChanges(before, p)
 		}
-		s.emit(r.owner, r, "repository_ruleset", action, body, by, nil)
+		s.emit(r, "repository_ruleset", action, body, by)
 		return
 	}
 	body := obj{"rule": ruleJSON(r, p)}
 	if before != nil {
 		body["changes"] = ruleChanges(before, p)
 	}
-	s.emit(r.owner, r, "branch_protection_rule", action, body, by, nil)
+	s.emit(r, "branch_protection_rule", action, body, by)
 }

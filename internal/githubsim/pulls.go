@@ -71,23 +71,24 @@ func (s *Sim) syncContent(i *issue) error {
 	return nil
 }
 
-func (s *Sim) openPull(r, head *repository, branch, base string, by actor, title, body string, draft bool) (*issue, error) {
-	sha, tip := head.branches[branch], r.branches[base]
+// openPull opens a pull request into a repository from the branch of another, or of its own.
+func (s *Sim) openPull(r, head *repository, o PullOptions, by actor) (*issue, error) {
+	sha, tip := head.branches[o.Branch], r.branches[o.Base]
 	switch {
 	case tip == "":
-		return nil, refuse("Validation Failed: base %s is invalid", base)
+		return nil, refuse("Validation Failed: base %s is invalid", o.Base)
 	case sha == "":
-		return nil, refuse("Validation Failed: head %s is invalid", branch)
+		return nil, refuse("Validation Failed: head %s is invalid", o.Branch)
 	case len(r.st.between(tip, sha)) == 0:
-		return nil, refuse("No commits between %s and %s", base, branch)
+		return nil, refuse("No commits between %s and %s", o.Base, o.Branch)
 	}
 	for _, other := range r.issues {
-		if p := other.pull; p != nil && other.state == "open" && p.headRepo == head && p.headRef == branch && p.base == base {
-			return nil, refuse("A pull request already exists for %s:%s.", head.owner.login, branch)
+		if p := other.pull; p != nil && other.state == "open" && p.headRepo == head && p.headRef == o.Branch && p.base == o.Base {
+			return nil, refuse("A pull request already exists for %s:%s.", head.owner.login, o.Branch)
 		}
 	}
-	i := s.newIssue(r, by, title, body)
-	i.pull = &pull{id: s.nextID(), draft: draft, base: base, baseSHA: tip, headRepo: head, headOwner: head.owner, headRef: branch,
+	i := s.newIssue(r, by, o.Title, o.Body)
+	i.pull = &pull{id: s.nextID(), draft: o.Draft, base: o.Base, baseSHA: tip, headRepo: head, headOwner: head.owner, headRef: o.Branch,
 		head: sha, maintainersPush: head != r}
 	if err := s.syncContent(i); err != nil {
 		r.issues = r.issues[:len(r.issues)-1]

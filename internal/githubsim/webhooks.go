@@ -357,33 +357,62 @@ var eventNeeds = map[string][]string{
 	"merge_group": {"merge_queues"}, "branch_protection_rule": {"administration"}, "repository_ruleset": {"administration"},
 }
 
-func (s *Sim) emit(account *account, r *repository, event, action string, body obj, by *account, only *app) {
+// emit sends an event of a repository to the Apps that subscribed to it. Body is what only this event tells; action may be empty.
+func (s *Sim) emit(r *repository, event, action string, body obj, by *account) {
+	s.emitTo(nil, r, event, action, body, by)
+}
+
+// emitTo is emit for one App, which need not have subscribed; nil: for all that did.
+func (s *Sim) emitTo(only *app, r *repository, event, action string, body obj, by *account) {
+	s.announce(happening{r.owner, r, event, action, by, only}, body)
+}
+
+// emitIn is emit for an event of an organization that is about none of its repositories.
+func (s *Sim) emitIn(o *organization, event, action string, body obj, by *account) {
+	s.announce(happening{o.account, nil, event, action, by, nil}, body)
+}
+
+// happening is an event and who hears of it.
+type happening struct {
+	account       *account    // whose installations hear of it
+	repo          *repository // nil: it is about none
+	event, action string
+	by            *account // nil: somebody who is gone
+	only          *app     // the one App that hears of it, subscribed or not; nil: all that subscribed
+}
+
+// isHeardBy says whether an installation gets webhooks of it.
+func (h happening) isHeardBy(in *installation) bool {
+	if in.account != h.account || h.repo != nil && !in.has(h.repo) || !in.suspended.IsZero() {
+		return false
+	}
+	if h.only != nil && h.only != in.app || h.only == nil && !slices.Contains(in.app.events, h.event) {
+		return false
+	}
+	return slices.ContainsFunc(eventNeeds[h.event], func(name string) bool { return allows(in.permissions, name, "read") })
+}
+
+// announce sends webhooks of what happened to all who hear of it. The payload is made if anybody does.
+func (s *Sim) announce(h happening, body obj) {
 	var p *payload
 	for _, in := range s.sortedInstallations() {
-		if in.account != account || (r != nil && !in.has(r)) || !in.suspended.IsZero() || (only != nil && in.app != only) {
-			continue
-		}
-		// What is meant for one App only needs no subscription.
-		if only == nil && !slices.Contains(in.app.events, event) {
-			continue
-		}
-		if !slices.ContainsFunc(eventNeeds[event], func(name string) bool { return allows(in.permissions, name, "read") }) {
+		if !h.isHeardBy(in) {
 			continue
 		}
 		if p == nil {
-			if action != "" {
-				body["action"] = action
+			if h.action != "" {
+				body["action"] = h.action
 			}
-			body["sender"] = s.userJSON(orGhost(s, by))
-			if r != nil && body["repository"] == nil {
-				body["repository"] = s.repoJSON(r)
+			body["sender"] = s.userJSON(orGhost(s, h.by))
+			if h.repo != nil && body["repository"] == nil {
+				body["repository"] = s.repoJSON(h.repo)
 			}
-			if account.kind == kindOrganization {
-				body["organization"] = s.orgJSON(account)
+			if h.account.kind == kindOrganization {
+				body["organization"] = s.orgJSON(h.account)
 			}
 			p = &payload{value: body}
 		}
-		s.enqueue(in.app, in, r, event, action, p)
+		s.enqueue(in, h.repo, h.event, h.action, p)
 	}
 }
 
@@ -394,9 +423,10 @@ func orGhost(s *Sim, a *account) *account {
 	return a
 }
 
-func (s *Sim) enqueue(a *app, in *installation, r *repository, event, action string, p *payload) {
+// enqueue has a webhook sent to an installation's App.
+func (s *Sim) enqueue(in *installation, r *repository, event, action string, p *payload) {
 	guid := uuid.Must(uuid.NewUUID()).String() // of the time, like those of GitHub's examples
-	d := &delivery{Delivery: Delivery{ID: s.nextID(), GUID: guid, App: a.slug, Event: event, Action: action, At: s.Now()},
+	d := &delivery{Delivery: Delivery{ID: s.nextID(), GUID: guid, App: in.app.slug, Event: event, Action: action, At: s.Now()},
 		installation: in.id}
 	if r != nil {
 		d.repository = r.id
@@ -405,5 +435,5 @@ func (s *Sim) enqueue(a *app, in *installation, r *repository, event, action str
 	if _, own := p.value["installation"]; !own {
 		d.tail = in.id
 	}
-	a.sender.add(job{app: a, d: d})
+	in.app.sender.add(job{app: in.app, d: d})
 }
