@@ -12,86 +12,78 @@ import (
 )
 
 func appRoutes() []route {
+	const all, one = "/app/installations", "/app/installations/{installation_id}"
+	const deliveries, delivery = "/app/hook/deliveries", "/app/hook/deliveries/{delivery_id}"
 	return []route{
-		{"GET", "/app", asApp(), func(c *call) (any, error) {
-			o := c.appJSON(c.app).(obj)
-			n := 0
-			for _, in := range c.installations {
-				if in.app == c.app {
-					n++
-				}
-			}
-			o["installations_count"] = n
-			return o, nil
-		}},
-		{"GET", "/app/installations", asApp(), func(c *call) (any, error) {
-			var mine []*installation
-			for _, in := range c.sortedInstallations() {
-				if in.app == c.app {
-					mine = append(mine, in)
-				}
-			}
-			return each(paginate(c, mine), c.installationJSON), nil
-		}},
-		{"GET", "/app/installations/{installation_id}", asApp(), func(c *call) (any, error) {
-			in, err := c.ownInstallation()
-			if err != nil {
-				return nil, err
-			}
-			return c.installationJSON(in), nil
-		}},
-		{"POST", "/app/installations/{installation_id}/access_tokens", asApp(), createToken},
-		{"GET", "/repos/{owner}/{repo}/installation", asApp(), func(c *call) (any, error) {
-			r, err := c.repository(c.path("owner") + "/" + c.path("repo"))
-			if err != nil {
-				return nil, errNotFound
-			}
-			in := c.installationOf(c.app, r.owner)
-			if in == nil || !in.has(r) {
-				return nil, errNotFound
-			}
-			return c.installationJSON(in), nil
-		}},
+		{"GET", "/app", asApp(), getApp},
+		{"GET", all, asApp(), listInstallations},
+		{"GET", one, asApp(), getInstallation},
+		{"POST", one + "/access_tokens", asApp(), createToken},
+		{"GET", "/repos/{owner}/{repo}/installation", asApp(), repositoryInstallation},
 		{"GET", "/orgs/{org}/installation", asApp(), accountInstallation("org")},
 		{"GET", "/users/{username}/installation", asApp(), accountInstallation("username")},
-		{"GET", "/app/hook/deliveries", asApp(), listDeliveries},
-		{"GET", "/app/hook/deliveries/{delivery_id}", asApp(), func(c *call) (any, error) {
-			for _, d := range c.app.sender.log {
-				if d.ID == c.id("delivery_id") {
-					return c.deliveryJSON(d, true), nil
-				}
-			}
-			return nil, errNotFound
-		}},
-		{"POST", "/app/hook/deliveries/{delivery_id}/attempts", asApp(), func(c *call) (any, error) {
-			c.status = http.StatusAccepted
-			for _, d := range c.app.sender.log {
-				if d.ID == c.id("delivery_id") && c.Now().Sub(d.At) > redeliverable {
-					return nil, unprocessable("Deliveries older than 3 days cannot be redelivered.")
-				}
-			}
-			return obj{}, c.redeliver(c.app, c.id("delivery_id"))
-		}},
-		{"GET", "/installation/repositories", anyToken(), func(c *call) (any, error) {
-			var repos []*repository
-			for _, r := range c.reposOf(c.in) {
-				if c.sees(r) {
-					repos = append(repos, r)
-				}
-			}
-			list := []any{}
-			for _, r := range paginate(c, repos) {
-				list = append(list, c.repoJSON(r))
-			}
-			return obj{"total_count": len(repos), "repositories": list}, nil
-		}},
-		{"GET", "/rate_limit", anyToken(), func(c *call) (any, error) {
-			c.in.core.calls-- // asking is free
-			limit := cmp.Or(c.cfg.RateLimit, shownLimit)
-			rate := obj{"limit": limit, "used": c.in.core.calls, "remaining": max(limit-c.in.core.calls, 0), "reset": c.in.core.reset.Unix(), "resource": "core"}
-			return obj{"resources": obj{"core": rate, "search": rate}, "rate": rate}, nil
-		}},
+		{"GET", deliveries, asApp(), listDeliveries},
+		{"GET", delivery, asApp(), getDelivery},
+		{"POST", delivery + "/attempts", asApp(), redeliver},
+		{"GET", "/installation/repositories", anyToken(), listInstalledRepositories},
+		{"GET", "/rate_limit", anyToken(), getRateLimit},
 	}
+}
+
+func getApp(c *call) (any, error) {
+	o := c.appJSON(c.app).(obj)
+	o["installations_count"] = len(c.ownInstallations())
+	return o, nil
+}
+
+// ownInstallations returns the installations of the App that asks, in order.
+func (c *call) ownInstallations() []*installation {
+	return slices.DeleteFunc(c.sortedInstallations(), func(in *installation) bool { return in.app != c.app })
+}
+
+func listInstallations(c *call) (any, error) {
+	return each(paginate(c, c.ownInstallations()), c.installationJSON), nil
+}
+
+func getInstallation(c *call) (any, error) {
+	in, err := c.ownInstallation()
+	if err != nil {
+		return nil, err
+	}
+	return c.installationJSON(in), nil
+}
+
+func repositoryInstallation(c *call) (any, error) {
+	r, err := c.repository(c.path("owner") + "/" + c.path("repo"))
+	if err != nil {
+		return nil, errNotFound
+	}
+	in := c.installationOf(c.app, r.owner)
+	if in == nil || !in.has(r) {
+		return nil, errNotFound
+	}
+	return c.installationJSON(in), nil
+}
+
+func listInstalledRepositories(c *call) (any, error) {
+	var repos []*repository
+	for _, r := range c.reposOf(c.in) {
+		if c.sees(r) {
+			repos = append(repos, r)
+		}
+	}
+	list := []any{}
+	for _, r := range paginate(c, repos) {
+		list = append(list, c.repoJSON(r))
+	}
+	return obj{"total_count": len(repos), "repositories": list}, nil
+}
+
+func getRateLimit(c *call) (any, error) {
+	c.in.core.calls-- // asking is free
+	limit := cmp.Or(c.cfg.RateLimit, shownLimit)
+	rate := obj{"limit": limit, "used": c.in.core.calls, "remaining": max(limit-c.in.core.calls, 0), "reset": c.in.core.reset.Unix(), "resource": "core"}
+	return obj{"resources": obj{"core": rate, "search": rate}, "rate": rate}, nil
 }
 
 func accountInstallation(name string) func(c *call) (any, error) {
@@ -108,6 +100,7 @@ func accountInstallation(name string) func(c *call) (any, error) {
 	}
 }
 
+// ownInstallation returns the installation that the route names, if it is of the App that asks.
 func (c *call) ownInstallation() (*installation, error) {
 	in := c.installations[c.id("installation_id")]
 	if in == nil || in.app != c.app {
@@ -142,23 +135,9 @@ func createToken(c *call) (any, error) {
 		}
 		permissions["metadata"] = cmp.Or(permissions["metadata"], "read")
 	}
-	var scope map[*repository]bool
-	if len(ask.Repositories)+len(ask.RepositoryIDs) > 0 {
-		scope = map[*repository]bool{}
-	}
-	for _, name := range ask.Repositories {
-		r := c.repoNames[strings.ToLower(in.account.login+"/"+name)]
-		if r == nil || !in.has(r) {
-			return nil, unprocessable("There is at least one repository that does not exist or is not accessible to the parent installation.")
-		}
-		scope[r] = true
-	}
-	for _, id := range ask.RepositoryIDs {
-		r := c.repos[id]
-		if r == nil || !in.has(r) {
-			return nil, unprocessable("There is at least one repository that does not exist or is not accessible to the parent installation.")
-		}
-		scope[r] = true
+	scope, err := c.scopeOf(in, ask.Repositories, ask.RepositoryIDs)
+	if err != nil {
+		return nil, err
 	}
 	name, t := c.newToken(in, permissions, scope)
 	c.status = http.StatusCreated
@@ -176,6 +155,28 @@ func createToken(c *call) (any, error) {
 		o["repositories"] = list
 	}
 	return o, nil
+}
+
+// scopeOf returns the repositories that a token is asked for, by name and by id; nil: all of the installation.
+func (c *call) scopeOf(in *installation, names []string, ids []int64) (map[*repository]bool, error) {
+	var asked []*repository
+	for _, name := range names {
+		asked = append(asked, c.repoNames[strings.ToLower(in.account.login+"/"+name)])
+	}
+	for _, id := range ids {
+		asked = append(asked, c.repos[id])
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	scope := map[*repository]bool{}
+	for _, r := range asked {
+		if r == nil || !in.has(r) {
+			return nil, unprocessable("There is at least one repository that does not exist or is not accessible to the parent installation.")
+		}
+		scope[r] = true
+	}
+	return scope, nil
 }
 
 // listDeliveries pages by cursor: the id of the first delivery of the page.
@@ -207,6 +208,25 @@ func listDeliveries(c *call) (any, error) {
 		log = log[:size]
 	}
 	return each(log, func(d *delivery) obj { return c.deliveryJSON(d, false) }), nil
+}
+
+func getDelivery(c *call) (any, error) {
+	for _, d := range c.app.sender.log {
+		if d.ID == c.id("delivery_id") {
+			return c.deliveryJSON(d, true), nil
+		}
+	}
+	return nil, errNotFound
+}
+
+func redeliver(c *call) (any, error) {
+	c.status = http.StatusAccepted
+	for _, d := range c.app.sender.log {
+		if d.ID == c.id("delivery_id") && c.Now().Sub(d.At) > redeliverable {
+			return nil, unprocessable("Deliveries older than 3 days cannot be redelivered.")
+		}
+	}
+	return obj{}, c.redeliver(c.app, c.id("delivery_id"))
 }
 
 func (s *Sim) deliveryJSON(d *delivery, full bool) obj {

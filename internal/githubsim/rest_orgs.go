@@ -1,87 +1,104 @@
 package githubsim
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 )
 
 func orgRoutes() []route {
+	const teams, team = "/orgs/{org}/teams", "/orgs/{org}/teams/{team_slug}"
 	return []route{
-		{"GET", "/orgs/{org}/teams/{team_slug}", reads("members"), getTeam},
-		{"GET", "/orgs/{org}/teams", reads("members"), func(c *call) (any, error) {
-			o, err := c.ownOrg()
-			if err != nil {
-				return nil, err
-			}
-			return each(paginate(c, sortedKeys(o.teams)), func(slug string) obj { return c.teamJSON(o.teams[slug]) }), nil
-		}},
-		{"GET", "/orgs/{org}/teams/{team_slug}/members", reads("members"), func(c *call) (any, error) {
-			t, err := c.ownTeam()
-			if err != nil {
-				return nil, err
-			}
-			list := []any{}
-			for _, a := range paginate(c, t.everyone()) {
-				list = append(list, c.userJSON(a))
-			}
-			return list, nil
-		}},
-		{"GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", reads("members"), func(c *call) (any, error) {
-			t, err := c.ownTeam()
-			if err != nil {
-				return nil, err
-			}
-			a, err := c.account(c.path("username"))
-			if err != nil || !slices.Contains(t.everyone(), a) {
-				return nil, errNotFound
-			}
-			return obj{"url": c.apiURL("/organizations/%d/team/%d/memberships/%s", t.org.account.id, t.id, a.login), "role": "member",
-				"state": "active"}, nil
-		}},
-		{"GET", "/orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}", reads("members"), func(c *call) (any, error) {
-			t, err := c.ownTeam()
-			if err != nil {
-				return nil, err
-			}
-			for at := t; at != nil; at = at.parent {
-				if at.repos[c.repo] != "" {
-					c.status = 204
-					return nil, nil
-				}
-			}
-			return nil, errNotFound
-		}},
-		{"GET", "/orgs/{org}/members/{username}", reads("members"), func(c *call) (any, error) {
-			o, err := c.ownOrg()
-			if err != nil {
-				return nil, err
-			}
-			a, err := c.account(c.path("username"))
-			if err != nil {
-				return nil, errNotFound
-			}
-			if _, member := o.members[a]; !member {
-				return nil, errNotFound
-			}
-			c.status = 204
-			return nil, nil
-		}},
-		{"GET", "/users/{username}", anyToken(), func(c *call) (any, error) {
-			a, err := c.account(c.path("username"))
-			if err != nil {
-				return nil, errNotFound
-			}
-			return c.publicUser(a), nil
-		}},
-		{"GET", "/user/{account_id}", anyToken(), func(c *call) (any, error) {
-			for _, a := range c.accounts {
-				if a.id == c.id("account_id") {
-					return c.publicUser(a), nil
-				}
-			}
-			return nil, errNotFound
-		}},
+		{"GET", team, reads("members"), getTeam},
+		{"GET", teams, reads("members"), listTeams},
+		{"GET", team + "/members", reads("members"), listTeamMembers},
+		{"GET", team + "/memberships/{username}", reads("members"), getMembership},
+		{"GET", team + "/repos/{owner}/{repo}", reads("members"), checkTeamRepository},
+		{"GET", "/orgs/{org}/members/{username}", reads("members"), checkMember},
+		{"GET", "/users/{username}", anyToken(), getUser},
+		{"GET", "/user/{account_id}", anyToken(), getUserByID},
 	}
+}
+
+func listTeams(c *call) (any, error) {
+	o, err := c.ownOrg()
+	if err != nil {
+		return nil, err
+	}
+	return each(paginate(c, sortedKeys(o.teams)), func(slug string) obj { return c.teamJSON(o.teams[slug]) }), nil
+}
+
+func listTeamMembers(c *call) (any, error) {
+	t, err := c.ownTeam()
+	if err != nil {
+		return nil, err
+	}
+	list := []any{}
+	for _, a := range paginate(c, t.everyone()) {
+		list = append(list, c.userJSON(a))
+	}
+	return list, nil
+}
+
+func getMembership(c *call) (any, error) {
+	t, err := c.ownTeam()
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.account(c.path("username"))
+	if err != nil || !slices.Contains(t.everyone(), a) {
+		return nil, errNotFound
+	}
+	return obj{"url": c.apiURL("/organizations/%d/team/%d/memberships/%s", t.org.account.id, t.id, a.login), "role": "member", "state": "active"}, nil
+}
+
+// checkTeamRepository answers without content whether a team, or one above it, has a role in the repository.
+func checkTeamRepository(c *call) (any, error) {
+	t, err := c.ownTeam()
+	if err != nil {
+		return nil, err
+	}
+	for at := t; at != nil; at = at.parent {
+		if at.repos[c.repo] != "" {
+			c.status = http.StatusNoContent
+			return nil, nil
+		}
+	}
+	return nil, errNotFound
+}
+
+// checkMember answers without content whether somebody is a member of the organization.
+func checkMember(c *call) (any, error) {
+	o, err := c.ownOrg()
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.account(c.path("username"))
+	if err != nil {
+		return nil, errNotFound
+	}
+	if _, member := o.members[a]; !member {
+		return nil, errNotFound
+	}
+	c.status = http.StatusNoContent
+	return nil, nil
+}
+
+func getUser(c *call) (any, error) {
+	a, err := c.account(c.path("username"))
+	if err != nil {
+		return nil, errNotFound
+	}
+	return c.publicUser(a), nil
+}
+
+func getUserByID(c *call) (any, error) {
+	for _, a := range c.accounts {
+		if a.id == c.id("account_id") {
+			return c.publicUser(a), nil
+		}
+	}
+	return nil, errNotFound
 }
 
 func (s *Sim) publicUser(a *account) obj {
