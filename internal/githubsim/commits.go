@@ -1,6 +1,7 @@
 package githubsim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -68,46 +69,8 @@ func (s *Sim) makeCommit(r *repository, parent string, by *account, c Commit) (*
 		}
 		files, parents = maps.Clone(before), []string{parent}
 	}
-	for _, from := range slices.Sorted(maps.Keys(c.Rename)) {
-		f, ok := files[from]
-		if !ok {
-			return nil, fmt.Errorf("%s is not there to be renamed", from)
-		}
-		delete(files, from)
-		files[c.Rename[from]] = f
-	}
-	for _, path := range c.Delete {
-		if _, ok := files[path]; !ok {
-			return nil, fmt.Errorf("%s is not there to be deleted", path)
-		}
-		delete(files, path)
-	}
-	for path, content := range c.Files {
-		if err := validPath(path); err != nil {
-			return nil, err
-		}
-		mode := c.Modes[path]
-		if mode == modeSubmodule {
-			files[path] = leaf{mode, content}
-			continue
-		}
-		if mode == "" {
-			if mode = files[path].mode; mode == "" || mode == modeSubmodule {
-				mode = modeFile
-			}
-		}
-		sha, err := r.st.writeBlob([]byte(content))
-		if err != nil {
-			return nil, err
-		}
-		files[path] = leaf{mode, sha}
-	}
-	for path, mode := range c.Modes {
-		f, ok := files[path]
-		if !ok {
-			return nil, fmt.Errorf("%s is not there to change its mode", path)
-		}
-		files[path] = leaf{mode, f.sha}
+	if err := c.change(files, r.st); err != nil {
+		return nil, err
 	}
 	tree, err := r.st.writeTree(files)
 	if err != nil {
@@ -124,6 +87,50 @@ func (s *Sim) makeCommit(r *repository, parent string, by *account, c Commit) (*
 		out.committer = signature{c.Committer.Name, c.Committer.Email, now}
 	}
 	return r.st.writeCommit(out)
+}
+
+// change makes of the files of its parent, by path, those of the commit.
+func (c Commit) change(files map[string]leaf, st *store) error {
+	for _, from := range slices.Sorted(maps.Keys(c.Rename)) {
+		f, ok := files[from]
+		if !ok {
+			return fmt.Errorf("%s is not there to be renamed", from)
+		}
+		delete(files, from)
+		files[c.Rename[from]] = f
+	}
+	for _, path := range c.Delete {
+		if _, ok := files[path]; !ok {
+			return fmt.Errorf("%s is not there to be deleted", path)
+		}
+		delete(files, path)
+	}
+	for path, content := range c.Files {
+		if err := validPath(path); err != nil {
+			return err
+		}
+		if c.Modes[path] == modeSubmodule {
+			files[path] = leaf{modeSubmodule, content}
+			continue
+		}
+		sha, err := st.writeBlob([]byte(content))
+		if err != nil {
+			return err
+		}
+		mode := cmp.Or(c.Modes[path], files[path].mode, modeFile)
+		if mode == modeSubmodule { // it was one, and is a file by now
+			mode = modeFile
+		}
+		files[path] = leaf{mode, sha}
+	}
+	for path, mode := range c.Modes {
+		f, ok := files[path]
+		if !ok {
+			return fmt.Errorf("%s is not there to change its mode", path)
+		}
+		files[path] = leaf{mode, f.sha}
+	}
+	return nil
 }
 
 func validPath(path string) error {

@@ -1,6 +1,7 @@
 package githubsim
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -144,54 +145,71 @@ func getContents(c *call) (any, error) {
 		ref = c.repo.defaultBranch
 	}
 	path := strings.Trim(c.path("path"), "/")
-	found := entry{mode: modeTree, sha: at.tree}
-	for _, part := range strings.FieldsFunc(path, func(r rune) bool { return r == '/' }) {
-		if found.mode != modeTree {
-			return nil, errNotFound
-		}
-		entries, err := c.repo.st.tree(found.sha)
-		if err != nil {
-			return nil, err
-		}
-		n := slices.IndexFunc(entries, func(e entry) bool { return e.name == part })
-		if n < 0 {
-			return nil, errNotFound
-		}
-		found = entries[n]
-	}
-	accept := c.r.Header.Get("Accept")
-	if found.mode == modeTree {
-		entries, err := c.repo.st.tree(found.sha)
-		if err != nil {
-			return nil, err
-		}
-		list := each(entries, func(e entry) obj {
-			o := c.entryJSON(strings.TrimPrefix(path+"/"+e.name, "/"), ref, e)
-			if o["type"] == "submodule" { // a directory's listing shows a submodule as a file
-				o["type"] = "file"
-			}
-			return o
-		})
-		if strings.Contains(accept, "application/vnd.github.object") {
-			o := c.entryJSON(path, ref, found)
-			o["entries"] = list
-			return o, nil
-		}
-		return list, nil
-	}
-	o := c.entryJSON(path, ref, found)
-	if found.mode == modeSubmodule {
-		o["submodule_git_url"] = nil
-		return o, nil
-	}
-	content, err := c.repo.st.blob(found.sha)
+	found, err := c.entryAt(at, path)
 	if err != nil {
 		return nil, err
 	}
+	switch found.mode {
+	case modeTree:
+		return c.directoryContents(path, ref, found)
+	case modeSubmodule:
+		o := c.entryJSON(path, ref, found)
+		o["submodule_git_url"] = nil
+		return o, nil
+	}
+	return c.fileContents(path, ref, found)
+}
+
+// entryAt finds what is at a path in a commit.
+func (c *call) entryAt(at *commit, path string) (entry, error) {
+	found := entry{mode: modeTree, sha: at.tree}
+	for _, part := range strings.FieldsFunc(path, func(r rune) bool { return r == '/' }) {
+		if found.mode != modeTree {
+			return found, errNotFound
+		}
+		entries, err := c.repo.st.tree(found.sha)
+		if err != nil {
+			return found, err
+		}
+		n := slices.IndexFunc(entries, func(e entry) bool { return e.name == part })
+		if n < 0 {
+			return found, errNotFound
+		}
+		found = entries[n]
+	}
+	return found, nil
+}
+
+func (c *call) directoryContents(path, ref string, directory entry) (any, error) {
+	entries, err := c.repo.st.tree(directory.sha)
+	if err != nil {
+		return nil, err
+	}
+	list := each(entries, func(e entry) obj {
+		o := c.entryJSON(strings.TrimPrefix(path+"/"+e.name, "/"), ref, e)
+		if o["type"] == "submodule" { // a directory's listing shows a submodule as a file
+			o["type"] = "file"
+		}
+		return o
+	})
+	if strings.Contains(c.r.Header.Get("Accept"), "application/vnd.github.object") {
+		o := c.entryJSON(path, ref, directory)
+		o["entries"] = list
+		return o, nil
+	}
+	return list, nil
+}
+
+func (c *call) fileContents(path, ref string, file entry) (any, error) {
+	content, err := c.repo.st.blob(file.sha)
+	if err != nil {
+		return nil, err
+	}
+	o := c.entryJSON(path, ref, file)
 	switch {
-	case wantsRaw(accept):
+	case wantsRaw(c.r.Header.Get("Accept")):
 		return raw{"application/vnd.github.raw; charset=utf-8", content}, nil
-	case found.mode == modeSymlink:
+	case file.mode == modeSymlink:
 		o["target"] = string(content)
 	case len(content) > inlineContent:
 		o["content"], o["encoding"] = "", "none"
@@ -220,20 +238,17 @@ func getTree(c *call) (any, error) {
 	if len(c.repo.branches) == 0 {
 		return nil, errEmpty
 	}
-	st := c.repo.st
 	sha := c.path("tree_sha")
 	if at, err := c.repo.resolve(sha); err == nil {
 		sha = at.tree
 	}
 	entries := []obj{}
 	truncated := false
-	limit := maxTreeEntries
-	if c.treeLimit > 0 {
-		limit = c.treeLimit
-	}
+	limit := cmp.Or(c.treeLimit, maxTreeEntries)
+	recursive := c.query("recursive") != "" // any value of the parameter counts, "0" and "false" too
 	var walk func(tree, prefix string) error
 	walk = func(tree, prefix string) error {
-		list, err := st.tree(tree)
+		list, err := c.repo.st.tree(tree)
 		if err != nil {
 			return err
 		}
@@ -242,21 +257,8 @@ func getTree(c *call) (any, error) {
 				truncated = true
 				return nil
 			}
-			o := obj{"path": prefix + e.name, "mode": e.mode, "type": "blob", "sha": e.sha, "url": c.repoAPI(c.repo) + "/git/blobs/" + e.sha}
-			switch e.mode {
-			case modeTree:
-				o["mode"], o["type"], o["url"] = "040000", "tree", c.repoAPI(c.repo)+"/git/trees/"+e.sha
-			case modeSubmodule:
-				o["type"] = "commit"
-				delete(o, "url")
-			default:
-				if b, err := st.blob(e.sha); err == nil {
-					o["size"] = len(b)
-				}
-			}
-			entries = append(entries, o)
-			// Any value of the parameter counts, "0" and "false" too.
-			if e.mode == modeTree && c.query("recursive") != "" {
+			entries = append(entries, c.treeEntryJSON(prefix+e.name, e))
+			if e.mode == modeTree && recursive {
 				if err := walk(e.sha, prefix+e.name+"/"); err != nil {
 					return err
 				}
@@ -268,6 +270,23 @@ func getTree(c *call) (any, error) {
 		return nil, err
 	}
 	return obj{"sha": sha, "url": c.repoAPI(c.repo) + "/git/trees/" + sha, "tree": entries, "truncated": truncated}, nil
+}
+
+// treeEntryJSON shows an entry as a tree lists it.
+func (c *call) treeEntryJSON(path string, e entry) obj {
+	o := obj{"path": path, "mode": e.mode, "type": "blob", "sha": e.sha, "url": c.repoAPI(c.repo) + "/git/blobs/" + e.sha}
+	switch e.mode {
+	case modeTree:
+		o["mode"], o["type"], o["url"] = "040000", "tree", c.repoAPI(c.repo)+"/git/trees/"+e.sha
+	case modeSubmodule:
+		o["type"] = "commit"
+		delete(o, "url")
+	default:
+		if b, err := c.repo.st.blob(e.sha); err == nil {
+			o["size"] = len(b)
+		}
+	}
+	return o
 }
 
 func getBlob(c *call) (any, error) {
