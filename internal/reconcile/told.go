@@ -37,25 +37,35 @@ func withToldReviews(listed, toldReviews []change.Review, t trust, now time.Time
 	reviews = slices.Clone(listed)
 	for _, told := range foldReviews(toldReviews) {
 		i := slices.IndexFunc(reviews, func(r change.Review) bool { return r.ID == told.ID })
+		if i >= 0 {
+			listed := &reviews[i]
+			switch {
+			case !told.State.Is(change.Dismissed) || listed.State.Is(change.Dismissed): // nothing new was told
+			case t == trustVerified && listed.State.Is(change.ChangesRequested): // to take it for dismissed would make green
+				left = later(left, told.DismissedAt)
+			default:
+				listed.Was, listed.State, listed.DismissedBy, listed.DismissedAt = listed.State, told.State, told.DismissedBy, told.DismissedAt
+			}
+			continue
+		}
 		switch {
-		case i < 0 && t == trustVerified && told.State.Is(change.Approved):
+		case t == trustVerified && told.State.Is(change.Approved):
 			left = later(left, told.At)
-		case i < 0 && t == trustVerified && told.Was.Is(change.ChangesRequested) && now.Sub(told.DismissedAt) < longestLag:
+		case t == trustVerified && told.Was.Is(change.ChangesRequested) && now.Sub(told.DismissedAt) < longestLag:
 			left = later(left, told.DismissedAt)
-			told.State, told.Was, told.DismissedBy, told.DismissedAt = told.Was, "", change.Account{}, time.Time{}
-			reviews = append(reviews, told)
-		case i < 0:
-			reviews = append(reviews, told)
-		case !told.State.Is(change.Dismissed) || reviews[i].State.Is(change.Dismissed):
-		case t == trustVerified && reviews[i].State.Is(change.ChangesRequested):
-			left = later(left, told.DismissedAt)
+			reviews = append(reviews, beforeDismissal(told))
 		default:
-			r := &reviews[i]
-			r.Was, r.State, r.DismissedBy, r.DismissedAt = r.State, told.State, told.DismissedBy, told.DismissedAt
+			reviews = append(reviews, told)
 		}
 	}
 	slices.SortStableFunc(reviews, func(a, b change.Review) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
 	return reviews, left
+}
+
+// beforeDismissal returns a dismissed review as it was.
+func beforeDismissal(r change.Review) change.Review {
+	r.State, r.Was, r.DismissedBy, r.DismissedAt = r.Was, "", change.Account{}, time.Time{}
+	return r
 }
 
 // withToldLabels is withTold for labels. What is left out of one is who set it or took it off.
