@@ -109,11 +109,20 @@ func reviewDebt(d *change.Decision) *change.Debt {
 	return debt
 }
 
+// mayOweRetrospective says whether a change of decision may matter to an emergency's retrospective: it is one or was, its labels of consequence are
+// others, or the pull request that has such labels has ended.
+func mayOweRetrospective(before *change.Decision, after change.Decision) bool {
+	if after.Declaration != nil || before == nil {
+		return after.Declaration != nil
+	}
+	return before.Declaration != nil || len(before.Labels) != len(after.Labels) || len(before.Labels) > 0 && before.State != after.State
+}
+
 // concerned returns the errands that a change of decision is to be told to: the emergency's people, and the merge groups that the pull
 // request is in.
 func (r *run) concerned(ctx context.Context, before *change.Decision, after change.Decision) ([]change.Raised, error) {
 	var raised []change.Raised
-	if after.Declaration != nil || before != nil && (before.Declaration != nil || len(before.Labels) != len(after.Labels) || after.State != before.State && len(before.Labels) > 0) {
+	if mayOweRetrospective(before, after) {
 		raised = append(raised, change.Raised{Errand: change.Errand{
 			Kind: change.ErrandRetrospective, Repository: after.Pull.Repository, Name: strconv.Itoa(int(after.Pull.Number)),
 		}})
