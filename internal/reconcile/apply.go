@@ -286,33 +286,28 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 	case !w.ActivityRead && slices.ContainsFunc(w.Pushes, func(p change.Push) bool { return p.After == head }):
 		return nil, nil // it arrived under our eyes, so that what we did since is in the store
 	}
-	runs, ok := r.seen[head]
-	if !ok {
-		runs, err = r.github.OwnRuns(ctx, w.Repository, head, r.github.Began())
-		var lacking *github.Lacking
-		switch {
-		case errors.As(err, &lacking) && held != nil:
-			return &held.Posted, nil
-		case errors.As(err, &lacking):
-			return nil, nil // a new one takes the place of whatever is there
-		case err != nil:
-			return nil, err
-		}
-	}
-	if len(runs) == 0 {
-		return nil, nil
+	runs, err := r.ownRuns(ctx, head)
+	var lacking *github.Lacking
+	switch {
+	case errors.As(err, &lacking) && held != nil:
+		return &held.Posted, nil
+	case errors.As(err, &lacking):
+		return nil, nil // a new one takes the place of whatever is there
+	case err != nil || len(runs) == 0:
+		return nil, err
 	}
 	if err := r.endBeside(ctx, head, runs); err != nil {
 		return nil, err
 	}
-	newest := found(w.Key, runs[0])
-	isHeld := held != nil && held.RunID == newest.RunID && held.ExternalID == newest.ExternalID && shows(runs[0], held.Status, held.Conclusion)
-	switch {
-	case isHeld && !forgotten:
+	isHeld := held != nil && held.RunID == runs[0].ID && held.ExternalID == runs[0].ExternalID && shows(runs[0], held.Status, held.Conclusion)
+	if isHeld && !forgotten {
 		return &held.Posted, nil
-	case isHeld:
-		newest = *held // the last write is the one that is known
-	case doubted:
+	}
+	// Saving it says that it was seen, so that it does not count as forgotten again. Of the one that is held the decision behind it is known as well.
+	newest := found(w.Key, runs[0])
+	if isHeld {
+		newest = *held
+	} else if doubted {
 		r.log.Warn().Int64("check_run", newest.RunID).Str("status", string(newest.Status)).Str("conclusion", string(newest.Conclusion)).
 			Msg("GitHub shows another check run than was written")
 	}
@@ -320,4 +315,12 @@ func (r *run) posted(ctx context.Context, head change.SHA) (*plan.Posted, error)
 		return nil, err
 	}
 	return &newest.Posted, nil
+}
+
+// ownRuns returns our check runs on a head, newest first, as GitHub listed them in this run.
+func (r *run) ownRuns(ctx context.Context, head change.SHA) ([]github.CheckRun, error) {
+	if runs, ok := r.seen[head]; ok {
+		return runs, nil
+	}
+	return r.github.OwnRuns(ctx, r.main.work.Repository, head, r.github.Began())
 }
