@@ -22,9 +22,6 @@ import (
 // deploysShow N|HEAD ENVIRONMENT [STATE…]: what GitHub shows of the deployment of that commit to the environment: its states, oldest first.
 // There is no other; with ! there is none.
 func deploysShow(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) < 2 {
-		ts.Fatalf("usage: [!] deploys N|HEAD ENVIRONMENT [STATE…]")
-	}
 	w := worldOf(ts)
 	found := w.deploymentsOf(ts, args[1], w.landedAs(ts, args[0]))
 	if neg {
@@ -40,9 +37,6 @@ func deploysShow(ts *testscript.TestScript, neg bool, args []string) {
 
 // rollbackShows N ENVIRONMENT [STATE…]: the same of the newest deployment of the pull request's commit there, which there was before.
 func rollbackShows(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: rollback N ENVIRONMENT [STATE…]")
-	}
 	w := worldOf(ts)
 	found := w.deploymentsOf(ts, args[1], w.landedAs(ts, args[0]))
 	if len(found) < 2 {
@@ -121,9 +115,6 @@ func stands(ts *testscript.TestScript, neg bool, args []string) {
 // answered N REACTION [TEXT]: the newest command on the pull request got this reaction, and an answer that contains the text, or matches
 // /a regular expression/; without a text there is no answer.
 func answered(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: answered N REACTION [TEXT]")
-	}
 	w := worldOf(ts)
 	all, err := w.Sim.Comments(w.numbered(ts, args[0]))
 	ts.Check(err)
@@ -174,7 +165,7 @@ func ruleSays(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
-	if neg || len(args) != 3 || len(run.Comments) == 0 {
+	if len(run.Comments) == 0 {
 		ts.Fatalf("we said %+v\n%s", run.Comments, w.troubles())
 	}
 	last := run.Comments[len(run.Comments)-1]
@@ -194,9 +185,6 @@ func ruleSays(ts *testscript.TestScript, neg bool, args []string) {
 //
 // gate twice:ENVIRONMENT ANSWER [TEXT]: the second time that a token is used.
 func gateSays(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: gate ENVIRONMENT ANSWER [TEXT]")
-	}
 	w := worldOf(ts)
 	s := &scene{world: w, ts: ts, args: args}
 	environment := s.next("the environment")

@@ -29,9 +29,6 @@ func matches(ts *testscript.TestScript, want, got string) bool {
 // in_progress or none; TITLE is exact, or /a regular expression/.
 func expect(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	if neg || len(args) < 2 || len(args) > 3 {
-		ts.Fatalf("usage: expect N OUTCOME [TITLE]")
-	}
 	v := w.view(ts, args[0])
 	c, ok := worldtest.OurCheck(v)
 	got := "none"
@@ -55,9 +52,6 @@ func details(ts *testscript.TestScript, neg bool, args []string) {
 
 func contains(ts *testscript.TestScript, neg bool, args []string, part func(githubsim.CheckView) string) {
 	w := worldOf(ts)
-	if len(args) != 2 {
-		ts.Fatalf("usage: [!] summary|details N TEXT")
-	}
 	v := w.view(ts, args[0])
 	c, _ := worldtest.OurCheck(v)
 	text := part(c)
@@ -73,9 +67,6 @@ func contains(ts *testscript.TestScript, neg bool, args []string, part func(gith
 
 // asked N [WHOM…]: the reviews that were ever requested, in their order, each as often as it was.
 func asked(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 {
-		ts.Fatalf("usage: asked N [WHOM…]")
-	}
 	w := worldOf(ts)
 	v := w.view(ts, args[0])
 	var who []string
@@ -91,9 +82,6 @@ func asked(ts *testscript.TestScript, neg bool, args []string) {
 
 // runs N COUNT [queued]: how many check runs of ours the pull request's head has, or its merge group, those among them that newer ones replaced.
 func runs(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 || len(args) > 3 {
-		ts.Fatalf("usage: runs N COUNT [queued]")
-	}
 	w := worldOf(ts)
 	v := w.view(ts, args[0])
 	var all []*gh.CheckRun
@@ -124,9 +112,6 @@ func (w *world) groupRuns(ts *testscript.TestScript, v githubsim.PullView) []*gh
 
 // costs COUNT [ROUTE]: how many calls the last act made the server make, as in 'POST /repos/{owner}/{repo}/check-runs'.
 func costs(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 || len(args) > 2 {
-		ts.Fatalf("usage: costs COUNT [ROUTE]")
-	}
 	var made []string
 	n := 0
 	for _, c := range worldOf(ts).Calls() {
@@ -179,9 +164,6 @@ func logged(ts *testscript.TestScript, neg bool, args []string) {
 // recorded N KIND [TEXT…]: the ledger has an entry of that kind about the pull request whose body, which is JSON, contains all the texts; with !
 // it has none.
 func recorded(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) < 2 {
-		ts.Fatalf("usage: [!] recorded N KIND [TEXT…]")
-	}
 	w := worldOf(ts)
 	entries, err := w.Ledger(w.view(ts, args[0]).Number)
 	ts.Check(err)

@@ -27,32 +27,32 @@ func deeds() map[string]func(*scene) error {
 		// ROUTE N OUTCOME WHO VERB…: before it acts on the next such call WHO does VERB, and our check on N shows OUTCOME because of it
 		"dawdles":          (*scene).dawdles,
 		"heals":            (*scene).heals,
-		"posts":            (*scene).posts,           // NAME OUTCOME N [app:SLUG] [workflow:PATH]: a check run
-		"posts-on":         (*scene).postsOn,         // HEAD NAME OUTCOME: a check run on a head that was remembered
-		"loses":            (*scene).fate,            // deliveries, or those of one event
-		"doubles":          (*scene).fate,            // the same
-		"holds":            (*scene).fate,            // the same
-		"delivers":         (*scene).fate,            // the same, as ever
-		"releases":         (*scene).releases,        // [backwards]: what was held
-		"redelivers":       (*scene).redelivers,      // EVENT: every delivery of that event so far
-		"deletes-account":  (*scene).deletesAccount,  // LOGIN
-		"renames-account":  (*scene).renamesAccount,  // LOGIN TO
-		"deletes-repo":     (*scene).deletesRepo,     // REPO
-		"renames-repo":     (*scene).renamesRepo,     // REPO TO
-		"archives":         (*scene).archives,        // REPO
-		"unarchives":       (*scene).unarchives,      // REPO
-		"makes-repo":       (*scene).makesRepo,       // OWNER/NAME [empty]
-		"makes-app":        (*scene).makesApp,        // SLUG: one that may post checks
-		"installs":         (*scene).installs,        // OWNER: our App
-		"adds":             (*scene).adds,            // NAME: a repository, to our installation on acme
-		"removes":          (*scene).removes,         // NAME
-		"makes-team":       (*scene).makesTeam,       // SLUG LOGIN…
-		"drops-team":       (*scene).dropsTeam,       // SLUG
-		"joins":            (*scene).joins,           // LOGIN SLUG
-		"leaves":           (*scene).leaves,          // LOGIN SLUG
-		"permits":          (*scene).permits,         // LOGIN ROLE
-		"takes-permission": (*scene).takesPermission, // NAME: from our App
-		"gives-permission": (*scene).givesPermission, // NAME LEVEL
+		"posts":            (*scene).posts,            // NAME OUTCOME N [app:SLUG] [workflow:PATH]: a check run
+		"posts-on":         (*scene).postsOn,          // HEAD NAME OUTCOME: a check run on a head that was remembered
+		"loses":            fate(githubsim.Lose),      // [deliveries|EVENT]: all deliveries, or those of one event
+		"doubles":          fate(githubsim.Duplicate), // the same
+		"holds":            fate(githubsim.Hold),      // the same
+		"delivers":         fate(githubsim.Deliver),   // the same, as ever
+		"releases":         (*scene).releases,         // [backwards]: what was held
+		"redelivers":       (*scene).redelivers,       // EVENT: every delivery of that event so far
+		"deletes-account":  (*scene).deletesAccount,   // LOGIN
+		"renames-account":  (*scene).renamesAccount,   // LOGIN TO
+		"deletes-repo":     (*scene).deletesRepo,      // REPO
+		"renames-repo":     (*scene).renamesRepo,      // REPO TO
+		"archives":         (*scene).archives,         // REPO
+		"unarchives":       (*scene).unarchives,       // REPO
+		"makes-repo":       (*scene).makesRepo,        // OWNER/NAME [empty]
+		"makes-app":        (*scene).makesApp,         // SLUG: one that may post checks
+		"installs":         (*scene).installs,         // OWNER: our App
+		"adds":             (*scene).adds,             // NAME: a repository, to our installation on acme
+		"removes":          (*scene).removes,          // NAME
+		"makes-team":       (*scene).makesTeam,        // SLUG LOGIN…
+		"drops-team":       (*scene).dropsTeam,        // SLUG
+		"joins":            (*scene).joins,            // LOGIN SLUG
+		"leaves":           (*scene).leaves,           // LOGIN SLUG
+		"permits":          (*scene).permits,          // LOGIN ROLE
+		"takes-permission": (*scene).takesPermission,  // NAME: from our App
+		"gives-permission": (*scene).givesPermission,  // NAME LEVEL
 		"revokes-tokens":   (*scene).revokesTokens,
 		"suspends":         (*scene).suspends,
 		"unsuspends":       (*scene).unsuspends,
@@ -67,18 +67,13 @@ func deeds() map[string]func(*scene) error {
 
 // github is what happens on GitHub, or to it.
 func github(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 || deeds()[args[0]] == nil {
+	do := deeds()[args[0]]
+	if do == nil {
 		ts.Fatalf("GitHub does not do %q", args)
 	}
 	w := worldOf(ts)
-	s := &scene{world: w, ts: ts, args: args}
-	w.act(ts, func() error {
-		do := deeds()[args[0]]
-		if args[0] != "loses" && args[0] != "doubles" && args[0] != "holds" && args[0] != "delivers" {
-			s.args = args[1:]
-		}
-		return do(s)
-	})
+	s := &scene{world: w, ts: ts, args: args[1:]}
+	w.act(ts, func() error { return do(s) })
 }
 
 // route splits a route into its method and its template; "any" is every call.
@@ -218,21 +213,18 @@ func (s *scene) postsOn() error {
 	return err
 }
 
-func (s *scene) fate() error {
-	fates := map[string]githubsim.Fate{
-		"loses": githubsim.Lose, "doubles": githubsim.Duplicate, "holds": githubsim.Hold, "delivers": githubsim.Deliver,
+// fate is what becomes of deliveries from now on: of those of the event that is named, or of all.
+func fate(is githubsim.Fate) func(*scene) error {
+	return func(s *scene) error {
+		event := s.rest()
+		s.Sim.Intercept(func(d githubsim.Delivery) githubsim.Fate {
+			if event == "" || event == "deliveries" || d.Event == event {
+				return is
+			}
+			return githubsim.Deliver
+		})
+		return nil
 	}
-	fate, event := fates[s.args[0]], ""
-	if len(s.args) > 1 && s.args[1] != "deliveries" {
-		event = s.args[1]
-	}
-	s.Sim.Intercept(func(d githubsim.Delivery) githubsim.Fate {
-		if event == "" || d.Event == event {
-			return fate
-		}
-		return githubsim.Deliver
-	})
-	return nil
 }
 
 func (s *scene) releases() error {
@@ -361,9 +353,6 @@ func (s *scene) unprotects() error { return s.Sim.Unprotect(s.Repo, s.next("the 
 
 // after DURATION: so much time goes by, and what was to happen meanwhile happens.
 func after(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: after DURATION")
-	}
 	d, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	worldOf(ts).elapse(ts, d)
@@ -371,9 +360,6 @@ func after(ts *testscript.TestScript, neg bool, args []string) {
 
 // at TIME: it becomes as late as that, such as 2090-01-01T00:00:00Z, and what was to happen meanwhile happens.
 func at(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: at TIME")
-	}
 	then, err := time.Parse(time.RFC3339, args[0])
 	ts.Check(err)
 	w := worldOf(ts)
@@ -422,9 +408,6 @@ func forgotten(ts *testscript.TestScript, neg bool, args []string) {
 // crashes ROUTE: at the next such call the process dies. GitHub acts on the call and nobody hears its answer; what follows is as it
 // was in the database at that moment, once the server has recovered.
 func crashes(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: crashes ROUTE")
-	}
 	w := worldOf(ts)
 	s := &scene{world: w, ts: ts, args: args}
 	method, template := s.route()
@@ -465,9 +448,6 @@ func recovered(ts *testscript.TestScript, neg bool, args []string) {
 
 // in OWNER/NAME: what follows happens in this repository.
 func in(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: in OWNER/NAME")
-	}
 	worldOf(ts).Repo = args[0]
 }
 

@@ -22,8 +22,6 @@ func slackSays(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("there are %s posts, expected %s: %q", got, args[0], posts)
 		}
 		return
-	case len(args) != 2:
-		ts.Fatalf("usage: slack COUNT | slack N TEXT | slack down | slack up")
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)

@@ -5,9 +5,9 @@
 // A story has its own world, with the people and the repository that package worldtest describes. A file policy.yml in the script is the
 // repository's policy; without one the built-in default holds. Files under repo/ are the repository's first commit.
 //
-// Time goes on by ten seconds with each act. After each act the script waits until there is nothing left to do now. The commands
-// are described where they are defined: people's in people.go, those of GitHub in github.go, what deploys in deploys.go, what is
-// expected in expect.go and deployed.go.
+// Time goes on by ten seconds with each act. After each act the script waits until there is nothing left to do now. The function commands lists
+// the commands with their arguments. They are described where they are defined: people's in people.go, those of GitHub in github.go, what
+// deploys in deploys.go, what is expected in expect.go and deployed.go.
 package storytest
 
 import (
@@ -15,10 +15,12 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -57,50 +59,72 @@ func Tell(t *testing.T, dir string, database func(t testing.TB) worldtest.Databa
 // command is a command of testscript. It waits for nothing: act does.
 type command = func(ts *testscript.TestScript, neg bool, args []string)
 
+// commands are what a script may say besides what people do. What each does is told where it is defined.
 func commands() map[string]command {
 	all := map[string]command{
-		"github":    github,
-		"after":     after,
-		"at":        at,
-		"restart":   restart,
-		"forgotten": forgotten,
-		"crashes":   crashes,
-		"recovered": recovered,
-		"stopped":   stopped,
-		"started":   started,
-		"in":        in,
-		"expect":    expect,
-		"summary":   summary,
-		"details":   details,
-		"asked":     asked,
-		"runs":      runs,
-		"costs":     costs,
-		"merged":    merged,
-		"queued":    queued,
-		"harmless":  harmless,
-		"state":     state,
-		"logged":    logged,
-		"recorded":  recorded,
-		"slack":     slackSays,
-		"issue":     issueIs,
-		"issues":    issuesCount,
-		"body":      bodySays,
-		"said":      said,
-		"reacted":   reacted,
-		"workflows": workflows,
-		"gate":      gateSays,
-		"rule":      ruleSays,
-		"job":       jobIs,
-		"deploys":   deploysShow,
-		"rollback":  rollbackShows,
-		"payload":   payloadSays,
-		"stands":    stands,
-		"answered":  answered,
+		"github":    takes("DEED [ARGUMENT…]", github),
+		"after":     takes("DURATION", after),
+		"at":        takes("TIME", at),
+		"restart":   takes("", restart),
+		"forgotten": takes("", forgotten),
+		"crashes":   takes("ROUTE", crashes),
+		"recovered": takes("", recovered),
+		"stopped":   takes("", stopped),
+		"started":   takes("", started),
+		"in":        takes("OWNER/NAME", in),
+		"expect":    takes("N OUTCOME [TITLE]", expect),
+		"summary":   takes("! N TEXT", summary),
+		"details":   takes("! N TEXT", details),
+		"asked":     takes("N [WHOM…]", asked),
+		"runs":      takes("N COUNT [queued]", runs),
+		"costs":     takes("COUNT [ROUTE]", costs),
+		"merged":    takes("! N", merged),
+		"queued":    takes("! N", queued),
+		"harmless":  takes("N", harmless),
+		"state":     takes("! N STATE", state),
+		"logged":    takes("! TEXT", logged),
+		"recorded":  takes("! N KIND [TEXT…]", recorded),
+		"slack":     takes("! COUNT|N|down|up [TEXT]", slackSays),
+		"issue":     takes("N STATE [TITLE]", issueIs),
+		"issues":    takes("COUNT", issuesCount),
+		"body":      takes("! N TEXT", bodySays),
+		"said":      takes("! N TEXT", said),
+		"reacted":   takes("N [CONTENT…]", reacted),
+		"workflows": takes("[start|OUTCOME] [ENVIRONMENT]", workflows),
+		"gate":      takes("ENVIRONMENT [N|HEAD] ANSWER [TEXT]", gateSays),
+		"rule":      takes("ENVIRONMENT COUNT|ANSWER [TEXT]", ruleSays),
+		"job":       takes("! ENVIRONMENT STATE", jobIs),
+		"deploys":   takes("! N|HEAD ENVIRONMENT [STATE…]", deploysShow),
+		"rollback":  takes("N ENVIRONMENT [STATE…]", rollbackShows),
+		"payload":   takes("! N|HEAD ENVIRONMENT TEXT", payloadSays),
+		"stands":    takes("! N ENVIRONMENT|none [TEXT]", stands),
+		"answered":  takes("N REACTION [TEXT]", answered),
 	}
 	for name, login := range people() {
 		all[name] = person(login)
 	}
 	return all
+}
+
+// takes returns a command that is called as its usage says, and fails the script otherwise: arguments in brackets may be left out, one with … may be
+// several, and ! may stand before the command where the usage begins with it.
+func takes(usage string, do command) command {
+	wanted, negatable := strings.CutPrefix(usage, "! ")
+	least, most := 0, 0
+	for _, argument := range strings.Fields(wanted) {
+		if most++; !strings.HasPrefix(argument, "[") {
+			least++
+		}
+		if strings.Contains(argument, "…") {
+			most = math.MaxInt
+		}
+	}
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg && !negatable || len(args) < least || len(args) > most {
+			ts.Fatalf("its arguments are: %s", usage)
+		}
+		do(ts, neg, args)
+	}
 }
 
 const worldKey = "world"
