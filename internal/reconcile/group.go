@@ -268,50 +268,58 @@ func (r *run) groupModes(ctx context.Context, facts *change.Group, members []mem
 	if facts.Content.Gone || facts.Content.FilesCut {
 		return nil // it fails as it is
 	}
-	facts.ModesKnown = true
-	trees, lacking := 0, 0 // how many were asked for, and how many of them a GitHub that has none would not find
-	read := func(commit change.SHA, files *[]change.File) error {
-		paths := pathsAtHead(*files)
-		if len(paths) == 0 {
-			return nil
+	type changed struct {
+		head  change.SHA
+		files *[]change.File
+	}
+	all := []changed{{facts.Head, &facts.Content.Files}}
+	for _, m := range members {
+		if m.run != nil { // else nothing could be decided of it
+			decided := &m.run.main.facts.Content
+			all = append(all, changed{decided.Head, &decided.Files})
 		}
-		trees++
-		entries, known, err := r.github.Tree(ctx, r.main.work.Repository, commit, paths)
+	}
+	facts.ModesKnown = true
+	shown, lacking := 0, 0 // how many trees GitHub showed, and how many it would not find, as one that has none
+	for _, c := range all {
+		paths := pathsAtHead(*c.files)
+		if len(paths) == 0 {
+			continue
+		}
+		entries, known, err := r.github.Tree(ctx, r.main.work.Repository, c.head, paths)
 		var none *github.Lacking
 		var missing *github.NotFound
 		switch {
 		case errors.As(err, &none):
 			lacking++
-			return nil
+			continue
 		case errors.As(err, &missing):
 			return errNotShown // it compares the commit already
 		case err != nil:
 			return err
 		}
-		*files = slices.Clone(*files) // they belong to an answer that others hold too
-		for i, f := range *files {
-			(*files)[i].Mode = entries[pathAtHead(f)].Mode
-		}
+		shown++
 		facts.ModesKnown = facts.ModesKnown && known
-		return nil
-	}
-	if err := read(facts.Head, &facts.Content.Files); err != nil {
-		return err
+		*c.files = withModes(*c.files, entries)
 	}
 	for i, m := range members {
-		if m.run == nil {
-			continue // nothing could be decided of it
+		if m.run != nil {
+			facts.Members[i].Files = m.run.main.facts.Content.Files
 		}
-		decided := &m.run.main.facts.Content
-		if err := read(decided.Head, &decided.Files); err != nil {
-			return err
-		}
-		facts.Members[i].Files = decided.Files
 	}
-	if lacking > 0 && lacking < trees {
+	if lacking > 0 && shown > 0 {
 		return errNotShown // it has trees, and did not show one of them
 	}
 	return nil
+}
+
+// withModes returns the files with the modes that they have in a tree. The files that are given belong to an answer that others hold too.
+func withModes(files []change.File, entries map[string]github.TreeEntry) []change.File {
+	files = slices.Clone(files)
+	for i, f := range files {
+		files[i].Mode = entries[pathAtHead(f)].Mode
+	}
+	return files
 }
 
 func pathsAtHead(files []change.File) (paths []string) {
