@@ -1,5 +1,9 @@
-// Package errand is what runs have in common, those over errands above all: each has its errand to itself while it lasts, and tells the queue waiting from
-// failing; what it says to people on GitHub it says once; and what people command is confirmed before it is done.
+// Package errand has what the runs of the queue share, those that look at errands above all:
+//
+//   - Alone: of all processes one at a time works on an errand, under a lease.
+//   - Outcome: a run that has to wait is no failure. It returns when it is to be repeated.
+//   - Comment, React: what is said to people on GitHub is an effect; see package effect.
+//   - Confirm: before a command is carried out, its comment is read from GitHub again; one that is gone or was edited does not stand.
 package errand
 
 import (

@@ -1,4 +1,5 @@
 // Package matching says who fills which place, where several people could fill several: the approvals that a change needs, and those of a release.
+// The result follows from the order of places and people and from who fits where, and from nothing else.
 package matching
 
 // Assign gives places to people, so that as many places as possible are taken and nobody has two. It returns who has each place,

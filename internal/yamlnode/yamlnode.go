@@ -1,4 +1,4 @@
-// Package yamlnode says of a node of a YAML file, to whoever wrote it, what it is and where.
+// Package yamlnode describes a node of a parsed YAML file in messages to the file's author: where it is, and what kind of thing.
 package yamlnode
 
 import (

@@ -1,4 +1,4 @@
-// Package effecttest ends the runs of tests in the middle of what they do, as the death of a process does.
+// Package effecttest has a run under test stop at any one of its steps, as if its process had died there.
 package effecttest
 
 import "errors"
