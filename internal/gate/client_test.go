@@ -105,8 +105,42 @@ func TestOnlyOneAnswerIsGo(t *testing.T) {
 		if err == nil && reply.Reason == "" {
 			t.Errorf("%s: %q for no reason", name, reply.Answer)
 		}
+		if err == nil && strings.Contains(tt.body, `"fine"`) && reply.Reason != "fine" {
+			t.Errorf("%s: the server's reason became %q", name, reply.Reason)
+		}
 		if redirect := tt.status == 302; err != nil && strings.Contains(err.Error(), "redirect") != redirect {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestAskingWithoutAnAnswer: what passes is waited for; what asking again does not change ends at once, and the server is not asked.
+func TestAskingWithoutAnAnswer(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+		asked++
+		out.Header().Set("Content-Length", "1000")
+		_, _ = out.Write([]byte(`{"answer": "go", "reason": "fine"}`))
+	}))
+	t.Cleanup(server.Close)
+	away := httptest.NewServer(nil)
+	away.Close()
+	for name, tt := range map[string]struct {
+		server string
+		token  error
+		want   release.Answer // empty: an error
+		asked  int
+	}{
+		"half an answer":                {server.URL, nil, release.NotYet, 1},
+		"a server that is away":         {away.URL, nil, release.NotYet, 0},
+		"no token now":                  {server.URL, ErrUnavailable, release.NotYet, 0},
+		"no token, however often asked": {server.URL, errors.New("no permission"), "", 0},
+	} {
+		asked = 0
+		client := Client{Server: tt.server, HTTP: server.Client(), Token: func(context.Context) (string, error) { return "t", tt.token }}
+		reply, err := client.Ask(t.Context(), Question{Environment: "production"})
+		if reply.Answer != tt.want || (err != nil) != (tt.want == "") || asked != tt.asked {
+			t.Errorf("%s: %+v, %v; want %q; asked %d times", name, reply, err, tt.want, asked)
 		}
 	}
 }
@@ -185,6 +219,11 @@ func TestAskingGitHubForAToken(t *testing.T) {
 			t.Errorf("%s: %v, without its mend", name, err)
 		}
 	}
+	away := httptest.NewServer(nil)
+	away.Close()
+	if _, err := fetchToken(t.Context(), away.URL, "secret", http.DefaultClient); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("of a GitHub that is away: %v, want to wait", err)
+	}
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {
@@ -206,7 +245,9 @@ func TestServerURL(t *testing.T) {
 		"https://acme.example/gate":    "https://acme.example/gate",
 		"http://localhost:8080":        "http://localhost:8080",
 		"http://[::1]:8080":            "http://[::1]:8080",
+		"http://127.0.0.1:8080":        "http://127.0.0.1:8080",
 		"http://gate.acme.example":     "",
+		"http://192.0.2.1:8080":        "",
 		"http://localhost.acme.test":   "",
 		"gate.acme.example":            "",
 		"https://":                     "",
@@ -235,5 +276,9 @@ func TestActionsTokenSaysTheMend(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "--token-file") {
 			t.Errorf("%s: %v, want an error that says the mend", name, err)
 		}
+	}
+	whole := map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": "https://github.example", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "s"}
+	if _, err := ActionsToken("a", func(name string) string { return whole[name] }, http.DefaultClient); err != nil {
+		t.Errorf("in a job that has the permission: %v", err)
 	}
 }

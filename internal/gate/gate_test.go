@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -41,7 +42,8 @@ func TestAJobIsWhatItsTokenSays(t *testing.T) {
 		"a bot": {map[string]any{"actor": "renovate[bot]"}, func(a *change.GateAsked) {
 			a.By.Login, a.By.Kind, a.Who = "renovate[bot]", change.KindBot, "renovate[bot]"
 		}, shop},
-		"nobody known": {map[string]any{"actor_id": nil}, func(a *change.GateAsked) { a.By, a.Who = change.Account{}, "" }, shop},
+		"nobody known":  {map[string]any{"actor_id": nil}, func(a *change.GateAsked) { a.By, a.Who = change.Account{}, "" }, shop},
+		"nobody's name": {map[string]any{"actor": nil}, func(a *change.GateAsked) { a.By, a.Who = change.Account{}, "" }, shop},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -90,6 +92,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"a very long text":         {func(*world) string { return strings.Repeat("a", maxTokenBytes+1) }, 401, "the header Authorization"},
 		"nothing":                  {func(*world) string { return "" }, 401, "the header Authorization"},
 		"without an id":            {func(w *world) string { return w.token(map[string]any{"jti": nil}) }, 401, "the token is not of a job of GitHub Actions: its claim jti"},
+		"without a repository":     {func(w *world) string { return w.token(map[string]any{"repository_id": nil}) }, 401, "the token is not of a job of GitHub Actions: its claim repository_id"},
 		"without a commit":         {func(w *world) string { return w.token(map[string]any{"sha": nil}) }, 401, "the token is not of a job of GitHub Actions: its claim sha"},
 		"half a commit":            {func(w *world) string { return w.token(map[string]any{"sha": "0123456"}) }, 401, "the token is not of a job of GitHub Actions: its claim sha"},
 		"with a long id":           {func(w *world) string { return w.token(map[string]any{"jti": strings.Repeat("a", maxTokenID+1)}) }, 401, "the token is not of a job of GitHub Actions: its claim jti"},
@@ -256,6 +259,7 @@ func TestStaticTokens(t *testing.T) {
 		"no environment":               {`{"commit": "` + commit + `"}`, 400, "environment is missing"},
 		"an environment with a blank":  {`{"environment": "production ", "commit": "` + commit + `"}`, 400, "environment is missing"},
 		"an environment without end":   {`{"environment": "` + strings.Repeat("é", maxEnvironment+1) + `", "commit": "` + commit + `"}`, 400, "environment is missing"},
+		"the longest environment":      {`{"environment": "` + strings.Repeat("é", maxEnvironment) + `", "commit": "` + commit + `"}`, 403, "the token is for another environment"},
 		"an environment of two lines":  {`{"environment": "prod\nuction", "commit": "` + commit + `"}`, 400, "environment is missing"},
 		"a key that is not known":      {`{"environment": "production", "commit": "` + commit + `", "ref": "main"}`, 400, "the body is not JSON of the form"},
 		"a key twice":                  {`{"environment": "staging", "environment": "production", "commit": "` + commit + `"}`, 400, "the body is not JSON of the form"},
@@ -299,6 +303,21 @@ func TestStaticTokens(t *testing.T) {
 	}
 }
 
+// TestStaticTokensThatCouldBeGuessed: the configuration holds a token's digest, which does not tell how long it is.
+func TestStaticTokensThatCouldBeGuessed(t *testing.T) {
+	body := `{"environment": "production", "commit": "` + commit + `"}`
+	for bearer, want := range map[string]int{strings.Repeat("a", 31): 401, strings.Repeat("a", 32): 200} {
+		w := newWorld(t, func(c *Config) {
+			c.Tokens = func() []Token {
+				return []Token{{Name: "jenkins", Repository: "acme/shop", Environment: "production", SHA256: sha256.Sum256([]byte(bearer))}}
+			}
+		})
+		if status, reply, _ := w.post(bearer, body); status != want || (len(w.asked) == 1) != (want == 200) {
+			t.Errorf("%d characters: %d %+v, want %d", len(bearer), status, reply, want)
+		}
+	}
+}
+
 func TestOtherRequests(t *testing.T) {
 	w := newWorld(t, nil)
 	request := func(method, contentType, authorization string) *http.Request {
@@ -315,7 +334,7 @@ func TestOtherRequests(t *testing.T) {
 		"a form":            {request("POST", "application/x-www-form-urlencoded", "Bearer x"), 415},
 		"no content type":   {request("POST", "", "Bearer x"), 415},
 		"no authorization":  {request("POST", "application/json", ""), 401},
-		"another scheme":    {request("POST", "application/json", "Basic eDp4"), 401},
+		"another scheme":    {request("POST", "application/json", "Basic "+w.token(nil)), 401},
 		"a job's own words": {request("POST", "application/json", "Bearer "+w.token(nil)), 200},
 	}
 	for name, tt := range tests {
@@ -327,8 +346,10 @@ func TestOtherRequests(t *testing.T) {
 			t.Errorf("%s: with %v", name, header)
 		}
 	}
-	if status, _, _ := w.post(w.token(map[string]any{"jti": "id-2"}), `{"environment": "production", "commit": "`+commit+`"}`); status != 400 {
-		t.Errorf("a job that says its commit: %d, want 400", status)
+	for _, member := range []string{`"commit": "` + commit + `"`, `"repository": "acme/site"`} {
+		if status, _, _ := w.post(w.token(map[string]any{"jti": "id-2"}), `{"environment": "production", `+member+`}`); status != 400 {
+			t.Errorf("a job that says %s: %d, want 400", member, status)
+		}
 	}
 	quiet := newWorld(t, func(c *Config) { c.Audience = "" })
 	status, reply, _ := quiet.post(quiet.token(nil), production)
@@ -378,6 +399,9 @@ func TestIssuersAreCalledSeldom(t *testing.T) {
 		}
 	}
 	expect("when it is back", discovery, keys)
+	w.pass(keepAnswer - time.Second)
+	w.post(signed(strangersKey(), oidc.RS256, w.claimsOf(nil)), production)
+	expect("while the answers are remembered")
 
 	// Another key is seen when the first ones are no longer remembered.
 	w.keys.PublicKeys[0].PublicKey = strangersKey().Public()

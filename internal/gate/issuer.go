@@ -154,8 +154,8 @@ func (n *narrow) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	m, ok := n.known[r.URL.String()]
-	if now := n.now(); !ok || !now.Before(m.until) {
+	m := n.known[r.URL.String()]
+	if now := n.now(); !now.Before(m.until) {
 		m.body, m.err = n.fetch(r)
 		m.until = now.Add(keepAnswer)
 		if m.err != nil {

@@ -137,7 +137,7 @@ func (w *world) once(_ context.Context, key string, until time.Time) (bool, erro
 }
 
 func (w *world) repositories(context.Context) ([]change.Repository, error) {
-	return []change.Repository{other, shop}, w.repoErr
+	return []change.Repository{{ID: 9, Owner: "evil", Name: "shop"}, other, shop}, w.repoErr
 }
 
 func (w *world) Ask(ctx context.Context, repo change.Repository, asked change.GateAsked) (release.Answer, change.Text, time.Time, error) {
