@@ -660,6 +660,76 @@ func TestBranchIsKilled(t *testing.T) {
 	}
 }
 
+// TestEachReadFails ends a run at each of its reads: nothing is known then that was not before, and the next run finds all of it.
+func TestEachReadFails(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		happens func(r *rig) (branch string, pushes []change.BranchPush)
+		want    []change.ExceptionKind
+	}{
+		{"merged, and pushed past it", func(r *rig) (string, []change.BranchPush) {
+			p, q := r.pull(files{"a.txt": blob("a")}), r.pull(files{"b.txt": blob("b")})
+			r.decide(p)
+			r.squash(q, nil)
+			r.squash(p, nil) // onto another base, so that the trees are read
+			r.direct(files{"x.txt": blob("x")})
+			return isMain, []change.BranchPush{r.pushes[2].BranchPush}
+		}, []change.ExceptionKind{change.MergedWithoutGreen, change.NoPullRequest}},
+		{"moved by force", func(r *rig) (string, []change.BranchPush) {
+			r.move(r.commit(r.with(r.start, files{"x.txt": blob("x")}), carol, r.start), carol)
+			r.move(r.commit(r.with(r.start, files{"y.txt": blob("y")}), carol, r.start), carol)
+			return isMain, []change.BranchPush{r.pushes[0].BranchPush, r.pushes[1].BranchPush}
+		}, []change.ExceptionKind{change.ForcedUpdate, change.NoPullRequest}},
+		{"a new branch", func(r *rig) (string, []change.BranchPush) {
+			return release1, []change.BranchPush{r.pushed(release1, r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip), carol)}
+		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"a branch that is gone", func(r *rig) (string, []change.BranchPush) {
+			r.branches[release1] = r.tip
+			r.branch(release1)
+			return release1, []change.BranchPush{r.pushed(release1, "", carol)}
+		}, []change.ExceptionKind{change.BranchDeleted}},
+		{"another default branch", func(r *rig) (string, []change.BranchPush) {
+			r.branches["trunk"] = r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
+			renamed := shop
+			renamed.DefaultBranch = "trunk"
+			r.must(r.store.SaveRepository(r.t.Context(), renamed))
+			r.policies.now.Unusable, r.policies.now.Governed = true, false // the fake knows main as the default branch only
+			return "trunk", nil
+		}, []change.ExceptionKind{change.NoPullRequest}},
+	} {
+		for at := 1; ; at++ {
+			r := started(t)
+			r.Patience = -1
+			r.activity = []change.Push{}
+			branch, pushes := row.happens(r)
+			var notes []change.Note
+			for i, p := range pushes {
+				notes = append(notes, change.NewNote(fmt.Sprint("push ", i), p.Pushed, p))
+			}
+			r.raise(onBranch(branch), notes...)
+			before := r.stateOf(branch)
+			r.failing, r.reads = at, 0
+			_, err := r.Branch(t.Context(), onBranch(branch))
+			failed := r.reads >= at
+			if failed != (err != nil) {
+				t.Fatalf("%s: read %d failed: %v, and the error is %v", row.name, at, failed, err)
+			}
+			if failed {
+				r.want()
+				if after := r.stateOf(branch); fmt.Sprint(after) != fmt.Sprint(before) {
+					t.Errorf("%s: read %d failed, and what is known went from %+v to %+v", row.name, at, before, after)
+				}
+			}
+			r.failing = 0
+			r.branch(branch)
+			r.want(row.want...)
+			if !failed {
+				break
+			}
+		}
+	}
+}
+
 func TestGitHubLimits(t *testing.T) {
 	r := started(t)
 	r.direct(files{"x.txt": blob("x")})

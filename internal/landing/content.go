@@ -63,7 +63,7 @@ func (j *judge) compare(start, end int, decided change.Seen) (same sameness, pat
 		return otherContent, differing, Needs{}
 	}
 	for _, commit := range []change.SHA{view.Head, decided.Head} {
-		if tree, ok := j.Trees[commit]; !ok || !tree.Cut && slices.ContainsFunc(then, func(p string) bool { return !has(tree, p) }) {
+		if tree := j.Trees[commit]; !tree.Cut && slices.ContainsFunc(then, func(p string) bool { return !has(tree, p) }) {
 			needs.Trees = append(needs.Trees, change.TreePaths{Commit: commit, Paths: then})
 		}
 	}

@@ -465,3 +465,55 @@ func TestExceptionIsKilled(t *testing.T) {
 		}
 	}
 }
+
+// TestEachReadOfAnExceptionFails ends the run at each of its reads, with the same outcome after the next ones: nothing is said, lost or counted twice,
+// and nobody's explanation counts before it is known whether they may give it.
+func TestEachReadOfAnExceptionFails(t *testing.T) {
+	explain := func(r *rig) { r.write(1, alice, explains, github.IssueComment{}) }
+	for _, row := range []struct {
+		name      string
+		happens   func(*rig)
+		state     github.IssueState // of the last issue
+		issues    int
+		explained int
+	}{
+		{"opened", func(*rig) {}, github.IssueOpen, 1, 0},
+		{"explained", explain, github.IssueClosed, 1, 1},
+		{"explained by somebody who may not", func(r *rig) { r.write(1, carol, explains, github.IssueComment{}) }, github.IssueOpen, 1, 0},
+		{"closed by hand", func(r *rig) { r.issue(100).State = github.IssueClosed }, github.IssueOpen, 1, 0},
+		{"explained by who did it", func(r *rig) {
+			explain(r)
+			r.must(r.explainable())
+			r.raise(errandOf(pushed), named(shop.ID, pushed.Key, alice, r.now).Notes...)
+		}, github.IssueOpen, 1, 1},
+		{"gone", func(r *rig) {
+			r.deleted = append(r.deleted, 100)
+			r.must(r.explainable())
+			r.now = r.now.Add(change.MissedFor)
+		}, github.IssueOpen, 2, 0},
+	} {
+		for at := 1; ; at++ {
+			r := newRig(t)
+			if row.name != "opened" {
+				r.must(r.explainable())
+			}
+			row.happens(r)
+			r.failing, r.reads = at, 0
+			err := r.explainable()
+			failed := r.reads >= at
+			if failed != (err != nil) {
+				t.Fatalf("%s: read %d failed: %v, and the error is %v", row.name, at, failed, err)
+			}
+			r.failing = 0
+			r.must(r.explainable())
+			r.must(r.explainable())
+			last := r.issues[len(r.issues)-1]
+			if len(r.issues) != row.issues || last.State != row.state || len(r.entries(ledger.ExceptionExplained)) != row.explained {
+				t.Errorf("%s, read %d failed: %d issues, %s, comments %q", row.name, at, len(r.issues), last.State, r.ours(last.Number))
+			}
+			if !failed {
+				break
+			}
+		}
+	}
+}

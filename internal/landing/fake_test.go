@@ -42,6 +42,8 @@ type hub struct {
 	noIssues bool
 	limited  bool
 	blocked  error // how GitHub refuses what is read afresh
+	failing  int   // which of the reads fails, from 1, as in an outage; 0: none
+	reads    int   // how many were made, the database's too
 	mu       sync.Mutex
 	calls    []string
 	together *meeting
@@ -84,6 +86,22 @@ func (h *hub) call(name string) error {
 	h.calls = append(h.calls, name)
 	if h.limited {
 		return &github.RateLimited{Until: h.now.Add(time.Hour)}
+	}
+	return h.readLocked()
+}
+
+var errOutage = errors.New("an outage")
+
+// read is a read of what is not GitHub's, or costs no call.
+func (h *hub) read() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.readLocked()
+}
+
+func (h *hub) readLocked() error {
+	if h.reads++; h.reads == h.failing {
+		return errOutage
 	}
 	return nil
 }
@@ -209,6 +227,9 @@ func (h *hub) CreateIssue(_ context.Context, _ change.Repository, w github.Issue
 }
 
 func (h *hub) FindIssue(_ context.Context, _ change.Repository, marker string, _ time.Time) (github.Issue, bool, error) {
+	if err := h.read(); err != nil {
+		return github.Issue{}, false, err
+	}
 	for _, i := range h.issues {
 		if strings.Contains(i.Body, marker) {
 			return i, true, nil
@@ -250,6 +271,9 @@ func (h *hub) Comment(_ context.Context, _ change.Repository, n change.Number, m
 }
 
 func (h *hub) FindComment(_ context.Context, _ change.Repository, n change.Number, marker string, _ time.Time) (int64, bool, error) {
+	if err := h.read(); err != nil {
+		return 0, false, err
+	}
 	for _, c := range h.comments {
 		if c.issue == n && strings.Contains(c.Body, marker) {
 			return c.ID, true, nil
@@ -275,10 +299,28 @@ func (h *hub) ours(n change.Number) (bodies []string) {
 	return bodies
 }
 
-// memory is the store, whose writes a killer may end.
+// memory is the store, whose writes a killer may end, and whose reads an outage.
 type memory struct {
 	*store.Store
 	*effecttest.Killer
+	read func() error
+}
+
+func (m memory) ErrandsOf(ctx context.Context, kind change.ErrandKind, repo change.RepositoryID) ([]store.ErrandWork, error) {
+	list, err := m.Store.ErrandsOf(ctx, kind, repo)
+	return list, cmp.Or(err, m.read())
+}
+
+func (m memory) Pull(ctx context.Context, key change.PullKey) (store.Pull, error) {
+	if err := m.read(); err != nil {
+		return store.Pull{}, err
+	}
+	return m.Store.Pull(ctx, key)
+}
+
+func (m memory) Ledger(ctx context.Context, p ledger.Page) ([]ledger.Entry, error) {
+	list, err := m.Store.Ledger(ctx, p)
+	return list, cmp.Or(err, m.read())
 }
 
 func (m memory) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
@@ -317,11 +359,12 @@ type rules struct {
 	unknown   bool
 	untold    bool  // unknown because GitHub does not tell what the person may do
 	refused   error // GitHub's, when the policy is read
+	read      func() error
 }
 
 func (p *rules) Rules(_ context.Context, _ change.Repository, branch string, c change.SHA) (Rules, error) {
-	if p.refused != nil {
-		return Rules{}, p.refused
+	if err := cmp.Or(p.refused, p.read()); err != nil {
+		return Rules{}, err
 	}
 	r := p.now
 	if p.isGone(branch) && c == "" {
@@ -350,6 +393,9 @@ func (p *rules) isGone(branch string) bool {
 }
 
 func (p *rules) MayCommand(_ context.Context, _ change.Repository, branch string, verb command.Verb, by change.Account) (policy.Authority, error) {
+	if err := p.read(); err != nil {
+		return policy.Authority{}, err
+	}
 	if p.isGone(branch) {
 		return policy.Authority{}, &github.NotFound{}
 	}
@@ -384,9 +430,9 @@ func newRig(t *testing.T) *rig {
 	if err := s.SaveRepository(t.Context(), shop); err != nil {
 		t.Fatal(err)
 	}
-	p := &rules{w: w, branches: h.branches, now: Rules{Governed: true, Announce: []string{"slack:#engineering"}}, observing: map[change.SHA]bool{}, announce: map[change.SHA][]string{}}
+	p := &rules{w: w, branches: h.branches, now: Rules{Governed: true, Announce: []string{"slack:#engineering"}}, observing: map[change.SHA]bool{}, announce: map[change.SHA][]string{}, read: h.read}
 	return &rig{t: t, hub: h, store: s, policies: p, Lander: New(Config{
-		Store: memory{s, k}, Session: func(change.InstallationID) GitHub { return h }, Policies: p, PolicyPath: policyPath,
+		Store: memory{s, k, h.read}, Session: func(change.InstallationID) GitHub { return h }, Policies: p, PolicyPath: policyPath,
 		CheckName: "Change policy", Markdown: change.Text.String, Holder: "test", Clock: func() time.Time { return w.now },
 	})}
 }

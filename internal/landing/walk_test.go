@@ -274,20 +274,56 @@ func TestLimitsOfGitHub(t *testing.T) {
 	j := &judge{Walk: &Walk{Line: []Commit{w.commits[w.tip].Commit}, Trees: map[change.SHA]change.Tree{}}}
 	decided := w.seen(change.View{Head: p.Head.SHA, Base: base})
 	landed := w.seen(change.View{Head: w.tip, Base: base})
-	decided.FilesCut, landed.FilesCut = true, true
-	j.Seen = map[change.View]change.Seen{landed.View: landed}
-	if same, _, _ := j.compare(0, 0, decided); same != sameContent {
-		t.Errorf("equal trees on one base: %v", same)
+	regular, other := change.Tree{Entries: w.commits[w.tip].tree}, change.Tree{Entries: files{"a.txt": blob("other")}}
+	for _, row := range []struct {
+		name   string
+		change func(decided, landed *change.Seen)
+		trees  [2]change.Tree // what landed, and what was decided
+		want   sameness
+	}{
+		{"equal trees on one base, cut as they are", func(decided, landed *change.Seen) { decided.FilesCut, landed.FilesCut = true, true }, [2]change.Tree{}, sameContent},
+		{"equal trees on another base, cut as they are", func(decided, landed *change.Seen) {
+			decided.FilesCut, landed.FilesCut, landed.MergeBase = true, true, "another"
+		}, [2]change.Tree{}, tooLarge},
+		{"what was decided is cut", func(decided, _ *change.Seen) { decided.Tree, decided.FilesCut = "other", true }, [2]change.Tree{regular, regular}, tooLarge},
+		{"what landed is cut", func(decided, landed *change.Seen) { decided.Tree, landed.FilesCut = "other", true }, [2]change.Tree{regular, regular}, tooLarge},
+		{"what was decided is gone", func(decided, _ *change.Seen) { decided.Tree, decided.Gone = "", true }, [2]change.Tree{regular, regular}, lost},
+		{"what landed is gone", func(_, landed *change.Seen) { *landed = change.Seen{View: landed.View, Gone: true} }, [2]change.Tree{regular, regular}, lost},
+		{"trees of which GitHub does not tell", func(decided, landed *change.Seen) { decided.Tree, landed.Tree = "", "" }, [2]change.Tree{other, regular}, otherContent},
+		{"both trees are cut", func(decided, _ *change.Seen) { decided.Tree = "other" }, [2]change.Tree{{Cut: true}, {Cut: true}}, tooLarge},
+		{"the tree of what landed is cut", func(decided, _ *change.Seen) { decided.Tree = "other" }, [2]change.Tree{{Cut: true}, regular}, tooLarge},
+		{"the tree of what was decided is cut", func(decided, _ *change.Seen) { decided.Tree = "other" }, [2]change.Tree{regular, {Cut: true}}, tooLarge},
+	} {
+		decided, landed := decided, landed
+		row.change(&decided, &landed)
+		j.Seen = map[change.View]change.Seen{landed.View: landed}
+		j.Trees = map[change.SHA]change.Tree{w.tip: row.trees[0], p.Head.SHA: row.trees[1]}
+		if same, _, needs := j.compare(0, 0, decided); same != row.want || !needs.IsEmpty() {
+			t.Errorf("%s: %v, %+v; want %v", row.name, same, needs, row.want)
+		}
 	}
-	decided.Tree = "other"
-	if same, _, _ := j.compare(0, 0, decided); same != tooLarge {
-		t.Errorf("cut: %v", same)
+	j.Line[0].Parents = nil
+	if same, _, needs := j.compare(0, 0, decided); same != lost || !needs.IsEmpty() {
+		t.Errorf("what began a history of its own: %v, %+v; want %v", same, needs, lost)
 	}
-	decided.FilesCut, landed.FilesCut = false, false
-	j.Seen[landed.View] = landed
-	j.Trees = map[change.SHA]change.Tree{w.tip: {Cut: true}, p.Head.SHA: {Cut: true}}
-	if same, _, needs := j.compare(0, 0, decided); same != tooLarge || !needs.IsEmpty() {
-		t.Errorf("a tree that is cut: %v, %+v", same, needs)
+}
+
+// TestDecidedView: a decision says what its own head was compared with, and nothing about another one.
+func TestDecidedView(t *testing.T) {
+	pull := change.Pull{Head: change.Branch{SHA: "head"}, Base: change.Branch{SHA: "noted"}}
+	for _, row := range []struct {
+		name     string
+		decision *change.Decision
+		want     change.SHA
+	}{
+		{"of this head", &change.Decision{Head: "head", MergeBase: "decided"}, "decided"},
+		{"of another head", &change.Decision{Head: "former", MergeBase: "decided"}, "noted"},
+		{"without a merge base", &change.Decision{Head: "head"}, "noted"},
+		{"none", nil, "noted"},
+	} {
+		if got, want := decidedView(Merged{pull, row.decision}), (change.View{Head: "head", Base: row.want}); got != want {
+			t.Errorf("a decision %s: %+v, want %+v", row.name, got, want)
+		}
 	}
 }
 
