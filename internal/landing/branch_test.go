@@ -12,6 +12,7 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
+	"github.com/changegate/changegate/internal/queue"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -160,8 +161,10 @@ func TestGitHubHasTime(t *testing.T) {
 func (r *rig) stillMissing(branch string) {
 	r.t.Helper()
 	r.want()
-	r.now = r.now.Add(change.MissedFor)
-	r.branch(branch)
+	for range 2 { // a look in between does not begin the time anew
+		r.now = r.now.Add(change.MissedFor / 2)
+		r.branch(branch)
+	}
 }
 
 // TestCommitsAreNotFoundOnce has commits that GitHub fails to find for a moment be taken neither for gone nor for another history.
@@ -346,11 +349,83 @@ func TestTheSameOnceMore(t *testing.T) {
 
 func TestTheDefaultBranchIsNotShown(t *testing.T) {
 	r := started(t)
+	r.direct(files{"x.txt": blob("x")})
 	r.branches[isMain] = ""
 	if result := r.told(); result.RecheckAt.IsZero() || r.stateOf(isMain).Deleted {
 		t.Errorf("taken for deleted: %+v", result)
 	}
 	r.want()
+	// It was renamed, for all that a delivery tells.
+	r.branch(isMain, change.NewNote("deleted", r.now, change.BranchPush{Branch: isMain, Before: r.tip, By: carol, Pushed: r.now}))
+	r.want(change.BranchDeleted)
+}
+
+// TestAGitHubThatComparesNothing has what landed stay unknown, however long that lasts.
+func TestAGitHubThatComparesNothing(t *testing.T) {
+	r := started(t)
+	known := r.known()
+	r.direct(files{"x.txt": blob("x")})
+	r.lacking = true
+	for range 3 {
+		if result := r.told(); !result.RecheckAt.Equal(r.now.Add(retryHiddenRepository)) || r.known() != known {
+			t.Errorf("%+v, known %s", result, r.known())
+		}
+		r.now = r.now.Add(change.MissedFor)
+	}
+	r.want()
+	r.Patience, r.lacking = -1, false
+	r.told()
+	r.want(change.NoPullRequest)
+}
+
+// TestWhatIsSettled: a branch is looked at again for each single thing that happened to it, or was left over.
+func TestWhatIsSettled(t *testing.T) {
+	for name, differ := range map[string]func(*branchState, *Moved){
+		"it went on":                       func(_ *branchState, m *Moved) { m.Tip = "b" },
+		"it was moved away and back":       func(_ *branchState, m *Moved) { m.Pushes = []Push{{}} },
+		"it is there again":                func(s *branchState, _ *Moved) { s.Deleted = true },
+		"it is the default one by now":     func(s *branchState, _ *Moved) { s.Default = false },
+		"what landed last may go on":       func(s *branchState, _ *Moved) { s.Open = &change.Exception{} },
+		"GitHub did not find commits once": func(s *branchState, _ *Moved) { s.Missed = epoch },
+	} {
+		state, moved := branchState{Known: "a", Default: true}, Moved{Tip: "a"}
+		if !state.isSettled(&moved, true) {
+			t.Fatal("nothing happened, and it is looked at")
+		}
+		if differ(&state, &moved); state.isSettled(&moved, true) {
+			t.Errorf("%s, and it is not looked at", name)
+		}
+	}
+}
+
+// TestWhatCannotBeReadBack: what is remembered and cannot be read is not taken for nothing, with which a walk would begin at the tip.
+func TestWhatCannotBeReadBack(t *testing.T) {
+	for _, e := range []change.Errand{
+		onBranch(isMain), errandOf(pushed), {Kind: change.ErrandProtection, Repository: shop.ID, Name: isMain},
+	} {
+		look := func(r *rig) error {
+			_, err := map[change.ErrandKind]func(context.Context, change.Errand) (queue.Result, error){
+				change.ErrandBranch: r.Branch, change.ErrandException: r.Exception, change.ErrandProtection: r.Protection,
+			}[e.Kind](t.Context(), e)
+			return err
+		}
+		r := started(t)
+		r.raise(e)
+		r.must(r.store.Write(t.Context(), func(tx store.Tx) error {
+			return r.store.SaveErrand(t.Context(), tx, e, store.ErrandSave{State: "no object"})
+		}))
+		if err := look(r); err == nil {
+			t.Errorf("%s: its state cannot be read, and it goes on", e)
+		}
+		if e.Kind == change.ErrandProtection {
+			continue // nothing is left for it
+		}
+		r = started(t)
+		r.raise(e, change.NewNote("n", r.now, "no object"))
+		if err := look(r); err == nil {
+			t.Errorf("%s: a note cannot be read, and it goes on", e)
+		}
+	}
 }
 
 func TestWhatGitHubRefusesIsReadAgainLater(t *testing.T) {
@@ -483,6 +558,29 @@ func TestWhereAWalkBegins(t *testing.T) {
 			r.policies.now.Governed = true
 			r.branch(release)
 		}, []change.ExceptionKind{change.NoPullRequest}},
+		{"a branch that was not governed for a while, in which it took what the default one has", func(r *rig) {
+			r.branches[release] = r.tip
+			r.branch(release)
+			r.policies.now.Governed = false
+			r.direct(files{"x.txt": blob("x")})
+			r.branches[release] = r.tip
+			r.branch(release)
+			r.policies.now.Governed = true
+			r.branch(release)
+		}, nil},
+		{"another default branch, beside one that has its commits and never was the default one", func(r *rig) {
+			r.told()
+			r.branches[release] = r.tip
+			r.branch(release)
+			r.branches[release] = r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)
+			r.branch(release)
+			r.branches["trunk"] = r.branches[release]
+			renamed := shop
+			renamed.DefaultBranch = "trunk"
+			r.must(r.store.SaveRepository(r.t.Context(), renamed))
+			r.policies.now.Unusable, r.policies.now.Governed = true, false
+			r.branch("trunk")
+		}, []change.ExceptionKind{change.NoPullRequest, change.NoPullRequest}},
 		{"another default branch", func(r *rig) {
 			r.told()
 			r.branches["trunk"] = r.commit(r.with(r.tip, files{"x.txt": blob("x")}), carol, r.tip)

@@ -41,6 +41,7 @@ type hub struct {
 	unfound  int // how many edits of issues GitHub does not find the issue for
 	noIssues bool
 	limited  bool
+	lacking  bool  // it compares no commits
 	blocked  error // how GitHub refuses what is read afresh
 	failing  int   // which of the reads fails, from 1, as in an outage; 0: none
 	reads    int   // how many were made, the database's too
@@ -129,6 +130,9 @@ func (h *hub) Tip(_ context.Context, _ change.Repository, branch string, _ time.
 func (h *hub) Range(_ context.Context, _ change.Repository, base, head change.SHA, _ time.Time) (github.Range, error) {
 	if err := h.call("range"); err != nil {
 		return github.Range{}, err
+	}
+	if h.lacking {
+		return github.Range{}, &github.Lacking{Err: &github.NotFound{Message: "compare"}}
 	}
 	if h.commits[base] == nil || h.mergeBase(base, head) == "" {
 		return github.Range{}, &github.NotFound{Message: string(base)}

@@ -112,7 +112,19 @@ func TestJudge(t *testing.T) {
 				{State: change.Missing, Name: change.Words("Rollback plan")}, {State: change.Owed, Short: change.Words("owed")},
 			}
 			w.rebase(p, nil)
-		}, []want{{change.MergedWithoutGreen, 1, "bob", 2, "1 of 2 approvals · Rollback plan"}}},
+		}, []want{{change.MergedWithoutGreen, 1, "bob", 2, "1 of 2 approvals · Rollback plan."}}},
+		{"merged by one and pushed by another", func(w *world) {
+			p := w.pull(one)
+			p.Decision = nil
+			w.squash(p, nil)
+			w.pushes[0].By = carol
+		}, []want{{change.MergedWithoutGreen, 1, "bobcarol", 1, ""}}},
+		{"merged by nobody knows whom, and when", func(w *world) {
+			p := w.pull(one)
+			p.Decision = nil
+			w.squash(p, nil)
+			p.MergedBy, p.MergedAt, w.pushes = change.Account{}, time.Time{}, nil
+		}, []want{{change.MergedWithoutGreen, 1, "alice", 1, ""}}},
 		{"a pull request that nothing is known of", func(w *world) {
 			p := w.pull(one)
 			p.Decision = nil
@@ -176,6 +188,13 @@ func TestJudge(t *testing.T) {
 			w.direct(files{"x.txt": blob("x")})
 			w.direct(files{"y.txt": blob("y")})
 		}, []want{{change.NoPullRequest, 0, "carol", 1, "1 commit landed on main without a pull request."}, {change.NoPullRequest, 0, "carol", 1, ""}}},
+		{"a commit that nobody knows who pushed", func(w *world) {
+			w.direct(one)
+			w.pushes[0].By = change.Account{}
+		}, []want{{change.NoPullRequest, 0, "carol", 1, ""}}},
+		{"a commit made on GitHub that nobody knows who pushed", func(w *world) {
+			w.move(w.commit(w.with(w.tip, one), change.Account{ID: 4, Login: "web-flow", Kind: change.KindUser}, w.tip), change.Account{})
+		}, []want{{change.NoPullRequest, 0, "", 1, ""}}},
 		{"two that were pushed at once", func(w *world) {
 			w.move(w.commit(w.with(w.tip, two[1]), alice, w.commit(w.with(w.tip, one), alice, w.tip)), carol)
 		}, []want{{change.NoPullRequest, 0, "carol", 2, "2 commits"}}},
@@ -237,12 +256,32 @@ func TestJudge(t *testing.T) {
 					t.Errorf("incomplete: %+v", e)
 				}
 				keys[e.Key] = true
+				pushed := slices.ContainsFunc(w.pushes, func(p Push) bool { return p.At.Equal(e.At) })
+				if p := w.pulls[e.Number]; p != nil && !p.MergedAt.IsZero() && !e.At.Equal(p.MergedAt) || p == nil && !pushed {
+					t.Errorf("it was at %v, which is neither a merge nor a push", e.At)
+				}
 			}
 			again, _ := w.judged(w.pushes)
 			if fmt.Sprint(found) != fmt.Sprint(again) {
 				t.Errorf("judged again it is %s", show(again))
 			}
 		})
+	}
+}
+
+// TestKeysDiffer: an exception under the key of another one would be taken for it, and be asked about by nobody.
+func TestKeysDiffer(t *testing.T) {
+	keys := map[string]bool{}
+	for _, kind := range []change.ExceptionKind{change.NoPullRequest, change.ForcedUpdate} {
+		for _, repo := range []change.RepositoryID{7, 8} {
+			for _, branch := range []string{"main", "next"} {
+				keys[keyOf(kind, repo, branch, "a")] = true
+				keys[keyOf(kind, repo, branch, "a", 1)] = true
+			}
+		}
+	}
+	if len(keys) != 16 {
+		t.Errorf("16 exceptions have %d keys", len(keys))
 	}
 }
 
