@@ -1213,3 +1213,57 @@ func TestVerifiedWithoutAnEnvironmentTakesTheRoleOfTheOneThatIsMeant(t *testing.
 		})
 	}
 }
+
+func TestWhatCannotBeReadIsNotRefused(t *testing.T) {
+	s := play(t, Record, normal)
+	s.unread = true
+	if a := s.gate("run/1/1", "staging", 1, 1); a != NotYet {
+		t.Fatalf("while it is not known whether the commit landed, the gate says %s", a)
+	}
+	s.waits("staging", 1, "which cannot be read just now")
+	if want := s.now.Add(time.Minute); !s.out.Wake.Equal(want) {
+		t.Errorf("it wakes %s, want %s", s.out.Wake, want)
+	}
+	s.unread = false
+	if s.later(time.Minute); s.gate("run/1/1", "staging", 1, 1) != Go {
+		t.Error("it does not go once that is known")
+	}
+}
+
+func TestNothingGoesThatThePolicyDoesNotNameAnyMore(t *testing.T) {
+	for name, change := range map[string]func(*scene){
+		"the environment": func(s *scene) { s.rules.Environments = s.rules.Environments[:1] },
+		"deployments":     func(s *scene) { s.rules.Mode = "" },
+		"off":             func(s *scene) { s.rules.Mode = Off },
+	} {
+		for _, mode := range []Mode{Create, Record} {
+			s := play(t, mode, normal)
+			s.does(bob, 1, "freeze", "production", func(o *Order) { o.Until = s.now.Add(time.Hour) })
+			if mode == Create {
+				s.land(1).verify("staging", 1)
+			} else {
+				s.land(1).gate("run/1/1", "staging", 1, 1)
+				s.does(bob, 1, "deployed", "staging").gate("run/2/1", "production", 1, 2)
+			}
+			s.waits("production", 1, "the freeze by bob")
+			change(s)
+			s.later(2 * time.Hour)
+			if mode == Record && s.gate("run/3/1", "production", 1, 3) == Go {
+				t.Errorf("%s: a gate says go", name)
+			}
+			if d := s.at("production", 1); !d.Began.IsZero() || d.Phase.waits() && !d.Waits.Never {
+				t.Errorf("%s: it is %s, and waits for %s", name, d.Phase, d.Waits.For)
+			}
+		}
+	}
+}
+
+func TestWhereThePolicyObservesAnUnnamedEnvironmentIsAnException(t *testing.T) {
+	s := play(t, Record, normal)
+	s.rules.Observing = true
+	s.land(1).gate("run/1/1", "elsewhere", 1, 1)
+	s.found(change.DeployedPastPolicy, 1)
+	if what := s.all.Exceptions[0].What.String(); !strings.Contains(what, "the policy names no environment elsewhere") {
+		t.Errorf("it says %s", what)
+	}
+}

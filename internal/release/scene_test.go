@@ -20,6 +20,7 @@ type scene struct {
 	changes []Change
 	checks  map[change.SHA][]change.Check
 	holders map[change.AccountID]Holder
+	unread  bool // GitHub does not say whether commits are on a governed branch
 	github  int64
 	status  int64
 	comment int64
@@ -117,7 +118,7 @@ func (s *scene) look(tells ...func(*Turn)) {
 		}
 		for _, c := range n.Commits {
 			i := number(c)
-			f.Commits[c] = Commit{Known: i >= 0, Number: change.Number(i + 1)}
+			f.Commits[c] = Commit{Known: i >= 0 && !s.unread, Unread: s.unread, Number: change.Number(i + 1)}
 		}
 		for _, span := range n.Batches {
 			from, to := number(span.From), number(span.To)
