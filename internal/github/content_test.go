@@ -159,6 +159,11 @@ func TestTipWhereRefsHaveNoRoute(t *testing.T) {
 	if _, err := s.Tip(t.Context(), shop, "main", s.Began()); !errors.As(err, &missing) {
 		t.Errorf("the branch of a repository without commits: %v", err)
 	}
+	f.json(tipCall, 200, m{"ref": "refs/heads/main", "object": m{}})
+	s = f.client().Begin()
+	if tip, err := s.Tip(t.Context(), shop, "main", s.Began()); !errors.As(err, &missing) {
+		t.Errorf("a branch without a commit: %q, %v", tip, err)
+	}
 }
 
 func TestManyFiles(t *testing.T) {
