@@ -164,7 +164,7 @@ func (t *Turn) meant(o Order, p *pending) (*Track, *Environment) {
 				tracks = append(tracks, tr)
 			}
 		case command.Rollback:
-			if h := tr.head(); h != nil && h.brings(o.Pull.Number) {
+			if h := tr.head(); h != nil && h.isAbout(o.Pull.Number) {
 				tracks = append(tracks, tr)
 			}
 		}

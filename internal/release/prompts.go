@@ -79,7 +79,7 @@ func (t *Turn) takeBack(tr *Track, on change.Number) change.Text {
 	switch {
 	case to == nil:
 		return change.Words("fix it with another change: no earlier version was verified there")
-	case undo.brings(on) || undo.AskedOn == on:
+	case undo.isAbout(on):
 		return change.Say(change.Words("comment "), say)
 	case undo.Number == 0:
 		return change.Say(change.Words("comment "), change.Code(`/change rollback `+tr.Environment+` `+to.Commit.Short()+` "what went wrong"`))

@@ -113,7 +113,7 @@ func TestTellsOnceThatADeploymentWasRolledBack(t *testing.T) {
 	s.report("production", 1, change.DeploymentFailure)
 	p := s.told(3, "merle: the rollback to 1111111 (#1) failed in production: its status on GitHub is failure. To try that again, comment "+
 		`/change rollback production 1111111 "what went wrong".`, merger)
-	s.accepts(p, 3, "rollback").waits("production", 1, "goes further back")
+	s.accepts(p, 3, "rollback").is("production", 1, Deploying)
 }
 
 func TestTellsWhatIsNotRolledBackByItself(t *testing.T) {

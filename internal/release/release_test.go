@@ -474,6 +474,56 @@ func TestRollbackThatCameToNothingCanBeAskedForAgain(t *testing.T) {
 	}
 }
 
+// A rollback that failed before its version was there has told nothing of that version: it is tried again, and goes no further back unless that is asked for.
+func TestRollbackThatFailedIsTriedAgain(t *testing.T) {
+	begin := func(t *testing.T) *scene {
+		s := play(t, Create, normal, normal, normal, normal)
+		for n := 1; n <= 2; n++ {
+			s.land(n).verify("staging", n).verify("production", n)
+		}
+		return s.land(3).verify("staging", 3)
+	}
+	version := func(n int) func(*Order) { return func(o *Order) { o.Version = string(sha(n)) } }
+	t.Run("asked for alike", func(t *testing.T) {
+		s := begin(t).succeed("production", 3).does(bob, 3, "rollback", "production").report("production", 2, change.DeploymentFailure)
+		row := Standing(&s.state, &s.rules, 3, s.now)[1]
+		if says := row.Says.String(); row.Deployment.Commit != sha(3) || !strings.Contains(says, "its rollback failed (its status on GitHub is failure): ask for it again with /change rollback production") {
+			t.Errorf("it stands as %s: %s", row.Phase, says)
+		}
+		if row := Standing(&s.state, &s.rules, 2, s.now)[1]; row.Phase != Verified {
+			t.Errorf("what it was to go back to stands as %s: %s", row.Phase, row.Says)
+		}
+		s.refused("More than one environment", bob, 3, "rollback", "")
+		r := s.say(bob, 3, "rollback", "production")
+		if want := "production goes back to 2222222 (#2), from 3333333 (#3), which merle had deployed."; r.Says.String() != want {
+			t.Errorf("%s, want %s", r.Says, want)
+		}
+		if back := s.is("production", 2, Deploying).at("production", 2); !slices.Equal(back.TakesOff, []change.Number{3}) || back.BeforeLastVerified {
+			t.Errorf("%+v", back.Rollback)
+		}
+		s.succeed("production", 2)
+		if says := s.say(bob, 3, "queue", "production").Says.String(); !strings.Contains(says, "3333333 (#3) was rolled back") {
+			t.Error(says)
+		}
+	})
+	t.Run("by name", func(t *testing.T) {
+		s := begin(t).report("production", 3, change.DeploymentFailure).report("production", 2, change.DeploymentFailure)
+		s.does(bob, 4, "rollback", "production", version(2)).is("production", 2, Deploying)
+	})
+	t.Run("and a version before it is older", func(t *testing.T) {
+		s := begin(t).report("production", 3, change.DeploymentFailure).report("production", 2, change.DeploymentFailure)
+		s.does(bob, 3, "rollback", "production", version(1)).waits("production", 1, "goes further back")
+	})
+	t.Run("from what came since", func(t *testing.T) {
+		s := begin(t).report("production", 3, change.DeploymentFailure).report("production", 2, change.DeploymentFailure)
+		s.land(4).verify("staging", 4).does(bob, 4, "deploy", "production").report("production", 4, change.DeploymentFailure).is("production", 2, Deploying)
+	})
+	t.Run("but not what ran again and did not work", func(t *testing.T) {
+		s := begin(t).report("production", 3, change.DeploymentFailure).succeed("production", 2).report("production", 2, change.DeploymentFailure)
+		s.does(bob, 3, "rollback", "production").is("production", 1, Deploying)
+	})
+}
+
 // Of several that a rollback was to take off, only what the environment was left with can be rolled back by a command without a version.
 func TestOnlyTheLastIsToldToBeRolledBackAgain(t *testing.T) {
 	s := play(t, Create, normal, normal, normal, normal)
@@ -493,6 +543,11 @@ func TestOnlyTheLastIsToldToBeRolledBackAgain(t *testing.T) {
 	}
 	s.refused("production holds 4444444 (#4) by now", bob, 3, "rollback", "production")
 	s.does(bob, 4, "rollback", "production")
+	for n := 3; n <= 4; n++ {
+		if by := s.at("production", n).UndoneBy; by != s.at("production", 2).ID {
+			t.Errorf("#%d is rolled back by %s", n, by)
+		}
+	}
 }
 
 // A rollback that came to nothing is all that tells of an environment to a pull request which never went there: its comment would say for ever that the

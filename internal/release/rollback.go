@@ -47,7 +47,8 @@ func (t *Turn) goesBackTo(tr *Track, from *Deployment) (to *Deployment, older bo
 }
 
 // lastVerified returns the newest that was verified before a deployment, of another commit, and if that is a rollback itself, of another commit
-// than the one that it undid. A version that ran again since and failed is passed by, as are those that are gone. Nil: there is none.
+// than the one that it undid. A version that ran again since and failed is passed by, but for a rollback to it that came to nothing; so are those that
+// are gone. Nil: there is none.
 func (tr *Track) lastVerified(t *Turn, from *Deployment, gone ...change.SHA) *Deployment {
 	var undone change.SHA
 	if _, u := t.state.find(from.Undoes); u != nil {
@@ -58,7 +59,8 @@ func (tr *Track) lastVerified(t *Turn, from *Deployment, gone ...change.SHA) *De
 		if d.Phase != Verified || d == from || d.Commit == from.Commit || d.Commit == undone || slices.Contains(gone, d.Commit) || last != nil && last.SucceededStep > d.SucceededStep {
 			continue
 		}
-		if ran := tr.ran(d.Commit); ran.Phase != Failed {
+		ran := tr.newest(func(o *Deployment) bool { return o.Commit == d.Commit && !o.Began.IsZero() && !o.isVoid() })
+		if ran.Phase != Failed {
 			last = d
 		}
 	}
@@ -76,8 +78,8 @@ type wayBack struct {
 }
 
 // rollBack queues the deployment of an earlier version, before all else. What it takes off the environment has failed: the deployment that it
-// undoes, and those since the earlier version that were not verified. Deployments that wait need their go-ahead again: people gave it while
-// another version was there. It returns what it queued, and all that it takes off.
+// undoes, and those since the earlier version that were not verified or that a rollback was to take off which came to nothing. Deployments that wait
+// need their go-ahead again: people gave it while another version was there. It returns what it queued, and all that it takes off.
 func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*Deployment) {
 	queued = t.add(tr, Deployment{
 		Commit: way.to.Commit, Number: way.to.Number, Deployer: way.by, Why: way.why, Class: way.class,
@@ -88,7 +90,7 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 	})
 	for _, o := range tr.Deployments {
 		switch {
-		case o == way.undo || (o.Phase == Watching || o.Phase == Unverified) && o.SucceededStep > way.to.SucceededStep && o.Commit != way.to.Commit:
+		case o == way.undo || (o.Phase == Watching || o.Phase == Unverified || tr.wasKept(o)) && o.SucceededStep > way.to.SucceededStep && o.Commit != way.to.Commit:
 			if o.Phase != Failed {
 				t.end(tr, o, Failed, way.why, way.by)
 				o.Class = way.class
@@ -147,14 +149,15 @@ func (tr *Track) version(prefix string) (*Deployment, change.Text) {
 	return found, nil
 }
 
-// head is what a rollback of an environment undoes: what is under way, or else what was there last, whether or not it works.
+// head is what a rollback of an environment undoes: what is under way, or else what was there last, whether or not it works. A rollback that came to
+// nothing left there what it was to take off.
 func (tr *Track) head() *Deployment {
 	if d := tr.deploying(); d != nil {
 		return d
 	}
 	var last *Deployment
 	for _, d := range tr.Deployments {
-		if !d.Began.IsZero() && (d.Phase.succeeded() || d.Phase == Failed && !tr.isUndone(d)) && (last == nil || d.order() > last.order()) {
+		if !d.Began.IsZero() && (d.Phase.succeeded() || d.Phase == Failed && !d.isVoid() && !tr.isUndone(d)) && (last == nil || d.order() > last.order()) {
 			last = d
 		}
 	}
@@ -168,13 +171,25 @@ func (tr *Track) isUndone(d *Deployment) bool {
 
 // wasKept says whether the rollback that was to take a deployment off came to nothing, so that it can be asked for again.
 func (tr *Track) wasKept(d *Deployment) bool {
-	back := tr.newest(func(o *Deployment) bool { return o.ID == d.UndoneBy })
+	back := tr.undoing(d)
 	return back != nil && back.isVoid()
 }
 
-// isVoid says whether a deployment ended without having been carried out to its end.
+// undoing returns the last rollback that took a deployment off, or was to; nil: there was none, or it is not known any more.
+func (tr *Track) undoing(d *Deployment) *Deployment {
+	return tr.newest(func(o *Deployment) bool { return o.ID == d.UndoneBy })
+}
+
+// isVoid says whether a deployment ended without having been carried out to its end; of a rollback, without its version having been there again.
 func (d *Deployment) isVoid() bool {
-	return d.Phase == Cancelled || d.Phase == Refused || d.Phase == Overtaken
+	switch d.Phase {
+	case Cancelled, Refused, Overtaken:
+		return true
+	case Failed:
+		return d.Undoes != "" && d.SucceededStep == 0
+	default:
+		return false
+	}
 }
 
 // order is a deployment's place among those that began or succeeded.
@@ -226,7 +241,7 @@ func (t *Turn) asksBackTo(o Order, p *pending, tr *Track, undo *Deployment) (to 
 			return nil, false
 		}
 		return named, older || last == nil || named.Commit != last.Commit
-	case !undo.brings(o.Pull.Number) && undo.AskedOn != o.Pull.Number:
+	case !undo.isAbout(o.Pull.Number):
 		p.refuse("not the last", change.Words(tr.Environment+" holds "), undo.name(),
 			change.Words(" by now. Say it on that pull request, or name the version: "), byName, change.Words("."))
 		return nil, false

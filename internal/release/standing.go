@@ -90,14 +90,19 @@ func (d *Deployment) says(tr *Track, m Mode, now time.Time) change.Text {
 			return change.Say(says, change.Words(", and replaced since"))
 		}
 	case Failed:
+		why := change.Quote(strings.TrimRight(d.Why, "."))
 		if tr.wasKept(d) && d == tr.head() && tr.rollback() == nil {
-			return change.Say(change.Quote(d.Why), change.Words("; its rollback came to nothing: ask for it again with "),
+			became := change.Words("came to nothing")
+			if back := tr.undoing(d); back.Phase == Failed {
+				became = change.Say(change.Words("failed ("), change.Quote(strings.TrimRight(back.Why, ".")), change.Words(")"))
+			}
+			return change.Say(why, change.Words("; its rollback "), became, change.Words(": ask for it again with "),
 				change.Code(`/change rollback `+tr.Environment+` "what went wrong"`))
 		}
 		if d.Undoes != "" || d.UndoneBy != "" || tr.rollback() != nil || !tr.isLast(d) {
 			return change.Quote(d.Why)
 		}
-		return change.Say(change.Quote(d.Why), change.Words(": fix it with another change, or "), tr.tryAgain(d, m))
+		return change.Say(why, change.Words(": fix it with another change, or "), tr.tryAgain(d, m))
 	case Refused:
 		return d.Waits.For
 	default:

@@ -188,6 +188,10 @@ func (d *Deployment) brings(n change.Number) bool {
 	return n != 0 && (d.Number == n || slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Number == n }))
 }
 
+// isAbout says whether a pull request is one on which people speak of a deployment as its own: its change ships with it, or it is a rollback that was
+// asked for there.
+func (d *Deployment) isAbout(n change.Number) bool { return d.brings(n) || n != 0 && d.AskedOn == n }
+
 // watchEnds is when it was watched for long enough.
 func (d *Deployment) watchEnds() time.Time { return d.Ended.Add(d.Monitor) }
 
