@@ -119,7 +119,7 @@ func Verbs() []Usage {
 			Does: "Deploys the version that was verified last, or the one with the commit. The class is errors, degradation, security or failed-verification."},
 		{Verb: Queue, Args: []string{optionalEnvironment}, Does: "Lists what is deployed, what waits and for what."},
 		{Verb: Hold, Args: []string{environment}, Reason: MayReason, Ask: "why it is to wait", Does: "Keeps the change from being deployed; others pass it by."},
-		{Verb: Start, Args: []string{environment}, Does: "Lets a change go on that was held, or queues it again after it was cancelled or failed."},
+		{Verb: Start, Args: []string{environment}, Does: "Lets a change go on that was held, or queues it again after it was cancelled, failed or was rolled back."},
 		{Verb: Cancel, Args: []string{environment}, Reason: MayReason, Ask: "why it must not go on", Does: "Takes the change out of the queue, or gives its deployment up."},
 		{Verb: Deployed, Args: []string{environment}, Does: "Says that the change was deployed by something that does not tell GitHub."},
 		{Verb: Override, Args: []string{environment}, Reason: MustReason, Ask: "why it cannot wait", Does: "Lets the change pass business hours and freezes."},

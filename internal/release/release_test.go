@@ -623,6 +623,59 @@ func TestWhatWentWithARollbackComesBackByHand(t *testing.T) {
 	s.waits("production", 2, "#2 (was rolled back there)")
 }
 
+// TestStartBringsBackWhatBegan has one command bring back what was let through once and is not there: whoever gives it says that it may go, too. What
+// people never let go waits for that as before.
+func TestStartBringsBackWhatBegan(t *testing.T) {
+	version := func(n int) func(*Order) { return func(o *Order) { o.Version = string(sha(n)) } }
+	begin := func(t *testing.T, third change.Category) *scene {
+		s := play(t, Create, normal, normal, third, normal)
+		for n := 1; n <= 2; n++ {
+			s.land(n).verify("staging", n).verify("production", n)
+		}
+		return s
+	}
+	t.Run("rolled back", func(t *testing.T) {
+		s := begin(t, normal).land(3).verify("staging", 3).succeed("production", 3).does(bob, 3, "rollback", "production").succeed("production", 2)
+		s.refused("3333333 (#3) was rolled back in production. To bring it back: /change start production.", carol, 3, "deploy", "production")
+		s.does(carol, 3, "start", "production").is("production", 3, Deploying)
+		if say := s.at("production", 3).GoAhead; say == nil || say.By != carol {
+			t.Errorf("%+v", say)
+		}
+	})
+	t.Run("taken off though it was verified", func(t *testing.T) {
+		s := begin(t, normal).land(3).verify("staging", 3).verify("production", 3)
+		s.does(bob, 3, "rollback", "production", version(1)).does(carol, 3, "deploy", "production").succeed("production", 1)
+		s.does(carol, 2, "start", "production").is("production", 2, Deploying)
+	})
+	t.Run("overtaken by what was rolled back", func(t *testing.T) {
+		s := begin(t, normal).land(3).does(bob, 3, "hold", "production").verify("staging", 3).land(4).verify("staging", 4).succeed("production", 4).is("production", 3, Overtaken)
+		s.refused("3333333 is contained in 4444444 (#4), which is in production.", carol, 3, "start", "production")
+		s.does(bob, 4, "rollback", "production").succeed("production", 2)
+		s.does(carol, 3, "start", "production").is("production", 3, Deploying)
+	})
+	t.Run("failed by hand", func(t *testing.T) {
+		s := begin(t, high).land(3).verify("staging", 3)
+		s.env("production").RollBack = false
+		s.does(carol, 3, "deploy", "production").report("production", 3, change.DeploymentFailure)
+		s.does(carol, 3, "start", "production").is("production", 3, Deploying)
+	})
+	t.Run("never let go", func(t *testing.T) {
+		s := begin(t, high).land(3).verify("staging", 3).does(carol, 3, "cancel", "production")
+		s.does(carol, 3, "start", "production").waits("production", 3, "because it holds #3 (high-risk)")
+	})
+	t.Run("went past the policy", func(t *testing.T) {
+		s := begin(t, high)
+		s.env("production").RollBack = false
+		g := change.Deployment{ID: 900, SHA: sha(3), Environment: "production", By: actions}
+		s.land(3).verify("staging", 3).turn(s.statusOf(g, change.DeploymentSuccess, actions)).turn(s.statusOf(g, change.DeploymentFailure, actions))
+		s.found(change.DeployedPastPolicy, 1).does(carol, 3, "start", "production").waits("production", 3, "because it holds #3 (high-risk)")
+	})
+	t.Run("there though its rollback failed", func(t *testing.T) {
+		s := begin(t, normal).land(3).verify("staging", 3).report("production", 3, change.DeploymentFailure).report("production", 2, change.DeploymentFailure)
+		s.refused("2222222 is in production already.", carol, 2, "start", "production")
+	})
+}
+
 func TestOlderVersionNeedsWhatHighRiskNeeds(t *testing.T) {
 	s := play(t, Create, normal, normal, normal)
 	for n := 1; n <= 3; n++ {
@@ -1074,7 +1127,7 @@ func TestRefusals(t *testing.T) {
 	s.verify("staging", 1)
 	s.refused("is in staging already", bob, 1, "deploy", "staging")
 	s.refused("roll", bob, 1, "cancel", "staging")
-	s.refused("was deployed", bob, 1, "start", "staging")
+	s.refused("1111111 is in staging already", bob, 1, "start", "staging")
 	s.refused("by now", bob, 2, "rollback", "production")
 	s.refused("No environment holds", bob, 2, "rollback", "")
 	s.rules.Mode = Off

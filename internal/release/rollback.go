@@ -180,6 +180,12 @@ func (tr *Track) undoing(d *Deployment) *Deployment {
 	return tr.newest(func(o *Deployment) bool { return o.ID == d.UndoneBy })
 }
 
+// wasRolledBack says whether a rollback took a deployment off, and what it went back to was not found to be wrong since.
+func (t *Turn) wasRolledBack(d *Deployment) bool {
+	_, by := t.state.find(d.UndoneBy)
+	return by != nil && by.Phase.succeeded()
+}
+
 // isVoid says whether a deployment ended without having been carried out to its end; of a rollback, without its version having been there again.
 func (d *Deployment) isVoid() bool {
 	switch d.Phase {

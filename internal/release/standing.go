@@ -191,7 +191,7 @@ func (d *Deployment) saysFailed(t *Turn) change.Text {
 	if d.Undoes != "" {
 		what = change.Say(change.Words("the rollback to "), what)
 	}
-	if _, by := t.state.find(d.UndoneBy); by != nil && by.Phase.succeeded() {
+	if t.wasRolledBack(d) {
 		became = " was rolled back "
 	}
 	return change.Say(what, change.Words(became+t.stamp(d.Since)+": "), quoted(d.Why))

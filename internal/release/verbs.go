@@ -64,7 +64,7 @@ func (t *Turn) mayBegin(o Order, p *pending, g target) bool {
 	in, commit := g.track.Environment, g.commit
 	switch d := g.open; {
 	case g.isThere():
-		p.refuse("already there", change.Code(commit.Short()), change.Words(" is in "+in+" already."))
+		p.isThere(g)
 		return false
 	case d != nil && d.Phase == Deploying:
 		p.refuse("under way", d.name(), change.Words(" is being deployed to "+in+" already."))
@@ -74,19 +74,34 @@ func (t *Turn) mayBegin(o Order, p *pending, g target) bool {
 	}
 	happened := o.Verb == command.Deployed
 	if ran := g.track.ran(commit); ran != nil && (ran.Phase == Failed || ran.Phase == Cancelled) && !happened {
-		p.refuse("ended", ran.name(), change.Words(" "+ended(ran.Phase)+" in "+in+". To try again: "), change.Code("/change start "+in), change.Words("."))
+		says := " " + ended(ran.Phase) + " in " + in + ". To try again: "
+		if t.wasRolledBack(ran) {
+			says = " was rolled back in " + in + ". To bring it back: "
+		}
+		p.refuse("ended", ran.name(), change.Words(says), change.Code("/change start "+in), change.Words("."))
 		return false
 	}
+	return happened || t.isNew(p, g)
+}
+
+// isNew says whether an environment does not hold yet what an order is about. What is contained in something newer is refused, unless that must be
+// read first.
+func (t *Turn) isNew(p *pending, g target) bool {
 	current := g.track.Current()
 	if current == nil {
 		return true
 	}
-	b, read := t.between(current.Commit, commit)
-	if read && b.Contained && !happened {
-		p.refuse("overtaken", change.Code(commit.Short()), change.Words(" is contained in "), current.name(), change.Words(", which is in "+in+"."))
+	b, read := t.between(current.Commit, g.commit)
+	if read && b.Contained {
+		p.refuse("overtaken", change.Code(g.commit.Short()), change.Words(" is contained in "), current.name(), change.Words(", which is in "+g.track.Environment+"."))
 		return false
 	}
 	return read
+}
+
+// isThere refuses an order because its environment holds what it is about.
+func (p *pending) isThere(g target) {
+	p.refuse("already there", change.Code(g.commit.Short()), change.Words(" is in "+g.track.Environment+" already."))
 }
 
 // draft returns the deployment that an order is about. One that the order begins is in no environment yet: see begin.
@@ -292,7 +307,8 @@ func (t *Turn) sayDeployed(o Order, p *pending, tr *Track) {
 	p.done("deployed")
 }
 
-// startAgain lets go on what was held, and queues again what came to nothing.
+// startAgain lets go on what was held, and queues again what came to nothing or was taken off. If it was let through before, or taken off, whoever
+// has that done says that it may go, too: there is nothing else that they could mean. What people never let go waits for that as before.
 func (t *Turn) startAgain(o Order, p *pending, tr *Track) {
 	g, ok := t.target(o, p, tr)
 	if !ok {
@@ -318,15 +334,17 @@ func (t *Turn) startAgain(o Order, p *pending, tr *Track) {
 	switch {
 	case was == nil:
 		p.refuse("not begun", change.Words("Nothing of this pull request was held, cancelled or failed in "+tr.Environment+"."))
-	case was.Phase.succeeded():
-		p.refuse("already there", was.name(), change.Words(" was deployed to "+tr.Environment+"."))
-	case was.Phase == Overtaken:
-		p.refuse("overtaken", was.name(), change.Words(": "), change.Quote(was.Why), change.Words("."))
-	default:
+	case g.isThere():
+		p.isThere(g)
+	case t.isNew(p, g):
 		d := t.add(tr, Deployment{
 			Commit: g.commit, Number: was.Number, Deployer: o.By, OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
-			Consent: Consent{Started: &Say{By: o.By, Role: o.Role, At: t.now, Comment: o.Comment}},
+			Consent: Consent{Started: t.said(o)},
 		})
+		wasLet := func(d *Deployment) bool { return d.Commit == g.commit && !d.Began.IsZero() && !d.BypassedPolicy }
+		if tr.newest(wasLet) != nil || wasUndone(tr, g.commit, was.Number) {
+			d.GoAhead = t.said(o)
+		}
 		t.entry("started", tr, d, o.By, "")
 		p.done("started")
 		p.waits(d)
