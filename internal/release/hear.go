@@ -311,7 +311,13 @@ func (t *Turn) again(tr *Track, was *Deployment, id int64, s change.DeploymentSt
 		}
 		was.GitHub, was.Own = 0, false
 	}
-	d := t.add(tr, n)
+	var d *Deployment
+	if was.Undoes != "" && was.isVoid() {
+		d = t.carriedOutLate(tr, was, n.OnGitHub)
+	}
+	if d == nil {
+		d = t.add(tr, n)
+	}
 	t.past(tr, d, change.Words("it "+how+" before"))
 	t.succeed(tr, d)
 }
@@ -325,17 +331,26 @@ func (t *Turn) past(tr *Track, d *Deployment, reason change.Text) {
 	}
 	if v.answer() != Go {
 		d.BypassedPolicy = true
+		what := change.Say(d.name(), change.Words(" was deployed to "+tr.Environment))
+		if d.Undoes != "" {
+			what = change.Say(change.Words("the rollback to "), d.name(), change.Words(" was carried out in "+tr.Environment))
+		}
 		t.exception(d.ID, change.Exception{
 			Kind: change.DeployedPastPolicy, Environment: tr.Environment, After: d.Commit, Number: d.Number, At: t.now, By: []change.Account{d.Deployer},
-			What: change.Say(d.name(), change.Words(" was deployed to "+tr.Environment+" past the policy, by which it "), t.describe(v).phrase(t.now)),
+			What: change.Say(what, change.Words(" past the policy, by which it "), t.describe(v).phrase(t.now)),
 		})
 	}
+	t.giveUp(tr, d)
+	t.start(tr, d)
+}
+
+// giveUp ends what is under way besides a deployment that nothing let through.
+func (t *Turn) giveUp(tr *Track, d *Deployment) {
 	for _, o := range tr.Deployments {
 		if o != d && o.Phase == Deploying {
 			t.end(tr, o, Cancelled, "overtaken by the deployment of "+string(d.Commit.Short()), change.Account{})
 		}
 	}
-	t.start(tr, d)
 }
 
 // maxRuns is how many workflow runs are remembered that ended, for jobs of theirs that are told of later.

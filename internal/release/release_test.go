@@ -524,6 +524,59 @@ func TestRollbackThatFailedIsTriedAgain(t *testing.T) {
 	})
 }
 
+// Whatever deploys a rollback is not stopped by cancelling it: what it does in the end is a rollback all the same, past the policy.
+func TestRollbackThatSucceedsLateIsARollback(t *testing.T) {
+	for how, give := range map[string]func(*scene){
+		"after it was cancelled": func(s *scene) { s.does(carol, 3, "cancel", "production") },
+		"after it failed":        func(s *scene) { s.report("production", 2, change.DeploymentFailure) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			s := play(t, Create, normal, normal, normal, normal)
+			for n := 1; n <= 2; n++ {
+				s.land(n).verify("staging", n).verify("production", n)
+			}
+			s.land(3).verify("staging", 3).succeed("production", 3).does(bob, 3, "rollback", "production", func(o *Order) { o.Class = Security })
+			give(s)
+			was := s.at("production", 2)
+			s.all.Prompts, s.all.Exceptions = nil, nil
+			s.report("production", 2, change.DeploymentSuccess).is("production", 2, Watching).found(change.DeployedPastPolicy, 1)
+			back := s.at("production", 2)
+			if back.ID == was.ID || back.Undoes != was.Undoes || !slices.Equal(back.TakesOff, []change.Number{3}) || back.AskedOn != 3 || back.Class != Security || back.Why != "because" {
+				t.Errorf("%+v", back)
+			}
+			s.told(3, map[string]string{
+				"after it was cancelled": "bob: the rollback to 2222222 (#2) was cancelled, and was carried out in production all the same. It takes back 3333333 (#3), which merle had deployed.",
+				"after it failed":        "bob: the rollback to 2222222 (#2) failed, and was carried out in production all the same. It takes back 3333333 (#3), which merle had deployed.",
+			}[how], merger, bob)
+			if by := s.at("production", 3).UndoneBy; by != back.ID {
+				t.Errorf("it is rolled back by %s", by)
+			}
+			if what := s.all.Exceptions[0].What.String(); !strings.HasPrefix(what, "the rollback to 2222222 (#2) was carried out in production past the policy, by which it cannot go: it ") {
+				t.Error(what)
+			}
+			if row := Standing(&s.state, &s.rules, 3, s.now)[1]; row.Deployment.ID != back.ID || row.Phase != Watching {
+				t.Errorf("it stands as %s: %s", row.Phase, row.Says)
+			}
+			if says := s.say(bob, 3, "queue", "production").Says.String(); !strings.Contains(says, "3333333 (#3) was rolled back") {
+				t.Error(says)
+			}
+			s.later(back.Monitor).does(bob, 3, "verified", "production").is("production", 2, Verified)
+			s.does(carol, 3, "start", "production").is("production", 3, Deploying)
+		})
+	}
+	t.Run("after the next came", func(t *testing.T) {
+		s := play(t, Create, normal, normal, normal)
+		s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).succeed("production", 2)
+		s.does(bob, 2, "rollback", "production").does(carol, 2, "cancel", "production")
+		s.land(3).verify("staging", 3).does(carol, 3, "deploy", "production").verify("production", 3)
+		s.report("production", 1, change.DeploymentSuccess)
+		if r := s.is("production", 1, Watching).at("production", 1); !slices.Equal(r.TakesOff, []change.Number{2, 3}) {
+			t.Errorf("it takes off %v", r.TakesOff)
+		}
+		s.does(carol, 3, "start", "production").is("production", 3, Deploying)
+	})
+}
+
 // Of several that a rollback was to take off, only what the environment was left with can be rolled back by a command without a version.
 func TestOnlyTheLastIsToldToBeRolledBackAgain(t *testing.T) {
 	s := play(t, Create, normal, normal, normal, normal)

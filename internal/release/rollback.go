@@ -21,7 +21,7 @@ func (t *Turn) fail(tr *Track, d *Deployment, class Class, why string) {
 	}
 	if holds && d.Undoes == "" && e.RollBack && tr.rollback() == nil {
 		if to, older := t.goesBackTo(tr, d); to != nil {
-			back, undone := t.rollBack(tr, wayBack{undo: d, to: to, class: class, why: why, by: d.Deployer, on: d.Number, beforeLastVerified: older})
+			back, undone := t.rollBack(tr, wayBack{undo: d, to: to, class: class, why: why, by: d.Deployer, on: d.Number, beforeLastVerified: older, onGitHub: t.ours()})
 			t.tellUndone(tr, d, back, undone)
 			return
 		}
@@ -75,7 +75,11 @@ type wayBack struct {
 	why                string
 	by                 change.Account // who asked for it or, where the policy rolls back by itself, deployed what failed
 	on                 change.Number  // the pull request on which it was asked for, or that came with what failed
+	onGitHub           OnGitHub       // what stands for it there, or is to
 }
+
+// ours is what stands on GitHub for a deployment that we make where the policy has us deploy, and others elsewhere.
+func (t *Turn) ours() OnGitHub { return OnGitHub{Own: t.rules.Mode == Create} }
 
 // rollBack queues the deployment of an earlier version, before all else. What it takes off the environment has failed: the deployment that it
 // undoes, and those since the earlier version that were not verified or that a rollback was to take off which came to nothing. Deployments that wait
@@ -86,7 +90,7 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 		Shipment: Shipment{Changes: slices.Clone(way.to.Changes), Category: way.to.Category},
 		Watch:    Watch{Monitor: way.undo.Monitor},
 		Rollback: Rollback{Undoes: way.undo.ID, TakesOff: tr.since(way.to), AskedOn: way.on, BeforeLastVerified: way.beforeLastVerified},
-		OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
+		OnGitHub: way.onGitHub,
 	})
 	for _, o := range tr.Deployments {
 		switch {
@@ -104,6 +108,26 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 		}
 	}
 	return queued, undone
+}
+
+// carriedOutLate begins a rollback for one that came to nothing, as far as was known, and was carried out in the end by a deployment on GitHub. It takes
+// off what is there by now, and those who asked for it and whose it takes off are told. Nil: it is not known any more what it was to take off, or for what.
+func (t *Turn) carriedOutLate(tr *Track, was *Deployment, as OnGitHub) *Deployment {
+	_, undo := t.state.find(was.Undoes)
+	to := tr.newest(func(d *Deployment) bool { return d.Commit == was.Commit && d.SucceededStep > 0 })
+	if undo == nil || to == nil {
+		return nil
+	}
+	t.giveUp(tr, was) // another may have been on its way in its place
+	// Why it was asked for gave way to why it ended, and is kept by what it was to take off.
+	d, undone := t.rollBack(tr, wayBack{
+		undo: undo, to: to, class: undo.Class, why: undo.Why, by: was.Deployer, on: was.AskedOn, beforeLastVerified: was.BeforeLastVerified, onGitHub: as,
+	})
+	what, of := t.undone(undone, t.deployer(d))
+	says := change.Say(t.whom(d), change.Words("the rollback to "), d.name(), change.Words(" "+ended(was.Phase)+", and was carried out in "+tr.Environment+
+		" all the same. It takes back "), what, change.Words("."))
+	t.prompt(d, "late", d.AskedOn, says, append(of, t.deployer(d))...)
+	return d
 }
 
 // since returns the pull requests that came to the environment after an earlier version and go with it when that comes back, in order: not what was
@@ -218,7 +242,7 @@ func (t *Turn) askRollback(o Order, p *pending, tr *Track) {
 		return
 	}
 	d, undone := t.rollBack(tr, wayBack{
-		undo: undo, to: to, class: cmp.Or(o.Class, Errors), why: o.Reason, by: o.By, on: o.Pull.Number, beforeLastVerified: beforeLastVerified,
+		undo: undo, to: to, class: cmp.Or(o.Class, Errors), why: o.Reason, by: o.By, on: o.Pull.Number, beforeLastVerified: beforeLastVerified, onGitHub: t.ours(),
 	})
 	t.entry("rollback asked for", tr, d, o.By, o.Reason)
 	from, of := t.undone(undone, o.By)

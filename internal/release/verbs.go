@@ -109,7 +109,7 @@ func (t *Turn) draft(o Order, g target) *Deployment {
 	if g.open != nil {
 		return g.open
 	}
-	return &Deployment{Commit: g.commit, Number: o.Pull.Number, Deployer: t.requester(o, g.commit), OnGitHub: OnGitHub{Own: t.rules.Mode == Create}}
+	return &Deployment{Commit: g.commit, Number: o.Pull.Number, Deployer: t.requester(o, g.commit), OnGitHub: t.ours()}
 }
 
 // begin returns the deployment that an order is about, which is begun if there is none.
@@ -338,7 +338,7 @@ func (t *Turn) startAgain(o Order, p *pending, tr *Track) {
 		p.isThere(g)
 	case t.isNew(p, g):
 		d := t.add(tr, Deployment{
-			Commit: g.commit, Number: was.Number, Deployer: o.By, OnGitHub: OnGitHub{Own: t.rules.Mode == Create},
+			Commit: g.commit, Number: was.Number, Deployer: o.By, OnGitHub: t.ours(),
 			Consent: Consent{Started: t.said(o)},
 		})
 		wasLet := func(d *Deployment) bool { return d.Commit == g.commit && !d.Began.IsZero() && !d.BypassedPolicy }
