@@ -292,6 +292,16 @@ func TestListsTheLastFailure(t *testing.T) {
 	list("production", "production holds 1111111 (#1), since 2 March 10:30 UTC, watching\n2222222 (#2) was rolled back 2 March 10:30 UTC: “its status on GitHub is error”\nnothing waits")
 	s.land(3).verify("staging", 3).does(bob, 3, "deploy", "production").succeed("production", 3)
 	list("production", "production holds 3333333 (#3), since 2 March 10:30 UTC, watching\nnothing waits")
+
+	// What a rollback is to take off is there until that is done.
+	s.does(bob, 3, "rollback", "production")
+	list("production", "production holds 3333333 (#3), since 2 March 10:30 UTC, found not to work\n3333333 (#3) failed 2 March 10:30 UTC: “because”\n"+
+		"1111111 (#1) is being deployed, since 2 March 10:30 UTC\nnothing waits")
+	s.report("production", 1, change.DeploymentFailure)
+	list("production", "production holds 3333333 (#3), since 2 March 10:30 UTC, found not to work\n"+
+		"the rollback to 1111111 (#1) failed 2 March 10:30 UTC: “its status on GitHub is failure”\nnothing waits")
+	s.does(bob, 3, "rollback", "production").succeed("production", 1)
+	list("production", "production holds 1111111 (#1), since 2 March 10:30 UTC, watching\n3333333 (#3) was rolled back 2 March 10:30 UTC: “because”\nnothing waits")
 }
 
 func TestRowsSayWhoVerifiedAndWhatIsNext(t *testing.T) {

@@ -136,8 +136,12 @@ const maxListed = 20
 
 func (t *Turn) listTrack(tr *Track) change.Text {
 	lines := []change.Text{nil}
-	if c := tr.Current(); c != nil {
-		lines[0] = change.Say(change.Words(tr.Environment+" holds "), c.name(), change.Words(", since "+t.stamp(c.Ended)+", "+string(c.Phase)))
+	if d := tr.lastSucceeded(); d != nil {
+		is := string(d.Phase)
+		if d.Phase == Failed {
+			is = "found not to work"
+		}
+		lines[0] = change.Say(change.Words(tr.Environment+" holds "), d.name(), change.Words(", since "+t.stamp(d.Ended)+", "+is))
 	} else {
 		lines[0] = change.Words(tr.Environment + " holds nothing that is known")
 	}
@@ -170,6 +174,17 @@ func (t *Turn) listTrack(tr *Track) change.Text {
 		lines = append(lines, change.Words("nothing waits"))
 	}
 	return change.Join("\n", lines)
+}
+
+// lastSucceeded returns what is there, as far as is known, whether or not it was found to be wrong since: nothing has replaced it. Nil: there is none.
+func (tr *Track) lastSucceeded() *Deployment {
+	var last *Deployment
+	for _, d := range tr.Deployments {
+		if d.SucceededStep > 0 && (last == nil || d.SucceededStep > last.SucceededStep) {
+			last = d
+		}
+	}
+	return last
 }
 
 // lastFailed returns the last deployment that failed since what the environment holds was deployed, or that this rolled back. Nil: there is none.
