@@ -161,7 +161,14 @@ func (t *Turn) admitRollback(v *verdict, tr *Track, e *Environment, d *Deploymen
 		return
 	}
 	if d.GoAhead == nil {
-		v.waitForGoAhead(t.whoMaySayDeploy(e), change.Words(", because it goes further back than to what was verified last"))
+		why := "goes further back than to what was verified last"
+		switch ran := tr.ran(d.Commit); {
+		case ran != nil && ran.Phase == Failed && !ran.isVoid() && (ran.UndoneBy == "" || ran.UndoneBy == d.ID):
+			why = "failed there"
+		case wasUndone(tr, d.Commit, d.Number):
+			why = "was rolled back there"
+		}
+		v.waitForGoAhead(t.whoMaySayDeploy(e), change.Words(", because it "+why))
 	}
 	t.admitApprovals(v, e, d, d.Changes)
 }

@@ -742,6 +742,25 @@ func TestOlderVersionNeedsWhatHighRiskNeeds(t *testing.T) {
 	s.does(person(13, "dan"), 3, "accept", "production", holding("rm")).is("production", 1, Deploying)
 }
 
+// A version that is named can be one that was taken off, or failed: whoever is to say that it may go has to know.
+func TestRollbackToWhatDidNotWorkSaysSo(t *testing.T) {
+	version := func(n int) func(*Order) { return func(o *Order) { o.Version = string(sha(n)) } }
+	begin := func(t *testing.T) *scene {
+		s := play(t, Create, normal, normal, normal)
+		for n := 1; n <= 2; n++ {
+			s.land(n).verify("staging", n).verify("production", n)
+		}
+		return s.land(3).verify("staging", 3).succeed("production", 3).does(bob, 3, "rollback", "production").succeed("production", 2)
+	}
+	t.Run("was rolled back", func(t *testing.T) {
+		begin(t).does(bob, 3, "rollback", "production", version(3)).waits("production", 3, "/change deploy production, because it was rolled back there")
+	})
+	t.Run("failed", func(t *testing.T) {
+		s := begin(t).report("production", 2, change.DeploymentFailure)
+		s.does(bob, 3, "rollback", "production", version(2)).waits("production", 2, "/change deploy production, because it failed there")
+	})
+}
+
 func TestRollbackInRecordModeWaitsForAJob(t *testing.T) {
 	s := play(t, Record, normal, normal)
 	for n := 1; n <= 2; n++ {
