@@ -154,21 +154,45 @@ func (t *Turn) tellUndone(tr *Track, d, back *Deployment, undone []*Deployment) 
 // maxUndone is how many of those are named that a rollback takes off.
 const maxUndone = 5
 
-// undone names what a rollback takes off, and those of others than by who had it deployed.
+// undone names what a rollback takes off, each commit once, and those of others than by who had it deployed.
 func (t *Turn) undone(all []*Deployment, by change.Account) (names change.Text, of []change.Account) {
+	var commits []change.SHA
+	for _, d := range slices.Backward(all) {
+		if !slices.Contains(commits, d.Commit) {
+			commits = append(commits, d.Commit)
+		}
+	}
 	var each []change.Text
-	for i, d := range slices.Backward(all) {
-		if len(each) == maxUndone {
-			each = append(each, change.Words(fmt.Sprintf("%d more", i+1)))
+	for i, commit := range commits {
+		if i == maxUndone {
+			each = append(each, change.Words(fmt.Sprintf("%d more", len(commits)-i)))
 			break
 		}
-		name := d.name()
-		if a := t.deployer(d); a.Known() && a.ID != by.ID {
-			name, of = change.Say(name, change.Words(", which "), change.Login(a), change.Words(" had deployed")), append(of, a)
+		var name change.Text
+		var theirs []change.Account
+		for _, d := range slices.Backward(all) {
+			if d.Commit != commit {
+				continue
+			}
+			name = d.name()
+			if a := t.deployer(d); a.Known() && a.ID != by.ID && !slices.Contains(theirs, a) {
+				theirs = append(theirs, a)
+			}
 		}
-		each = append(each, name)
+		if len(theirs) > 0 {
+			name = change.Say(name, change.Words(", which "), change.Join(" and ", logins(theirs)), change.Words(" had deployed"))
+		}
+		each, of = append(each, name), append(of, theirs...)
 	}
 	return change.Join(", and ", each), of
+}
+
+func logins(all []change.Account) []change.Text {
+	names := make([]change.Text, len(all))
+	for i, a := range all {
+		names[i] = change.Login(a)
+	}
+	return names
 }
 
 // haveRun asks to have a rollback deployed, where that is not for us to do.

@@ -152,6 +152,32 @@ func TestRollbackByCommandMentionsWhoseItTakesBack(t *testing.T) {
 	s.quiet().succeed("production", 1).later(30*time.Minute).does(carol, 1, "verified", "production")
 }
 
+// TestSaysWhereARollbackIsGivenUp has somebody ask for it on another pull request, where a command to cancel is about nothing.
+func TestSaysWhereARollbackIsGivenUp(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1)
+	for n := 2; n <= 3; n++ {
+		s.land(n).verify("staging", n).succeed("production", n)
+	}
+	s.does(bob, 3, "rollback", "production")
+	s.refused("is on its way already. To give it up: /change cancel production.", carol, 3, "rollback", "production")
+	s.refused("is on its way already. To give it up, comment on #3: /change cancel production.", carol, 2, "rollback", "production")
+	s.refused("Nothing of this pull request waits in production", carol, 2, "cancel", "production").does(carol, 3, "cancel", "production")
+}
+
+// TestNamesWhatIsTakenBackOnce has one commit deployed twice since the version that comes back.
+func TestNamesWhatIsTakenBackOnce(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).succeed("production", 2)
+	if a := s.gate("again", "production", 2, 7); a != Go {
+		t.Fatalf("the gate says %s", a)
+	}
+	s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: 7, Attempt: 1, Conclusion: "success", At: s.now}) })
+	if says := s.say(carol, 2, "rollback", "production").Says.String(); says != "production goes back to 1111111 (#1), from 2222222 (#2), which merle had deployed." {
+		t.Error(says)
+	}
+}
+
 // TestNamesEachRoleOfTwoPolicies has a person hold both, and says who holds either.
 func TestNamesEachRoleOfTwoPolicies(t *testing.T) {
 	s := play(t, Create, normal)

@@ -234,7 +234,11 @@ func (t *Turn) askRollback(o Order, p *pending, tr *Track) {
 	}
 	if r := tr.rollback(); r != nil {
 		// Two who say the same at the same time mean one rollback.
-		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already. To give it up: "), change.Code("/change cancel "+tr.Environment), change.Words("."))
+		where := ""
+		if r.AskedOn != o.Pull.Number && r.AskedOn != 0 {
+			where = fmt.Sprintf(", comment on #%d", r.AskedOn)
+		}
+		p.refuse("rolling back", change.Words("The rollback to "), r.name(), change.Words(" is on its way already. To give it up"+where+": "), change.Code("/change cancel "+tr.Environment), change.Words("."))
 		return
 	}
 	to, beforeLastVerified := t.asksBackTo(o, p, tr, undo)
