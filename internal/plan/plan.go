@@ -131,8 +131,8 @@ type Present struct {
 	// Writes is how many times the head's check run was written, or a write was given up. It makes each write's key its own, so that
 	// one which is planned again after a crash is recognised, and the same words written a second time, after others, are another.
 	Writes int
-	// Done holds the keys of asks that were carried out, or that GitHub refused: neither is repeated.
-	Done map[string]bool
+	// Asked has what became of the requests for reviews that were made, by AskKey.
+	Asked map[string]Asked
 	// Again says that a person asked for the check run to be posted anew (a re-run, /change refresh).
 	Again bool
 	Now   time.Time
@@ -152,19 +152,48 @@ func Decided(d change.Decision, asks map[change.PullKey][]change.Ask, present Pr
 	slices.SortFunc(pulls, func(a, b change.PullKey) int { return int(a.Number - b.Number) })
 	for _, pull := range pulls {
 		for _, ask := range asks[pull] {
-			key := AskKey(pull, ask)
-			if present.Done[key] {
-				continue
+			if e, ok := request(pull, ask, present.Asked[AskKey(pull, ask)]); ok {
+				effects = append(effects, e)
 			}
-			effects = append(effects, Effect{Kind: RequestReview, Pull: pull, Key: key, Teams: ask.Teams, Users: ask.Users})
 		}
 	}
 	return effects
 }
 
-// AskKey is the key of the effect that makes an ask: one for each round of a role.
+// Asked is what became of the requests that were made for an ask.
+type Asked struct {
+	Teams, Users []string // who was asked
+	Ended        int      // how many requests were made, those that GitHub refused included
+	// Refused is the last of them if GitHub refused it, so that nobody heard of it. Again says that it may be made again all the same.
+	Refused *Effect
+	Again   bool
+}
+
+// request returns the effect that asks those of an ask who were not asked yet; false if there are none, or GitHub refused to ask them.
+func request(pull change.PullKey, ask change.Ask, asked Asked) (Effect, bool) {
+	e := Effect{
+		Kind: RequestReview, Pull: pull, Key: RequestKey(AskKey(pull, ask), asked.Ended+1),
+		Teams: without(ask.Teams, asked.Teams), Users: without(ask.Users, asked.Users),
+	}
+	refused := asked.Refused != nil && !asked.Again && slices.Equal(e.Teams, asked.Refused.Teams) && slices.Equal(e.Users, asked.Refused.Users)
+	return e, len(e.Teams)+len(e.Users) > 0 && !refused
+}
+
+func without(names, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(some, n) })
+}
+
+// AskKey is the key of an ask: one for each round of a role.
 func AskKey(pull change.PullKey, ask change.Ask) string {
 	return fmt.Sprintf("ask:%s:%s:%d", pull, ask.Role, ask.Round)
+}
+
+// RequestKey is the key of the effect that makes the nth request for an ask, which has the ask's own key if it is the first.
+func RequestKey(ask string, n int) string {
+	if n == 1 {
+		return ask
+	}
+	return fmt.Sprintf("%s:%d", ask, n)
 }
 
 func checkRun(d change.Decision, present Present, render Render) (Effect, bool) {

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,13 +163,13 @@ func TestAsksAreMadeOnceARound(t *testing.T) {
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
-	done := map[string]bool{first[0].Key: true}
-	if again := Decided(d, asks, Present{Run: posted(d, 1), Done: done, Now: now}, render); len(again) != 0 {
+	asked := map[string]Asked{AskKey(pull, ask): {Teams: ask.Teams, Users: ask.Users, Ended: 1}}
+	if again := Decided(d, asks, Present{Run: posted(d, 1), Asked: asked, Now: now}, render); len(again) != 0 {
 		t.Errorf("asked twice: %v", again)
 	}
 	ask.Round++
 	asks[pull] = []change.Ask{ask}
-	if next := Decided(d, asks, Present{Run: posted(d, 1), Done: done, Now: now}, render); len(next) != 1 {
+	if next := Decided(d, asks, Present{Run: posted(d, 1), Asked: asked, Now: now}, render); len(next) != 1 {
 		t.Errorf("a new round asks %d times, want once", len(next))
 	}
 	for n := range change.Number(20) {
@@ -179,6 +181,39 @@ func TestAsksAreMadeOnceARound(t *testing.T) {
 	}
 	if len(order) != 20 || !slices.IsSorted(order) {
 		t.Errorf("the pull requests of one head ask in the order %v", order)
+	}
+}
+
+// TestOnlyThoseAreAskedWhoWereNot has a round of a role ask others than before, or have GitHub refuse.
+func TestOnlyThoseAreAskedWhoWereNot(t *testing.T) {
+	pull := change.PullKey{Repository: 7, Number: 3}
+	refused := func(teams ...string) *Effect { return &Effect{Teams: teams} }
+	for _, row := range []struct {
+		name  string
+		asked Asked
+		teams []string
+		want  string // the key's end, and who is asked; "": nobody
+	}{
+		{"nobody was", Asked{}, []string{"a", "b"}, ":0 a b"},
+		{"all were", Asked{Teams: []string{"a", "b"}, Ended: 1}, []string{"a", "b"}, ""},
+		{"one more", Asked{Teams: []string{"a"}, Ended: 1}, []string{"a", "b"}, ":0:2 b"},
+		{"one less", Asked{Teams: []string{"a", "b"}, Ended: 1}, []string{"b"}, ""},
+		{"another", Asked{Teams: []string{"a", "b"}, Ended: 2}, []string{"c"}, ":0:3 c"},
+		{"it was refused", Asked{Ended: 1, Refused: refused("a", "b")}, []string{"a", "b"}, ""},
+		{"it was refused, and there is news", Asked{Ended: 1, Refused: refused("a", "b"), Again: true}, []string{"a", "b"}, ":0:2 a b"},
+		{"it was refused of others", Asked{Ended: 1, Refused: refused("a", "b")}, []string{"b"}, ":0:2 b"},
+		{"it was refused of one more", Asked{Teams: []string{"a"}, Ended: 2, Refused: refused("b")}, []string{"a", "b"}, ""},
+	} {
+		ask := change.Ask{Role: "security", Teams: row.teams}
+		got := ""
+		for _, e := range Decided(change.Decision{}, map[change.PullKey][]change.Ask{pull: {ask}}, Present{Asked: map[string]Asked{AskKey(pull, ask): row.asked}}, render) {
+			if e.Kind == RequestReview {
+				got += strings.Join(append([]string{strings.TrimPrefix(e.Key, fmt.Sprintf("ask:%s:security", pull))}, e.Teams...), " ")
+			}
+		}
+		if got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
 	}
 }
 

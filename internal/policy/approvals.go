@@ -354,7 +354,7 @@ func (q *inquiry) nextApprover(w asked) change.Text {
 	}
 	if refused {
 		who = change.Say(who, change.Words("; GitHub refused to ask "), enumerated(q.askedNames(ask), "and"),
-			change.Words(": ask them yourself, and see that they have access to this repository"))
+			change.Words(": ask them yourself, and see that they have access to this repository, with which they are asked here too"))
 	}
 	return who
 }

@@ -10,8 +10,6 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/github"
-	"github.com/changegate/changegate/internal/plan"
-	"github.com/changegate/changegate/internal/store"
 )
 
 // basics gathers what every policy looks at.
@@ -147,25 +145,6 @@ func mergeTold(f *change.Facts, s *subject, timeline *github.Timeline, t trust) 
 	}
 	recall(f, w, retargeted)
 	rememberHeld(f.Reviews, w.Decision)
-}
-
-// asksRefused returns which asks of the decision before GitHub refused to make, by role the round.
-func (r *run) asksRefused(ctx context.Context, w *store.Work) (refused map[string]int, err error) {
-	if w.Decision == nil || len(w.Decision.Asks) == 0 {
-		return nil, nil
-	}
-	effects, err := r.Store.EffectsOf(ctx, w.Key)
-	if err != nil {
-		return nil, err
-	}
-	refused = map[string]int{}
-	for _, ask := range w.Decision.Asks {
-		key := plan.AskKey(w.Key, ask)
-		if slices.ContainsFunc(effects, func(e store.Effect) bool { return e.Key == key && e.State == store.EffectFailed }) {
-			refused[ask.Role] = ask.Round
-		}
-	}
-	return refused, nil
 }
 
 // debtsOfSetters returns what those owe who set a label, because whoever owes something overdue cannot declare an emergency.

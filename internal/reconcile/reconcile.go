@@ -73,8 +73,8 @@ type run struct {
 	began  time.Time // by our clock
 	// seen are our check runs that GitHub listed in this run, by head.
 	seen map[change.SHA][]github.CheckRun
-	// lookAt is when to look again whether GitHub shows what a delivery told, or to say that it refused to ask somebody, by GitHub's clock; zero:
-	// no need.
+	// lookAt is when to look again whether GitHub shows what a delivery told, or to say that it refused to ask somebody or that it does no more, by
+	// GitHub's clock; zero: no need.
 	lookAt time.Time
 	// unsettled is until when GitHub may still act on a write of which the answer was lost, by our clock; zero: there is none.
 	unsettled time.Time

@@ -45,36 +45,15 @@ func (r *run) show(ctx context.Context, head change.SHA, subjects []*subject, ag
 	if !d.Governed {
 		return queue.Result{}, nil
 	}
-	asks, done, err := r.asks(ctx, subjects)
+	asks, asked, err := r.asks(ctx, subjects, again)
 	if err != nil {
 		return queue.Result{}, err
 	}
-	effects := plan.Decided(d, asks, plan.Present{Run: posted, Writes: writes, Done: done, Again: again, Now: r.github.Now()}, r.Render)
+	effects := plan.Decided(d, asks, plan.Present{Run: posted, Writes: writes, Asked: asked, Again: again, Now: r.github.Now()}, r.Render)
 	if err := r.apply(ctx, effects); err != nil {
 		return queue.Result{}, err
 	}
 	return r.recheck(ctx, d, head)
-}
-
-// asks returns the reviews that the decisions ask for, and which effects on those pull requests are done with, whatever became of them.
-func (r *run) asks(ctx context.Context, subjects []*subject) (asks map[change.PullKey][]change.Ask, done map[string]bool, err error) {
-	asks, done = map[change.PullKey][]change.Ask{}, map[string]bool{}
-	for _, s := range subjects {
-		if len(s.decision.Asks) == 0 {
-			continue
-		}
-		asks[s.work.Key] = s.decision.Asks
-		effects, err := r.Store.EffectsOf(ctx, s.work.Key)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, e := range effects {
-			if e.State != store.EffectIntended {
-				done[e.Key] = true
-			}
-		}
-	}
-	return asks, done, nil
 }
 
 // recheck returns when time alone calls for another run: at an edge that the decision names, when GitHub's lists may have caught up with its

@@ -48,6 +48,7 @@ func deeds() map[string]func(*scene) error {
 		"removes":          (*scene).removes,          // NAME
 		"makes-team":       (*scene).makesTeam,        // SLUG LOGIN…
 		"drops-team":       (*scene).dropsTeam,        // SLUG
+		"shares":           (*scene).shares,           // SLUG ROLE: the repository with a team; none takes it away
 		"joins":            (*scene).joins,            // LOGIN SLUG
 		"leaves":           (*scene).leaves,           // LOGIN SLUG
 		"permits":          (*scene).permits,          // LOGIN ROLE
@@ -307,6 +308,11 @@ func (s *scene) makesTeam() error {
 }
 
 func (s *scene) dropsTeam() error { return s.Sim.RemoveTeam("acme", s.next("the team")) }
+
+func (s *scene) shares() error {
+	slug := s.next("the team")
+	return s.Sim.SetTeamPermission(s.Repo, slug, githubsim.Role(s.next("the role")))
+}
 
 func (s *scene) joins() error {
 	login := s.next("the login")
