@@ -213,6 +213,8 @@ type Review struct {
 	// Held says that the reviewer was seen to hold a role of the policy while this review stood (see Opinion.Held), so that an
 	// objection outlives the objector's role. False: not seen so far.
 	Held bool `json:"held,omitempty"`
+	// Counted are the roles that this approval was seen to count for (see Opinion.Roles and Opinion.Was), in order.
+	Counted []string `json:"counted,omitempty"`
 	// Into is the base branch when it was submitted, from the signed delivery, and Base a commit of it at that time; MergeBase is what
 	// SHA had in common with the branch. Empty: not known.
 	Into      string `json:"into,omitempty"`

@@ -153,6 +153,7 @@ type Opinion struct {
 	Counts bool        `json:"counts"`
 	Held   bool        `json:"held,omitempty"`  // the person holds a role of the policy: to be remembered in Review.Held
 	Roles  []string    `json:"roles,omitempty"` // the slots that it fills
+	Was    []string    `json:"was,omitempty"`   // the roles whose slots it filled before and does not now: to be remembered in Review.Counted
 	Why    Text        `json:"why,omitempty"`   // why it does not count
 }
 

@@ -230,6 +230,17 @@ func (q *inquiry) approvalRow(w asked, first bool) change.Requirement {
 		q.remark(found, change.Words("; "), mend, change.Words("."))
 	}
 	r.Next = q.nextApprover(w)
+	if lost := q.lapsed(w.role); len(lost) > 0 {
+		hold := " approved and holds "
+		if len(lost) > 1 {
+			hold = " approved and hold "
+		}
+		lapse := change.Say(logins(lost), change.Words(hold), change.Quote(w.role.Name), change.Words(" no more"))
+		if !r.Found.IsEmpty() {
+			lapse = change.Say(r.Found, change.Words("; "), lapse)
+		}
+		r.Found = lapse
+	}
 	return r
 }
 

@@ -204,6 +204,15 @@ security_review: {role: security}
 			want: []string{"high-risk, waiting", "awaited Security review [security review] → @acme/security is asked to review, because it is high-risk"}, never: []string{"refused"}},
 		{name: "one is not asked twice for the same content", facts: pullRequest(risky, review(change.Approved, "sam", oldHead), pushedBy("alice")), want: []string{"high-risk, waiting", "ask security of [security][] round 1"}},
 		{name: "but again after each void review", facts: pullRequest(risky, review(change.Approved, "sam", oldHead), pushedBy("alice"), approved("sam"), dismissed("alice")), want: []string{"high-risk, waiting", "ask security of [security][] round 2"}},
+		{name: "and after whoever approved holds the role no more", facts: pullRequest(risky, approved("bob"), counted("security")),
+			want: []string{"high-risk, waiting", "awaited Security review [security review] bob approved and holds security no more → @acme/security is asked to review", "ask security of [security][] round 1"}},
+		{name: "which is no news of a role that another fills", facts: pullRequest(risky, approved("bob"), counted("security"), approved("sam")), want: []string{"high-risk, waiting", "met Security review sam"}, never: []string{"no more"}},
+		{name: "nor where a push took it", facts: pullRequest(risky, review(change.Approved, "bob", oldHead), counted("security"), pushedBy("alice")),
+			want: []string{"high-risk, waiting", "ask security of [security][] round 1"}, never: []string{"no more"}},
+		{name: "and a round stays counted when its reviewer goes", facts: pullRequest(risky, review(change.Approved, "bob", oldHead), pushedBy("alice"), approved("bob"), counted("security")), want: []string{"high-risk, waiting", "ask security of [security][] round 2"}},
+		{name: "who approved holds a permission no more", facts: pullRequest(normal, approved("stranger"), counted("reviewer")),
+			want: []string{"normal, waiting", "awaited Reviewer [0 of 1 approval] stranger approved and holds reviewer no more → an approval from anyone with write access"}},
+		{name: "a draft says nothing of that", facts: pullRequest(normal, approved("stranger"), counted("reviewer"), draft), want: []string{"normal, waiting"}, never: []string{"no more"}},
 		{name: "who is not asked any more", facts: pullRequest(risky, approved("sam", "lea")), want: []string{"high-risk, waiting"}, never: []string{"ask "}},
 		{name: "a member who contributed is named", facts: pullRequest(risky, pushedBy("lea"), func(f *change.Facts) {
 			f.Teams["tech-leads"] = change.Team{Slug: "tech-leads", Members: []change.Account{account("lea"), account("dan")}}

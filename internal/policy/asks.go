@@ -88,8 +88,9 @@ func (q *inquiry) isAskedOtherwise(a change.Account) bool {
 }
 
 // voided returns the holders of a role whose approval is not of the present content, and counts the reasons to ask anew: each review of
-// a holder that was dismissed, that took the place of another of other content, or that a push made stale. A push that leaves an approved
-// head is a reason once, however many follow it. What was counted stays counted, whatever the head returns to: an ask is made once a round.
+// a holder that was dismissed, that took the place of another of other content, or that a push made stale, and each approval that counted for the
+// role by somebody who holds it no more. A push that leaves an approved head is a reason once, however many follow it. What was counted stays
+// counted, whatever the head returns to: an ask is made once a round.
 func (q *inquiry) voided(role *Role) (people []change.Account, round int) {
 	reviews := slices.SortedFunc(slices.Values(q.facts.Reviews), bySubmission)
 	for i, r := range reviews {
@@ -105,15 +106,47 @@ func (q *inquiry) voided(role *Role) (people []change.Account, round int) {
 		if stale || r.State.Is(change.Dismissed) || replaced && next.SHA != r.SHA {
 			n = max(n, 1)
 		}
-		if n == 0 || q.holds(role, r.By) != yes {
+		counted := slices.Contains(r.Counted, role.Name)
+		if n == 0 && !counted {
 			continue
 		}
+		held := q.holds(role, r.By)
+		if held == unknown || held == no && !q.wasCounted(role, r.By) {
+			continue
+		}
+		if held == no && counted {
+			n = max(n, 1)
+		}
 		round += n
-		if stale && !r.By.IsBot() && q.mayYetApprove(r.By) {
+		if stale && held == yes && !r.By.IsBot() && q.mayYetApprove(r.By) {
 			people = append(people, r.By)
 		}
 	}
 	return people, round
+}
+
+// wasCounted says whether somebody's approval was seen to count for a role.
+func (q *inquiry) wasCounted(role *Role, by change.Account) bool {
+	return slices.ContainsFunc(q.facts.Reviews, func(r change.Review) bool { return r.By.ID == by.ID && slices.Contains(r.Counted, role.Name) })
+}
+
+// lapsed names those whose approval is of the present content and counted for a role that they hold no more.
+func (q *inquiry) lapsed(role *Role) (who []change.Account) {
+	if q.facts.Pull.Draft {
+		return nil
+	}
+	for _, o := range q.opinions {
+		if slices.Contains(o.Was, role.Name) && o.State.Is(change.Approved) && q.holds(role, o.By) == no && !q.isStale(o.Review) {
+			who = append(who, o.By)
+		}
+	}
+	return who
+}
+
+// isStale says whether a review is of other content than the present.
+func (q *inquiry) isStale(id int64) bool {
+	i := slices.IndexFunc(q.facts.Reviews, func(r change.Review) bool { return r.ID == id })
+	return i >= 0 && q.staleness(q.facts.Reviews[i]) != nil
 }
 
 // nextOpinion returns the first review by somebody that is more than a comment.

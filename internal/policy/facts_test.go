@@ -172,6 +172,14 @@ func approved(by ...string) edit {
 }
 
 // notAsked has GitHub refuse to ask a role in a round.
+// counted says that the last review was seen to count for a role.
+func counted(role string) edit {
+	return func(f *change.Facts) {
+		r := &f.Reviews[len(f.Reviews)-1]
+		r.Held, r.Counted = true, []string{role}
+	}
+}
+
 func notAsked(role string, round int) edit {
 	return func(f *change.Facts) { f.AsksRefused = map[string]int{role: round} }
 }

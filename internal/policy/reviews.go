@@ -191,7 +191,7 @@ func (q *inquiry) considerReviews() {
 func (q *inquiry) weigh(standings []standing, slots []slot) (opinions []change.Opinion, approvals []change.Review) {
 	opinions = make([]change.Opinion, 0, len(standings))
 	for _, s := range standings {
-		o := change.Opinion{By: s.review.By, Review: s.review.ID, State: s.review.State, SHA: s.review.SHA, At: s.review.At, Held: s.review.Held}
+		o := change.Opinion{By: s.review.By, Review: s.review.ID, State: s.review.State, SHA: s.review.SHA, At: s.review.At, Held: s.review.Held, Was: s.review.Counted}
 		if s.objects {
 			o.Held, o.Why = q.objectionHolds(s)
 			opinions = append(opinions, o)
@@ -204,7 +204,7 @@ func (q *inquiry) weigh(standings []standing, slots []slot) (opinions []change.O
 		case why != nil:
 			o.Why = why
 		default:
-			o.Review, o.SHA, o.At = review.ID, review.SHA, review.At
+			o.Review, o.SHA, o.At, o.Was = review.ID, review.SHA, review.At, review.Counted
 			approvals = append(approvals, review)
 		}
 		opinions = append(opinions, o)
@@ -231,10 +231,21 @@ func (q *inquiry) fill(slots []slot, approvals []change.Review, opinions []chang
 				o.Roles = append(o.Roles, slots[s].role.Name)
 			}
 		}
+		o.Was = without(o.Was, o.Roles)
 		if !o.Counts {
 			o.Why = q.whyUnused(slots, o.By)
 		}
 	}
+}
+
+// without returns the names that are not among some; nil if there are none.
+func without(names, some []string) (left []string) {
+	for _, name := range names {
+		if !slices.Contains(some, name) {
+			left = append(left, name)
+		}
+	}
+	return left
 }
 
 // othersMayFill says whether somebody who has yet to approve may fill a role's places, as far as that is known without asking. Where nobody may,

@@ -69,18 +69,17 @@ func editions(w *store.Work) []change.Description {
 	return all
 }
 
-// rememberHeld marks the reviews whose author was seen to hold a role while they stood.
+// rememberHeld marks the reviews whose author was seen to hold a role while they stood, and which roles they counted for.
 func rememberHeld(reviews []change.Review, before *change.Decision) {
 	if before == nil {
 		return
 	}
 	for _, o := range before.Opinions {
-		if !o.Held {
-			continue
-		}
 		for i := range reviews {
-			if reviews[i].ID == o.Review {
-				reviews[i].Held = true
+			if r := &reviews[i]; r.ID == o.Review {
+				r.Held = r.Held || o.Held
+				r.Counted = slices.Concat(o.Roles, o.Was)
+				slices.Sort(r.Counted)
 			}
 		}
 	}
