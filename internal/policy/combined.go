@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -33,6 +34,28 @@ func UnreadableFloor(ref change.PolicyRef, key change.PullKey, head change.SHA, 
 func mendedOn(branch change.Text) []change.Text {
 	return []change.Text{change.Say(change.Words("The file is read on "), branch, change.Words(", so no pull request passes until it is fixed there, "+
 		"not even the one that fixes it: an administrator has to merge that one past this check or, where the check binds administrators too, stop requiring it for that one merge."))}
+}
+
+// maxProposedProblems is how many problems of a file the note about it quotes.
+const maxProposedProblems = 5
+
+// TellProposed has the decision where a policy file cannot be used say first of all whether the pull request's own version of it can be, which is
+// what those must know who would merge it past the check. Problems are what is wrong with that; empty: it can be used.
+func TellProposed(d *change.Decision, file string, problems Problems) {
+	note := change.Say(change.Words("This pull request's own "), change.Code(file), change.Words(" can be used: once that is merged, pull requests are decided again."))
+	if n := len(problems); n > 0 {
+		quoted := make([]change.Text, min(n, maxProposedProblems))
+		for i := range quoted {
+			quoted[i] = change.Say(change.Words("“"), change.Quote(problems[i].String()), change.Words("”"))
+		}
+		more := ". "
+		if n > len(quoted) {
+			more = fmt.Sprintf("; and %d more. ", n-len(quoted))
+		}
+		note = change.Say(change.Words("This pull request's own "), change.Code(file), change.Words(" cannot be used either: "), change.Join("; ", quoted),
+			change.Words(more), change.Code("changegate policy lint"), change.Words(" lists all before it is pushed."))
+	}
+	d.Notes = slices.Concat([]change.Text{note}, d.Notes)
 }
 
 // cannotUse makes a requirement of each problem. File is what people call the file.

@@ -342,6 +342,28 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+func TestTheProposedFileIsToldOfFirst(t *testing.T) {
+	for n, want := range map[int]string{
+		0: "This pull request's own change-policy.yml can be used: once that is merged, pull requests are decided again.",
+		1: "This pull request's own change-policy.yml cannot be used either: “line 1, column 2: no”. changegate policy lint lists all before it is pushed.",
+		7: "“line 5, column 2: no”; and 2 more. changegate policy lint",
+	} {
+		d := UnreadableFloor(change.PolicyRef{Source: "acme/.github/change-policy.yml"}, change.PullKey{}, head, Problems{{Line: 9, Severity: Error, Message: "no"}})
+		before := d
+		var problems Problems
+		for i := range n {
+			problems = append(problems, Problem{Line: i + 1, Column: 2, Severity: Error, Message: "no"})
+		}
+		TellProposed(&d, change.OwnerPolicyPath, problems)
+		if len(d.Notes) != 2 || !strings.Contains(d.Notes[0].String(), want) || strings.Contains(d.Notes[0].String(), "line 6") {
+			t.Errorf("with %d problems it says %q, want %q", n, d.Notes, want)
+		}
+		if d.Verdict != change.Failing || !cmp.Equal(d.Requirements, before.Requirements) {
+			t.Errorf("with %d problems it is decided otherwise", n)
+		}
+	}
+}
+
 func TestStrictest(t *testing.T) {
 	decision := func(number change.Number, v change.Verdict, observing bool) change.Decision {
 		return change.Decision{Pull: change.PullKey{Repository: 7, Number: number}, Governed: true, Verdict: v, Observing: observing, Category: change.Normal}

@@ -135,9 +135,15 @@ func (r *run) compile(floor *policy.Policy, source string, file github.PolicyFil
 	return p, nil, err
 }
 
-// unusable returns the policy files that a pull request changes and that cannot be used as the head has them. It only warns, so a file that GitHub
-// does not show is passed over.
-func (r *run) unusable(ctx context.Context, s *subject, t trust) (list []change.UnusablePolicy, err error) {
+// proposal is a policy file as the pull request would leave it, with the problems for which it cannot be used.
+type proposal struct {
+	path     string
+	problems policy.Problems
+}
+
+// proposals returns the policy files that a pull request changes, as its head has them. They only inform, so a file that GitHub does not show is
+// passed over.
+func (r *run) proposals(ctx context.Context, s *subject, t trust) (list []proposal, err error) {
 	paths := []string{change.PolicyPath}
 	if strings.EqualFold(s.work.Repository.Name, ".github") {
 		paths = append(paths, change.OwnerPolicyPath)
@@ -163,14 +169,43 @@ func (r *run) unusable(ctx context.Context, s *subject, t trust) (list []change.
 		if err != nil {
 			return nil, err
 		}
-		if problems == nil {
+		list = append(list, proposal{path, problems.Errors()})
+	}
+	return list, nil
+}
+
+// unusable returns the policy files that a pull request changes and that cannot be used as the head has them.
+func (r *run) unusable(ctx context.Context, s *subject, t trust) (list []change.UnusablePolicy, err error) {
+	proposals, err := r.proposals(ctx, s, t)
+	for _, p := range proposals {
+		if p.problems == nil {
 			continue
 		}
-		u := change.UnusablePolicy{Path: path}
-		for _, p := range problems.Errors() {
-			u.Problems = append(u.Problems, p.String())
+		u := change.UnusablePolicy{Path: p.path}
+		for _, problem := range p.problems {
+			u.Problems = append(u.Problems, problem.String())
 		}
 		list = append(list, u)
 	}
-	return list, nil
+	return list, err
+}
+
+// tellProposed has the decision where a policy cannot be used say of the pull request's own version of that file whether it can be. Nothing is
+// decided by it.
+func (r *run) tellProposed(ctx context.Context, s *subject, t trust, d *change.Decision) error {
+	w := &s.work
+	path := change.PolicyPath
+	if !s.facts.Governed { // then it is not the file on the pull request's own base
+		path = change.OwnerPolicyPath
+		if !strings.EqualFold(d.Policy.Source, w.Repository.String()+"/"+path) || w.Snapshot.Base.Name != w.Repository.DefaultBranch {
+			return nil
+		}
+	}
+	proposals, err := r.proposals(ctx, s, t)
+	for _, p := range proposals {
+		if p.path == path {
+			policy.TellProposed(d, p.path, p.problems)
+		}
+	}
+	return err
 }

@@ -104,7 +104,7 @@ func (r *run) loadAndDecide(ctx context.Context, s *subject, t trust) error {
 	p, err := r.policyOf(ctx, s, t, f.Content.BaseTip)
 	if unusable := new(unusableError); errors.As(err, &unusable) {
 		s.policy, s.decision = nil, unusable.decision
-		return nil
+		return r.tellProposed(ctx, s, t, &s.decision)
 	}
 	if err != nil {
 		return err
