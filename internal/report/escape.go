@@ -48,9 +48,9 @@ func markdown(t change.Text) string {
 }
 
 // ownWords keeps our own words within a table's cell.
-func ownWords(s string) string {
-	return strings.NewReplacer("|", "&#124;", "<", "&lt;", "\n", " ", "\r", " ", "`", "&#96;").Replace(s)
-}
+func ownWords(s string) string { return forCell.Replace(s) }
+
+var forCell = strings.NewReplacer("|", "&#124;", "<", "&lt;", "\n", " ", "\r", " ", "`", "&#96;")
 
 // writeCode writes a code span that shows s, whatever s is.
 func writeCode(b *strings.Builder, s string) {
