@@ -169,14 +169,22 @@ type Asked struct {
 	Again   bool
 }
 
+// IsRefused says whether GitHub refused to ask those of an ask who were not asked yet.
+func (a Asked) IsRefused(ask change.Ask) bool {
+	teams, users := a.left(ask)
+	return a.Refused != nil && len(teams)+len(users) > 0 && slices.Equal(teams, a.Refused.Teams) && slices.Equal(users, a.Refused.Users)
+}
+
+// left returns those of an ask who were not asked yet.
+func (a Asked) left(ask change.Ask) (teams, users []string) {
+	return without(ask.Teams, a.Teams), without(ask.Users, a.Users)
+}
+
 // request returns the effect that asks those of an ask who were not asked yet; false if there are none, or GitHub refused to ask them.
 func request(pull change.PullKey, ask change.Ask, asked Asked) (Effect, bool) {
-	e := Effect{
-		Kind: RequestReview, Pull: pull, Key: RequestKey(AskKey(pull, ask), asked.Ended+1),
-		Teams: without(ask.Teams, asked.Teams), Users: without(ask.Users, asked.Users),
-	}
-	refused := asked.Refused != nil && !asked.Again && slices.Equal(e.Teams, asked.Refused.Teams) && slices.Equal(e.Users, asked.Refused.Users)
-	return e, len(e.Teams)+len(e.Users) > 0 && !refused
+	e := Effect{Kind: RequestReview, Pull: pull, Key: RequestKey(AskKey(pull, ask), asked.Ended+1)}
+	e.Teams, e.Users = asked.left(ask)
+	return e, len(e.Teams)+len(e.Users) > 0 && (asked.Again || !asked.IsRefused(ask))
 }
 
 func without(names, some []string) []string {

@@ -39,12 +39,23 @@ func (r *run) asks(
 			}
 			a.Again = a.Again || told || !r.began.Before(refusedAt.Add(asksAgainAfter))
 			asked[key] = a
-			if a.Refused != nil && a.Again {
-				r.lookAt = r.github.Now() // to say what came of it
+			if saysOtherwise(s, ask, a.IsRefused(ask) && !a.Again) {
+				r.lookAt = r.github.Now()
 			}
 		}
 	}
 	return asks, asked, nil
+}
+
+// saysOtherwise says whether the decision on a pull request is to be made anew, because it was made as if GitHub had refused an ask, or had not. The
+// facts have that for the asks of the decision before.
+func saysOtherwise(s *subject, ask change.Ask, refused bool) bool {
+	round, said := s.facts.AsksRefused[ask.Role]
+	if said && round == ask.Round {
+		return !refused
+	}
+	before := s.work.Decision
+	return refused && (before == nil || !slices.ContainsFunc(before.Asks, func(a change.Ask) bool { return a.Role == ask.Role }))
 }
 
 // askedBefore returns what became of the requests for an ask, among the effects of its pull request, and when the last of them was refused.
@@ -86,7 +97,7 @@ func (r *run) asksRefused(ctx context.Context, w *store.Work) (refused map[strin
 		if err != nil {
 			return nil, err
 		}
-		if a.Refused != nil {
+		if a.IsRefused(ask) {
 			refused[ask.Role] = ask.Round
 		}
 	}
