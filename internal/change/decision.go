@@ -167,6 +167,13 @@ type Ask struct {
 	Round int `json:"round"`
 }
 
+// Void is a review for which a role must be asked anew, and how many times; see Ask.Round.
+type Void struct {
+	Role   string `json:"role"`
+	Review int64  `json:"review"`
+	Times  int    `json:"times"`
+}
+
 // Declaration is an emergency as it was declared.
 type Declaration struct {
 	By  Account   `json:"by"`
@@ -216,7 +223,10 @@ type Decision struct {
 	Labels       []LabelEvent  `json:"labels,omitempty"` // the events of labels that may matter, oldest first
 	Notes        []Text        `json:"notes,omitempty"`  // what a reader should know and nobody needs to do: an ignored label
 	Asks         []Ask         `json:"asks,omitempty"`
-	Declaration  *Declaration  `json:"declaration,omitempty"`
+	// Voids are the reasons by which rounds of asking were counted so far. They are carried from one decision to the next: were one of them forgotten
+	// with its reviewer's role, the next one would be taken for it, and nobody be asked.
+	Voids       []Void       `json:"voids,omitempty"`
+	Declaration *Declaration `json:"declaration,omitempty"`
 	// Declarers are all who were seen to declare an emergency while they might, now or at an earlier decision. They are carried from one
 	// to the next, those without a declaration included: who declared one cannot approve the next.
 	Declarers []Account `json:"declarers,omitempty"`

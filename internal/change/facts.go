@@ -40,6 +40,8 @@ type Facts struct {
 	Declared *Declaration `json:"declared,omitempty"`
 	// Declarers are those of the decision before.
 	Declarers []Account `json:"declarers,omitempty"`
+	// Voids are those of the decision before.
+	Voids []Void `json:"voids,omitempty"`
 	// Debts are those of whoever set the emergency's label, settled ones included: who had an overdue one then could not declare.
 	Debts []Debt `json:"debts,omitempty"`
 	// Rejections are those by command, oldest first, withdrawn ones included.

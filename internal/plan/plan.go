@@ -312,7 +312,7 @@ func Outcome(d change.Decision) (Status, Conclusion) {
 // names stays in: it looks passed, and somebody must act.
 func Digest(d change.Decision) string {
 	d.RecheckAt = time.Time{}
-	d.Asks = nil
+	d.Asks, d.Voids = nil, nil
 	d.Labels = nil
 	d.BaseTip, d.Edits, d.Descriptions = "", nil, 0 // evidence of no consequence for a reader
 	d.Requirements = slices.Clone(d.Requirements)

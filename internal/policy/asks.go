@@ -90,7 +90,7 @@ func (q *inquiry) isAskedOtherwise(a change.Account) bool {
 // voided returns the holders of a role whose approval is not of the present content, and counts the reasons to ask anew: each review of
 // a holder that was dismissed, that took the place of another of other content, or that a push made stale, and each approval that counted for the
 // role by somebody who holds it no more. A push that leaves an approved head is a reason once, however many follow it. What was counted stays
-// counted, whatever the head returns to: an ask is made once a round.
+// counted, whatever the head returns to and whatever becomes of the reviewer's role: an ask is made once a round.
 func (q *inquiry) voided(role *Role) (people []change.Account, round int) {
 	reviews := slices.SortedFunc(slices.Values(q.facts.Reviews), bySubmission)
 	for i, r := range reviews {
@@ -103,31 +103,40 @@ func (q *inquiry) voided(role *Role) (people []change.Account, round int) {
 		if r.State.Is(change.Approved) || r.Was.Is(change.Approved) {
 			n = q.departures(r, next.At)
 		}
+		counted := slices.Contains(r.Counted, role.Name)
 		if stale || r.State.Is(change.Dismissed) || replaced && next.SHA != r.SHA {
 			n = max(n, 1)
 		}
-		counted := slices.Contains(r.Counted, role.Name)
 		if n == 0 && !counted {
 			continue
 		}
-		held := q.holds(role, r.By)
-		if held == unknown || held == no && !q.wasCounted(role, r.By) {
-			continue
+		switch held := q.holds(role, r.By); {
+		case held == yes:
+			q.countVoid(role, r, n)
+			if stale && !r.By.IsBot() && q.mayYetApprove(r.By) {
+				people = append(people, r.By)
+			}
+		case held == no && counted:
+			q.countVoid(role, r, max(n, 1))
 		}
-		if held == no && counted {
-			n = max(n, 1)
-		}
-		round += n
-		if stale && held == yes && !r.By.IsBot() && q.mayYetApprove(r.By) {
-			people = append(people, r.By)
+	}
+	for _, v := range q.voids {
+		if v.Role == role.Name {
+			round += v.Times
 		}
 	}
 	return people, round
 }
 
-// wasCounted says whether somebody's approval was seen to count for a role.
-func (q *inquiry) wasCounted(role *Role, by change.Account) bool {
-	return slices.ContainsFunc(q.facts.Reviews, func(r change.Review) bool { return r.By.ID == by.ID && slices.Contains(r.Counted, role.Name) })
+// countVoid counts how many times a review was a reason to ask a role anew, which is never less than it was before.
+func (q *inquiry) countVoid(role *Role, r change.Review, times int) {
+	i := slices.IndexFunc(q.voids, func(v change.Void) bool { return v.Role == role.Name && v.Review == r.ID })
+	switch {
+	case i >= 0:
+		q.voids[i].Times = max(q.voids[i].Times, times)
+	case times > 0:
+		q.voids = append(q.voids, change.Void{Role: role.Name, Review: r.ID, Times: times})
+	}
 }
 
 // lapsed names those whose approval is of the present content and counted for a role that they hold no more.

@@ -114,7 +114,7 @@ func (q *inquiry) decide() change.Decision {
 	d.Requirements = append(d.Requirements, q.requirements...)
 	slices.SortStableFunc(d.Requirements, func(a, b change.Requirement) int { return cmp.Compare(kindOrder(a.Kind), kindOrder(b.Kind)) })
 	d.Matches = append(d.Matches, q.matches...)
-	d.Opinions, d.Asks, d.Notes = q.opinions, q.asks, q.remarks
+	d.Opinions, d.Asks, d.Voids, d.Notes = q.opinions, q.asks, q.voids, q.remarks
 	d.Verdict = verdict(d.Requirements, f.Pull.Draft)
 	for _, r := range d.Requirements {
 		if r.State == change.Owed {

@@ -171,7 +171,6 @@ func approved(by ...string) edit {
 	}
 }
 
-// notAsked has GitHub refuse to ask a role in a round.
 // counted says that the last review was seen to count for a role.
 func counted(role string) edit {
 	return func(f *change.Facts) {
@@ -180,6 +179,12 @@ func counted(role string) edit {
 	}
 }
 
+// voided says that a review was counted as a reason to ask a role anew.
+func voided(role string, review int64) edit {
+	return func(f *change.Facts) { f.Voids = append(f.Voids, change.Void{Role: role, Review: review, Times: 1}) }
+}
+
+// notAsked has GitHub refuse to ask a role in a round.
 func notAsked(role string, round int) edit {
 	return func(f *change.Facts) { f.AsksRefused = map[string]int{role: round} }
 }

@@ -35,6 +35,7 @@ type inquiry struct {
 	matches      []change.Match
 	opinions     []change.Opinion
 	asks         []change.Ask
+	voids        []change.Void // those of earlier decisions included
 	remarks      []change.Text
 	recheckAt    time.Time // when time alone may change the decision; zero: never
 
@@ -52,7 +53,7 @@ type brokenExpression struct {
 }
 
 func newInquiry(f *change.Facts, policies ...*Policy) *inquiry {
-	q := &inquiry{facts: f, layers: make([]layer, len(policies)), seenDeclare: slices.Clone(f.Declarers)}
+	q := &inquiry{facts: f, layers: make([]layer, len(policies)), seenDeclare: slices.Clone(f.Declarers), voids: slices.Clone(f.Voids)}
 	for i, p := range policies {
 		q.layers[i].policy = p
 	}

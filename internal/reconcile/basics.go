@@ -44,7 +44,7 @@ func (r *run) basics(ctx context.Context, s *subject, t trust) (change.Facts, er
 		f.Declared = merged.Declaration
 	}
 	if w.Decision != nil {
-		f.Declarers = w.Decision.Declarers
+		f.Declarers, f.Voids = w.Decision.Declarers, w.Decision.Voids
 	}
 	f.Rejections = w.Rejections
 	if f.AsksRefused, err = r.asksRefused(ctx, w); err != nil {

@@ -72,11 +72,11 @@ func (r *run) decide(ctx context.Context, s *subject, t trust) error {
 	return nil
 }
 
-// keepKnown carries the opinions, the declarers and the labels of the last decision over to one that looked at none: nobody has changed their mind,
-// that an objector or a declarer held a role is not to be forgotten, and a label that was recorded is not new to the decision after it.
+// keepKnown carries the opinions, the declarers, the labels and the rounds of the last decision over to one that looked at none: nobody has changed
+// their mind, that an objector or a declarer held a role is not to be forgotten, and a label that was recorded is not new to the decision after it.
 func keepKnown(d change.Decision, before *change.Decision) change.Decision {
 	if before != nil {
-		d.Opinions, d.Declarers, d.Labels = before.Opinions, before.Declarers, before.Labels
+		d.Opinions, d.Declarers, d.Labels, d.Voids = before.Opinions, before.Declarers, before.Labels, before.Voids
 	}
 	return d
 }
