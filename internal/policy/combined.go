@@ -58,6 +58,12 @@ func TellProposed(d *change.Decision, file string, problems Problems) {
 	d.Notes = slices.Concat([]change.Text{note}, d.Notes)
 }
 
+// TellRemoved is TellProposed where the pull request takes the file away.
+func TellRemoved(d *change.Decision, file string) {
+	note := change.Say(change.Words("This pull request takes "), change.Code(file), change.Words(" away: once that is merged, pull requests are decided again, without it."))
+	d.Notes = slices.Concat([]change.Text{note}, d.Notes)
+}
+
 // cannotUse makes a requirement of each problem. File is what people call the file.
 func cannotUse(key change.PullKey, head change.SHA, file string, problems Problems) change.Decision {
 	d := change.Decision{

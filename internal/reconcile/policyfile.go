@@ -190,8 +190,8 @@ func (r *run) unusable(ctx context.Context, s *subject, t trust) (list []change.
 	return list, err
 }
 
-// tellProposed has the decision where a policy cannot be used say of the pull request's own version of that file whether it can be. Nothing is
-// decided by it.
+// tellProposed has the decision where a policy cannot be used say of the pull request's own version of that file whether it can be, or that it takes
+// the file away. Nothing is decided by it.
 func (r *run) tellProposed(ctx context.Context, s *subject, t trust, d *change.Decision) error {
 	w := &s.work
 	path := change.PolicyPath
@@ -202,10 +202,13 @@ func (r *run) tellProposed(ctx context.Context, s *subject, t trust, d *change.D
 		}
 	}
 	proposals, err := r.proposals(ctx, s, t)
-	for _, p := range proposals {
-		if p.path == path {
-			policy.TellProposed(d, p.path, p.problems)
-		}
+	takesAway := func(f change.File) bool {
+		return f.Status == change.FileRemoved && f.Path == path || f.Status == change.FileRenamed && f.PreviousPath == path
+	}
+	if i := slices.IndexFunc(proposals, func(p proposal) bool { return p.path == path }); i >= 0 {
+		policy.TellProposed(d, path, proposals[i].problems)
+	} else if slices.ContainsFunc(s.facts.Content.Files, takesAway) {
+		policy.TellRemoved(d, path)
 	}
 	return err
 }
