@@ -58,7 +58,8 @@ func (s *Store) SaveChecks(
 }
 
 // holdsChecks says whether what is held of a commit's checks is what was read, which is the rule where deliveries told of them all. Then it notes
-// that they were read at readAt, which costs a small part of what it costs to write them.
+// that they were read at readAt, which costs a small part of what it costs to write them. What is told of beside it and was not compared is not
+// what was read.
 func (s *Store) holdsChecks(
 	ctx context.Context, tx Tx, repo change.RepositoryID, sha change.SHA, listed map[checkKey]change.Check, readAt time.Time,
 ) (bool, error) {
@@ -70,19 +71,23 @@ func (s *Store) holdsChecks(
 		}
 		bodies[string(body)] = true
 	}
-	held, same := 0, true
-	err := tx.Query(ctx, `SELECT body FROM checks WHERE repository = $1 AND sha = $2`+s.forUpdate(), []any{repo, string(sha)},
+	held, before, same := 0, int64(0), true
+	err := tx.Query(ctx, `SELECT body, arrived FROM checks WHERE repository = $1 AND sha = $2`+s.forUpdate(), []any{repo, string(sha)},
 		func(scan func(...any) error) error {
 			var body string
-			err := scan(&body)
-			held, same = held+1, same && bodies[body]
+			var arrived int64
+			err := scan(&body, &arrived)
+			if held++; arrived < micro(readAt) {
+				before++
+			}
+			same = same && bodies[body]
 			return err
 		})
 	if err != nil || !same || held != len(listed) {
 		return false, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE checks SET arrived = $3 WHERE repository = $1 AND sha = $2 AND arrived < $3`, repo, string(sha), micro(readAt))
-	return true, err
+	noted, err := tx.Exec(ctx, `UPDATE checks SET arrived = $3 WHERE repository = $1 AND sha = $2 AND arrived < $3`, repo, string(sha), micro(readAt))
+	return noted == before, err
 }
 
 // replaceChecks does what SaveChecks does where what is held is not what was read.

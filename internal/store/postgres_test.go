@@ -4,6 +4,7 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("too few connections", func(t *testing.T) { oneConnectionIsRefused(t, server.Database(t)) })
 	t.Run("another primary", func(t *testing.T) { anotherPrimaryIsFound(t, copied(t)) })
 	t.Run("one order of locks", func(t *testing.T) { groupsLockInOneOrder(t, copied(t)) })
+	t.Run("checks told beside a reading", func(t *testing.T) { checksToldBesideAReading(t, copied(t)) })
 }
 
 func theURLSaysHowManyConnections(t *testing.T, url string) {
@@ -128,15 +130,7 @@ func groupsLockInOneOrder(t *testing.T, url string) {
 		run(statement)
 		accepted := make(chan error, 1)
 		go func() { accepted <- accept(group...) }()
-		waits := func() (n int) {
-			must(t, other.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n))
-			return n
-		}
-		for deadline := time.Now().Add(time.Minute); waits() == 0; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: the group does not wait", what)
-			}
-		}
+		waitsForALock(t, other)
 		if _, err := other.Exec(t.Context(), `SELECT 1 FROM pulls WHERE repository = 7 AND number = $1 FOR UPDATE NOWAIT`, later); err != nil {
 			t.Errorf("%s: the group has pull request %d while it waits for an earlier one: %v", what, later, err)
 		}
@@ -157,4 +151,59 @@ func groupsLockInOneOrder(t *testing.T, url string) {
 	run(`UPDATE pulls SET state = 'merged' WHERE number = 1`)
 	run(`INSERT INTO debts (repository, number, kind, owner, due_at, settled_at) VALUES (7, 1, 'emergency', 0, 1, 0)`)
 	heldFirst("what is owed", change.Delivery{ID: "unarchived", Event: "repository", Repository: repo, Base: "*", Concerns: change.ConcernVerify})
+}
+
+// checksToldBesideAReading has another process keep a check that a delivery told of, while what was read of the others is kept and is as it is held.
+func checksToldBesideAReading(t *testing.T, url string) {
+	s := open(t, store.Config{URL: url})
+	began := time.Now().Truncate(time.Second)
+	build := change.Check{Name: "build", State: change.CheckSuccess, RunID: 1, At: began}
+	test := change.Check{Name: "test", State: change.CheckFailure, RunID: 2, At: began}
+	save := func() ([]store.Told, error) {
+		return s.SaveChecks(t.Context(), 7, "aaa", []change.Check{build}, began, began.Add(-time.Minute))
+	}
+	_, err := save()
+	must(t, err)
+	other, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer other.Close(context.Background())
+	run := func(query string, args ...any) {
+		t.Helper()
+		_, err := other.Exec(t.Context(), query, args...)
+		must(t, err)
+	}
+	run(`BEGIN`)
+	run(`SELECT 1 FROM checks FOR UPDATE`)
+	saved := make(chan error, 1)
+	var told []store.Told
+	go func() {
+		var err error
+		told, err = save()
+		saved <- err
+	}()
+	waitsForALock(t, other)
+	body, err := json.Marshal(test)
+	must(t, err)
+	arrived := began.Add(-time.Second).UnixMicro()
+	run(`INSERT INTO checks (repository, sha, name, app, status, run_id, id, pending, at, arrived, body) VALUES (7, 'aaa', 'test', '', 0, 2, 2, 0, $1, $2, $3)`,
+		began.UnixMicro(), arrived, string(body))
+	run(`COMMIT`)
+	must(t, <-saved)
+	if len(told) != 1 || told[0].Name != "test" {
+		t.Errorf("told beside it were %v, want test", told)
+	}
+}
+
+// waitsForALock returns once another connection waits for a lock that somebody holds.
+func waitsForALock(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	waits := func() (n int) {
+		must(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n))
+		return n
+	}
+	for deadline := time.Now().Add(time.Minute); waits() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody waits")
+		}
+	}
 }
