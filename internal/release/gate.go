@@ -84,7 +84,7 @@ func (t *Turn) askedAbout(tr *Track, commit change.SHA, a Ask) *Deployment {
 		return tr.newest(func(d *Deployment) bool { return d.Commit == commit && is(d) })
 	}
 	d := newest(func(d *Deployment) bool {
-		return d.isOrWas(a.GitHub) && (d.Phase.waits() || d.Phase == Deploying)
+		return d.isOrWas(a.GitHub) && d.isOpen()
 	})
 	if d == nil {
 		d = newest(func(d *Deployment) bool { return d.Phase == Deploying && d.isOf(a) })

@@ -150,7 +150,7 @@ func (t *Turn) adopt(tr *Track, g change.Deployment) *Deployment {
 //   - A failure counts whenever it comes, even of what was verified. Where several deployments on GitHub stand for one of ours, because several jobs
 //     carry it out, it counts although a later status on another was told before.
 //   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy; except where one of several succeeds that
-//     was under way when another failed.
+//     was under way when another failed, and where what a rollback was asked for while it was under way is there until that rollback is done.
 //   - One that puts the deployment into another environment, as GitHub allows, tells nothing but that, and is an exception.
 func (t *Turn) Status(s change.DeploymentStatus) {
 	if t.rules.Mode == Off {
@@ -177,8 +177,14 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 		return
 	}
 	d.LastHeard = t.now
-	if s.State == change.DeploymentSuccess && d.Phase == Failed && !isEnd(was.Shown) && d.anotherFailed(id) {
-		return // it was under way together with what failed
+	if s.State == change.DeploymentSuccess && d.Phase == Failed && !isEnd(was.Shown) { // it was under way when this failed or was given up
+		switch back := tr.undoing(d); {
+		case d.anotherFailed(id):
+			return // it was under way together with what failed
+		case back != nil && back.isOpen():
+			t.noteThere(tr, d)
+			return
+		}
 	}
 	t.follow(tr, d, id, s)
 }

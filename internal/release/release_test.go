@@ -577,6 +577,45 @@ func TestRollbackThatSucceedsLateIsARollback(t *testing.T) {
 	})
 }
 
+// What is being deployed is not stopped by asking for its rollback: it is there, as the policy had let it, until the rollback is done.
+func TestSuccessWhileARollbackIsOnItsWayIsInPassing(t *testing.T) {
+	begin := func(t *testing.T) *scene {
+		s := play(t, Create, normal, normal, normal)
+		return s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).report("production", 2, change.DeploymentInProgress)
+	}
+	t.Run("asked for by somebody", func(t *testing.T) {
+		s := begin(t).does(bob, 2, "rollback", "production").report("production", 2, change.DeploymentSuccess)
+		s.is("production", 2, Failed).is("production", 1, Deploying)
+		if says := s.say(bob, 2, "queue", "production").Says.String(); !strings.HasPrefix(says, "production holds 2222222 (#2), since 2 March 10:30 UTC, found not to work") {
+			t.Error(says)
+		}
+		if row := Standing(&s.state, &s.rules, 2, s.now)[1]; row.Phase != Deploying || row.Deployment.Commit != sha(1) {
+			t.Errorf("it stands as %s: %s", row.Phase, row.Says)
+		}
+		s.succeed("production", 1).found(change.DeployedPastPolicy, 0)
+		if back := s.at("production", 1); !slices.Equal(back.TakesOff, []change.Number{2}) || s.at("production", 2).UndoneBy != back.ID {
+			t.Errorf("%+v", back.Rollback)
+		}
+		s.does(carol, 2, "start", "production").is("production", 2, Deploying)
+	})
+	t.Run("and is given up", func(t *testing.T) {
+		s := begin(t).does(bob, 2, "rollback", "production").report("production", 2, change.DeploymentSuccess).does(carol, 2, "cancel", "production")
+		s.does(bob, 2, "rollback", "production").is("production", 1, Deploying).found(change.DeployedPastPolicy, 0)
+	})
+	t.Run("because nothing was heard of it", func(t *testing.T) {
+		s := begin(t).later(2*time.Hour).is("production", 1, Deploying)
+		s.report("production", 2, change.DeploymentSuccess).is("production", 1, Deploying).found(change.DeployedPastPolicy, 0)
+	})
+	t.Run("run again after it had failed", func(t *testing.T) {
+		s := begin(t).report("production", 2, change.DeploymentFailure).is("production", 1, Deploying)
+		s.report("production", 2, change.DeploymentSuccess).is("production", 1, Cancelled).found(change.DeployedPastPolicy, 1)
+	})
+	t.Run("done already", func(t *testing.T) {
+		s := begin(t).does(bob, 2, "rollback", "production").succeed("production", 1)
+		s.report("production", 2, change.DeploymentSuccess).is("production", 2, Watching).found(change.DeployedPastPolicy, 1)
+	})
+}
+
 // Of several that a rollback was to take off, only what the environment was left with can be rolled back by a command without a version.
 func TestOnlyTheLastIsToldToBeRolledBackAgain(t *testing.T) {
 	s := play(t, Create, normal, normal, normal, normal)

@@ -111,7 +111,7 @@ func (tr *Track) deploying() *Deployment {
 
 // rollback returns the rollback that waits or is under way in the environment.
 func (tr *Track) rollback() *Deployment {
-	return tr.newest(func(d *Deployment) bool { return d.Undoes != "" && (d.Phase.waits() || d.Phase == Deploying) })
+	return tr.newest(func(d *Deployment) bool { return d.Undoes != "" && d.isOpen() })
 }
 
 // ran returns the newest deployment of a commit that was let through or found under way in the environment.
@@ -121,7 +121,7 @@ func (tr *Track) ran(commit change.SHA) *Deployment {
 
 // open returns the deployment of a commit that has not ended in the environment; a rollback before others.
 func (tr *Track) open(commit change.SHA) *Deployment {
-	is := func(d *Deployment) bool { return d.Commit == commit && (d.Phase.waits() || d.Phase == Deploying) }
+	is := func(d *Deployment) bool { return d.Commit == commit && d.isOpen() }
 	if d := tr.newest(func(d *Deployment) bool { return is(d) && d.Undoes != "" }); d != nil {
 		return d
 	}
@@ -194,6 +194,9 @@ func (d *Deployment) isAbout(n change.Number) bool { return d.brings(n) || n != 
 
 // watchEnds is when it was watched for long enough.
 func (d *Deployment) watchEnds() time.Time { return d.Ended.Add(d.Monitor) }
+
+// isOpen says whether a deployment waits or is under way.
+func (d *Deployment) isOpen() bool { return d.Phase.waits() || d.Phase == Deploying }
 
 // waits says whether a deployment of the phase has not begun.
 func (p Phase) waits() bool { return p == Waiting || p == Held }

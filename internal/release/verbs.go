@@ -28,7 +28,7 @@ func (t *Turn) target(o Order, p *pending, tr *Track) (target, bool) {
 	n := o.Pull.Number
 	g := target{track: tr, commit: t.commitOf(o)}
 	g.open = tr.newest(func(d *Deployment) bool {
-		return d.Undoes != "" && d.AskedOn == n && n != 0 && (d.Phase.waits() || d.Phase == Deploying)
+		return d.Undoes != "" && d.AskedOn == n && n != 0 && d.isOpen()
 	})
 	if g.open != nil {
 		return g, true

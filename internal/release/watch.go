@@ -19,11 +19,17 @@ func sameName(a, b string) bool { return strings.EqualFold(a, b) }
 
 // succeed notes that a deployment succeeded. Its watch begins, if there is one; where nothing is to be verified it is verified at once.
 func (t *Turn) succeed(tr *Track, d *Deployment) {
+	t.phase(d, Watching)
+	t.noteThere(tr, d)
+	t.watch(tr, d)
+}
+
+// noteThere notes that the version of a deployment is what runs in the environment from now on, whether or not it is to stay.
+func (t *Turn) noteThere(tr *Track, d *Deployment) {
 	t.state.Steps++
 	d.SucceededStep, d.Ended = t.state.Steps, t.now
-	t.phase(d, Watching)
+	t.moved = true
 	t.entry("succeeded", tr, d, change.Account{}, "")
-	t.watch(tr, d)
 }
 
 // watch moves on what was deployed: it is verified once its checks succeeded and somebody said that it works, where that is asked for. A check
