@@ -150,7 +150,8 @@ func (t *Turn) adopt(tr *Track, g change.Deployment) *Deployment {
 //   - A failure counts whenever it comes, even of what was verified. Where several deployments on GitHub stand for one of ours, because several jobs
 //     carry it out, it counts although a later status on another was told before.
 //   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy; except where one of several succeeds that
-//     was under way when another failed, and where what a rollback was asked for while it was under way is there until that rollback is done.
+//     was under way when another failed; where what a rollback was asked for while it was under way is there until that rollback is done; and where
+//     what a rollback began that came to nothing carries out the same one, asked for again.
 //   - One that puts the deployment into another environment, as GitHub allows, tells nothing but that, and is an exception.
 func (t *Turn) Status(s change.DeploymentStatus) {
 	if t.rules.Mode == Off {
@@ -298,31 +299,22 @@ func (t *Turn) lose(tr *Track, d *Deployment) {
 	t.end(tr, d, Cancelled, "its job ended before it was let through", change.Account{})
 }
 
-// again begins a deployment for what was deployed once more by a deployment on GitHub that had ended.
+// again begins a deployment for what was deployed once more by a deployment on GitHub that had ended. Where that was for a rollback which came to nothing
+// and was asked for again, it carries this one out.
 func (t *Turn) again(tr *Track, was *Deployment, id int64, s change.DeploymentStatus, how string) {
-	n := Deployment{
-		Commit: was.Commit, Number: was.Number, Deployer: was.Deployer,
-		OnGitHub: OnGitHub{GitHub: id, LogURL: was.LogURL, StatusAt: s.At, StatusID: s.ID},
-	}
-	if o := was.other(id); o != nil {
-		n.setPrimary(*o)
-		is := func(o Counterpart) bool { return o.ID == id }
-		was.Also, was.CameToNothing = slices.DeleteFunc(was.Also, is), slices.DeleteFunc(was.CameToNothing, is)
-	} else {
-		// What we posted on it in the meantime may have come later. Where it is not known what GitHub shows, it is told once more.
-		n.ShownAt, n.ShownID = was.ShownAt, was.ShownID
-		n.MaybeInactive = was.MaybeInactive || was.Posting == change.DeploymentInactive
-		if was.Posting == "" && !was.MaybeInactive {
-			n.Shown = was.Shown
-		}
-		was.GitHub, was.Own = 0, false
+	cameToNothing := was.Undoes != "" && was.isVoid()
+	as := was.handOver(id, s)
+	if r := tr.rollback(); cameToNothing && r != nil && r.Commit == was.Commit {
+		r.takeOver(as, s)
+		t.follow(tr, r, id, s)
+		return
 	}
 	var d *Deployment
-	if was.Undoes != "" && was.isVoid() {
-		d = t.carriedOutLate(tr, was, n.OnGitHub)
+	if cameToNothing {
+		d = t.carriedOutLate(tr, was, as)
 	}
 	if d == nil {
-		d = t.add(tr, n)
+		d = t.add(tr, Deployment{Commit: was.Commit, Number: was.Number, Deployer: was.Deployer, OnGitHub: as})
 	}
 	t.past(tr, d, change.Words("it "+how+" before"))
 	t.succeed(tr, d)

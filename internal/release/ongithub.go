@@ -115,6 +115,35 @@ func (g *OnGitHub) leave(id int64) (Counterpart, bool) {
 	return c, true
 }
 
+// handOver takes away what is or was a counterpart, on which a status was posted, and returns it as the primary one of another deployment.
+func (d *Deployment) handOver(id int64, s change.DeploymentStatus) OnGitHub {
+	to := OnGitHub{GitHub: id, LogURL: d.LogURL, StatusAt: s.At, StatusID: s.ID}
+	if o := d.other(id); o != nil {
+		to.setPrimary(*o)
+		is := func(o Counterpart) bool { return o.ID == id }
+		d.Also, d.CameToNothing = slices.DeleteFunc(d.Also, is), slices.DeleteFunc(d.CameToNothing, is)
+		return to
+	}
+	// What we posted on it in the meantime may have come later. Where it is not known what GitHub shows, it is told once more.
+	to.ShownAt, to.ShownID = d.ShownAt, d.ShownID
+	to.MaybeInactive = d.MaybeInactive || d.Posting == change.DeploymentInactive
+	if d.Posting == "" && !d.MaybeInactive {
+		to.Shown = d.Shown
+	}
+	d.GitHub, d.Own = 0, false
+	return to
+}
+
+// takeOver adds what another deployment handed over, which a status of others was posted on last.
+func (g *OnGitHub) takeOver(from OnGitHub, s change.DeploymentStatus) {
+	g.MaybeInactive = g.MaybeInactive || g.GitHub == 0 && from.MaybeInactive
+	g.join(from.primary())
+	g.noteFromOthers(from.GitHub, s)
+	if s.IsAfter(g.StatusAt, g.StatusID) {
+		g.StatusAt, g.StatusID, g.LogURL = s.At, s.ID, from.LogURL
+	}
+}
+
 // allCameToNothing ends all counterparts: there is none any more.
 func (g *OnGitHub) allCameToNothing() {
 	if g.GitHub != 0 {

@@ -577,6 +577,52 @@ func TestRollbackThatSucceedsLateIsARollback(t *testing.T) {
 	})
 }
 
+// A rollback that was asked for again is carried out by whatever does so first: what the first one began is not past the policy then, and nothing is left
+// to be waited for.
+func TestRollbackAskedForAgainIsCarriedOutByTheFirst(t *testing.T) {
+	late := func(s *scene, first *Deployment, state change.DeploymentState) {
+		s.turn(s.statusOf(change.Deployment{ID: first.IDs()[0], SHA: first.Commit, Environment: "production", By: actions}, state, actions))
+	}
+	t.Run("under way", func(t *testing.T) {
+		s := play(t, Create, normal, normal)
+		s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).succeed("production", 2)
+		s.does(bob, 2, "rollback", "production").does(carol, 2, "cancel", "production")
+		first := s.at("production", 1)
+		s.does(bob, 2, "rollback", "production")
+		back := s.is("production", 1, Deploying).at("production", 1)
+		late(s, first, change.DeploymentSuccess)
+		s.report("production", 1, change.DeploymentSuccess).is("production", 1, Watching).found(change.DeployedPastPolicy, 0)
+		if now := s.at("production", 1); now.ID != back.ID || !slices.Equal(now.IDs(), []int64{back.GitHub, first.GitHub}) {
+			t.Errorf("%s stands as %v, want %s", now.ID, now.IDs(), back.ID)
+		}
+		late(s, first, change.DeploymentFailure)
+		s.is("production", 1, Failed)
+	})
+	t.Run("waiting for a job", func(t *testing.T) {
+		s := play(t, Record, normal, normal)
+		run := func(env string, n int) {
+			job := int64(10*n + len(env))
+			s.gate(env+string(sha(n)), env, n, job)
+			s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: job, Attempt: 1, Conclusion: "success", At: s.now}) })
+		}
+		run("staging", 1)
+		run("production", 1)
+		s.later(30*time.Minute).does(bob, 1, "verified", "production")
+		run("staging", 2)
+		run("production", 2)
+		s.does(bob, 2, "rollback", "production")
+		g := change.Deployment{ID: 900, SHA: sha(1), Environment: "production", By: actions}
+		s.turn(s.statusOf(g, change.DeploymentInProgress, actions)).is("production", 1, Deploying)
+		first := s.does(carol, 2, "cancel", "production").at("production", 1)
+		s.does(bob, 2, "rollback", "production").is("production", 1, Waiting)
+		late(s, first, change.DeploymentSuccess)
+		s.is("production", 1, Watching).found(change.DeployedPastPolicy, 0)
+		if says := s.say(bob, 2, "queue", "production").Says.String(); !strings.HasSuffix(says, "2222222 (#2) was rolled back 2 March 10:30 UTC: “because”\nnothing waits") {
+			t.Error(says)
+		}
+	})
+}
+
 // What is being deployed is not stopped by asking for its rollback: it is there, as the policy had let it, until the rollback is done.
 func TestSuccessWhileARollbackIsOnItsWayIsInPassing(t *testing.T) {
 	begin := func(t *testing.T) *scene {
