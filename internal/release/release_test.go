@@ -569,11 +569,37 @@ func TestRollbackThatSucceedsLateIsARollback(t *testing.T) {
 		s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).succeed("production", 2)
 		s.does(bob, 2, "rollback", "production").does(carol, 2, "cancel", "production")
 		s.land(3).verify("staging", 3).does(carol, 3, "deploy", "production").verify("production", 3)
+		s.all.Prompts = nil
 		s.report("production", 1, change.DeploymentSuccess)
+		s.told(2, "bob: the rollback to 1111111 (#1) was cancelled, and was carried out in production all the same. "+
+			"It takes back 3333333 (#3), which merle had deployed, and 2222222 (#2), which merle had deployed.", merger, bob)
 		if r := s.is("production", 1, Watching).at("production", 1); !slices.Equal(r.TakesOff, []change.Number{2, 3}) {
 			t.Errorf("it takes off %v", r.TakesOff)
 		}
 		s.does(carol, 3, "start", "production").is("production", 3, Deploying)
+	})
+	t.Run("after another did the same", func(t *testing.T) {
+		s := play(t, Create, normal, normal)
+		s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).succeed("production", 2)
+		first := s.does(bob, 2, "rollback", "production").does(carol, 2, "cancel", "production").at("production", 1)
+		second := s.does(bob, 2, "rollback", "production").succeed("production", 1).at("production", 1)
+		s.all.Prompts = nil
+		g := change.Deployment{ID: first.GitHub, SHA: sha(1), Environment: "production", By: actions}
+		s.turn(s.statusOf(g, change.DeploymentSuccess, actions)).is("production", 1, Watching).found(change.DeployedPastPolicy, 1)
+		if by := s.at("production", 2).UndoneBy; len(s.all.Prompts) > 0 || by != second.ID {
+			t.Errorf("it is rolled back by %s, and told: %+v", by, s.all.Prompts)
+		}
+	})
+	t.Run("after another went further back", func(t *testing.T) {
+		s := play(t, Create, normal, normal, normal)
+		for n := 1; n <= 2; n++ {
+			s.land(n).verify("staging", n).verify("production", n)
+		}
+		s.land(3).verify("staging", 3).succeed("production", 3).does(bob, 3, "rollback", "production").does(carol, 3, "cancel", "production")
+		s.does(bob, 3, "rollback", "production", func(o *Order) { o.Version = string(sha(1)) }).does(carol, 3, "deploy", "production").succeed("production", 1)
+		s.all.Prompts = nil
+		s.report("production", 2, change.DeploymentSuccess)
+		s.told(3, "bob: the rollback to 2222222 (#2) was cancelled, and was carried out in production all the same. It takes back 1111111 (#1).", bob)
 	})
 }
 

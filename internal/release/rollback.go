@@ -111,11 +111,16 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 }
 
 // carriedOutLate begins a rollback for one that came to nothing, as far as was known, and was carried out in the end by a deployment on GitHub. It takes
-// off what is there by now, and those who asked for it and whose it takes off are told. Nil: it is not known any more what it was to take off, or for what.
+// off what is there by now, and those who asked for it and whose it takes off are told. Nil: it is not known any more what it was to take off, or for what,
+// or another rollback went back to the same version, which is still there.
 func (t *Turn) carriedOutLate(tr *Track, was *Deployment, as OnGitHub) *Deployment {
 	_, undo := t.state.find(was.Undoes)
 	to := tr.newest(func(d *Deployment) bool { return d.Commit == was.Commit && d.SucceededStep > 0 })
 	if undo == nil || to == nil {
+		return nil
+	}
+	there, gone := tr.lastSucceeded(), t.wasRolledBack(undo)
+	if gone && there.Commit == was.Commit {
 		return nil
 	}
 	t.giveUp(tr, was) // another may have been on its way in its place
@@ -123,6 +128,10 @@ func (t *Turn) carriedOutLate(tr *Track, was *Deployment, as OnGitHub) *Deployme
 	d, undone := t.rollBack(tr, wayBack{
 		undo: undo, to: to, class: undo.Class, why: undo.Why, by: was.Deployer, on: was.AskedOn, beforeLastVerified: was.BeforeLastVerified, onGitHub: as,
 	})
+	undone = slices.DeleteFunc(undone, func(o *Deployment) bool { return gone && o == undo })
+	if there.Commit != d.Commit && !slices.Contains(undone, there) {
+		undone = append(undone, there)
+	}
 	what, of := t.undone(undone, t.deployer(d))
 	says := change.Say(t.whom(d), change.Words("the rollback to "), d.name(), change.Words(" "+ended(was.Phase)+", and was carried out in "+tr.Environment+
 		" all the same. It takes back "), what, change.Words("."))
