@@ -191,7 +191,8 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 }
 
 // statusCounts says whether a status of others counts, of what it is on as far as that is known: if it is by an account that counts in an environment that
-// the policy names, and leaves the deployment there. What does not, where the policy names the environment, is an exception.
+// the policy names, and leaves the deployment there. What does not, where the policy names the environment, is an exception; but what somebody says of a
+// deployment of their own that does not count is none besides that one.
 func (t *Turn) statusCounts(tr *Track, d *Deployment, s change.DeploymentStatus) bool {
 	g := s.Deployment
 	in := g.Environment
@@ -203,6 +204,9 @@ func (t *Turn) statusCounts(tr *Track, d *Deployment, s change.DeploymentStatus)
 		return false
 	}
 	if !t.counts(e, s.By, s.Via, s.App) {
+		if d == nil && s.By.ID == g.By.ID && !t.counts(e, g.By, g.Via, g.App) {
+			return false
+		}
 		t.exception(fmt.Sprintf("%d:%d", g.ID, s.By.ID), change.Exception{
 			Kind: change.UnknownDeployer, Environment: e.Name, After: g.SHA, At: s.At, By: []change.Account{s.By},
 			What: change.Say(change.Login(s.By), change.Words(" said how a deployment of "), change.Code(g.SHA.Short()),

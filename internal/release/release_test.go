@@ -1103,7 +1103,11 @@ func TestAdoptsWhatOthersDeploy(t *testing.T) {
 	s.turn(s.statusOf(g, change.DeploymentSuccess, actions)).is("production", 2, Watching).found(change.DeployedPastPolicy, 1)
 	// By others, and to elsewhere.
 	g = deploy(3, "production", 1, alice)
-	s.turn(s.statusOf(g, change.DeploymentSuccess, alice)).found(change.UnknownDeployer, 3)
+	s.found(change.UnknownDeployer, 1).turn(s.statusOf(g, change.DeploymentSuccess, alice)).found(change.UnknownDeployer, 2)
+	if a, b := s.all.Exceptions[len(s.all.Exceptions)-2], s.all.Exceptions[len(s.all.Exceptions)-1]; a.Key != b.Key {
+		t.Errorf("what %s deployed is an exception twice: %s and %s", alice.Login, a.What, b.What)
+	}
+	s.turn(s.statusOf(g, change.DeploymentSuccess, bob)).found(change.UnknownDeployer, 4) // what somebody else says of it is another
 	if s.has("production", 1) {
 		t.Fatal("a stranger's deployment counts")
 	}
