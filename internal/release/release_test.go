@@ -723,9 +723,47 @@ func TestRollbackThatCameToNothingIsToldWhereItWasAskedFor(t *testing.T) {
 	}
 	s.land(4).does(bob, 4, "rollback", "production", func(o *Order) { o.Version = string(sha(2)) }).does(carol, 4, "cancel", "production")
 	row := Standing(&s.state, &s.rules, 4, s.now)[1]
-	if says := row.Says.String(); row.Deployment.Commit != sha(2) || row.Phase != Cancelled || says != "because" {
+	if says := row.Says.String(); row.Deployment.Commit != sha(2) || row.Phase != Cancelled || says != `because: ask for it again with /change rollback production 2222222 "what went wrong"` {
 		t.Errorf("it stands as %s: %s", row.Phase, says)
 	}
+	s.does(bob, 4, "rollback", "production", func(o *Order) { o.Version = string(sha(2)) }).report("production", 2, change.DeploymentFailure)
+	row = Standing(&s.state, &s.rules, 4, s.now)[1]
+	if says := row.Says.String(); says != `its status on GitHub is failure: ask for it again with /change rollback production 2222222 "what went wrong"` {
+		t.Errorf("it stands as %s: %s", row.Phase, says)
+	}
+	s.does(bob, 3, "rollback", "production", func(o *Order) { o.Version = string(sha(2)) }).succeed("production", 2)
+	if row := Standing(&s.state, &s.rules, 4, s.now)[1]; strings.Contains(row.Says.String(), "ask for it again") {
+		t.Errorf("it was done since, and stands as %s: %s", row.Phase, row.Says)
+	}
+}
+
+// What was cancelled says how it is begun again, where it is not there by now, and of what came with another on whose pull request.
+func TestCancelledSaysHowToStartItAgain(t *testing.T) {
+	says := func(s *scene, n, of int, want string) {
+		t.Helper()
+		if got := Standing(&s.state, &s.rules, change.Number(n), s.now)[of].Says.String(); got != want {
+			t.Errorf("#%d: %q, want %q", n, got, want)
+		}
+	}
+	s := play(t, Create, normal, normal, normal)
+	s.land(1).does(carol, 1, "cancel", "staging")
+	says(s, 1, 0, "because: try it again with /change start staging")
+	s.does(carol, 1, "start", "staging").verify("staging", 1).verify("production", 1)
+	s.land(2).report("staging", 2, change.DeploymentFailure).land(3).verify("staging", 3).is("production", 3, Deploying).does(carol, 3, "cancel", "production")
+	says(s, 2, 1, "because: try it again with /change start production on #3")
+	says(s, 3, 1, "because: try it again with /change start production")
+	s.does(carol, 3, "start", "production").does(carol, 3, "cancel", "production").report("production", 3, change.DeploymentSuccess)
+	s.does(bob, 3, "rollback", "production").succeed("production", 1).does(carol, 3, "start", "production").does(carol, 3, "cancel", "production")
+	says(s, 3, 1, "because: try it again with /change start production")
+	s = play(t, Record, normal)
+	s.gate("first", "staging", 1, 1)
+	s.does(carol, 1, "cancel", "staging")
+	says(s, 1, 0, "because: have it deployed again")
+	s.gate("second", "staging", 1, 2)
+	s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: 2, Attempt: 1, Conclusion: "success", At: s.now}) })
+	s.gate("third", "staging", 1, 3)
+	s.does(carol, 1, "cancel", "staging")
+	says(s, 1, 0, "because")
 }
 
 func TestRollbackNamesWhatItTakesOff(t *testing.T) {

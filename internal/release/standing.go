@@ -28,7 +28,7 @@ func Standing(s *State, r *Rules, number change.Number, now time.Time) []Row {
 		if tr := s.Tracks[strings.ToLower(e.Name)]; tr != nil && number != 0 {
 			if d := tr.about(number); d != nil {
 				any = true
-				row.Phase, row.Deployment, row.Says = d.Phase, *d.clone(), d.says(tr, r.Mode, now)
+				row.Phase, row.Deployment, row.Says = d.Phase, *d.clone(), d.says(tr, r.Mode, number, now)
 				if d.Waits.Until.After(now) {
 					row.Until = d.Waits.Until
 				}
@@ -60,8 +60,8 @@ func (tr *Track) about(n change.Number) *Deployment {
 	return tr.newest(own)
 }
 
-// says says how a deployment stands, in a few words.
-func (d *Deployment) says(tr *Track, m Mode, now time.Time) change.Text {
+// says says how a deployment stands to somebody who reads it on a pull request, in a few words.
+func (d *Deployment) says(tr *Track, m Mode, on change.Number, now time.Time) change.Text {
 	switch d.Phase {
 	case Waiting, Held, Watching, Unverified:
 		w := d.Waits
@@ -99,15 +99,41 @@ func (d *Deployment) says(tr *Track, m Mode, now time.Time) change.Text {
 			return change.Say(why, change.Words("; its rollback "), became, change.Words(": ask for it again with "),
 				change.Code(`/change rollback `+tr.Environment+` "what went wrong"`))
 		}
-		if d.Undoes != "" || d.UndoneBy != "" || tr.rollback() != nil || !tr.isLast(d) {
+		if d.Undoes != "" {
+			return d.saysAgain(tr, m, on)
+		}
+		if d.UndoneBy != "" || tr.rollback() != nil || !tr.isLast(d) {
 			return change.Quote(d.Why)
 		}
 		return change.Say(why, change.Words(": fix it with another change, or "), tr.tryAgain(d, m))
+	case Cancelled:
+		return d.saysAgain(tr, m, on)
 	case Refused:
 		return d.Waits.For
 	default:
 		return change.Quote(d.Why)
 	}
+}
+
+// saysAgain says why a deployment came to nothing and, where people can have that, how it is begun again.
+func (d *Deployment) saysAgain(tr *Track, m Mode, on change.Number) change.Text {
+	var again change.Text
+	c, head := tr.Current(), tr.head()
+	switch {
+	case d.Undoes != "":
+		if d.isVoid() && head != nil && head.ID == d.Undoes && tr.rollback() == nil {
+			again = change.Say(change.Words("ask for it again with "), change.Code(`/change rollback `+tr.Environment+` `+d.Commit.Short()+` "what went wrong"`))
+		}
+	case c != nil && (c.Commit == d.Commit || c.brings(d.Number)), tr.open(d.Commit) != nil, m == Create && d.Number == 0:
+	case m == Create && d.Number != on:
+		again = change.Say(tr.tryAgain(d, m), change.Words(fmt.Sprintf(" on #%d", d.Number)))
+	default:
+		again = tr.tryAgain(d, m)
+	}
+	if again == nil {
+		return change.Quote(d.Why)
+	}
+	return change.Say(change.Quote(strings.TrimRight(d.Why, ".")), change.Words(": "), again)
 }
 
 // quoted is what somebody said, in quotation marks.
