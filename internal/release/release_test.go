@@ -872,6 +872,12 @@ func TestStartBringsBackWhatBegan(t *testing.T) {
 		s.land(3).verify("staging", 3).turn(s.statusOf(g, change.DeploymentSuccess, actions)).turn(s.statusOf(g, change.DeploymentFailure, actions))
 		s.found(change.DeployedPastPolicy, 1).does(carol, 3, "start", "production").waits("production", 3, "because it holds #3 (high-risk)")
 	})
+	t.Run("gone though its rollback failed", func(t *testing.T) {
+		s := begin(t, normal).land(3).verify("staging", 3).succeed("production", 3).report("production", 3, change.DeploymentFailure).report("production", 2, change.DeploymentFailure)
+		goes := `2222222 (#2) is what production goes back to from 3333333 (#3), which is there and was found not to work: /change rollback production 2222222 "what went wrong".`
+		s.refused(goes, carol, 2, "start", "production").refused(goes, carol, 2, "deploy", "production")
+		s.does(bob, 2, "rollback", "production", version(2)).is("production", 2, Deploying)
+	})
 	t.Run("there though its rollback failed", func(t *testing.T) {
 		s := begin(t, normal).land(3).verify("staging", 3).report("production", 3, change.DeploymentFailure).report("production", 2, change.DeploymentFailure)
 		s.refused("2222222 is in production already.", carol, 2, "start", "production")

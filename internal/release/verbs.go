@@ -99,8 +99,13 @@ func (t *Turn) isNew(p *pending, g target) bool {
 	return read
 }
 
-// isThere refuses an order because its environment holds what it is about.
+// isThere refuses an order because its environment holds what it is about, or would if what came after it had been rolled back.
 func (p *pending) isThere(g target) {
+	if last := g.track.lastSucceeded(); last.Commit != g.commit {
+		p.refuse("to be rolled back", g.track.Current().name(), change.Words(" is what "+g.track.Environment+" goes back to from "), last.name(), change.Words(", which is there and was found not to work: "),
+			change.Code("/change rollback "+g.track.Environment+" "+g.commit.Short()+` "what went wrong"`), change.Words("."))
+		return
+	}
 	p.refuse("already there", change.Code(g.commit.Short()), change.Words(" is in "+g.track.Environment+" already."))
 }
 
