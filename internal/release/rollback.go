@@ -143,17 +143,21 @@ func (t *Turn) carriedOutLate(tr *Track, was *Deployment, as OnGitHub) *Deployme
 // taken off before, nor what that version has itself.
 func (tr *Track) since(to *Deployment) []change.Number {
 	had, came := map[change.Number]bool{0: true}, map[change.Number]bool{}
-	for _, d := range tr.Deployments {
-		list := came
-		switch earlier := d.order() <= to.order(); {
-		case d.Began.IsZero(), tr.isUndone(d) && d != to, earlier && !d.Phase.succeeded() && d != to:
-			continue
-		case earlier:
-			list = had
-		}
+	add := func(list map[change.Number]bool, d *Deployment) {
 		list[d.Number] = true
 		for _, c := range d.Changes {
 			list[c.Number] = true
+		}
+	}
+	for _, d := range tr.Deployments {
+		switch {
+		case d == to:
+			add(had, d)
+		case d.Began.IsZero(), tr.isUndone(d): // it was never there, or is not any more
+		case d.order() > to.order():
+			add(came, d)
+		case d.Phase.succeeded():
+			add(had, d)
 		}
 	}
 	maps.DeleteFunc(came, func(n change.Number, _ bool) bool { return had[n] })
