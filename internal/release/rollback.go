@@ -94,7 +94,7 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 	})
 	for _, o := range tr.Deployments {
 		switch {
-		case o == way.undo || (o.Phase == Watching || o.Phase == Unverified || tr.wasKept(o)) && o.SucceededStep > way.to.SucceededStep && o.Commit != way.to.Commit:
+		case o == way.undo || tr.goesToo(o, way.to):
 			if o.Phase != Failed {
 				t.end(tr, o, Failed, way.why, way.by)
 				o.Class = way.class
@@ -108,6 +108,15 @@ func (t *Turn) rollBack(tr *Track, way wayBack) (queued *Deployment, undone []*D
 		}
 	}
 	return queued, undone
+}
+
+// goesToo says whether going back to an earlier version takes off a deployment for which nobody has spoken: it came after that version, with another
+// commit, and was not verified, or was to be taken off before.
+func (tr *Track) goesToo(d, to *Deployment) bool {
+	if d.SucceededStep <= to.SucceededStep || d.Commit == to.Commit {
+		return false
+	}
+	return d.Phase == Watching || d.Phase == Unverified || tr.wasKept(d)
 }
 
 // carriedOutLate begins a rollback for one that came to nothing, as far as was known, and was carried out in the end by a deployment on GitHub. It takes
