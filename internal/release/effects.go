@@ -122,22 +122,11 @@ func (d *Deployment) describePayload(most int) payload {
 
 // post asks for the status that a deployment on GitHub should show.
 func (t *Turn) post(tr *Track, d *Deployment) {
-	state := d.shouldShow(tr)
 	if d.GitHub == 0 || d.TakesNoStatus {
 		return
 	}
-	if d.Posting != "" && d.Posting == d.Shown { // it was posted after all, or somebody else said the same
-		d.Posting = ""
-		d.PostsDone++
-	}
-	if d.Posting == change.DeploymentQueued && state == "" {
-		d.Posting = "" // whoever carries it out has said more since, whether or not it was posted
-	}
-	if d.Posting != "" && d.Posting != state {
-		d.PostsDone++
-		d.Shown, d.MaybeInactive, d.Posting = "", d.Posting == change.DeploymentInactive, ""
-		state = d.shouldShow(tr)
-	}
+	d.settlePost(tr)
+	state := d.shouldShow(tr)
 	if state == "" || state == d.Shown {
 		return
 	}
@@ -150,6 +139,22 @@ func (t *Turn) post(tr *Track, d *Deployment) {
 	e.GitHub, e.State, e.After = d.GitHub, state, Newest{d.ShownID, d.ShownAt}
 	e.Says = limit(d.status(state), maxDescription)
 	t.out.Effects = append(t.out.Effects, e)
+}
+
+// settlePost is done with the status that was to be posted, unless it still is: then its key is to stay.
+func (d *Deployment) settlePost(tr *Track) {
+	switch state := d.shouldShow(tr); {
+	case d.Posting == "":
+	case d.Posting == d.Shown: // it was posted after all, or somebody else said the same
+		d.Posting = ""
+		d.PostsDone++
+	case d.Posting == state: // it still is
+	case d.Posting == change.DeploymentQueued && state == "": // whoever carries it out has said more since, whether or not it was posted
+		d.Posting = ""
+	default: // another is due: this one may have been posted, and is what GitHub shows then
+		d.PostsDone++
+		d.Shown, d.MaybeInactive, d.Posting = "", d.Posting == change.DeploymentInactive, ""
+	}
 }
 
 // shouldShow returns the status that a deployment on GitHub should have; empty: it may have any, because others know better.
