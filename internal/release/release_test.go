@@ -514,6 +514,23 @@ func TestRollbackThatFailedIsTriedAgain(t *testing.T) {
 		s := begin(t).report("production", 3, change.DeploymentFailure).report("production", 2, change.DeploymentFailure)
 		s.does(bob, 3, "rollback", "production", version(1)).waits("production", 1, "goes further back")
 	})
+	t.Run("and to what goes further back it does", func(t *testing.T) {
+		s := begin(t).succeed("production", 3)
+		for range 2 { // it failed on its way, and not there
+			s.does(bob, 3, "rollback", "production", version(1)).waits("production", 1, "because it goes further back")
+			s.does(carol, 3, "deploy", "production").report("production", 1, change.DeploymentFailure)
+		}
+	})
+	t.Run("without what was left before the version", func(t *testing.T) {
+		s := play(t, Create, normal, normal, normal, normal)
+		s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).succeed("production", 2)
+		left := s.does(bob, 2, "rollback", "production").report("production", 1, change.DeploymentFailure).at("production", 1).ID
+		s.land(3).verify("staging", 3).does(bob, 3, "deploy", "production").verify("production", 3)
+		s.land(4).verify("staging", 4).succeed("production", 4).does(bob, 4, "rollback", "production").is("production", 3, Deploying)
+		if by := s.at("production", 2).UndoneBy; by != left {
+			t.Errorf("it is rolled back by %s", by)
+		}
+	})
 	t.Run("from what came since", func(t *testing.T) {
 		s := begin(t).report("production", 3, change.DeploymentFailure).report("production", 2, change.DeploymentFailure)
 		s.land(4).verify("staging", 4).does(bob, 4, "deploy", "production").report("production", 4, change.DeploymentFailure).is("production", 2, Deploying)
@@ -600,6 +617,47 @@ func TestRollbackThatSucceedsLateIsARollback(t *testing.T) {
 		s.all.Prompts = nil
 		s.report("production", 2, change.DeploymentSuccess)
 		s.told(3, "bob: the rollback to 2222222 (#2) was cancelled, and was carried out in production all the same. It takes back 1111111 (#1).", bob)
+	})
+	t.Run("while another is to go further back", func(t *testing.T) {
+		version := func(o *Order) { o.Version = string(sha(1)) }
+		for how, go1 := range map[string]func(*scene){"and waits": func(*scene) {}, "and is under way": func(s *scene) { s.does(carol, 4, "deploy", "production") }} {
+			s := play(t, Create, normal, normal, normal, normal)
+			for n := 1; n <= 2; n++ {
+				s.land(n).verify("staging", n).verify("production", n)
+			}
+			for n := 3; n <= 4; n++ {
+				s.land(n).verify("staging", n).succeed("production", n)
+			}
+			s.does(bob, 4, "rollback", "production").does(carol, 4, "cancel", "production").does(bob, 4, "rollback", "production", version)
+			go1(s)
+			s.report("production", 2, change.DeploymentSuccess)
+			back := s.is("production", 2, Watching).at("production", 2)
+			if a, b := s.at("production", 3).UndoneBy, s.at("production", 4).UndoneBy; a != back.ID || b != back.ID || !slices.Equal(back.TakesOff, []change.Number{3, 4}) {
+				t.Errorf("%s: they are rolled back by %s and %s, and %s takes off %v", how, a, b, back.ID, back.TakesOff)
+			}
+		}
+	})
+	t.Run("of one that went further back", func(t *testing.T) {
+		s := play(t, Create, normal, normal, normal)
+		for n := 1; n <= 2; n++ {
+			s.land(n).verify("staging", n).verify("production", n)
+		}
+		s.land(3).verify("staging", 3).succeed("production", 3).does(bob, 3, "rollback", "production", func(o *Order) { o.Version = string(sha(1)) })
+		s.does(carol, 3, "deploy", "production").does(carol, 3, "cancel", "production").report("production", 1, change.DeploymentSuccess)
+		if back := s.is("production", 1, Watching).at("production", 1); !back.BeforeLastVerified {
+			t.Errorf("%+v", back.Rollback)
+		}
+	})
+	t.Run("but not one that had succeeded", func(t *testing.T) {
+		s := play(t, Create, normal, normal, normal)
+		s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).succeed("production", 2)
+		back := s.does(bob, 2, "rollback", "production").succeed("production", 1).at("production", 1)
+		s.land(3).verify("staging", 3).does(carol, 3, "deploy", "production").succeed("production", 3).later(time.Minute)
+		g := change.Deployment{ID: back.GitHub, SHA: sha(1), Environment: "production", By: actions}
+		s.turn(s.statusOf(g, change.DeploymentSuccess, actions)).found(change.DeployedPastPolicy, 1)
+		if d := s.is("production", 1, Watching).at("production", 1); d.ID == back.ID || d.Undoes != "" {
+			t.Errorf("%+v", d)
+		}
 	})
 }
 

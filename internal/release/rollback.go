@@ -132,7 +132,11 @@ func (t *Turn) carriedOutLate(tr *Track, was *Deployment, as OnGitHub) *Deployme
 	if gone && there.Commit == was.Commit {
 		return nil
 	}
-	t.giveUp(tr, was) // another may have been on its way in its place
+	for _, o := range tr.Deployments {
+		if another := tr.undoing(o); another != nil && another.isOpen() {
+			o.UndoneBy = was.ID // it is this one that took it off
+		}
+	}
 	// Why it was asked for gave way to why it ended, and is kept by what it was to take off.
 	d, undone := t.rollBack(tr, wayBack{
 		undo: undo, to: to, class: undo.Class, why: undo.Why, by: was.Deployer, on: was.AskedOn, beforeLastVerified: was.BeforeLastVerified, onGitHub: as,
