@@ -162,6 +162,9 @@ func TestSaysWhereARollbackIsGivenUp(t *testing.T) {
 	s.does(bob, 3, "rollback", "production")
 	s.refused("is on its way already. To give it up: /change cancel production.", carol, 3, "rollback", "production")
 	s.refused("is on its way already. To give it up, comment on #3: /change cancel production.", carol, 2, "rollback", "production")
+	s.at("production", 1).AskedOn = 0 // by itself, of what came with no pull request
+	s.refused("is on its way already. To give it up: /change cancel production.", carol, 2, "rollback", "production")
+	s.at("production", 1).AskedOn = 3
 	s.refused("Nothing of this pull request waits in production", carol, 2, "cancel", "production").does(carol, 3, "cancel", "production")
 }
 
