@@ -4,6 +4,7 @@ package backup_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -162,7 +163,11 @@ func suite(t *testing.T, database func(testing.TB) string) {
 		from, to, file := database(t), database(t), filepath.Join(t.TempDir(), "copy")
 		s := open(t, from)
 		for i := range 40 {
-			record(t, s, fmt.Sprint(i, strings.Repeat(" much text", 200)))
+			much := strings.Builder{} // and none of it can be compressed, so that some of it was restored before the end is missed
+			for range 400 {
+				much.WriteString(rand.Text())
+			}
+			record(t, s, fmt.Sprint(i, much.String()))
 		}
 		must(t, s.Close())
 		s = open(t, to)
@@ -173,8 +178,12 @@ func suite(t *testing.T, database func(testing.TB) string) {
 		text, err := os.ReadFile(file)
 		must(t, err)
 		must(t, os.WriteFile(file, text[:len(text)*2/3], 0o600))
-		if _, err := backup.Restore(ctx, to, file, true); err == nil {
-			t.Error("a copy without its end was restored")
+		_, err = backup.Restore(ctx, to, file, true)
+		if err == nil {
+			t.Fatal("a copy without its end was restored")
+		}
+		if said := err.Error(); strings.Contains(said, "drop") || !strings.HasSuffix(said, ": the database is as it was") {
+			t.Errorf("it says %q", said)
 		}
 		if got := recorded(t, to); got != "mine" {
 			t.Errorf("%.100q", got)

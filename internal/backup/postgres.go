@@ -153,7 +153,7 @@ func (p *postgres) replace(ctx context.Context, file string) error {
 	written := make(chan error, 1)
 	go func() {
 		// A later version's tables would stand in the way of the next upgrade, so nothing of what was there stays.
-		_, err := io.WriteString(in, "BEGIN;\nDROP SCHEMA IF EXISTS public CASCADE;\nCREATE SCHEMA public;\n")
+		_, err := io.WriteString(in, "SET client_min_messages = warning;\nBEGIN;\nDROP SCHEMA IF EXISTS public CASCADE;\nCREATE SCHEMA public;\n")
 		if err == nil {
 			err = p.run(ctx, nil, in, "pg_restore", "--no-owner", "--no-privileges", "--file=-", file)
 		}
@@ -168,10 +168,19 @@ func (p *postgres) replace(ctx context.Context, file string) error {
 	if err != nil {
 		cancel()
 		<-written
-		return err
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == scriptFailed {
+			return asItWas(err)
+		}
+		return err // the connection may have been lost after the COMMIT
 	}
-	return <-written
+	if err := <-written; err != nil {
+		return asItWas(err)
+	}
+	return nil
 }
+
+// scriptFailed is how psql ends at the first statement that fails.
+const scriptFailed = 3
 
 // run runs one of PostgreSQL's programs. What it complains of is in the error.
 func (p *postgres) run(ctx context.Context, in io.Reader, out io.Writer, name string, args ...string) error {

@@ -111,7 +111,7 @@ func (s sqlite) vacant(ctx context.Context, force bool) error {
 
 func (s sqlite) replace(ctx context.Context, file string) error {
 	if _, err := s.check(ctx, file); err != nil {
-		return err
+		return asItWas(err)
 	}
 	from, err := os.Open(file)
 	if err != nil {
