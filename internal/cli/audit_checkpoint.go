@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -112,6 +113,9 @@ func readCheckpoints(cmd *cobra.Command, file string, keys []string) ([]ledger.C
 	text, err := io.ReadAll(in)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", visible(file), err)
+	}
+	if bytes.HasPrefix(text, []byte(`{"bundle":`)) {
+		return nil, fmt.Errorf("%[1]s is a bundle, and its checkpoint alone is wanted: take that out with head -1 %[1]s | jq -r .checkpoint >kept, and name kept", visible(file))
 	}
 	texts, err := audit.SplitCheckpoints(text)
 	if err != nil {
