@@ -121,11 +121,11 @@ func drain[T any](ctx context.Context, list []T, post func(context.Context, T) e
 }
 
 func (r *run) answer(ctx context.Context, a answer) error {
-	err := errand.React(ctx, r.Store, r.github, r.lease, r.repo, r.pull(a.Number), a.Comment, a.Reaction)
-	if err := errand.UnlessFailed(err, &r.log); err != nil || a.Says.IsEmpty() {
-		return err
+	says := ""
+	if !a.Says.IsEmpty() {
+		says = r.mention(a.Says, a.Of)
 	}
-	return r.say(ctx, a.Number, fmt.Sprintf("answer:%d", a.Comment), r.mention(a.Says, a.Of))
+	return r.speaker().Answer(ctx, r.pull(a.Number), a.Comment, a.Reaction, says)
 }
 
 // lines renders a text of several lines, such as a queue, in which our own words alone end a line.
@@ -151,8 +151,12 @@ func (r *run) lines(t change.Text) string {
 
 // say posts a comment, once. A refusal ends it: the pull request is locked, or gone.
 func (r *run) say(ctx context.Context, n change.Number, key, markdown string) error {
-	in := store.Intent{Key: key, Kind: string(plan.Comment), Pull: r.pull(n), Body: markdown, Lease: r.lease}
-	return errand.UnlessFailed(errand.Comment(ctx, r.Store, r.github, in, r.repo, n, markdown), &r.log)
+	in := store.Intent{Key: key, Kind: string(plan.Comment), Pull: r.pull(n), Body: markdown}
+	return errand.UnlessFailed(r.speaker().Comment(ctx, n, in, markdown), &r.log)
+}
+
+func (r *run) speaker() errand.Speaker {
+	return errand.Speaker{Store: r.Store, GitHub: r.github, Repository: r.repo, Lease: r.lease, Log: &r.log}
 }
 
 func (r *run) pull(n change.Number) change.PullKey {

@@ -2,14 +2,10 @@ package emergency
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
-	"github.com/changegate/changegate/internal/errand"
-	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/report"
-	"github.com/changegate/changegate/internal/store"
 )
 
 // misplaced says of a command on a retrospective's issue, where none means anything, how the retrospective is written.
@@ -24,13 +20,7 @@ func misplaced(c change.Command) command.Answer {
 // answer says what became of a command. It counts as not answered until the end; answered twice, it is answered the same.
 func (r *run) answer(ctx context.Context, c change.Command) error {
 	a := misplaced(c)
-	repo := r.pull.Repository
-	if err := r.given(errand.React(ctx, r.Store, r.github, r.lease, repo, c.Pull, c.Comment, a.Reaction)); err != nil {
-		return err
-	}
-	says := report.Markdown(a.Says)
-	in := store.Intent{Key: fmt.Sprintf("answer:%d", c.Comment), Kind: string(plan.Comment), Pull: c.Pull, Body: says, Lease: r.lease}
-	if err := r.given(errand.Comment(ctx, r.Store, r.github, in, repo, c.Pull.Number, says)); err != nil {
+	if err := r.speaker().Answer(ctx, c.Pull, c.Comment, a.Reaction, report.Markdown(a.Says)); err != nil {
 		return err
 	}
 	return r.Store.CommandDone(ctx, c.Comment, a.Outcome)

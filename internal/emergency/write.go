@@ -40,7 +40,7 @@ func (r *run) take(ctx context.Context, m Memory, s Step, issue *Issue) (Memory,
 	}
 	// The comment goes first: whoever is told that the issue was reopened or closed finds the reason there.
 	if w.Body != "" {
-		if err := errand.Comment(ctx, r.Store, r.github, in, r.pull.Repository, m.Issue, w.Body); r.given(err) != nil {
+		if err := r.speaker().Comment(ctx, m.Issue, in, w.Body); r.given(err) != nil {
 			return m, nil, err
 		}
 	}
@@ -67,6 +67,10 @@ func kind(w *Write) string {
 		return string(w.State)
 	}
 	return "comment"
+}
+
+func (r *run) speaker() errand.Speaker {
+	return errand.Speaker{Store: r.Store, GitHub: r.github, Repository: r.pull.Repository, Lease: r.lease, Log: &r.log}
 }
 
 // given returns the error of an effect, unless it was given up for good: the run goes on without it.

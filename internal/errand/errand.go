@@ -2,7 +2,7 @@
 //
 //   - Alone: of all processes one at a time works on an errand, under a lease.
 //   - Outcome: a run that has to wait is no failure. It returns when it is to be repeated.
-//   - Comment, React: what is said to people on GitHub is an effect; see package effect.
+//   - Speaker: what is said to people on GitHub is an effect; see package effect.
 //   - Confirm: before a command is carried out, its comment is read from GitHub again; one that is gone or was edited does not stand.
 package errand
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/effect"
@@ -21,28 +23,52 @@ type GitHub interface {
 	React(ctx context.Context, repo change.Repository, comment int64, content string) error
 }
 
+// Speaker tells people something on a repository's issues and pull requests, in a run that holds a lease.
+type Speaker struct {
+	Store      effect.Store
+	GitHub     GitHub
+	Repository change.Repository
+	Lease      store.Lease
+	Log        *zerolog.Logger
+}
+
 // Comment posts a comment on an issue or a pull request, once by the intent's key, with a marker of that by which it is found again. It
 // returns *effect.Failed if GitHub refuses: the conversation is locked, or gone.
-func Comment(ctx context.Context, s effect.Store, g GitHub, in store.Intent, repo change.Repository, n change.Number, markdown string) error {
+func (s Speaker) Comment(ctx context.Context, n change.Number, in store.Intent, markdown string) error {
 	marker := github.Marker(in.Key)
-	_, err := effect.Once(ctx, s, in, effect.Action[int64]{
+	in.Lease = s.Lease
+	_, err := effect.Once(ctx, s.Store, in, effect.Action[int64]{
 		Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
-			return g.FindComment(ctx, repo, n, marker, since)
+			return s.GitHub.FindComment(ctx, s.Repository, n, marker, since)
 		},
 		Do: func(ctx context.Context) (int64, error) {
-			return g.Comment(ctx, repo, n, markdown+"\n\n"+marker)
+			return s.GitHub.Comment(ctx, s.Repository, n, markdown+"\n\n"+marker)
 		},
 		Refused: github.IsRefusal,
 	})
 	return err
 }
 
-// React reacts once to a command, which was given in a comment on a pull request or an issue. It returns *effect.Failed if GitHub refuses.
-func React(ctx context.Context, s effect.Store, g GitHub, lease store.Lease, repo change.Repository, on change.PullKey, comment int64, r command.Reaction) error {
-	in := store.Intent{Key: fmt.Sprintf("react:%d", comment), Kind: string(plan.React), Pull: on, Body: r, Lease: lease}
-	_, err := effect.Once(ctx, s, in, effect.Action[bool]{
+// Answer answers a command that was given in a comment on a pull request or an issue: by a reaction, and by a comment that says what the
+// reaction does not; each once, and either may be empty. What GitHub refuses is let be.
+func (s Speaker) Answer(ctx context.Context, on change.PullKey, comment int64, r command.Reaction, markdown string) error {
+	if r != "" {
+		if err := UnlessFailed(s.react(ctx, on, comment, r), s.Log); err != nil {
+			return err
+		}
+	}
+	if markdown == "" {
+		return nil
+	}
+	in := store.Intent{Key: fmt.Sprintf("answer:%d", comment), Kind: string(plan.Comment), Pull: on, Body: markdown}
+	return UnlessFailed(s.Comment(ctx, on.Number, in, markdown), s.Log)
+}
+
+func (s Speaker) react(ctx context.Context, on change.PullKey, comment int64, r command.Reaction) error {
+	in := store.Intent{Key: fmt.Sprintf("react:%d", comment), Kind: string(plan.React), Pull: on, Body: r, Lease: s.Lease}
+	_, err := effect.Once(ctx, s.Store, in, effect.Action[bool]{
 		Do: func(ctx context.Context) (bool, error) {
-			return true, g.React(ctx, repo, comment, string(r))
+			return true, s.GitHub.React(ctx, s.Repository, comment, string(r))
 		},
 		Refused: github.IsRefusal,
 	})

@@ -2,14 +2,12 @@ package landing
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
 	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/ledger"
-	"github.com/changegate/changegate/internal/plan"
 	"github.com/changegate/changegate/internal/store"
 )
 
@@ -21,17 +19,8 @@ func (r *run) command(ctx context.Context, s *exceptionState, c change.Command) 
 		return err
 	}
 	pull := change.PullKey{Repository: c.Pull.Repository, Number: c.Pull.Number}
-	if a.Reaction != "" {
-		err := errand.React(ctx, r.Store, r.github, r.lease, r.work.Repository, pull, c.Comment, a.Reaction)
-		if err := errand.UnlessFailed(err, &r.log); err != nil {
-			return err
-		}
-	}
-	if !a.Says.IsEmpty() {
-		in := store.Intent{Key: fmt.Sprintf("answer:%d", c.Comment), Kind: string(plan.Comment), Pull: pull, Lease: r.lease}
-		if err := r.say(ctx, c.Pull.Number, in, r.Markdown(a.Says)); err != nil {
-			return err
-		}
+	if err := r.speaker().Answer(ctx, pull, c.Comment, a.Reaction, r.Markdown(a.Says)); err != nil {
+		return err
 	}
 	return r.Store.CommandDone(ctx, c.Comment, a.Outcome)
 }

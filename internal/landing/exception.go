@@ -351,10 +351,14 @@ func (r *run) settle(ctx context.Context, s *exceptionState, issue github.Issue)
 	return r.save(ctx, store.ErrandSave{State: s})
 }
 
+func (r *run) speaker() errand.Speaker {
+	return errand.Speaker{Store: r.Store, GitHub: r.github, Repository: r.work.Repository, Lease: r.lease, Log: &r.log}
+}
+
 // say posts a comment, once. A refusal ends it: the issue is locked, or gone.
 func (r *run) say(ctx context.Context, issue change.Number, in store.Intent, markdown string) error {
 	in.Body = markdown
-	return errand.UnlessFailed(errand.Comment(ctx, r.Store, r.github, in, r.work.Repository, issue, markdown), &r.log)
+	return errand.UnlessFailed(r.speaker().Comment(ctx, issue, in, markdown), &r.log)
 }
 
 // edit changes the exception's issue, once, which is harmless to repeat. A refusal ends it: the issue is gone.
