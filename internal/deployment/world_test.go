@@ -13,7 +13,6 @@ import (
 	"github.com/changegate/changegate/internal/calendar"
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
-	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
@@ -29,35 +28,10 @@ import (
 func TestMain(m *testing.M) { ramtest.Main(m) }
 
 // memory is the store, whose writes a killer may end.
-type memory struct {
-	*store.Store
-	*effecttest.Killer
-}
-
-func (m memory) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
-	return m.Do(func() error {
-		return m.Write(ctx, func(tx store.Tx) error { return m.Store.SaveErrand(ctx, tx, e, save) })
-	})
-}
+type memory struct{ effecttest.Store }
 
 func (m memory) RaiseErrands(ctx context.Context, raised []change.Raised) error {
-	return m.Write(ctx, func(tx store.Tx) error { return m.Store.RaiseErrands(ctx, tx, raised) })
-}
-
-func (m memory) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
-	err = m.Do(func() (err error) { e, fresh, err = m.Store.Intend(ctx, in); return err })
-	return e, fresh, err
-}
-
-func (m memory) Attempt(ctx context.Context, key string, lease store.Lease) error {
-	return m.Do(func() error { return m.Store.Attempt(ctx, key, lease) })
-}
-
-// Now is so late that no attempt is acted on any more.
-func (m memory) Now() time.Time { return m.Store.Now().Add(effect.MayActFor) }
-
-func (m memory) Complete(ctx context.Context, key string, result any) error {
-	return m.Do(func() error { return m.Store.Complete(ctx, key, result) })
+	return m.Write(ctx, func(tx store.Tx) error { return m.Store.Store.RaiseErrands(ctx, tx, raised) })
 }
 
 // rules says what the policy says.
@@ -174,7 +148,7 @@ func newRig(t *testing.T) *rig {
 	}}
 	r := &rig{t: t, hub: h, store: s, policies: p}
 	r.Deployer = New(Config{
-		Store: memory{s, k}, Policies: policies{p}, App: ourApp, Web: "https://github.example", Markdown: report.Markdown, Holder: "test",
+		Store: memory{effecttest.Store{Store: s, Killer: k}}, Policies: policies{p}, App: ourApp, Web: "https://github.example", Markdown: report.Markdown, Holder: "test",
 		Session: func(change.InstallationID) GitHub { return &session{hub: h, held: map[change.SHA]bool{}} },
 		Clock:   func() time.Time { return h.now },
 		Wait: func(ctx context.Context, d time.Duration) error {

@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/changegate/changegate/internal/change"
-	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/errand"
 	"github.com/changegate/changegate/internal/github"
@@ -30,8 +29,7 @@ func TestMain(m *testing.M) { ramtest.Main(m) }
 
 // database is the store, with the pull request as the test has it.
 type database struct {
-	*store.Store
-	*effecttest.Killer
+	effecttest.Store
 	world *world
 }
 
@@ -41,32 +39,6 @@ func (d *database) Begin(context.Context, change.PullKey) (store.Work, error) {
 	w.Key, w.Snapshot, w.Decision = change.PullKey{Repository: f.Repository.ID, Number: f.Pull.Number}, f.Pull, f.Decision
 	w.Gone = d.world.gone
 	return w, nil
-}
-
-func (d *database) SaveErrand(ctx context.Context, e change.Errand, s store.ErrandSave) error {
-	return d.Do(func() error {
-		return d.Write(ctx, func(tx store.Tx) error { return d.Store.SaveErrand(ctx, tx, e, s) })
-	})
-}
-
-func (d *database) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
-	err = d.Do(func() error { e, fresh, err = d.Store.Intend(ctx, in); return err })
-	return e, fresh, err
-}
-
-func (d *database) Attempt(ctx context.Context, key string, lease store.Lease) error {
-	return d.Do(func() error { return d.Store.Attempt(ctx, key, lease) })
-}
-
-// Now is so late that no attempt is acted on any more.
-func (d *database) Now() time.Time { return d.Store.Now().Add(effect.MayActFor) }
-
-func (d *database) Complete(ctx context.Context, key string, result any) error {
-	return d.Do(func() error { return d.Store.Complete(ctx, key, result) })
-}
-
-func (d *database) FailEffect(ctx context.Context, key, why string) error {
-	return d.Do(func() error { return d.Store.FailEffect(ctx, key, why) })
 }
 
 // hub is a GitHub with issues of one repository.
@@ -247,7 +219,7 @@ func newServiceOn(t *testing.T, file string) *service {
 		t.Fatal(err)
 	}
 	s.keeper = New(Config{
-		Store: &database{s.store, s.Killer, s.world}, Session: func(change.InstallationID) GitHub { return s.hub }, Clock: clock, Holder: "test",
+		Store: &database{effecttest.Store{Store: s.store, Killer: s.Killer}, s.world}, Session: func(change.InstallationID) GitHub { return s.hub }, Clock: clock, Holder: "test",
 		Policy: func(context.Context, change.Repository, string) (*policy.Policy, error) { return p, nil },
 	})
 	return s

@@ -14,7 +14,6 @@ import (
 
 	"github.com/changegate/changegate/internal/change"
 	"github.com/changegate/changegate/internal/command"
-	"github.com/changegate/changegate/internal/effect"
 	"github.com/changegate/changegate/internal/effect/effecttest"
 	"github.com/changegate/changegate/internal/github"
 	"github.com/changegate/changegate/internal/ledger"
@@ -305,8 +304,7 @@ func (h *hub) ours(n change.Number) (bodies []string) {
 
 // memory is the store, whose writes a killer may end, and whose reads an outage.
 type memory struct {
-	*store.Store
-	*effecttest.Killer
+	effecttest.Store
 	read func() error
 }
 
@@ -325,32 +323,6 @@ func (m memory) Pull(ctx context.Context, key change.PullKey) (store.Pull, error
 func (m memory) Ledger(ctx context.Context, p ledger.Page) ([]ledger.Entry, error) {
 	list, err := m.Store.Ledger(ctx, p)
 	return list, cmp.Or(err, m.read())
-}
-
-func (m memory) SaveErrand(ctx context.Context, e change.Errand, save store.ErrandSave) error {
-	return m.Do(func() error {
-		return m.Store.Write(ctx, func(tx store.Tx) error { return m.Store.SaveErrand(ctx, tx, e, save) })
-	})
-}
-
-func (m memory) Intend(ctx context.Context, in store.Intent) (e store.Effect, fresh bool, err error) {
-	err = m.Do(func() (err error) { e, fresh, err = m.Store.Intend(ctx, in); return err })
-	return e, fresh, err
-}
-
-func (m memory) Attempt(ctx context.Context, key string, lease store.Lease) error {
-	return m.Do(func() error { return m.Store.Attempt(ctx, key, lease) })
-}
-
-// Now is so late that no attempt is acted on any more.
-func (m memory) Now() time.Time { return m.Store.Now().Add(effect.MayActFor) }
-
-func (m memory) Complete(ctx context.Context, key string, result any) error {
-	return m.Do(func() error { return m.Store.Complete(ctx, key, result) })
-}
-
-func (m memory) CommandDone(ctx context.Context, comment int64, outcome string) error {
-	return m.Do(func() error { return m.Store.CommandDone(ctx, comment, outcome) })
 }
 
 // rules says what policies say: main is governed, and release/*, until said otherwise.
@@ -436,7 +408,7 @@ func newRig(t *testing.T) *rig {
 	}
 	p := &rules{w: w, branches: h.branches, now: Rules{Governed: true, Announce: []string{"slack:#engineering"}}, observing: map[change.SHA]bool{}, announce: map[change.SHA][]string{}, read: h.read}
 	return &rig{t: t, hub: h, store: s, policies: p, Lander: New(Config{
-		Store: memory{s, k, h.read}, Session: func(change.InstallationID) GitHub { return h }, Policies: p, PolicyPath: policyPath,
+		Store: memory{effecttest.Store{Store: s, Killer: k}, h.read}, Session: func(change.InstallationID) GitHub { return h }, Policies: p, PolicyPath: policyPath,
 		CheckName: "Change policy", Markdown: change.Text.String, Holder: "test", Clock: func() time.Time { return w.now },
 	})}
 }
