@@ -9,67 +9,34 @@ import (
 )
 
 func issueRoutes() []route {
-	const all = "/repos/{owner}/{repo}/issues"
-	const one = all + "/{issue_number}"
+	const issues, labels = "/repos/{owner}/{repo}/issues", "/repos/{owner}/{repo}/labels"
+	const one, comments = issues + "/{issue_number}", issues + "/comments"
+	read, write := reads("issues", "pull_requests"), writes("issues", "pull_requests")
 	return []route{
-		{"GET", all, reads("issues", "pull_requests"), listIssues},
-		{"POST", all, writes("issues"), createIssue},
-		{"GET", one, reads("issues", "pull_requests"), onIssue("read", func(c *call, i *issue) (any, error) { return c.issueJSON(i), nil })},
-		{"PATCH", one, writes("issues", "pull_requests"), onIssue("write", updateIssue)},
-		{"GET", one + "/events", reads("issues", "pull_requests"), onIssue("read", func(c *call, i *issue) (any, error) {
-			list := slices.DeleteFunc(slices.Clone(i.timeline), (*event).timelineOnly)
-			return each(paginate(c, list), func(e *event) obj { return c.eventJSON(i, e) }), nil
-		})},
-		{"GET", one + "/timeline", reads("issues", "pull_requests"), onIssue("read", func(c *call, i *issue) (any, error) {
-			return each(paginate(c, i.timeline), func(e *event) obj { return c.eventJSON(i, e) }), nil
-		})},
-		{"GET", one + "/labels", reads("issues", "pull_requests"), onIssue("read", func(c *call, i *issue) (any, error) {
-			return each(paginate(c, i.labels), func(l *label) obj { return c.labelJSON(c.repo, l) }), nil
-		})},
-		{"POST", one + "/labels", writes("issues", "pull_requests"), onIssue("write", addLabels)},
-		{"PUT", one + "/labels", writes("issues", "pull_requests"), onIssue("write", setLabels)},
-		{"DELETE", one + "/labels/{name}", writes("issues", "pull_requests"), onIssue("write", func(c *call, i *issue) (any, error) {
-			l := c.repo.labels[strings.ToLower(c.path("name"))]
-			if l == nil || !i.hasLabel(l) {
-				return nil, &apiError{status: http.StatusNotFound, message: "Label does not exist"}
-			}
-			c.removeLabel(i, l, c.by())
-			return c.labelsJSON(i), nil
-		})},
-		{"GET", one + "/comments", reads("issues", "pull_requests"), onIssue("read", func(c *call, i *issue) (any, error) {
-			list := i.comments
-			if since, err := time.Parse(time.RFC3339, c.query("since")); err == nil {
-				list = slices.DeleteFunc(slices.Clone(list), func(x *comment) bool { return x.updated.Before(since) })
-			}
-			return each(paginate(c, list), c.commentJSON), nil
-		})},
-		{"POST", one + "/comments", writes("issues", "pull_requests"), onIssue("write", createComment)},
-		{"POST", one + "/assignees", writes("issues", "pull_requests"), onIssue("write", assign(true))},
-		{"DELETE", one + "/assignees", writes("issues", "pull_requests"), onIssue("write", assign(false))},
-		{"GET", all + "/comments", reads("issues", "pull_requests"), listComments},
-		{"GET", all + "/comments/{comment_id}", reads("issues", "pull_requests"), onComment("read", func(c *call, x *comment) (any, error) {
-			return c.commentJSON(x), nil
-		})},
-		{"PATCH", all + "/comments/{comment_id}", writes("issues", "pull_requests"), onComment("write", updateComment)},
-		{"DELETE", all + "/comments/{comment_id}", writes("issues", "pull_requests"), onComment("write", func(c *call, x *comment) (any, error) {
-			c.deleteComment(x, c.by())
-			c.status = http.StatusNoContent
-			return nil, nil
-		})},
-		{"POST", all + "/comments/{comment_id}/reactions", writes("issues", "pull_requests"), onComment("write", react)},
-		{"GET", "/repos/{owner}/{repo}/labels", reads("issues", "pull_requests"), func(c *call) (any, error) {
-			return each(paginate(c, sortedKeys(c.repo.labels)), func(key string) obj { return c.labelJSON(c.repo, c.repo.labels[key]) }), nil
-		}},
-		{"POST", "/repos/{owner}/{repo}/labels", writes("issues", "pull_requests"), createLabel},
-		{"GET", "/repos/{owner}/{repo}/labels/{name}", reads("issues", "pull_requests"), onLabel(func(c *call, l *label) (any, error) {
-			return c.labelJSON(c.repo, l), nil
-		})},
-		{"PATCH", "/repos/{owner}/{repo}/labels/{name}", writes("issues", "pull_requests"), onLabel(updateLabel)},
-		{"DELETE", "/repos/{owner}/{repo}/labels/{name}", writes("issues", "pull_requests"), onLabel(func(c *call, l *label) (any, error) {
-			c.Sim.deleteLabel(c.repo, l, c.by())
-			c.status = http.StatusNoContent
-			return nil, nil
-		})},
+		{"GET", issues, read, listIssues},
+		{"POST", issues, writes("issues"), createIssue},
+		{"GET", one, read, onIssue("read", getIssue)},
+		{"PATCH", one, write, onIssue("write", updateIssue)},
+		{"GET", one + "/events", read, onIssue("read", listIssueEvents)},
+		{"GET", one + "/timeline", read, onIssue("read", listTimeline)},
+		{"GET", one + "/labels", read, onIssue("read", listIssueLabels)},
+		{"POST", one + "/labels", write, onIssue("write", addLabels)},
+		{"PUT", one + "/labels", write, onIssue("write", setLabels)},
+		{"DELETE", one + "/labels/{name}", write, onIssue("write", removeLabel)},
+		{"GET", one + "/comments", read, onIssue("read", listIssueComments)},
+		{"POST", one + "/comments", write, onIssue("write", createComment)},
+		{"POST", one + "/assignees", write, onIssue("write", assign(true))},
+		{"DELETE", one + "/assignees", write, onIssue("write", assign(false))},
+		{"GET", comments, read, listComments},
+		{"GET", comments + "/{comment_id}", read, onComment("read", getComment)},
+		{"PATCH", comments + "/{comment_id}", write, onComment("write", updateComment)},
+		{"DELETE", comments + "/{comment_id}", write, onComment("write", deleteComment)},
+		{"POST", comments + "/{comment_id}/reactions", write, onComment("write", react)},
+		{"GET", labels, read, listLabels},
+		{"POST", labels, write, createLabel},
+		{"GET", labels + "/{name}", read, onLabel(getLabel)},
+		{"PATCH", labels + "/{name}", write, onLabel(updateLabel)},
+		{"DELETE", labels + "/{name}", write, onLabel(deleteLabel)},
 	}
 }
 
@@ -154,6 +121,25 @@ func (c *call) assignedTo(i *issue, who string) bool {
 		return (who == "*") == (len(i.assignees) > 0)
 	}
 	return slices.ContainsFunc(i.assignees, func(a *account) bool { return strings.EqualFold(a.login, who) })
+}
+
+func getIssue(c *call, i *issue) (any, error) { return c.issueJSON(i), nil }
+
+func listIssueEvents(c *call, i *issue) (any, error) {
+	list := slices.DeleteFunc(slices.Clone(i.timeline), (*event).timelineOnly)
+	return each(paginate(c, list), func(e *event) obj { return c.eventJSON(i, e) }), nil
+}
+
+func listTimeline(c *call, i *issue) (any, error) {
+	return each(paginate(c, i.timeline), func(e *event) obj { return c.eventJSON(i, e) }), nil
+}
+
+func listIssueComments(c *call, i *issue) (any, error) {
+	list := i.comments
+	if since, err := time.Parse(time.RFC3339, c.query("since")); err == nil {
+		list = slices.DeleteFunc(slices.Clone(list), func(x *comment) bool { return x.updated.Before(since) })
+	}
+	return each(paginate(c, list), c.commentJSON), nil
 }
 
 // listComments lists the comments of all issues and pull requests.
@@ -295,6 +281,10 @@ func (c *call) labelsBody() ([]string, []json.RawMessage, error) {
 	return names, list, err
 }
 
+func listIssueLabels(c *call, i *issue) (any, error) {
+	return each(paginate(c, i.labels), func(l *label) obj { return c.labelJSON(c.repo, l) }), nil
+}
+
 func addLabels(c *call, i *issue) (any, error) {
 	names, _, err := c.labelsBody()
 	if err != nil {
@@ -312,6 +302,15 @@ func setLabels(c *call, i *issue) (any, error) {
 		return nil, err
 	}
 	return c.labelsJSON(i), c.replaceLabels(i, list)
+}
+
+func removeLabel(c *call, i *issue) (any, error) {
+	l := c.repo.labels[strings.ToLower(c.path("name"))]
+	if l == nil || !i.hasLabel(l) {
+		return nil, &apiError{status: http.StatusNotFound, message: "Label does not exist"}
+	}
+	c.removeLabel(i, l, c.by())
+	return c.labelsJSON(i), nil
 }
 
 func (c *call) replaceLabels(i *issue, list []json.RawMessage) error {
@@ -371,6 +370,14 @@ func updateComment(c *call, x *comment) (any, error) {
 	return c.commentJSON(x), nil
 }
 
+func getComment(c *call, x *comment) (any, error) { return c.commentJSON(x), nil }
+
+func deleteComment(c *call, x *comment) (any, error) {
+	c.deleteComment(x, c.by())
+	c.status = http.StatusNoContent
+	return nil, nil
+}
+
 func react(c *call, x *comment) (any, error) {
 	var ask struct {
 		Content string `json:"content"`
@@ -413,6 +420,18 @@ type labelBody struct {
 	NewName     string  `json:"new_name"`
 	Color       string  `json:"color"`
 	Description *string `json:"description"`
+}
+
+func listLabels(c *call) (any, error) {
+	return each(paginate(c, sortedKeys(c.repo.labels)), func(key string) obj { return c.labelJSON(c.repo, c.repo.labels[key]) }), nil
+}
+
+func getLabel(c *call, l *label) (any, error) { return c.labelJSON(c.repo, l), nil }
+
+func deleteLabel(c *call, l *label) (any, error) {
+	c.Sim.deleteLabel(c.repo, l, c.by())
+	c.status = http.StatusNoContent
+	return nil, nil
 }
 
 func createLabel(c *call) (any, error) {
