@@ -78,42 +78,67 @@ var statusWords = map[byte]string{'A': "added", 'D': "removed", 'M': "modified",
 
 // parseDiff reads the three sections that git diff-tree --raw --numstat -p -z writes one after the other.
 func parseDiff(out []byte) (*diff, error) {
-	next := func() string {
-		field, rest, _ := bytes.Cut(out, []byte{0})
-		out = rest
-		return string(field)
-	}
-	d := &diff{}
-	for len(out) > 0 && out[0] == ':' {
-		raw := strings.Fields(next())
-		if len(raw) != 5 {
-			return nil, fmt.Errorf("git diff-tree: unexpected %q", raw)
-		}
-		f := diffFile{mode: raw[1], sha: raw[3], status: statusWords[raw[4][0]], path: next()}
-		switch f.status {
-		case "renamed", "copied":
-			f.previous, f.path = f.path, next()
-		case "removed":
-			f.mode, f.sha = strings.TrimPrefix(raw[0], ":"), raw[2]
+	d, in := &diff{}, &fields{out}
+	for bytes.HasPrefix(in.left, []byte{':'}) {
+		f, err := parseRaw(in)
+		if err != nil {
+			return nil, err
 		}
 		d.files = append(d.files, f)
 	}
 	for i := range d.files {
-		counts := strings.SplitN(next(), "\t", 3)
-		if len(counts) != 3 {
-			return nil, fmt.Errorf("git diff-tree: unexpected counts %q", counts)
+		if err := d.parseCounts(in, &d.files[i]); err != nil {
+			return nil, err
 		}
-		if counts[2] == "" { // a rename's two names follow
-			next()
-			next()
-		}
-		f := &d.files[i]
-		f.additions, _ = strconv.Atoi(counts[0]) // "-" for a binary file
-		f.deletions, _ = strconv.Atoi(counts[1])
-		d.additions += f.additions
-		d.deletions += f.deletions
 	}
-	patches := splitPatches(string(bytes.TrimPrefix(out, []byte{0})))
+	d.showPatches(splitPatches(string(bytes.TrimPrefix(in.left, []byte{0}))))
+	return d, nil
+}
+
+// fields are what Git wrote, of which each field ends with a zero byte.
+type fields struct{ left []byte }
+
+func (f *fields) next() string {
+	field, rest, _ := bytes.Cut(f.left, []byte{0})
+	f.left = rest
+	return string(field)
+}
+
+// parseRaw reads what --raw says of a file: both modes, both blobs, what was done, and its name or both.
+func parseRaw(in *fields) (diffFile, error) {
+	raw := strings.Fields(in.next())
+	if len(raw) != 5 {
+		return diffFile{}, fmt.Errorf("git diff-tree: unexpected %q", raw)
+	}
+	f := diffFile{mode: raw[1], sha: raw[3], status: statusWords[raw[4][0]], path: in.next()}
+	switch f.status {
+	case "renamed", "copied":
+		f.previous, f.path = f.path, in.next()
+	case "removed":
+		f.mode, f.sha = strings.TrimPrefix(raw[0], ":"), raw[2]
+	}
+	return f, nil
+}
+
+// parseCounts reads what --numstat says of a file, and adds it up.
+func (d *diff) parseCounts(in *fields, f *diffFile) error {
+	counts := strings.SplitN(in.next(), "\t", 3)
+	if len(counts) != 3 {
+		return fmt.Errorf("git diff-tree: unexpected counts %q", counts)
+	}
+	if counts[2] == "" { // a rename's two names follow
+		in.next()
+		in.next()
+	}
+	f.additions, _ = strconv.Atoi(counts[0]) // "-" for a binary file
+	f.deletions, _ = strconv.Atoi(counts[1])
+	d.additions += f.additions
+	d.deletions += f.deletions
+	return nil
+}
+
+// showPatches gives each file its patch, as far as GitHub shows them.
+func (d *diff) showPatches(patches []string) {
 	bytesLeft, linesLeft := maxDiff, maxDiffLines
 	for i := range d.files {
 		f := &d.files[i]
@@ -121,13 +146,9 @@ func parseDiff(out []byte) (*diff, error) {
 		if f.status == "changed" { // one kind of file is removed and another added
 			pieces = 2
 		}
-		var hunks []string
-		for range min(pieces, len(patches)) {
-			if h := patches[0]; h != "" {
-				hunks = append(hunks, h)
-			}
-			patches = patches[1:]
-		}
+		pieces = min(pieces, len(patches))
+		hunks := slices.DeleteFunc(slices.Clone(patches[:pieces]), func(h string) bool { return h == "" })
+		patches = patches[pieces:]
 		patch := strings.Join(hunks, "\n")
 		lines := strings.Count(patch, "\n")
 		if len(patch) > maxPatch || len(patch) > bytesLeft || lines > linesLeft {
@@ -137,7 +158,6 @@ func parseDiff(out []byte) (*diff, error) {
 		bytesLeft -= len(patch)
 		linesLeft -= lines
 	}
-	return d, nil
 }
 
 // splitPatches returns each file's hunks. No line within a hunk starts with "diff".
