@@ -11,16 +11,12 @@ import (
 
 // Tip returns the commit that the branch points to.
 func (s *Sim) Tip(repo, branch string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return "", err
-	}
-	if sha := r.branches[branch]; sha != "" {
-		return sha, nil
-	}
-	return "", fmt.Errorf("%s has no branch %s", repo, branch)
+	return look(s, repo, func(r *repository) (string, error) {
+		if sha := r.branches[branch]; sha != "" {
+			return sha, nil
+		}
+		return "", fmt.Errorf("%s has no branch %s", repo, branch)
+	})
 }
 
 // resolve finds the commit of a branch's name, of a ref (with or without "refs/"), of "" (the default branch), or of a SHA or the

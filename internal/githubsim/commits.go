@@ -32,26 +32,22 @@ type Commit struct {
 
 // FileAt returns a file's content at a branch, tag-less ref or SHA.
 func (s *Sim) FileAt(repo, ref, path string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return "", err
-	}
-	c, err := r.resolve(ref)
-	if err != nil {
-		return "", err
-	}
-	files, err := r.st.flat(c.tree)
-	if err != nil {
-		return "", err
-	}
-	f, ok := files[path]
-	if !ok {
-		return "", fmt.Errorf("%s has no file %s at %s", repo, path, ref)
-	}
-	b, err := r.st.blob(f.sha)
-	return string(b), err
+	return look(s, repo, func(r *repository) (string, error) {
+		c, err := r.resolve(ref)
+		if err != nil {
+			return "", err
+		}
+		files, err := r.st.flat(c.tree)
+		if err != nil {
+			return "", err
+		}
+		f, ok := files[path]
+		if !ok {
+			return "", fmt.Errorf("%s has no file %s at %s", repo, path, ref)
+		}
+		b, err := r.st.blob(f.sha)
+		return string(b), err
+	})
 }
 
 // makeCommit writes a commit on top of parent ("": the first one) and does not point any branch to it.

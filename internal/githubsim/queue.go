@@ -378,21 +378,17 @@ type QueueEntry struct {
 
 // MergeQueue returns what is in the branch's merge queue, the first to be merged first.
 func (s *Sim) MergeQueue(repo, branch string) ([]QueueEntry, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return nil, err
-	}
-	var out []QueueEntry
-	for _, e := range r.queueOn(branch).entries {
-		v := QueueEntry{Pull: pullOf(e.pull), By: viewName(e.by), State: s.entryState(r.queueOn(branch), e), Base: e.base, Head: e.head}
-		if e.group != nil {
-			v.Group = e.group.head
+	return look(s, repo, func(r *repository) ([]QueueEntry, error) {
+		var out []QueueEntry
+		for _, e := range r.queueOn(branch).entries {
+			v := QueueEntry{Pull: pullOf(e.pull), By: viewName(e.by), State: s.entryState(r.queueOn(branch), e), Base: e.base, Head: e.head}
+			if e.group != nil {
+				v.Group = e.group.head
+			}
+			out = append(out, v)
 		}
-		out = append(out, v)
-	}
-	return out, nil
+		return out, nil
+	})
 }
 
 // entryState returns how the entry stands, in GitHub's words.

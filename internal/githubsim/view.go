@@ -148,18 +148,29 @@ func (i *issue) stateWord() string {
 	return i.state
 }
 
-// PullView returns the pull request as it is now.
-func (s *Sim) PullView(repo string, number int) (PullView, error) {
+// look returns what is seen of a repository, while nobody changes anything.
+func look[T any](s *Sim, repo string, see func(r *repository) (T, error)) (seen T, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.repository(repo)
 	if err != nil {
-		return PullView{}, err
+		return seen, err
 	}
-	i := r.issue(number)
-	if i == nil || i.pull == nil {
-		return PullView{}, refuse("Not Found")
-	}
+	return see(r)
+}
+
+// PullView returns the pull request as it is now.
+func (s *Sim) PullView(repo string, number int) (PullView, error) {
+	return look(s, repo, func(r *repository) (PullView, error) {
+		i := r.issue(number)
+		if i == nil || i.pull == nil {
+			return PullView{}, refuse("Not Found")
+		}
+		return s.pullView(r, i), nil
+	})
+}
+
+func (s *Sim) pullView(r *repository, i *issue) PullView {
 	p := i.pull
 	v := PullView{
 		Pull: pullOf(i), Title: i.title, Body: i.body, State: i.stateWord(), Draft: p.draft, Author: viewName(i.author), Base: p.base,
@@ -203,7 +214,7 @@ func (s *Sim) PullView(repo string, number int) (PullView, error) {
 			v.Refusal = "Pull Request is not mergeable"
 		}
 	}
-	return v, nil
+	return v
 }
 
 func (s *Sim) commitView(c *commit) CommitView {
@@ -318,12 +329,10 @@ func (s *Sim) checkViews(r *repository, base, sha string) []CheckView {
 
 // RepositoryView returns the repository as it is now.
 func (s *Sim) RepositoryView(repo string) (RepositoryView, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return RepositoryView{}, err
-	}
+	return look(s, repo, s.repositoryView)
+}
+
+func (s *Sim) repositoryView(r *repository) (RepositoryView, error) {
 	v := RepositoryView{Name: r.fullName(), Description: r.description, DefaultBranch: r.defaultBranch,
 		Required: viewRequired(r.protection(r.defaultBranch))}
 	for _, key := range sortedKeys(r.labels) {

@@ -90,55 +90,43 @@ func (s *Sim) viewDeployment(d *deployment) DeploymentView {
 
 // Deployments returns the repository's deployments, oldest first.
 func (s *Sim) Deployments(repo string) ([]DeploymentView, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return nil, err
-	}
-	var out []DeploymentView
-	for _, d := range r.deployments {
-		out = append(out, s.viewDeployment(d))
-	}
-	return out, nil
+	return look(s, repo, func(r *repository) ([]DeploymentView, error) {
+		var out []DeploymentView
+		for _, d := range r.deployments {
+			out = append(out, s.viewDeployment(d))
+		}
+		return out, nil
+	})
 }
 
 // Environments returns the repository's environments in the order in which they came to be.
 func (s *Sim) Environments(repo string) ([]EnvironmentView, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return nil, err
-	}
-	var out []EnvironmentView
-	for _, e := range r.environments {
-		v := EnvironmentView{Name: e.name, EnvironmentOptions: e.EnvironmentOptions}
-		for _, d := range slices.Backward(r.deployments) {
-			if r.environment(d.environment) == e {
-				v.Deployments = append(v.Deployments, s.viewDeployment(d))
+	return look(s, repo, func(r *repository) ([]EnvironmentView, error) {
+		var out []EnvironmentView
+		for _, e := range r.environments {
+			v := EnvironmentView{Name: e.name, EnvironmentOptions: e.EnvironmentOptions}
+			for _, d := range slices.Backward(r.deployments) {
+				if r.environment(d.environment) == e {
+					v.Deployments = append(v.Deployments, s.viewDeployment(d))
+				}
 			}
+			out = append(out, v)
 		}
-		out = append(out, v)
-	}
-	return out, nil
+		return out, nil
+	})
 }
 
 // Runs returns the repository's runs of Workflows, oldest first. Those that PostCheckRun makes are not among them.
 func (s *Sim) Runs(repo string) ([]RunView, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return nil, err
-	}
-	var out []RunView
-	for _, w := range r.workflows {
-		if w.job != nil {
-			out = append(out, s.viewRun(w))
+	return look(s, repo, func(r *repository) ([]RunView, error) {
+		var out []RunView
+		for _, w := range r.workflows {
+			if w.job != nil {
+				out = append(out, s.viewRun(w))
+			}
 		}
-	}
-	return out, nil
+		return out, nil
+	})
 }
 
 func (s *Sim) viewRun(w *workflowRun) RunView {
@@ -168,15 +156,11 @@ func (s *Sim) viewRun(w *workflowRun) RunView {
 
 // Workflows returns the repository's Workflows, whether or not there is a commit with their files.
 func (s *Sim) Workflows(repo string) ([]Workflow, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return nil, err
-	}
-	var out []Workflow
-	for _, w := range r.deployers {
-		out = append(out, *w)
-	}
-	return out, nil
+	return look(s, repo, func(r *repository) ([]Workflow, error) {
+		var out []Workflow
+		for _, w := range r.deployers {
+			out = append(out, *w)
+		}
+		return out, nil
+	})
 }

@@ -34,49 +34,37 @@ type ReactionView struct {
 
 // Issues returns the repository's issues that are not pull requests, by number.
 func (s *Sim) Issues(repo string) ([]IssueView, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return nil, err
-	}
-	var out []IssueView
-	for _, i := range r.issues {
-		if i.pull == nil {
-			out = append(out, s.issueView(i))
+	return look(s, repo, func(r *repository) ([]IssueView, error) {
+		var out []IssueView
+		for _, i := range r.issues {
+			if i.pull == nil {
+				out = append(out, s.issueView(i))
+			}
 		}
-	}
-	return out, nil
+		return out, nil
+	})
 }
 
 // IssueView returns the issue as it is now. A pull request is none.
 func (s *Sim) IssueView(repo string, number int) (IssueView, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(repo)
-	if err != nil {
-		return IssueView{}, err
-	}
-	i := r.issue(number)
-	if i == nil || i.pull != nil {
-		return IssueView{}, refuse("Not Found")
-	}
-	return s.issueView(i), nil
+	return look(s, repo, func(r *repository) (IssueView, error) {
+		i := r.issue(number)
+		if i == nil || i.pull != nil {
+			return IssueView{}, refuse("Not Found")
+		}
+		return s.issueView(i), nil
+	})
 }
 
 // Comments returns the comments on a pull request or an issue, the oldest first.
 func (s *Sim) Comments(pr Pull) ([]CommentView, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.repository(pr.Repo)
-	if err != nil {
-		return nil, err
-	}
-	i := r.issue(pr.Number)
-	if i == nil {
-		return nil, refuse("Not Found")
-	}
-	return commentViews(i), nil
+	return look(s, pr.Repo, func(r *repository) ([]CommentView, error) {
+		i := r.issue(pr.Number)
+		if i == nil {
+			return nil, refuse("Not Found")
+		}
+		return commentViews(i), nil
+	})
 }
 
 func (s *Sim) issueView(i *issue) IssueView {
