@@ -92,7 +92,7 @@ func stands(ts *testscript.TestScript, neg bool, args []string) {
 			found = append(found, html.UnescapeString(c.Body))
 		}
 	}
-	if len(args) == 2 && args[1] == "none" {
+	if len(args) == 2 {
 		if len(found) != 0 {
 			ts.Fatalf("there is one: %s", found)
 		}

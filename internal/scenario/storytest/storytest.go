@@ -15,10 +15,10 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,12 +92,12 @@ func commands() map[string]command {
 		"reacted":   takes("N [CONTENT…]", reacted),
 		"workflows": takes("[start|OUTCOME] [ENVIRONMENT]", workflows),
 		"gate":      takes("ENVIRONMENT [N|HEAD] ANSWER [TEXT]", gateSays),
-		"rule":      takes("ENVIRONMENT COUNT|ANSWER [TEXT]", ruleSays),
+		"rule":      takes("ENVIRONMENT COUNT or ENVIRONMENT ANSWER TEXT", ruleSays),
 		"job":       takes("! ENVIRONMENT STATE", jobIs),
 		"deploys":   takes("! N|HEAD ENVIRONMENT [STATE…]", deploysShow),
 		"rollback":  takes("N ENVIRONMENT [STATE…]", rollbackShows),
 		"payload":   takes("! N|HEAD ENVIRONMENT TEXT", payloadSays),
-		"stands":    takes("! N ENVIRONMENT|none [TEXT]", stands),
+		"stands":    takes("! N ENVIRONMENT TEXT or N none", stands),
 		"answered":  takes("N REACTION [TEXT]", answered),
 	}
 	for name, login := range people() {
@@ -106,25 +106,33 @@ func commands() map[string]command {
 	return all
 }
 
-// takes returns a command that is called as its usage says, and fails the script otherwise: arguments in brackets may be left out, one with … may be
-// several, and ! may stand before the command where the usage begins with it.
+// takes returns a command that is called as its usage says, and fails the script otherwise.
 func takes(usage string, do command) command {
-	wanted, negatable := strings.CutPrefix(usage, "! ")
-	least, most := 0, 0
-	for _, argument := range strings.Fields(wanted) {
-		if most++; !strings.HasPrefix(argument, "[") {
-			least++
-		}
-		if strings.Contains(argument, "…") {
-			most = math.MaxInt
-		}
-	}
 	return func(ts *testscript.TestScript, neg bool, args []string) {
-		if neg && !negatable || len(args) < least || len(args) > most {
+		if !fits(usage, neg, args) {
 			ts.Fatalf("its arguments are: %s", usage)
 		}
 		do(ts, neg, args)
 	}
+}
+
+// fits says whether a command is called in one of the ways that its usage joins by "or". Arguments in brackets may be left out, one with … may be several,
+// one in small letters is that word, and ! may stand before the command where a way begins with it.
+func fits(usage string, neg bool, args []string) bool {
+	return slices.ContainsFunc(strings.Split(usage, " or "), func(way string) bool {
+		wanted, negatable := strings.CutPrefix(way, "! ")
+		arguments := strings.Fields(wanted)
+		least := len(slices.DeleteFunc(slices.Clone(arguments), func(a string) bool { return strings.HasPrefix(a, "[") }))
+		if neg && !negatable || len(args) < least || len(args) > len(arguments) && !strings.Contains(way, "…") {
+			return false
+		}
+		for i, a := range arguments[:least] {
+			if word := strings.Trim(a, "abcdefghijklmnopqrstuvwxyz") == ""; word && args[i] != a {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 const worldKey = "world"
