@@ -36,10 +36,11 @@ type branchState struct {
 	// Found are the keys of exceptions that were found on the way, while the walk has not come to the tip. A move that a push told of is there under
 	// the time that the push gave, too.
 	Found []string `json:"found,omitempty"`
-	// Open is what came through no pull request up to Known and may go on: it is one exception with what was pushed with it. Beside is where the
-	// branch was known to be when a walk began of what was begun elsewhere, while it has not come to the tip.
-	Open   *change.Exception `json:"open,omitempty"`
-	Beside change.SHA        `json:"beside,omitempty"`
+	// Open is an exception that is not told yet: the last commits up to Known came through no pull request, and what was pushed with them goes on
+	// after Known. All that one push brought so is one exception.
+	Open *change.Exception `json:"open,omitempty"`
+	// Beside is Moved.Beside, while the walk has not come to the tip.
+	Beside change.SHA `json:"beside,omitempty"`
 	// Heading is where the branch's tip was when it was last looked at, or when it was deleted, while the walk has not come there.
 	Heading change.SHA `json:"heading,omitempty"`
 	// Untold are the moves that were found before a push told of them, kept for as long as one may.
@@ -133,37 +134,41 @@ func (r *run) branchFrom(ctx context.Context, state branchState) (queue.Result, 
 		return queue.Result{}, r.leave(ctx, state, taken)
 	}
 
-	now := r.github.Now()
-	moved := &Moved{
-		Repository: repo.ID, Branch: name, Now: now, Pushes: pushes, Known: state.Known, Anew: !state.isWalked(), Heading: state.Heading,
-		Deleted: state.Deleted, Judged: state.Found, Untold: state.untold(now), UntoldEver: state.UntoldEver,
-	}
-	moved.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
-	var missing *github.NotFound
-	if errors.As(err, &missing) {
-		return r.gone(ctx, state, moved, taken)
-	}
-	if github.IsRefusal(err) {
+	moved, err := r.locate(ctx, state, pushes)
+	switch {
+	case github.IsRefusal(err):
 		return r.refused(err), nil
-	}
-	if err != nil {
+	case err != nil:
 		return queue.Result{}, err
-	}
-	if !state.isWalked() {
-		moved.Known, err = r.start(ctx, moved, state.Left)
-		if github.IsRefusal(err) {
-			return r.refused(err), nil
-		}
-		if err != nil {
-			return queue.Result{}, err
-		}
-		if moved.Known == "" {
-			moved.Orphan, moved.Known = true, moved.Tip
-		}
-	} else if state.isSettled(moved, isDefault) {
+	case moved.Tip == "":
+		return r.gone(ctx, state, moved, taken)
+	case state.isWalked() && state.isSettled(moved, isDefault):
 		return queue.Result{}, nil
 	}
 	return r.walk(ctx, state, moved, taken)
+}
+
+// locate returns where the branch is, empty if it is not there, and from which commit it is walked.
+func (r *run) locate(ctx context.Context, state branchState, pushes []Push) (*Moved, error) {
+	repo, name, now := r.work.Repository, r.work.Errand.Name, r.github.Now()
+	m := &Moved{
+		Repository: repo.ID, Branch: name, Now: now, Pushes: pushes, Known: state.Known, Anew: !state.isWalked(), Heading: state.Heading,
+		Deleted: state.Deleted, Judged: state.Found, Untold: state.untold(now), UntoldEver: state.UntoldEver,
+	}
+	var err error
+	m.Tip, err = r.github.Tip(ctx, repo, name, r.github.Began())
+	var missing *github.NotFound
+	if errors.As(err, &missing) {
+		m.Tip = ""
+		return m, nil
+	}
+	if err != nil || !m.Anew {
+		return m, err
+	}
+	if m.Known, err = r.start(ctx, m, state.Left); err == nil && m.Known == "" {
+		m.Orphan, m.Known = true, m.Tip
+	}
+	return m, err
 }
 
 // walk judges what landed, and keeps what is found of it and where the walk stands.
@@ -177,12 +182,12 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 	if err != nil {
 		return queue.Result{}, err
 	}
-	state.Missed = time.Time{}
-	n, wait := r.patience(&state, walk, unexplained)
+	n, wait, waits := r.patience(state.Waits, walk, unexplained)
 	if wait > 0 {
 		result.RecheckAt = r.Clock().Add(wait)
 		if n == 0 {
 			// Nothing of this walk is kept but since when it waits.
+			state.Missed, state.Waits = time.Time{}, waits
 			return result, r.save(ctx, store.ErrandSave{State: state})
 		}
 		walk.cut(n)
@@ -199,22 +204,22 @@ func (r *run) walk(ctx context.Context, state branchState, moved *Moved, taken [
 	if err != nil {
 		return queue.Result{}, err
 	}
-	save, err := r.leaving(ctx, &state, moved, append(slices.Clone(moves), landed...))
+	save, err := r.leaving(ctx, moved, append(slices.Clone(moves), landed...))
 	if err != nil {
 		return queue.Result{}, err
 	}
 	save.Raise = append(save.Raise, r.unheard...)
 	next := branchState{Known: moved.Tip, Default: moved.Branch == r.work.Repository.DefaultBranch, Untold: moved.Untold, UntoldEver: moved.UntoldEver}
-	if save.Taken = taken; !whole {
+	if !whole {
 		// The other notes tell who pushed what is still to come; what they told of the branch itself is not to be found again.
-		next.Known, next.Waits, save.Taken = walk.Line[n-1].SHA, state.Waits, moved.behind(walk, taken)
-		next.Open, next.Beside, next.Heading = open, moved.Beside, moved.Tip
+		taken = moved.behind(walk, taken)
+		next.Known, next.Waits, next.Open, next.Beside, next.Heading = walk.Line[n-1].SHA, waits, open, moved.Beside, moved.Tip
 		next.Found = moved.toldKeys()
 		for _, e := range moves {
 			next.Found = append(next.Found, e.Key)
 		}
 	}
-	save.State = next
+	save.State, save.Taken = next, taken
 	return result, r.save(ctx, save)
 }
 
@@ -240,15 +245,15 @@ func (r *run) leave(ctx context.Context, state branchState, taken []string) erro
 	var save store.ErrandSave
 	if state.isWalked() {
 		if state.Open != nil { // what was found already is told all the same
-			moved := &Moved{Branch: r.work.Errand.Name, Known: state.Known, Beside: state.Beside}
+			moved := &Moved{Branch: r.work.Errand.Name, Known: state.Known, Judged: state.Found, Beside: state.Beside}
 			var err error
-			if save, err = r.leaving(ctx, &state, moved, []change.Exception{*state.Open}); err != nil {
+			if save, err = r.leaving(ctx, moved, []change.Exception{*state.Open}); err != nil {
 				return err
 			}
 		}
-		state.Left, state.Waits, state.Found, state.Open, state.Beside = true, nil, nil, nil, ""
-		state.Heading, state.Missed = "", time.Time{}
-		save.State = state
+		save.State = branchState{
+			Known: state.Known, Default: state.Default, Left: true, Deleted: state.Deleted, Untold: state.Untold, UntoldEver: state.UntoldEver,
+		}
 	}
 	save.Taken = taken
 	if len(taken) == 0 && save.State == nil {
@@ -272,14 +277,14 @@ func (r *run) gone(ctx context.Context, state branchState, moved *Moved, taken [
 	if moved.Beside = state.Beside; state.Open != nil {
 		exceptions = append(exceptions, *state.Open)
 	}
-	save, err := r.leaving(ctx, &state, moved, exceptions)
+	save, err := r.leaving(ctx, moved, exceptions)
 	if err != nil {
 		return queue.Result{}, err
 	}
 	save.Taken = taken
-	state.Deleted, state.Waits, state.Found, state.Untold, state.UntoldEver = true, nil, nil, moved.Untold, moved.UntoldEver
-	state.Open, state.Beside, state.Missed, state.Heading = nil, "", time.Time{}, moved.left()
-	save.State = state
+	save.State = branchState{
+		Known: state.Known, Default: state.Default, Left: state.Left, Deleted: true, Heading: moved.left(), Untold: moved.Untold, UntoldEver: moved.UntoldEver,
+	}
 	return queue.Result{}, r.save(ctx, save)
 }
 
@@ -408,10 +413,10 @@ func (r *run) ahead(ctx context.Context, moved *Moved) (walk *Walk, whole bool, 
 
 // leaving returns what is saved of the exceptions that were not saved before on this walk. Whether the policy only observes, and where it
 // announces, is taken from the policy before the exception: what somebody brings past the policy has no say in how that is told.
-func (r *run) leaving(ctx context.Context, state *branchState, moved *Moved, exceptions []change.Exception) (save store.ErrandSave, err error) {
+func (r *run) leaving(ctx context.Context, moved *Moved, exceptions []change.Exception) (save store.ErrandSave, err error) {
 	save.Raise = moved.Named
 	for _, e := range exceptions {
-		if slices.Contains(state.Found, e.Key) {
+		if slices.Contains(moved.Judged, e.Key) {
 			continue
 		}
 		if len(e.Commits) > 0 {

@@ -28,32 +28,31 @@ func (r *run) part(ctx context.Context, w *Walk) (int, error) {
 }
 
 // patience returns how many commits of a walk are judged, and how long to wait for GitHub to say which pull request the next one came through;
-// 0: not any longer. Each commit has time of its own, but for what was pushed with those before it, and it notes since when.
-func (r *run) patience(state *branchState, w *Walk, unexplained []change.SHA) (n int, wait time.Duration) {
-	now, since := r.github.Now(), state.Waits
-	state.Waits = map[change.SHA]time.Time{}
+// 0: not any longer. Since are the commits that were waited for before, each with the time from which its patience counts; waits are those of this walk.
+// A commit that was pushed together with what is open before the line has waited for as long as that.
+func (r *run) patience(since map[change.SHA]time.Time, w *Walk, unexplained []change.SHA) (n int, wait time.Duration, waits map[change.SHA]time.Time) {
+	now := r.github.Now()
+	n, waits = len(w.Line), map[change.SHA]time.Time{}
 	j, goesOn := newJudge(w), w.Open != nil
 	for i, c := range w.Line {
 		if !slices.Contains(unexplained, c.SHA) {
 			goesOn = false
 			continue
 		}
+		goesOn = goesOn && j.pushOf(i) != nil && j.pushOf(i) == j.pushOf(0)
 		from, ok := since[c.SHA]
-		if goesOn = goesOn && j.pushOf(i) != nil && j.pushOf(i) == j.pushOf(0); !ok && goesOn {
-			from, ok = since[w.Open.After] // they came together
+		if !ok && goesOn {
+			from, ok = since[w.Open.After]
 		}
 		if !ok {
 			from = now
 		}
-		state.Waits[c.SHA] = from
+		waits[c.SHA] = from
 		if left := from.Add(r.Patience).Sub(now); left > 0 && wait == 0 {
 			n, wait = i, left
 		}
 	}
-	if wait == 0 {
-		n = len(w.Line)
-	}
-	return n, wait
+	return n, wait, waits
 }
 
 // cut leaves all of the line but its first n commits for another run.
@@ -65,9 +64,9 @@ func (w *Walk) cut(n int) {
 	w.Line, w.Rest = w.Line[:n], append(rest, w.Rest...)
 }
 
-// goesOn takes from what was found the exception that may go on in the rest of the line: that of the last commits, if the next one was pushed with
-// them. So what is pushed at once is one exception, told as the policy said before all of it. Where no push is known, what follows at once
-// counts as pushed with it, but nothing is held back for what has to wait.
+// goesOn takes out of what was found the exception that may go on in the rest of the line: that of the last commits, if the next one was pushed
+// with them. It is held open until the rest is judged, so that what was pushed at once is one exception, told as the policy said before all of it.
+// Where no push is known, what follows counts as pushed together with it; but if the walk waits for what follows, nothing is held back until then.
 func (w *Walk) goesOn(found []change.Exception, unexplained []change.SHA, waits bool) (_ []change.Exception, open *change.Exception) {
 	last := len(w.Line) - 1
 	if len(w.Rest) == 0 || last < 0 || !slices.Contains(unexplained, w.Line[last].SHA) {
