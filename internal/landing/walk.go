@@ -216,50 +216,73 @@ const maxSizes = 10
 
 // unit finds what was brought by a pull request that ends at the commit at i.
 func (j *judge) unit(i int, p Merged) (unit, Needs) {
-	c := j.Line[i]
 	view := decidedView(p)
 	decided, ok := j.Seen[view]
 	if !ok {
 		return unit{}, Needs{Seen: []change.View{view}}
 	}
-	starts := []int{i}
-	switch own := func(i int) bool { return slices.Contains(decided.Commits, j.Line[i].SHA) }; {
-	case own(i):
-		for starts[0] > 0 && own(starts[0]-1) {
-			another, needs := j.swallows(starts[0]-1, starts[0], p.Number)
-			if !needs.IsEmpty() {
-				return unit{}, needs
-			}
-			if another {
-				break
-			}
-			starts[0]--
-		}
-	case len(c.Parents) < 2:
-		starts = j.starts(i, decided)
+	starts, needs := j.starts(i, p.Number, decided)
+	if !needs.IsEmpty() {
+		return unit{}, needs
 	}
 	best := unit{start: starts[0], end: i, pull: p}
 	for n, start := range starts {
-		same, paths, needs := j.compare(start, i, decided)
+		u := unit{start: start, end: i, pull: p}
+		if u.same, u.paths, needs = j.compare(start, i, decided); !needs.IsEmpty() {
+			return unit{}, needs
+		}
+		if n > 0 && !u.isLikelier(best) {
+			continue
+		}
+		another, needs := j.swallows(start, i, p.Number)
 		if !needs.IsEmpty() {
 			return unit{}, needs
 		}
-		better := n == 0 || same == sameContent || same == restContent && (!best.same.isDecided() || len(paths) > len(best.paths))
-		if !better {
+		if another {
 			continue
 		}
-		if another, needs := j.swallows(start, i, p.Number); another || !needs.IsEmpty() {
-			if !needs.IsEmpty() {
-				return unit{}, needs
-			}
-			continue
-		}
-		best.start, best.same, best.paths = start, same, paths
-		if same == sameContent {
+		best = u
+		if best.same == sameContent {
 			break
 		}
 	}
 	return best, Needs{}
+}
+
+// isLikelier says whether a unit is more likely what the pull request brought than one with another start: if it is just what was decided, or
+// the larger part of that.
+func (u unit) isLikelier(than unit) bool {
+	switch u.same {
+	case sameContent:
+		return true
+	case restContent:
+		return !than.same.isDecided() || len(u.paths) > len(than.paths)
+	default:
+		return false
+	}
+}
+
+// starts returns where on the line may begin what a pull request brought that ends at i, the likeliest first; see Judge.
+func (j *judge) starts(i int, n change.Number, decided change.Seen) (starts []int, needs Needs) {
+	own := func(i int) bool { return slices.Contains(decided.Commits, j.Line[i].SHA) }
+	if !own(i) {
+		if len(j.Line[i].Parents) > 1 {
+			return []int{i}, Needs{}
+		}
+		return j.startsRewritten(i, decided), Needs{}
+	}
+	start := i
+	for start > 0 && own(start-1) {
+		another, needs := j.swallows(start-1, start, n)
+		if !needs.IsEmpty() {
+			return nil, needs
+		}
+		if another {
+			break
+		}
+		start--
+	}
+	return []int{start}, Needs{}
 }
 
 // swallows says whether another pull request ends on the line between start and end. Even where what that brought is a part of what was decided
@@ -277,9 +300,8 @@ func (j *judge) swallows(start, end int, n change.Number) (bool, Needs) {
 	return false, Needs{}
 }
 
-// starts returns where a squashed or rebased pull request that ends at i may begin, the likeliest first. It cannot begin before a push that
-// ended below i.
-func (j *judge) starts(i int, decided change.Seen) []int {
+// startsRewritten is starts of a pull request that was squashed or rebased. It cannot begin before a push that ended below i.
+func (j *judge) startsRewritten(i int, decided change.Seen) []int {
 	most := len(decided.Commits)
 	if decided.CommitsCut {
 		most = len(j.Line)
