@@ -126,10 +126,15 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 	if s.Issue == 0 || s.Closed {
 		return queue.Result{}, nil
 	}
+	return r.seeIssue(ctx, &s)
+}
+
+// seeIssue reads the exception's issue and makes it agree with what is known.
+func (r *run) seeIssue(ctx context.Context, s *exceptionState) (queue.Result, error) {
 	issue, err := r.github.Issue(ctx, r.work.Repository, s.Issue, r.github.Began())
 	var missing *github.NotFound
 	if errors.As(err, &missing) {
-		return r.lost(ctx, &s, missing)
+		return r.lost(ctx, s, missing)
 	}
 	if github.IsRefusal(err) {
 		return r.refused(err), nil
@@ -139,11 +144,11 @@ func (r *run) exception(ctx context.Context) (queue.Result, error) {
 	}
 	if !s.Missed.IsZero() {
 		s.Missed = time.Time{}
-		if err := r.save(ctx, store.ErrandSave{State: &s}); err != nil {
+		if err := r.save(ctx, store.ErrandSave{State: s}); err != nil {
 			return queue.Result{}, err
 		}
 	}
-	return queue.Result{}, r.settle(ctx, &s, issue)
+	return queue.Result{}, r.settle(ctx, s, issue)
 }
 
 // lost deals with an issue that is not there. If the exception is not explained, another issue asks for the explanation; that the first is gone is
@@ -159,34 +164,22 @@ func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound)
 		return queue.Result{}, err
 	}
 	now := r.github.Now()
-	if s.TryAt.IsZero() {
-		if s.Missed.IsZero() {
-			s.Missed = now
-			if err := r.save(ctx, store.ErrandSave{State: s}); err != nil {
-				return queue.Result{}, err
-			}
+	knownLost := !s.TryAt.IsZero()
+	if !knownLost {
+		wait, err := r.missIssue(ctx, s, now)
+		if err != nil {
+			return queue.Result{}, err
 		}
-		if again := s.Missed.Add(change.MissedFor); again.After(now) {
-			return queue.Result{RecheckAt: r.Clock().Add(again.Sub(now))}, nil
+		if wait > 0 {
+			return queue.Result{RecheckAt: r.Clock().Add(wait)}, nil
 		}
-		s.Missed = time.Time{}
 	}
 	if s.Explained != nil {
 		s.Closed = true // nothing is left to close
 		return queue.Result{}, r.save(ctx, store.ErrandSave{State: s})
 	}
-	if s.TryAt.IsZero() {
-		r.log.Warn().Int("issue", int(s.Issue)).Msg("the issue of an exception is gone")
-		if s.Lost, s.URL, s.TryAt = true, "", now; s.Again > 0 {
-			s.TryAt = now.Add(tryAgain)
-		}
-		e := s.Exception
-		err := r.save(ctx, store.ErrandSave{
-			State:   s,
-			Entries: []ledger.Draft{evidence(e, ledger.ExceptionLost, lostIssue{Key: e.Key, Kind: e.Kind, Issue: s.Issue, At: now, Why: why.Message})},
-			Raise:   r.announce(s, s.numbered("lost"), announceLost(r.work.Repository, now)),
-		})
-		if err != nil {
+	if !knownLost {
+		if err := r.noteLost(ctx, s, why.Message, now); err != nil {
 			return queue.Result{}, err
 		}
 	}
@@ -198,6 +191,37 @@ func (r *run) lost(ctx context.Context, s *exceptionState, why *github.NotFound)
 		}
 	}
 	return queue.Result{RecheckAt: r.Clock().Add(s.TryAt.Sub(now))}, nil
+}
+
+// missIssue notes since when GitHub does not find the issue, and returns how long to wait before it is taken for lost; 0: it is.
+func (r *run) missIssue(ctx context.Context, s *exceptionState, now time.Time) (wait time.Duration, err error) {
+	if s.Missed.IsZero() {
+		s.Missed = now
+		if err := r.save(ctx, store.ErrandSave{State: s}); err != nil {
+			return 0, err
+		}
+	}
+	if wait = s.Missed.Add(change.MissedFor).Sub(now); wait > 0 {
+		return wait, nil
+	}
+	s.Missed = time.Time{}
+	return 0, nil
+}
+
+// noteLost records and announces that the issue is gone, and notes when another is opened: at once, but after a day if that was one in place of
+// another already.
+func (r *run) noteLost(ctx context.Context, s *exceptionState, why string, now time.Time) error {
+	r.log.Warn().Int("issue", int(s.Issue)).Msg("the issue of an exception is gone")
+	s.Lost, s.URL, s.TryAt = true, "", now
+	if s.Again > 0 {
+		s.TryAt = now.Add(tryAgain)
+	}
+	e := s.Exception
+	return r.save(ctx, store.ErrandSave{
+		State:   s,
+		Entries: []ledger.Draft{evidence(e, ledger.ExceptionLost, lostIssue{Key: e.Key, Kind: e.Kind, Issue: s.Issue, At: now, Why: why})},
+		Raise:   r.announce(s, s.numbered("lost"), announceLost(r.work.Repository, now)),
+	})
 }
 
 // open opens the issue, once, and announces the exception. A repository without issues has none, which is recorded; it is announced all the
