@@ -173,32 +173,43 @@ func (r *run) openOnGitHub() (list []change.Deployment) {
 // missedEnds tells of workflow runs that ended while jobs of theirs wait or deploy, as far as is known.
 func (r *run) missedEnds(ctx context.Context) (tells []tell, err error) {
 	asked := map[int64]bool{}
+	for _, a := range r.openAsks() {
+		if asked[a.Run] {
+			continue
+		}
+		asked[a.Run] = true
+		w, err := r.github.WorkflowRun(ctx, r.repo, a.Run, r.github.Began())
+		var missing *github.NotFound
+		if errors.As(err, &missing) || github.IsRefusal(err) {
+			continue // nothing can be said of it
+		}
+		if err != nil {
+			return nil, err
+		}
+		if w.Status != "completed" || a.Attempt != 0 && a.Attempt != w.Attempt || r.isEnded(w) {
+			continue
+		}
+		end := change.RunEnded{Run: w.ID, Attempt: w.Attempt, Conclusion: w.Conclusion, SHA: w.Head, At: r.github.Now()}
+		tells = append(tells, func(t *release.Turn) { t.Run(end) })
+	}
+	return tells, nil
+}
+
+// openAsks returns what jobs of workflow runs asked that wait or deploy.
+func (r *run) openAsks() (asks []release.Ask) {
 	for _, tr := range r.state.Tracks {
 		for _, d := range tr.Deployments {
 			if d.Phase.IsFinal() {
 				continue
 			}
 			for _, a := range d.Asks {
-				if a.Run == 0 || asked[a.Run] || a.Answer == release.No {
-					continue
+				if a.Run != 0 && a.Answer != release.No {
+					asks = append(asks, a)
 				}
-				asked[a.Run] = true
-				w, err := r.github.WorkflowRun(ctx, r.repo, a.Run, r.github.Began())
-				var missing *github.NotFound
-				switch {
-				case errors.As(err, &missing), github.IsRefusal(err):
-					continue // nothing can be said of it
-				case err != nil:
-					return nil, err
-				case w.Status != "completed" || a.Attempt != 0 && a.Attempt != w.Attempt || r.isEnded(w):
-					continue
-				}
-				end := change.RunEnded{Run: w.ID, Attempt: w.Attempt, Conclusion: w.Conclusion, SHA: w.Head, At: r.github.Now()}
-				tells = append(tells, func(t *release.Turn) { t.Run(end) })
 			}
 		}
 	}
-	return tells, nil
+	return asks
 }
 
 // isEnded says whether the core was told of the end of a run.
