@@ -111,42 +111,52 @@ func (r *run) numbers() []change.Number {
 // postComment makes a pull request's comment say a text, with one write at most.
 func (r *run) postComment(ctx context.Context, n change.Number, known posted, text string) (posted, error) {
 	key := fmt.Sprintf("deployments:%d#%d", r.repo.ID, n)
-	marker := github.Marker(key)
-	body := text + "\n" + marker
-	written := false
-	if known.ID == 0 {
-		in := store.Intent{Key: key, Kind: string(plan.Comment), Pull: r.pull(n), Body: text, Lease: r.lease}
-		id, err := effect.Once(ctx, r.Store, in, effect.Action[int64]{
-			Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
-				return r.github.FindComment(ctx, r.repo, n, marker, since)
-			},
-			Do: func(ctx context.Context) (int64, error) {
-				written = true
-				return r.github.Comment(ctx, r.repo, n, body)
-			},
-			Refused: github.IsRefusal,
-		})
-		var failed *effect.Failed
-		if errors.As(err, &failed) {
-			r.log.Warn().Err(err).Int("pull", int(n)).Msg("GitHub takes no comment on deployments")
-			return posted{Lost: true}, nil
-		}
-		if err != nil {
-			return known, err
-		}
-		known.ID = id
+	body := text + "\n" + github.Marker(key)
+	if known.ID != 0 {
+		return r.editComment(ctx, n, known, body)
 	}
-	if written {
+	id, written, err := r.makeComment(ctx, n, key, text)
+	var failed *effect.Failed
+	switch {
+	case errors.As(err, &failed):
+		r.log.Warn().Err(err).Int("pull", int(n)).Msg("GitHub takes no comment on deployments")
+		return posted{Lost: true}, nil
+	case err != nil:
+		return known, err
+	}
+	if known.ID = id; written {
 		return known, nil
 	}
-	// What it says is not known, or is something else. An edit does no harm if it is made again.
+	return r.editComment(ctx, n, known, body) // an earlier run made it, and what that wrote is not known
+}
+
+// makeComment makes the comment, once, and says whether it was now that it was written.
+func (r *run) makeComment(ctx context.Context, n change.Number, key, text string) (id int64, written bool, err error) {
+	marker := github.Marker(key)
+	in := store.Intent{Key: key, Kind: string(plan.Comment), Pull: r.pull(n), Body: text, Lease: r.lease}
+	id, err = effect.Once(ctx, r.Store, in, effect.Action[int64]{
+		Find: func(ctx context.Context, since time.Time) (int64, bool, error) {
+			return r.github.FindComment(ctx, r.repo, n, marker, since)
+		},
+		Do: func(ctx context.Context) (int64, error) {
+			written = true
+			return r.github.Comment(ctx, r.repo, n, text+"\n"+marker)
+		},
+		Refused: github.IsRefusal,
+	})
+	return id, written, err
+}
+
+// editComment has the comment say something else. That does no harm if it is done again, so that it needs no intent.
+func (r *run) editComment(ctx context.Context, n change.Number, known posted, body string) (posted, error) {
 	ctx = fence.With(ctx, func(ctx context.Context) error { return r.Store.Check(ctx, r.lease) })
 	if err := fence.Ask(ctx); err != nil {
 		return known, err
 	}
 	err := r.github.EditComment(ctx, r.repo, known.ID, body)
+	now := r.github.Now()
 	var missing *github.NotFound
-	if now := r.github.Now(); errors.As(err, &missing) && missing.MayPass() && (known.Missed.IsZero() || now.Before(known.Missed.Add(change.MissedFor))) {
+	if errors.As(err, &missing) && missing.MayPass() && (known.Missed.IsZero() || now.Before(known.Missed.Add(change.MissedFor))) {
 		if known.Missed.IsZero() {
 			known.Missed = now
 		}
