@@ -27,25 +27,18 @@ type Told struct {
 }
 
 // SaveChecks keeps all checks of a commit as they were read from GitHub, in a reading that began at readAt. GitHub's lists lag behind its
-// deliveries, so a check of which something newer was told stays as told; what was told of before since and is not in the list is
-// forgotten. It returns what is held that the list lacks or has in another state, ordered by name.
+// deliveries: a check of which something newer was told stays as told, and one that the list lacks is forgotten only if nothing was told of it from
+// since on. It returns what is held that the list lacks or has in another state, ordered by name.
 func (s *Store) SaveChecks(
 	ctx context.Context, repo change.RepositoryID, sha change.SHA, list []change.Check, readAt, since time.Time,
 ) (told []Told, err error) {
 	defer wrap(&err, "save the checks of %s in repository %d", sha, repo)
-	rows := make([]checkRow, len(list))
-	listed := make(map[checkKey]change.Check, len(list))
-	for i, c := range list {
-		rows[i] = checkRow{repo, sha, c}
-		if before, ok := listed[rows[i].key()]; !ok || foldCheck(before, c) {
-			listed[rows[i].key()] = c
-		}
-	}
+	r := newReading(repo, sha, list, readAt)
 	err = s.Write(ctx, func(tx Tx) error {
 		told = nil
-		held, err := s.holdsChecks(ctx, tx, repo, sha, listed, readAt)
+		held, err := s.holds(ctx, tx, r)
 		if err == nil && !held {
-			told, err = s.replaceChecks(ctx, tx, repo, sha, rows, listed, readAt, since)
+			told, err = s.replaceChecks(ctx, tx, r, since)
 		}
 		if err != nil {
 			return err
@@ -57,14 +50,33 @@ func (s *Store) SaveChecks(
 	return told, err
 }
 
-// holdsChecks says whether what is held of a commit's checks is what was read, which is the rule where deliveries told of them all. Then it notes
-// that they were read at readAt, which costs a small part of what it costs to write them. What is told of beside it and was not compared is not
-// what was read.
-func (s *Store) holdsChecks(
-	ctx context.Context, tx Tx, repo change.RepositoryID, sha change.SHA, listed map[checkKey]change.Check, readAt time.Time,
-) (bool, error) {
-	bodies := make(map[string]bool, len(listed))
-	for _, c := range listed {
+// reading is what was read of a commit's checks, in a reading that began at a time.
+type reading struct {
+	repo   change.RepositoryID
+	sha    change.SHA
+	at     time.Time
+	rows   []checkRow                // as they were listed
+	listed map[checkKey]change.Check // the newest report of each
+}
+
+func newReading(repo change.RepositoryID, sha change.SHA, list []change.Check, at time.Time) reading {
+	r := reading{repo, sha, at, make([]checkRow, len(list)), make(map[checkKey]change.Check, len(list))}
+	for i, c := range list {
+		r.rows[i] = checkRow{repo, sha, c}
+		k := r.rows[i].key()
+		if before, ok := r.listed[k]; !ok || foldCheck(before, c) {
+			r.listed[k] = c
+		}
+	}
+	return r
+}
+
+// holds says whether what is held of a commit's checks is what was read, which is the rule where deliveries told of them all. Then it notes
+// when they were read, which costs a small part of what it costs to write them. What is told of beside it and was not compared is not what
+// was read.
+func (s *Store) holds(ctx context.Context, tx Tx, r reading) (bool, error) {
+	bodies := make(map[string]bool, len(r.listed))
+	for _, c := range r.listed {
 		body, err := json.Marshal(c)
 		if err != nil {
 			return false, err
@@ -72,37 +84,35 @@ func (s *Store) holdsChecks(
 		bodies[string(body)] = true
 	}
 	held, before, same := 0, int64(0), true
-	err := tx.Query(ctx, `SELECT body, arrived FROM checks WHERE repository = $1 AND sha = $2`+s.forUpdate(), []any{repo, string(sha)},
+	err := tx.Query(ctx, `SELECT body, arrived FROM checks WHERE repository = $1 AND sha = $2`+s.forUpdate(), []any{r.repo, string(r.sha)},
 		func(scan func(...any) error) error {
 			var body string
 			var arrived int64
 			err := scan(&body, &arrived)
-			if held++; arrived < micro(readAt) {
+			if held++; arrived < micro(r.at) {
 				before++
 			}
 			same = same && bodies[body]
 			return err
 		})
-	if err != nil || !same || held != len(listed) {
+	if err != nil || !same || held != len(r.listed) {
 		return false, err
 	}
-	noted, err := tx.Exec(ctx, `UPDATE checks SET arrived = $3 WHERE repository = $1 AND sha = $2 AND arrived < $3`, repo, string(sha), micro(readAt))
+	noted, err := tx.Exec(ctx, `UPDATE checks SET arrived = $3 WHERE repository = $1 AND sha = $2 AND arrived < $3`, r.repo, string(r.sha), micro(r.at))
 	return noted == before, err
 }
 
 // replaceChecks does what SaveChecks does where what is held is not what was read.
-func (s *Store) replaceChecks(
-	ctx context.Context, tx Tx, repo change.RepositoryID, sha change.SHA, rows []checkRow, listed map[checkKey]change.Check, readAt, since time.Time,
-) (told []Told, err error) {
-	_, err = tx.Exec(ctx, `DELETE FROM checks WHERE repository = $1 AND sha = $2 AND arrived < $3`, repo, string(sha), micro(since))
+func (s *Store) replaceChecks(ctx context.Context, tx Tx, r reading, since time.Time) (told []Told, err error) {
+	_, err = tx.Exec(ctx, `DELETE FROM checks WHERE repository = $1 AND sha = $2 AND arrived < $3`, r.repo, string(r.sha), micro(since))
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.saveChecks(ctx, tx, rows, readAt); err != nil {
+	if _, err := s.saveChecks(ctx, tx, r.rows, r.at); err != nil {
 		return nil, err
 	}
 	err = tx.Query(ctx, `SELECT body, arrived FROM checks WHERE repository = $1 AND sha = $2 ORDER BY name, app, status, run_id`,
-		[]any{repo, string(sha)}, func(scan func(...any) error) error {
+		[]any{r.repo, string(r.sha)}, func(scan func(...any) error) error {
 			var body string
 			var arrived int64
 			var c change.Check
@@ -112,7 +122,7 @@ func (s *Store) replaceChecks(
 			if err := unmarshal(body, &c); err != nil {
 				return err
 			}
-			if l, ok := listed[checkRow{repo, sha, c}.key()]; !ok || l.State != c.State {
+			if l, ok := r.listed[checkRow{r.repo, r.sha, c}.key()]; !ok || l.State != c.State {
 				told = append(told, Told{c, fromMicro(arrived)})
 			}
 			return nil
