@@ -102,13 +102,22 @@ func Once[R any](ctx context.Context, s Store, in store.Intent, a Action[R]) (re
 	if known.State == store.EffectDone || known.State == store.EffectFailed {
 		return recorded[R](known)
 	}
-	if since, before := before(known); before && a.Find != nil {
-		result, found, err := find(ctx, s, in, a, known, since)
+	o := open[R]{s, in, a, known}
+	if mayHaveHappened(known) && a.Find != nil {
+		result, found, err := o.find(ctx)
 		if found || err != nil {
 			return result, err
 		}
 	}
-	return attempt(ctx, s, in, a, known)
+	return o.attempt(ctx)
+}
+
+// open is an effect that is not known to have ended.
+type open[R any] struct {
+	store  Store
+	in     store.Intent
+	action Action[R]
+	known  store.Effect // before this call
 }
 
 // recorded returns how an effect ended.
@@ -127,47 +136,47 @@ func recorded[R any](known store.Effect) (result R, err error) {
 }
 
 // find looks for what earlier attempts did, and completes the effect with it.
-func find[R any](ctx context.Context, s Store, in store.Intent, a Action[R], known store.Effect, since time.Time) (result R, found bool, err error) {
+func (o open[R]) find(ctx context.Context) (result R, found bool, err error) {
 	looking := ctx
-	if in.Lease != (store.Lease{}) { // Find may write too
-		looking = fence.With(ctx, func(ctx context.Context) error { return s.Check(ctx, in.Lease) })
+	if o.in.Lease != (store.Lease{}) { // Find may write too
+		looking = fence.With(ctx, func(ctx context.Context) error { return o.store.Check(ctx, o.in.Lease) })
 	}
-	now := s.Now() // before the look: it may miss what takes effect during it
-	result, found, err = a.Find(looking, since)
+	now := o.store.Now() // before the look: it may miss what takes effect during it
+	result, found, err = o.action.Find(looking, lookSince(o.known))
 	switch {
-	case errors.Is(err, ErrUncertain) && known.AttemptedAt.IsZero():
+	case errors.Is(err, ErrUncertain) && o.known.AttemptedAt.IsZero():
 		// Nothing is known of an attempt, and most likely there was none.
 	case errors.Is(err, ErrUncertain):
-		return result, false, fail(ctx, s, in.Key, err)
+		return result, false, o.fail(ctx, err)
 	case err != nil:
 		return result, false, err
 	case found:
-		return result, true, s.Complete(ctx, in.Key, result)
+		return result, true, o.store.Complete(ctx, o.in.Key, result)
 	}
-	if until := known.AttemptedAt.Add(MayActFor); now.Before(until) { // long ago if there was none
+	if until := o.known.AttemptedAt.Add(MayActFor); now.Before(until) { // long ago if there was none
 		return result, false, &Early{Until: until}
 	}
 	return result, false, nil
 }
 
 // attempt does what is intended, and records what came of it.
-func attempt[R any](ctx context.Context, s Store, in store.Intent, a Action[R], known store.Effect) (result R, err error) {
+func (o open[R]) attempt(ctx context.Context) (result R, err error) {
 	// This records the attempt; GitHub's transport does so again just before the bytes leave, because Do may have to wait.
-	ctx = fence.With(ctx, func(ctx context.Context) error { return s.Attempt(ctx, in.Key, in.Lease) })
+	ctx = fence.With(ctx, func(ctx context.Context) error { return o.store.Attempt(ctx, o.in.Key, o.in.Lease) })
 	if err := fence.Ask(ctx); err != nil {
 		return result, err
 	}
-	result, err = a.Do(ctx)
+	result, err = o.action.Do(ctx)
 	if err == nil {
-		return result, s.Complete(ctx, in.Key, result)
+		return result, o.store.Complete(ctx, o.in.Key, result)
 	}
-	refused, now := a.Refused != nil && a.Refused(err), s.Now()
-	if refused && !(mayPass(err) && now.Before(asked(known).Add(change.MissedFor))) {
-		return result, fail(ctx, s, in.Key, err)
+	refused, now := o.action.Refused != nil && o.action.Refused(err), o.store.Now()
+	if refused && !(mayPass(err) && now.Before(asked(o.known).Add(change.MissedFor))) {
+		return result, o.fail(ctx, err)
 	}
 	if nothingHappened(err) {
 		// Also if the run was cancelled. If this fails, the next call looks for what was not done.
-		_ = s.TakeBackAttempt(context.WithoutCancel(ctx), in.Key, in.Lease, known.AttemptedAt)
+		_ = o.store.TakeBackAttempt(context.WithoutCancel(ctx), o.in.Key, o.in.Lease, o.known.AttemptedAt)
 	}
 	if refused {
 		err = &Early{Until: now.Add(refusedAgain), Refused: err}
@@ -184,17 +193,23 @@ func asked(known store.Effect) time.Time {
 	return known.IntendedAt
 }
 
-// before says whether there was an attempt, or may have been one, and since when to look for it.
-func before(known store.Effect) (since time.Time, before bool) {
-	since = known.IntendedAt
+// mayHaveHappened says whether there was an attempt, or may have been one.
+func mayHaveHappened(known store.Effect) bool {
+	return !known.AttemptedAt.IsZero() || !known.Doubt.IsZero()
+}
+
+// lookSince returns since when to look for what attempts did.
+func lookSince(known store.Effect) time.Time {
+	since := known.IntendedAt
 	if d := known.Doubt; !d.IsZero() && d.Before(since) {
 		since = d
 	}
-	return since.Add(-ClockSkew), !known.AttemptedAt.IsZero() || !known.Doubt.IsZero()
+	return since.Add(-ClockSkew)
 }
 
-func fail(ctx context.Context, s Store, key string, cause error) error {
-	if err := s.FailEffect(ctx, key, cause.Error()); err != nil {
+// fail gives the effect up.
+func (o open[R]) fail(ctx context.Context, cause error) error {
+	if err := o.store.FailEffect(ctx, o.in.Key, cause.Error()); err != nil {
 		return err
 	}
 	return &Failed{Why: cause.Error(), uncertain: errors.Is(cause, ErrUncertain)}
