@@ -69,6 +69,60 @@ func exists(t *testing.T, name string) bool {
 	})
 }
 
+// code is a function, a method or a type, as package.Name or package.Type.Name.
+var code = regexp.MustCompile(`^([a-z]+)\.(?:([A-Z]\w+)\.)?(\w+)$`)
+
+// TestDesign holds the design to the packages that there are, and to what it names in them.
+func TestDesign(t *testing.T) {
+	design := prose(read(t, "design.md"))
+	table := regexp.MustCompile("(?m)^\\| (`[^|]+) \\|").FindAllStringSubmatch(design, -1)
+	listed := map[string]bool{}
+	for _, row := range table {
+		for _, m := range span.FindAllStringSubmatch(row[1], -1) {
+			if name := m[1]; !strings.HasSuffix(name, "/") {
+				listed[name] = true
+			}
+		}
+	}
+	dirs, err := filepath.Glob("../internal/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if !listed[filepath.Base(dir)] {
+			t.Errorf("the design does not list the package %s", filepath.Base(dir))
+		}
+		delete(listed, filepath.Base(dir))
+	}
+	for name := range listed {
+		t.Errorf("the design lists a package %s, which there is not", name)
+	}
+	found := 0
+	for _, m := range span.FindAllStringSubmatch(design, -1) {
+		if name := code.FindStringSubmatch(m[1]); name != nil {
+			if found++; !declares(t, name[1], name[2], name[3]) {
+				t.Errorf("there is no %s", m[1])
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("the design names %d functions: they were not found", found)
+	}
+}
+
+// declares says whether a package has a function or a type of that name, or a method if its type is given.
+func declares(t *testing.T, pkg, receiver, name string) bool {
+	files, err := filepath.Glob("../internal/" + pkg + "/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	declaration := regexp.MustCompile(`(?m)^(func ` + name + `[(\[]|type ` + name + `\b)`)
+	if receiver != "" {
+		declaration = regexp.MustCompile(`(?m)^func \(\w+ \*?` + receiver + `\) ` + name + `\(`)
+	}
+	return slices.ContainsFunc(files, func(file string) bool { return declaration.MatchString(read(t, file)) })
+}
+
 // link is [text](target); links out of the repository are not looked at.
 var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 

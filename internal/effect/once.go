@@ -1,7 +1,7 @@
-// Package effect performs an action outside the database at most once, even if the process dies or an answer is lost. It records, in this
+// Package effect performs an action outside the database at most once (see Once), even if the process dies or an answer is lost. It records, in this
 // order, the intent under a unique key, that the request is about to be sent, and the result. An attempt without a result is looked up on
 // the other side before it is repeated, and not repeated while it may still take effect (MayActFor). After a restore, everything that is
-// not known to have ended is looked up for a while (store.Doubt). Only an action that is harmless to repeat does without the look-up.
+// not known to have ended is looked up for a while (store.Store.Doubt). Only an action that is harmless to repeat does without the look-up.
 package effect
 
 import (

@@ -1,4 +1,5 @@
-// Package effecttest has a run under test stop at any one of its steps, as if its process had died there.
+// Package effecttest has a run under test stop at any one of its steps, as if its process had died there. The steps are
+// those of a Store, and whatever else a test passes to the Killer.
 package effecttest
 
 import "errors"
