@@ -66,26 +66,18 @@ func (s *Session) Checks(
 		return nil, nil, err
 	}
 	for _, r := range runs {
-		if r.App.ID == s.github.AppID() {
-			if r.Name == s.github.checkName {
-				ours = append(ours, r.value())
-			}
-			continue
+		switch {
+		case r.App.ID != s.github.AppID():
+			checks = append(checks, r.check(workflows[r.Suite.ID]))
+		case r.Name == s.github.checkName:
+			ours = append(ours, r.value())
 		}
-		checks = append(checks, change.Check{
-			Name: r.Name, State: change.RunState(r.Status, r.Conclusion), App: r.App.Slug, AppID: r.App.ID,
-			Workflow: workflows[r.Suite.ID], Suite: r.Suite.ID, RunID: r.ID, URL: r.URL,
-			Started: r.StartedAt, At: cmp.Or(r.CompletedAt, r.StartedAt),
-		})
 	}
 	seen := map[string]bool{}
 	for _, st := range statuses { // newest first
 		if !seen[st.Context] {
 			seen[st.Context] = true
-			checks = append(checks, change.Check{
-				Name: st.Context, State: change.StatusState(st.State), Status: true, RunID: st.ID, URL: st.TargetURL, At: st.UpdatedAt,
-				Creator: accountOf(st.Creator.ID, st.Creator.Login, st.Creator.Type),
-			})
+			checks = append(checks, st.check())
 		}
 	}
 	slices.SortStableFunc(checks, func(a, b change.Check) int {
@@ -93,6 +85,22 @@ func (s *Session) Checks(
 	})
 	slices.SortFunc(ours, func(a, b CheckRun) int { return cmp.Compare(b.ID, a.ID) })
 	return checks, ours, nil
+}
+
+// check returns a check run of another App as a check; the workflow is that of its suite.
+func (r *checkRun) check(workflow string) change.Check {
+	return change.Check{
+		Name: r.Name, State: change.RunState(r.Status, r.Conclusion), App: r.App.Slug, AppID: r.App.ID,
+		Workflow: workflow, Suite: r.Suite.ID, RunID: r.ID, URL: r.URL, Started: r.StartedAt, At: cmp.Or(r.CompletedAt, r.StartedAt),
+	}
+}
+
+// check returns a commit status as a check.
+func (st *commitStatus) check() change.Check {
+	return change.Check{
+		Name: st.Context, State: change.StatusState(st.State), Status: true, RunID: st.ID, URL: st.TargetURL, At: st.UpdatedAt,
+		Creator: accountOf(st.Creator.ID, st.Creator.Login, st.Creator.Type),
+	}
 }
 
 // OwnRuns reads our check runs on a commit, newest first, completed and replaced ones too (checks/list-for-ref). If GitHub, which was never seen to
