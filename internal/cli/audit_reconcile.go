@@ -15,11 +15,16 @@ import (
 	"github.com/changegate/changegate/internal/ledger"
 )
 
+// reconcileOptions are what audit reconcile is called with.
+type reconcileOptions struct {
+	audit.ReconcileOptions
+	at        place
+	dir, repo string
+	keys      []string
+}
+
 func newAuditReconcileCommand() *cobra.Command {
-	var dir, repo string
-	var at place
-	var keys []string
-	var o audit.ReconcileOptions
+	var o reconcileOptions
 	cmd := &cobra.Command{
 		Use:   "reconcile --git DIR (BUNDLE | --database URL)",
 		Short: "Map every commit of a branch to a change or an exception",
@@ -38,50 +43,13 @@ the last one are known by their content, for which the clone needs the pull requ
   changegate audit reconcile --git shop --repo acme/shop \
     --config changegate.yml --key NAME+HASH+KEY`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case dir == "":
-				return usageError{errors.New("no clone is named: use --git DIR")}
-			case len(args) > 1 || len(args) == 1 && at.isNamed():
-				return usageError{errors.New("name one bundle, or a database (see 'changegate audit reconcile --help')")}
-			}
-			err := publicKeys(keys)
-			if err != nil {
-				return err
-			}
-			var record audit.Record
-			if len(args) == 1 {
-				err = recordOfBundle(cmd, args[0], keys, repo, &record)
-			} else {
-				err = recordOfDatabase(cmd, &at, keys, repo, &record)
-			}
-			if err != nil {
-				return err
-			}
-			r, err := audit.Reconcile(cmd.Context(), audit.Git{Dir: dir}, &record, o)
-			if err != nil {
-				return err
-			}
-			if len(r.Missing) > 0 && len(r.Unknown()) == len(r.Landed) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "The ledger knows none of these commits, and %d pull requests that were merged into\n%s elsewhere: this may be a clone of another repository.\n",
-					len(r.Missing), visible(r.Branch))
-			}
-			out := bufio.NewWriter(cmd.OutOrStdout())
-			writeReconciliation(out, r, dir, len(args) == 1)
-			if err := out.Flush(); err != nil {
-				return err
-			}
-			if len(r.Unknown()) > 0 {
-				return errBadAnswer
-			}
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
-	at.flags(cmd)
+	o.at.flags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&dir, "git", "", "a clone of the repository in this `directory`")
-	flags.StringVar(&repo, "repo", "", "the `repository`, GitHub's numeric id or, with --database, OWNER/NAME; needed where the ledger knows several")
-	flags.StringArrayVar(&keys, "key", nil, "a public `key` that may have signed; repeat it for each. That of the bundle unless given")
+	flags.StringVar(&o.dir, "git", "", "a clone of the repository in this `directory`")
+	flags.StringVar(&o.repo, "repo", "", "the `repository`, GitHub's numeric id or, with --database, OWNER/NAME; needed where the ledger knows several")
+	flags.StringArrayVar(&o.keys, "key", nil, "a public `key` that may have signed; repeat it for each. That of the bundle unless given")
 	flags.StringVar(&o.Branch, "branch", "", "the `branch`; the default one unless given")
 	flags.StringArrayVar(&o.Formerly, "formerly", nil, "a `name` that the branch had before; repeat it for each")
 	flags.StringVar(&o.After, "after", "", "the `commit` before the first that is looked at")
@@ -89,8 +57,47 @@ the last one are known by their content, for which the clone needs the pull requ
 	return cmd
 }
 
-func recordOfBundle(cmd *cobra.Command, file string, keys []string, repo string, record *audit.Record) (err error) {
-	if record.Repository, err = repository(cmd.Context(), nil, repo); err != nil {
+func (o *reconcileOptions) run(cmd *cobra.Command, args []string) error {
+	switch {
+	case o.dir == "":
+		return usageError{errors.New("no clone is named: use --git DIR")}
+	case len(args) > 1 || len(args) == 1 && o.at.isNamed():
+		return usageError{errors.New("name one bundle, or a database (see 'changegate audit reconcile --help')")}
+	}
+	err := publicKeys(o.keys)
+	if err != nil {
+		return err
+	}
+	var record audit.Record
+	if len(args) == 1 {
+		err = o.readBundle(cmd, args[0], &record)
+	} else {
+		err = o.readDatabase(cmd, &record)
+	}
+	if err != nil {
+		return err
+	}
+	r, err := audit.Reconcile(cmd.Context(), audit.Git{Dir: o.dir}, &record, o.ReconcileOptions)
+	if err != nil {
+		return err
+	}
+	if len(r.Missing) > 0 && len(r.Unknown()) == len(r.Landed) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "The ledger knows none of these commits, and %d pull requests that were merged into\n%s elsewhere: this may be a clone of another repository.\n",
+			len(r.Missing), visible(r.Branch))
+	}
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	writeReconciliation(out, r, o.dir, len(args) == 1)
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if len(r.Unknown()) > 0 {
+		return errBadAnswer
+	}
+	return nil
+}
+
+func (o *reconcileOptions) readBundle(cmd *cobra.Command, file string, record *audit.Record) (err error) {
+	if record.Repository, err = repository(cmd.Context(), nil, o.repo); err != nil {
 		return err
 	}
 	in, err := open(cmd, file)
@@ -105,7 +112,7 @@ func recordOfBundle(cmd *cobra.Command, file string, keys []string, repo string,
 		}
 		return record.Add(e)
 	}
-	r, err := audit.Verify(in, audit.VerifyOptions{Keys: keys, Each: each})
+	r, err := audit.Verify(in, audit.VerifyOptions{Keys: o.keys, Each: each})
 	if err != nil {
 		return tellBroken(cmd.OutOrStdout(), file, err)
 	}
@@ -115,25 +122,25 @@ func recordOfBundle(cmd *cobra.Command, file string, keys []string, repo string,
 	if id := record.Repository; id != 0 && !slices.Contains(about, id) {
 		return notAbout(id, slices.Sorted(slices.Values(about)), nil)
 	}
-	if len(keys) == 0 {
+	if len(o.keys) == 0 {
 		warnOfOwnKey(cmd)
 	}
 	return nil
 }
 
-func recordOfDatabase(cmd *cobra.Command, at *place, keys []string, repo string, record *audit.Record) error {
-	s, err := at.open(cmd.Context())
+func (o *reconcileOptions) readDatabase(cmd *cobra.Command, record *audit.Record) error {
+	s, err := o.at.open(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if record.Repository, err = repository(cmd.Context(), s, repo); err != nil {
+	if record.Repository, err = repository(cmd.Context(), s, o.repo); err != nil {
 		return err
 	}
-	if len(keys) == 0 {
+	if len(o.keys) == 0 {
 		return audit.Each(cmd.Context(), s, record.Repository, record.Add)
 	}
-	head, err := holds(cmd, s, keys, func(ctx context.Context, from audit.Source) (ledger.Tree, error) {
+	head, err := holds(cmd, s, o.keys, func(ctx context.Context, from audit.Source) (ledger.Tree, error) {
 		return audit.CheckEach(ctx, from, record.Add)
 	})
 	if err != nil {

@@ -19,9 +19,14 @@ import (
 	"github.com/changegate/changegate/internal/policy"
 )
 
+// backtestOptions are what policy backtest is called with.
+type backtestOptions struct {
+	policy, against string // files
+	json            bool
+}
+
 func newPolicyBacktestCommand() *cobra.Command {
-	var policyFile, againstFile string
-	var asJSON bool
+	var o backtestOptions
 	cmd := &cobra.Command{
 		Use:   "backtest FILE.jsonl…",
 		Short: "Show what a policy would have done to what was merged",
@@ -41,56 +46,58 @@ expression failed.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, files []string) error {
-			p, err := loadPolicy(cmd, policyFile, nil)
-			if err != nil {
-				return err
-			}
-			var other *policy.Policy
-			if againstFile != "" {
-				if other, err = loadPolicy(cmd, againstFile, nil); err != nil {
-					return err
-				}
-			}
-			pulls, bad, err := readPulls(cmd, files)
-			if err != nil {
-				return err
-			}
-			var run backtestRun
-			if run.outcomes, err = classify(cmd, p, pulls); err != nil {
-				return err
-			}
-			if other != nil {
-				if run.against, err = classify(cmd, other, pulls); err != nil {
-					return err
-				}
-			}
-			run.report = backtest.Summarize(p, run.outcomes)
-			out := bufio.NewWriter(cmd.OutOrStdout())
-			switch {
-			case asJSON:
-				err = run.writeJSON(out)
-			case other != nil:
-				run.writeDifferences(out, p, other)
-			default:
-				run.writeReport(out)
-			}
-			if err := errors.Join(err, out.Flush()); err != nil {
-				return fmt.Errorf("write the result: %w", err)
-			}
-			for _, problem := range run.report.Problems {
-				fmt.Fprintln(cmd.ErrOrStderr(), "changegate: "+visible(problem))
-			}
-			if bad || len(run.report.Problems) > 0 {
-				return errBadAnswer
-			}
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, files []string) error { return o.run(cmd, files) },
 	}
-	cmd.Flags().StringVar(&policyFile, "policy", "", "the policy `file`; the built-in default if none is named")
-	cmd.Flags().StringVar(&againstFile, "against", "", "list what the policy in this `file` would decide otherwise")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each pull request")
+	cmd.Flags().StringVar(&o.policy, "policy", "", "the policy `file`; the built-in default if none is named")
+	cmd.Flags().StringVar(&o.against, "against", "", "list what the policy in this `file` would decide otherwise")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object for each pull request")
 	return cmd
+}
+
+func (o backtestOptions) run(cmd *cobra.Command, files []string) error {
+	p, err := loadPolicy(cmd, o.policy, nil)
+	if err != nil {
+		return err
+	}
+	var other *policy.Policy
+	if o.against != "" {
+		if other, err = loadPolicy(cmd, o.against, nil); err != nil {
+			return err
+		}
+	}
+	pulls, bad, err := readPulls(cmd, files)
+	if err != nil {
+		return err
+	}
+	var run backtestRun
+	if run.outcomes, err = classify(cmd, p, pulls); err != nil {
+		return err
+	}
+	if other != nil {
+		if run.against, err = classify(cmd, other, pulls); err != nil {
+			return err
+		}
+	}
+	run.report = backtest.Summarize(p, run.outcomes)
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	switch {
+	case o.json:
+		err = run.writeJSON(out)
+	case other != nil:
+		run.writeDifferences(out, p, other)
+	default:
+		run.writeReport(out)
+	}
+	if err := errors.Join(err, out.Flush()); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	for _, problem := range run.report.Problems {
+		fmt.Fprintln(cmd.ErrOrStderr(), "changegate: "+visible(problem))
+	}
+	if bad || len(run.report.Problems) > 0 {
+		return errBadAnswer
+	}
+	return nil
 }
 
 // readPulls reads all files. Lines that cannot be read are printed and left out; bad says that there were some.
