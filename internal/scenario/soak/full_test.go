@@ -159,6 +159,7 @@ func (x *town) runsOut() {
 	}
 	heads := map[int][]string{known.Number: {known.Head}, unknown.Number: {unknown.Head}}
 	x.once(heads)
+	x.followed(heads)
 	x.verify(heads, x.shown(heads))
 	x.ledgerHolds()
 	if now := x.names(); !slices.Equal(slices.Sorted(slices.Values(now)), slices.Sorted(slices.Values(processes))) {

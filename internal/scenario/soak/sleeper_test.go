@@ -85,6 +85,7 @@ func (x *town) sleep(t *testing.T, n int, method, path string, signal syscall.Si
 		t.Errorf("the sleeper wrote %v", late)
 	}
 	x.once(map[int][]string{pull.Number: {pull.Head}})
+	x.followed(map[int][]string{pull.Number: {pull.Head}})
 	runs, err := x.CheckRuns(x.Repo, pull.Head)
 	must(t, err)
 	if len(runs) != 1 {

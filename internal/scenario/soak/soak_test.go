@@ -82,6 +82,7 @@ func (x *town) survive(restart func() error) {
 	x.settle()
 	stage("what was missed was found")
 	x.once(heads)
+	x.followed(heads)
 	x.ledgerHolds()
 	before := x.shown(heads)
 	x.verify(heads, before)

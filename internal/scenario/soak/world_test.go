@@ -208,80 +208,112 @@ func (x *town) once(heads map[int][]string) {
 	x.t.Helper()
 	for n, of := range heads {
 		for _, head := range of {
-			runs, err := x.CheckRuns(x.Repo, head)
-			must(x.t, err)
-			seen, unfinished := map[string]bool{}, 0
-			for _, r := range runs {
-				if seen[r.GetExternalID()] {
-					x.t.Errorf("#%d: the write %s made two check runs on %s", n, r.GetExternalID(), head)
-				}
-				seen[r.GetExternalID()] = true
-				if r.GetStatus() != "completed" {
-					unfinished++
-				}
-			}
-			if unfinished > 1 {
-				x.t.Errorf("#%d: %s has %d check runs that are not completed, written by %v", n, head, unfinished, x.written(func(w write) bool {
-					return strings.Contains(w.body, head)
-				}))
-			}
+			x.checkedOnce(n, head)
 		}
 		v, err := x.Sim.PullView(x.Repo, n)
 		must(x.t, err)
-		asked := map[string]bool{}
-		for _, e := range v.Events {
-			switch e.Kind {
-			case "review_requested":
-				if asked[e.Subject] {
-					x.t.Errorf("#%d: %s was asked twice", n, e.Subject)
-				}
-				asked[e.Subject] = true
-			case "review_request_removed", "reviewed":
-				clear(asked)
-			}
-		}
+		x.askedOnce(n, v.Events)
 		comments, err := x.Sim.Comments(v.Pull)
 		must(x.t, err)
-		said := map[string]bool{}
-		for _, c := range comments {
-			for _, m := range marker.FindAllString(c.Body, -1) {
-				if said[m] && c.Author == "changegate[bot]" {
-					x.t.Errorf("#%d: two comments are %s", n, m)
-				}
-				said[m] = true
-			}
-		}
+		x.saidOnce(n, comments)
 	}
 	deployments, err := x.Sim.Deployments(x.Repo)
 	must(x.t, err)
-	made := map[string]bool{}
+	made := names{}
 	for _, d := range deployments {
 		what := d.SHA + " to " + d.Environment
-		if made[what] {
+		if made.has(what) {
 			x.t.Errorf("%s was deployed twice", what)
 		}
-		made[what] = true
-		var told []string
-		for _, s := range d.Statuses {
-			if s.App == "changegate" {
-				told = append(told, s.State)
-			}
+		x.toldOnce(what, d)
+	}
+}
+
+// names are what was there already.
+type names map[string]bool
+
+// has says whether a name was there, and adds it.
+func (s names) has(name string) bool {
+	was := s[name]
+	s[name] = true
+	return was
+}
+
+// checkedOnce checks that each write made one check run on a head, of which one at most is not completed.
+func (x *town) checkedOnce(n int, head string) {
+	x.t.Helper()
+	runs, err := x.CheckRuns(x.Repo, head)
+	must(x.t, err)
+	writes, unfinished := names{}, 0
+	for _, r := range runs {
+		if writes.has(r.GetExternalID()) {
+			x.t.Errorf("#%d: the write %s made two check runs on %s", n, r.GetExternalID(), head)
 		}
-		if slices.Sort(told); len(slices.Compact(slices.Clone(told))) != len(told) {
-			x.t.Errorf("%s, deployment %d, has the statuses %+v, written by %v", what, d.ID, d.Statuses, x.written(func(w write) bool {
-				return strings.HasSuffix(w.path, fmt.Sprintf("/deployments/%d/statuses", d.ID))
-			}))
-		}
-		if d.State != "success" && d.State != "inactive" {
-			x.t.Errorf("%s is %s still", what, d.State)
+		if r.GetStatus() != "completed" {
+			unfinished++
 		}
 	}
+	if unfinished > 1 {
+		x.t.Errorf("#%d: %s has %d check runs that are not completed, written by %v", n, head, unfinished, x.written(func(w write) bool {
+			return strings.Contains(w.body, head)
+		}))
+	}
+}
+
+// askedOnce checks that nobody was asked to review again who was asked already.
+func (x *town) askedOnce(n int, events []githubsim.EventView) {
+	x.t.Helper()
+	asked := names{}
+	for _, e := range events {
+		switch e.Kind {
+		case "review_requested":
+			if asked.has(e.Subject) {
+				x.t.Errorf("#%d: %s was asked twice", n, e.Subject)
+			}
+		case "review_request_removed", "reviewed":
+			clear(asked)
+		}
+	}
+}
+
+// saidOnce checks that no two comments of ours have the same marker.
+func (x *town) saidOnce(n int, comments []githubsim.CommentView) {
+	x.t.Helper()
+	said := names{}
+	for _, c := range comments {
+		for _, m := range marker.FindAllString(c.Body, -1) {
+			if said.has(m) && c.Author == "changegate[bot]" {
+				x.t.Errorf("#%d: two comments are %s", n, m)
+			}
+		}
+	}
+}
+
+// toldOnce checks that a deployment ended, and that we told each of its states once.
+func (x *town) toldOnce(what string, d githubsim.DeploymentView) {
+	x.t.Helper()
+	told, twice := names{}, false
+	for _, s := range d.Statuses {
+		twice = s.App == "changegate" && told.has(s.State) || twice
+	}
+	if twice {
+		x.t.Errorf("%s, deployment %d, has the statuses %+v, written by %v", what, d.ID, d.Statuses, x.written(func(w write) bool {
+			return strings.HasSuffix(w.path, fmt.Sprintf("/deployments/%d/statuses", d.ID))
+		}))
+	}
+	if d.State != "success" && d.State != "inactive" {
+		x.t.Errorf("%s is %s still", what, d.State)
+	}
+}
+
+// followed checks that of each merged pull request its comment tells what became of it: it is deployed, contained in what is, or waits for somebody.
+func (x *town) followed(heads map[int][]string) {
+	x.t.Helper()
 	for n := range heads {
 		v, err := x.Sim.PullView(x.Repo, n)
 		must(x.t, err)
 		comments, err := x.Sim.Comments(v.Pull)
 		must(x.t, err)
-		// It is deployed, contained in what is, or waits for somebody.
 		told := slices.ContainsFunc(comments, func(c githubsim.CommentView) bool { return strings.Contains(c.Body, "changegate deployments:") })
 		if v.State == "merged" && !told {
 			x.t.Errorf("#%d was merged, and nothing was done about it: %+v\n%s", n, comments, x.history(n))
