@@ -20,19 +20,6 @@ type deed struct {
 
 // randomDeeds returns a story of n deeds on three pull requests, two of which share a branch.
 func randomDeeds(r *rand.Rand, n int) []deed {
-	pull := func(w *worldtest.World, n int) (githubsim.Pull, error) {
-		v, err := w.Sim.PullView(w.Repo, n)
-		return v.Pull, err
-	}
-	on := func(f func(w *worldtest.World, pr githubsim.Pull) error, number int) func(w *worldtest.World) error {
-		return func(w *worldtest.World) error {
-			pr, err := pull(w, number)
-			if err != nil {
-				return err
-			}
-			return f(w, pr)
-		}
-	}
 	open := func(who, title, branch, base, path string) deed {
 		return deed{who + " opens " + title, func(w *worldtest.World) error {
 			o := githubsim.PullOptions{Title: title, Body: worldtest.FullRecord, Branch: branch, Base: base}
@@ -52,86 +39,98 @@ func randomDeeds(r *rand.Rand, n int) []deed {
 		open("bob", "two", "topic", "release", ""),
 		open("carol", "three", "other", "main", "db/migrations/three.sql"),
 	}
-	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	for i := range n {
 		number := 1 + r.IntN(3)
-		who := pick("alice", "bob", "carol", "dave", "erin", "sam", "frank", "mallory")
-		as := func(w *worldtest.World) *githubsim.Person { return w.Sim.As(who) }
-		var d deed
-		switch r.IntN(16) {
-		case 0, 1, 2, 3:
-			d = deed{"approves", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).Approve(pr) }, number)}
-		case 4:
-			d = deed{"requests changes", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).RequestChanges(pr, "no") }, number)}
-		case 5:
-			of := pick("bob", "carol", "dave", "sam")
-			d = deed{"dismisses " + of, on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).DismissReview(pr, of, "done") }, number)}
-		case 6:
-			text := fmt.Sprintf("text %d\n", i)
-			d = deed{"pushes", on(func(w *worldtest.World, pr githubsim.Pull) error {
-				_, err := as(w).Push(pr, githubsim.Commit{Files: map[string]string{"src/more.go": text}})
+		who := pick(r, "alice", "bob", "carol", "dave", "erin", "sam", "frank", "mallory")
+		what, do := randomDeed(r, i)
+		deeds = append(deeds, deed{fmt.Sprintf("%s %s #%d", who, what, number), func(w *worldtest.World) error {
+			v, err := w.Sim.PullView(w.Repo, number)
+			if err != nil {
 				return err
-			}, number)}
-		case 7:
-			text := fmt.Sprintf("other %d\n", i)
-			d = deed{"force-pushes", on(func(w *worldtest.World, pr githubsim.Pull) error {
-				_, err := as(w).ForcePush(pr, githubsim.Commit{Files: map[string]string{"src/anew.go": text}})
-				return err
-			}, number)}
-		case 8, 9:
-			l := pick("high-risk", "EMERGENCY", "bug")
-			d = deed{"labels " + l, on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).AddLabel(pr, l) }, number)}
-		case 10:
-			l := pick("high-risk", "EMERGENCY", "bug")
-			d = deed{"unlabels " + l, on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).RemoveLabel(pr, l) }, number)}
-		case 11:
-			body := pick("", worldtest.FullRecord, strings.Replace(worldtest.FullRecord, "low", "high", 1))
-			d = deed{"edits the description", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).EditBody(pr, body) }, number)}
-		case 12:
-			d = deed{"closes", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).Close(pr) }, number)}
-		case 13, 14:
-			d = deed{"reopens", on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).Reopen(pr) }, number)}
-		case 15:
-			base := pick("main", "release")
-			d = deed{"retargets to " + base, on(func(w *worldtest.World, pr githubsim.Pull) error { return as(w).Retarget(pr, base) }, number)}
-		}
-		d.name = fmt.Sprintf("%s %s #%d", who, d.name, number)
-		deeds = append(deeds, d)
+			}
+			return do(w.Sim.As(who), v.Pull)
+		}})
 	}
 	return deeds
+}
+
+func pick(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
+
+// randomDeed returns what somebody does to a pull request, with its name. No two pushes of a story are equal.
+func randomDeed(r *rand.Rand, i int) (what string, do func(p *githubsim.Person, pr githubsim.Pull) error) {
+	switch r.IntN(16) {
+	case 0, 1, 2, 3:
+		return "approves", (*githubsim.Person).Approve
+	case 4:
+		return "requests changes", func(p *githubsim.Person, pr githubsim.Pull) error { return p.RequestChanges(pr, "no") }
+	case 5:
+		of := pick(r, "bob", "carol", "dave", "sam")
+		return "dismisses " + of, func(p *githubsim.Person, pr githubsim.Pull) error { return p.DismissReview(pr, of, "done") }
+	case 6:
+		files := map[string]string{"src/more.go": fmt.Sprintf("text %d\n", i)}
+		return "pushes", func(p *githubsim.Person, pr githubsim.Pull) error {
+			_, err := p.Push(pr, githubsim.Commit{Files: files})
+			return err
+		}
+	case 7:
+		files := map[string]string{"src/anew.go": fmt.Sprintf("other %d\n", i)}
+		return "force-pushes", func(p *githubsim.Person, pr githubsim.Pull) error {
+			_, err := p.ForcePush(pr, githubsim.Commit{Files: files})
+			return err
+		}
+	case 8, 9:
+		l := pick(r, "high-risk", "EMERGENCY", "bug")
+		return "labels " + l, func(p *githubsim.Person, pr githubsim.Pull) error { return p.AddLabel(pr, l) }
+	case 10:
+		l := pick(r, "high-risk", "EMERGENCY", "bug")
+		return "unlabels " + l, func(p *githubsim.Person, pr githubsim.Pull) error { return p.RemoveLabel(pr, l) }
+	case 11:
+		body := pick(r, "", worldtest.FullRecord, strings.Replace(worldtest.FullRecord, "low", "high", 1))
+		return "edits the description", func(p *githubsim.Person, pr githubsim.Pull) error { return p.EditBody(pr, body) }
+	case 12:
+		return "closes", (*githubsim.Person).Close
+	case 13, 14:
+		return "reopens", (*githubsim.Person).Reopen
+	default:
+		base := pick(r, "main", "release")
+		return "retargets to " + base, func(p *githubsim.Person, pr githubsim.Pull) error { return p.Retarget(pr, base) }
+	}
+}
+
+// shuffled sends the deliveries that were held, in any order, and every fourth of them twice.
+func shuffled(t *testing.T, w *worldtest.World, r *rand.Rand) {
+	t.Helper()
+	quiet := func() {
+		t.Helper()
+		if err := w.Quiet(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quiet()
+	held := w.Sim.Held()
+	r.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
+	w.Sim.Release(held...)
+	quiet()
+	for _, d := range held {
+		if r.IntN(4) > 0 {
+			continue
+		}
+		sent := w.Gate.Deliveries()
+		first := slices.IndexFunc(sent, func(s githubsim.Delivery) bool { return s.GUID == d.GUID && !s.Redelivery })
+		if first < 0 {
+			continue
+		}
+		if err := w.Gate.Redeliver(sent[first].ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quiet()
 }
 
 // told does the deeds, and has their deliveries sent as GitHub may send them: some at a time in any order, and some twice. With a nil
 // r every delivery is sent at once.
 func told(t *testing.T, w *worldtest.World, deeds []deed, r *rand.Rand) {
 	t.Helper()
-	release := func() {
-		if err := w.Quiet(); err != nil {
-			t.Fatal(err)
-		}
-		held := w.Sim.Held()
-		r.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
-		w.Sim.Release(held...)
-		if err := w.Quiet(); err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range held {
-			if r.IntN(4) > 0 {
-				continue
-			}
-			for _, sent := range w.Gate.Deliveries() {
-				if sent.GUID == d.GUID && !sent.Redelivery {
-					if err := w.Gate.Redeliver(sent.ID); err != nil {
-						t.Fatal(err)
-					}
-					break
-				}
-			}
-		}
-		if err := w.Quiet(); err != nil {
-			t.Fatal(err)
-		}
-	}
 	if r != nil {
 		w.Sim.Intercept(func(d githubsim.Delivery) githubsim.Fate {
 			if d.Redelivery {
@@ -152,11 +151,11 @@ func told(t *testing.T, w *worldtest.World, deeds []deed, r *rand.Rand) {
 				t.Fatal(err)
 			}
 		case r.IntN(4) == 0:
-			release()
+			shuffled(t, w, r)
 		}
 	}
 	if r != nil {
-		release()
+		shuffled(t, w, r)
 	}
 }
 
