@@ -329,63 +329,80 @@ func notesAreDealtWithOnce(t *testing.T, f *fixture) {
 	n := 0
 	rapid.Check(t, func(r *rapid.T) {
 		n++
-		e := errand(change.ErrandBranch, fmt.Sprint("b", n))
-		f.accept(t, f.pushed(change.Raised{Errand: e}))
-		var run *store.Run
-		var waiting []string
-		left := map[string]bool{}
-		meanwhile, business := true, false // raised since the last run began, or before it and not done
+		o := notesModel{fixture: f, t: t, r: r, errand: errand(change.ErrandBranch, fmt.Sprint("b", n)), left: map[string]bool{}, meanwhile: true}
+		f.accept(t, f.pushed(change.Raised{Errand: o.errand}))
 		for range rapid.IntRange(1, 12).Draw(r, "steps") {
-			switch step := rapid.SampledFrom([]string{"deliver", "raise", "start", "take", "finish", "prune"}).Draw(r, "step"); {
-			case step == "deliver", step == "raise":
-				raised := change.Raised{Errand: e}
-				for _, second := range rapid.SliceOfN(rapid.IntRange(0, 9), 0, 4).Draw(r, "notes") {
-					id := fmt.Sprint("n", second)
-					raised.Notes = append(raised.Notes, note(id, second))
-					if !left[id] {
-						left[id] = true
-						waiting = append(waiting, id)
-					}
-				}
-				slices.Sort(waiting)
-				if step == "deliver" {
-					f.accept(t, f.pushed(raised))
-				} else {
-					f.raiseErrands(t, raised)
-				}
-				meanwhile = true
-			case step == "start":
-				started := f.startErrand(t, e)
-				run, business, meanwhile = &started, business || meanwhile, false
-			case step == "take" && run != nil && len(waiting) > 0:
-				taken := rapid.SliceOfDistinct(rapid.SampledFrom(waiting), rapid.ID).Draw(r, "taken")
-				f.saveErrand(t, e, store.ErrandSave{Taken: taken})
-				waiting = slices.DeleteFunc(waiting, func(id string) bool { return slices.Contains(taken, id) })
-			case step == "finish" && run != nil:
-				want := store.Settled
-				if meanwhile {
-					want = store.Again
-				}
-				if next := f.finish(t, *run, time.Time{}); next != want {
-					r.Fatalf("after the run comes %v, want %v", next, want)
-				}
-				run, business = nil, false
-			case step == "prune":
-				f.wait(time.Hour)
-				must(t, f.Prune(t.Context()))
-			}
-			if got := ids(f.beginErrand(t, e).Notes); !slices.Equal(got, waiting) {
-				r.Fatalf("the notes are %q, want %q", got, waiting)
+			o.step()
+			if got := ids(f.beginErrand(t, o.errand).Notes); !slices.Equal(got, o.waiting) {
+				r.Fatalf("the notes are %q, want %q", got, o.waiting)
 			}
 			f.write(t, func(tx store.Tx) error {
-				unsettled, err := f.IsErrandUnsettled(t.Context(), tx, e)
-				if unsettled != (business || meanwhile) {
+				unsettled, err := f.IsErrandUnsettled(t.Context(), tx, o.errand)
+				if unsettled != (o.business || o.meanwhile) {
 					r.Fatalf("unsettled: %t", unsettled)
 				}
 				return err
 			})
 		}
 	})
+}
+
+// notesModel is an errand, with what there should be of it.
+type notesModel struct {
+	*fixture
+	t         *testing.T
+	r         *rapid.T
+	errand    change.Errand
+	run       *store.Run      // nil: none is under way
+	left      map[string]bool // the notes that were ever left
+	waiting   []string        // those that were not taken, in order
+	meanwhile bool            // it was raised since the last run began
+	business  bool            // it was raised before that, and not dealt with
+}
+
+func (o *notesModel) step() {
+	switch step := rapid.SampledFrom([]string{"deliver", "raise", "start", "take", "finish", "prune"}).Draw(o.r, "step"); {
+	case step == "deliver":
+		o.accept(o.t, o.pushed(o.raised()))
+		o.meanwhile = true
+	case step == "raise":
+		o.raiseErrands(o.t, o.raised())
+		o.meanwhile = true
+	case step == "start":
+		started := o.startErrand(o.t, o.errand)
+		o.run, o.business, o.meanwhile = &started, o.business || o.meanwhile, false
+	case step == "take" && o.run != nil && len(o.waiting) > 0:
+		taken := rapid.SliceOfDistinct(rapid.SampledFrom(o.waiting), rapid.ID).Draw(o.r, "taken")
+		o.saveErrand(o.t, o.errand, store.ErrandSave{Taken: taken})
+		o.waiting = slices.DeleteFunc(o.waiting, func(id string) bool { return slices.Contains(taken, id) })
+	case step == "finish" && o.run != nil:
+		want := store.Settled
+		if o.meanwhile {
+			want = store.Again
+		}
+		if next := o.finish(o.t, *o.run, time.Time{}); next != want {
+			o.r.Fatalf("after the run comes %v, want %v", next, want)
+		}
+		o.run, o.business = nil, false
+	case step == "prune":
+		o.wait(time.Hour)
+		must(o.t, o.Prune(o.t.Context()))
+	}
+}
+
+// raised returns the errand with some notes, which may have been left before.
+func (o *notesModel) raised() change.Raised {
+	raised := change.Raised{Errand: o.errand}
+	for _, second := range rapid.SliceOfN(rapid.IntRange(0, 9), 0, 4).Draw(o.r, "notes") {
+		id := fmt.Sprint("n", second)
+		raised.Notes = append(raised.Notes, note(id, second))
+		if !o.left[id] {
+			o.left[id] = true
+			o.waiting = append(o.waiting, id)
+		}
+	}
+	slices.Sort(o.waiting)
+	return raised
 }
 
 func pruneErrands(t *testing.T, f *fixture) {
