@@ -109,23 +109,30 @@ func files(dir string) map[string]string {
 	return all
 }
 
+// course is what may differ between the lives of pull requests.
+type course struct {
+	dir      string // of its files
+	security bool   // a security review is asked for
+	checks   bool   // four checks are required
+}
+
 // live is the life of one pull request: opened with 12 files, 6 CI events, approved by one, pushed, 6 CI events, approved by two one
 // after the other (and by security where that is asked for), labelled, merged.
-func (l *life) live(dir string, security, checks bool) {
+func (l *life) live(c course) {
 	t := l.t
 	t.Helper()
 	l.act("opened", func() (err error) {
-		l.pull, err = l.Sim.As("alice").OpenPull(l.Repo, githubsim.PullOptions{Title: "Change it", Body: worldtest.FullRecord, Branch: "topic", Files: files(dir)})
+		l.pull, err = l.Sim.As("alice").OpenPull(l.Repo, githubsim.PullOptions{Title: "Change it", Body: worldtest.FullRecord, Branch: "topic", Files: files(c.dir)})
 		return err
 	})
-	l.ci(checks)
+	l.ci(c.checks)
 	l.act("approved by bob", func() error { return l.Sim.As("bob").Approve(l.pull) })
 	l.act("pushed", func() (err error) {
-		l.pull, err = l.Sim.As("alice").Push(l.pull, githubsim.Commit{Files: map[string]string{dir + "/file00.go": "package p // again\n"}})
+		l.pull, err = l.Sim.As("alice").Push(l.pull, githubsim.Commit{Files: map[string]string{c.dir + "/file00.go": "package p // again\n"}})
 		return err
 	})
-	l.ci(checks)
-	if security {
+	l.ci(c.checks)
+	if c.security {
 		l.act("approved by security", func() error { return l.Sim.As("sam").Approve(l.pull) })
 	}
 	l.act("approved by bob again", func() error { return l.Sim.As("bob").Approve(l.pull) })
@@ -161,26 +168,24 @@ func (l *life) table() string {
 // of tokens left out. The limits are the promise; the exact numbers show what a change of the code does to them.
 func TestCallsOfALife(t *testing.T) {
 	for _, row := range []struct {
-		name     string
-		dir      string
-		security bool
-		checks   bool
-		exactly  int
-		limit    int
+		name    string
+		course  course
+		exactly int
+		limit   int
 	}{
-		{"normal", "src/cart", false, false, 19, 20},
-		{"normal with security review", "src/auth", true, false, 26, 26},
-		{"normal with required checks", "src/cart", false, true, 27, 30},
-		{"normal with security review and required checks", "src/auth", true, true, 34, 36},
+		{"normal", course{dir: "src/cart"}, 19, 20},
+		{"normal with security review", course{dir: "src/auth", security: true}, 26, 26},
+		{"normal with required checks", course{dir: "src/cart", checks: true}, 27, 30},
+		{"normal with security review and required checks", course{dir: "src/auth", security: true, checks: true}, 34, 36},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			policy := worldtest.OwnPolicy
-			if row.checks {
+			if row.course.checks {
 				policy += sixChecks
 			}
 			l := newLife(t, policy)
-			l.live(row.dir, row.security, row.checks)
+			l.live(row.course)
 			t.Logf("%s\n%s", row.name, l.table())
 			if l.total > row.limit {
 				t.Errorf("%d calls, and %d are the limit", l.total, row.limit)
