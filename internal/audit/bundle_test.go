@@ -16,6 +16,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
 	"github.com/changegate/changegate/internal/audit"
@@ -287,7 +288,7 @@ func TestLinesOfBundles(t *testing.T) {
 // The entry that does not hold is named.
 func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 	f := open(t)
-	f.fill(t, 40, "a body")
+	f.fill(t, 48, "a body")
 	whole, filtered := f.export(t, 3, 38, 0), f.export(t, 3, 38, 8)
 	lineOf := func(lines []string, seq int) int {
 		return slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, fmt.Sprintf(`"seq":%d,`, seq)) })
@@ -298,6 +299,9 @@ func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 			lines[i] = strings.Replace(lines[i], old, new, 1)
 			return lines
 		}
+	}
+	lineOfBlock := func(lines []string, first int) int {
+		return slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, fmt.Sprintf(`{"first":%d,`, first)) })
 	}
 	header := func(old, new string) func([]string) []string {
 		return func(lines []string) []string {
@@ -353,6 +357,36 @@ func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 		{"an entry after the range", whole, func(l []string) []string { return append(l, l[len(l)-1]) }, "entry 39 does not hold: it is outside of the range, which ends with 38"},
 		{"a shorter range", whole, header(`"to":38`, `"to":37`), "entry 38 does not hold: it is outside of the range"},
 		{"a range that is none", whole, header(`"from":3`, `"from":39`), "its range is 39 to 38"},
+		{"a range from before the first entry", filtered, header(`"from":3`, `"from":0`), "its range is 0 to 38"},
+		{"a range past what was signed", filtered, header(`"to":38`, `"to":49`), "its range is 3 to 49, and its checkpoint is over 48 entries"},
+		{"hashes of no entry", filtered, func(l []string) []string {
+			l[0] = strings.Replace(l[0], `"entries":12`, `"entries":7`, 1)
+			return slices.Delete(l, lineOfBlock(l, 17)+1, lineOfBlock(l, 33))
+		}, "line 12: the hashes from entry 17 are followed by no entry"},
+		{"the last of them", filtered, func(l []string) []string {
+			l[0] = strings.Replace(l[0], `"entries":12`, `"entries":10`, 1)
+			return l[:lineOfBlock(l, 33)+1]
+		}, "line 20: the hashes from entry 33 are followed by no entry"},
+		{"the same hashes again", filtered, func(l []string) []string { return slices.Insert(l, lineOf(l, 21)+1, l[lineOfBlock(l, 17)]) },
+			"line 15: the hashes from entry 17 are there again, or out of order"},
+		{"the same hashes again in a whole one", whole, func(l []string) []string { return slices.Insert(l, lineOf(l, 21)+1, l[lineOfBlock(l, 17)]) },
+			"line 27: the hashes from entry 17 are there again, or out of order"},
+		{"hashes are missing", filtered, func(l []string) []string { return slices.Delete(l, lineOfBlock(l, 33), lineOfBlock(l, 33)+1) },
+			"entry 33 does not hold: its hash is not before it"},
+		{"earlier hashes again", filtered, func(l []string) []string { return slices.Insert(l, lineOf(l, 21)+1, l[1]) },
+			"line 15: the hashes from entry 1 are there again, or out of order"},
+		{"hashes from before the first entry", filtered, func(l []string) []string {
+			return slices.Insert(l, 1, strings.Replace(l[1], `"first":1,`, `"first":-15,`, 1))
+		}, "line 2: no block begins with entry -15"},
+		{"hashes from within a block", filtered, func(l []string) []string {
+			l[1] = strings.Replace(l[1], `"first":1,`, `"first":2,`, 1)
+			return l
+		}, "line 2: no block begins with entry 2"},
+		{"hashes past the last entry", filtered, func(l []string) []string { return append(l, `{"first":49,"hashes":[],"proof":[]}`+"\n") },
+			"line 22: no block begins with entry 49"},
+		{"no hashes", filtered, func(l []string) []string { return slices.Insert(l, 1, `{"first":1,"hashes":[],"proof":[]}`+"\n") },
+			"line 2: there are 0 hashes, and 16 entries from 1"},
+		{"a line that does not end", whole, func(l []string) []string { return append(l, strings.Repeat("a", 34<<20)) }, "line 47 is longer than 32 MB"},
 		{"another form", whole, header(`"changegate audit 1"`, `"changegate audit 2"`), `this is "changegate audit 2", and this program reads "changegate audit 1"`},
 		{"another key", whole, header(f.key.Public(), "test+00000000+AQ=="), "checkpoint: public key"},
 		{"another's checkpoint", whole, header(string(jsonOf(t, string(f.checkpoint(t).Note))), string(jsonOf(t, string(other.Note)))), "checkpoint: it is not signed with the key"},
@@ -373,6 +407,31 @@ func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 	_, err = audit.Verify(strings.NewReader(whole), audit.VerifyOptions{Keys: []string{open(t).key.Public()}})
 	if err == nil || !strings.Contains(err.Error(), "and should be with") {
 		t.Errorf("another key than the auditor's: %v", err)
+	}
+}
+
+// What is signed is in its place and of its form, whoever signed it.
+func TestWhatIsSignedIsAnEntry(t *testing.T) {
+	f := open(t)
+	f.fill(t, 1, "a body")
+	text := f.export(t, 1, 1, 0)
+	lines := slices.Collect(strings.Lines(text))
+	record := strings.TrimSuffix(strings.TrimPrefix(lines[2], `{"entry":`), "}\n")
+	for said, want := range map[string]string{
+		record: "",
+		strings.Replace(record, `"seq":1,`, `"seq":2,`, 1):   "entry 1 does not hold: it says that it is entry 2",
+		strings.Replace(record, `"seq":1,`, `"seq":"1",`, 1): "entry 1 does not hold: read a ledger record: ",
+	} {
+		root := tlog.RecordHash([]byte(said))
+		signed, err := f.key.Sign(ledger.Tree{Size: 1, Root: root}, f.now)
+		must(t, err)
+		var h audit.Header
+		must(t, json.Unmarshal([]byte(lines[0]), &h))
+		h.Checkpoint = string(signed.Note)
+		forged := fmt.Sprintf("%s\n{\"first\":1,\"hashes\":[%q],\"proof\":[]}\n{\"entry\":%s}\n", jsonOf(t, h), root, said)
+		if err := verify(forged); (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", said, err, want)
+		}
 	}
 }
 
