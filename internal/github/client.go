@@ -193,7 +193,7 @@ func (s *Session) get(ctx context.Context, to address, since time.Time, accept f
 		return asked, asked.open(accept)
 	}
 	held, _ := s.held(to)
-	if held != nil && (since.IsZero() || held.sent.After(since)) {
+	if held != nil && held.sent.After(since) {
 		s.github.metrics.held.WithLabelValues(string(to.route)).Inc()
 		return held, held.open(accept)
 	}

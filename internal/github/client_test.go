@@ -181,6 +181,78 @@ func TestFullPageWithoutLink(t *testing.T) {
 	calls(t, f, "GET /repos/acme/shop/issues/1/timeline?page=2&per_page=100", "GET /repos/acme/shop/issues/1/timeline?per_page=100 304")
 }
 
+// TestShortPageWithLink: a page that GitHub did not fill has a next one where it links to it, and still has when it is revalidated.
+func TestShortPageWithLink(t *testing.T) {
+	const call = "GET /repos/acme/shop/issues/1/timeline"
+	label := func(i int) any {
+		return m{"event": "labeled", "actor": user(alice), "created_at": "2026-01-02T03:04:05Z", "label": m{"name": fmt.Sprint("l", i)}}
+	}
+	for _, toLast := range []bool{true, false} { // there may be no link to the last page
+		f := newFake(t)
+		c := f.client()
+		f.on(call, func(w http.ResponseWriter, r *http.Request) {
+			answerPage(w, r, []any{many(2, label), many(1, label)}, true)
+			if next, _, linked := strings.Cut(w.Header().Get("Link"), ", "); linked && !toLast {
+				w.Header().Set("Link", next)
+			}
+		})
+		for range 2 {
+			s := c.Begin()
+			got, err := s.Timeline(t.Context(), shop, 1, s.Began())
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "labels", len(got.Labels), 3)
+		}
+		calls(t, f, call+"?page=2&per_page=100", call+"?page=2&per_page=100 304", call+"?per_page=100", call+"?per_page=100 304")
+	}
+}
+
+// TestAPageThatCannotBeRead: a list is read whole, or not at all.
+func TestAPageThatCannotBeRead(t *testing.T) {
+	for _, linked := range []bool{true, false} {
+		f := newFake(t)
+		const call = "GET /orgs/acme/teams/security/members"
+		f.json("GET /orgs/acme/teams/security", 200, m{"id": 77})
+		full := many(100, func(i int) any { return m{"id": 100 + i, "login": fmt.Sprint("m", i)} })
+		f.on(call, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("page") == "2" {
+				refuse(503, "")(w, r)
+				return
+			}
+			answerPage(w, r, []any{full, full}, linked)
+		})
+		if got, err := f.client().Begin().Team(t.Context(), shop, "security", nil, time.Time{}); !Temporary(err) {
+			t.Errorf("linked %v: got %d members, %v", linked, len(got.Members), err)
+		}
+	}
+}
+
+// TestAListIsAsOldAsItsOldestPage, whichever that is.
+func TestAListIsAsOldAsItsOldestPage(t *testing.T) {
+	f := newFake(t)
+	c := f.client()
+	f.json("GET /orgs/acme/teams/security", 200, m{"id": 77})
+	full := many(100, func(i int) any { return m{"id": 100 + i, "login": fmt.Sprint("m", i)} })
+	f.on("GET /orgs/acme/teams/security/members", func(w http.ResponseWriter, r *http.Request) {
+		f.clock.advance(time.Second)
+		answerPage(w, r, []any{full, many(1, func(int) any { return user(bob) })}, false)
+	})
+	began := f.clock.Now()
+	for _, tt := range []struct{ since, want time.Time }{
+		{time.Time{}, began},            // the first page, and the second a second later
+		{began, began.Add(time.Second)}, // the first anew, and the second as it is held
+	} {
+		got, err := c.Begin().Team(t.Context(), shop, "security", nil, tt.since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.ReadAt.Equal(tt.want) {
+			t.Errorf("since %v: read at %v, want %v", tt.since, got.ReadAt, tt.want)
+		}
+	}
+}
+
 func TestTokenRefusedIsRenewedOnce(t *testing.T) {
 	f := newFake(t)
 	c := f.client()

@@ -363,6 +363,9 @@ func TestPermission(t *testing.T) {
 		"none":                               {level("none", "none", 12), change.PermissionNone, ""},
 		"a custom role":                      {level("write", "release managers", 12), change.PermissionWrite, ""},
 		"a custom role named like a greater": {level("read", "admin", 12), change.PermissionRead, ""},
+		"one named like maintain, of less":   {level("read", "maintain", 12), change.PermissionRead, ""},
+		"one named like triage, of less":     {level("none", "triage", 12), change.PermissionNone, ""},
+		"one named like a smaller":           {level("write", "read", 12), change.PermissionWrite, ""},
 		"no role, on an old server":          {level("write", "", 12), change.PermissionWrite, ""},
 		"a permission that is new":           {level("super", "super", 12), change.PermissionNone, "unknown permission"},
 		"the name is another's by now":       {level("admin", "admin", 99), change.PermissionNone, "another account"},
@@ -394,6 +397,14 @@ func TestPermission(t *testing.T) {
 			if err != nil || got.Permission != want || (got.Problem == "") != (want == change.PermissionWrite) {
 				t.Errorf("where %d has the login: %+v, %v", id, got, err)
 			}
+		}
+	})
+	t.Run("who has the login cannot be told", func(t *testing.T) {
+		f := newFake(t)
+		f.json(call, 200, m{"permission": "write"})
+		f.on("GET /users/bob", refuse(503, ""))
+		if got, err := f.client().Begin().Permission(t.Context(), shop, bob, time.Time{}); !Temporary(err) {
+			t.Errorf("got %+v, %v", got, err)
 		}
 	})
 	t.Run("bots and nobody are not asked about", func(t *testing.T) {
@@ -442,6 +453,29 @@ func TestCollaborator(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}
+	f := newFake(t)
+	f.on("GET /repos/acme/shop/collaborators/bob/permission", refuse(503, ""))
+	if got, err := f.client().Begin().Collaborator(t.Context(), shop, "bob", time.Time{}); !Temporary(err) {
+		t.Errorf("while GitHub is down: got %+v, %v", got, err)
+	}
+}
+
+// TestUserOfAGitHubWithoutUsers: that nobody has a login is told from that no login was ever found.
+func TestUserOfAGitHubWithoutUsers(t *testing.T) {
+	f := newFake(t)
+	s := f.client().Begin()
+	var lacking *Lacking
+	var missing *NotFound
+	if _, err := s.User(t.Context(), "bob", s.Began()); !errors.As(err, &lacking) || !errors.As(err, &missing) {
+		t.Errorf("nobody was ever found: %v", err)
+	}
+	f.json("GET /users/alice", 200, user(alice))
+	if got, err := s.User(t.Context(), "alice", s.Began()); err != nil || got != alice {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := s.User(t.Context(), "carol", s.Began()); errors.As(err, &lacking) || !errors.As(err, &missing) {
+		t.Errorf("somebody was: %v", err)
+	}
 }
 
 func TestTeam(t *testing.T) {
@@ -461,7 +495,7 @@ func TestTeam(t *testing.T) {
 	t.Run("small", func(t *testing.T) {
 		f := newFake(t)
 		f.json(itself, 200, described)
-		f.json(call, 200, []m{user(carol), user(bob)})
+		f.json(call, 200, []any{user(carol), nil, m{}, user(bob)})
 		diff(t, team(t, f, alice), change.Team{ID: 77, Slug: "security", Members: []change.Account{bob, carol}, ReadAt: f.clock.Now()})
 		calls(t, f, itself, call+"?per_page=100")
 	})
@@ -476,7 +510,7 @@ func TestTeam(t *testing.T) {
 		f.json("GET /orgs/acme/teams/security/memberships/carol", 200, m{"state": "pending", "role": "member"})
 		listed := change.Account{ID: 1005, Login: "m1005", Kind: change.KindUser}
 		s := f.client().Begin()
-		got, err := s.Team(t.Context(), shop, "security", []change.Account{alice, bob, carol, listed, bob, {}}, time.Time{})
+		got, err := s.Team(t.Context(), shop, "security", []change.Account{carol, bob, alice, listed, bob, {}}, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -491,6 +525,12 @@ func TestTeam(t *testing.T) {
 		}
 		diff(t, again, got)
 		calls(t, f)
+
+		f.on("GET /orgs/acme/teams/security/memberships/bob", refuse(503, ""))
+		s = f.client().Begin()
+		if got, err := s.Team(t.Context(), shop, "security", []change.Account{alice, bob}, s.Began()); !Temporary(err) {
+			t.Errorf("whose membership cannot be told: %+v, %v", got, err)
+		}
 	})
 	t.Run("missing", func(t *testing.T) {
 		f := newFake(t)
@@ -498,8 +538,24 @@ func TestTeam(t *testing.T) {
 	})
 	t.Run("by its members, where no team was ever shown", func(t *testing.T) {
 		f := newFake(t)
+		c := f.client()
 		f.json(call, 200, []m{user(bob)})
-		diff(t, team(t, f), change.Team{Slug: "security", Members: []change.Account{bob}, ReadAt: f.clock.Now()})
+		for _, id := range []change.TeamID{0, 77} {
+			got, err := c.Begin().Team(t.Context(), shop, "security", nil, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			diff(t, got, change.Team{ID: id, Slug: "security", Members: []change.Account{bob}, ReadAt: f.clock.Now()})
+			f.json(itself, 200, described)
+		}
+	})
+	t.Run("without an id", func(t *testing.T) {
+		f := newFake(t)
+		f.json(itself, 200, m{})
+		f.json(call, 200, []m{user(bob)})
+		if got, err := f.client().Begin().Team(t.Context(), shop, "security", nil, time.Time{}); !Temporary(err) {
+			t.Errorf("got %+v, %v", got, err)
+		}
 	})
 	for _, found := range []string{itself, call} {
 		t.Run("found in part, for a moment", func(t *testing.T) {
@@ -512,25 +568,30 @@ func TestTeam(t *testing.T) {
 			}
 			answers := map[string]any{itself: described, call: []m{user(bob)}}
 			f.json(found, 200, answers[found])
-			if got, err := c.Begin().Team(t.Context(), shop, "security", nil, time.Time{}); !Temporary(err) {
+			s := c.Begin()
+			if got, err := s.Team(t.Context(), shop, "security", nil, time.Time{}); !Temporary(err) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 			for route, answer := range answers {
 				f.json(route, 200, answer)
 			}
-			if got, err := c.Begin().Team(t.Context(), shop, "security", nil, time.Time{}); err != nil || !got.Has(bob.ID) {
-				t.Errorf("the failure stuck: %+v, %v", got, err)
+			for _, s := range []*Session{s, c.Begin()} {
+				if got, err := s.Team(t.Context(), shop, "security", nil, time.Time{}); err != nil || !got.Has(bob.ID) {
+					t.Errorf("the failure stuck: %+v, %v", got, err)
+				}
 			}
 		})
 	}
-	t.Run("forbidden", func(t *testing.T) {
-		f := newFake(t)
-		f.json(itself, 200, described)
-		f.on(call, refuse(403, "Resource not accessible by integration", "X-Accepted-GitHub-Permissions", "members=read"))
-		got := team(t, f)
-		equal(t, "problem", got.Problem, "the App may not read the organization's teams: grant it members=read")
-		equal(t, "missing", got.Missing, false)
-	})
+	for _, status := range []int{200, 404} {
+		t.Run(fmt.Sprintf("forbidden, and itself %d", status), func(t *testing.T) {
+			f := newFake(t)
+			f.json(itself, status, described)
+			f.on(call, refuse(403, "Resource not accessible by integration", "X-Accepted-GitHub-Permissions", "members=read"))
+			got := team(t, f)
+			equal(t, "problem", got.Problem, "the App may not read the organization's teams: grant it members=read")
+			equal(t, "missing", got.Missing, false)
+		})
+	}
 	t.Run("of a user", func(t *testing.T) {
 		f := newFake(t)
 		mine := shop

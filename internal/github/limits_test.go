@@ -3,9 +3,11 @@ package github
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -151,6 +153,10 @@ func TestErrors(t *testing.T) {
 		"451":           {refuse(451, "Repository access blocked"), as(new(*Forbidden)), false, "blocked"},
 		"422":           {answerWith(422, m{"message": "Validation Failed", "errors": []any{m{"message": "too long"}, m{"resource": "Pull", "field": "base", "code": "invalid"}, "plain words"}}), as(new(*Rejected)), false, "Validation Failed; too long; invalid error caused by base field on Pull resource; plain words"},
 		"409":           {refuse(409, "Git Repository is empty."), as(new(*Rejected)), false, "409: Git Repository is empty."},
+		"422 of a name": {refuse(422, "alice is suspended"), as(new(*Rejected)), false, "422: alice is suspended"},
+		"422, a diff":   {refuse(422, "Server Error: Sorry, this diff is taking too long to generate."), unavailable(422), true, "GitHub answered 422"},
+		"304, of none":  {refuse(304, ""), unavailable(304), true, "redirected"},
+		"408":           {refuse(408, ""), unavailable(408), true, "GitHub answered 408"},
 		"500":           {refuse(500, "Server Error"), unavailable(500), true, "GitHub answered 500"},
 		"502, HTML":     {answerWith(502, "<html>Bad Gateway</html>"), unavailable(502), true, "GitHub answered 502"},
 		"503":           {refuse(503, "Unicorn"), unavailable(503), true, ""},
@@ -191,6 +197,8 @@ func TestTokenErrors(t *testing.T) {
 		"uninstalled":               {refuse(404, "Not Found"), new(*NotFound)},
 		"GitHub is down":            {refuse(500, ""), new(*Unavailable)},
 		"a repository that left":    {refuse(422, "There is at least one repository that does not exist or is not accessible to the parent installation."), new(*NotFound)},
+		"GitHub refuses otherwise":  {refuse(409, "Conflict"), new(*Rejected)},
+		"no token":                  {answerWith(201, "{}"), new(*Unavailable)},
 		"not JSON":                  {answerWith(201, "<html>"), new(*Unavailable)},
 		"the connection is cut":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, new(*Unavailable)},
 	} {
@@ -255,15 +263,54 @@ func TestLostWrites(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("a refusal is one", func(t *testing.T) {
+	t.Run("the connection is reset", func(t *testing.T) {
 		f := newFake(t)
-		f.on(call, refuse(422, "Validation Failed"))
-		_, err := f.client().Comment(t.Context(), shop, 1, "hello")
-		var rejected *Rejected
-		if !errors.As(err, &rejected) {
-			t.Errorf("got %v", err)
+		config := f.config()
+		config.Transport = resetting{http.MethodPost + " /repos/"}
+		g, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = g.Installation(5).Comment(t.Context(), shop, 1, "hello")
+		var unavailable *Unavailable
+		if !errors.As(err, &unavailable) || !unavailable.MayHaveHappened {
+			t.Errorf("got %#v", err)
 		}
 	})
+	for name, answer := range map[string]http.HandlerFunc{
+		"a refusal is one":       refuse(422, "Validation Failed"),
+		"what GitHub has not is": refuse(501, ""),
+		"a limit is one":         refuse(403, "You have exceeded a secondary rate limit"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.on(call, answer)
+			_, err := f.client().Comment(t.Context(), shop, 1, "hello")
+			var rejected *Rejected
+			var limited *RateLimited
+			var unavailable *Unavailable
+			if !errors.As(err, &rejected) && !errors.As(err, &limited) || errors.As(err, &unavailable) {
+				t.Errorf("got %#v", err)
+			}
+		})
+	}
+}
+
+// resetting is a network that resets the connection once a request was sent whose method and path begin so.
+type resetting struct{ call string }
+
+func (r resetting) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(req.Method+" "+req.URL.Path, r.call) {
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	}
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+func TestALimitThatEndedIsNotWaitedFor(t *testing.T) {
+	now := time.Now()
+	for until, want := range map[time.Duration]time.Duration{-time.Second: 30 * time.Second, 0: 30 * time.Second, time.Second: time.Second} {
+		equal(t, "retry", RetryAt(&RateLimited{Until: now.Add(until)}, now).Sub(now), want)
+	}
 }
 
 func TestTooLargeAnswer(t *testing.T) {

@@ -45,6 +45,10 @@ func TestOddAnswers(t *testing.T) {
 			_, err := s.Team(t.Context(), shop, "security", nil, s.Began())
 			return err
 		}, nil},
+		"permission": {[]string{"GET /repos/acme/shop/collaborators/bob/permission"}, func(s *Session) error {
+			_, err := s.Permission(t.Context(), shop, bob, s.Began())
+			return err
+		}, nil},
 		"user": {[]string{"GET /users/bob"}, func(s *Session) error {
 			_, err := s.User(t.Context(), "bob", s.Began())
 			return err

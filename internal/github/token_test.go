@@ -224,6 +224,23 @@ func TestRefusalsOfAnOldTokenAreTriedAnew(t *testing.T) {
 		equal(t, "tokens", f.tokens, 2)
 		equal(t, "calls", len(f.took()), 4)
 	})
+	t.Run("who or what is in no repository", func(t *testing.T) { // no new token reads more of those
+		f := newFake(t)
+		c := f.client()
+		for range 2 {
+			s := c.Begin()
+			if team, err := s.Team(t.Context(), shop, "security", nil, s.Began()); err != nil || !team.Missing {
+				t.Errorf("got %+v, %v", team, err)
+			}
+			var missing *NotFound
+			if _, err := s.User(t.Context(), "bob", s.Began()); !errors.As(err, &missing) {
+				t.Errorf("got %v", err)
+			}
+			f.clock.advance(30 * time.Minute)
+		}
+		equal(t, "tokens", f.tokens, 2)
+		equal(t, "calls", len(f.took()), 6)
+	})
 	t.Run("a repository that left", func(t *testing.T) {
 		f := newFake(t)
 		c := f.client()
@@ -343,6 +360,26 @@ func TestNoTokenIsNoAnswer(t *testing.T) {
 		}
 		if person, err := s.Permission(t.Context(), shop, alice, s.Began()); err == nil {
 			t.Errorf("%d: a permission: %+v", status, person)
+		}
+		calls(t, f)
+	}
+	for name, answers := range map[string]map[string]http.HandlerFunc{
+		"of .github":            {ofPolicies: refuse(500, "")},
+		"in place of .github's": {ofPolicies: refuse(422, notGranted), ofKnowing: refuse(500, "")},
+	} {
+		f := newFake(t)
+		f.token = func(w http.ResponseWriter, r *http.Request) {
+			f.mu.Lock()
+			answer := answers[f.asked[len(f.asked)-1]]
+			f.mu.Unlock()
+			if answer == nil {
+				answer = answerWith(201, m{"token": "ghs_1"})
+			}
+			answer(w, r)
+		}
+		s := f.client().Begin()
+		if file, err := s.OwnerPolicy(t.Context(), "acme", "policy.yml", s.Began()); !Temporary(err) {
+			t.Errorf("no token %s: an owner's policy: %+v, %v", name, file, err)
 		}
 		calls(t, f)
 	}
