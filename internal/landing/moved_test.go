@@ -61,6 +61,92 @@ func (r *rig) keys() (keys []string) {
 	return keys
 }
 
+// TestWhichMoveAPushTellsOf has a push be another move than the one that was found, unless it can be that.
+func TestWhichMoveAPushTellsOf(t *testing.T) {
+	found, at := epoch.Add(time.Hour), epoch.Add(2*time.Hour)
+	told := func(before, after change.SHA, forced bool, pushed time.Time) Push {
+		return Push{change.BranchPush{Before: before, After: after, Forced: forced, Pushed: pushed}, at}
+	}
+	for _, row := range []struct {
+		name string
+		move move
+		push Push
+		want bool
+	}{
+		{"of no time", move{}, told("a", "b", true, time.Time{}), true},
+		{"of no time, where the activity has one", move{Pushed: epoch}, told("a", "b", true, time.Time{}), true},
+		{"not forced", move{}, told("a", "b", false, time.Time{}), false},
+		{"from elsewhere", move{}, told("c", "b", true, time.Time{}), false},
+		{"to elsewhere", move{}, told("a", "c", true, time.Time{}), false},
+		{"a deletion", move{}, told("a", "", false, time.Time{}), false},
+		{"told of once more", move{Told: at}, told("a", "b", true, epoch), true},
+		{"told of before by another", move{Told: at.Add(-1)}, told("a", "b", true, time.Time{}), false},
+		{"at the same time", move{Pushed: epoch}, told("a", "b", true, epoch.Add(-time.Minute)), true},
+		{"at another time", move{Pushed: epoch}, told("a", "b", true, epoch.Add(time.Minute+1)), false},
+		{"before it was found", move{}, told("a", "b", true, found.Add(time.Minute)), true},
+		{"after it was found", move{}, told("a", "b", true, found.Add(time.Minute+1)), false},
+	} {
+		row.move.Before, row.move.After, row.move.Found = "a", "b", found
+		if got := row.move.is(row.push); got != row.want {
+			t.Errorf("%s: %v", row.name, got)
+		}
+	}
+
+	// Whose it was is not forgotten where the push does not say.
+	m := Moved{Known: "b", Tip: "b", Kept: true, Pushes: []Push{told("a", "b", true, epoch)}, Untold: []move{{Before: "a", After: "b", Found: found, By: carol}}}
+	if again, untold := m.Judge(); len(again) != 0 || untold[0].By != carol || !untold[0].Told.Equal(at) {
+		t.Errorf("found %s, and %+v", show(again), untold)
+	}
+}
+
+// TestWhoIsNamedLater names those who are known by now, where somebody is asked to explain.
+func TestWhoIsNamedLater(t *testing.T) {
+	m := Moved{Untold: []move{{Key: "asked"}, {Key: "observed"}, {}, {Key: "known", By: carol}}}
+	m.noteObserved("observed", true)
+	now := slices.Clone(m.Untold)
+	for i := range now {
+		now[i].By = carol
+	}
+	raised := m.named(append(now, move{Key: "found now", By: carol}))
+	if len(raised) != 1 || raised[0].Errand.Name != "asked" {
+		t.Errorf("raised %+v", raised)
+	}
+}
+
+// TestWhosePolicyReports: what was begun elsewhere has no say in it.
+func TestWhosePolicyReports(t *testing.T) {
+	commits := []change.SHA{"c"}
+	for _, row := range []struct {
+		name  string
+		moved Moved
+		found change.Exception
+		want  change.SHA
+	}{
+		{"commits", Moved{}, change.Exception{Before: "b", Commits: commits}, "b"},
+		{"commits that began a history", Moved{}, change.Exception{Commits: commits}, "known"},
+		{"commits of a branch with a history of its own", Moved{Orphan: true}, change.Exception{Commits: commits}, "origin"},
+		{"a move of such a branch", Moved{Orphan: true}, change.Exception{Before: "b"}, "b"},
+		{"commits begun elsewhere", Moved{Beside: "beside"}, change.Exception{Before: "b", Commits: commits}, "beside"},
+		{"a move onto them", Moved{Beside: "beside"}, change.Exception{Before: "b"}, "b"},
+	} {
+		row.moved.Known, row.moved.Origin = "known", "origin"
+		if got := row.moved.before(row.found); got != row.want {
+			t.Errorf("%s: %s, want %s", row.name, got, row.want)
+		}
+	}
+}
+
+// TestNotesOfAPartOfAWalk are taken as far as they told of its commits: a forced push told of a move as well.
+func TestNotesOfAPartOfAWalk(t *testing.T) {
+	m := Moved{}
+	for _, p := range []change.BranchPush{{After: "a"}, {After: "b", Forced: true}, {After: "c"}} {
+		m.Pushes = append(m.Pushes, Push{BranchPush: p})
+	}
+	if got := m.behind(&Walk{Line: []Commit{{SHA: "a"}, {SHA: "b"}}}, []string{"1", "2", "3"}); !slices.Equal(got, []string{"1"}) {
+		t.Errorf("taken %v", got)
+	}
+}
+
 // TestTheSameOnceMoreOfWhichNobodyTold has the sweep find what is done a second time, in the same way, as another exception, by who did it then.
 func TestTheSameOnceMoreOfWhichNobodyTold(t *testing.T) {
 	r := on(t, release1)

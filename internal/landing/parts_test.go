@@ -65,6 +65,25 @@ func TestALongPushIsOneException(t *testing.T) {
 }
 
 // TestALongPushWaitsOnce has GitHub be given time once to say which pull request a push came through, however many parts it is judged in.
+// TestWhatGoesOn is what came last, and nothing that was found beside it.
+func TestWhatGoesOn(t *testing.T) {
+	w := &Walk{Line: []Commit{{SHA: "x"}, {SHA: "y", Parents: []change.SHA{"x"}}}, Rest: []change.SHA{"z"}, Pushes: []Push{
+		{BranchPush: change.BranchPush{After: "x"}}, {BranchPush: change.BranchPush{Before: "x", After: "z", Commits: []change.SHA{"y", "z"}}},
+	}}
+	all := []change.Exception{{Kind: change.ForcedUpdate, After: "y"}, {Kind: change.NoPullRequest, After: "x"}, {Kind: change.NoPullRequest, After: "y"}}
+	found, open := w.goesOn(all, []change.SHA{"x", "y"}, false)
+	if open == nil || open.Kind != change.NoPullRequest || open.After != "y" || len(found) != 2 {
+		t.Errorf("found %v, and %v goes on", found, open)
+	}
+	if found, open := w.goesOn(all, []change.SHA{"x"}, false); open != nil || len(found) != 3 {
+		t.Errorf("what came through a pull request goes on: %v", open)
+	}
+	w.Pushes = nil
+	if found, open := w.goesOn(all, []change.SHA{"x", "y"}, true); open != nil || len(found) != 3 {
+		t.Errorf("what nobody told of goes on while it waits: %v", open)
+	}
+}
+
 func TestALongPushWaitsOnce(t *testing.T) {
 	r := on(t, release1)
 	p := r.pushed(release1, r.manyOn(r.tip, 3*maxLine), bob)

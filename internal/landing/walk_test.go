@@ -227,6 +227,20 @@ func TestJudge(t *testing.T) {
 			w.squash(p, nil)
 			delete(w.commits, p.Head.SHA)
 		}, []want{{change.OtherContent, 1, "bob", 1, "GitHub does not have both"}}},
+		{"each method without a green check, where GitHub does not name the commit", func(w *world) {
+			p := w.pull(two...)
+			w.merge(p, nil)
+			q := w.pull(files{"c.txt": blob("c")}, files{"d.txt": blob("d")})
+			w.forward(q, nil)
+			for _, p := range []*Merged{p, q} {
+				p.MergeCommit, p.Decision.Verdict = "", change.Failing
+			}
+		}, []want{{change.MergedWithoutGreen, 1, "bob", 1, "failing"}, {change.MergedWithoutGreen, 2, "bob", 2, "failing"}}},
+		{"a commit before more than was decided in a rebase", func(w *world) {
+			p := w.pull(two...)
+			w.direct(files{"x.txt": blob("x")})
+			w.rebase(p, files{"evil.txt": blob("e")})
+		}, []want{{change.NoPullRequest, 0, "carol", 1, ""}, {change.OtherContent, 1, "bob", 2, "evil.txt"}}},
 		{"two pull requests with one head of which one is as decided", func(w *world) {
 			p, q := w.pull(one), w.pull(one)
 			q.Head.SHA, q.Decision = p.Head.SHA, nil
@@ -255,6 +269,9 @@ func TestJudge(t *testing.T) {
 				if e.Key == "" || keys[e.Key] || e.At.IsZero() || e.Branch != isMain || e.Repository != shop.ID || e.Before == "" || e.After == "" {
 					t.Errorf("incomplete: %+v", e)
 				}
+				if len(e.Commits) > 0 && e.Before != w.commits[e.Commits[0]].onto() {
+					t.Errorf("before its %d commits was not %s", len(e.Commits), e.Before)
+				}
 				keys[e.Key] = true
 				pushed := slices.ContainsFunc(w.pushes, func(p Push) bool { return p.At.Equal(e.At) })
 				if p := w.pulls[e.Number]; p != nil && !p.MergedAt.IsZero() && !e.At.Equal(p.MergedAt) || p == nil && !pushed {
@@ -266,6 +283,17 @@ func TestJudge(t *testing.T) {
 				t.Errorf("judged again it is %s", show(again))
 			}
 		})
+	}
+}
+
+// TestTouched: what a rename takes away is touched as well, and what a copy is made of is not.
+func TestTouched(t *testing.T) {
+	got := touched(change.Seen{Files: []change.File{
+		{Path: "z", Status: change.FileRenamed, PreviousPath: "y"}, {Path: "c", Status: change.FileModified, PreviousPath: "d"}, {Path: "a", Status: change.FileRenamed},
+		{Path: "b", Status: change.FileAdded},
+	}})
+	if want := []string{"a", "b", "c", "y", "z"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -457,6 +485,7 @@ func TestMoved(t *testing.T) {
 		{"ahead", Moved{Known: "a", Tip: "b", Kept: true, Pushes: []Push{push("a", "b", false)}}, nil, 0},
 		{"seen for the first time", Moved{Tip: "b", Kept: true}, nil, 0},
 		{"diverged, and nobody told", Moved{Known: "a", Tip: "b"}, []change.ExceptionKind{change.ForcedUpdate}, 0},
+		{"looked at anew, with a past", Moved{Known: "a", Tip: "c", Kept: true, Anew: true, Activity: []Push{push("a", "b", true), push("b", "c", false)}}, nil, 0},
 		{"a forced push", Moved{Known: "a", Tip: "b", Pushes: []Push{push("a", "b", true)}}, []change.ExceptionKind{change.ForcedUpdate}, 1},
 		{"forced away and back", Moved{Known: "a", Tip: "a", Kept: true, Pushes: []Push{push("a", "b", true), push("b", "a", true)}},
 			[]change.ExceptionKind{change.ForcedUpdate, change.ForcedUpdate}, 2},
