@@ -1,6 +1,7 @@
 package release
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -881,6 +882,12 @@ func TestWhatWentWithARollbackComesBackByHand(t *testing.T) {
 		t.Fatalf("what was taken off may come back: %s", a)
 	}
 	s.waits("production", 2, "#2 (was rolled back there)")
+
+	// Nor does what was there before them bring them back, when it is deployed once more.
+	if a := s.gate("once more", "production", 1, 0); a != Go {
+		t.Fatalf("what was gone back to: %s", a)
+	}
+	s.does(bob, 1, "deployed", "production").turn().waits("production", 2, "#2 (was rolled back there)")
 }
 
 // TestStartBringsBackWhatBegan has one command bring back what was let through once and is not there: whoever gives it says that it may go, too. What
@@ -1662,5 +1669,103 @@ func TestWhereThePolicyObservesAnUnnamedEnvironmentIsAnException(t *testing.T) {
 	s.found(change.DeployedPastPolicy, 1)
 	if what := s.all.Exceptions[0].What.String(); !strings.Contains(what, "the policy names no environment elsewhere") {
 		t.Errorf("it says %s", what)
+	}
+}
+
+func TestWhatIsOnNoGovernedBranchIsRefused(t *testing.T) {
+	s := play(t, Record, normal)
+	if a := s.gate("run/1/1", "staging", 9, 1); a != No {
+		t.Fatalf("the gate says %s", a)
+	}
+	if _, why, _ := s.state.Answer("run/1/1"); !strings.Contains(why.String(), "not reachable from a governed branch") {
+		t.Errorf("it says %s", why)
+	}
+}
+
+func TestAnOlderVersionGoesByRollbackOnly(t *testing.T) {
+	s := play(t, Record, normal, normal)
+	s.gate("run/1/1", "staging", 2, 1)
+	s.does(bob, 2, "deployed", "staging")
+	if a := s.gate("run/2/1", "staging", 1, 2); a != No {
+		t.Fatalf("the gate says %s", a)
+	}
+	s.refused("is contained in 2222222 (#2), which is in staging", bob, 1, "deploy", "staging", func(o *Order) { o.Commit = sha(1) })
+}
+
+// TestWhatCannotBeListedNeedsAllThatAnythingMay: it may be anything.
+func TestWhatCannotBeListedNeedsAllThatAnythingMay(t *testing.T) {
+	s := play(t, Create, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1)
+	s.changes[0].Commit = "gone"
+	s.env("production").Release = []Slot{{Role: "rm", Count: 1}}
+	s.land(2).verify("staging", 2).waits("production", 2, "more than can be listed").waits("production", 2, "release approval from rm")
+}
+
+// TestWaitsForWhatHappensInTheEnvironmentBefore: that the commit was there is not enough while it is deployed there anew or watched,
+// and that it never was is not in vain while it waits there.
+func TestWaitsForWhatHappensInTheEnvironmentBefore(t *testing.T) {
+	s := play(t, Record, normal)
+	s.gate("run/1/1", "staging", 1, 1)
+	s.does(bob, 1, "deployed", "staging").is("staging", 1, Verified)
+	if a := s.gate("run/2/1", "staging", 1, 2); a != Go {
+		t.Fatalf("again: %s", a)
+	}
+	s.gate("run/3/1", "production", 1, 3)
+	s.waits("production", 1, "the deployment of 1111111 in staging")
+
+	s = play(t, Create, normal)
+	s.env("staging").Watched = true
+	s.land(1).succeed("staging", 1).is("staging", 1, Watching)
+	s.does(bob, 1, "deploy", "production").waits("production", 1, "the verification of 1111111 in staging")
+
+	s = play(t, Create, normal)
+	s.does(bob, 1, "freeze", "staging", func(o *Order) { o.Until = s.now.Add(time.Hour) }).land(1).waits("staging", 1, "the freeze by bob")
+	s.does(bob, 1, "deploy", "production").waits("production", 1, "the deployment of 1111111 in staging")
+}
+
+// TestShipsByHandBetweenOthers: only to the first environment does nothing ship by hand.
+func TestShipsByHandBetweenOthers(t *testing.T) {
+	s := play(t, Create, high)
+	s.rules.Environments = append(s.rules.Environments, Environment{Name: "canary", After: []string{"staging"}, Timeout: 2 * time.Hour, Grace: 2 * time.Hour})
+	s.env("production").After = []string{"canary"}
+	s.land(1).verify("staging", 1).waits("canary", 1, "/change deploy canary")
+}
+
+func TestARollbackThatWaitsGoesFirst(t *testing.T) {
+	s := play(t, Record, normal, normal, normal)
+	for n := 1; n <= 2; n++ {
+		for i, env := range []string{"staging", "production"} {
+			s.gate(fmt.Sprintf("run/%d/1", 10*n+i), env, n, int64(10*n+i))
+			s.does(bob, n, "deployed", env)
+		}
+		s.later(30*time.Minute).does(bob, n, "verified", "production")
+	}
+	s.does(bob, 2, "rollback", "production").waits("production", 1, "")
+	s.gate("run/30/1", "staging", 3, 30)
+	s.does(bob, 3, "deployed", "staging")
+	if a := s.gate("run/31/1", "production", 3, 31); a != NotYet {
+		t.Fatalf("the gate says %s", a)
+	}
+	s.waits("production", 3, "the rollback to 1111111 (#1), which goes first")
+}
+
+// TestATurnLeavesWhatItWasGivenAsItWas, because that is still the state if what comes of the turn cannot be saved.
+func TestATurnLeavesWhatItWasGivenAsItWas(t *testing.T) {
+	s := play(t, Record, normal, normal)
+	s.env("production").Release = []Slot{{Role: "rm", Count: 2}}
+	s.gate("run/1/1", "staging", 1, 1)
+	s.does(bob, 1, "deployed", "staging").does(bob, 1, "accept", "production", holding("rm")).does(carol, 1, "deploy", "production")
+	s.gate("run/2/1", "production", 1, 2)
+	before, err := json.Marshal(s.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := s.state
+	s.now = s.now.Add(time.Minute)
+	s.gate("run/2/1", "production", 1, 2)
+	s.does(merger, 1, "accept", "production", holding("rm")).does(carol, 1, "cancel", "production")
+	s.land(2).turn(func(t *Turn) { t.Run(change.RunEnded{Run: 2, Attempt: 1, Conclusion: "failure", At: s.now}) })
+	if after, err := json.Marshal(given); err != nil || string(after) != string(before) {
+		t.Errorf("it was\n%s\nand is\n%s, %v", before, after, err)
 	}
 }
