@@ -373,6 +373,10 @@ func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 			"line 27: the hashes from entry 17 are there again, or out of order"},
 		{"hashes are missing", filtered, func(l []string) []string { return slices.Delete(l, lineOfBlock(l, 33), lineOfBlock(l, 33)+1) },
 			"entry 33 does not hold: its hash is not before it"},
+		{"later hashes", filtered, func(l []string) []string {
+			l[1] = l[lineOfBlock(l, 17)]
+			return l
+		}, "entry 3 does not hold: its hash is not before it"},
 		{"earlier hashes again", filtered, func(l []string) []string { return slices.Insert(l, lineOf(l, 21)+1, l[1]) },
 			"line 15: the hashes from entry 1 are there again, or out of order"},
 		{"hashes from before the first entry", filtered, func(l []string) []string {
