@@ -231,11 +231,11 @@ func (q *inquiry) approvalRow(w asked, first bool) change.Requirement {
 	}
 	r.Next = q.nextApprover(w)
 	if lost := q.lapsed(w.role); len(lost) > 0 {
-		hold := " approved and holds "
+		hold := " approved but no longer holds "
 		if len(lost) > 1 {
-			hold = " approved and hold "
+			hold = " approved but no longer hold "
 		}
-		lapse := change.Say(logins(lost), change.Words(hold), change.Quote(w.role.Name), change.Words(" no more"))
+		lapse := change.Say(logins(lost), change.Words(hold), change.Quote(w.role.Name))
 		if !r.Found.IsEmpty() {
 			lapse = change.Say(r.Found, change.Words("; "), lapse)
 		}
