@@ -150,8 +150,8 @@ func (t *Turn) adopt(tr *Track, g change.Deployment) *Deployment {
 //   - A failure counts whenever it comes, even of what was verified. Where several deployments on GitHub stand for one of ours, because several jobs
 //     carry it out, it counts although a later status on another was told before.
 //   - Success of what had failed, was cancelled or was replaced is a deployment of its own, past the policy; except where one of several succeeds that
-//     was under way when another failed; where what a rollback was asked for while it was under way is there until that rollback is done; and where
-//     what a rollback began that came to nothing carries out the same one, asked for again.
+//     was under way when another failed; where what a rollback was asked for while it was under way is there until that rollback is done, by GitHub's
+//     clock, and was not run again; and where what a rollback began that came to nothing carries out the same one, asked for again.
 //   - One that puts the deployment into another environment, as GitHub allows, tells nothing but that, and is an exception.
 func (t *Turn) Status(s change.DeploymentStatus) {
 	if t.rules.Mode == Off {
@@ -182,9 +182,12 @@ func (t *Turn) Status(s change.DeploymentStatus) {
 		switch back := tr.undoing(d); {
 		case d.anotherFailed(id):
 			return // it was under way together with what failed
-		case back != nil && back.isOpen():
+		case back == nil || was.HasEnded: // or somebody had it run again since
+		case back.isOpen():
 			t.noteThere(tr, d)
 			return
+		case back.Phase.succeeded() && back.succeededSince(s) != nil:
+			return // the rollback was done after that, and was told of before
 		}
 	}
 	t.follow(tr, d, id, s)
@@ -235,11 +238,12 @@ func (t *Turn) follow(tr *Track, d *Deployment, id int64, s change.DeploymentSta
 		}
 	case change.DeploymentSuccess:
 		switch {
-		case d.Phase == Deploying:
+		case d.isOpen():
+			if d.Phase.waits() {
+				t.past(tr, d, nil)
+			}
 			t.succeed(tr, d)
-		case d.Phase.waits():
-			t.past(tr, d, nil)
-			t.succeed(tr, d)
+			t.comeBack(tr, d, s)
 		case d.Phase.succeeded():
 			if c := tr.Current(); c != d && s.At.After(c.Began) {
 				t.again(tr, d, id, s, "was replaced")
@@ -260,6 +264,19 @@ func (t *Turn) follow(tr *Track, d *Deployment, id int64, s change.DeploymentSta
 			t.end(tr, d, Cancelled, "its deployment was made inactive", s.By)
 		case d.Phase.waits():
 			t.loseJob(tr, d, id, s.At)
+		}
+	}
+}
+
+// comeBack has what a rollback took off be there again, past the policy, if by GitHub's clock that succeeded after the rollback did, of which was told late.
+func (t *Turn) comeBack(tr *Track, back *Deployment, s change.DeploymentStatus) {
+	for _, d := range tr.Deployments {
+		if d.UndoneBy != back.ID || d.Phase != Failed || d.SucceededStep == 0 {
+			continue
+		}
+		if c := d.succeededSince(s); c != nil {
+			t.again(tr, d, c.ID, change.DeploymentStatus{ID: c.StatusID, State: c.Shown, At: c.StatusAt}, "was rolled back")
+			return
 		}
 	}
 }
@@ -390,7 +407,11 @@ func (t *Turn) runEnded(tr *Track, d *Deployment, r change.RunEnded) {
 			a.Answer, a.Answered, waited = No, true, true
 		}
 	}
-	carries := d.Own && r.Conclusion != "success" && d.logIsOf(r.Run)
+	failed := r.Conclusion != "success" && d.logIsOf(r.Run)
+	if failed {
+		d.noteEnd()
+	}
+	carries := d.Own && failed
 	switch {
 	case waited && d.Phase.waits() && !d.asks():
 		t.lose(tr, d)

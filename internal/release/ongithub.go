@@ -39,6 +39,7 @@ type Counterpart struct {
 	Shown    change.DeploymentState `json:"shown,omitempty"`
 	StatusAt time.Time              `json:"status_at,omitzero"` // by GitHub's clock
 	StatusID int64                  `json:"status_id,omitempty"`
+	HasEnded bool                   `json:"ended,omitempty"` // of those by others: it ended once, as one of them or its workflow run said; it may run again
 }
 
 // IDs returns the counterparts that there are now, the primary one first.
@@ -173,11 +174,11 @@ func (g *OnGitHub) noteFromOthers(id int64, s change.DeploymentStatus) (was Coun
 	switch {
 	case i >= 0:
 		was = g.Each[i]
-	case len(g.Each) == 0: // an older version of ours kept no more
-		was = Counterpart{ID: id, StatusAt: g.StatusAt, StatusID: g.StatusID}
+	case len(g.Each) == 0: // an older version of ours kept no more, nor does what was handed over
+		was = Counterpart{ID: id, StatusAt: g.StatusAt, StatusID: g.StatusID, HasEnded: g.StatusID != 0}
 	}
 	if s.IsAfter(was.StatusAt, was.StatusID) {
-		now := Counterpart{ID: id, Shown: s.State, StatusAt: s.At, StatusID: s.ID}
+		now := Counterpart{ID: id, Shown: s.State, StatusAt: s.At, StatusID: s.ID, HasEnded: was.HasEnded || isEnd(s.State)}
 		if i >= 0 {
 			g.Each[i] = now
 		} else {
@@ -185,6 +186,25 @@ func (g *OnGitHub) noteFromOthers(id int64, s change.DeploymentStatus) (was Coun
 		}
 	}
 	return was
+}
+
+// noteEnd notes that the workflow run which carries it out did not end well: what is posted on its counterparts later is by another attempt.
+func (g *OnGitHub) noteEnd() {
+	for i := range g.Each {
+		g.Each[i].HasEnded = true
+	}
+}
+
+// succeededSince returns a counterpart that succeeded after a status was posted, and shows that still; nil: there is none.
+func (g *OnGitHub) succeededSince(s change.DeploymentStatus) *Counterpart {
+	i := slices.IndexFunc(g.Each, func(c Counterpart) bool {
+		shown := change.DeploymentStatus{State: c.Shown, At: c.StatusAt, ID: c.StatusID}
+		return shown.State == change.DeploymentSuccess && shown.IsAfter(s.At, s.ID) && g.isOrWas(c.ID)
+	})
+	if i < 0 {
+		return nil
+	}
+	return &g.Each[i]
 }
 
 // anotherFailed says whether another counterpart than the given one failed.

@@ -708,6 +708,23 @@ func TestRollbackAskedForAgainIsCarriedOutByTheFirst(t *testing.T) {
 	})
 }
 
+// What the first rollback began may have succeeded before that came which the second is to take off: it is this that is there, whenever it is told.
+func TestRollbackAskedForAgainIsNotCarriedOutByThePast(t *testing.T) {
+	s := play(t, Create, normal, normal, normal)
+	s.land(1).verify("staging", 1).verify("production", 1).land(2).verify("staging", 2).succeed("production", 2)
+	first := s.does(bob, 2, "rollback", "production").does(carol, 2, "cancel", "production").at("production", 1)
+	past := s.statusOf(change.Deployment{ID: first.GitHub, SHA: sha(1), Environment: "production", By: actions}, change.DeploymentSuccess, actions)
+	s.later(time.Minute).land(3).verify("staging", 3).does(carol, 3, "deploy", "production").succeed("production", 3)
+	s.does(bob, 3, "rollback", "production").is("production", 1, Deploying).turn(past).found(change.DeployedPastPolicy, 1)
+	if c := s.state.Tracks["production"].Current(); c.Commit != sha(3) {
+		t.Errorf("it holds %s", c.Commit)
+	}
+	s.later(time.Minute).report("production", 1, change.DeploymentSuccess)
+	if c := s.state.Tracks["production"].Current(); c.Commit != sha(1) {
+		t.Errorf("after the rollback it holds %s", c.Commit)
+	}
+}
+
 // What is being deployed is not stopped by asking for its rollback: it is there, as the policy had let it, until the rollback is done.
 func TestSuccessWhileARollbackIsOnItsWayIsInPassing(t *testing.T) {
 	begin := func(t *testing.T) *scene {
@@ -740,6 +757,49 @@ func TestSuccessWhileARollbackIsOnItsWayIsInPassing(t *testing.T) {
 	t.Run("run again after it had failed", func(t *testing.T) {
 		s := begin(t).report("production", 2, change.DeploymentFailure).is("production", 1, Deploying)
 		s.report("production", 2, change.DeploymentSuccess).is("production", 1, Cancelled).found(change.DeployedPastPolicy, 1)
+	})
+	again := func(s *scene) {
+		s.Helper()
+		s.report("production", 2, change.DeploymentInProgress).report("production", 2, change.DeploymentSuccess).is("production", 2, Watching).found(change.DeployedPastPolicy, 1)
+	}
+	t.Run("seen to run again after it had failed", func(t *testing.T) {
+		again(begin(t).report("production", 2, change.DeploymentFailure).is("production", 1, Deploying))
+	})
+	t.Run("seen to run again after it failed on the way", func(t *testing.T) {
+		again(begin(t).does(bob, 2, "rollback", "production").report("production", 2, change.DeploymentFailure))
+	})
+	t.Run("seen to run again after its workflow run had failed", func(t *testing.T) {
+		s := begin(t)
+		s.at("production", 2).LogURL = "https://github.com/octo/shop/actions/runs/77/job/1"
+		s.turn(func(t *Turn) { t.Run(change.RunEnded{Run: 77, Attempt: 1, Conclusion: "failure", At: s.now}) }).is("production", 1, Deploying)
+		again(s)
+	})
+	t.Run("as far as an earlier version of ours kept it", func(t *testing.T) {
+		s := begin(t).report("production", 2, change.DeploymentFailure)
+		s.at("production", 2).Each = nil
+		s.report("production", 2, change.DeploymentSuccess).found(change.DeployedPastPolicy, 1)
+	})
+	// The two workflows ran side by side, and what GitHub told of them came in another order than it happened.
+	late := func(s *scene, n int) func(*Turn) {
+		d := s.at("production", n)
+		success := s.statusOf(change.Deployment{ID: d.GitHub, SHA: d.Commit, Environment: "production", By: actions}, change.DeploymentSuccess, actions)
+		s.later(time.Minute)
+		return success
+	}
+	t.Run("after the rollback, which is told late", func(t *testing.T) {
+		s := begin(t).does(bob, 2, "rollback", "production")
+		back := late(s, 1)
+		s.report("production", 2, change.DeploymentSuccess).found(change.DeployedPastPolicy, 0)
+		s.turn(back).is("production", 2, Watching).found(change.DeployedPastPolicy, 1)
+		if c := s.state.Tracks["production"].Current(); c.Commit != sha(2) {
+			t.Errorf("it holds %s", c.Commit)
+		}
+		s.does(bob, 2, "rollback", "production").is("production", 1, Deploying)
+	})
+	t.Run("before the rollback, and told late", func(t *testing.T) {
+		s := begin(t).does(bob, 2, "rollback", "production")
+		passing := late(s, 2)
+		s.succeed("production", 1).turn(passing).is("production", 2, Failed).is("production", 1, Watching).found(change.DeployedPastPolicy, 0)
 	})
 	t.Run("done already", func(t *testing.T) {
 		s := begin(t).does(bob, 2, "rollback", "production").succeed("production", 1)
