@@ -1003,6 +1003,12 @@ func TestStartBringsBackWhatBegan(t *testing.T) {
 		s.refused(goes, carol, 2, "start", "production").refused(goes, carol, 2, "deploy", "production")
 		s.does(bob, 2, "rollback", "production", version(2)).is("production", 2, Deploying)
 	})
+	t.Run("gone while a rollback goes further back", func(t *testing.T) {
+		s := begin(t, normal).land(3).verify("staging", 3).succeed("production", 3).does(bob, 3, "rollback", "production", version(1))
+		on := "production goes back to 1111111 (#1) just now. Once that has ended, say it again."
+		s.refused(on, carol, 2, "start", "production").refused(on, carol, 2, "deploy", "production")
+		s.does(carol, 3, "deploy", "production").succeed("production", 1).does(carol, 2, "start", "production")
+	})
 	t.Run("there though its rollback failed", func(t *testing.T) {
 		s := begin(t, normal).land(3).verify("staging", 3).report("production", 3, change.DeploymentFailure).report("production", 2, change.DeploymentFailure)
 		s.refused("2222222 is in production already.", carol, 2, "start", "production")

@@ -99,14 +99,18 @@ func (t *Turn) isNew(p *pending, g target) bool {
 	return read
 }
 
-// isThere refuses an order because its environment holds what it is about, or would if what came after it had been rolled back.
+// isThere refuses an order because its environment holds what it is about, or would if what came after it had been rolled back, which may be under way.
 func (p *pending) isThere(g target) {
-	if last := g.track.lastSucceeded(); last.Commit != g.commit {
-		p.refuse("to be rolled back", g.track.Current().name(), change.Words(" is what "+g.track.Environment+" goes back to from "), last.name(), change.Words(", which is there and was found not to work: "),
-			change.Code("/change rollback "+g.track.Environment+" "+g.commit.Short()+` "what went wrong"`), change.Words("."))
-		return
+	in, last, back := g.track.Environment, g.track.lastSucceeded(), g.track.rollback()
+	switch {
+	case last.Commit == g.commit:
+		p.refuse("already there", change.Code(g.commit.Short()), change.Words(" is in "+in+" already."))
+	case back != nil:
+		p.refuse("rolling back", change.Words(in+" goes back to "), back.name(), change.Words(" just now. Once that has ended, say it again."))
+	default:
+		p.refuse("to be rolled back", g.track.Current().name(), change.Words(" is what "+in+" goes back to from "), last.name(), change.Words(", which is there and was found not to work: "),
+			change.Code("/change rollback "+in+" "+g.commit.Short()+` "what went wrong"`), change.Words("."))
 	}
-	p.refuse("already there", change.Code(g.commit.Short()), change.Words(" is in "+g.track.Environment+" already."))
 }
 
 // draft returns the deployment that an order is about. One that the order begins is in no environment yet: see begin.
