@@ -120,7 +120,10 @@ func (p *place) openBy(ctx context.Context, how func(context.Context, store.Conf
 		if err != nil {
 			return nil, err
 		}
-		url, by = d.URL.Reveal(), p.file
+		if url == "" { // or else the variable wins
+			by = p.file
+		}
+		url = d.URL.Reveal()
 	case url == "":
 		return nil, usageError{fmt.Errorf("no database is named: use --database or --config, or set %s", databaseVariable)}
 	}
