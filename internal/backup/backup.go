@@ -170,7 +170,7 @@ func Restore(ctx context.Context, url, file string, force bool) (c Copied, err e
 	return Copied{Kind: kind, Entries: entries, Bytes: size}, err
 }
 
-// asItWas says of why a copy was not restored that nothing else was lost by it.
+// asItWas adds, to the reason why a copy was not restored, that the database in its place was not changed.
 func asItWas(err error) error { return fmt.Errorf("%w: the database is as it was", err) }
 
 // doubtful is for how long a restored database is doubted: longer than a delivery of before the restore may come again, and what waits may
